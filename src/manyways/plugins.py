@@ -1,0 +1,41 @@
+"""A name from a typed table, or ``package.module:function``, becomes the object itself."""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+
+from manyways.errors import UserError
+
+
+def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
+    """Import what ``name`` stands for.
+
+    ``name`` is a key of ``table`` or a ``module:attribute`` path of the user's own. An import
+    error inside the named module surfaces as itself.
+
+    Raises UserError when the name is neither, naming the nearest known one.
+    """
+    target = table.get(name, name)
+    if ":" not in target:
+        raise UserError(f"unknown {kind} '{name}'.{nearest(name, table)} Or name your own as "
+                        "'package.module:function'.")
+    module_name, _, attribute = target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise UserError(f"{kind} '{name}': there is no module '{module_name}' on the Python path "
+                        f"(install it, or set PYTHONPATH).") from error
+    if not hasattr(module, attribute):
+        raise UserError(f"{kind} '{name}': module '{module_name}' has no '{attribute}'."
+                        f"{nearest(attribute, vars(module))}")
+    return getattr(module, attribute)
+
+
+def nearest(name: str, known: Mapping[str, object]) -> str:
+    """A sentence naming the closest known name, or all of them when none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    return f" Known: {', '.join(sorted(k for k in known if not k.startswith('_'))[:20])}."

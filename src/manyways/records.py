@@ -1,0 +1,168 @@
+"""What crosses a stage, in the order in which a question meets it.
+
+Problem -> Message -> Attempt (with its Verdict) -> Solution -> Score.
+All are frozen and keyword-only; a stage hands on nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+PLAIN = "plain"
+"""The heuristic id of an attempt made without naming any heuristic."""
+
+Status = Literal["correct", "wrong", "no_answer", "undecided"]
+Finish = Literal["stop", "length", "error"]
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One question with a checkable answer.
+
+    Example: ``Problem(id="gsm8k/train/00042", question="Ann has 3 ...", answer="12",
+    verifier="math")``.
+
+    id:          ``<set>/<split>/<number>``, stable over time.
+    answer:      reference; for ``choice`` the letter, for ``python_tests`` a canonical solution.
+    verifier:    a name of the verifiers table.
+    alternatives: other spellings of ``answer`` that are equally right.
+    choices:     option texts in order (A, B, ...), for multiple choice.
+    tests:       Python source that checks a program, for ``python_tests``.
+    entry_point: name of the function that ``tests`` calls.
+    tags:        small descriptive facts (``{"level": "5"}``) for tables; never used for judging.
+    """
+
+    id: str
+    question: str
+    answer: str
+    verifier: str = "math"
+    alternatives: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    tests: str = ""
+    entry_point: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One chat turn. Example: ``Message(role="user", content="What is 2 + 3?")``."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exemplar:
+    """A worked example in a heuristic's prompt, its final answer in the prompt's own format."""
+
+    question: str
+    solution: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heuristic:
+    """One way to attack a problem: data, not code.
+
+    Example: ``Heuristic(id="working-backwards", name="Working backwards", family="reversal",
+    question="What must have been true just before the end?", instruction="Start from ...",
+    exemplars=(...))``.
+    """
+
+    id: str
+    name: str
+    family: str
+    question: str
+    instruction: str
+    exemplars: tuple[Exemplar, ...]
+    when: str = ""
+    signs: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """How an answer was judged.
+
+    Example: ``Verdict(status="correct", answer="12", rule="boxed/integer")``.
+
+    answer: the text that the extractor took, None when it found none.
+    rule:   ``<extraction rule>/<equivalence rule>`` that decided.
+    reason: for ``undecided``: ``timeout``, ``memory``, ``error: ...``.
+    """
+
+    status: Status
+    answer: str | None = None
+    rule: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One sampled text with its verdict.
+
+    Example: ``Attempt(problem_id="gsm8k/train/00042", heuristic="induction", sample=3, seed=...,
+    text="...", finish="stop", prompt_tokens=212, tokens=57, prompt_hash="9f..", model_hash="a1..",
+    verdict=Verdict(status="correct", answer="12"))``.
+
+    sample:        0-based number among the attempts at this (problem, heuristic).
+    seed:          63-bit; with the prompt and the model it determines ``text`` (up to ties in
+                   floating point).
+    tokens:        number of sampled tokens, EOS included when it was sampled.
+    """
+
+    problem_id: str
+    heuristic: str
+    sample: int
+    seed: int
+    text: str
+    finish: Finish
+    prompt_tokens: int
+    tokens: int
+    prompt_hash: str
+    model_hash: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Solution:
+    """An attempt after selection: kept, or dropped with a reason.
+
+    Example: ``Solution(problem_id="gsm8k/train/00042", heuristic="induction", sample=3,
+    text="...", status="correct", adherence=0.97, kept=True, reason="best of 2 correct")``.
+
+    adherence: in [0, 1], how well the text follows ``heuristic`` (1.0 for plain attempts).
+    """
+
+    problem_id: str
+    heuristic: str
+    sample: int
+    text: str
+    status: Status
+    adherence: float
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """One step of a solution with the heuristic that it shows; None when it is neutral."""
+
+    text: str
+    heuristic: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """A measured number with its 95% interval.
+
+    Example: ``Score(name="pass@4", value=0.61, low=0.55, high=0.67, n=120)``; ``n`` counts the
+    independent units that the interval is over (problems, solutions, ...).
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
