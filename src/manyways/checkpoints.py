@@ -1,0 +1,138 @@
+"""Checkpoints on disk: where a path points, what identifies it, and how it is loaded."""
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyways.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+BASE_MODEL_TEMPLATE = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}Problem: {{ m['content'] }}\n\n"
+    "{% elif m['role'] == 'assistant' %}Solution: {{ m['content'] }}{{ eos_token }}\n\n"
+    "{% else %}{{ m['content'] }}\n\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}Solution: {% endif %}"
+)
+"""Given to a tokenizer that has no chat template (base models), and saved with its descendants."""
+
+
+def package_path(name: str) -> Path:
+    """``package:some.package/file`` as a path on disk."""
+    package, _, inner = name.removeprefix("package:").partition("/")
+    return Path(str(files(package))) / inner
+
+
+def model_path(name: str) -> str:
+    """What to hand to ``from_pretrained``: a folder, or a Hub id left as it is.
+
+    Raises ModelError when ``name`` looks like a folder that does not exist or is not a checkpoint.
+    """
+    if name.startswith("package:"):
+        path = package_path(name)
+    elif name.startswith((".", "/", "~")) or Path(name).exists():
+        path = Path(name).expanduser()
+    elif name.count("/") > 1:
+        raise ModelError(f"no folder '{name}' (a Hub id has the form owner/name).")
+    else:
+        return name
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            f"'{path}' is not a Hugging Face checkpoint: it has no config.json. "
+            "Give a folder saved with save_pretrained, or a Hub id."
+        )
+    return str(path)
+
+
+def checkpoint_hash(path: str) -> str:
+    """16 hex digits over config, tokenizer and weights; for a Hub id, over its resolved commit.
+
+    Raises ModelError when a Hub id cannot be resolved.
+    """
+    folder = Path(path)
+    digest = hashlib.sha256()
+    if not folder.is_dir():
+        digest.update(f"{path}@{_hub_commit(path)}".encode())
+        return digest.hexdigest()[:16]
+    names = sorted(
+        file.name
+        for file in folder.iterdir()
+        if file.suffix in {".json", ".safetensors", ".jinja", ".model", ".bin", ".txt"}
+        and file.name not in {"trainer_state.json", "stamp.json"}
+    )
+    for name in names:
+        digest.update(name.encode())
+        with (folder / name).open("rb") as stream:
+            while block := stream.read(1 << 22):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def _hub_commit(name: str) -> str:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return str(HfApi().model_info(name).sha)
+    except (HfHubHTTPError, OSError) as error:
+        raise ModelError(
+            f"cannot reach '{name}' on the Hugging Face Hub ({type(error).__name__}): check the "
+            "name and your connection, or give a local folder."
+        ) from error
+
+
+def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
+    """The checkpoint's tokenizer, padding on the left, always with a chat template and a pad token.
+
+    Raises ModelError when it cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot load a tokenizer from '{path}': {_first_line(error)}") from error
+    if tokenizer.eos_token is None:
+        raise ModelError(f"the tokenizer of '{path}' has no EOS token: a model could never stop.")
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = BASE_MODEL_TEMPLATE
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
+    """The causal LM at ``path`` in evaluation mode on ``device``.
+
+    dtype: ``auto`` (as saved), ``float32`` or ``bfloat16``.
+
+    Raises ModelError when it cannot be loaded.
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot load a causal LM from '{path}': {_first_line(error)}") from error
+    return model.to(device).eval()  # type: ignore[no-any-return]
+
+
+def pick_device(wanted: str) -> str:
+    """``auto`` becomes ``cuda`` where there is one, else ``cpu``.
+
+    Raises ModelError when ``cuda`` is asked for and absent.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError("model.device = 'cuda', but torch sees no GPU: set it to 'auto'.")
+    return wanted
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
