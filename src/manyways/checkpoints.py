@@ -101,7 +101,7 @@ def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
@@ -117,7 +117,7 @@ def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
         model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load a causal LM from '{path}': {_first_line(error)}") from error
-    return model.to(device).eval()  # type: ignore[no-any-return]
+    return model.to(device).eval()
 
 
 def pick_device(wanted: str) -> str:

@@ -17,19 +17,25 @@ def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
     """
     target = table.get(name, name)
     if ":" not in target:
-        raise UserError(f"unknown {kind} '{name}'.{nearest(name, table)} Or name your own as "
-                        "'package.module:function'.")
+        raise UserError(
+            f"unknown {kind} '{name}'.{nearest(name, table)} Or name your own as "
+            "'package.module:function'."
+        )
     module_name, _, attribute = target.partition(":")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not module_name.startswith(error.name):
             raise
-        raise UserError(f"{kind} '{name}': there is no module '{module_name}' on the Python path "
-                        f"(install it, or set PYTHONPATH).") from error
+        raise UserError(
+            f"{kind} '{name}': there is no module '{module_name}' on the Python path "
+            f"(install it, or set PYTHONPATH)."
+        ) from error
     if not hasattr(module, attribute):
-        raise UserError(f"{kind} '{name}': module '{module_name}' has no '{attribute}'."
-                        f"{nearest(attribute, vars(module))}")
+        raise UserError(
+            f"{kind} '{name}': module '{module_name}' has no '{attribute}'."
+            f"{nearest(attribute, vars(module))}"
+        )
     return getattr(module, attribute)
 
 

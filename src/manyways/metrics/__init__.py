@@ -1,1 +1,1 @@
-"""metrics"""
+"""Pure functions on arrays: numbers in, numbers out."""

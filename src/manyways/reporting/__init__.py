@@ -1,1 +1,1 @@
-"""reporting"""
+"""Charts and the template of the report."""

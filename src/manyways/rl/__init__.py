@@ -1,1 +1,1 @@
-"""rl"""
+"""Who runs GRPO: the reward function and the backends."""

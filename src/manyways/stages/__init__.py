@@ -1,1 +1,1 @@
-"""stages"""
+"""The stages of a run, in reading order."""

@@ -1,1 +1,1 @@
-"""theory"""
+"""Closed forms and simulations of the model behind the method."""

@@ -1,0 +1,222 @@
+"""Every knob of a run: one frozen class per stage, read from one strict TOML file.
+
+A knob exists only if a recipe changes it. What TRL offers beyond these goes through the ``extra``
+tables unchanged.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from manyways.arms import Arm, parse_arm
+
+Scalar = bool | int | float | str
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0.0)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ModelConfig(Section):
+    """The base model. ``path``: a folder, ``package:pkg/folder`` or a Hub id."""
+
+    path: str
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    engine: str = "transformers"
+    batch_tokens: Positive = 32768
+    """Upper bound of prompt + completion tokens held in one batch by the engine."""
+
+
+class PromptConfig(Section):
+    """See ``heuristics.prompts.PromptFormat``."""
+
+    instruction: str = "Put your final answer within \\boxed{}."
+    system: str = ""
+
+
+class HeuristicsConfig(Section):
+    """Which pack, how many of it (the first ``count``), exemplars shown, who labels texts."""
+
+    pack: str = "polya"
+    count: Positive = 8
+    shots: Annotated[int, Field(ge=0)] = 2
+    labeller: str = "exemplars"
+
+
+class VerifyConfig(Section):
+    """How answers are judged, everywhere in the run.
+
+    verifier: replaces each problem's own verifier when given (a table name or module:function).
+    """
+
+    verifier: str | None = None
+    policy: Literal["strict", "lenient"] = "strict"
+    timeout: Rate = 5.0
+    """Seconds of wall clock per answer."""
+    workers: Positive = 2
+    max_undecided: Share = 0.05
+    allow_unsafe_code: bool = False
+
+
+class GenerateConfig(Section):
+    """Sampling the pool: ``samples`` attempts per (problem, heuristic), ``plain_samples`` plain."""
+
+    problems: str
+    limit: Positive | None = None
+    samples: Positive = 4
+    plain_samples: Positive = 4
+    temperature: Rate = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    max_tokens: Positive
+    stop: Names = ()
+    part_size: Positive = 2048
+    """Attempts per parquet part: what a kill can lose at most."""
+
+
+class SelectConfig(Section):
+    """From attempts to solutions.
+
+    near_duplicate: a solution is dropped when its word 3-gram Jaccard similarity with a kept one of
+    the same problem is at least this.
+    budget: examples of the ``budget-N`` arms; None takes all that the one-way arm has.
+    """
+
+    min_adherence: Share = 0.5
+    near_duplicate: Share = 0.95
+    budget: Positive | None = None
+
+
+class MidtrainConfig(Section):
+    """TRL SFT. Exactly one of ``steps`` (equal steps across arms) and ``epochs``."""
+
+    steps: Positive | None = None
+    epochs: Rate | None = None
+    batch_size: Positive = 32
+    micro_batch: Positive | None = None
+    learning_rate: Rate
+    warmup: Share = 0.05
+    max_length: Positive
+    save_every: Positive = 50
+    extra: dict[str, Scalar] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give exactly one of steps and epochs")
+        return self
+
+
+class GateConfig(Section):
+    """Is a checkpoint fit for RL? Measured on ``problems`` RL prompts x ``rl.group_size``."""
+
+    enforce: bool = True
+    problems: Positive = 48
+    min_stop: Share = 0.5
+    max_no_answer: Share = 0.5
+    min_mixed: Share = 0.05
+
+
+class RLConfig(Section):
+    """GRPO. One step = ``prompts_per_step`` problems x ``group_size`` attempts."""
+
+    backend: str = "trl"
+    problems: str
+    limit: Positive | None = None
+    steps: Positive
+    group_size: Annotated[int, Field(ge=2)] = 16
+    prompts_per_step: Positive = 8
+    micro_batch: Positive | None = None
+    learning_rate: Rate
+    warmup: Share = 0.0
+    temperature: Rate = 1.0
+    max_tokens: Positive
+    loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "dapo"
+    scale_rewards: Literal["group", "batch", "none"] = "group"
+    epsilon: Rate = 0.2
+    epsilon_high: Rate = 0.28
+    beta: Annotated[float, Field(ge=0.0)] = 0.0
+    save_every: Positive = 50
+    extra: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class EvaluateConfig(Section):
+    """Benchmarks and attempts per problem."""
+
+    benchmarks: Annotated[Names, Field(min_length=1)]
+    limit: Positive | None = None
+    attempts: Positive = 64
+    temperature: Rate = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    max_tokens: Positive
+    part_size: Positive = 2048
+
+
+class AnalyseConfig(Section):
+    """Resamples of every bootstrap and how many problems the report's explorer holds."""
+
+    bootstrap: Positive = 2000
+    explorer_problems: Positive = 40
+
+
+class Recipe(Section):
+    """A whole run. ``seeds``: training replicates of every arm, all from one pool of attempts."""
+
+    name: str
+    seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (0,)
+    data_dir: str | None = None
+    arms: Annotated[Names, Field(min_length=1)]
+    model: ModelConfig
+    prompt: PromptConfig = PromptConfig()
+    heuristics: HeuristicsConfig
+    verify: VerifyConfig = VerifyConfig()
+    generate: GenerateConfig
+    select: SelectConfig = SelectConfig()
+    midtrain: MidtrainConfig
+    gate: GateConfig = GateConfig()
+    rl: RLConfig
+    evaluate: EvaluateConfig
+    analyse: AnalyseConfig = AnalyseConfig()
+
+    @field_validator("arms")
+    @classmethod
+    def _known_arms(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            parse_arm(name)
+        if len(set(names)) != len(names):
+            raise ValueError("an arm is listed twice")
+        return names
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("seeds must be distinct and not negative")
+        return seeds
+
+    @model_validator(mode="after")
+    def _ways_within_pack(self) -> Self:
+        for arm in self.parsed_arms:
+            if arm.ways > self.heuristics.count:
+                raise ValueError(
+                    f"arms: '{arm.name}' needs heuristics.count >= {arm.ways}, "
+                    f"it is {self.heuristics.count}"
+                )
+        return self
+
+    @property
+    def parsed_arms(self) -> tuple[Arm, ...]:
+        """The arms in the recipe's order."""
+        return tuple(parse_arm(name) for name in self.arms)
+
+    @property
+    def data_path(self) -> Path | None:
+        """Folder of normalised problem files, None for the Hub."""
+        return Path(self.data_dir).expanduser() if self.data_dir else None

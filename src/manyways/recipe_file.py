@@ -1,0 +1,102 @@
+"""Reading and writing recipes: TOML, ``--set`` overrides, errors that name the key and the fix."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from manyways.errors import RecipeError
+from manyways.plugins import nearest
+from manyways.recipe import Recipe
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and apply ``a.b=c`` overrides.
+
+    Raises RecipeError with the key's path and the nearest valid key.
+    """
+    if not path.is_file():
+        raise RecipeError(f"no recipe at '{path}'. Shipped ones are in recipes/.")
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+    for override in overrides:
+        _apply(tree, override)
+    return parse_recipe(tree, str(path))
+
+
+def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
+    """Validate a parsed TOML tree; every problem found is listed, one a line."""
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(cast(dict[str, Any], item)) for item in error.errors()]
+        raise RecipeError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)])) from error
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set '{override}': write it as section.key=value.")
+    try:
+        value = tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, last = key.strip().split(".")
+    node = tree
+    for section in sections:
+        node = node.setdefault(section, {})
+        if not isinstance(node, dict):
+            raise RecipeError(f"--set '{override}': '{section}' is a value, not a section.")
+    node[last] = value
+
+
+def _explain(item: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in item["loc"]) or "recipe"
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(item["loc"][:-1])
+        return f"{where}: unknown key.{nearest(str(item['loc'][-1]), dict.fromkeys(known))}"
+    if item["type"] == "missing":
+        return f"{where}: required, but not given."
+    message = item["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
+    return f"{where}: {message}{given}."
+
+
+def _fields_at(loc: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for part in loc:
+        inner = model.model_fields[str(part)].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The resolved recipe as TOML, every default spelled out; keys without a value are left out."""
+    tree = recipe.model_dump(mode="json", exclude_none=True)
+    lines = [
+        f"{key} = {_toml(value)}" for key, value in tree.items() if not isinstance(value, dict)
+    ]
+    for name, section in tree.items():
+        if isinstance(section, dict):
+            lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in section.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    return f'"{escaped}"'

@@ -1,0 +1,262 @@
+"""Rows of the result tables (``7-tables/*.json``): written by analyse, read by report and by users.
+
+One JSON file per class, named in ``TABLES``; each holds a list of rows. Every rate comes with its
+95% interval and the number of independent units behind it. ``checkpoint`` is ``base`` or
+``<arm>/seed-<s>/<mid|rl>``; in rows pooled over seeds ``seed`` is None and the name ``<arm>/<phase>``.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, TypeVar, cast
+
+from pydantic import TypeAdapter
+
+from manyways.records import Score
+from manyways.tables import write_text
+
+Phase = Literal["base", "mid", "rl"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassRow:
+    """pass@k of one checkpoint on one benchmark (``benchmark='mean'``: mean over benchmarks)."""
+
+    checkpoint: str
+    arm: str
+    seed: int | None
+    phase: Phase
+    benchmark: str
+    k: int
+    attempts: int
+    score: Score
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RateRow:
+    """Shares of attempts of one checkpoint on one benchmark, each in [0, 1]."""
+
+    checkpoint: str
+    benchmark: str
+    attempts: int
+    correct: float
+    wrong: float
+    no_answer: float
+    undecided: float
+    truncated: float
+    mean_tokens: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FourCells:
+    """base / mid-trained / RL only / mid-trained + RL for one arm, benchmark and k, over seeds.
+
+    A cell is None where its checkpoint was not produced; ``rl_only`` is the vanilla arm.
+    """
+
+    arm: str
+    benchmark: str
+    k: int
+    base: Score | None
+    mid: Score | None
+    rl_only: Score | None
+    mid_rl: Score | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairedRow:
+    """Difference ``a - b`` in pass@k on the same problems; ``p``: sign-flip permutation test."""
+
+    a: str
+    b: str
+    benchmark: str
+    k: int
+    difference: Score
+    p: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompositionRow:
+    """How a checkpoint's solutions use heuristics (``benchmark='seed data'``: the kept solutions).
+
+    composed:  share of solutions with two or more different heuristics (Wilson interval).
+    switch:    share of boundaries between labelled steps where the heuristic changes.
+    effective: exp of the entropy of the heuristics' shares.
+    shares:    heuristic id (``direct`` for none) -> share of steps.
+    pairs:     ``first > second`` -> number of switches.
+    drift:     mean within-problem covariance of composed and correct (theory D2).
+    """
+
+    checkpoint: str
+    arm: str
+    phase: Phase
+    benchmark: str
+    composed: Score
+    switch: Score | None
+    effective: float
+    shares: dict[str, float]
+    pairs: dict[str, int]
+    drift: Score | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class YieldRow:
+    """What the pool gave under one heuristic (``plain`` for plain prompts)."""
+
+    heuristic: str
+    name: str
+    attempts: int
+    correct: int
+    no_answer: int
+    undecided: int
+    truncated: int
+    kept: int
+    problems: int
+    tokens: int
+    dropped: dict[str, int]
+    """Reason -> number of correct attempts dropped for it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiversityRow:
+    """Vendi score (effective number of distinct texts) of a set of texts; embedder stated."""
+
+    what: str
+    texts: int
+    vendi: Score
+    distinct_3: float
+    embedder: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateRow:
+    """Measurements of the gate on one checkpoint, and what it decided."""
+
+    checkpoint: str
+    arm: str
+    seed: int
+    attempts: int
+    stop: float
+    no_answer: float
+    undecided: float
+    passed: float
+    all_right: float
+    all_wrong: float
+    mixed: float
+    switch: float | None
+    effective: float
+    decision: Literal["fit", "refused", "overridden"]
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurveRow:
+    """One logged step of training. ``stage``: midtrain or rl; absent measurements are None."""
+
+    arm: str
+    seed: int
+    stage: Literal["midtrain", "rl"]
+    step: int
+    loss: float | None = None
+    reward: float | None = None
+    mixed: float | None = None
+    all_right: float | None = None
+    all_wrong: float | None = None
+    entropy: float | None = None
+    length: float | None = None
+    truncated: float | None = None
+    undecided: float | None = None
+    composed: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmRow:
+    """What one (arm, seed) was trained on, and how far it came."""
+
+    arm: str
+    seed: int
+    examples: int
+    problems: int
+    ways: float
+    midtrain_steps: int
+    rl_steps: int
+    outcome: str
+    """``complete``, or the sentence that says why it stopped."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostRow:
+    """Seconds and tokens of one piece of work."""
+
+    work: str
+    seconds: float
+    attempts: int
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExplorerText:
+    """One text in the explorer: its steps as (text, heuristic or None) and its verdict."""
+
+    source: str
+    """``pool`` or a checkpoint."""
+    heuristic: str
+    status: str
+    answer: str | None
+    kept: bool
+    note: str
+    steps: list[tuple[str, str | None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExplorerRow:
+    """One problem with many texts on it."""
+
+    problem_id: str
+    question: str
+    answer: str
+    texts: list[ExplorerText]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One plain sentence with its interval, e.g. "no difference found". ``kind`` orders them."""
+
+    kind: Literal["main", "mechanism", "data", "training", "caution"]
+    sentence: str
+
+
+TABLES: dict[str, type] = {
+    "pass_at_k": PassRow,
+    "rates": RateRow,
+    "four_cells": FourCells,
+    "paired": PairedRow,
+    "composition": CompositionRow,
+    "yield": YieldRow,
+    "diversity": DiversityRow,
+    "gate": GateRow,
+    "curves": CurveRow,
+    "arms": ArmRow,
+    "costs": CostRow,
+    "explorer": ExplorerRow,
+    "findings": Finding,
+}
+"""File stem in ``7-tables`` -> class of its rows."""
+
+Row = TypeVar("Row")
+
+
+def write_rows(path: Path, rows: Sequence[object]) -> None:
+    """Write rows (dataclass instances) as a JSON list."""
+    data = [asdict(cast("Score", row)) for row in rows]
+    write_text(path, json.dumps(data, ensure_ascii=False, indent=1))
+
+
+def read_rows(path: Path, row_type: type[Row]) -> list[Row]:
+    """Read rows of ``row_type``; an absent file is an empty table."""
+    if not path.is_file():
+        return []
+    rows: list[Row] = TypeAdapter(list[row_type]).validate_json(path.read_bytes())  # type: ignore[valid-type]
+    return rows

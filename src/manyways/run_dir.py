@@ -1,0 +1,240 @@
+"""The run folder: where each stage writes, what is finished, who may write, resume, lineage.
+
+RUN/
+  recipe.toml  manifest.json        resolved recipe; every finished piece of work
+  1-attempts/part-*.parquet
+  2-solutions.parquet
+  arms/<arm>/seed-<s>/3-midtrain/  4-gate.json  5-rl/
+  6-eval/<checkpoint>/<benchmark>/part-*.parquet
+  7-tables/*.json  report.html  report.md
+  stamps/  stale/                   bookkeeping; outputs set aside when their settings changed
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from manyways import __version__
+from manyways.errors import RunDirError
+from manyways.fingerprint import fingerprint, versions
+from manyways.tables import write_text
+
+LOCK_HELD = "MANYWAYS_LOCK_HELD_BY"
+"""Set by the process that holds the lock for the child processes that work on its behalf."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stamp:
+    """Written last, when a piece of work is whole.
+
+    Example: ``Stamp(work="midtrain/star/seed-0", identity={...}, request={...}, seconds=41.2,
+    counts={"steps": 120}, outputs=("arms/star/seed-0/3-midtrain",), versions={...}, ended=...)``.
+
+    identity: what each record depends on. request: how much of it is wanted.
+    """
+
+    work: str
+    identity: dict[str, object]
+    request: dict[str, object]
+    seconds: float
+    counts: dict[str, float]
+    outputs: tuple[str, ...]
+    versions: dict[str, str]
+    ended: float
+
+
+@dataclass(kw_only=True)
+class Work:
+    """One piece of work of a stage on a run folder; use as a context manager while doing it.
+
+    Entering sets aside outputs made under another ``identity``; leaving without an exception
+    writes the stamp. ``counts`` collects what the stage wants to report.
+    """
+
+    run: "RunDir"
+    name: str
+    identity: Mapping[str, object]
+    request: Mapping[str, object] = field(default_factory=dict)
+    outputs: tuple[str, ...]
+    counts: dict[str, float] = field(default_factory=dict)
+    _started: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether this very work is finished and its outputs are still there."""
+        return self.why == "finished"
+
+    @property
+    def why(self) -> str:
+        """``finished``, or in words why this would run."""
+        stamp = self.run.stamp(self.name)
+        if stamp is None:
+            return "never finished"
+        for label, old, new in (
+            ("inputs or settings", stamp.identity, _plain(self.identity)),
+            ("amount", stamp.request, _plain(self.request)),
+        ):
+            changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+            if changed:
+                return f"{label} changed: {', '.join(changed)}"
+        missing = [name for name in self.outputs if not (self.run.root / name).exists()]
+        return f"output missing: {', '.join(missing)}" if missing else "finished"
+
+    def __enter__(self) -> "Work":
+        self.run.require_writer()
+        self._started = time.monotonic()
+        begun = self.run.root / "stamps" / f"{_slug(self.name)}.begun"
+        identity = fingerprint(_plain(self.identity))
+        if begun.exists() and begun.read_text() != identity:
+            self.run.set_aside(self.outputs, begun.read_text()[:8])
+        self.run.stamp_path(self.name).unlink(missing_ok=True)
+        write_text(begun, identity)
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self.run.finish(self, time.monotonic() - self._started)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDir:
+    """A run folder. ``writer`` is True in the one process that may change it."""
+
+    root: Path
+    writer: bool = False
+
+    def path(self, *names: str) -> Path:
+        """A path inside the run folder."""
+        return self.root.joinpath(*names)
+
+    def arm_path(self, arm: str, seed: int, *names: str) -> Path:
+        """A path inside the folder of one (arm, seed)."""
+        return self.root.joinpath("arms", arm, f"seed-{seed}", *names)
+
+    def eval_path(self, checkpoint: str, benchmark: str) -> Path:
+        """Folder of the attempts of ``checkpoint`` (``star/seed-0/rl``) on ``benchmark``."""
+        return self.root.joinpath("6-eval", checkpoint, benchmark_slug(benchmark))
+
+    def work(
+        self,
+        name: str,
+        *,
+        identity: Mapping[str, object],
+        outputs: tuple[Path, ...],
+        request: Mapping[str, object] | None = None,
+    ) -> Work:
+        """Describe a piece of work; ``identity`` and ``request`` must be JSON-able.
+
+        The package version is part of the identity: a new version redoes the work.
+        """
+        return Work(
+            run=self,
+            name=name,
+            identity={**identity, "manyways": __version__},
+            request=request or {},
+            outputs=tuple(str(path.relative_to(self.root)) for path in outputs),
+        )
+
+    def stamp_path(self, work: str) -> Path:
+        """Where the stamp of a piece of work lies."""
+        return self.root / "stamps" / f"{_slug(work)}.json"
+
+    def stamp(self, work: str) -> Stamp | None:
+        """The stamp of a finished piece of work, None when it is not finished."""
+        try:
+            row = json.loads(self.stamp_path(work).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            return None
+        return Stamp(**{**row, "outputs": tuple(row["outputs"])})
+
+    def stamps(self) -> list[Stamp]:
+        """Every stamp, in the order in which the work ended."""
+        rows = [json.loads(p.read_text()) for p in sorted((self.root / "stamps").glob("*.json"))]
+        stamps = [Stamp(**{**row, "outputs": tuple(row["outputs"])}) for row in rows]
+        return sorted(stamps, key=lambda stamp: stamp.ended)
+
+    def finish(self, work: Work, seconds: float) -> None:
+        """Write the stamp of ``work`` and refresh manifest.json."""
+        stamp = Stamp(
+            work=work.name,
+            identity=_plain(work.identity),
+            request=_plain(work.request),
+            seconds=round(seconds, 3),
+            counts=work.counts,
+            outputs=work.outputs,
+            versions=versions(),
+            ended=time.time(),
+        )
+        write_text(self.stamp_path(work.name), json.dumps(asdict(stamp), indent=1))
+        manifest = {"manyways": __version__, "work": [asdict(stamp) for stamp in self.stamps()]}
+        write_text(self.root / "manifest.json", json.dumps(manifest, indent=1))
+
+    def set_aside(self, outputs: tuple[str, ...], label: str) -> None:
+        """Move outputs made under other settings to ``stale/``: nothing is lost."""
+        for name in outputs:
+            source = self.root / name
+            if source.exists():
+                target = self.root / "stale" / f"{_slug(name)}-{label}-{time.time_ns()}"
+                target.parent.mkdir(exist_ok=True)
+                source.rename(target)
+
+    def require_writer(self) -> None:
+        """Raise RunDirError when this process may only read."""
+        if not self.writer:
+            raise RunDirError(f"'{self.root}' was opened for reading only.")
+
+
+@contextlib.contextmanager
+def open_for_writing(root: Path) -> Iterator[RunDir]:
+    """Create or open a run folder as its only writer, for as long as the context lasts.
+
+    Raises RunDirError when another process holds it. The lock is the kernel's: it goes away with
+    the process, however that ends.
+    """
+    root = root.resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunDirError(f"cannot create the run folder '{root}': {error.strerror}.") from error
+    if os.environ.get(LOCK_HELD) == str(root):
+        yield RunDir(root=root, writer=True)
+        return
+    with (root / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise RunDirError(
+                f"'{root}' is being written to by process {lock.read().strip() or 'unknown'}: "
+                "wait for it, stop it, or choose another --out."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield RunDir(root=root, writer=True)
+
+
+def open_for_reading(root: Path) -> RunDir:
+    """Open a run folder without the right to write. Raises RunDirError when it is none."""
+    if not (root / "recipe.toml").is_file():
+        raise RunDirError(f"'{root}' is not a run folder: it has no recipe.toml.")
+    return RunDir(root=root.resolve())
+
+
+def benchmark_slug(benchmark: str) -> str:
+    """``pocket/test?count=9`` -> ``pocket-test-count-9``, for folder names."""
+    return "-".join("".join(c if c.isalnum() else " " for c in benchmark).split())
+
+
+def _slug(name: str) -> str:
+    return name.replace("/", "__")
+
+
+def _plain(value: Mapping[str, object]) -> dict[str, object]:
+    plain: dict[str, object] = json.loads(json.dumps(value, sort_keys=True, default=str))
+    return plain

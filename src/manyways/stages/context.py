@@ -1,0 +1,109 @@
+"""What every stage is given: the recipe, the run folder and the parts that the recipe names."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from manyways.checkpoints import checkpoint_hash, model_path
+from manyways.engines import ENGINES, Engine
+from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.labelling import LABELLERS, Labeller
+from manyways.heuristics.prompts import PromptFormat
+from manyways.plugins import resolve
+from manyways.problems import load_problems
+from manyways.recipe import Recipe
+from manyways.records import Heuristic, Problem
+from manyways.run_dir import RunDir
+from manyways.verifiers.judge import Judge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One (arm, seed): a line from data through mid-training to RL."""
+
+    arm: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """``star/seed-0``."""
+        return f"{self.arm}/seed-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The recipe, the run folder, and the parts that the recipe names, loaded when first used."""
+
+    recipe: Recipe
+    run: RunDir
+
+    @cached_property
+    def base_path(self) -> str:
+        """The base model's folder or Hub id."""
+        return model_path(self.recipe.model.path)
+
+    @cached_property
+    def base_hash(self) -> str:
+        """What identifies the base model."""
+        return checkpoint_hash(self.base_path)
+
+    @cached_property
+    def pack(self) -> tuple[Heuristic, ...]:
+        """The heuristics of the run, in the pack's order."""
+        return load_pack(self.recipe.heuristics.pack, self.recipe.heuristics.count)
+
+    @cached_property
+    def labeller(self) -> Labeller:
+        """Labels steps with heuristics of the pack."""
+        load = resolve(self.recipe.heuristics.labeller, LABELLERS, "labeller")
+        return cast(Labeller, load(self.pack))  # type: ignore[operator]
+
+    @cached_property
+    def prompts(self) -> PromptFormat:
+        """The one prompt format of the run."""
+        return PromptFormat(
+            instruction=self.recipe.prompt.instruction, system=self.recipe.prompt.system
+        )
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Gives verdicts under the recipe's policy."""
+        verify = self.recipe.verify
+        return Judge(
+            workers=verify.workers,
+            timeout=verify.timeout,
+            policy=verify.policy,
+            allow_unsafe_code=verify.allow_unsafe_code,
+        )
+
+    def problems(self, name: str, limit: int | None) -> list[Problem]:
+        """Load a problem set, with the recipe's verifier in place of its own where one is named."""
+        problems = load_problems(name, data_dir=self.recipe.data_path, limit=limit)
+        override = self.recipe.verify.verifier
+        return [_with_verifier(p, override) for p in problems] if override else problems
+
+    def engine(self, path: str) -> Engine:
+        """A fresh engine over the checkpoint at ``path``; the caller closes it."""
+        cls = resolve(self.recipe.model.engine, ENGINES, "engine")
+        return cast(Engine, cls(path, self.recipe.model))  # type: ignore[operator]
+
+    @property
+    def lines(self) -> list[Line]:
+        """Every (arm, seed) of the recipe."""
+        return [Line(arm=arm, seed=seed) for arm in self.recipe.arms for seed in self.recipe.seeds]
+
+    def midtrained_path(self, line: Line) -> str:
+        """The checkpoint that RL starts from: the mid-trained one, or the base for vanilla."""
+        if line.arm == "vanilla":
+            return self.base_path
+        return str(self.run.arm_path(line.arm, line.seed, "3-midtrain", "checkpoint"))
+
+    def rl_path(self, line: Line) -> str:
+        """The checkpoint after RL."""
+        return str(self.run.arm_path(line.arm, line.seed, "5-rl", "checkpoint"))
+
+
+def _with_verifier(problem: Problem, verifier: str) -> Problem:
+    from dataclasses import replace
+
+    return replace(problem, verifier=verifier)

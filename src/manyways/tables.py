@@ -1,0 +1,119 @@
+"""Records as parquet: append-only parts, each written whole and then renamed into place."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manyways.records import Attempt, Solution, Verdict
+
+ATTEMPT_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("heuristic", pa.string()),
+        ("sample", pa.int32()),
+        ("seed", pa.int64()),
+        ("text", pa.string()),
+        ("finish", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("tokens", pa.int32()),
+        ("prompt_hash", pa.string()),
+        ("model_hash", pa.string()),
+        ("status", pa.string()),
+        ("answer", pa.string()),
+        ("rule", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+"""One row per attempt; the last four columns are its verdict."""
+
+SOLUTION_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("heuristic", pa.string()),
+        ("sample", pa.int32()),
+        ("text", pa.string()),
+        ("status", pa.string()),
+        ("adherence", pa.float64()),
+        ("kept", pa.bool_()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a parquet file so that it is either absent or whole, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    pq.write_table(table, temporary, compression="zstd")
+    replace_synced(temporary, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is either the old one or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    replace_synced(temporary, path)
+
+
+def replace_synced(temporary: Path, path: Path) -> None:
+    """Flush ``temporary`` to disk, then rename it to ``path``."""
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def append_attempts(folder: Path, attempts: Sequence[Attempt]) -> Path:
+    """Write one more part to ``folder``; returns its path."""
+    number = 1 + max((int(part.stem.split("-")[1]) for part in parts(folder)), default=-1)
+    path = folder / f"part-{number:05d}.parquet"
+    write_table(path, attempts_table(attempts))
+    return path
+
+
+def parts(folder: Path) -> list[Path]:
+    """The finished parts of ``folder`` in the order in which they were written."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def attempts_table(attempts: Iterable[Attempt]) -> pa.Table:
+    """Attempts as one table in ATTEMPT_SCHEMA."""
+    rows = []
+    for attempt in attempts:
+        row = asdict(attempt)
+        row.update(row.pop("verdict"))
+        rows.append(row)
+    return pa.Table.from_pylist(rows, schema=ATTEMPT_SCHEMA)
+
+
+def read_attempts_table(folder: Path, columns: list[str] | None = None) -> pa.Table:
+    """All parts of ``folder`` as one table (empty when there are none)."""
+    tables = [pq.read_table(part, columns=columns) for part in parts(folder)]
+    schema = (
+        ATTEMPT_SCHEMA if columns is None else pa.schema([ATTEMPT_SCHEMA.field(c) for c in columns])
+    )
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+def read_attempts(folder: Path) -> Iterator[Attempt]:
+    """All attempts of ``folder``, part by part."""
+    for part in parts(folder):
+        for row in pq.read_table(part).to_pylist():
+            verdict = Verdict(
+                **{key: row.pop(key) for key in ("status", "answer", "rule", "reason")}
+            )
+            yield Attempt(**row, verdict=verdict)
+
+
+def solutions_table(solutions: Iterable[Solution]) -> pa.Table:
+    """Solutions as one table in SOLUTION_SCHEMA."""
+    return pa.Table.from_pylist([asdict(s) for s in solutions], schema=SOLUTION_SCHEMA)
+
+
+def read_solutions(path: Path) -> list[Solution]:
+    """All solutions, kept and dropped, of a ``2-solutions.parquet``."""
+    return [Solution(**row) for row in pq.read_table(path).to_pylist()]
