@@ -2,7 +2,7 @@
 
 One JSON file per class, named in ``TABLES``; each holds a list of rows. Every rate comes with its
 95% interval and the number of independent units behind it. ``checkpoint`` is ``base`` or
-``<arm>/seed-<s>/<mid|rl>``; in rows pooled over seeds ``seed`` is None and the name ``<arm>/<phase>``.
+``<arm>/seed-<s>/<mid|rl>``; rows pooled over seeds have ``seed`` None and the name ``<arm>/<phase>``.
 """
 
 import json

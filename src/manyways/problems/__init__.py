@@ -40,7 +40,11 @@ Loader = Callable[[str, Source], list[Problem]]
 
 
 def load_problems(
-    name: str, *, data_dir: Path | None = None, revision: str | None = None, limit: int | None = None
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    revision: str | None = None,
+    limit: int | None = None,
 ) -> list[Problem]:
     """Load the problem set called ``name`` (see the module's docstring), at most ``limit`` of it.
 
