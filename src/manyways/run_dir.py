@@ -103,10 +103,14 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDir:
-    """A run folder. ``writer`` is True in the one process that may change it."""
+    """A run folder. ``writer`` is True in the one process that may change it.
+
+    lock_file: descriptor of the lock, for child processes that work on this process's behalf.
+    """
 
     root: Path
     writer: bool = False
+    lock_file: int | None = None
 
     def path(self, *names: str) -> Path:
         """A path inside the run folder."""
@@ -216,7 +220,7 @@ def open_for_writing(root: Path) -> Iterator[RunDir]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield RunDir(root=root, writer=True)
+        yield RunDir(root=root, writer=True, lock_file=lock.fileno())
 
 
 def open_for_reading(root: Path) -> RunDir:

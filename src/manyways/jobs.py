@@ -1,0 +1,83 @@
+"""Several (arm, seed) lines at once, each in a process of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from manyways.progress import say
+from manyways.run_dir import LOCK_HELD
+from manyways.stages.context import Context, Line
+
+
+def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: int) -> list[str]:
+    """Run every line in a child process, ``jobs`` at a time; returns the lines that stopped early.
+
+    Children share this process's lock on the run folder (they inherit its file), split the CPU
+    cores between them, take the visible GPUs in turn and write what they say to
+    ``arms/<arm>/seed-<s>/log.txt``.
+    """
+    waiting = deque(enumerate(context.lines))
+    running: dict[Line, subprocess.Popen[bytes]] = {}
+    failures: list[str] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                slot, line = waiting.popleft()
+                running[line] = _start(context, line, wanted, slot=slot, jobs=jobs)
+                say(f"{line.name}: started, writes to {_log(context, line)}")
+            for line, process in [(ln, p) for ln, p in running.items() if p.poll() is not None]:
+                del running[line]
+                if process.returncode == 0:
+                    say(f"{line.name}: finished")
+                else:
+                    failures.append(f"{line.name}: {_last_words(context, line)}")
+                    say(failures[-1])
+            time.sleep(0.2)
+    finally:
+        for process in running.values():
+            process.terminate()
+    return failures
+
+
+def _start(
+    context: Context, line: Line, wanted: tuple[str, ...], *, slot: int, jobs: int
+) -> subprocess.Popen[bytes]:
+    root = context.run.root
+    command = [sys.executable, "-m", "manyways.cli", "line", str(root), line.arm, str(line.seed)]
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    environment = {**os.environ, LOCK_HELD: str(root), "OMP_NUM_THREADS": threads}
+    gpus = _visible_gpus()
+    if gpus:
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+    log = _log(context, line)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            [*command, "--until", wanted[-1]],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            pass_fds=() if context.run.lock_file is None else (context.run.lock_file,),
+        )
+
+
+def _visible_gpus() -> list[str]:
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [gpu for gpu in named.split(",") if gpu]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def _log(context: Context, line: Line) -> Path:
+    return context.run.arm_path(line.arm, line.seed, "log.txt")
+
+
+def _last_words(context: Context, line: Line) -> str:
+    lines = _log(context, line).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "ended without a word"

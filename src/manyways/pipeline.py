@@ -1,0 +1,188 @@
+"""The experiment, top to bottom: base -> pool -> arms -> scores -> report.
+
+    pool = attempts of the base model on problems x heuristics          generate, select
+    for every arm and seed:
+        mid-train the base on the arm's solutions                       midtrain
+        is the checkpoint fit for RL?                                   gate
+        GRPO with verdicts as reward                                    rl
+    every checkpoint x every benchmark -> attempts with verdicts        evaluate
+    tables with intervals, one report                                   analyse, report
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from manyways.errors import MissingWork, StageError
+from manyways.progress import say
+from manyways.run_dir import Work
+from manyways.stages import (
+    analyse,
+    evaluate,
+    gate,
+    generate,
+    midtrain,
+    reinforce,
+    report,
+    selection,
+)
+from manyways.stages.context import Context, Line
+from manyways.tables import write_text
+
+STAGES = ("generate", "select", "midtrain", "gate", "rl", "evaluate", "analyse", "report")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One piece of work in order. ``line`` is None for the steps that all arms share."""
+
+    stage: str
+    name: str
+    line: Line | None
+    plan: Callable[[], list[Work]]
+    run: Callable[[], None]
+
+
+def steps(context: Context) -> Iterator[Step]:
+    """Every step of the recipe, in an order in which each finds its inputs."""
+    yield _shared("generate", lambda: [generate.plan(context)], lambda: generate.run(context))
+    yield _shared("select", lambda: [selection.plan(context)], lambda: selection.run(context))
+    yield _evaluation(context, None, "base", context.base_path)
+    for line in context.lines:
+        yield from line_steps(context, line)
+    yield _shared("analyse", lambda: [analyse.plan(context)], lambda: analyse.run(context))
+    yield _shared("report", lambda: [report.plan(context)], lambda: report.run(context))
+
+
+def line_steps(context: Context, line: Line) -> Iterator[Step]:
+    """Mid-train, gate, RL and evaluation of one (arm, seed)."""
+    if line.arm != "vanilla":
+        yield _of_line("midtrain", context, line, midtrain.plan, midtrain.run)
+    yield _of_line("gate", context, line, gate.plan, gate.run)
+    yield _of_line("rl", context, line, reinforce.plan, reinforce.run)
+    if line.arm != "vanilla":
+        yield _evaluation(context, line, f"{line.name}/mid", context.midtrained_path(line))
+    yield _evaluation(context, line, f"{line.name}/rl", context.rl_path(line))
+
+
+def run_shared(context: Context, stage: str) -> None:
+    """Run the steps of ``stage`` that all arms share."""
+    for step in steps(context):
+        if step.line is None and step.stage == stage:
+            step.run()
+
+
+def run_line(context: Context, line: Line, wanted: tuple[str, ...] = STAGES) -> None:
+    """Run the ``wanted`` stages of one (arm, seed).
+
+    The mid-trained checkpoint is evaluated even when the gate refuses it for RL.
+
+    Raises StageError when a stage has nothing to hand on; the sentence is kept in outcome.json.
+    """
+    outcome = context.run.arm_path(line.arm, line.seed, "outcome.json")
+    failure: StageError | None = None
+    for step in line_steps(context, line):
+        if step.stage not in wanted or (failure and not step.name.endswith("/mid")):
+            continue
+        try:
+            step.run()
+        except StageError as error:
+            say(f"{line.name}: {error}")
+            failure = failure or error
+            if step.stage == "midtrain":
+                break
+    row = {"arm": line.arm, "seed": line.seed, "outcome": str(failure or "complete")}
+    write_text(outcome, json.dumps(row))
+    if failure:
+        raise failure
+
+
+def run_lines(context: Context, lines: list[Line], wanted: tuple[str, ...] = STAGES) -> list[str]:
+    """Run lines one after another; returns ``<line>: <sentence>`` for each that stopped early."""
+    failures = []
+    for line in lines:
+        try:
+            run_line(context, line, wanted)
+        except StageError as error:
+            failures.append(f"{line.name}: {error}")
+    return failures
+
+
+def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
+    """Run the recipe up to and including the stage ``until``.
+
+    Raises MissingWork after everything else is done, when an arm could not go all the way.
+    """
+    from manyways.jobs import run_lines_in_processes
+
+    wanted = STAGES[: STAGES.index(until) + 1]
+    for stage in ("generate", "select", "evaluate"):
+        if stage in wanted:
+            run_shared(context, stage)
+    failures: list[str] = []
+    if "midtrain" in wanted:
+        failures = (
+            run_lines(context, context.lines, wanted)
+            if jobs == 1
+            else run_lines_in_processes(context, wanted, jobs=jobs)
+        )
+    for stage in ("analyse", "report"):
+        if stage in wanted:
+            run_shared(context, stage)
+    if failures:
+        raise MissingWork(
+            f"{len(failures)} of {len(context.lines)} arms did not go all the way:\n"
+            + "\n".join(f"  {failure}" for failure in failures)
+        )
+
+
+def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]:
+    """(work, why it would run or ``finished``) for every step, computing nothing."""
+    wanted = STAGES[: STAGES.index(until) + 1]
+    rows: list[tuple[str, str]] = []
+    pending: list[Step] = []
+    for step in steps(context):
+        if step.stage not in wanted:
+            continue
+        waits = [p for p in pending if p.line in (None, step.line) and p.name != "evaluate/base"]
+        if waits:
+            rows.append((step.name, f"would run after {waits[-1].name}"))
+            pending.append(step)
+            continue
+        unfinished = [work for work in step.plan() if not work.done]
+        reason = f"would run: {unfinished[0].why}" if unfinished else "finished"
+        rows.append((step.name, reason))
+        if unfinished:
+            pending.append(step)
+    return rows
+
+
+def _shared(stage: str, plan: Callable[[], list[Work]], run: Callable[[], None]) -> Step:
+    return Step(stage=stage, name=stage, line=None, plan=plan, run=run)
+
+
+def _of_line(
+    stage: str,
+    context: Context,
+    line: Line,
+    plan: Callable[[Context, Line], Work],
+    run: Callable[[Context, Line], None],
+) -> Step:
+    return Step(
+        stage=stage,
+        name=f"{stage}/{line.name}",
+        line=line,
+        plan=lambda: [plan(context, line)],
+        run=lambda: run(context, line),
+    )
+
+
+def _evaluation(context: Context, line: Line | None, name: str, path: str) -> Step:
+    benchmarks = context.recipe.evaluate.benchmarks
+    return Step(
+        stage="evaluate",
+        name=f"evaluate/{name}",
+        line=line,
+        plan=lambda: [evaluate.plan(context, name, path, b) for b in benchmarks],
+        run=lambda: evaluate.run_all(context, name, path),
+    )
