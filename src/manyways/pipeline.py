@@ -1,12 +1,12 @@
 """The experiment, top to bottom: base -> pool -> arms -> scores -> report.
 
-    pool = attempts of the base model on problems x heuristics          generate, select
-    for every arm and seed:
-        mid-train the base on the arm's solutions                       midtrain
-        is the checkpoint fit for RL?                                   gate
-        GRPO with verdicts as reward                                    rl
-    every checkpoint x every benchmark -> attempts with verdicts        evaluate
-    tables with intervals, one report                                   analyse, report
+pool = attempts of the base model on problems x heuristics          generate, select
+for every arm and seed:
+    mid-train the base on the arm's solutions                       midtrain
+    is the checkpoint fit for RL?                                   gate
+    GRPO with verdicts as reward                                    rl
+every checkpoint x every benchmark -> attempts with verdicts        evaluate
+tables with intervals, one report                                   analyse, report
 """
 
 import json

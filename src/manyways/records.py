@@ -132,7 +132,9 @@ class Solution:
     Example: ``Solution(problem_id="gsm8k/train/00042", heuristic="induction", sample=3,
     text="...", status="correct", adherence=0.97, kept=True, reason="best of 2 correct")``.
 
-    adherence: in [0, 1], how well the text follows ``heuristic`` (1.0 for plain attempts).
+    adherence:  in [0, 1], how well the text follows ``heuristic`` (1.0 for plain attempts).
+    kept:       trained on by the arms of correct solutions.
+    wrong_pool: trained on by the ``wrong-N`` arms alone; never together with ``kept``.
     """
 
     problem_id: str
@@ -143,6 +145,7 @@ class Solution:
     adherence: float
     kept: bool
     reason: str
+    wrong_pool: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

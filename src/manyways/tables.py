@@ -40,6 +40,7 @@ SOLUTION_SCHEMA = pa.schema(
         ("adherence", pa.float64()),
         ("kept", pa.bool_()),
         ("reason", pa.string()),
+        ("wrong_pool", pa.bool_()),
     ]
 )
 

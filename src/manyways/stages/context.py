@@ -1,6 +1,6 @@
 """What every stage is given: the recipe, the run folder and the parts that the recipe names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
@@ -76,6 +76,11 @@ class Context:
             allow_unsafe_code=verify.allow_unsafe_code,
         )
 
+    def close(self) -> None:
+        """Stop the verifier's workers, if any were started."""
+        if "judge" in self.__dict__:
+            self.judge.close()
+
     def problems(self, name: str, limit: int | None) -> list[Problem]:
         """Load a problem set, with the recipe's verifier in place of its own where one is named."""
         problems = load_problems(name, data_dir=self.recipe.data_path, limit=limit)
@@ -104,6 +109,4 @@ class Context:
 
 
 def _with_verifier(problem: Problem, verifier: str) -> Problem:
-    from dataclasses import replace
-
     return replace(problem, verifier=verifier)

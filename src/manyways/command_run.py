@@ -1,0 +1,122 @@
+"""What the verbs that work on a run folder do: resolve the recipe, take the lock, run stages."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from manyways import pipeline
+from manyways.errors import MissingWork, UserError
+from manyways.plugins import nearest
+from manyways.recipe import Recipe
+from manyways.recipe_file import dump_recipe, load_recipe
+from manyways.run_dir import RunDir, open_for_reading, open_for_writing
+from manyways.stages.context import Context, Line
+from manyways.stages.summary import print_summary
+from manyways.tables import write_text
+
+
+def run_recipe(
+    recipe_path: Path,
+    out: Path | None,
+    *,
+    overrides: Sequence[str],
+    until: str,
+    jobs: int,
+    data_dir: Path | None,
+) -> None:
+    """Run a recipe (or continue a run folder) up to the stage ``until``."""
+    _check_stage(until)
+    recipe, root = _resolve(recipe_path, out, overrides, data_dir)
+    with open_for_writing(root) as run:
+        write_text(run.path("recipe.toml"), dump_recipe(recipe))
+        with _closing(Context(recipe=recipe, run=run)) as context:
+            try:
+                pipeline.run(context, until=until, jobs=jobs)
+            finally:
+                print_summary(run)
+
+
+def print_dry_run(
+    recipe_path: Path,
+    out: Path | None,
+    *,
+    overrides: Sequence[str],
+    until: str,
+    data_dir: Path | None,
+) -> None:
+    """Print what ``run`` would do and why."""
+    _check_stage(until)
+    recipe, root = _resolve(recipe_path, out, overrides, data_dir)
+    with _closing(Context(recipe=recipe, run=RunDir(root=root.resolve()))) as context:
+        rows = pipeline.dry_run(context, until=until)
+    table = Table("work", "what would happen", title=f"{recipe.name} in {root}")
+    for name, reason in rows:
+        table.add_row(name, reason)
+    Console().print(table)
+
+
+def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
+    """Run one stage on an existing run folder, for every arm and seed or for those named."""
+    open_for_reading(root)
+    recipe = load_recipe(root / "recipe.toml")
+    with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
+        lines = _lines(context, arm, seed)
+        if arm is None and seed is None:
+            pipeline.run_shared(context, stage)
+        failures = pipeline.run_lines(context, lines, (stage,))
+        if failures:
+            raise MissingWork("\n".join(failures))
+
+
+def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
+    """Run all stages of one (arm, seed), in a child process of ``run --jobs``."""
+    recipe = load_recipe(root / "recipe.toml")
+    wanted = pipeline.STAGES[: pipeline.STAGES.index(until) + 1]
+    with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
+        pipeline.run_line(context, Line(arm=arm, seed=seed), wanted)
+
+
+def _resolve(
+    path: Path, out: Path | None, overrides: Sequence[str], data_dir: Path | None
+) -> tuple[Recipe, Path]:
+    if path.is_dir():
+        open_for_reading(path)
+        out = out or path
+        path = path / "recipe.toml"
+    if data_dir is not None and not any(o.startswith("data_dir") for o in overrides):
+        overrides = [*overrides, f'data_dir="{data_dir}"']
+    recipe = load_recipe(path, overrides)
+    return recipe, out or Path("runs") / recipe.name
+
+
+def _check_stage(stage: str) -> None:
+    if stage not in pipeline.STAGES:
+        known = dict.fromkeys(pipeline.STAGES)
+        raise UserError(f"--until {stage}: no such stage.{nearest(stage, known)}")
+
+
+def _lines(context: Context, arm: str | None, seed: int | None) -> list[Line]:
+    lines = [
+        line
+        for line in context.lines
+        if (arm is None or line.arm == arm) and (seed is None or line.seed == seed)
+    ]
+    if not lines:
+        raise UserError(
+            f"the recipe has arms {', '.join(context.recipe.arms)} and seeds "
+            f"{', '.join(map(str, context.recipe.seeds))}: none matches --arm {arm} --seed {seed}."
+        )
+    return lines
+
+
+@contextmanager
+def _closing(context: Context) -> Iterator[Context]:
+    try:
+        yield context
+    finally:
+        context.close()
+        sys.stdout.flush()

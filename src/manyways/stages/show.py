@@ -1,0 +1,105 @@
+"""``manyways show``: the whole life of one problem, from question to scores."""
+
+import json
+from collections.abc import Iterator
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from manyways.errors import DataError
+from manyways.recipe_file import load_recipe
+from manyways.records import Attempt, Problem, Solution
+from manyways.run_dir import RunDir
+from manyways.stages.context import Context
+from manyways.tables import parts, read_attempts, read_solutions
+
+TEXTS_SHOWN = 3
+
+
+def show(run: RunDir, problem_id: str) -> None:
+    """Print the problem, its attempts and verdicts, what was kept and why, which arms trained on
+    it, and how each checkpoint did on it where it is a benchmark problem.
+
+    Raises DataError when the run has no such problem.
+    """
+    context = Context(recipe=load_recipe(run.path("recipe.toml")), run=run)
+    problem = _find(context, problem_id)
+    console = Console()
+    answer = f"{problem.question}\n\nreference answer: {problem.answer}"
+    console.print(Panel(answer, title=problem.id, highlight=False))
+    pool = [a for a in read_attempts(run.path("1-attempts")) if a.problem_id == problem_id]
+    if pool:
+        solutions = run.path("2-solutions.parquet")
+        kept = read_solutions(solutions) if solutions.is_file() else []
+        _print_pool(console, pool, [s for s in kept if s.problem_id == problem_id])
+        _print_training(console, context, problem_id)
+    _print_evaluations(console, run, problem_id)
+
+
+def _find(context: Context, problem_id: str) -> Problem:
+    recipe = context.recipe
+    named = {recipe.generate.problems: recipe.generate.limit, recipe.rl.problems: recipe.rl.limit}
+    named |= dict.fromkeys(recipe.evaluate.benchmarks, recipe.evaluate.limit)
+    for name, limit in named.items():
+        for problem in context.problems(name, limit):
+            if problem.id == problem_id:
+                return problem
+    raise DataError(
+        f"this run has no problem '{problem_id}'. Its sets: {', '.join(named)}; an id looks like "
+        f"'{context.problems(recipe.generate.problems, 1)[0].id}'."
+    )
+
+
+def _print_pool(console: Console, pool: list[Attempt], solutions: list[Solution]) -> None:
+    fate = {(s.heuristic, s.sample): s for s in solutions}
+    table = Table("heuristic", "sample", "verdict", "answer", "rule", "tokens", "selection")
+    for attempt in sorted(pool, key=lambda a: (a.heuristic, a.sample)):
+        solution = fate.get((attempt.heuristic, attempt.sample))
+        chosen = "-" if solution is None else ("KEPT " if solution.kept else "") + solution.reason
+        table.add_row(
+            attempt.heuristic, str(attempt.sample), attempt.verdict.status,
+            attempt.verdict.answer or "-", attempt.verdict.rule, str(attempt.tokens), chosen,
+        )  # fmt: skip
+    console.print(f"\n1-2 {len(pool)} attempts in the pool, and what selection did with them")
+    console.print(table)
+    for solution in [s for s in solutions if s.kept][:TEXTS_SHOWN]:
+        title = f"{solution.heuristic}, adherence {solution.adherence:.2f}"
+        console.print(Panel(solution.text, title=title, highlight=False))
+
+
+def _print_training(console: Console, context: Context, problem_id: str) -> None:
+    console.print("3 arms that mid-trained on it")
+    found = False
+    for data in sorted(context.run.path("arms").glob("*/seed-*/3-midtrain/data.jsonl")):
+        rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+        ways = [row["heuristic"] for row in rows if row["problem_id"] == problem_id]
+        if ways:
+            found = True
+            console.print(f"  {data.parts[-4]} {data.parts[-3]}: {', '.join(ways)}")
+    if not found:
+        console.print("  none")
+
+
+def _print_evaluations(console: Console, run: RunDir, problem_id: str) -> None:
+    table = Table("checkpoint", "benchmark", "attempts", "correct", "no answer", "undecided")
+    for name, statuses in _evaluations(run, problem_id):
+        checkpoint, _, benchmark = name.rpartition("/")
+        counts = [statuses.count(s) for s in ("correct", "no_answer", "undecided")]
+        table.add_row(checkpoint, benchmark, str(len(statuses)), *map(str, counts))
+    if table.row_count:
+        console.print("6 attempts of each checkpoint")
+        console.print(table)
+
+
+def _evaluations(run: RunDir, problem_id: str) -> Iterator[tuple[str, list[str]]]:
+    root = run.path("6-eval")
+    for folder in sorted({part.parent for part in root.rglob("part-*.parquet")}):
+        statuses: list[str] = []
+        for part in parts(folder):
+            table = pq.read_table(part, columns=["problem_id", "status"])
+            statuses += table.filter(pc.field("problem_id") == problem_id)["status"].to_pylist()
+        if statuses:
+            yield str(folder.relative_to(root)), statuses

@@ -1,0 +1,37 @@
+"""The last lines of ``manyways run``: the four cells, and where the report is."""
+
+from rich.console import Console
+from rich.table import Table
+
+from manyways.records import Score
+from manyways.results import Finding, FourCells, read_rows
+from manyways.run_dir import RunDir
+
+
+def print_summary(run: RunDir) -> None:
+    """Print the four cells averaged over benchmarks, the main finding and the report's place."""
+    console = Console()
+    cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
+    if cells:
+        console.print(_table(cells))
+    for finding in read_rows(run.path("7-tables", "findings.json"), Finding):
+        if finding.kind == "main":
+            console.print(finding.sentence, highlight=False, markup=False)
+    report = run.path("report.html")
+    if report.is_file():
+        console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+
+
+def _table(cells: list[FourCells]) -> Table:
+    table = Table(
+        "arm", "benchmark", "k", "base", "mid-trained", "RL only", "mid-trained + RL",
+        title="pass@k with 95% intervals over problems",
+    )  # fmt: skip
+    for row in cells:
+        scores = (row.base, row.mid, row.rl_only, row.mid_rl)
+        table.add_row(row.arm, row.benchmark, str(row.k), *map(_text, scores))
+    return table
+
+
+def _text(score: Score | None) -> str:
+    return "-" if score is None else f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"

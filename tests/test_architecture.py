@@ -1,0 +1,123 @@
+"""The bars that we hold ourselves to, measured so that they cannot slide unseen."""
+
+import ast
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "manyways"
+FILES = sorted(SOURCE.rglob("*.py"))
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions() -> list[tuple[str, Function]]:
+    return [
+        (f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}", node)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, Function)
+    ]
+
+
+def length(node: Function) -> int:
+    """Lines of a function without its docstring."""
+    whole = (node.end_lineno or node.lineno) - node.lineno + 1
+    first = node.body[0]
+    is_doc = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return whole - ((first.end_lineno or 0) - first.lineno + 1 if is_doc else 0)
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted((length(node), name) for name, node in functions())
+    assert lengths[-1][0] <= 60, lengths[-3:]
+    assert lengths[int(0.9 * len(lengths))][0] <= 30, lengths[int(0.9 * len(lengths))]
+
+
+def test_files_are_short() -> None:
+    long = {str(p.relative_to(SOURCE)): len(p.read_text().splitlines()) for p in FILES}
+    assert {name: lines for name, lines in long.items() if lines > 260} == {}
+
+
+def test_arguments_are_few_and_named() -> None:
+    # Commands of the CLI have one parameter per option; nothing calls them positionally.
+    for name, node in functions():
+        if name.startswith("cli.py"):
+            continue
+        positional = [a.arg for a in node.args.posonlyargs + node.args.args]
+        positional = [a for a in positional if a not in ("self", "cls")]
+        total = len(positional) + len(node.args.kwonlyargs)
+        assert total <= 6, f"{name} takes {total} arguments"
+        assert len(positional) <= 4, f"{name} takes {len(positional)} positional arguments"
+
+
+def test_inheritance_is_shallow() -> None:
+    bases: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = [b.id for b in node.bases if isinstance(b, ast.Name)]
+
+    def depth(name: str) -> int:
+        return 1 + max((depth(b) for b in bases[name] if b in bases), default=0)
+
+    # errors.py draws its tree in its docstring; a tree of exceptions is the exception.
+    errors = {n.name for n in ast.walk(ast.parse((SOURCE / "errors.py").read_text()))
+              if isinstance(n, ast.ClassDef)}  # fmt: skip
+    deep = {n: depth(n) for n in bases if n not in errors and not _is_error(n, bases, errors)}
+    assert {n: d for n, d in deep.items() if d > 2} == {}
+
+
+def _is_error(name: str, bases: dict[str, list[str]], errors: set[str]) -> bool:
+    return name in errors or any(_is_error(b, bases, errors) for b in bases.get(name, []))
+
+
+def test_help_is_fast_and_light() -> None:
+    """--help under half a second, without torch. The best of five: machines are noisy."""
+    code = (
+        "import sys; sys.argv = ['manyways', '--help']\n"
+        "import manyways.cli\n"
+        "try: manyways.cli.main()\n"
+        "except SystemExit: pass\n"
+        "print('heavy:', sorted({'torch', 'transformers', 'trl', 'datasets', 'plotly', 'sklearn', "
+        "'pyarrow', 'sympy'} & set(sys.modules)))"
+    )
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        seconds.append(time.perf_counter() - start)
+        assert "heavy: []" in done.stdout
+        assert "generate" in done.stdout
+    assert min(seconds) < 0.5, seconds
+
+
+def test_readme_tree_is_the_tree() -> None:
+    """The folder tree in README names exactly the modules and folders that exist."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"```\nsrc/manyways/\n(.*?)```", text, re.DOTALL)
+    assert block, "README has no tree that starts with src/manyways/"
+    named = set(re.findall(r"^  ([\w.]+/?)", block[1], re.MULTILINE))
+    there = {p.name for p in SOURCE.glob("*.py") if p.name != "__init__.py"}
+    there |= {f"{p.name}/" for p in SOURCE.iterdir() if (p / "__init__.py").exists()}
+    assert named == there
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "docs", "recipes", "bench", "README.md"])
+def test_text_speaks_of_the_project_alone(folder: str) -> None:
+    """No paths of one machine, no hosts of package indexes."""
+    forbidden = re.compile(r"/work/|/root/|pythonhosted|files\.python|\.r-seed")
+    root = ROOT / folder
+    paths = [root] if root.is_file() else sorted(root.rglob("*"))
+    for path in paths:
+        if path.is_file() and path.suffix in {".py", ".md", ".toml", ".css", ".js", ".j2", ".txt"}:
+            if path.name == "test_architecture.py":
+                continue
+            found = forbidden.search(path.read_text(encoding="utf-8"))
+            assert not found, f"{path}: {found and found[0]}"

@@ -1,0 +1,86 @@
+"""Every shipped recipe loads; every mistake in one is answered with the key and the fix."""
+
+from pathlib import Path
+
+import pytest
+
+from manyways.errors import RecipeError
+from manyways.recipe_file import dump_recipe, load_recipe, parse_recipe
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
+POCKET = Path(__file__).parents[1] / "recipes" / "pocket.toml"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_shipped_recipe_loads_and_is_named_after_its_file(path: Path) -> None:
+    assert load_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_dump_and_load_is_the_same_recipe(path: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(path)
+    copy = tmp_path / "recipe.toml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+
+
+def test_dump_survives_awkward_text(tmp_path: Path) -> None:
+    odd = 'say "\\boxed{}"\n\tthen stop\r'
+    recipe = load_recipe(POCKET)
+    recipe = recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update={"system": odd})})
+    copy = tmp_path / "recipe.toml"
+    copy.write_bytes(dump_recipe(recipe).encode())
+    assert load_recipe(copy).prompt.system == odd
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("generate.sampels=3", ["generate.sampels", "unknown key", "samples"]),
+        ("rll.steps=3", ["rll", "unknown key", "rl"]),
+        ("rl.steps='many'", ["rl.steps", "integer"]),
+        ("rl.steps=0", ["rl.steps", "greater than or equal to 1"]),
+        ("generate.top_p=1.5", ["generate.top_p", "less than or equal to 1"]),
+        ("rl.loss_type='dpo'", ["rl.loss_type", "'dapo'"]),
+        ("arms=['starr']", ["arms", "starr", "heuristics-N"]),
+        ("arms=['heuristics-99']", ["heuristics.count", "99"]),
+        ("arms=[]", ["arms", "at least 1"]),
+        ("midtrain.epochs=2", ["midtrain", "exactly one of steps and epochs"]),
+        ("seeds=[1, 1]", ["seeds", "distinct"]),
+        ("generate.max_tokens=true", ["generate.max_tokens", "integer"]),
+        ("model=3", ["model"]),
+        ("nonsense", ["nonsense", "section.key=value"]),
+        ("name.x=1", ["name", "is a value, not a section"]),
+    ],
+)
+def test_mistakes_name_the_key_and_the_fix(override: str, parts: list[str]) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(POCKET, [override])
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_all_mistakes_are_listed_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(POCKET, ["rl.stepz=1", "generate.limit=0"])
+    assert "rl.stepz" in str(caught.value)
+    assert "generate.limit" in str(caught.value)
+
+
+def test_missing_key_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"midtrain: required"):
+        parse_recipe({"name": "x"}, "here")
+
+
+def test_broken_toml_and_missing_file(tmp_path: Path) -> None:
+    broken = tmp_path / "r.toml"
+    broken.write_text("name = [")
+    with pytest.raises(RecipeError, match="not valid TOML"):
+        load_recipe(broken)
+    with pytest.raises(RecipeError, match="no recipe at"):
+        load_recipe(tmp_path / "absent.toml")
+
+
+def test_override_takes_words_and_values() -> None:
+    recipe = load_recipe(POCKET, ["name=other", "generate.limit=7", "seeds=[3,4]"])
+    assert (recipe.name, recipe.generate.limit, recipe.seeds) == ("other", 7, (3, 4))
