@@ -16,4 +16,6 @@ VERIFIERS: dict[str, str] = {
 class Verifier(Protocol):
     """Judges one text against one problem. Runs inside a worker process: it may be killed."""
 
-    def __call__(self, problem: Problem, text: str) -> Verdict: ...
+    def __call__(self, problem: Problem, text: str) -> Verdict:
+        """The verdict on ``text``; keyword options are passed to those that name them."""
+        ...

@@ -1,0 +1,239 @@
+"""Judge the lines of a JSONL file, whatever wrote it: ``manyways verify FILE.jsonl``.
+
+A line is one of
+- ``{"gold": "1/2", "prediction": "0.5"}``: the prediction is an answer, or a text that ends in
+  one, and is read leniently; ``verifier`` and ``choices`` may be given beside it;
+- ``{"problem": {...the fields of a Problem...}, "text": "..."}``: a model's text, read under the
+  policy;
+- ``{"prompt": "...", "tests": "...", "entry_point": "f", "completion": "..."}``: a program, in the
+  field names of HumanEval (``test``) or MBPP (``test_list``, ``test_imports``), run in the sandbox.
+"""
+
+import heapq
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+from rich.progress import Progress
+
+from manyways.errors import DataError
+from manyways.records import Problem, Verdict
+from manyways.verifiers.final_answer import Policy
+from manyways.verifiers.judge import Judge
+
+_BATCH = 512
+_SLOWEST = 5
+_FORMS = (
+    'a line is {"gold", "prediction"}, {"problem": {...}, "text"} or a program with '
+    '"entry_point", "completion" and "tests".'
+)
+_PROBLEM_FIELDS = {field.name for field in fields(Problem)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Case:
+    """A line read: ``bare`` when its text is an answer rather than a model's output."""
+
+    line: int
+    problem: Problem
+    text: str
+    bare: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What a whole file came to.
+
+    counts:  verdicts per status.
+    reasons: undecided verdicts per reason.
+    seconds: wall clock.
+    slowest: up to five (seconds, line number, status), slowest first.
+    """
+
+    lines: int
+    counts: Mapping[str, int]
+    reasons: Mapping[str, int]
+    seconds: float
+    slowest: tuple[tuple[float, int, str], ...]
+
+    @property
+    def rate(self) -> float:
+        """Verdicts per second."""
+        return self.lines / self.seconds if self.seconds else 0.0
+
+    def sentences(self) -> list[str]:
+        """The summary in words, for the console."""
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
+        said = [f"{self.lines} lines: {counts or 'nothing to judge'}."]
+        if self.reasons:
+            said.append("Undecided: " + "; ".join(f"{n} x {r}" for r, n in self.reasons.items()))
+        said.append(f"{self.rate:,.0f} verdicts per second ({self.seconds:.1f} s).")
+        if self.slowest:
+            slow = ", ".join(f"line {line} {s:.2f} s ({st})" for s, line, st in self.slowest)
+            said.append(f"Slowest: {slow}.")
+        return said
+
+
+def verify_file(
+    path: Path,
+    *,
+    out: Path | None = None,
+    workers: int = 2,
+    timeout: float = 5.0,
+    policy: Policy = "strict",
+    allow_unsafe_code: bool = False,
+) -> Summary:
+    """Judge every line of ``path`` in order, one verdict a line to ``out`` (nowhere when None).
+
+    Raises DataError, naming the line, when one is not JSON or names no answer.
+    """
+    start = time.monotonic()
+    tally = _Tally()
+    with ExitStack() as stack:
+        judge = stack.enter_context(
+            Judge(workers=workers, timeout=timeout, allow_unsafe_code=allow_unsafe_code)
+        )
+        sink = stack.enter_context(out.open("w", encoding="utf-8")) if out else None
+        for batch in _batches(_lines(stack, path)):
+            for line, (verdict, seconds) in _judged(judge, batch, policy):
+                tally.add(line, verdict, seconds)
+                if sink:
+                    sink.write(json.dumps(asdict(verdict), ensure_ascii=False) + "\n")
+    return Summary(
+        lines=sum(tally.counts.values()),
+        counts=tally.counts,
+        reasons=tally.reasons,
+        seconds=time.monotonic() - start,
+        slowest=tuple(sorted(tally.slowest, reverse=True)),
+    )
+
+
+class _Tally:
+    """Running counts: the memory of a file of any length."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.slowest: list[tuple[float, int, str]] = []
+
+    def add(self, line: int, verdict: Verdict, seconds: float) -> None:
+        self.counts[verdict.status] += 1
+        if verdict.status == "undecided":
+            self.reasons[verdict.reason[:100]] += 1
+        heapq.heappush(self.slowest, (seconds, line, verdict.status))
+        if len(self.slowest) > _SLOWEST:
+            heapq.heappop(self.slowest)
+
+
+def _lines(stack: ExitStack, path: Path) -> Iterator[str]:
+    """The lines of a file, with a progress bar over its bytes on standard error."""
+    if not path.is_file():
+        raise DataError(f"there is no file '{path}'.")
+    console = Console(stderr=True)
+    progress = Progress(*Progress.get_default_columns(), console=console, transient=True)
+    stack.enter_context(progress)
+    opened = stack.enter_context(progress.open(path, "rt", encoding="utf-8", description="verify"))
+    return iter(opened)
+
+
+def _batches(lines: Iterator[str]) -> Iterator[list[_Case]]:
+    cases: list[_Case] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        cases.append(_case(number, line))
+        if len(cases) == _BATCH:
+            yield cases
+            cases = []
+    if cases:
+        yield cases
+
+
+def _judged(
+    judge: Judge, cases: Sequence[_Case], policy: Policy
+) -> Iterator[tuple[int, tuple[Verdict, float]]]:
+    found: dict[int, tuple[Verdict, float]] = {}
+    for bare, how in ((True, "lenient"), (False, policy)):
+        part = [case for case in cases if case.bare is bare]
+        pairs = [(case.problem, case.text) for case in part]
+        judged = judge.timed(pairs, policy=cast(Policy, how))
+        found.update(zip((case.line for case in part), judged, strict=True))
+    for case in cases:
+        yield case.line, found[case.line]
+
+
+def _case(number: int, line: str) -> _Case:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"line {number} is not JSON: {error}.") from None
+    if not isinstance(record, dict):
+        raise DataError(f"line {number} is not a JSON object: {_FORMS}")
+    read = next((read for keys, read in _READERS.items() if keys <= record.keys()), None)
+    if read is None:
+        raise DataError(f"line {number} has the keys {', '.join(sorted(record))}; {_FORMS}")
+    try:
+        return read(number, record)
+    except (TypeError, ValueError, KeyError) as error:
+        raise DataError(f"line {number}: {error}; {_FORMS}") from None
+
+
+def _answer_case(number: int, record: Mapping[str, Any]) -> _Case:
+    problem = Problem(
+        id=f"file/lines/{number}",
+        question="",
+        answer=_text(record, "gold"),
+        verifier=record.get("verifier", "math"),
+        alternatives=tuple(record.get("alternatives", ())),
+        choices=tuple(record.get("choices", ())),
+    )
+    return _Case(line=number, problem=problem, text=_text(record, "prediction"), bare=True)
+
+
+def _text_case(number: int, record: Mapping[str, Any]) -> _Case:
+    given = {"id": f"file/lines/{number}", "question": "", **record["problem"]}
+    unknown = sorted(set(given) - _PROBLEM_FIELDS)
+    if unknown:
+        raise ValueError(f"a problem has no field '{unknown[0]}'")
+    for name in ("alternatives", "choices"):
+        if name in given:
+            given[name] = tuple(given[name])
+    return _Case(line=number, problem=Problem(**given), text=_text(record, "text"), bare=False)
+
+
+def _code_case(number: int, record: Mapping[str, Any]) -> _Case:
+    tests = record.get("tests") or record.get("test")
+    if tests is None:
+        imports, asserts = record.get("test_imports", []), record["test_list"]
+        tests = "\n".join([*imports, *asserts])
+    problem = Problem(
+        id=str(record.get("task_id", f"file/lines/{number}")),
+        question=str(record.get("prompt", "")),
+        answer=str(record.get("canonical_solution", "")),
+        verifier="python_tests",
+        tests=tests,
+        entry_point=_text(record, "entry_point"),
+    )
+    return _Case(line=number, problem=problem, text=_text(record, "completion"), bare=False)
+
+
+def _text(record: Mapping[str, Any], key: str) -> str:
+    value = record[key]
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"'{key}' is {type(value).__name__}, not text")
+
+
+_READERS = {
+    frozenset({"gold", "prediction"}): _answer_case,
+    frozenset({"problem", "text"}): _text_case,
+    frozenset({"entry_point", "completion"}): _code_case,
+}

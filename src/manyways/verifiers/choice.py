@@ -1,0 +1,57 @@
+r"""Multiple choice: the answer is an option's letter, or its text.
+
+``B``, ``(B)``, ``B.``, ``\text{(B)}``, ``option B``, ``B) the pantry`` and ``the pantry`` all name
+the second option. A letter followed by the text of another option names none.
+"""
+
+import re
+from collections.abc import Sequence
+
+from manyways.records import Problem, Verdict
+from manyways.verifiers.final_answer import Form, Policy, extract
+from manyways.verifiers.tidy import tidy, unwrap_text
+
+_LETTER = re.compile(
+    r"(?i:option|choice|answer)?\s*[(\[]?\s*([A-Za-z])\s*[)\]]?\s*(?:[.:,)\-]+\s*(.*)|\s+(.*))?",
+    re.S,
+)
+
+
+def verify(
+    problem: Problem, text: str, *, policy: Policy = "strict", form: Form = "boxed"
+) -> Verdict:
+    """Judge which option the final answer of ``text`` names."""
+    found = extract(text, policy=policy, form=form, choices=problem.choices)
+    if found is None:
+        return Verdict(status="no_answer", rule="none")
+    named, rule = option(found.answer[:2000], problem.choices)
+    gold, _ = option(problem.answer, problem.choices)
+    return Verdict(
+        status="correct" if named and named == gold else "wrong",
+        answer=found.answer,
+        rule=f"{found.rule}/{rule}",
+    )
+
+
+def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
+    """The letter that ``answer`` names ("" when none) and the rule that found it."""
+    if len(answer) == 1 and "A" <= answer <= "Z" and ord(answer) - 65 < (len(choices) or 26):
+        return answer, "letter"
+    plain = unwrap_text(tidy(answer)).strip(" .*$\"'")
+    letters = {_words(text): chr(ord("A") + i) for i, text in enumerate(choices)}
+    by_text = letters.get(_words(plain), "")
+    match = _LETTER.fullmatch(plain)
+    if match is None:
+        return by_text, "option text" if by_text else "no option"
+    letter, rest = match[1].upper(), _words(match[2] or match[3] or "")
+    if choices and ord(letter) - ord("A") >= len(choices):
+        return by_text, "option text" if by_text else "no such option"
+    if match[3] is not None and rest not in letters:
+        return by_text, "option text" if by_text else "no option"
+    if rest and letters.get(rest, letter) != letter:
+        return "", "letter and text disagree"
+    return letter, "letter"
+
+
+def _words(text: str) -> str:
+    return " ".join(re.sub(r"[^\w]+", " ", text.casefold()).split())

@@ -1,0 +1,198 @@
+r"""Where in a text is the final answer? The only place in this package that decides it.
+
+Policy ``strict`` takes the form that the prompt asked for and nothing else, so that in RL a stray
+last number earns nothing. Policy ``lenient`` tries, in this order, and keeps the rule that decided:
+
+=========  ======================================================================================
+boxed      ``\boxed{...}``, ``\fbox{...}``, ``\framebox{...}``; braces may nest
+hashes     the rest of the line after the last ``####`` (GSM8K style)
+phrase     what follows the last "answer is", "Answer:", "answer =" up to the end of its sentence
+letter     multiple choice only: the last stand-alone option letter
+whole      the text itself, when it is one short line without prose
+last       the last formula between dollar signs or the last number, whichever comes later
+=========  ======================================================================================
+
+Several boxes: the last one counts. Boxes with nothing but "and", "or", commas or spaces between
+them are one answer with several parts, joined by commas; a box that repeats its neighbour counts
+once. Empty boxes are ignored (a model that echoes the prompt writes one). A box that is never
+closed is no answer under ``strict``; ``lenient`` reads it to the end of its line.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Policy = Literal["strict", "lenient"]
+Form = Literal["boxed", "hashes", "phrase"]
+
+_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])\s*(\{)?|\\.|[{}]", re.S)
+_BETWEEN = re.compile(
+    r"[\s$,;*&]*(?:\\(?:text|mbox|textrm)\{[\s,]*(?:and|or)\s*\}|\\q?quad|and|or)?[\s$,;*&]*"
+)
+_BARE_BOX = re.compile(r"[^\s$,;{}]+")
+_PHRASE = re.compile(
+    r"(?i:\banswers?\b(?:\s+(?:to\s+(?:the|this)\s+\w+\s+)?(?:is|are|was|will\s+be|must\s+be|"
+    r"should\s+be|would\s+be|=)\b\s*:?|\s*[:=]|\**\s*:\**|\s*：)|答案\s*(?:是|为|[:：]))"
+)
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|[!?](?=\s|$)|\n|。|(?i:\bI hope it is correct\b)")
+_MATH_SPANS = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$([^$\n]+)\$", re.S)
+_NUMBER = re.compile(
+    r"(?<![\w.])[-−+]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?:/[0-9]+(?:\.[0-9]+)?)?(?:[eE][-+]?[0-9]+)?\s?%?"
+)
+_PROSE_WORD = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
+_SEARCHED = 20_000  # characters from the end in which "last ..." is looked for
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extraction:
+    """An answer cut out of a text. Example: ``Extraction(answer="12", rule="boxed")``."""
+
+    answer: str
+    rule: str
+
+
+def extract(
+    text: str, *, policy: Policy, form: Form = "boxed", choices: Sequence[str] = ()
+) -> Extraction | None:
+    """The final answer of ``text``, or None when the policy finds none.
+
+    form:    what the prompt asked for; all that ``strict`` accepts.
+    choices: option texts of a multiple choice problem, A first.
+    """
+    if policy == "strict":
+        return _FORMS[form](text)
+    for rule in (_boxed, _hashes, _phrase):
+        found = rule(text)
+        if found:
+            return found
+    if choices:
+        return _unclosed_box(text) or _letter(text, len(choices))
+    return _unclosed_box(text) or _whole(text) or _last(text)
+
+
+def form_of(instruction: str) -> Form:
+    """The form that a prompt's instruction asks for, ``boxed`` when it names none."""
+    if "boxed" in instruction:
+        return "boxed"
+    if "####" in instruction:
+        return "hashes"
+    return "phrase" if "answer is" in instruction.lower() else "boxed"
+
+
+def _boxed(text: str) -> Extraction | None:
+    start = text.rfind("\\boxed{")
+    if start >= 0 and text.find("\\boxed") == start and "box{" not in text[start + 7 :]:
+        end = text.find("}", start)
+        inside = text[start + 7 : end]
+        if end > 0 and "{" not in inside and "\\" not in inside and "framebox" not in text:
+            inside = inside.strip()
+            return Extraction(answer=inside, rule="boxed") if inside else None
+    boxes = [box for box in _boxes(text) if box[2]]
+    if not boxes:
+        return None
+    first, _, content = boxes.pop()
+    parts = [content]
+    while boxes and first - boxes[-1][1] <= 24:
+        earlier, end, content = boxes.pop()
+        if not _BETWEEN.fullmatch(text, end, first):
+            break
+        if content != parts[0]:
+            parts.insert(0, content)
+        first = earlier
+    return Extraction(answer=",".join(parts), rule="boxed" if len(parts) == 1 else "boxes")
+
+
+def _boxes(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, content) of the closed outermost boxes, in one pass over braces."""
+    boxes: list[tuple[int, int, str]] = []
+    stack: list[tuple[int, int]] = []  # (start of the box or -1, start of the content)
+    outer = 0  # how many boxes are open
+    for token in _BOX.finditer(text):
+        word = token.group()
+        if word == "{" or token.group(1):
+            is_box = word != "{"
+            stack.append((token.start() if is_box else -1, token.end()))
+            outer += is_box
+        elif word == "}":
+            if not stack:
+                continue
+            start, content = stack.pop()
+            if start >= 0:
+                outer -= 1
+                if outer == 0:
+                    boxes.append((start, token.end(), text[content : token.start()].strip()))
+        elif len(word) > 2 and outer == 0:
+            bare = _BARE_BOX.match(text, token.end())
+            if bare:
+                boxes.append((token.start(), bare.end(), bare.group().rstrip(".")))
+    return boxes
+
+
+def _unclosed_box(text: str) -> Extraction | None:
+    start = text.rfind("\\boxed{")
+    if start < 0:
+        return None
+    rest = text[start + 7 :].split("\n", 1)[0].strip().rstrip("$").strip()
+    return Extraction(answer=rest, rule="unclosed box") if rest else None
+
+
+def _hashes(text: str) -> Extraction | None:
+    _, mark, rest = text.rpartition("####")
+    answer = rest.split("\n", 1)[0].strip()
+    return Extraction(answer=answer, rule="hashes") if mark and answer else None
+
+
+def _phrase(text: str) -> Extraction | None:
+    tail = text[-_SEARCHED:]
+    for found in reversed(list(_PHRASE.finditer(tail))):
+        answer = _clip(tail[found.end() :])
+        if answer:
+            return Extraction(answer=answer, rule="phrase")
+    return None
+
+
+def _clip(rest: str) -> str:
+    """The answer at the start of ``rest``: one formula, or up to the end of the sentence."""
+    rest = rest.lstrip(" \t\n*:：")
+    formula = _MATH_SPANS.match(rest)
+    if formula and not _continues(rest[formula.end() :]):
+        return next(group for group in formula.groups() if group).strip()
+    end = _SENTENCE_END.search(rest)
+    return (rest[: end.start()] if end else rest).strip(" \t*`\"'")
+
+
+def _continues(rest: str) -> bool:
+    return bool(re.match(r"\s*(?:,|and\b|or\b|\\?%|/|\^)\s*\S", rest))
+
+
+def _letter(text: str, options: int) -> Extraction | None:
+    last = chr(ord("A") + options - 1)
+    letters = re.findall(rf"(?<![\w'])\(?([A-{last}])\)?(?![\w'])", text[-_SEARCHED:])
+    return Extraction(answer=letters[-1], rule="letter") if letters else None
+
+
+def _whole(text: str) -> Extraction | None:
+    answer = text.strip()
+    if not answer or len(answer) > 1000:
+        return None
+    if "\n" in answer and "\\begin" not in answer:
+        return None
+    words = _PROSE_WORD.findall(answer)
+    if len(words) > 4 or _SENTENCE_END.search(answer.rstrip(" .\n")):
+        return None
+    return Extraction(answer=answer, rule="whole")
+
+
+def _last(text: str) -> Extraction | None:
+    tail = text[-_SEARCHED:]
+    formula = max(_MATH_SPANS.finditer(tail), key=re.Match.end, default=None)
+    number = max(_NUMBER.finditer(tail), key=re.Match.end, default=None)
+    if formula and (number is None or number.start() < formula.end()):
+        answer = next(group for group in formula.groups() if group).strip()
+        return Extraction(answer=answer, rule="last formula")
+    return Extraction(answer=number.group().strip(), rule="last number") if number else None
+
+
+_FORMS = {"boxed": _boxed, "hashes": _hashes, "phrase": _phrase}

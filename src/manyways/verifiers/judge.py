@@ -1,0 +1,233 @@
+"""The one judge of a run: the fast path here, everything else in worker processes.
+
+``Judge`` may be used from any thread, inside a TRL reward function, and inside a Ray actor (it can
+be pickled and starts its own workers there). No worker exists until an answer needs one.
+"""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from manyways.errors import UserError, VerifierUnwell
+from manyways.records import Problem, Verdict
+from manyways.verifiers import VERIFIERS, choice, exact, math
+from manyways.verifiers.final_answer import Form, Policy, extract
+from manyways.verifiers.pool import Job, WorkerPool
+
+MAX_TEXT = 1_000_000
+"""Characters; a longer text is not judged at all (undecided)."""
+_TARGETS = {VERIFIERS[name]: name for name in VERIFIERS}
+_UNJUDGED = Verdict(status="undecided", reason="not judged yet")
+_HERE = {"choice": choice.verify, "exact": exact.verify}  # nothing but bounded string work
+
+
+class Judge:
+    """Judges texts. Use as a context manager, or call ``close``.
+
+    workers: processes for what the fast path cannot decide.
+    timeout: seconds of wall clock for each answer.
+    policy:  of the extractor; ``strict`` for rewards.
+    form:    the form of final answer that the prompt asks for.
+    allow_unsafe_code: run generated programs even where no sandbox is available.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 2,
+        timeout: float = 5.0,
+        policy: Policy = "strict",
+        form: Form = "boxed",
+        allow_unsafe_code: bool = False,
+    ) -> None:
+        if workers < 1 or timeout <= 0:
+            raise UserError("a judge needs at least 1 worker and a timeout above 0 seconds.")
+        self.workers = workers
+        self.timeout = timeout
+        self.policy: Policy = policy
+        self.form: Form = form
+        self.allow_unsafe_code = allow_unsafe_code
+        self._pool: WorkerPool | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "Judge":
+        """The judge itself; workers start when needed."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the workers."""
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings only: a copy in another process starts workers of its own."""
+        names = ("workers", "timeout", "policy", "form", "allow_unsafe_code")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rebuild from settings."""
+        self.__init__(**state)  # type: ignore[misc]
+
+    def verdicts(
+        self, pairs: Sequence[tuple[Problem, str]], *, policy: Policy | None = None
+    ) -> list[Verdict]:
+        """One verdict for each (problem, text), in order. Never raises for what a text holds.
+
+        policy: for this call, instead of the judge's own.
+
+        Raises UserError when a problem names no verifier, or when it needs to run generated code
+        and there is no sandbox.
+        """
+        return [verdict for verdict, _ in self.timed(pairs, policy=policy)]
+
+    def timed(
+        self, pairs: Sequence[tuple[Problem, str]], *, policy: Policy | None = None
+    ) -> list[tuple[Verdict, float]]:
+        """As ``verdicts``, each with the seconds that it took (equal answers share one job)."""
+        policy = policy or self.policy
+        judged: list[tuple[Verdict, float]] = []
+        waiting: dict[_Waiting, list[int]] = {}
+        for i, (problem, text) in enumerate(pairs):
+            start = time.perf_counter()
+            early = self._early(problem, text, policy)
+            if isinstance(early, _Waiting):
+                waiting.setdefault(early, []).append(i)
+                early = _UNJUDGED
+            judged.append((early, time.perf_counter() - start))
+        if waiting:
+            jobs = [self._job(*pairs[places[0]], policy) for places in waiting.values()]
+            replies = self._running().run(jobs, timeout=self._limit(pairs))
+            for (what, places), reply in zip(waiting.items(), replies, strict=True):
+                for i in places:
+                    judged[i] = (_read(reply, what), reply["seconds"])
+        return judged
+
+    def close(self) -> None:
+        """Kill the workers; a later call starts new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+    def _early(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
+        """A verdict without a worker, or what makes this answer the same job as another."""
+        name = _TARGETS.get(problem.verifier, problem.verifier)
+        if len(text) > MAX_TEXT:
+            return Verdict(status="undecided", reason=f"text over {MAX_TEXT} characters")
+        if name in _HERE:
+            return _HERE[name](problem, text, policy=policy, form=self.form)
+        if name != "math":
+            return _Waiting((problem.id, name, text))
+        return self._early_math(problem, text, policy)
+
+    def _early_math(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
+        answer = extract(text, policy=policy, form=self.form)
+        if answer is None:
+            return Verdict(status="no_answer", rule="none")
+        early = math.fast_verdict(problem, answer.answer, answer.rule)
+        if early is None and len(answer.answer) > math.MAX_ANSWER:
+            reason = f"answer over {math.MAX_ANSWER} characters"
+            return Verdict(status="undecided", rule=answer.rule, reason=reason)
+        key = (problem.answer, problem.alternatives, answer)
+        return early or _Waiting(key, answer.answer, answer.rule)
+
+    def _job(self, problem: Problem, text: str, policy: Policy) -> Job:
+        fields = asdict(problem)
+        fields["tags"] = dict(problem.tags)
+        options = {
+            "policy": policy,
+            "form": self.form,
+            "timeout": self.timeout,
+            "allow_unsafe_code": self.allow_unsafe_code,
+        }
+        return {"verifier": problem.verifier, "problem": fields, "text": text, "options": options}
+
+    def _limit(self, pairs: Sequence[tuple[Problem, str]]) -> float:
+        """Programs bring their own limit; the worker gets time to set up and end its sandbox."""
+        code = any(problem.verifier == "python_tests" for problem, _ in pairs)
+        if not code:
+            return self.timeout
+        from manyways.verifiers.sandbox import OVERHEAD, require
+
+        require(allow_unsafe_code=self.allow_unsafe_code)
+        return self.timeout + OVERHEAD
+
+    def _running(self) -> WorkerPool:
+        with self._lock:
+            if self._pool is None or self._pool.pid != os.getpid():
+                self._pool = WorkerPool(self.workers)
+            return self._pool
+
+
+class _Waiting:
+    """An answer that a worker has to judge; equal keys are one job."""
+
+    __slots__ = ("answer", "key", "rule")
+
+    def __init__(self, key: object, answer: str | None = None, rule: str = "") -> None:
+        self.key, self.answer, self.rule = key, answer, rule
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Waiting) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def _read(reply: dict[str, Any], waiting: _Waiting) -> Verdict:
+    return Verdict(
+        status=reply["status"],
+        answer=reply.get("answer") or waiting.answer,
+        rule=reply.get("rule") or waiting.rule,
+        reason=reply.get("reason", ""),
+    )
+
+
+def undecided_share(verdicts: Sequence[Verdict]) -> float:
+    """The share of verdicts that are undecided, 0.0 for none at all."""
+    undecided = sum(verdict.status == "undecided" for verdict in verdicts)
+    return undecided / len(verdicts) if verdicts else 0.0
+
+
+def check_health(verdicts: Sequence[Verdict], *, limit: float) -> None:
+    """Stop a run whose verdicts cannot be trusted.
+
+    Raises VerifierUnwell when the undecided share is above ``limit``, counting the reasons.
+    """
+    share = undecided_share(verdicts)
+    if share <= limit:
+        return
+    reasons = Counter(v.reason.split("\n")[0] for v in verdicts if v.status == "undecided")
+    counts = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
+    raise VerifierUnwell(
+        f"{sum(reasons.values())} of {len(verdicts)} answers ({share:.1%}) could not be judged, "
+        f"above the limit of {limit:.1%}: {counts}. Timeouts: raise the verifier's timeout or use "
+        "fewer workers than cores. Errors: run `manyways problems check` on the problem set, and "
+        "try one answer alone with `manyways verify`."
+    )
+
+
+_own: list[Judge] = []
+_own_lock = threading.Lock()
+
+
+def verify(
+    gold: str, prediction: str, *, verifier: str = "math", choices: Sequence[str] = ()
+) -> Verdict:
+    r"""Is ``prediction`` (an answer, or a text that ends in one) the answer ``gold``?
+
+    Extraction is lenient. One judge with one worker is kept for all calls of this process.
+
+    >>> verify("1/2", r"\boxed{0.5}").status
+    'correct'
+    """
+    problem = Problem(
+        id="verify/one/0", question="", answer=gold, verifier=verifier, choices=tuple(choices)
+    )
+    with _own_lock:
+        if not _own:
+            _own.append(Judge(workers=1, policy="lenient"))
+    return _own[0].verdicts([(problem, prediction)])[0]

@@ -1,0 +1,123 @@
+"""Is a problem set judgeable? Every reference accepted by its own verifier, a wrong one rejected.
+
+Run before generation spends a token: a reference that its verifier cannot read makes every attempt
+at that problem wrong.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from manyways.records import Problem, Verdict
+from manyways.verifiers.final_answer import Form
+from manyways.verifiers.judge import Judge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReferenceCheck:
+    """What became of one reference answer. ``reason`` is empty when both hold.
+
+    accepted: the reference, written as the prompt asks for it, is judged correct.
+    rejected: a perturbed reference is judged wrong.
+    """
+
+    problem_id: str
+    accepted: bool
+    rejected: bool
+    reason: str = ""
+
+    @property
+    def sound(self) -> bool:
+        """Accepted as it is, and rejected when perturbed."""
+        return self.accepted and self.rejected
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetCheck:
+    """The checks of a whole set.
+
+    reasons: how often each reason occurred. ``failures`` holds the checks that are not sound.
+    """
+
+    problems: int
+    accepted: int
+    rejected: int
+    reasons: Counter[str]
+    failures: tuple[ReferenceCheck, ...]
+
+
+def check_reference(problem: Problem, judge: Judge) -> ReferenceCheck:
+    """Check one problem's reference; see ``check_references`` for many at once."""
+    return check_references([problem], judge).pop()
+
+
+def check_references(problems: Sequence[Problem], judge: Judge) -> list[ReferenceCheck]:
+    """One check per problem, in order."""
+    right = judge.verdicts([(p, in_format(p, p.answer, form=judge.form)) for p in problems])
+    wrong = judge.verdicts([(p, in_format(p, perturbed(p), form=judge.form)) for p in problems])
+    return [_check(p, *both) for p, *both in zip(problems, right, wrong, strict=True)]
+
+
+def check_set(problems: Sequence[Problem], judge: Judge) -> SetCheck:
+    """Counts over a whole set, with every failing problem and its reason."""
+    checks = check_references(problems, judge)
+    failures = tuple(check for check in checks if not check.sound)
+    return SetCheck(
+        problems=len(checks),
+        accepted=sum(check.accepted for check in checks),
+        rejected=sum(check.rejected for check in checks),
+        reasons=Counter(check.reason for check in failures),
+        failures=failures,
+    )
+
+
+def in_format(problem: Problem, answer: str, *, form: Form = "boxed") -> str:
+    """``answer`` as an attempt that follows the prompt would end."""
+    if problem.verifier == "python_tests":
+        return f"```python\n{answer}\n```"
+    if form == "hashes":
+        return f"#### {answer}"
+    return f"The answer is {answer}" if form == "phrase" else f"\\boxed{{{answer}}}"
+
+
+def perturbed(problem: Problem) -> str:
+    """An answer near the reference that must be judged wrong."""
+    answer = problem.answer
+    if problem.verifier == "choice":
+        options = max(len(problem.choices), 2)
+        return chr(ord("A") + (ord(answer.strip()[:1].upper()) - ord("A") + 1) % options)
+    if problem.verifier == "python_tests":
+        return hollow(problem)
+    if problem.verifier == "exact":
+        return answer + "x"
+    numbers = list(re.finditer(r"[0-9]+", answer))
+    if not numbers:
+        return answer + " + 17" if len(answer) < 40 and "\\text" not in answer else "17"
+    last = numbers[-1]
+    return f"{answer[: last.start()]}{_other(last.group())}{answer[last.end() :]}"
+
+
+def hollow(problem: Problem) -> str:
+    """A program whose function exists and does nothing."""
+    return f"def {problem.entry_point}(*args, **kwargs):\n    pass"
+
+
+def _other(digits: str) -> str:
+    """Another numeral of the same length: the first digit changes, and never to 0."""
+    first = "1" if digits[0] == "9" else chr(ord(digits[0]) + 1)
+    return first + digits[1:]
+
+
+def _check(problem: Problem, right: Verdict, wrong: Verdict) -> ReferenceCheck:
+    accepted, rejected = right.status == "correct", wrong.status == "wrong"
+    reason = ""
+    if not accepted:
+        reason = f"reference judged {right.status}" + (f" ({right.reason})" if right.reason else "")
+    elif not rejected:
+        reason = f"perturbed reference judged {wrong.status}" + (
+            f" ({wrong.reason})" if wrong.reason else ""
+        )
+    return ReferenceCheck(
+        problem_id=problem.id, accepted=accepted, rejected=rejected, reason=reason
+    )

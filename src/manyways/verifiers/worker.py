@@ -1,0 +1,112 @@
+"""A worker process: reads jobs as JSON lines, judges, writes verdicts as JSON lines.
+
+It never imports torch, runs one thread, and expects to be killed at any time. Each job is
+answered by ``{"started": true}`` once everything it needs is imported (the caller's clock starts
+there) and then by one verdict.
+"""
+
+import contextlib
+import inspect
+import json
+import logging
+import os
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+from manyways.plugins import resolve
+from manyways.records import Problem, Verdict
+from manyways.verifiers import VERIFIERS
+
+Verify = Callable[[Problem, str], Verdict]
+
+
+def main() -> None:
+    """Serve jobs from standard input until it closes."""
+    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a verifier prints must not mix with the replies
+    limit = int(os.environ.get("MANYWAYS_WORKER_MEMORY", "0"))
+    if limit:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logging.disable(logging.CRITICAL)
+    verifiers: dict[str, Verify] = {}
+    for line in sys.stdin.buffer:
+        serve(json.loads(line), verifiers, replies)
+
+
+def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryIO) -> None:
+    """Answer one job; an exception inside a verifier becomes an undecided verdict."""
+    try:
+        name = job["verifier"]
+        if name not in verifiers:
+            verifiers[name] = _load(name)
+        verify = verifiers[name]
+        problem = read_problem(job["problem"])
+        options = _accepted(verify, job["options"])
+        _send(replies, {"started": True})
+        _limit_cpu(job["options"].get("timeout"))
+        verdict = verify(problem, job["text"], **options)
+        if not isinstance(verdict, Verdict):
+            raise TypeError(f"verifier '{name}' returned {type(verdict).__name__}, not a Verdict")
+        reply = {
+            "status": verdict.status,
+            "answer": verdict.answer,
+            "rule": verdict.rule,
+            "reason": verdict.reason,
+        }
+    except MemoryError:
+        _send(replies, {"status": "undecided", "reason": "memory"})
+        os._exit(1)  # what is left of this process cannot be trusted to allocate
+    except RecursionError:
+        reply = {"status": "undecided", "reason": "error: nested too deeply"}
+    except Exception as error:  # noqa: BLE001 - a verifier's failure is data on the verdict
+        reply = {"status": "undecided", "reason": _describe(error)}
+    _send(replies, reply)
+
+
+def read_problem(fields: Mapping[str, Any]) -> Problem:
+    """A Problem from its JSON fields."""
+    lists = {key: tuple(fields[key]) for key in ("alternatives", "choices") if key in fields}
+    return Problem(**{**fields, **lists})
+
+
+def _load(name: str) -> Verify:
+    verify: Any = resolve(name, VERIFIERS, "verifier")
+    if name == "math":
+        from manyways.verifiers import equivalence
+
+        equivalence.warm_up()
+    return verify  # type: ignore[no-any-return]
+
+
+def _accepted(verify: Verify, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that this verifier takes; a user's own usually takes none."""
+    parameters = inspect.signature(verify).parameters
+    return {key: value for key, value in options.items() if key in parameters}
+
+
+def _limit_cpu(timeout: float | None) -> None:
+    """So that a worker whose parent was killed cannot burn a core for ever."""
+    if timeout:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = int(used.ru_utime + used.ru_stime + timeout * 2 + 5)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+
+
+def _describe(error: Exception) -> str:
+    try:
+        words = str(error)[:200]
+    except Exception:  # noqa: BLE001 - printing a half-built object may itself fail
+        words = ""
+    return f"error: {type(error).__name__}" + (f": {words}" if words else "")
+
+
+def _send(replies: BinaryIO, reply: Mapping[str, Any]) -> None:
+    replies.write(json.dumps(reply).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()
