@@ -2,7 +2,8 @@
 
 One JSON file per class, named in ``TABLES``; each holds a list of rows. Every rate comes with its
 95% interval and the number of independent units behind it. ``checkpoint`` is ``base`` or
-``<arm>/seed-<s>/<mid|rl>``; rows pooled over seeds have ``seed`` None and the name ``<arm>/<phase>``.
+``<arm>/seed-<s>/<mid|rl>``; rows pooled over seeds have ``seed`` None and the name
+``<arm>/<phase>``.
 """
 
 import json
@@ -31,6 +32,8 @@ class PassRow:
     k: int
     attempts: int
     score: Score
+    seeds: Score | None = None
+    """Pooled rows of 3 or more seeds: Student's t interval over the seeds' means (``n`` seeds)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +77,8 @@ class PairedRow:
     k: int
     difference: Score
     p: float
+    seeds: Score | None = None
+    """With 3 or more seeds: Student's t interval over the seeds' differences (``n`` seeds)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +121,8 @@ class YieldRow:
     tokens: int
     dropped: dict[str, int]
     """Reason -> number of correct attempts dropped for it."""
+    adherence: float | None = None
+    """Mean over all attempts: does the model follow the heuristic when asked to?"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,233 @@
+"""Intervals and tests over independent units (problems, seeds).
+
+Shapes: _P problems, _K quantities measured on the same problems, _R resamples.
+Every random draw is seeded: the same numbers in give the same interval out.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LEVEL = 0.95
+BLOCK = 1 << 22
+"""Numbers held at once while resampling."""
+EXACT_SIGNS = 12
+"""Up to this many problems every pattern of signs is enumerated."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resampling:
+    """How to bootstrap. ``resamples``: number of replicates; ``seed`` of its random draws."""
+
+    resamples: int = 2000
+    seed: int = 0
+    kind: Literal["bca", "percentile"] = "bca"
+
+
+def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson 1927); (0, 1) when n is 0.
+
+    ``n`` may be an effective, fractional number of units.
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def clustered_share(successes_P: ArrayLike, trials_P: ArrayLike) -> tuple[float, float, float]:
+    """A share over trials that come in clusters (attempts at one problem), with its interval.
+
+    Wilson's interval on the effective number of trials ``p(1-p) / Var(p)``, the variance being
+    that between clusters (ratio estimator with P/(P-1)); at most the number of trials. Where p is
+    0 or 1 the variance says nothing, and the number of clusters is used (Korn and Graubard 1998).
+
+    Returns:
+        (share, low, high); nan and (0, 1) without trials.
+    """
+    s_P, m_P = np.asarray(successes_P, dtype=float), np.asarray(trials_P, dtype=float)
+    s_P, m_P = s_P[m_P > 0], m_P[m_P > 0]
+    total, clusters = float(m_P.sum()), len(m_P)
+    if not total:
+        return float("nan"), 0.0, 1.0
+    share = float(s_P.sum() / total)
+    spread = float((((s_P - share * m_P) / total) ** 2).sum()) * clusters / max(clusters - 1, 1)
+    effective = float(clusters)
+    if 0 < share < 1 and spread > 0 and clusters > 1:
+        effective = min(total, share * (1 - share) / spread)
+    return share, *wilson(share * effective, effective)
+
+
+def mean_intervals(
+    values_PK: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """Means over problems with bootstrap intervals, the same resamples for every column.
+
+    With ``strata_P`` (a benchmark number per problem) the mean is the average of the strata's
+    means and problems are drawn within their stratum. BCa corrects for bias and skewness (Efron
+    1987); its acceleration comes from the jackknife over problems.
+
+    A column that is constant gives an interval of width zero here: see ``score_intervals`` and
+    ``difference_intervals`` for what to print then.
+
+    Returns:
+        (mean_K, low_K, high_K); nan for no problems.
+    """
+    x_PK = _columns(values_PK)
+    weight_P, groups = _weights(len(x_PK), strata_P)
+    if not len(x_PK):
+        nothing = np.full(x_PK.shape[1], np.nan)
+        return nothing, nothing, nothing
+    mean_K = weight_P @ x_PK
+    means_RK = _resampled(x_PK, weight_P, groups, settings)
+    tail = (1 - LEVEL) / 2
+    low_K, high_K = np.full(x_PK.shape[1], tail), np.full(x_PK.shape[1], 1 - tail)
+    if settings.kind == "bca":
+        low_K, high_K = _bca_levels(x_PK, weight_P, groups, (mean_K, means_RK))
+    bounds = [
+        np.array([np.quantile(means_RK[:, j], q_K[j]) for j in range(x_PK.shape[1])])
+        for q_K in (low_K, high_K)
+    ]
+    return mean_K, bounds[0], bounds[1]
+
+
+def score_intervals(
+    values_PK: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """``mean_intervals`` for values in [0, 1], never of width zero.
+
+    Where all problems share one value the bootstrap knows nothing; Wilson's interval with one
+    trial per problem is used (it is the widest that values in [0, 1] can have).
+    """
+    x_PK = _columns(values_PK)
+    mean_K, low_K, high_K = mean_intervals(x_PK, settings, strata_P)
+    for j in range(x_PK.shape[1]):
+        if len(x_PK) and np.ptp(x_PK[:, j]) == 0:
+            low_K[j], high_K[j] = wilson(mean_K[j] * len(x_PK), len(x_PK))
+    return mean_K, low_K, high_K
+
+
+def difference_intervals(
+    differences_PK: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """``mean_intervals`` for paired differences in [-1, 1].
+
+    Where no problem differs, the interval is what n equal problems can exclude: a share of
+    differing problems above ``1 - 0.05^(1/n)`` ("rule of three").
+    """
+    d_PK = _columns(differences_PK)
+    mean_K, low_K, high_K = mean_intervals(d_PK, settings, strata_P)
+    for j in range(d_PK.shape[1]):
+        if len(d_PK) and not d_PK[:, j].any():
+            high_K[j] = 1 - (1 - LEVEL) ** (1 / len(d_PK))
+            low_K[j] = -high_K[j]
+    return mean_K, low_K, high_K
+
+
+def sign_flip(
+    differences_P: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
+) -> float:
+    """Two-sided p of "the two are exchangeable on every problem" (Fisher's permutation test).
+
+    The statistic is the (stratified) mean difference. All sign patterns are enumerated for up to
+    12 problems that differ; beyond, ``settings.resamples`` random ones, and the observed pattern
+    counts as one of them so that p is never 0 (Phipson and Smyth 2010).
+    """
+    d_P = np.asarray(differences_P, dtype=float)
+    weight_P, _ = _weights(len(d_P), strata_P)
+    terms_P = (weight_P * d_P)[d_P != 0]
+    if not len(terms_P):
+        return 1.0
+    observed = abs(float(terms_P.sum())) * (1 - 1e-12)
+    if len(terms_P) <= EXACT_SIGNS:
+        signs = np.array(list(product((1.0, -1.0), repeat=len(terms_P))))
+        return float(np.mean(np.abs(signs @ terms_P) >= observed))
+    random = np.random.default_rng(settings.seed)
+    hits, left = 0, settings.resamples
+    while left:
+        rows = min(left, max(1, BLOCK // len(terms_P)))
+        signs = random.integers(0, 2, size=(rows, len(terms_P))) * 2.0 - 1.0
+        hits += int((np.abs(signs @ terms_P) >= observed).sum())
+        left -= rows
+    return (hits + 1) / (settings.resamples + 1)
+
+
+def t_interval(values: ArrayLike) -> tuple[float, float, float]:
+    """Mean of replicates (seeds) with Student's t interval; (nan, nan) bounds for fewer than 2."""
+    x = np.asarray(values, dtype=float)
+    mean = float(x.mean()) if len(x) else float("nan")
+    if len(x) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    return mean, mean - half, mean + half
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """Adjust p values for their number (Holm 1979), in the given order."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * np.arange(len(p), 0, -1)
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled))
+    return adjusted
+
+
+def _columns(values: ArrayLike) -> Floats:
+    x = np.asarray(values, dtype=float)
+    return x[:, None] if x.ndim == 1 else x
+
+
+def _weights(count: int, strata_P: ArrayLike | None) -> tuple[Floats, list[Ints]]:
+    """Weight of each problem in the mean of strata means, and the members of each stratum."""
+    strata = np.zeros(count, dtype=np.int64) if strata_P is None else np.asarray(strata_P)
+    groups = [np.flatnonzero(strata == s) for s in np.unique(strata)]
+    weight_P = np.zeros(count)
+    for members in groups:
+        weight_P[members] = 1 / (len(groups) * len(members))
+    return weight_P, groups
+
+
+def _resampled(x_PK: Floats, weight_P: Floats, groups: list[Ints], settings: Resampling) -> Floats:
+    """Means of bootstrap samples, drawn within groups, (R, K)."""
+    random = np.random.default_rng(settings.seed)
+    rows = max(1, BLOCK // len(x_PK))
+    means = []
+    for start in range(0, settings.resamples, rows):
+        size = min(rows, settings.resamples - start)
+        total = np.zeros((size, x_PK.shape[1]))
+        for members in groups:
+            even = np.full(len(members), 1 / len(members))
+            counts = random.multinomial(len(members), even, size=size)
+            total += counts @ (weight_P[members, None] * x_PK[members])
+        means.append(total)
+    return np.concatenate(means)
+
+
+def _bca_levels(
+    x_PK: Floats, weight_P: Floats, groups: list[Ints], boot: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """The quantile levels that BCa reads the bootstrap distribution at."""
+    mean_K, means_RK = boot
+    below_K = (means_RK < mean_K).mean(axis=0) + 0.5 * (means_RK == mean_K).mean(axis=0)
+    floor = 0.5 / len(means_RK)
+    z0_K = stats.norm.ppf(np.clip(below_K, floor, 1 - floor))
+    influence_PK = np.zeros_like(x_PK)
+    for members in groups:
+        centred = x_PK[members] - x_PK[members].mean(axis=0)
+        influence_PK[members] = weight_P[members, None] * centred
+    scale_K = (influence_PK**2).sum(axis=0) ** 1.5
+    accel_K = (influence_PK**3).sum(axis=0) / np.where(scale_K > 0, 6 * scale_K, 1.0)
+    levels = []
+    for z in (stats.norm.ppf((1 - LEVEL) / 2), stats.norm.ppf(0.5 + LEVEL / 2)):
+        shifted_K = z0_K + z
+        levels.append(stats.norm.cdf(z0_K + shifted_K / (1 - accel_K * shifted_K)))
+    return levels[0], levels[1]

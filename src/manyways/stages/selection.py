@@ -1,0 +1,253 @@
+"""2 select: attempts become solutions. Kept and dropped ones are written, every one with a reason.
+
+One pool serves all arms: solutions are chosen heuristic by heuristic in the pack's order, so what
+is kept under the first N heuristics does not depend on the others and the sets nest.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from manyways.fingerprint import fingerprint
+from manyways.progress import CONSOLE, say
+from manyways.records import PLAIN
+from manyways.run_dir import Work
+from manyways.stages.arm_data import TrainingRow, training_rows
+from manyways.stages.context import Context
+from manyways.stages.overlap import jaccard, shingles
+from manyways.stages.yields import yield_rows, yield_table
+from manyways.tables import SOLUTION_SCHEMA, parts, read_attempts_table, write_table
+
+__all__ = ["TrainingRow", "plan", "run", "training_rows"]
+
+COLUMNS = ["problem_id", "heuristic", "sample", "text", "finish", "tokens", "status", "reason"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The attempts in column form, ordered by problem, way (pack order, plain last) and sample."""
+
+    problem: NDArray[np.int64]
+    way: NDArray[np.int64]
+    ways: tuple[str, ...]
+    sample: list[int]
+    text: list[str]
+    tokens: list[int]
+    status: list[str]
+    reason: list[str]
+    adherence: list[float]
+
+    def name(self, row: int) -> str:
+        """``induction#3``."""
+        return f"{self.ways[self.way[row]]}#{self.sample[row]}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What becomes of one attempt. ``main``/``wrong``: which pool keeps it."""
+
+    row: int
+    reason: str
+    main: bool = False
+    wrong: bool = False
+
+
+def plan(ctx: Context) -> Work:
+    """Selection as a piece of work: depends on the attempts, the pack and the thresholds."""
+    recipe, folder = ctx.recipe, ctx.run.path("1-attempts")
+    return ctx.run.work(
+        "select",
+        identity={
+            "attempts": [[part.name, part.stat().st_size] for part in parts(folder)],
+            "select": recipe.select.model_dump(exclude={"budget"}),
+            "wanted": recipe.generate.model_dump(
+                include={"problems", "limit", "samples", "plain_samples"}
+            ),
+            "pack": fingerprint([[h.id, h.name, h.exemplars] for h in ctx.pack]),
+            "labeller": recipe.heuristics.labeller,
+        },
+        outputs=(ctx.run.path("2-solutions.parquet"),),
+    )
+
+
+def run(ctx: Context) -> None:
+    """Choose solutions from the pool and say how much each heuristic gave."""
+    work = plan(ctx)
+    if work.done:
+        say("select: finished earlier.")
+        return
+    with work:
+        table = wanted_attempts(ctx)
+        write_table(ctx.run.path("2-solutions.parquet"), select(ctx, table))
+        rows = yield_rows(ctx)
+        work.counts.update(
+            attempts=table.num_rows,
+            correct=sum(row.correct for row in rows),
+            kept=sum(row.kept for row in rows if row.heuristic != PLAIN),
+            plain_kept=sum(row.kept for row in rows if row.heuristic == PLAIN),
+        )
+    CONSOLE.print(yield_table(rows))
+
+
+def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
+    """The pool's attempts that the recipe asks for, ordered by problem, way and sample.
+
+    A folder may hold more (a larger ``samples`` or another ``count`` once): those are left out, so
+    that a run that was widened and narrowed again selects what a fresh one would.
+    """
+    need = list(dict.fromkeys([*COLUMNS[:3], *columns]))
+    table = read_attempts_table(ctx.run.path("1-attempts"), need)
+    generate = ctx.recipe.generate
+    problems = {p.id: i for i, p in enumerate(ctx.problems(generate.problems, generate.limit))}
+    ways = {name: i for i, name in enumerate(way_order(ctx))}
+    problem = _ranks(table["problem_id"], problems)
+    way = _ranks(table["heuristic"], ways)
+    sample = table["sample"].to_numpy()
+    limit = np.where(way == ways[PLAIN], generate.plain_samples, generate.samples)
+    use = np.flatnonzero((problem >= 0) & (way >= 0) & (sample < limit))
+    order = use[np.lexsort((sample[use], way[use], problem[use]))]
+    return table.take(pa.array(order))
+
+
+def way_order(ctx: Context) -> tuple[str, ...]:
+    """The pack's heuristic ids in order, then ``plain``."""
+    return (*(h.id for h in ctx.pack), PLAIN)
+
+
+def select(ctx: Context, table: pa.Table) -> pa.Table:
+    """Decide about every attempt of ``table`` (as from ``wanted_attempts``), in its order."""
+    pool = _pool(ctx, table)
+    edges = np.flatnonzero(np.diff(pool.problem, prepend=-1, append=-1))
+    size = len(pool.text)
+    reason, main, wrong = [""] * size, np.zeros(size, bool), np.zeros(size, bool)
+    for start, end in pairwise(edges):
+        for decision in _decide(pool, range(start, end), ctx):
+            reason[decision.row] = decision.reason
+            main[decision.row], wrong[decision.row] = decision.main, decision.wrong
+    columns = {
+        name: table[name] for name in ("problem_id", "heuristic", "sample", "text", "status")
+    }
+    columns |= {"adherence": pa.array(pool.adherence), "kept": pa.array(main)}
+    columns |= {"reason": pa.array(reason), "wrong_pool": pa.array(wrong)}
+    return pa.table([columns[name] for name in SOLUTION_SCHEMA.names], schema=SOLUTION_SCHEMA)
+
+
+def _decide(pool: Pool, rows: range, ctx: Context) -> Iterator[Decision]:
+    """Decisions on all attempts at one problem."""
+    candidates: dict[str, dict[int, list[int]]] = {"correct": {}, "wrong": {}}
+    plain: list[int] = []
+    for row in rows:
+        drop = pool.reason[row]
+        is_plain = pool.ways[pool.way[row]] == PLAIN
+        if drop and not (drop == "wrong" and not is_plain):
+            yield Decision(row=row, reason=drop)
+        elif is_plain:
+            plain.append(row)
+        else:
+            status = pool.status[row]
+            candidates[status].setdefault(int(pool.way[row]), []).append(row)
+    for number, row in enumerate(plain):
+        word = f"first of {len(plain)} correct"
+        yield Decision(row=row, reason=word if number == 0 else f"not the {word}", main=number == 0)
+    for status, by_way in candidates.items():
+        yield from _best_ways(pool, by_way, status, ctx)
+
+
+def _best_ways(
+    pool: Pool, by_way: dict[int, list[int]], status: str, ctx: Context
+) -> Iterator[Decision]:
+    """Keep at most one attempt per heuristic: the best one that no earlier way has written.
+
+    Best: highest adherence, then fewest tokens, then lowest sample number.
+    """
+    right = status == "correct"
+    kept: list[tuple[int, frozenset[int]]] = []
+    for way in sorted(by_way):
+        rows, chosen = by_way[way], False
+        for row in sorted(rows, key=lambda r: (-pool.adherence[r], pool.tokens[r], r)):
+            reason = _objection(pool, row, kept, ctx)
+            if not reason and chosen:
+                reason = f"not the best of {len(rows)} {status}"
+            elif not reason:
+                chosen = True
+                kept.append((row, shingles(pool.text[row])))
+                yield _keep(row, f"best of {len(rows)} {status}", right)
+                continue
+            yield Decision(row=row, reason=reason if right else f"wrong; {reason}")
+
+
+def _keep(row: int, reason: str, right: bool) -> Decision:
+    if right:
+        return Decision(row=row, reason=reason, main=True)
+    return Decision(row=row, reason=f"wrong; {reason}, kept for wrong-N arms", wrong=True)
+
+
+def _objection(pool: Pool, row: int, kept: list[tuple[int, frozenset[int]]], ctx: Context) -> str:
+    """Why this attempt could not be kept under its heuristic; empty when it could.
+
+    Attempts of the same way are not compared: the way's own choice leaves them out anyway.
+    """
+    settings = ctx.recipe.select
+    if pool.adherence[row] < settings.min_adherence:
+        return f"adherence {pool.adherence[row]:.2f} < {settings.min_adherence:.2f}"
+    others = [(other, words) for other, words in kept if pool.way[other] != pool.way[row]]
+    words = shingles(pool.text[row]) if others else frozenset()
+    for other, theirs in others:
+        if jaccard(words, theirs, at_least=settings.near_duplicate) >= settings.near_duplicate:
+            return f"near-duplicate of {pool.name(other)}"
+    return ""
+
+
+def _pool(ctx: Context, table: pa.Table) -> Pool:
+    ways = way_order(ctx)
+    names = table["heuristic"].to_pylist()
+    texts = table["text"].to_pylist()
+    statuses = table["status"].to_pylist()
+    outcomes = zip(statuses, table["finish"].to_pylist(), table["reason"].to_pylist(), strict=True)
+    ids = table["problem_id"].combine_chunks().dictionary_encode()
+    return Pool(
+        problem=np.asarray(ids.indices, dtype=np.int64),
+        way=_ranks(table["heuristic"], {name: i for i, name in enumerate(ways)}),
+        ways=ways,
+        sample=table["sample"].to_pylist(),
+        text=texts,
+        tokens=table["tokens"].to_pylist(),
+        status=statuses,
+        reason=[_unfit(*outcome) for outcome in outcomes],
+        adherence=_adherences(ctx, names, texts),
+    )
+
+
+def _unfit(status: str, finish: str, why: str) -> str:
+    """Why an attempt cannot be a solution whatever the others are; empty when it can.
+
+    A truncated text is unfit even when its answer is correct: it would teach not to stop.
+    """
+    if finish == "length":
+        return "truncated"
+    if finish == "error":
+        return "sampling error"
+    named = {"correct": "", "wrong": "wrong", "no_answer": "no answer"}
+    return named.get(status, f"undecided: {why or 'unknown'}")
+
+
+def _adherences(ctx: Context, names: list[str], texts: list[str]) -> list[float]:
+    """Adherence of every attempt, asked once for each different (heuristic, text)."""
+    heuristics = {h.id: h for h in ctx.pack}
+    known: dict[tuple[str, str], float] = {}
+    for name, text in zip(names, texts, strict=True):
+        if (name, text) not in known:
+            plain = name == PLAIN
+            known[name, text] = 1.0 if plain else ctx.labeller.adherence(text, heuristics[name])
+    return [known[pair] for pair in zip(names, texts, strict=True)]
+
+
+def _ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
+    """The rank of every value, -1 for values that have none."""
+    encoded = column.combine_chunks().dictionary_encode()
+    table = [ranks.get(value, -1) for value in encoded.dictionary.to_pylist()]
+    return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]
