@@ -12,6 +12,7 @@ from manyways.plugins import nearest
 from manyways.records import Exemplar, Heuristic
 
 PACKS: dict[str, str] = {
+    "polya": "package:manyways.heuristics/polya.toml",
     "pocket": "package:manyways.pocket/heuristics.toml",
 }
 """name -> where the pack's TOML file is; a recipe may name a ``.toml`` path instead."""
