@@ -83,11 +83,16 @@ class PairedRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompositionRow:
-    """How a checkpoint's solutions use heuristics (``benchmark='seed data'``: the kept solutions).
+    """How a checkpoint's attempts use heuristics, right and wrong ones alike.
 
-    composed:  share of solutions with two or more different heuristics (Wilson interval).
-    switch:    share of boundaries between labelled steps where the heuristic changes.
-    effective: exp of the entropy of the heuristics' shares.
+    ``benchmark``: ``all`` for the attempts on every benchmark together, ``seed data`` for the
+    solutions that the arm's mid-training was given (``checkpoint='<arm>/mid'``).
+
+    composed:  share of solutions with two or more different heuristics (Wilson interval on the
+               effective number of solutions, attempts at one problem being alike; ``n`` problems).
+    switch:    share of boundaries between labelled steps where the heuristic changes, direct
+               steps skipped; None without boundaries.
+    effective: exp of the entropy of the steps' shares, ``direct`` counted as one way.
     shares:    heuristic id (``direct`` for none) -> share of steps.
     pairs:     ``first > second`` -> number of switches.
     drift:     mean within-problem covariance of composed and correct (theory D2).
@@ -103,6 +108,9 @@ class CompositionRow:
     shares: dict[str, float]
     pairs: dict[str, int]
     drift: Score | None
+    solutions: int = 0
+    composed_correct: Score | None = None
+    """As ``composed``, among correct solutions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,1 @@
+"""What analyse computes, one file per group of tables."""

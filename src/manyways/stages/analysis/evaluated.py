@@ -1,0 +1,121 @@
+"""What evaluation left behind: which checkpoints there are, and their attempts.
+
+Shapes: _P problems (in the order of the problem set).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from manyways.results import Phase
+from manyways.stages.context import Context
+from manyways.tables import parts, read_attempts_table
+
+Ints = NDArray[np.int64]
+BASE = "base"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """One evaluated checkpoint. ``pooled`` names it with its seed left out."""
+
+    name: str
+    arm: str
+    seed: int | None
+    phase: Phase
+
+    @property
+    def pooled(self) -> str:
+        """``star/rl`` for ``star/seed-0/rl``; ``base`` for itself."""
+        return BASE if self.phase == BASE else f"{self.arm}/{self.phase}"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The attempts of one checkpoint on one benchmark, read when asked for."""
+
+    ctx: Context
+    checkpoint: Checkpoint
+    benchmark: str
+    problems: tuple[str, ...]
+    """Ids in the order of the set, those without attempts left out."""
+    ranks: Ints
+    """Number of the problem (an index into ``problems``) of each attempt."""
+    summary: pa.Table
+    """Sample, status, finish and tokens of each attempt."""
+
+    @cached_property
+    def attempts_P(self) -> Ints:
+        """Number of attempts of each problem."""
+        return np.bincount(self.ranks, minlength=len(self.problems))
+
+    @cached_property
+    def correct_S(self) -> NDArray[np.bool_]:
+        """Whether each attempt is correct. Undecided ones count as not correct."""
+        return np.asarray(pc.equal(self.summary["status"], "correct"), dtype=bool)
+
+    @cached_property
+    def correct_P(self) -> Ints:
+        """Number of correct attempts of each problem."""
+        return np.bincount(self.ranks[self.correct_S], minlength=len(self.problems))
+
+    def texts(self) -> list[str]:
+        """The texts, in the order of ``ranks``."""
+        return list(
+            _read(self.ctx, self.checkpoint.name, self.benchmark, ["text"])[1]["text"].to_pylist()
+        )
+
+
+def checkpoints(ctx: Context) -> list[Checkpoint]:
+    """Every checkpoint that the recipe evaluates: base, then arm by arm and seed by seed."""
+    found = [Checkpoint(name=BASE, arm=BASE, seed=None, phase="base")]
+    phases: tuple[Phase, ...] = ("mid", "rl")
+    for line in ctx.lines:
+        for phase in phases:
+            if not (line.arm == "vanilla" and phase == "mid"):
+                name = f"{line.name}/{phase}"
+                found.append(Checkpoint(name=name, arm=line.arm, seed=line.seed, phase=phase))
+    return found
+
+
+def evaluations(ctx: Context) -> Iterator[Evaluation]:
+    """Every (checkpoint, benchmark) of the recipe that has attempts on disk."""
+    for benchmark in ctx.recipe.evaluate.benchmarks:
+        for checkpoint in checkpoints(ctx):
+            if not parts(ctx.run.eval_path(checkpoint.name, benchmark)):
+                continue
+            columns = ["status", "finish", "tokens"]
+            ranks, table, ids = _read(ctx, checkpoint.name, benchmark, columns)
+            if table.num_rows:
+                present, dense = np.unique(ranks, return_inverse=True)
+                yield Evaluation(
+                    ctx=ctx,
+                    checkpoint=checkpoint,
+                    benchmark=benchmark,
+                    problems=tuple(ids[i] for i in present),
+                    ranks=dense,
+                    summary=table,
+                )
+
+
+def _read(
+    ctx: Context, checkpoint: str, benchmark: str, columns: list[str]
+) -> tuple[Ints, pa.Table, list[str]]:
+    """Attempts that the recipe asks for, ordered by problem and sample, with problem ranks."""
+    evaluate = ctx.recipe.evaluate
+    folder = ctx.run.eval_path(checkpoint, benchmark)
+    table = read_attempts_table(folder, ["problem_id", "sample", *columns])
+    ids = [problem.id for problem in ctx.problems(benchmark, evaluate.limit)]
+    where = {name: i for i, name in enumerate(ids)}
+    encoded = table["problem_id"].combine_chunks().dictionary_encode()
+    known = np.array([where.get(v, -1) for v in encoded.dictionary.to_pylist()], dtype=np.int64)
+    ranks = known[np.asarray(encoded.indices, dtype=np.int64)]
+    sample = table["sample"].to_numpy()
+    use = np.flatnonzero((ranks >= 0) & (sample < evaluate.attempts))
+    order = use[np.lexsort((sample[use], ranks[use]))]
+    return ranks[order], table.take(pa.array(order)), ids

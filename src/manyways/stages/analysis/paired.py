@@ -1,0 +1,77 @@
+"""Differences in pass@k between checkpoints on the same problems."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from manyways.arms import Arm
+from manyways.metrics.intervals import Resampling, difference_intervals, sign_flip
+from manyways.results import PairedRow
+from manyways.stages.analysis.evaluated import BASE
+from manyways.stages.analysis.passes import Curve, Curves, common, over_seeds, score
+
+
+def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
+    """The pairs (a, b) of pooled checkpoints that are compared, most important first.
+
+    Every RL checkpoint with vanilla RL and with the base, every mid-trained one with the base,
+    and the contrasts that the arms exist for: many ways with one self-chosen, with one random
+    way and with wrong ones, and the budget arms with the one of fewest ways.
+    """
+    trained = [arm for arm in arms if arm.midtrains]
+    pairs = [(f"{arm.name}/rl", "vanilla/rl") for arm in trained]
+    pairs += [(f"{arm.name}/rl", BASE) for arm in arms]
+    pairs += [(f"{arm.name}/mid", BASE) for arm in trained]
+    many = sorted((arm for arm in arms if arm.kind == "heuristics"), key=lambda arm: -arm.ways)
+    budget = sorted((arm for arm in arms if arm.kind == "budget"), key=lambda arm: arm.ways)
+    wrong = [arm for arm in arms if arm.kind == "wrong"]
+    contrasts = [(arm.name, "star") for arm in many]
+    contrasts += [(arm.name, "random") for arm in many]
+    contrasts += [(f"heuristics-{arm.ways}", arm.name) for arm in wrong]
+    contrasts += [(arm.name, budget[0].name) for arm in budget[1:]]
+    return pairs + [
+        (f"{a}/{phase}", f"{b}/{phase}") for a, b in contrasts for phase in ("rl", "mid")
+    ]
+
+
+def paired_rows(
+    curves: Curves, pairs: Sequence[tuple[str, str]], settings: Resampling
+) -> Iterator[PairedRow]:
+    """Each pair that has curves, per benchmark and for their mean, at k = 1 and the largest k."""
+    benchmarks = sorted({benchmark for _, benchmark in curves}, key=lambda b: (b != "mean", b))
+    for a, b in pairs:
+        for benchmark in benchmarks:
+            if (a, benchmark) in curves and (b, benchmark) in curves:
+                yield from _rows(curves[a, benchmark], curves[b, benchmark], settings)
+
+
+def _rows(a: Curve, b: Curve, settings: Resampling) -> Iterator[PairedRow]:
+    problems, ks = common([a, b])
+    if not problems or not ks:
+        return
+    chosen = sorted({1, max(ks)})
+    a, b = a.on(problems, chosen), b.on(problems, chosen)
+    difference_PK = a.values_PK - b.values_PK
+    mean_K, low_K, high_K = difference_intervals(difference_PK, settings, a.strata_P)
+    for i, k in enumerate(chosen):
+        label = f"difference in pass@{k}"
+        yield PairedRow(
+            a=a.checkpoint.name,
+            b=b.checkpoint.name,
+            benchmark=a.benchmark,
+            k=k,
+            difference=score(label, (mean_K[i], low_K[i], high_K[i]), len(problems)),
+            p=sign_flip(difference_PK[:, i], settings, a.strata_P),
+            seeds=over_seeds(label, _seed_differences(a, b, i)),
+        )
+
+
+def _seed_differences(a: Curve, b: Curve, column: int) -> list[float]:
+    """Differences a - b per seed; a checkpoint without seeds (the base) stands for all."""
+    seeds = set(a.seeds or b.seeds) & set(b.seeds or a.seeds)
+    differences = [
+        a.mean_K(a.seeds.get(s, a.values_PK))[column]
+        - b.mean_K(b.seeds.get(s, b.values_PK))[column]
+        for s in sorted(seeds)
+    ]
+    return [float(np.round(d, 12)) for d in differences]

@@ -1,0 +1,210 @@
+"""pass@k of every checkpoint, pooled over seeds and averaged over benchmarks; the four cells.
+
+Shapes: _P problems, _K values of k, _B benchmarks.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from manyways.metrics.intervals import Resampling, score_intervals, t_interval
+from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
+from manyways.records import Score
+from manyways.results import FourCells, PassRow, RateRow
+from manyways.stages.analysis.evaluated import BASE, Checkpoint, Evaluation
+
+MEAN = "mean"
+SEEDS_FOR_T = 3
+"""From this many seeds on, an interval over seeds is given as well."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """pass@k per problem of one checkpoint on one benchmark (or on several, as strata).
+
+    seeds: the same per seed, for rows pooled over seeds.
+    """
+
+    checkpoint: Checkpoint
+    benchmark: str
+    problems: tuple[str, ...]
+    strata_P: NDArray[np.int64]
+    ks: tuple[int, ...]
+    values_PK: Floats
+    attempts: int
+    seeds: Mapping[int, Floats]
+
+    def on(self, problems: Sequence[str], ks: Sequence[int]) -> "Curve":
+        """The part of the curve on some of its problems and values of k."""
+        where = {name: i for i, name in enumerate(self.problems)}
+        rows, columns = [where[p] for p in problems], [self.ks.index(k) for k in ks]
+        return replace(
+            self,
+            problems=tuple(problems),
+            strata_P=self.strata_P[rows],
+            ks=tuple(ks),
+            values_PK=self.values_PK[np.ix_(rows, columns)],
+            seeds={seed: x[np.ix_(rows, columns)] for seed, x in self.seeds.items()},
+        )
+
+    def mean_K(self, values_PK: Floats) -> Floats:
+        """The average over benchmarks of the mean over their problems."""
+        groups = np.unique(self.strata_P)
+        means: Floats = np.mean(
+            [values_PK[self.strata_P == g].mean(axis=0) for g in groups], axis=0
+        )
+        return means
+
+
+Curves = dict[tuple[str, str], Curve]
+"""(checkpoint name, benchmark) -> curve; names are per seed and pooled."""
+
+
+def curves(evaluations: Sequence[Evaluation], benchmarks: Sequence[str]) -> Curves:
+    """All curves: per seed, pooled over seeds, and the mean over benchmarks.
+
+    The mean exists for checkpoints that have every benchmark, where there are two or more.
+    """
+    single = [_curve(evaluation) for evaluation in evaluations]
+    every = {(c.checkpoint.name, c.benchmark): c for c in single}
+    pooled: dict[tuple[str, str], list[Curve]] = {}
+    for curve in single:
+        if curve.checkpoint.seed is not None:
+            pooled.setdefault((curve.checkpoint.pooled, curve.benchmark), []).append(curve)
+    every |= {key: _pool(of_seeds) for key, of_seeds in pooled.items()}
+    if len(benchmarks) > 1:
+        for name in dict.fromkeys(name for name, _ in every):
+            parts = [every[name, b] for b in benchmarks if (name, b) in every]
+            if len(parts) == len(benchmarks):
+                every[name, MEAN] = _mean(parts)
+    return every
+
+
+def pass_rows(all_curves: Curves, settings: Resampling) -> Iterator[PassRow]:
+    """One row per curve and k."""
+    for (name, benchmark), curve in all_curves.items():
+        mean_K, low_K, high_K = score_intervals(curve.values_PK, settings, curve.strata_P)
+        for i, k in enumerate(curve.ks):
+            label = f"pass@{k}"
+            count = len(curve.problems)
+            yield PassRow(
+                checkpoint=name,
+                arm=curve.checkpoint.arm,
+                seed=curve.checkpoint.seed,
+                phase=curve.checkpoint.phase,
+                benchmark=benchmark,
+                k=k,
+                attempts=curve.attempts,
+                score=score(label, (mean_K[i], low_K[i], high_K[i]), count),
+                seeds=over_seeds(label, [curve.mean_K(x)[i] for x in curve.seeds.values()]),
+            )
+
+
+def rate_rows(evaluations: Sequence[Evaluation]) -> Iterator[RateRow]:
+    """Shares of verdicts, truncation and length of every checkpoint on every benchmark."""
+    for evaluation in evaluations:
+        table = evaluation.summary
+        shares = {
+            status: float(pc.mean(pc.equal(table["status"], status)).as_py())
+            for status in ("correct", "wrong", "no_answer", "undecided")
+        }
+        yield RateRow(
+            checkpoint=evaluation.checkpoint.name,
+            benchmark=evaluation.benchmark,
+            attempts=table.num_rows,
+            **shares,
+            truncated=float(pc.mean(pc.equal(table["finish"], "length")).as_py()),
+            mean_tokens=float(pc.mean(table["tokens"]).as_py()),
+        )
+
+
+def four_cells(rows: Sequence[PassRow], arms: Sequence[str]) -> Iterator[FourCells]:
+    """base, mid-trained, RL only and both, per arm and benchmark, at k = 1 and the largest k."""
+    scores = {(r.checkpoint, r.benchmark, r.k): r.score for r in rows}
+    largest: dict[str, int] = {}
+    for row in rows:
+        largest[row.benchmark] = max(row.k, largest.get(row.benchmark, 1))
+    trained = [arm for arm in arms if arm != "vanilla"] or list(arms)
+    for arm in trained:
+        for benchmark in sorted(largest, key=lambda b: b != MEAN):
+            for k in sorted({1, largest[benchmark]}):
+                cells = {
+                    "base": scores.get((BASE, benchmark, k)),
+                    "mid": scores.get((f"{arm}/mid", benchmark, k)),
+                    "rl_only": scores.get(("vanilla/rl", benchmark, k)),
+                    "mid_rl": scores.get((f"{arm}/rl", benchmark, k)) if arm != "vanilla" else None,
+                }
+                if any(cells.values()):
+                    yield FourCells(arm=arm, benchmark=benchmark, k=k, **cells)
+
+
+def score(name: str, bounds: tuple[float, float, float], n: int) -> Score:
+    """A Score from (value, low, high)."""
+    value, low, high = (float(x) for x in bounds)
+    return Score(name=name, value=value, low=low, high=high, n=n)
+
+
+def over_seeds(name: str, means: Sequence[float]) -> Score | None:
+    """The interval over seeds, None for fewer than three."""
+    if len(means) < SEEDS_FOR_T:
+        return None
+    return score(f"{name} over seeds", t_interval(means), len(means))
+
+
+def _curve(evaluation: Evaluation) -> Curve:
+    n_P, c_P = evaluation.attempts_P, evaluation.correct_P
+    ks = powers_of_two(int(n_P.min()))
+    return Curve(
+        checkpoint=evaluation.checkpoint,
+        benchmark=evaluation.benchmark,
+        problems=evaluation.problems,
+        strata_P=np.zeros(len(n_P), dtype=np.int64),
+        ks=tuple(ks),
+        values_PK=pass_matrix(n_P, c_P, ks),
+        attempts=int(n_P.sum()),
+        seeds={},
+    )
+
+
+def _pool(of_seeds: Sequence[Curve]) -> Curve:
+    """Per problem the average over seeds, on the problems and k that all seeds have."""
+    first = of_seeds[0]
+    problems, ks = common(of_seeds)
+    same = [curve.on(problems, ks) for curve in of_seeds]
+    checkpoint = replace(first.checkpoint, name=first.checkpoint.pooled, seed=None)
+    values = {c.checkpoint.seed or 0: c.values_PK for c in same}
+    return replace(
+        same[0],
+        checkpoint=checkpoint,
+        values_PK=np.mean(list(values.values()), axis=0),
+        attempts=sum(curve.attempts for curve in of_seeds),
+        seeds=values,
+    )
+
+
+def _mean(parts: Sequence[Curve]) -> Curve:
+    ks = [k for k in parts[0].ks if all(k in part.ks for part in parts)]
+    cut = [part.on(part.problems, ks) for part in parts]
+    shared = set.intersection(*(set(part.seeds) for part in cut))
+    return replace(
+        cut[0],
+        benchmark=MEAN,
+        problems=tuple(f"{part.benchmark} {name}" for part in cut for name in part.problems),
+        strata_P=np.repeat(np.arange(len(cut)), [len(part.problems) for part in cut]),
+        values_PK=np.concatenate([part.values_PK for part in cut]),
+        attempts=sum(part.attempts for part in cut),
+        seeds={s: np.concatenate([part.seeds[s] for part in cut]) for s in sorted(shared)},
+    )
+
+
+def common(of: Sequence[Curve]) -> tuple[list[str], list[int]]:
+    """The problems and values of k that all curves have, in the first one's order."""
+    names = reduce(lambda a, b: a & b, (set(curve.problems) for curve in of))
+    ks = reduce(lambda a, b: a & b, (set(curve.ks) for curve in of))
+    return [name for name in of[0].problems if name in names], sorted(ks)

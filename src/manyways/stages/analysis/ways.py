@@ -1,0 +1,155 @@
+"""How checkpoints and training data use heuristics: labels of texts become composition rows.
+
+Shapes: _S solutions.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyways.heuristics.labelling import Labeller
+from manyways.metrics import composition as use
+from manyways.metrics.intervals import Resampling, clustered_share, mean_intervals
+from manyways.records import Score
+from manyways.results import CompositionRow
+from manyways.stages.analysis.evaluated import Checkpoint, Evaluation
+from manyways.stages.analysis.passes import score
+
+Array = NDArray[Any]
+ALL = "all"
+"""Benchmark name of rows over the solutions of all benchmarks."""
+SEED_DATA = "seed data"
+PER_PROBLEM = 16
+"""Attempts labelled per problem: enough for every rate here, bounded for large runs."""
+REMEMBERED = 500_000
+ANSWER = re.compile(r"\\boxed|^\W*(?:the )?(?:final )?answer\b", re.IGNORECASE)
+
+
+class Reader:
+    """Reads texts through the run's labeller, each different text once."""
+
+    def __init__(self, labeller: Labeller) -> None:
+        self._labeller = labeller
+        self._known: dict[str, use.Ways] = {}
+
+    def ways(self, text: str) -> use.Ways:
+        """What the labels of ``text`` say; a line that only states the answer is no step."""
+        if text not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            segments = self._labeller.segments(text)
+            labels = [s.heuristic for s in segments if s.heuristic or not ANSWER.search(s.text)]
+            self._known[text] = use.ways_of(labels)
+        return self._known[text]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solutions:
+    """Labelled solutions of one checkpoint on one benchmark. ``problem``: one name per solution."""
+
+    checkpoint: Checkpoint
+    benchmark: str
+    problem: list[str]
+    ways: list[use.Ways]
+    correct: list[bool]
+
+
+def labelled(evaluation: Evaluation, reader: Reader) -> Solutions:
+    """The first ``PER_PROBLEM`` attempts at each problem, labelled."""
+    texts, ranks = evaluation.texts(), evaluation.ranks.tolist()
+    rows = [row for _, group in groupby(range(len(ranks)), key=ranks.__getitem__)
+            for row in list(group)[:PER_PROBLEM]]  # fmt: skip
+    return Solutions(
+        checkpoint=evaluation.checkpoint,
+        benchmark=evaluation.benchmark,
+        problem=[f"{evaluation.benchmark} {evaluation.problems[ranks[row]]}" for row in rows],
+        ways=[reader.ways(texts[row]) for row in rows],
+        correct=[bool(evaluation.correct_S[row]) for row in rows],
+    )
+
+
+def pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
+    """The same over all benchmarks, and both pooled over seeds."""
+    by_checkpoint = _merge(solutions, lambda s: replace(s, benchmark=ALL))
+    benchmarks = {s.benchmark for s in solutions}
+    wide = [*solutions, *(by_checkpoint if len(benchmarks) > 1 else [])]
+    seeded = [s for s in wide if s.checkpoint.seed is not None]
+    return [*wide, *_merge(seeded, _without_seed)]
+
+
+def composition_row(solutions: Solutions, settings: Resampling) -> CompositionRow:
+    """The rates of one set of solutions; intervals count problems, not attempts."""
+    names, problem_S = np.unique(solutions.problem, return_inverse=True)
+    composed_S = np.array([way.composed for way in solutions.ways], dtype=float)
+    correct_S = np.array(solutions.correct, dtype=float)
+    trials = np.bincount(problem_S, minlength=len(names))
+    steps = use.step_counts(solutions.ways)
+    total = sum(steps.values())
+    return CompositionRow(
+        checkpoint=solutions.checkpoint.name,
+        arm=solutions.checkpoint.arm,
+        phase=solutions.checkpoint.phase,
+        benchmark=solutions.benchmark,
+        composed=_share("composition rate", np.bincount(problem_S, composed_S), trials),
+        switch=_switch(solutions.ways, problem_S),
+        effective=use.effective_ways(solutions.ways),
+        shares={name: count / total for name, count in steps.items()},
+        pairs=dict(use.pair_counts(solutions.ways)),
+        drift=_drift(problem_S, composed_S, correct_S, settings),
+        solutions=len(solutions.ways),
+        composed_correct=_share(
+            "composition rate of correct solutions",
+            np.bincount(problem_S, composed_S * correct_S),
+            np.bincount(problem_S, correct_S),
+        )
+        if correct_S.any()
+        else None,
+    )
+
+
+def _share(name: str, hits: Array, trials: Array) -> Score:
+    return score(name, clustered_share(hits, trials), int((trials > 0).sum()))
+
+
+def _switch(ways: Sequence[use.Ways], problem_S: Array) -> Score | None:
+    switches = np.bincount(problem_S, [way.switches for way in ways])
+    boundaries = np.bincount(problem_S, [way.boundaries for way in ways])
+    return _share("switch rate", switches, boundaries) if boundaries.any() else None
+
+
+def _drift(
+    problem_S: Array, composed_S: Array, correct_S: Array, settings: Resampling
+) -> Score | None:
+    """Only problems with several solutions count; None when there is none."""
+    cov_P = use.within_covariance(problem_S, composed_S, correct_S)
+    if not len(cov_P):
+        return None
+    mean, low, high = (float(x[0]) for x in mean_intervals(cov_P, settings))
+    return score("Cov(composed, correct) within problems", (mean, low, high), len(cov_P))
+
+
+def _without_seed(solutions: Solutions) -> Solutions:
+    checkpoint = solutions.checkpoint
+    return replace(solutions, checkpoint=replace(checkpoint, name=checkpoint.pooled, seed=None))
+
+
+def _merge(
+    solutions: Sequence[Solutions], rename: Callable[[Solutions], Solutions]
+) -> list[Solutions]:
+    groups: dict[tuple[str, str], list[Solutions]] = {}
+    for one in map(rename, solutions):
+        groups.setdefault((one.checkpoint.name, one.benchmark), []).append(one)
+    return [
+        replace(
+            members[0],
+            problem=[name for one in members for name in one.problem],
+            ways=[way for one in members for way in one.ways],
+            correct=[right for one in members for right in one.correct],
+        )
+        for members in groups.values()
+    ]

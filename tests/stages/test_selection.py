@@ -1,0 +1,253 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from made_runs import attempt, context, put_pool
+from manyways.errors import NothingToTrainOn
+from manyways.records import Solution
+from manyways.stages import selection
+from manyways.stages.context import Line
+from manyways.stages.yields import yield_rows
+from manyways.tables import read_solutions
+
+P = [f"made/seed/{i:03d}" for i in range(4)]
+
+
+def selected(ctx) -> dict[tuple[str, str, int], Solution]:
+    selection.run(ctx)
+    rows = read_solutions(ctx.run.path("2-solutions.parquet"))
+    return {(s.problem_id, s.heuristic, s.sample): s for s in rows}
+
+
+def reasons(ctx) -> dict[str, str]:
+    return {f"{h}#{n}": s.reason for (_, h, n), s in selected(ctx).items()}
+
+
+def test_every_drop_has_its_reason(tmp_path: Path) -> None:
+    ctx = context(tmp_path, generate={"samples": 8, "plain_samples": 3})
+    put_pool(
+        ctx,
+        [
+            attempt(P[0], "a", 0, status="wrong"),
+            attempt(P[0], "a", 1, status="no_answer"),
+            attempt(P[0], "a", 2, status="undecided", reason="timeout"),
+            attempt(P[0], "a", 3, finish="length"),
+            attempt(P[0], "a", 4, finish="error", status="no_answer"),
+            attempt(P[0], "a", 5, text="one\ntwo\n<a> three"),
+            attempt(P[0], "a", 6, text="<a> mine and mine alone", tokens=9),
+            attempt(P[0], "a", 7, text="<a> mine and short", tokens=4),
+            attempt(P[0], "plain", 0, status="wrong"),
+            attempt(P[0], "plain", 1),
+            attempt(P[0], "plain", 2),
+        ],
+    )
+    assert reasons(ctx) == {
+        "a#0": "wrong; best of 1 wrong, kept for wrong-N arms",
+        "a#1": "no answer",
+        "a#2": "undecided: timeout",
+        "a#3": "truncated",
+        "a#4": "sampling error",
+        "a#5": "adherence 0.33 < 0.50",
+        "a#6": "not the best of 3 correct",
+        "a#7": "best of 3 correct",
+        "plain#0": "wrong",
+        "plain#1": "first of 2 correct",
+        "plain#2": "not the first of 2 correct",
+    }
+
+
+def test_higher_adherence_wins_then_fewer_tokens_then_lower_sample(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    half = "<a> one\ntwo"
+    put_pool(
+        ctx,
+        [
+            attempt(P[0], "a", 0, text=half, tokens=2),
+            attempt(P[0], "a", 1, tokens=7),
+            attempt(P[1], "a", 0, tokens=7),
+            attempt(P[1], "a", 1, tokens=5),
+            attempt(P[2], "a", 3, tokens=5),
+            attempt(P[2], "a", 2, tokens=5),
+        ],
+    )
+    kept = {key for key, s in selected(ctx).items() if s.kept}
+    assert kept == {(P[0], "a", 1), (P[1], "a", 1), (P[2], "a", 2)}
+
+
+def test_near_duplicates_fall_to_the_earlier_way_and_the_next_best_is_tried(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    same = "<{}> first we add the two numbers and then we are done with it all at once now ok yes"
+    text = same.replace("<{}>", "<a>\n<b>")
+    put_pool(
+        ctx,
+        [
+            attempt(P[0], "b", 0, text=text),
+            attempt(P[0], "b", 1, text="<b> something else entirely", tokens=50),
+            attempt(P[0], "a", 0, text=text),
+            attempt(P[1], "b", 0, text=text),
+        ],
+    )
+    ctx.__dict__["labeller"] = _Always()
+    rows = selected(ctx)
+    assert rows[P[0], "a", 0].kept
+    assert rows[P[0], "b", 0].reason == "near-duplicate of a#0"
+    assert rows[P[0], "b", 1].kept
+    assert rows[P[1], "b", 0].kept, "another problem is never compared"
+
+
+class _Always:
+    def adherence(self, text, heuristic):
+        return 1.0
+
+
+def test_plain_attempts_are_not_compared_with_heuristics(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put_pool(ctx, [attempt(P[0], "a", 0, text="<a> x"), attempt(P[0], "plain", 0, text="<a> x")])
+    assert all(s.kept for s in selected(ctx).values())
+
+
+def test_attempts_beyond_the_recipe_are_left_out(tmp_path: Path) -> None:
+    ctx = context(tmp_path, generate={"samples": 2, "plain_samples": 1})
+    put_pool(
+        ctx,
+        [
+            attempt(P[0], "a", 1),
+            attempt(P[0], "a", 2),
+            attempt(P[0], "plain", 1),
+            attempt(P[0], "zzz", 0),
+            attempt("made/seed/004", "a", 0),
+        ],
+    )
+    assert set(selected(ctx)) == {(P[0], "a", 1)}
+
+
+def test_the_result_does_not_depend_on_the_order_of_the_attempts(tmp_path: Path) -> None:
+    attempts = [attempt(p, w, n) for p in P for w in ("a", "b", "plain") for n in range(3)]
+    one, two = context(tmp_path / "one"), context(tmp_path / "two")
+    put_pool(one, attempts)
+    put_pool(two, attempts[::-1][:10])
+    put_pool(two, attempts[::-1][10:])
+    assert list(selected(one).items()) == list(selected(two).items())
+
+
+def test_a_finished_selection_is_not_redone_until_an_attempt_arrives(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put_pool(ctx, [attempt(P[0], "a", 0)])
+    selection.run(ctx)
+    assert selection.plan(ctx).done
+    put_pool(ctx, [attempt(P[1], "a", 0)])
+    assert not selection.plan(ctx).done
+    assert len(selected(ctx)) == 2
+
+
+def full_pool(ctx, *, ways: dict[str, str]) -> None:
+    """``ways``: problem -> letters of the heuristics with a correct attempt; x = wrong under a."""
+    rows = []
+    for problem, letters in ways.items():
+        rows += [attempt(problem, w, 0) for w in letters if w not in "px"]
+        rows += [attempt(problem, "plain", 1)] if "p" in letters else []
+        rows += [attempt(problem, "a", 1, status="wrong")] if "x" in letters else []
+    put_pool(ctx, rows)
+    selection.run(ctx)
+
+
+def ways_of(ctx, arm: str, seed: int = 0) -> list[tuple[str, str]]:
+    rows = selection.training_rows(ctx, Line(arm=arm, seed=seed))
+    return [(row.problem_id[-1], row.heuristic) for row in rows]
+
+
+def test_arms_are_drawn_from_the_one_pool(tmp_path: Path) -> None:
+    ctx = context(tmp_path, arms=("vanilla",), select={"budget": 3})
+    full_pool(ctx, ways={P[0]: "abcp", P[1]: "bcx", P[2]: "ap", P[3]: "x"})
+    assert ways_of(ctx, "vanilla") == []
+    assert ways_of(ctx, "star") == [("0", "plain"), ("2", "plain")]
+    assert ways_of(ctx, "heuristics-1") == [("0", "a"), ("2", "a")]
+    assert ways_of(ctx, "heuristics-2") == [("0", "a"), ("0", "b"), ("1", "b"), ("2", "a")]
+    assert len(ways_of(ctx, "heuristics-3")) == 6
+    assert ways_of(ctx, "wrong-1") == [("1", "a"), ("3", "a")]
+    assert ways_of(ctx, "budget-1") == [("0", "a"), ("1", "b"), ("2", "a")]
+    assert ways_of(ctx, "budget-3") == [("0", "a"), ("0", "b"), ("0", "c")]
+
+
+def test_nested_sets_nest(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    full_pool(ctx, ways={P[0]: "abc", P[1]: "bc", P[2]: "ca"})
+    one, two, three = (set(ways_of(ctx, f"heuristics-{n}")) for n in (1, 2, 3))
+    assert one < two < three
+
+
+def test_budget_arms_are_equal_in_size_and_default_to_the_first_heuristic(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    full_pool(ctx, ways={P[0]: "abc", P[1]: "ac", P[2]: "a", P[3]: "b"})
+    assert [len(ways_of(ctx, f"budget-{n}")) for n in (1, 2, 3)] == [3, 3, 3]
+    assert len({problem for problem, _ in ways_of(ctx, "budget-1")}) == 3
+
+
+def test_budget_says_when_fewer_examples_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ctx = context(tmp_path, select={"budget": 5})
+    full_pool(ctx, ways={P[0]: "abc", P[1]: "a"})
+    assert len(ways_of(ctx, "budget-1")) == 2
+    assert "2 examples exist of the 5" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_random_depends_on_the_seed_alone_and_varies(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    full_pool(ctx, ways={p: "abc" for p in P})
+    draws = [ways_of(ctx, "random", seed) for seed in range(12)]
+    assert draws[0] == ways_of(ctx, "random", 0)
+    assert {problem for problem, _ in draws[0]} == {"0", "1", "2", "3"}
+    assert {way for draw in draws for _, way in draw} == {"a", "b", "c"}
+
+
+def test_a_row_carries_question_and_origin(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    full_pool(ctx, ways={P[2]: "p"})
+    row = selection.training_rows(ctx, Line(arm="star", seed=0))[0]
+    assert (row.question, row.sample, row.heuristic) == ("What is 2 + 0?", 1, "plain")
+    assert row.text.startswith("<plain>")
+
+
+def test_an_empty_arm_says_what_to_change(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put_pool(ctx, [attempt(p, "plain", 0, status="wrong") for p in P])
+    put_pool(ctx, [attempt(P[0], "a", 0, text="no mark")])
+    selection.run(ctx)
+    with pytest.raises(
+        NothingToTrainOn, match=r"^0 of 4 plain attempts correct: .*arm 'star' on; "
+    ):
+        selection.training_rows(ctx, Line(arm="star", seed=0))
+    with pytest.raises(
+        NothingToTrainOn, match=r"1 of 1 attempts correct but none kept \(1 x adher"
+    ):
+        selection.training_rows(ctx, Line(arm="heuristics-2", seed=0))
+
+
+def test_yield_counts_add_up(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put_pool(
+        ctx,
+        [
+            attempt(P[0], "a", 0),
+            attempt(P[0], "a", 1),
+            attempt(P[0], "a", 2, status="no_answer"),
+            attempt(P[1], "a", 0, finish="length", status="no_answer"),
+            attempt(P[1], "plain", 0),
+        ],
+    )
+    selection.run(ctx)
+    a, b, _, plain = yield_rows(ctx)
+    assert (a.attempts, a.correct, a.no_answer, a.truncated, a.kept, a.problems) == (
+        4,
+        2,
+        2,
+        1,
+        1,
+        1,
+    )
+    assert a.dropped == {"not the best": 1}
+    assert (a.tokens, a.adherence, b.attempts, plain.kept) == (28, 1.0, 0, 1)
+    stamp = json.loads(ctx.run.stamp_path("select").read_text())
+    assert stamp["counts"] == {"attempts": 5, "correct": 3, "kept": 1, "plain_kept": 1}
