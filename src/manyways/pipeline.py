@@ -22,6 +22,7 @@ from manyways.stages import (
     gate,
     generate,
     midtrain,
+    preflight,
     reinforce,
     report,
     selection,
@@ -116,6 +117,7 @@ def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
     from manyways.jobs import run_lines_in_processes
 
     wanted = STAGES[: STAGES.index(until) + 1]
+    preflight.run(context)
     for stage in ("generate", "select", "evaluate"):
         if stage in wanted:
             run_shared(context, stage)
@@ -139,6 +141,7 @@ def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
 def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]:
     """(work, why it would run or ``finished``) for every step, computing nothing."""
     wanted = STAGES[: STAGES.index(until) + 1]
+    preflight.check_names(context)
     rows: list[tuple[str, str]] = []
     pending: list[Step] = []
     for step in steps(context):

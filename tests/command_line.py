@@ -1,0 +1,65 @@
+"""Runs the command line as a user does: in a process of its own, or in this one when speed counts."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """One thread, no network, and the tests' own modules importable."""
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": str(TESTS),
+        "COLUMNS": "200",
+        **(extra or {}),
+    }
+
+
+def start(*args: str | Path, cwd: Path = ROOT) -> "subprocess.Popen[str]":
+    """Start a command and return at once."""
+    command = [sys.executable, "-m", "manyways.cli", *map(str, args)]
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def in_a_process(*args: str | Path, cwd: Path = ROOT) -> Outcome:
+    """Run a command to its end in a process of its own."""
+    with start(*args, cwd=cwd) as process:
+        out, err = process.communicate(timeout=280)
+    return Outcome(process.returncode, out, err)
+
+
+def in_this_process(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Outcome:
+    """Run a command to its end in this process: no start-up cost."""
+    from manyways import cli
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["manyways", *map(str, args)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+    captured = capsys.readouterr()
+    return Outcome(int(end.value.code or 0), captured.out, captured.err)

@@ -1,0 +1,133 @@
+"""recipes/smoke.toml through the command line: to the report, again, killed, misused."""
+
+import json
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from command_line import ROOT, in_a_process, in_this_process, start
+
+SMOKE = ROOT / "recipes" / "smoke.toml"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished smoke run; copy it before changing anything in it."""
+    out = tmp_path_factory.mktemp("smoke") / "run"
+    outcome = in_a_process("run", SMOKE, "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert f"Report: {out}/report.html" in outcome.out
+    return out
+
+
+def sampled(root: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every attempt under ``root``, whatever parts it was written in."""
+    folders = {part.parent for part in root.rglob("part-*.parquet") if "stale" not in part.parts}
+    return {
+        str(folder.relative_to(root)): sorted(
+            tuple(row.values())
+            for part in folder.glob("part-*.parquet")
+            for row in pq.read_table(part).to_pylist()
+        )
+        for folder in folders
+    }
+
+
+def trained(root: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.glob("arms/*/seed-*/*/checkpoint/model.safetensors"))
+    }
+
+
+def test_every_stage_left_what_it_promises(finished: Path) -> None:
+    for name in ("recipe.toml", "manifest.json", "2-solutions.parquet", "report.html", "report.md"):
+        assert (finished / name).is_file(), name
+    assert (finished / "arms/heuristics-2/seed-0/4-gate.json").is_file()
+    assert len(trained(finished)) == 5
+    manifest = json.loads((finished / "manifest.json").read_text())
+    works = [row["work"] for row in manifest["work"]]
+    assert works[0] == "generate"
+    assert works[-1] == "report"
+    keys = [row[:3] for row in sampled(finished)["1-attempts"]]
+    assert len(keys) == len(set(keys)) == 12 * (2 * 2 + 2)
+
+
+def test_a_finished_run_is_not_run_again(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.rglob("*.parquet")}
+    plan = in_this_process(capsys, "run", SMOKE, "--out", finished, "--dry-run")
+    assert "would run" not in plan.out.replace("what would", "")
+    assert in_this_process(capsys, "run", SMOKE, "--out", finished).code == 0
+    assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*.parquet")}
+
+
+def test_a_changed_recipe_reruns_only_what_depends_on_it(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished, copy)
+    change = ("--set", "rl.learning_rate=1e-5")
+    plan = in_this_process(capsys, "run", SMOKE, "--out", copy, "--dry-run", *change).out
+    rows = {line.split("│")[1].strip(): line for line in plan.splitlines() if line.count("│") == 3}
+    assert "finished" in rows["generate"]
+    assert "finished" in rows["midtrain/star/seed-0"]
+    assert "inputs or settings changed" in rows["rl/star/seed-0"]
+    assert "would run after" in rows["analyse"]
+    before = trained(copy)
+    assert in_this_process(capsys, "run", SMOKE, "--out", copy, *change).code == 0
+    after = trained(copy)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {name for name in before if "5-rl" in name}
+    assert any((copy / "stale").iterdir())
+
+
+def test_show_prints_the_life_of_a_problem(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem_id = str(sampled(finished)["1-attempts"][0][0])
+    shown = in_this_process(capsys, "show", finished, problem_id)
+    assert shown.code == 0
+    for part in (problem_id, "reference answer", "6 attempts in the pool", "verdict"):
+        assert part in shown.out
+    wrong = in_this_process(capsys, "show", finished, "pocket/seed/99999")
+    assert wrong.code == 2
+    assert "no problem 'pocket/seed/99999'" in wrong.err
+
+
+def test_status_lists_finished_work(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = in_this_process(capsys, "status", finished)
+    assert outcome.code == 0
+    assert "evaluate/heuristics-2/seed-0/rl/pocket-test" in outcome.out
+    assert "being written to now: no" in outcome.out
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_records(
+    finished: Path, tmp_path: Path
+) -> None:
+    """SIGKILL again and again, whatever it is doing; the end is that of an undisturbed run."""
+    rng = random.Random(7)
+    out, kills = tmp_path / "run", 0
+    for _ in range(40):
+        process = start("run", SMOKE, "--out", out)
+        deadline = time.monotonic() + rng.uniform(4.0, 16.0)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += 1
+    out_text, err_text = process.communicate()
+    assert process.returncode == 0, err_text
+    print(f"killed {kills} times; then: {out_text.strip().splitlines()[-1]}")
+    assert kills >= 3
+    assert sampled(out) == sampled(finished)
+    assert trained(out) == trained(finished)

@@ -1,0 +1,61 @@
+"""What a newcomer gets wrong is answered with exit code 2, the mistake and the fix."""
+
+from pathlib import Path
+
+import pytest
+
+from command_line import ROOT, in_a_process, in_this_process
+from manyways.run_dir import open_for_writing
+
+SMOKE = ROOT / "recipes" / "smoke.toml"
+
+
+@pytest.mark.parametrize(
+    ("args", "parts"),
+    [
+        (("run", "absent.toml"), ["no recipe at 'absent.toml'"]),
+        (("run", SMOKE, "--set", "rl.stepz=3"), ["rl.stepz", "Did you mean 'steps'"]),
+        (("run", SMOKE, "--until", "reinforce"), ["no such stage"]),
+        (("run", SMOKE, "--set", "model.path=./nowhere"), ["not a Hugging Face checkpoint"]),
+        (("run", SMOKE, "--set", "model.engine=vlm"), ["unknown engine 'vlm'"]),
+        (("run", SMOKE, "--set", "heuristics.pack=pockets"), ["no heuristic pack", "'pocket'"]),
+        (("run", SMOKE, "--set", "heuristics.labeller=x:y"), ["no module 'x'"]),
+        (("run", SMOKE, "--set", "generate.problems=pocket/sed"), ["sed"]),
+        (("run", SMOKE, "--set", "generate.problems=pockt/seed"), ["Did you mean 'pocket'"]),
+        (("run", SMOKE, "--set", "generate.problems=seed"), ["needs a split"]),
+        (("run", SMOKE, "--set", "verify.verifier=nope"), ["unknown verifier 'nope'"]),
+        (("run", "recipes"), ["not a run folder"]),
+        (("status", "."), ["not a run folder"]),
+        (("generate", "."), ["not a run folder"]),
+        (("rune",), ["No such command"]),
+    ],
+)
+def test_mistakes_are_answered_with_the_fix(
+    args: tuple[str | Path, ...],
+    parts: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = ("--out", tmp_path / "run") if args[0] == "run" else ()
+    monkeypatch.chdir(ROOT)
+    outcome = in_this_process(capsys, *args, *out)
+    assert outcome.code == 2, outcome.err
+    for part in parts:
+        assert part in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    with open_for_writing(tmp_path):
+        outcome = in_a_process("run", SMOKE, "--out", tmp_path)
+    assert outcome.code == 2
+    assert "is being written to by process" in outcome.err
+
+
+def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = in_this_process(capsys, "run", SMOKE, "--out", tmp_path / "run", "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "would run: never finished" in outcome.out
+    assert "would run after" in outcome.out
+    assert not (tmp_path / "run").exists()
