@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from command_line import ROOT, Outcome, in_this_process
-from tiny_models import build_tiny_llama
+from tiny_models import build_llama
 
 DATA = Path(os.environ.get("MANYWAYS_DATA", ROOT.parent / "shared" / "data"))
 
@@ -62,7 +62,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (DATA / "gsm8k_test.jsonl").is_file():
         pytest.skip(f"no normalised problem sets in {DATA}: set MANYWAYS_DATA")
     folder = tmp_path_factory.mktemp("tiny")
-    model = build_tiny_llama(folder / "model")
+    model = build_llama(folder / "model", context=2048)
     path = folder / "tiny.toml"
     path.write_text(RECIPE.format(data=DATA, model=model))
     return path
