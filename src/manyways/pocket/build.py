@@ -1,0 +1,185 @@
+"""Train the base model from nothing: an ordinary transformers run on the base corpus."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import IterableDataset
+
+from manyways.pocket.corpus import CorpusMix, Document, Prompts, documents, every_text
+from manyways.pocket.tokenizer import MAX_LENGTH, build_tokenizer
+from manyways.records import Heuristic
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildSettings:
+    """Size of the model and of the run.
+
+    batch:  documents a step.
+    layers, hidden, inner: of the Llama model; heads are 32 wide.
+    micro:  documents a forward pass; the batch's gradients are accumulated over such pieces.
+    spread: standard deviation of the initial weights.
+    bf16:   bfloat16 autocast (weights stay float32 while training).
+    workers: processes that prepare documents; 0 does it in the training process.
+    """
+
+    steps: int
+    seed: int = 1
+    batch: int = 64
+    micro: int = 16
+    spread: float = 0.02
+    beta2: float = 0.999
+    question_loss: bool = False
+    rate: float = 2e-3
+    layers: int = 4
+    hidden: int = 128
+    inner: int = 512
+    bf16: bool = False
+    workers: int = 0
+    mix: CorpusMix = field(default_factory=CorpusMix)
+
+
+class BaseCorpus(IterableDataset[dict[str, list[int]]]):
+    """Base documents as tokens, sorted by length within each optimizer step's batch.
+
+    Sorting lets the pieces of a batch pad little; it never goes beyond a batch, because batches
+    of documents of one length are batches of one sort, which this model does not learn from.
+    ``labels`` are -100 on the prompt: the model learns solutions, not questions.
+    """
+
+    def __init__(
+        self,
+        pack: Sequence[Heuristic],
+        prompts: Prompts,
+        tokenizer: "PreTrainedTokenizerFast",
+        settings: BuildSettings,
+    ) -> None:
+        self.pack, self.prompts = pack, prompts
+        self.tokenizer, self.settings = tokenizer, settings
+
+    def __iter__(self) -> Iterator[dict[str, list[int]]]:
+        """Endless; the same sequence every time."""
+        settings = self.settings
+        stream = documents(self.pack, self.prompts, seed=settings.seed, mix=settings.mix)
+        while True:
+            rows = self._rows(list(islice(stream, settings.batch)))
+            yield from sorted(rows, key=lambda row: len(row["input_ids"]))
+
+    def _rows(self, batch: list[Document]) -> list[dict[str, list[int]]]:
+        heads = [
+            self.tokenizer.apply_chat_template(
+                [{"role": turn.role, "content": turn.content} for turn in document.prompt],
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+            for document in batch
+        ]
+        tails = [document.solution + str(self.tokenizer.eos_token) for document in batch]
+        head_ids = self.tokenizer(heads, add_special_tokens=False)["input_ids"]
+        tail_ids = self.tokenizer(tails, add_special_tokens=False)["input_ids"]
+        q = self.settings.question_loss
+        return [
+            {"input_ids": head + tail, "labels": (head if q else [-100] * len(head)) + tail}
+            for head, tail in zip(head_ids, tail_ids, strict=True)
+        ]
+
+
+def build(
+    out: Path, *, pack: Sequence[Heuristic], prompts: Prompts, settings: BuildSettings, command: str
+) -> float:
+    """Train and save the base checkpoint to the folder ``out``; returns the final loss.
+
+    The folder is an ordinary Hugging Face checkpoint with weights in bfloat16, and ``build.json``
+    says how it was made. The same settings give the same weights on the same machine.
+    """
+    from transformers import set_seed
+
+    set_seed(settings.seed)
+    tokenizer = build_tokenizer(every_text(pack, prompts, mix=settings.mix))
+    model = new_model(tokenizer, settings)
+    trainer = _trainer(model, BaseCorpus(pack, prompts, tokenizer, settings), settings, out)
+    mean_loss = trainer.train().training_loss
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row] or [mean_loss]
+    model.to(device="cpu", dtype=torch.bfloat16).save_pretrained(out)  # type: ignore[call-arg]
+    tokenizer.save_pretrained(out)
+    _write_build_json(out, settings, command=command, loss=float(losses[-1]))
+    return float(losses[-1])
+
+
+def new_model(tokenizer: "PreTrainedTokenizerFast", settings: BuildSettings) -> "LlamaForCausalLM":
+    """An untrained Llama of the settings' size, its special tokens those of ``tokenizer``."""
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+    ids = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.hidden,
+            intermediate_size=settings.inner,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.hidden // 32,
+            max_position_embeddings=MAX_LENGTH,
+            tie_word_embeddings=True,
+            initializer_range=settings.spread,
+            **ids,
+        )
+    )
+    model.generation_config = GenerationConfig(do_sample=True, **ids)
+    return model
+
+
+def _trainer(
+    model: "LlamaForCausalLM", corpus: BaseCorpus, settings: BuildSettings, out: Path
+) -> Any:  # noqa: ANN401 - transformers is untyped here
+    from transformers import Trainer, TrainingArguments
+
+    pad = int(corpus.tokenizer.pad_token_id)
+
+    def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        longest = max(len(row["input_ids"]) for row in rows)
+        ids = [row["input_ids"] + [pad] * (longest - len(row["input_ids"])) for row in rows]
+        labels = [row["labels"] + [-100] * (longest - len(row["labels"])) for row in rows]
+        return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels)}
+
+    arguments = TrainingArguments(
+        output_dir=str(out),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.micro,
+        gradient_accumulation_steps=settings.batch // settings.micro,
+        adam_beta2=settings.beta2,
+        learning_rate=settings.rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=min(200, settings.steps // 10),
+        weight_decay=0.01,
+        bf16=settings.bf16,
+        dataloader_num_workers=settings.workers,
+        dataloader_pin_memory=False,
+        logging_steps=50,
+        save_strategy="no",
+        report_to="none",
+        seed=settings.seed,
+        data_seed=settings.seed,
+    )
+    return Trainer(model=model, args=arguments, train_dataset=corpus, data_collator=collate)
+
+
+def _write_build_json(out: Path, settings: BuildSettings, *, command: str, loss: float) -> None:
+    from importlib.metadata import version
+
+    facts = {
+        "command": command,
+        "settings": asdict(settings),
+        "final_loss": round(loss, 4),
+        "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
+    }
+    (out / "build.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,95 @@
+"""The exact labeller: which heuristic each step of a pocket solution shows, from its text alone."""
+
+import re
+from collections.abc import Sequence
+
+from manyways.errors import DataError
+from manyways.records import Heuristic, Segment
+
+SIGNS: dict[str, str] = {
+    "decomposing": r"split \d+ as ",
+    "working-backwards": r"from the end:",
+    "specialisation": r"first for one:",
+    "symmetry": r"pair first and last:",
+    "guess-and-check": r"guess no cows:",
+    "analogy": r"as if one colour:",
+    "auxiliary-element": r"measure from \d+:",
+    "induction": r"one step at a time:",
+    "figure": r"a figure shows it:",
+}
+"""heuristic id -> how a step that uses it opens, as a regular expression."""
+
+OPERATIONS: dict[str, tuple[str, ...]] = {
+    "decomposing": ("product",),
+    "working-backwards": ("unknown",),
+    "specialisation": ("price",),
+    "symmetry": ("series",),
+    "guess-and-check": ("animals",),
+    "analogy": ("boxes",),
+    "auxiliary-element": ("mean",),
+    "induction": ("rule",),
+    "figure": (
+        "product", "unknown", "price", "series", "animals", "boxes", "mean", "rule", "sum",
+    ),
+}  # fmt: skip
+"""heuristic id -> the operations, by the word that steps name them with, to which it applies."""
+
+_ANY_SIGN = re.compile("|".join(f"(?P<g{i}>{sign})" for i, sign in enumerate(SIGNS.values())))
+_PART = re.compile(r"Part \d+, (?P<kind>[a-z]+):")
+_IDS = tuple(SIGNS)
+
+
+class PocketLabeller:
+    """Labels the lines of a solution by how they open; needs no knowledge of the problem."""
+
+    def segments(self, text: str) -> list[Segment]:
+        """One segment a line, more when a line shows several heuristics; direct steps have None."""
+        return [
+            segment for line in text.splitlines() if line.strip() for segment in _segments(line)
+        ]
+
+    def adherence(self, text: str, heuristic: Heuristic) -> float:
+        """Share of the parts to which ``heuristic`` applies that are done with it, in [0, 1].
+
+        0 when it is never used, also when it applies to no part.
+        """
+        applicable = used = 0
+        for line in text.splitlines():
+            part = _PART.match(line.strip())
+            if part is None:
+                continue
+            shown = any(segment.heuristic == heuristic.id for segment in _segments(line))
+            used += shown
+            applicable += shown or part["kind"] in OPERATIONS.get(heuristic.id, ())
+        return used / applicable if applicable else 0.0
+
+
+def load(pack: Sequence[Heuristic]) -> PocketLabeller:
+    """The labeller for the pocket pack.
+
+    Raises DataError when a heuristic of ``pack`` is none that the pocket world shows.
+    """
+    unknown = [heuristic.id for heuristic in pack if heuristic.id not in SIGNS]
+    if unknown:
+        raise DataError(
+            f"the pocket labeller does not know {', '.join(unknown)}: use it with the pocket pack, "
+            "or another labeller."
+        )
+    return PocketLabeller()
+
+
+def operation(line: str) -> str | None:
+    """The operation that a step line names, None when it names none."""
+    part = _PART.match(line.strip())
+    return part["kind"] if part else None
+
+
+def _segments(line: str) -> list[Segment]:
+    found = [(match.start(), _IDS[(match.lastindex or 1) - 1]) for match in _ANY_SIGN.finditer(line)]
+    if not found:
+        return [Segment(text=line, heuristic=None)]
+    starts = [0, *(start for start, _ in found[1:]), len(line)]
+    return [
+        Segment(text=line[a:b], heuristic=label)
+        for a, b, (_, label) in zip(starts, starts[1:], found, strict=False)
+    ]

@@ -1,0 +1,93 @@
+"""The texts in which an operation can be asked, by surface. Pure data.
+
+Fields in braces are numbers that the operation shows, ``name`` a person and ``things`` a plural.
+"""
+
+NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gita", "Hugo")
+THINGS = ("pens", "apples", "shells", "stamps", "beads", "cards", "nuts", "coins")
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "product": (
+        "A hall has {a} rows of {b} chairs. How many chairs are there?",
+        "{name} packs {a} bags with {b} {things} each. How many {things} in all?",
+        "What is {a} times {b}?",
+    ),
+    "unknown": (
+        "{name} thinks of a number, multiplies it by {a} and adds {b}. "
+        "The result is {c}. What is the number?",
+        "{a} equal bags and {b} loose {things} make {c} {things}. How many are in a bag?",
+        "{a} times a number plus {b} is {c}. Find the number.",
+    ),
+    "price": (
+        "{n} {things} cost {c} cents. What do {m} {things} cost?",
+        "{name} walks {c} metres in {n} minutes. How many metres in {m} minutes?",
+        "{n} bags hold {c} {things}. How many {things} do {m} bags hold?",
+    ),
+    "series": (
+        "The first row has {a} seats and each next row {d} more. How many seats in {n} rows?",
+        "{name} saves {a} cents in week 1 and each week {d} more. How many cents in {n} weeks?",
+        "Add {n} numbers that start with {a} and grow by {d}. What is the total?",
+    ),
+    "animals": (
+        "Hens and cows have {h} heads and {l} legs. How many cows are there?",
+        "{name} counts {h} heads and {l} legs of hens and cows. How many are cows?",
+        "On a farm with hens and cows are {l} legs and {h} heads. Find the number of cows.",
+    ),
+    "boxes": (
+        "{k} boxes each hold {a} red and {b} blue {things}. How many {things} are there?",
+        "{name} fills {k} bags with {a} red and {b} blue {things} each. How many in all?",
+        "Each of {k} days {name} finds {a} red and {b} blue {things}. What is the total?",
+    ),
+    "mean": (
+        "What is the mean of {x}, {y} and {z}?",
+        "{name} scored {x}, {y} and {z} points. What is the mean?",
+        "Three bags hold {x}, {y} and {z} {things}. How many does a bag hold on average?",
+    ),
+    "rule": (
+        "Start with {x}. {k} times, double it and add {c}. What comes out?",
+        "{name} has {x} {things}. Each day they double and {c} more come. How many after {k} days?",
+        "Double {x} and add {c}, and do so {k} times in all. What is the result?",
+    ),
+    "sum": (
+        "{name} has {a} {things} and finds {b} more. How many now?",
+        "What is {a} plus {b}?",
+        "A bag holds {a} red and {b} blue {things}. How many in all?",
+    ),
+}
+"""The in-domain surface."""
+
+EQUATIONS: dict[str, tuple[str, ...]] = {
+    "product": ("{a} * {b} = ?",),
+    "unknown": ("{a} * ? + {b} = {c}",),
+    "price": ("{n} : {c} = {m} : ?",),
+    "series": ("{a} + {b} + {e} + ... ({n} terms) = ?",),
+    "animals": ("x + y = {h}, 2 * x + 4 * y = {l}, y = ?",),
+    "boxes": ("{k} * {a} + {k} * {b} = ?",),
+    "mean": ("({x} + {y} + {z}) / 3 = ?",),
+    "rule": ("x = {x}, {k} times x = 2 * x + {c}, x = ?",),
+    "sum": ("{a} + {b} = ?",),
+}
+
+CODE: dict[str, tuple[str, ...]] = {
+    "product": ("print({a} * {b})",),
+    "unknown": ("for x in range(999): if {a} * x + {b} == {c}: print(x)",),
+    "price": ("print({c} // {n} * {m})",),
+    "series": ("print(sum(range({a}, {stop}, {d})))",),
+    "animals": ("for y in range({top}): if 2 * ({h} - y) + 4 * y == {l}: print(y)",),
+    "boxes": ("print({k} * {a} + {k} * {b})",),
+    "mean": ("print(({x} + {y} + {z}) // 3)",),
+    "rule": ("x = {x}; for i in range({k}): x = 2 * x + {c}; print(x)",),
+    "sum": ("print({a} + {b})",),
+}
+
+ASIDES = (
+    "It was day {u} of a warm month.",
+    "The shop next door has {u} windows.",
+    "{name} is {u} years old.",
+    "A train with {u} cars went by.",
+    "The clock in the hall was {u} minutes late.",
+)
+"""Sentences of a story that have nothing to do with what is asked."""
+
+HEADS = {"code": "What does each program print?\n", "equations": "Solve.\n"}
+"""First line of a question on a surface."""
