@@ -1,0 +1,62 @@
+"""Randomness that belongs to an attempt, not to the batch in which it happens to be sampled.
+
+B rows of a batch, T tokens, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def uniforms(seeds: Sequence[int], count: int) -> np.ndarray:
+    """One number in [0, 1) for each (seed, token index): shape ``(len(seeds), count)``, float64.
+
+    A counter-based generator (Philox 4x64-10; Salmon et al. 2011, "Parallel random numbers: as
+    easy as 1, 2, 3") keyed by the seed: row ``i`` depends on ``seeds[i]`` alone, and a larger
+    ``count`` only appends.
+    """
+    rows = [np.random.Generator(np.random.Philox(key=seed)).random(count) for seed in seeds]
+    return np.stack(rows) if rows else np.empty((0, count))
+
+
+def distribution(logits_BV: "Tensor", *, temperature: float, top_p: float) -> "Tensor":
+    """What is sampled from, float32, shape ``(B, V)``; with ``top_p`` < 1 rows sum to less than 1.
+
+    top_p: keeps the smallest set of most probable tokens that holds at least this much
+        probability (nucleus sampling; Holtzman et al. 2020); the caller normalises.
+    """
+    # Shifted before the division, so that a tiny temperature cannot make inf - inf.
+    logits_BV = logits_BV.float()
+    shifted_BV = (logits_BV - logits_BV.amax(dim=-1, keepdim=True)) / temperature
+    probability_BV = shifted_BV.softmax(dim=-1)
+    if top_p >= 1.0:
+        return probability_BV
+    sorted_BV, order_BV = probability_BV.sort(dim=-1, descending=True, stable=True)
+    before_BV = sorted_BV.cumsum(dim=-1) - sorted_BV
+    # The first token always stays: its "before" is 0.
+    kept_BV = sorted_BV.where(before_BV < top_p, 0.0)
+    return kept_BV.new_zeros(kept_BV.shape).scatter(-1, order_BV, kept_BV)
+
+
+def choose(probability_BV: "Tensor", uniform_B: "Tensor") -> "Tensor":
+    """Tokens, shape ``(B,)``, by inverting the cumulative distribution at ``uniform_B``.
+
+    Tokens stay in vocabulary order: were they sorted by probability, a rounding difference between
+    two batches could swap near-equal tokens and change the choice everywhere, not only at the
+    boundary between two tokens. The sum is in float64, so that 10^5 terms lose nothing.
+
+    A row that is not finite gives the token -1.
+    """
+    import torch
+
+    cumulative_BV = probability_BV.double().cumsum(dim=-1)
+    total_B = cumulative_BV[:, -1]
+    # Strictly below the total, or a token of probability 0 at the end could be chosen.
+    below_B = torch.nextafter(total_B, torch.zeros_like(total_B))
+    target_B = torch.minimum(uniform_B * total_B, below_B)
+    token_B = torch.searchsorted(cumulative_BV, target_B[:, None], right=True)[:, 0]
+    return token_B.where(total_B.isfinite(), -1)

@@ -1,0 +1,148 @@
+"""Sampling with transformers: any Hugging Face causal LM on a CPU or one GPU."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from manyways.checkpoints import load_model, load_tokenizer, pick_device
+from manyways.engines import Completion, SampleRequest, SamplingSettings
+from manyways.engines.batching import Batch, batches, windows
+from manyways.engines.decoding import Decoder, Sampled
+from manyways.engines.stop_strings import StopStrings
+from manyways.errors import DataError, ModelError
+from manyways.recipe import ModelConfig
+from manyways.records import Message
+
+
+class TransformersEngine:
+    """One checkpoint, ready to sample.
+
+    The noise of an attempt depends on its seed alone (``engines.noise``), so:
+
+    - the same requests in the same order give byte-identical texts (same machine and versions);
+    - an attempt sampled alone, or in another batch, gets the same text *up to floating-point ties*:
+      logits differ in the last digits between batch shapes, and where a seed's number falls within
+      that difference of the boundary between two tokens, the other token is taken. In float32 that
+      is about one text in thousands; in bfloat16 long texts often part ways.
+
+    Raises ModelError when the checkpoint cannot be loaded.
+    """
+
+    def __init__(self, path: str, model_config: ModelConfig) -> None:
+        self._config = model_config
+        device = pick_device(model_config.device)
+        self._tokenizer: Any = load_tokenizer(path)
+        model: Any = load_model(path, dtype=model_config.dtype, device=device)
+        self._decoder: Decoder | None = Decoder(
+            model=model,
+            eos=torch.tensor(sorted(_eos_ids(model, self._tokenizer)), device=device),
+            pad=self._tokenizer.pad_token_id or 0,
+        )
+        text_config = model.config.get_text_config()
+        self._context: int | None = getattr(text_config, "max_position_embeddings", None)
+
+    def sample(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        """Yield, for each request in order, one completion per seed in order.
+
+        Requests are read a window (``batching.WINDOW``) at a time; a request's completions come
+        as soon as they and those of the requests before it are there.
+
+        Raises DataError when a prompt and its completion do not fit the model's context, ModelError
+        when the model's output is broken or a batch does not fit the GPU.
+        """
+        stop = StopStrings(self._tokenizer, settings.stop) if settings.stop else None
+        for window in windows(requests):
+            prompts = [self._encode(request.messages, settings) for request in window]
+            seeds = [request.seeds for request in window]
+            done: dict[int, Completion] = {}
+            ends = _running_totals([len(own) for own in seeds])
+            given = 0
+            planned = batches(
+                prompts,
+                seeds,
+                max_tokens=settings.max_tokens,
+                batch_tokens=self._config.batch_tokens,
+            )
+            for batch in planned:
+                sampled = self._decode(batch, settings, stop)
+                for row, owner, one in zip(batch.rows, batch.owners, sampled, strict=True):
+                    done[row] = self._completion(one, len(batch.prompts[owner]), stop)
+                while given < len(window) and _all_in(done, ends, given):
+                    yield [done.pop(row) for row in range(ends[given], ends[given + 1])]
+                    given += 1
+            # Requests without seeds, in a window that needed no batch.
+            yield from ([] for _ in range(given, len(window)))
+
+    def close(self) -> None:
+        """Free the model; the engine cannot be used afterwards."""
+        self._decoder = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _encode(self, messages: tuple[Message, ...], settings: SamplingSettings) -> tuple[int, ...]:
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        text = self._tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+        # The template writes BOS itself where the model wants one.
+        ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        wanted = len(ids) + settings.max_tokens
+        if self._context is not None and wanted > self._context:
+            raise DataError(
+                f"a prompt of {len(ids)} tokens and max_tokens = {settings.max_tokens} need "
+                f"{wanted} tokens, but the model's context is {self._context}: lower max_tokens or "
+                f"heuristics.shots, or leave out the problem that begins "
+                f"'{' '.join(messages[-1].content.split())[:60]}...'."
+            )
+        if not ids:
+            raise DataError("a prompt is empty: the chat template renders nothing for it.")
+        return tuple(ids)
+
+    def _decode(
+        self, batch: Batch, settings: SamplingSettings, stop: StopStrings | None
+    ) -> list[Sampled]:
+        if self._decoder is None:
+            raise ModelError("this engine was closed: open another one to sample again.")
+        try:
+            return self._decoder.run(batch, settings, stop)
+        except torch.cuda.OutOfMemoryError as error:
+            raise ModelError(
+                f"a batch of {len(batch.seeds)} attempts does not fit the GPU's memory: lower "
+                f"model.batch_tokens (now {self._config.batch_tokens})."
+            ) from error
+
+    def _completion(
+        self, sampled: Sampled, prompt_tokens: int, stop: StopStrings | None
+    ) -> Completion:
+        text = self._tokenizer.decode(
+            sampled.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        text, stopped = stop.trim(text) if stop else (text, False)
+        return Completion(
+            text=text,
+            finish="stop" if sampled.ended or stopped else "length",
+            prompt_tokens=prompt_tokens,
+            tokens=len(sampled.tokens),
+        )
+
+
+def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Every token that ends a text: some models name several in their generation config."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    several = named if isinstance(named, list) else [named]
+    return {int(token) for token in (*several, tokenizer.eos_token_id) if token is not None}
+
+
+def _running_totals(counts: list[int]) -> list[int]:
+    totals = [0]
+    for count in counts:
+        totals.append(totals[-1] + count)
+    return totals
+
+
+def _all_in(done: dict[int, Completion], ends: list[int], request: int) -> bool:
+    return all(row in done for row in range(ends[request], ends[request + 1]))
