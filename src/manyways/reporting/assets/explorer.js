@@ -1,0 +1,172 @@
+// The explorer: problems with their texts, filtered by the form and by links to #explorer?key=value.
+// Texts are only ever set as textContent.
+(() => {
+  "use strict";
+  const { problems, heuristics } = JSON.parse(document.getElementById("explorer-data").textContent);
+  const form = document.getElementById("explorer-filters");
+  const VERDICTS = { correct: "✓ correct", wrong: "✗ wrong", no_answer: "– no answer", undecided: "? undecided" };
+  const PHASES = { mid: "mid-trained", rl: "after RL" };
+  const FIELDS = ["heuristic", "status", "source", "kept", "composed"];
+
+  // Control and direction characters would hide or reorder text: show them by number.
+  const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+  const visible = (text) => String(text).replace(HIDDEN, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+
+  function make(name, { text, ...attributes } = {}, ...children) {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    if (text !== undefined) element.textContent = visible(text);
+    element.append(...children);
+    return element;
+  }
+
+  const nameOf = (heuristic) => heuristics[heuristic]?.name ?? heuristic;
+  const pooled = (source) => source.split("/").filter((part) => !part.startsWith("seed-")).join("/");
+  function sourceName(source) {
+    if (source === "pool") return "base model, as data";
+    if (source === "base") return "base model";
+    return source.split("/").map((part) => PHASES[part] ?? part.replace("seed-", "seed ")).join(" · ");
+  }
+  function paint(element, heuristic) {
+    element.dataset.heuristic = heuristic;
+    element.style.setProperty("--h", window.manyways.colour(heuristics[heuristic]?.colour ?? "#6b7683"));
+    return element;
+  }
+
+  for (const problem of problems) {
+    for (const text of problem.texts) {
+      text.shown = new Set(text.steps.map(([, heuristic]) => heuristic).filter(Boolean));
+      text.words = text.steps.map(([step]) => step).join("\n").toLowerCase();
+    }
+    problem.words = `${problem.id}\n${problem.question}`.toLowerCase();
+  }
+
+  function card(text) {
+    const steps = make("div", { class: "steps", tabindex: "0", role: "group", "aria-label": "Steps" });
+    let last = null;
+    for (const [step, heuristic] of text.steps) {
+      const line = make("span", { class: "step" });
+      if (heuristic) {
+        paint(line, heuristic);
+        if (heuristic !== last) line.append(make("span", { class: "tag", text: nameOf(heuristic) }));
+      }
+      last = heuristic;
+      line.append(make("span", { text: step }));
+      steps.append(line);
+    }
+    const head = make("header", {},
+      make("b", { text: nameOf(text.heuristic) }),
+      make("span", { class: `verdict ${text.status}`, text: VERDICTS[text.status] ?? text.status }),
+      make("span", { class: "from", text: `by ${sourceName(text.source)}${text.kept ? " · kept" : ""}` }));
+    const foot = make("footer", { text: [`answer: ${text.answer ?? "none"}`, text.note].filter(Boolean).join(" · ") });
+    return make("article", { class: "card" }, head, steps, foot);
+  }
+
+  document.querySelectorAll(".example").forEach((place) => {
+    const problem = problems.find(({ id }) => id === place.dataset.problem);
+    if (!problem) { place.append(make("p", { class: "note", text: "Not in the sample." })); return; }
+    place.append(make("p", { class: "lead", text: `${problem.question} (Answer: ${problem.answer})` }));
+    const ways = new Map(problem.texts.filter((text) => text.kept && text.heuristic !== "plain").map((text) => [text.heuristic, text]));
+    place.append(make("div", { class: "cards" }, ...[...ways.values()].slice(0, 12).map(card)));
+    const link = `#explorer?${new URLSearchParams({ problem: problem.id })}`;
+    place.append(make("p", { class: "note" }, make("a", { href: link, text: `All ${problem.texts.length} texts of this problem` })));
+  });
+  document.addEventListener("themechange", () => {
+    document.querySelectorAll("[data-heuristic]").forEach((element) => paint(element, element.dataset.heuristic));
+  });
+  if (!form) return;
+
+  const count = document.getElementById("explorer-count");
+  const texts = problems.flatMap((problem) => problem.texts);
+  const list = document.getElementById("explorer-list");
+  const legend = document.getElementById("explorer-legend");
+
+  function fill(field, values, label) {
+    form.elements[field].append(...values.map((value) => make("option", { value, text: label(value) })));
+  }
+  const used = new Set(texts.flatMap((text) => [text.heuristic, ...text.shown]));
+  const known = Object.keys(heuristics).filter((heuristic) => used.has(heuristic));
+  fill("heuristic", known, nameOf);
+  fill("status", Object.keys(VERDICTS).filter((status) => texts.some((text) => text.status === status)), (status) => VERDICTS[status]);
+  fill("source", [...new Set(texts.map((text) => pooled(text.source)))], sourceName);
+
+  for (const heuristic of known.filter((name) => name !== "plain" && name !== "direct")) {
+    const dot = paint(make("span", { class: "dot", "aria-hidden": "true" }), heuristic);
+    const key = make("button", { type: "button", class: "key", "aria-pressed": "false", "data-filter": heuristic }, dot, make("span", { text: nameOf(heuristic) }));
+    key.addEventListener("click", () => {
+      form.elements.heuristic.value = form.elements.heuristic.value === heuristic ? "" : heuristic;
+      apply();
+    });
+    legend.append(key);
+  }
+
+  const items = problems.map((problem) => {
+    const tally = make("span", { class: "tally" });
+    const body = make("div", { class: "body" });
+    const item = make("details", { class: "problem", "data-problem": problem.id },
+      make("summary", {}, make("span", { class: "question", text: problem.question }), tally, make("span", { class: "id", text: `${problem.id} · answer ${problem.answer}` })), body);
+    const entry = { problem, item, tally, body, matching: [], stale: true };
+    item.addEventListener("toggle", () => render(entry));
+    list.append(item);
+    return entry;
+  });
+
+  function render(entry) {
+    if (!entry.item.open || !entry.stale) return;
+    entry.stale = false;
+    entry.body.replaceChildren(make("div", { class: "cards" }, ...entry.matching.map(card)));
+  }
+
+  function matches(text, query, wanted) {
+    return (!wanted.heuristic || text.heuristic === wanted.heuristic || text.shown.has(wanted.heuristic))
+      && (!wanted.status || text.status === wanted.status)
+      && (!wanted.source || pooled(text.source) === wanted.source)
+      && (!wanted.kept || text.kept === (wanted.kept === "yes"))
+      && (!wanted.composed || (text.shown.size >= 2) === (wanted.composed === "yes"))
+      && (!query || text.words.includes(query));
+  }
+
+  function apply(only = "") {
+    const query = form.elements.query.value.trim().toLowerCase();
+    const wanted = Object.fromEntries(FIELDS.map((field) => [field, form.elements[field].value]));
+    let shownProblems = 0, shownTexts = 0;
+    for (const entry of items) {
+      const inQuestion = query && entry.problem.words.includes(query);
+      entry.matching = only && entry.problem.id !== only ? [] : entry.problem.texts.filter((text) => matches(text, inQuestion ? "" : query, wanted));
+      entry.stale = true;
+      entry.item.hidden = !entry.matching.length;
+      shownProblems += !entry.item.hidden;
+      shownTexts += entry.matching.length;
+      const right = entry.matching.filter((text) => text.status === "correct").length;
+      const ways = new Set(entry.matching.filter((text) => text.status === "correct").flatMap((text) => [...text.shown]));
+      const dots = [...ways].map((heuristic) => paint(make("span", { class: "dot", title: nameOf(heuristic) }), heuristic));
+      entry.tally.replaceChildren(`${entry.matching.length} texts, ${right} ✓`, make("span", { class: "dots", role: "img", "aria-label": `heuristics in correct texts: ${[...ways].map(nameOf).join(", ") || "none"}` }, ...dots));
+      if (only) entry.item.open = entry.problem.id === only;
+      render(entry);
+    }
+    count.textContent = `${shownTexts.toLocaleString("en")} of ${texts.length.toLocaleString("en")} texts on ${shownProblems} of ${problems.length} problems`;
+    legend.querySelectorAll(".key").forEach((key) => key.setAttribute("aria-pressed", String(key.dataset.filter === wanted.heuristic)));
+  }
+
+  function follow() {
+    const [place, query] = location.hash.split("?", 2);
+    if (place !== "#explorer" || query === undefined) return;
+    const asked = new URLSearchParams(query);
+    form.elements.query.value = "";
+    for (const field of FIELDS) {
+      const value = asked.get(field) ?? "";
+      form.elements[field].value = field === "source" ? pooled(value) : value;
+      if (form.elements[field].selectedIndex < 0) form.elements[field].value = "";
+    }
+    apply(asked.get("problem") ?? "");
+    document.getElementById("explorer").scrollIntoView();
+    document.getElementById("explorer-filters").elements.query.focus({ preventScroll: true });
+  }
+
+  form.addEventListener("input", () => apply());
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(() => apply()));
+  window.addEventListener("hashchange", follow);
+  apply();
+  follow();
+})();

@@ -1,0 +1,146 @@
+"""What a report is made of: sections of blocks. The page and the Markdown print the same blocks."""
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlencode
+
+Spec = dict[str, object]
+"""A Plotly figure as plain JSON: ``data``, ``layout``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """A cell that leads to a place in the page. Example: ``Link(text="star", target="#data")``."""
+
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A number with its interval. Example: ``Figure(value="53.1%", interval="48.2 to 58.0")``."""
+
+    value: str
+    interval: str
+
+    def __str__(self) -> str:
+        return f"{self.value} [{self.interval}]"
+
+
+Cell = str | Link | Figure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows under a head; the first cell of a row names it. ``folded``: shown on demand."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    folded: bool = False
+    strong: tuple[int, ...] = ()
+    """Numbers of the rows to stand out."""
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers only, and so are set flush right."""
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.head)
+        return tuple(bool(column) and all(map(_is_number, column)) for column in columns)
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, Figure) or (
+        isinstance(cell, str) and cell.lstrip("+-−<")[:1] in {*"0123456789", "–", ""}
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """One figure. ``alt`` says in words what it shows; ``height`` is in pixels."""
+
+    id: str
+    title: str
+    alt: str
+    spec: Spec
+    height: int = 300
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """One entry of a legend, which switches the traces whose ``meta[group]`` is ``name``."""
+
+    group: Literal["arm", "phase", "k", "band"]
+    name: str
+    label: str
+    colour: str
+    dash: str = "solid"
+    symbol: str = ""
+    on: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charts:
+    """Figures side by side under one legend. ``wide``: each takes the full width."""
+
+    charts: tuple[Chart, ...]
+    legend: tuple[Key, ...] = ()
+    wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heading:
+    """A heading within a section, with a sentence that explains what follows."""
+
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """Sentences that stand out: findings, cautions, or why there is nothing to show."""
+
+    kind: Literal["finding", "caution", "stop", "empty"]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Code:
+    """Text shown as it is, on demand."""
+
+    caption: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """The kept solutions of one problem, side by side."""
+
+    caption: str
+    problem_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explorer:
+    """The browsable table of problems with their texts. ``note`` says what it is a sample of."""
+
+    note: str
+
+
+Block = Table | Charts | Heading | Note | Code | Example | Explorer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A part of the report. ``intro`` explains it to a student in one or two sentences."""
+
+    id: str
+    title: str
+    intro: str
+    blocks: tuple[Block, ...]
+
+
+def explorer_link(**filters: str) -> str:
+    """Where a click leads to the texts behind a number: the explorer with filters set."""
+    return f"#explorer?{urlencode(filters)}"

@@ -1,0 +1,212 @@
+"""Plotly figures as plain dictionaries; the page draws them, so that its theme can change.
+
+Colours are those of ``palette`` for a light page. Labels come from users and models and are
+escaped, because Plotly reads a little HTML. Every trace names its arm and phase in ``meta`` for
+the page's own legend, and a point that has attempts behind it carries a link in ``customdata``.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from manyways.records import Score
+from manyways.reporting.blocks import Spec
+from manyways.reporting.palette import BAND, faint
+
+Trace = dict[str, object]
+ROW = 42
+"""Height in pixels of one labelled row."""
+
+SHARE_AXIS: Mapping[str, object] = {"tickformat": ".0%", "hoverformat": ".1%"}
+
+
+def safe(text: str) -> str:
+    """``text`` so that Plotly shows it as it is."""
+    return html.escape(text, quote=False)
+
+
+def spec(traces: Sequence[Trace], **layout: object) -> Spec:
+    """A figure without its own legend."""
+    base: dict[str, object] = {"showlegend": False, "margin": {"l": 52, "r": 12, "t": 12, "b": 44}}
+    return {"data": list(traces), "layout": base | layout}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """A value with its interval. ``words`` is how it is written, ``link`` where a click leads."""
+
+    score: Score
+    colour: str
+    words: str
+    symbol: str = "circle"
+    link: str = ""
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A labelled line of marks; without marks it is a heading."""
+
+    label: str
+    marks: tuple[Mark, ...] = ()
+
+
+def height_of(rows: Sequence[Row]) -> int:
+    """Pixels that ``intervals`` needs."""
+    return round(ROW * sum(1.0 if row.marks else 0.7 for row in rows)) + 58
+
+
+def intervals(rows: Sequence[Row], *, share: bool = True, zero: bool = False, axis: str) -> Spec:
+    """Dots with their intervals, each line labelled above itself so that it fits a phone.
+
+    share: values are shares, shown in per cent. zero: draw a line at no difference.
+    """
+    places, bottom = [], 0.0
+    for row in rows:
+        bottom += 1.0 if row.marks else 0.7
+        places.append(bottom)
+    traces = [
+        _interval(mark, y=place + 0.17 * (i - (len(row.marks) - 1) / 2), name=row.label)
+        for row, place in zip(rows, places, strict=True)
+        for i, mark in enumerate(row.marks)
+    ]
+    labels = [_label(row, place) for row, place in zip(rows, places, strict=True)]
+    return spec(
+        traces,
+        margin={"l": 8, "r": 14, "t": 4, "b": 44},
+        annotations=labels,
+        yaxis={"visible": False, "range": [bottom + 0.45, 0.25], "fixedrange": True},
+        xaxis={
+            **(SHARE_AXIS if share else {}),
+            "title": {"text": axis},
+            "zeroline": zero,
+            "zerolinewidth": 2,
+        },
+    )
+
+
+def _interval(mark: Mark, *, y: float, name: str) -> Trace:
+    score = mark.score
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [score.value],
+        "y": [y],
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [score.high - score.value],
+            "arrayminus": [score.value - score.low],
+            "thickness": 2,
+            "width": 4,
+            "color": mark.colour,
+        },
+        "marker": {
+            "color": mark.colour,
+            "symbol": mark.symbol,
+            "size": 11,
+            "line": {"width": 2, "color": mark.colour},
+        },
+        "meta": dict(mark.meta),
+        "customdata": [mark.link],
+        "hovertemplate": f"{safe(name)}<br>{safe(mark.words)}<extra></extra>",
+    }
+
+
+def _label(row: Row, place: float) -> dict[str, object]:
+    return label(row.label, place - (0.42 if row.marks else 0.1), bold=not row.marks)
+
+
+def label(text: str, place: float, *, bold: bool = False) -> dict[str, object]:
+    """An annotation at the left edge of a figure, at ``place`` of the y axis."""
+    return {
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": place,
+        "yanchor": "middle",
+        "text": f"<b>{safe(text)}</b>" if bold else safe(text),
+        "showarrow": False,
+        "font": {"size": 12.5},
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A curve, with an interval band where ``low`` and ``high`` are given."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: str
+    dash: str = "solid"
+    symbol: str = ""
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    width: float = 2.2
+    opacity: float = 1.0
+    link: str = ""
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+def lines(curves: Sequence[Line], *, share: bool, axes: tuple[str, str]) -> Spec:
+    """Curves over a linear axis. ``axes``: the titles of x and y."""
+    traces = [trace for line in curves for trace in (*_band(line), _curve(line, share))]
+    y_axis = {**SHARE_AXIS, "range": _share_range(curves)} if share else {}
+    return spec(
+        traces,
+        xaxis={"title": {"text": axes[0]}, "zeroline": False},
+        yaxis={**y_axis, "title": {"text": axes[1]}, "zeroline": False},
+        hovermode="closest",
+    )
+
+
+def _share_range(curves: Sequence[Line]) -> list[float]:
+    """A little more than the values, never beyond 0 and 1, never a mere sliver."""
+    values = [v for line in curves for v in (*line.y, *line.low, *line.high)]
+    low, high = min(values), max(values)
+    margin = max(0.05 * (high - low), 0.02)
+    return [max(low - margin, -0.004), min(high + margin, 1.004)]
+
+
+def pass_curves(curves: Sequence[Line], ks: Sequence[int]) -> Spec:
+    """pass@k over a doubling axis of k."""
+    figure = lines(curves, share=True, axes=("k: attempts allowed (doubling scale)", "pass@k"))
+    layout = figure["layout"]
+    assert isinstance(layout, dict)
+    layout["xaxis"] |= {"type": "log", "tickvals": list(ks), "ticktext": [str(k) for k in ks]}
+    return figure
+
+
+def _band(line: Line) -> list[Trace]:
+    if not line.low:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [*line.x, *reversed(line.x)],
+            "y": [*line.high, *reversed(line.low)],
+            "fill": "toself",
+            "fillcolor": faint(line.colour, BAND),
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+            "meta": {**line.meta, "band": "yes"},
+        }
+    ]
+
+
+def _curve(line: Line, share: bool) -> Trace:
+    form = ":.1%" if share else ":.3~g"
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if line.symbol else "lines",
+        "x": list(line.x),
+        "y": list(line.y),
+        "opacity": line.opacity,
+        "line": {"color": line.colour, "dash": line.dash, "width": line.width},
+        "marker": {"color": line.colour, "symbol": line.symbol or "circle", "size": 8},
+        "meta": dict(line.meta),
+        "customdata": [line.link] * len(line.x),
+        "hovertemplate": f"{safe(line.label)}<br>%{{x}}: %{{y{form}}}<extra></extra>",
+    }

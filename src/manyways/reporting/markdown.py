@@ -1,0 +1,95 @@
+"""The same sections as Markdown: sentences and tables, figures in words."""
+
+from functools import singledispatch
+
+from manyways.reporting.blocks import (
+    Cell,
+    Charts,
+    Code,
+    Example,
+    Explorer,
+    Heading,
+    Link,
+    Note,
+    Section,
+    Table,
+)
+from manyways.reporting.report import sections
+from manyways.reporting.source import Source
+
+SIGNS = {"finding": "", "caution": "", "stop": "**Stopped.** ", "empty": ""}
+SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"} | {"\n": " ", "\r": " "})
+
+
+def render_markdown(source: Source) -> str:
+    """A summary for reading as text: every sentence and table of the page, not its figures."""
+    parts = [f"Run `{source.name}`. The figures and the explorer are in report.html."]
+    for number, section in enumerate(sections(source)):
+        parts += _section(section, level=1 if number == 0 else 2)
+    first, *rest = parts
+    title, *others = rest
+    return "\n\n".join([title, first, *others]) + "\n"
+
+
+def _section(section: Section, *, level: int) -> list[str]:
+    intro = f"**{_text(section.intro)}**" if level == 1 else _text(section.intro)
+    blocks = [text for block in section.blocks if (text := _block(block))]
+    return [f"{'#' * level} {_text(section.title)}", intro, *blocks]
+
+
+def _text(text: str) -> str:
+    return text.translate(SPECIAL)
+
+
+@singledispatch
+def _block(block: object) -> str:
+    raise TypeError(f"no Markdown for {type(block).__name__}")
+
+
+@_block.register
+def _(block: Table) -> str:
+    rules = ("---:" if numeric else "---" for numeric in block.numeric)
+    lines = [_line(block.head), f"| {' | '.join(rules)} |", *(_line(row) for row in block.rows)]
+    note = f"\n\n{_text(block.note)}" if block.note else ""
+    return f"**{_text(block.caption)}**\n\n" + "\n".join(lines) + note
+
+
+def _line(cells: tuple[Cell, ...]) -> str:
+    texts = (cell.text if isinstance(cell, Link) else str(cell) for cell in cells)
+    return f"| {' | '.join(_text(text) for text in texts)} |"
+
+
+@_block.register
+def _(block: Charts) -> str:
+    return ""
+
+
+@_block.register
+def _(block: Heading) -> str:
+    return f"### {_text(block.title)}" + (f"\n\n{_text(block.text)}" if block.text else "")
+
+
+@_block.register
+def _(block: Note) -> str:
+    return "\n".join(f"- {SIGNS[block.kind]}{_text(sentence)}" for sentence in block.sentences)
+
+
+@_block.register
+def _(block: Code) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for run in _backticks(block.text)), default=0))
+    body = f"{fence}toml\n{block.text}{fence}"
+    return f"<details><summary>{_text(block.caption)}</summary>\n\n{body}\n\n</details>"
+
+
+def _backticks(text: str) -> list[str]:
+    return "".join(c if c == "`" else " " for c in text).split()
+
+
+@_block.register
+def _(block: Example) -> str:
+    return ""
+
+
+@_block.register
+def _(block: Explorer) -> str:
+    return _text(block.note)

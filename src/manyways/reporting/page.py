@@ -1,0 +1,84 @@
+"""Sections into one self-contained HTML page: no network, nothing in it can run but our scripts.
+
+Texts of models and users reach the page in two ways only: through Jinja's escaping, or inside JSON
+whose every ``<``, ``>`` and ``&`` is written as an escape, so no text can end a script element. A
+content security policy allows the page's own scripts by hash and no connection at all.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from manyways.reporting import explorer, palette
+from manyways.reporting.blocks import Chart, Charts, Section
+from manyways.reporting.report import sections
+from manyways.reporting.source import Source
+
+SCRIPTS = ("report.js", "explorer.js")
+STYLES = ("report.css", "blocks.css", "print.css")
+
+
+def render_html(source: Source) -> str:
+    """The whole page."""
+    built = sections(source)
+    scripts = [Markup(script) for script in (_plotly(), *map(_asset, SCRIPTS))]
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.FunctionLoader(_asset),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = lambda block: type(block).__name__
+    page = environment.get_template("report.html.j2").render(
+        source=source,
+        sections=built,
+        scripts=scripts,
+        styles=[Markup(_asset(name)) for name in STYLES],
+        policy=_policy(scripts),
+        page_data=json_island({"charts": _specs(built), "dark": palette.dark_of()}),
+        explorer_data=json_island(explorer.payload(source)),
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def json_island(value: object) -> Markup:
+    """JSON that is safe inside a script element whatever its strings hold, in plain ASCII."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _specs(built: Sequence[Section]) -> dict[str, object]:
+    return {chart.id: chart.spec for chart in _charts(built)}
+
+
+def _charts(built: Sequence[Section]) -> list[Chart]:
+    groups = (block for section in built for block in section.blocks if isinstance(block, Charts))
+    return [chart for group in groups for chart in group.charts]
+
+
+def _asset(name: str) -> str:
+    return files("manyways.reporting").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    library: str = get_plotlyjs()
+    return library.replace("\r\n", "\n").replace("</script", "<\\/script")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    hashes = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,249 @@
+"""Why: which heuristics are used, combined and switched between, before and after RL."""
+
+from manyways.reporting import charts, charts_use, palette, words
+from manyways.reporting.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Charts,
+    Heading,
+    Key,
+    Link,
+    Note,
+    Section,
+    Table,
+    explorer_link,
+)
+from manyways.reporting.sections.answer import benchmark_words
+from manyways.reporting.source import DIRECT, SEED_DATA, Source, prefer_pooled
+from manyways.results import CompositionRow, Phase
+
+INTRO = (
+    "RL can only strengthen what a model already tries. Here we look at which heuristics its "
+    "solutions use, and whether one solution combines several: that is what mid-training on many "
+    "ways is meant to make possible."
+)
+ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
+MOST = 12
+"""Heuristics in a figure and rows of pairs in a table."""
+
+
+def section(source: Source) -> Section:
+    """Findings, composition, use of heuristics, start of RL, pairs."""
+    sentences = tuple(f.sentence for f in source.findings if f.kind == "mechanism")
+    blocks: list[Block] = [Note(kind="finding", sentences=sentences)] if sentences else []
+    rows = measured(source)
+    if rows:
+        blocks += [*_composition(source, rows), *_use(source, rows), *_pairs(source, rows)]
+    else:
+        blocks.append(Note(kind="empty", sentences=("No labelled solutions to look at.",)))
+    if source.gate:
+        blocks += _start(source)
+    return Section(id="why", title="Why", intro=INTRO, blocks=tuple(blocks))
+
+
+def measured(source: Source) -> list[CompositionRow]:
+    """Composition rows of the mechanism benchmark in the order arm, phase; base once."""
+    rows = [row for row in source.composition if row.benchmark == source.mechanism]
+    rows = prefer_pooled(rows, key=lambda row: (row.arm, row.phase))
+    place = {arm: i for i, arm in enumerate(source.arm_order)}
+    return sorted(
+        rows, key=lambda row: (row.phase != "base", place.get(row.arm, 99), ORDER[row.phase])
+    )
+
+
+def _composition(source: Source, rows: list[CompositionRow]) -> list[Block]:
+    lines = [
+        charts.Row(
+            label=words.checkpoint_label(row.checkpoint),
+            marks=(
+                charts.Mark(
+                    score=row.composed,
+                    colour=source.arm_colour(row.arm, row.phase),
+                    words=f"composed: {words.rate(row.composed)}, n = {row.composed.n}",
+                    symbol=palette.PHASE_SYMBOLS[row.phase],
+                    link=explorer_link(source=row.checkpoint, composed="yes"),
+                ),
+            ),
+        )
+        for row in rows
+    ]
+    chart = Chart(
+        id="composition",
+        title=f"Composition rate on {benchmark_words(source.mechanism)}",
+        alt="Share of solutions that combine heuristics: "
+        + "; ".join(
+            f"{line.label} {words.percent(row.composed.value)}"
+            for line, row in zip(lines, rows, strict=True)
+        ),
+        spec=charts.intervals(lines, axis="share of solutions with two or more heuristics"),
+        height=charts.height_of(lines),
+        note="Wilson 95% intervals.",
+    )
+    heading = Heading(
+        title="Does one solution combine ways?",
+        text="A solution is composed when its steps show two or more different heuristics. The "
+        "switch rate is how often the heuristic changes from one labelled step to the next.",
+    )
+    return [heading, Charts(charts=(chart,)), _composition_table(source, rows)]
+
+
+def _composition_table(source: Source, rows: list[CompositionRow]) -> Table:
+    data = [row for row in source.composition if row.benchmark == SEED_DATA]
+    return Table(
+        caption="Composition, switching and variety",
+        head=("", "composed", "n", "switch rate", "effective heuristics", "drift"),
+        rows=tuple(
+            (
+                words.checkpoint_label(row.checkpoint) + (f" ({SEED_DATA})" if row in data else ""),
+                words.rate(row.composed),
+                words.count(row.composed.n),
+                words.rate(row.switch),
+                words.number(row.effective),
+                words.quantity(row.drift, 3),
+            )
+            for row in [*data, *rows]
+        ),
+        note="Effective heuristics: how many equally used heuristics would be as varied as these. "
+        "Drift: within-problem covariance of being composed and being correct; above zero, RL is "
+        "pushed towards composing.",
+    )
+
+
+def _use(source: Source, rows: list[CompositionRow]) -> list[Block]:
+    base = next((row for row in rows if row.phase == "base"), None)
+    top = max(share for row in rows for h, share in row.shares.items() if h != DIRECT)
+    figures = []
+    for arm in source.arm_order:
+        mine = [row for row in rows if row.arm == arm and row.phase != "base"]
+        if mine:
+            figures.append(_use_chart(source, [*([base] if base else []), *mine], top))
+    keys = tuple(
+        Key(
+            group="phase",
+            name=phase,
+            label=words.PHASES[phase],
+            colour=palette.INK[0],
+            symbol=marker,
+        )
+        for phase, marker in palette.PHASE_SYMBOLS.items()
+        if any(row.phase == phase for row in rows)
+    )
+    heading = Heading(
+        title="Which heuristics are used?",
+        text="Share of all steps that show each heuristic, on "
+        f"{benchmark_words(source.mechanism)}. Steps that show none are left out.",
+    )
+    return [heading, Charts(charts=tuple(figures), legend=keys)] if figures else []
+
+
+def _use_chart(source: Source, rows: list[CompositionRow], top: float) -> Chart:
+    arm, last = rows[-1].arm, rows[-1].shares
+    used = {h for row in rows for h, share in row.shares.items() if share > 0 and h != DIRECT}
+    order = sorted(used, key=lambda h: -max(row.shares.get(h, 0.0) for row in rows))[:MOST]
+    order.sort(key=lambda h: -last.get(h, 0.0))
+    lines = [
+        charts_use.Phases(
+            label=source.heuristic_name(h),
+            colour=source.heuristic_colour(h),
+            values={
+                words.checkpoint_label(row.checkpoint): (
+                    palette.PHASE_SYMBOLS[row.phase],
+                    row.shares.get(h, 0.0),
+                )
+                for row in rows
+            },
+            link=explorer_link(heuristic=h, source=rows[-1].checkpoint),
+        )
+        for h in order
+    ]
+    direct = "; ".join(
+        f"{words.checkpoint_label(row.checkpoint)} {words.percent(row.shares.get(DIRECT, 0.0), 0)}"
+        for row in rows
+    )
+    return Chart(
+        id=f"use-{arm}",
+        title=arm,
+        alt=f"Share of steps under each heuristic in arm {arm}: "
+        + "; ".join(f"{source.heuristic_name(h)} {words.percent(last.get(h, 0.0))}" for h in order),
+        spec=charts_use.movements(lines, top=top, axis="share of steps"),
+        height=62 + 38 * max(len(lines), 1),
+        note=f"Without any heuristic: {direct}.",
+    )
+
+
+def _pairs(source: Source, rows: list[CompositionRow]) -> list[Block]:
+    mine = [row for row in rows if row.arm == source.main_arm and row.phase != "base" and row.pairs]
+    if not mine:
+        return []
+    heading = Heading(
+        title="Which heuristics are combined?",
+        text=f"In solutions of {source.main_arm}: from the heuristic on the left, the next "
+        "labelled step goes on with the one on the right. Width is the number of switches.",
+    )
+    return [
+        heading,
+        Charts(charts=tuple(_flow(source, row) for row in mine)),
+        _pair_table(source, mine),
+    ]
+
+
+def _flow(source: Source, row: CompositionRow) -> Chart:
+    split = [(*pair.partition(" > "), amount) for pair, amount in row.pairs.items()]
+    flows = [(first, second, amount) for first, _, second, amount in split if second]
+    flows = sorted(flows, key=lambda flow: -flow[2])[: 2 * MOST]
+    involved = {heuristic for first, second, _ in flows for heuristic in (first, second)}
+    return Chart(
+        id=f"pairs-{row.phase}",
+        title=words.checkpoint_label(row.checkpoint),
+        alt=f"Flows between heuristics, {words.checkpoint_label(row.checkpoint)}: "
+        + "; ".join(f"{a} then {b}, {n}" for a, b, n in flows[:6]),
+        spec=charts_use.sankey(
+            flows,
+            {h: (source.heuristic_name(h), source.heuristic_colour(h)) for h in involved},
+        ),
+        height=320,
+        note=f"{sum(row.pairs.values()):,} switches in {row.composed.n:,} solutions.",
+    )
+
+
+def _pair_table(source: Source, rows: list[CompositionRow]) -> Table:
+    pairs = {pair for row in rows for pair in row.pairs}
+    order = sorted(pairs, key=lambda pair: -rows[-1].pairs.get(pair, 0))[:MOST]
+    return Table(
+        caption=f"The {len(order)} most frequent pairs after the last phase",
+        head=("first, then", *(words.checkpoint_label(row.checkpoint) for row in rows)),
+        rows=tuple(
+            (
+                ", then ".join(source.heuristic_name(h) for h in pair.split(" > ", 1)),
+                *(words.count(row.pairs.get(pair, 0)) for row in rows),
+            )
+            for pair in order
+        ),
+        folded=True,
+    )
+
+
+def _start(source: Source) -> list[Block]:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Link(text=f"{row.arm} · seed {row.seed}", target="#gate"),
+            words.percent(row.passed),
+            words.percent(row.mixed),
+            words.percent(row.switch),
+            words.number(row.effective),
+            words.count(row.attempts),
+        )
+        for row in source.gate
+    ]
+    heading = Heading(
+        title="What RL started from",
+        text="Measured on RL problems just before RL. Only mixed groups (some attempts right, some "
+        "wrong) give a gradient, and only switches that already happen can be rewarded.",
+    )
+    table = Table(
+        caption="Just before RL",
+        head=("", "correct", "mixed groups", "switch rate", "effective heuristics", "attempts"),
+        rows=tuple(rows),
+    )
+    return [heading, table]

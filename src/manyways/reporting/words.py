@@ -1,0 +1,101 @@
+"""How the report writes numbers and names."""
+
+from collections.abc import Iterable
+
+from manyways.arms import parse_arm
+from manyways.records import Score
+from manyways.reporting.blocks import Figure
+
+NONE = "–"
+PHASES = {"base": "base model", "mid": "mid-trained", "rl": "after RL"}
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.531 -> ``53.1%``."""
+    return NONE if value is None else f"{100 * value:.{digits}f}%"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Fixed digits; a minus sign that is not a hyphen."""
+    return NONE if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def count(value: float) -> str:
+    """12345 -> ``12,345``."""
+    return f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """4000 -> ``1 h 06 min``."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rate(score: Score | None) -> Figure | str:
+    """A share in per cent with its interval."""
+    if score is None:
+        return NONE
+    return Figure(
+        value=percent(score.value), interval=f"{100 * score.low:.1f} to {100 * score.high:.1f}"
+    )
+
+
+def quantity(score: Score | None, digits: int = 2) -> Figure | str:
+    """A number with its interval."""
+    if score is None:
+        return NONE
+    low, high = number(score.low, digits), number(score.high, digits)
+    return Figure(value=number(score.value, digits), interval=f"{low} to {high}")
+
+
+def points(score: Score) -> Figure:
+    """A difference of shares in percentage points, signed."""
+    value, low, high = (
+        f"{100 * v:+.1f}".replace("-", "−") for v in (score.value, score.low, score.high)
+    )
+    return Figure(value=value, interval=f"{low} to {high}")
+
+
+def p_value(p: float) -> str:
+    """Three decimals; tiny ones as a bound."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def checkpoint_label(name: str) -> str:
+    """``star/seed-0/rl`` -> ``star · after RL · seed 0``."""
+    arm, *rest = name.split("/")
+    if not rest:
+        return "base model" if arm == "base" else arm
+    seed = [part.replace("seed-", "seed ") for part in rest if part.startswith("seed-")]
+    phase = [PHASES.get(part, part) for part in rest if not part.startswith("seed-")]
+    return " · ".join([arm, *phase, *seed])
+
+
+def arm_words(name: str) -> str:
+    """What an arm mid-trains on, in words; '' for a name that is no arm."""
+    try:
+        arm = parse_arm(name)
+    except ValueError:
+        return ""
+    ways = "one way" if arm.ways == 1 else f"{arm.ways} ways"
+    return {
+        "vanilla": "no mid-training: RL only",
+        "star": "one plain correct solution per problem (STaR)",
+        "heuristics": f"{ways} per problem, one correct solution per heuristic",
+        "random": "one correct solution per problem, under a heuristic drawn at random",
+        "wrong": f"{ways} per problem, all with a wrong answer",
+        "budget": f"{ways} per problem on fewer problems, examples held equal",
+    }[arm.kind]
+
+
+def listing(words: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = list(words) or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def plural(amount: int, noun: str) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
