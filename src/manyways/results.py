@@ -135,13 +135,18 @@ class YieldRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiversityRow:
-    """Vendi score (effective number of distinct texts) of a set of texts; embedder stated."""
+    """Vendi score (effective number of distinct texts) of a set of texts; embedder stated.
+
+    what: ``data of <arm>`` or ``attempts of <checkpoint pooled over seeds>`` (first seed's texts).
+    """
 
     what: str
     texts: int
     vendi: Score
     distinct_3: float
     embedder: str
+    per_problem: Score | None = None
+    """Mean over problems of the Vendi score of the texts on that problem (two or more)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

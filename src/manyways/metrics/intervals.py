@@ -41,7 +41,8 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, flo
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = 0.0 if successes <= 0 else max(0.0, centre - half)
+    return low, 1.0 if successes >= n else min(1.0, centre + half)
 
 
 def clustered_share(successes_P: ArrayLike, trials_P: ArrayLike) -> tuple[float, float, float]:
@@ -62,8 +63,8 @@ def clustered_share(successes_P: ArrayLike, trials_P: ArrayLike) -> tuple[float,
     share = float(s_P.sum() / total)
     spread = float((((s_P - share * m_P) / total) ** 2).sum()) * clusters / max(clusters - 1, 1)
     effective = float(clusters)
-    if 0 < share < 1 and spread > 0 and clusters > 1:
-        effective = min(total, share * (1 - share) / spread)
+    if 0 < share < 1 and clusters > 1:
+        effective = min(total, share * (1 - share) / max(spread, 1e-12))
     return share, *wilson(share * effective, effective)
 
 
@@ -112,6 +113,7 @@ def score_intervals(
     mean_K, low_K, high_K = mean_intervals(x_PK, settings, strata_P)
     for j in range(x_PK.shape[1]):
         if len(x_PK) and np.ptp(x_PK[:, j]) == 0:
+            mean_K[j] = x_PK[0, j]
             low_K[j], high_K[j] = wilson(mean_K[j] * len(x_PK), len(x_PK))
     return mean_K, low_K, high_K
 

@@ -4,17 +4,23 @@ Works with whatever is there: an arm that was refused or has not been trained ha
 Undecided attempts count as not correct; their share stands in the rates table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from manyways.metrics.intervals import Resampling
 from manyways.progress import say
-from manyways.results import TABLES, PassRow, write_rows
+from manyways.results import TABLES, CompositionRow, PairedRow, PassRow, write_rows
 from manyways.run_dir import Work
+from manyways.stages.analysis.diversity import arm_data, diversity_rows
 from manyways.stages.analysis.evaluated import Evaluation, evaluations
+from manyways.stages.analysis.evidence import Evidence
+from manyways.stages.analysis.explorer import explorer_rows
+from manyways.stages.analysis.findings import findings
 from manyways.stages.analysis.paired import comparisons, paired_rows
 from manyways.stages.analysis.passes import curves, four_cells, pass_rows, rate_rows
-from manyways.stages.analysis.ways import Reader, composition_row, labelled, pooled
-from manyways.stages.context import Context
+from manyways.stages.analysis.training import arm_rows, cost_rows, curve_rows, gate_rows
+from manyways.stages.analysis.ways import Reader, composition_row, labelled, of_data, pooled
+from manyways.stages.arm_data import TrainingRow
+from manyways.stages.context import Context, Line
 from manyways.stages.yields import yield_rows
 
 INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval")
@@ -61,24 +67,57 @@ def compute(ctx: Context) -> Tables:
     """Every table of ``results.TABLES``, from the run folder."""
     settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
     found = list(evaluations(ctx))
-    tables = _passes(ctx, found, settings)
-    reader = Reader(ctx.labeller)
-    solutions = pooled([labelled(evaluation, reader) for evaluation in found])
-    tables["composition"] = [composition_row(one, settings) for one in solutions]
-    tables["yield"] = yield_rows(ctx)
-    return tables
-
-
-def _passes(ctx: Context, found: Sequence[Evaluation], settings: Resampling) -> Tables:
-    all_curves = curves(found, ctx.recipe.evaluate.benchmarks)
-    scores: list[PassRow] = list(pass_rows(all_curves, settings))
-    pairs = comparisons(ctx.recipe.parsed_arms)
+    data = arm_data(ctx)
+    scores, pairs = _passes(ctx, found, settings)
+    curve = curve_rows(ctx)
+    evidence = Evidence(
+        arms=ctx.recipe.parsed_arms,
+        seeds=len(ctx.recipe.seeds),
+        examples_seen=(ctx.recipe.midtrain.steps or 0) * ctx.recipe.midtrain.batch_size or None,
+        passes=scores,
+        pairs=pairs,
+        composition=_composition(ctx, found, data, settings),
+        gates=gate_rows(ctx),
+        yields=yield_rows(ctx),
+        diversity=list(diversity_rows(data, found, settings)),
+        rates=list(rate_rows(found)),
+        curves=curve,
+        outcomes=list(arm_rows(ctx, data, curve)),
+    )
     return {
         "pass_at_k": scores,
-        "rates": list(rate_rows(found)),
+        "rates": evidence.rates,
         "four_cells": list(four_cells(scores, ctx.recipe.arms)),
-        "paired": list(paired_rows(all_curves, pairs, settings)),
+        "paired": pairs,
+        "composition": evidence.composition,
+        "yield": evidence.yields,
+        "diversity": evidence.diversity,
+        "gate": evidence.gates,
+        "curves": curve,
+        "arms": evidence.outcomes,
+        "costs": cost_rows(ctx),
+        "explorer": list(explorer_rows(ctx)),
+        "findings": findings(evidence),
     }
+
+
+def _passes(
+    ctx: Context, found: Sequence[Evaluation], settings: Resampling
+) -> tuple[list[PassRow], list[PairedRow]]:
+    every = curves(found, ctx.recipe.evaluate.benchmarks)
+    pairs = comparisons(ctx.recipe.parsed_arms)
+    return list(pass_rows(every, settings)), list(paired_rows(every, pairs, settings))
+
+
+def _composition(
+    ctx: Context,
+    found: Sequence[Evaluation],
+    data: Mapping[Line, Sequence[TrainingRow]],
+    settings: Resampling,
+) -> list[CompositionRow]:
+    reader = Reader(ctx.labeller)
+    attempts = pooled([labelled(evaluation, reader) for evaluation in found])
+    return [composition_row(one, settings) for one in [*attempts, *of_data(data, reader)]]
 
 
 def _inputs(ctx: Context) -> list[list[object]]:

@@ -4,7 +4,7 @@ Shapes: _S solutions.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -19,6 +19,8 @@ from manyways.records import Score
 from manyways.results import CompositionRow
 from manyways.stages.analysis.evaluated import Checkpoint, Evaluation
 from manyways.stages.analysis.passes import score
+from manyways.stages.arm_data import TrainingRow
+from manyways.stages.context import Line
 
 Array = NDArray[Any]
 ALL = "all"
@@ -73,6 +75,22 @@ def labelled(evaluation: Evaluation, reader: Reader) -> Solutions:
     )
 
 
+def of_data(data: Mapping[Line, Sequence[TrainingRow]], reader: Reader) -> list[Solutions]:
+    """What each arm was mid-trained on, of its first seed."""
+    first: dict[str, Solutions] = {}
+    for line, rows in data.items():
+        if line.arm not in first:
+            name = f"{line.arm}/mid"
+            first[line.arm] = Solutions(
+                checkpoint=Checkpoint(name=name, arm=line.arm, seed=None, phase="mid"),
+                benchmark=SEED_DATA,
+                problem=[row.problem_id for row in rows],
+                ways=[reader.ways(row.text) for row in rows],
+                correct=[not line.arm.startswith("wrong")] * len(rows),
+            )
+    return list(first.values())
+
+
 def pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
     """The same over all benchmarks, and both pooled over seeds."""
     by_checkpoint = _merge(solutions, lambda s: replace(s, benchmark=ALL))
@@ -100,7 +118,9 @@ def composition_row(solutions: Solutions, settings: Resampling) -> CompositionRo
         effective=use.effective_ways(solutions.ways),
         shares={name: count / total for name, count in steps.items()},
         pairs=dict(use.pair_counts(solutions.ways)),
-        drift=_drift(problem_S, composed_S, correct_S, settings),
+        drift=None
+        if solutions.benchmark == SEED_DATA
+        else _drift(problem_S, composed_S, correct_S, settings),
         solutions=len(solutions.ways),
         composed_correct=_share(
             "composition rate of correct solutions",

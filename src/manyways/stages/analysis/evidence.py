@@ -1,0 +1,114 @@
+"""The tables that findings are made from, and the words that numbers are put in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from manyways.arms import Arm
+from manyways.records import Score
+from manyways.results import (
+    ArmRow,
+    CompositionRow,
+    CurveRow,
+    DiversityRow,
+    GateRow,
+    PairedRow,
+    PassRow,
+    RateRow,
+    YieldRow,
+)
+
+MEAN = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Rows of every table, the arms and the number of seeds of the recipe.
+
+    examples_seen: mid-training steps x batch size, None where epochs were given.
+    """
+
+    arms: tuple[Arm, ...]
+    seeds: int
+    examples_seen: int | None
+    passes: Sequence[PassRow]
+    pairs: Sequence[PairedRow]
+    composition: Sequence[CompositionRow]
+    gates: Sequence[GateRow]
+    yields: Sequence[YieldRow]
+    diversity: Sequence[DiversityRow]
+    rates: Sequence[RateRow]
+    curves: Sequence[CurveRow]
+    outcomes: Sequence[ArmRow]
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """The benchmarks that have scores, without their mean."""
+        return [b for b in dict.fromkeys(row.benchmark for row in self.passes) if b != MEAN]
+
+    @property
+    def scope(self) -> str:
+        """The benchmark that sentences speak of: the mean, or the first where there is no mean."""
+        names = [row.benchmark for row in self.passes]
+        return MEAN if MEAN in names or not names else names[0]
+
+    @property
+    def main(self) -> str | None:
+        """The arm of the main question: that of most heuristics, else the first that mid-trains."""
+        many = sorted((a for a in self.arms if a.kind == "heuristics"), key=lambda a: -a.ways)
+        first = next(iter([*many, *(arm for arm in self.arms if arm.midtrains)]), None)
+        return first.name if first else None
+
+    def curve(self, checkpoint: str) -> dict[int, Score]:
+        """K -> pass@k of a pooled checkpoint on ``scope``."""
+        return {
+            row.k: row.score
+            for row in self.passes
+            if (row.checkpoint, row.benchmark) == (checkpoint, self.scope)
+        }
+
+    def differences(self, a: str, b: str) -> list[PairedRow]:
+        """The rows a - b on ``scope``, smallest k first."""
+        rows = [r for r in self.pairs if (r.a, r.b, r.benchmark) == (a, b, self.scope)]
+        return sorted(rows, key=lambda row: row.k)
+
+    def use(self, checkpoint: str) -> CompositionRow | None:
+        """Composition of a pooled checkpoint over all benchmarks (or the only one)."""
+        rows = [r for r in self.composition if r.checkpoint == checkpoint]
+        rows = [r for r in rows if r.benchmark != "seed data"]
+        return next((r for r in rows if r.benchmark == "all"), rows[0] if len(rows) == 1 else None)
+
+    def gate(self, arm: str) -> list[GateRow]:
+        """The gate's rows of one arm, over its seeds."""
+        return [row for row in self.gates if row.arm == arm]
+
+
+def sign_of(row: PairedRow) -> int:
+    """1 or -1 where a difference was found, else 0 (see the module ``findings``)."""
+    scores = [row.difference, *([row.seeds] if row.seeds else [])]
+    if all(s.low > 0 for s in scores):
+        return 1
+    return -1 if all(s.high < 0 for s in scores) else 0
+
+
+def clause(row: PairedRow, evidence: Evidence) -> str:
+    """``at pass@1 0.48 against 0.33, difference +0.15 [+0.08, +0.22]``."""
+    a, b = (evidence.curve(name).get(row.k) for name in (row.a, row.b))
+    values = f" {a.value:.2f} against {b.value:.2f}, difference" if a and b else ""
+    seeds = f", over {row.seeds.n} seeds {bounds(row.seeds)}" if row.seeds else ""
+    difference = f"{row.difference.value:+.2f} {bounds(row.difference)}"
+    return f"at pass@{row.k}{values} {difference}{seeds}"
+
+
+def bounds(score: Score) -> str:
+    """``[+0.08, +0.22]``."""
+    return f"[{score.low:+.2f}, {score.high:+.2f}]"
+
+
+def rate(score: Score) -> str:
+    """``0.31 [0.24, 0.39]``."""
+    return f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+
+
+def apart(a: Score, b: Score) -> bool:
+    """Whether two intervals do not overlap: a cautious sign of a difference."""
+    return a.high < b.low or b.high < a.low

@@ -1,0 +1,157 @@
+"""What was found, in plain sentences made by rule from intervals.
+
+A difference counts as found when its 95% interval over problems leaves out 0 and, with three or
+more seeds, the interval over seeds does so on the same side. All else is "no difference found".
+"""
+
+from collections.abc import Iterator, Sequence
+
+from manyways.metrics.intervals import holm
+from manyways.metrics.pass_at_k import crossover
+from manyways.results import Finding, PairedRow
+from manyways.stages.analysis.evidence import Evidence, clause, sign_of
+from manyways.stages.analysis.mechanism import data, mechanism, training
+
+FEW_PROBLEMS = 50
+UNDECIDED = 0.01
+
+
+def findings(evidence: Evidence) -> list[Finding]:
+    """All findings, the answer to the main question first."""
+    made = [
+        *(Finding(kind="main", sentence=s) for s in _main(evidence)),
+        *(Finding(kind="mechanism", sentence=s) for s in _contrasts(evidence)),
+        *(Finding(kind="mechanism", sentence=s) for s in mechanism(evidence)),
+        *(Finding(kind="data", sentence=s) for s in data(evidence)),
+        *(Finding(kind="training", sentence=s) for s in training(evidence)),
+        *(Finding(kind="caution", sentence=s) for s in _cautions(evidence)),
+    ]
+    return made
+
+
+def _main(evidence: Evidence) -> Iterator[str]:
+    arm = evidence.main
+    if not evidence.passes:
+        yield "Nothing has been evaluated yet: there is nothing to compare."
+        return
+    rows = evidence.differences(f"{arm}/rl", "vanilla/rl") if arm else []
+    if rows:
+        yield _answer(str(arm), rows, evidence)
+    else:
+        yield f"Did learning many ways first help RL? Not answered: {_missing(evidence)}"
+    for name in ["vanilla", *([arm] if arm else [])]:
+        yield from _against_base(name, evidence)
+    for row in _last(evidence.differences(f"{arm}/mid", "base")):
+        yield f"Mid-training alone ({arm}, before RL) against the base: {_worded(row, evidence)}."
+
+
+def _answer(arm: str, rows: Sequence[PairedRow], evidence: Evidence) -> str:
+    signs = [sign_of(row) for row in rows]
+    better = [f"pass@{r.k}" for r, sign in zip(rows, signs, strict=True) if sign > 0]
+    worse = [f"pass@{r.k}" for r, sign in zip(rows, signs, strict=True) if sign < 0]
+    if better and worse:
+        lead = f"Partly: RL after {arm} beats RL alone at {better[0]} but loses at {worse[0]}"
+    elif better:
+        where = "" if len(better) == len(rows) else f" at {better[0]} (elsewhere none found)"
+        lead = f"Yes: RL after learning many ways ({arm}) beats RL alone (vanilla){where}"
+    elif worse:
+        where = "" if len(worse) == len(rows) else f" at {worse[0]}"
+        lead = f"No: RL after learning many ways ({arm}) does worse than RL alone (vanilla){where}"
+    else:
+        lead = f"No difference found between RL after learning many ways ({arm}) and RL alone"
+    clauses = "; ".join(clause(row, evidence) for row in rows)
+    return f"{lead}: {clauses} ({_units(rows[0], evidence)})."
+
+
+def _units(row: PairedRow, evidence: Evidence) -> str:
+    over = f", mean over {len(evidence.benchmarks)} benchmarks" if evidence.scope == "mean" else ""
+    seeds = f"{evidence.seeds} seed{'s' if evidence.seeds > 1 else ''}"
+    return f"n = {row.difference.n} problems{over}, {seeds}; brackets are 95% intervals"
+
+
+def _missing(evidence: Evidence) -> str:
+    if evidence.main is None:
+        return "the recipe has no arm that mid-trains."
+    if all(arm.kind != "vanilla" for arm in evidence.arms):
+        return "the recipe has no vanilla arm to compare with."
+    stopped = [
+        f"{row.arm}/seed-{row.seed}: {row.outcome}"
+        for row in evidence.outcomes
+        if row.arm in (evidence.main, "vanilla") and row.outcome != "complete"
+    ]
+    return " ".join(stopped) or f"{evidence.main} or vanilla has not been evaluated after RL."
+
+
+def _against_base(arm: str, evidence: Evidence) -> Iterator[str]:
+    """What RL did to the untouched model at k = 1 and at the largest k: it may lower the latter."""
+    rows = evidence.differences(f"{arm}/rl", "base")
+    if not rows:
+        return
+    what = "RL alone" if arm == "vanilla" else f"Mid-training on {arm} and then RL"
+    words = "; ".join(_worded(row, evidence) for row in rows)
+    text = f"{what} against the untouched base: {words}"
+    base, trained = evidence.curve("base"), evidence.curve(f"{arm}/rl")
+    ks = sorted(set(base) & set(trained))
+    k = crossover(ks, [trained[k].value for k in ks], [base[k].value for k in ks])
+    yield text + (f". The base catches up at about k = {k:.1f}." if k else ".")
+
+
+def _worded(row: PairedRow, evidence: Evidence) -> str:
+    word = {1: "higher", -1: "lower", 0: "no difference found"}[sign_of(row)]
+    return f"{word} {clause(row, evidence)}"
+
+
+def _last(rows: Sequence[PairedRow]) -> Sequence[PairedRow]:
+    return rows[-1:]
+
+
+def _contrasts(evidence: Evidence) -> Iterator[str]:
+    """The comparisons that say which part of the method matters."""
+    main = evidence.main
+    questions = {
+        ("heuristics", "star"): "Many ways against one self-chosen solution per problem",
+        ("heuristics", "random"): "Many ways against one random way per problem",
+        ("heuristics", "wrong"): "Correct against wrong solutions in as many ways",
+        ("budget", "budget"): "Many ways on few problems against few ways on many",
+    }
+    kinds = {arm.name: arm.kind for arm in evidence.arms}
+    for a, b in dict.fromkeys((row.a, row.b) for row in evidence.pairs):
+        arm_a, arm_b = a.split("/")[0], b.split("/")[0]
+        question = questions.get((kinds.get(arm_a, ""), kinds.get(arm_b, "")))
+        rows = evidence.differences(a, b)
+        if question and rows and a.endswith("/rl") and (arm_a == main or "budget" in arm_a):
+            words = "; ".join(_worded(row, evidence) for row in rows)
+            yield f"{question}, both after RL ({arm_a} against {arm_b}): {words}."
+
+
+def _cautions(evidence: Evidence) -> Iterator[str]:
+    if evidence.seeds < 3 and evidence.pairs:
+        yield (
+            f"{'One training seed' if evidence.seeds == 1 else 'Two training seeds'}: the "
+            "intervals are over problems and leave out that another seed may train differently. "
+            "Add seeds before concluding anything."
+        )
+    yield from _many_comparisons(evidence)
+    sizes = {row.benchmark: row.score.n for row in evidence.passes if row.benchmark != "mean"}
+    few = [f"{name} ({n})" for name, n in sizes.items() if n < FEW_PROBLEMS]
+    if few:
+        yield f"Fewer than {FEW_PROBLEMS} problems: {', '.join(few)}; their intervals are wide."
+    worst = max(evidence.rates, key=lambda row: row.undecided, default=None)
+    if worst and worst.undecided > UNDECIDED:
+        yield (
+            f"{worst.undecided:.1%} of the answers of {worst.checkpoint} on {worst.benchmark} "
+            "could not be judged; they count as not correct."
+        )
+
+
+def _many_comparisons(evidence: Evidence) -> Iterator[str]:
+    rows = [row for row in evidence.pairs if row.benchmark == evidence.scope]
+    if len(rows) < 2:
+        return
+    found = sum(sign_of(row) != 0 for row in rows)
+    left = int((holm([row.p for row in rows]) < 0.05).sum())
+    yield (
+        f"{len(rows)} paired comparisons were made on {evidence.scope} and {found} found a "
+        f"difference; at this number about {0.05 * len(rows):.1f} would by chance alone. "
+        f"{left} remain after Holm's correction (family-wise 5%)."
+    )

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from manyways.metrics.composition import (
+    composed_share,
+    corrected_rate,
+    effective_ways,
+    pair_counts,
+    step_counts,
+    switch_rate,
+    ways_of,
+    within_covariance,
+)
+from manyways.metrics.entropy import collision, effective_number, entropy
+
+
+def test_direct_steps_are_counted_but_do_not_interrupt() -> None:
+    ways = ways_of(["a", None, "b", "b", None, "a"])
+    assert (ways.composed, ways.boundaries, ways.switches) == (True, 3, 2)
+    assert ways.steps == {"a": 2, "b": 2, "direct": 2}
+    assert ways.pairs == {"a > b": 1, "b > a": 1}
+
+
+def test_pure_direct_and_empty_solutions_are_not_composed() -> None:
+    for labels in (["a", "a"], [None, None], [], ["a", None]):
+        assert not ways_of(labels).composed
+    assert ways_of([]).boundaries == 0
+
+
+def test_rates_over_solutions() -> None:
+    solutions = [ways_of("ab"), ways_of("aaa"), ways_of([None])]
+    assert composed_share(solutions) == pytest.approx(1 / 3)
+    assert switch_rate(solutions) == pytest.approx(1 / 3)
+    assert switch_rate([ways_of([None])]) is None
+    assert list(step_counts(solutions)) == ["a", "b", "direct"]
+    assert pair_counts(solutions) == {"a > b": 1}
+    assert effective_ways([ways_of("ab")] * 500) == pytest.approx(2.0)
+
+
+def test_within_covariance_is_the_sample_covariance_of_each_problem() -> None:
+    random = np.random.default_rng(0)
+    problem = np.repeat([0, 1, 2], [5, 1, 7])
+    composed, correct = random.integers(0, 2, 13), random.integers(0, 2, 13)
+    expected = [np.cov(composed[problem == p], correct[problem == p])[0, 1] for p in (0, 2)]
+    assert within_covariance(problem, composed, correct) == pytest.approx(expected)
+
+
+def test_within_covariance_estimates_c_times_one_minus_c_times_the_gap() -> None:
+    share, right_composed, right_pure = 0.3, 0.8, 0.4
+    random = np.random.default_rng(1)
+    composed = random.random(40_000) < share
+    correct = random.random(40_000) < np.where(composed, right_composed, right_pure)
+    problem = np.repeat(np.arange(5000), 8)
+    drift = within_covariance(problem, composed, correct).mean()
+    assert drift == pytest.approx(share * (1 - share) * (right_composed - right_pure), abs=0.005)
+
+
+def test_easy_problems_that_compose_more_are_no_covariance() -> None:
+    """Between problems composing and being right go together; within each they do not."""
+    problem = np.repeat([0, 1], 4)
+    assert not within_covariance(problem, [1] * 4 + [0] * 4, [1] * 4 + [0] * 4).any()
+
+
+def test_corrected_rate() -> None:
+    assert corrected_rate(0.275, sensitivity=0.8, specificity=0.95) == pytest.approx(0.3)
+    assert corrected_rate(0.01, sensitivity=0.8, specificity=0.95) == 0.0
+    assert corrected_rate(0.99, sensitivity=0.8, specificity=0.95) == 1.0
+    with pytest.raises(ValueError, match="exceed 1"):
+        corrected_rate(0.5, sensitivity=0.5, specificity=0.5)
+
+
+def test_entropy_of_equal_modes() -> None:
+    assert entropy([5] * 16) == pytest.approx(2.77258872, abs=1e-8)
+    assert effective_number([10, 10, 10], corrected=False) == pytest.approx(3.0)
+    assert (entropy([]), effective_number([]), effective_number([7, 0])) == (0.0, 0.0, 1.0)
+
+
+def test_the_correction_removes_most_of_the_bias() -> None:
+    random = np.random.default_rng(2)
+    truth = np.array([0.4, 0.3, 0.2, 0.1])
+    exact = float(-(truth * np.log(truth)).sum())
+    draws = random.multinomial(40, truth, size=4000)
+    plain = np.mean([entropy(d, corrected=False) for d in draws])
+    better = np.mean([entropy(d) for d in draws])
+    assert plain < exact - 0.03
+    assert abs(better - exact) < 0.005
+
+
+def test_collision_is_unbiased() -> None:
+    random = np.random.default_rng(3)
+    truth = np.array([0.5, 0.3, 0.2])
+    draws = random.multinomial(10, truth, size=20_000)
+    assert np.mean([collision(d) for d in draws]) == pytest.approx((truth**2).sum(), abs=0.003)
+    assert np.isnan(collision([1]))

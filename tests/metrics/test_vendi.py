@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from manyways.metrics.texts import distinct_n, embed
+from manyways.metrics.vendi import BLOCK, vendi, vendi_of_texts, vendi_per_problem
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def kernel_score(x: np.ndarray) -> float:
+    """The score by its definition: eigenvalues of the n x n kernel."""
+    values = np.linalg.eigvalsh(x @ x.T / len(x))
+    values = values[values > 1e-12]
+    return float(np.exp(-(values * np.log(values)).sum()))
+
+
+def test_alike_is_one_and_orthogonal_is_n() -> None:
+    assert vendi(np.tile([1.0, 0.0], (9, 1))) == pytest.approx(1.0)
+    assert vendi(np.eye(7)) == pytest.approx(7.0)
+    assert vendi(np.repeat(np.eye(5), 20, axis=0)) == pytest.approx(5.0)
+    assert np.isnan(vendi(np.empty((0, 4))))
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 8), (8, 40)])
+def test_the_dual_form_equals_the_kernel_form(n: int, d: int) -> None:
+    x = unit(np.random.default_rng(n).normal(size=(n, d)))
+    assert vendi(x) == pytest.approx(kernel_score(x))
+
+
+def test_streaming_equals_all_at_once() -> None:
+    texts = [f"{word} number {i % 7} and {i % 11}" for i in range(BLOCK + 50) for word in ("a",)]
+    texts = [t.replace("7", "seven") for t in texts]
+    score, low, high = vendi_of_texts(texts, list(range(len(texts))), embed)
+    assert score == pytest.approx(vendi(embed(texts)))
+    assert low <= score <= high
+
+
+def test_the_interval_covers_a_fresh_set() -> None:
+    random = np.random.default_rng(0)
+
+    def world(count: int) -> tuple[list[str], list[int]]:
+        words = [["add"], ["split", "half"], ["guess", "check", "try"], ["back"]]
+        rows = [(p, words[random.integers(4)]) for p in range(count) for _ in range(3)]
+        return [" ".join([*w, "then", "done"]) for _, w in rows], [p for p, _ in rows]
+
+    truth = vendi_of_texts(*world(4000), embed)[0]
+    hits = 0
+    for _ in range(60):
+        _, low, high = vendi_of_texts(*world(60), embed)
+        hits += low <= truth <= high
+    assert hits >= 52
+
+
+def test_one_problem_has_no_interval() -> None:
+    assert np.isnan(vendi_of_texts(["a b", "c d"], ["p", "p"], embed)[1])
+    assert np.isnan(vendi_of_texts([], [], embed)[0])
+
+
+def test_per_problem_scores() -> None:
+    texts = ["add one two", "add one two", "x y z w", "unlike this at all", "alone"]
+    scores = vendi_per_problem(texts, ["p", "p", "q", "q", "r"], embed)
+    assert scores[0] == pytest.approx(1.0)
+    assert scores[1] > 1.8
+    assert len(scores) == 2
+
+
+def test_embedding_is_unit_deterministic_and_blind_to_figures() -> None:
+    x = embed(["Split 35 as 30 and 5.", "Split 46 as 40 and 6.", "guess", ""])
+    assert np.linalg.norm(x, axis=1) == pytest.approx(np.ones(4))
+    assert x[0] @ x[1] == pytest.approx(1.0)
+    assert abs(x[0] @ x[2]) < 0.4
+    assert (embed(["guess"])[0] == x[2]).all()
+    assert embed([]).shape == (0, 256)
+
+
+def test_embedding_keeps_similarities_on_average() -> None:
+    """Signed hashing has no bias: texts that share nothing have cosine 0 on average."""
+    texts = [" ".join(f"w{i}{c}" for c in "abcdefgh") for i in "abcdefghijklmnopqrstuvwxyz"]
+    x = embed(texts)
+    off = (x @ x.T)[np.triu_indices(26, 1)]
+    assert abs(off.mean()) < 0.01
+
+
+def test_distinct_n() -> None:
+    assert distinct_n(["a b c d"]) == 1.0
+    assert distinct_n(["a b c", "a b c"]) == 0.5
+    assert np.isnan(distinct_n(["a b"]))
