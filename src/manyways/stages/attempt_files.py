@@ -1,0 +1,78 @@
+"""What a folder of attempts holds, and whether it can be trusted."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from manyways.records import Verdict
+from manyways.tables import read_attempts_table
+from manyways.verifiers.judge import check_health
+
+Key = tuple[str, str, int]
+"""(problem id, heuristic, sample)."""
+
+
+def keys(folder: Path) -> set[Key]:
+    """The attempts that are there."""
+    table = read_attempts_table(folder, ["problem_id", "heuristic", "sample"])
+    return set(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def statuses(folder: Path) -> Counter[str]:
+    """Verdict status -> number of attempts."""
+    return Counter(read_attempts_table(folder, ["status"])["status"].to_pylist())
+
+
+def counts(folder: Path, wanted: Mapping[tuple[str, str], int]) -> dict[str, float]:
+    """Attempts by status, truncated ones and tokens, among the wanted keys.
+
+    A folder may hold more than is wanted now, from an earlier, larger request.
+
+    wanted: (problem id, heuristic) -> number of samples.
+    """
+    columns = ["problem_id", "heuristic", "sample", "status", "finish", "tokens"]
+    table = read_attempts_table(folder, columns)
+    status: Counter[str] = Counter()
+    truncated = tokens = 0
+    for problem, heuristic, sample, verdict, finish, length in zip(
+        *(column.to_pylist() for column in table.columns), strict=True
+    ):
+        if sample < wanted.get((problem, heuristic), 0):
+            status[verdict] += 1
+            truncated += finish == "length"
+            tokens += length
+    return {
+        "attempts": status.total(),
+        **{kind: status[kind] for kind in ("correct", "wrong", "no_answer", "undecided")},
+        "truncated": truncated,
+        "tokens": tokens,
+    }
+
+
+def check_undecided(folder: Path, *, undecided: float, total: float, limit: float) -> None:
+    """Stop when verdicts cannot be trusted.
+
+    Raises VerifierUnwell, with the reasons, when more than ``limit`` of ``total`` are undecided.
+    """
+    if undecided > limit * total:
+        table = read_attempts_table(folder, ["status", "reason"])
+        rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        check_health(
+            [Verdict(status=status, reason=reason) for status, reason in rows], limit=limit
+        )
+
+
+def changed_prompts(folder: Path, now: Mapping[tuple[str, str], str]) -> bool:
+    """Whether an attempt was sampled from another prompt than ``now`` has for it.
+
+    now: (problem id, heuristic) -> prompt hash.
+    """
+    table = read_attempts_table(folder, ["problem_id", "heuristic", "prompt_hash"])
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return any(now.get((problem, heuristic), old) != old for problem, heuristic, old in rows)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a kill left half-written; call as the folder's only writer."""
+    for left in folder.glob(".part-*.tmp"):
+        left.unlink()

@@ -1,0 +1,229 @@
+"""4 gate: is this checkpoint fit for RL? Measured on RL prompts, before RL spends anything."""
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, replace
+
+from manyways.engines import SamplingSettings
+from manyways.errors import GateRefused
+from manyways.fingerprint import fingerprint, problems_hash
+from manyways.metrics.composition import effective_ways, switch_rate, ways_of
+from manyways.progress import say
+from manyways.records import PLAIN, Attempt, Problem
+from manyways.results import GateRow, read_rows, write_rows
+from manyways.run_dir import Work
+from manyways.stages import sampling
+from manyways.stages.context import Context, Line
+from manyways.stages.sampling import Cell, Sampling
+from manyways.tables import read_attempts
+
+PART_SIZE = 2048
+
+
+def plan(ctx: Context, line: Line) -> Work:
+    """The gate of one line as a piece of work.
+
+    The thresholds are part of the request: changing them decides again without sampling again.
+
+    Raises MissingWork when the checkpoint to look at does not exist yet.
+    """
+    recipe = ctx.recipe
+    folder = ctx.run.arm_path(line.arm, line.seed)
+    return ctx.run.work(
+        f"gate/{line.name}",
+        identity={
+            "model": sampling.model_hash(ctx, ctx.midtrained_path(line)),
+            "dtype": recipe.model.dtype,
+            "engine": recipe.model.engine,
+            "prompt": asdict(ctx.prompts),
+            "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
+            "rl": recipe.rl.model_dump(include={"temperature", "max_tokens"}),
+            "seed": line.seed,
+            "verify": sampling.verify_identity(ctx),
+        },
+        request={
+            "gate": recipe.gate.model_dump(),
+            "group_size": recipe.rl.group_size,
+            "labeller": recipe.heuristics.labeller,
+            "pack": fingerprint([h.id for h in ctx.pack]),
+        },
+        outputs=(folder / "4-gate", folder / "4-gate.json"),
+    )
+
+
+def run(ctx: Context, line: Line) -> None:
+    """Measure the checkpoint that RL of ``line`` would start from, and decide.
+
+    Raises GateRefused with the reason when it is not fit and ``gate.enforce`` is on, also when that
+    was decided earlier; VerifierUnwell when too many answers are undecided.
+    """
+    work = plan(ctx, line)
+    path = ctx.run.arm_path(line.arm, line.seed, "4-gate.json")
+    if work.done:
+        say(f"gate {line.name}: finished earlier.")
+    else:
+        with work:
+            row, counts = _measured(ctx, line, str(work.identity["model"]))
+            write_rows(path, [row])
+            work.counts.update(counts)
+    row = read_rows(path, GateRow)[0]
+    say(row.sentence)
+    if row.decision == "refused":
+        raise GateRefused(row.sentence)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Groups:
+    """Shares of groups, in [0, 1], by what their decided attempts earned.
+
+    A group without any decided attempt counts as all wrong: it gives no gradient either.
+    """
+
+    all_right: float
+    all_wrong: float
+    mixed: float
+
+
+def group_shares(attempts: list[Attempt]) -> Groups:
+    """One group per problem, of exactly RL's size, so plain shares are unbiased."""
+    groups: defaultdict[str, set[bool]] = defaultdict(set)
+    for attempt in attempts:
+        earned = groups[attempt.problem_id]
+        if attempt.verdict.status != "undecided":
+            earned.add(attempt.verdict.status == "correct")
+    total = max(len(groups), 1)
+    right = sum(earned == {True} for earned in groups.values())
+    mixed = sum(len(earned) == 2 for earned in groups.values())
+    return Groups(
+        all_right=right / total,
+        all_wrong=(len(groups) - right - mixed) / total,
+        mixed=mixed / total,
+    )
+
+
+def _measured(ctx: Context, line: Line, model_hash: str) -> tuple[GateRow, dict[str, float]]:
+    rl = ctx.recipe.rl
+    folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
+    problems = spread(ctx.problems(rl.problems, rl.limit), ctx.recipe.gate.problems)
+    counts = sampling.collect(
+        ctx,
+        engine=lambda: ctx.engine(ctx.midtrained_path(line)),
+        cells=[
+            Cell(
+                problem=problem,
+                heuristic=PLAIN,
+                messages=ctx.prompts.plain(problem.question),
+                samples=rl.group_size,
+            )
+            for problem in problems
+        ],
+        sampling=Sampling(
+            settings=SamplingSettings(max_tokens=rl.max_tokens, temperature=rl.temperature),
+            folder=folder,
+            run_seed=line.seed,
+            model_hash=model_hash,
+            label=f"gate {line.name}",
+            part_size=PART_SIZE,
+        ),
+    )
+    wanted = {problem.id for problem in problems}
+    attempts = [
+        attempt
+        for attempt in read_attempts(folder)
+        if attempt.problem_id in wanted and attempt.sample < rl.group_size
+    ]
+    return decided(ctx, gate_row(ctx, line, attempts)), counts
+
+
+def spread(problems: list[Problem], count: int) -> list[Problem]:
+    """``count`` problems at equal distances: sets are often sorted by subject or level."""
+    if count >= len(problems):
+        return problems
+    return [problems[i * len(problems) // count] for i in range(count)]
+
+
+def gate_row(ctx: Context, line: Line, attempts: list[Attempt]) -> GateRow:
+    """Measurements over ``attempts``, not yet judged: decision ``fit``, no sentence."""
+    total = len(attempts)
+    groups = group_shares(attempts)
+    ways = [ways_of([s.heuristic for s in ctx.labeller.segments(a.text)]) for a in attempts]
+
+    def share(status: str) -> float:
+        return sum(attempt.verdict.status == status for attempt in attempts) / total
+
+    return GateRow(
+        checkpoint="base" if line.arm == "vanilla" else f"{line.name}/mid",
+        arm=line.arm,
+        seed=line.seed,
+        attempts=total,
+        stop=sum(attempt.finish == "stop" for attempt in attempts) / total,
+        no_answer=share("no_answer"),
+        undecided=share("undecided"),
+        passed=share("correct"),
+        all_right=groups.all_right,
+        all_wrong=groups.all_wrong,
+        mixed=groups.mixed,
+        switch=switch_rate(ways),
+        effective=effective_ways(ways),
+        decision="fit",
+        sentence="",
+    )
+
+
+def decided(ctx: Context, row: GateRow) -> GateRow:
+    """``row`` with its decision and the sentence that explains it."""
+    name = f"{row.arm}/seed-{row.seed}"
+    problem = complaint(ctx, row)
+    if problem is None:
+        ways = "none" if row.switch is None else f"{row.switch:.0%}"
+        return replace(
+            row,
+            decision="fit",
+            sentence=f"gate {name}: fit for RL: {row.stop:.0%} of attempts stop by themselves, "
+            f"{row.passed:.0%} are right, {row.mixed:.0%} of groups are mixed; switch rate {ways}, "
+            f"{row.effective:.1f} effective ways.",
+        )
+    if ctx.recipe.gate.enforce:
+        return replace(row, decision="refused", sentence=f"gate {name}: not fit for RL: {problem}")
+    return replace(
+        row,
+        decision="overridden",
+        sentence=f"gate {name}: RL goes ahead because gate.enforce = false, although {problem}",
+    )
+
+
+def complaint(ctx: Context, row: GateRow) -> str | None:
+    """What makes a checkpoint unfit and what to do about it, None when it is fit."""
+    gate, rl = ctx.recipe.gate, ctx.recipe.rl
+    trained = row.arm != "vanilla"
+    longer = "raise midtrain.steps or rl.max_tokens" if trained else "raise rl.max_tokens"
+    if row.stop < gate.min_stop:
+        return (
+            f"the checkpoint stops by itself in only {row.stop:.0%} of attempts (gate.min_stop = "
+            f"{gate.min_stop:.0%}); the others are cut off at rl.max_tokens = {rl.max_tokens} and "
+            f"earn nothing. Does its training data end in EOS? Otherwise {longer}."
+        )
+    if row.no_answer > gate.max_no_answer:
+        more = "raise midtrain.steps, or " if trained else "use an arm that mid-trains, or "
+        return (
+            f"{row.no_answer:.0%} of attempts have no answer that can be read "
+            f"(gate.max_no_answer = {gate.max_no_answer:.0%}): they do not follow "
+            f"'{ctx.prompts.instruction}'. {more[0].upper()}{more[1:]}change prompt.instruction."
+        )
+    if row.mixed < gate.min_mixed:
+        return _no_signal(ctx, row)
+    return None
+
+
+def _no_signal(ctx: Context, row: GateRow) -> str:
+    limit = ctx.recipe.gate.min_mixed
+    start = (
+        f"only {row.mixed:.0%} of groups hold both right and wrong attempts (gate.min_mixed = "
+        f"{limit:.0%}), and the others give no gradient: {row.all_wrong:.0%} are all wrong, "
+        f"{row.all_right:.0%} all right. "
+    )
+    if row.all_wrong >= row.all_right:
+        return start + (
+            "The problems are too hard for it: choose easier rl.problems, raise rl.group_size, or "
+            "start from a stronger checkpoint."
+        )
+    return start + "The problems are too easy for it: choose harder rl.problems."

@@ -1,0 +1,145 @@
+"""1 generate: problems x heuristics x samples -> attempts, each with a verdict.
+
+The pool: every arm's data is selected from these attempts of the base model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from manyways.engines import SamplingSettings
+from manyways.errors import DataError
+from manyways.fingerprint import fingerprint, problems_hash
+from manyways.heuristics.catalogue import load_pack
+from manyways.progress import say
+from manyways.records import PLAIN, Heuristic, Message, Problem
+from manyways.run_dir import Work
+from manyways.stages import sampling
+from manyways.stages.context import Context
+from manyways.stages.sampling import Cell, Sampling
+from manyways.verifiers.selfcheck import check_references
+
+POOL_SEED = 0
+"""The pool's own: training seeds of a recipe all draw on the same attempts."""
+LISTED = 3
+
+
+def plan(ctx: Context) -> Work:
+    """The pool as a piece of work.
+
+    Widening ``limit``, ``samples``, ``plain_samples`` or ``heuristics.count`` samples only what is
+    new; any other change sets the pool aside.
+    """
+    recipe, settings = ctx.recipe, ctx.recipe.generate
+    wanted = {"limit", "samples", "plain_samples"}
+    return ctx.run.work(
+        "generate",
+        identity={
+            "model": ctx.base_hash,
+            "dtype": recipe.model.dtype,
+            "engine": recipe.model.engine,
+            "prompt": asdict(ctx.prompts),
+            "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
+            "shots": recipe.heuristics.shots,
+            "problems": problems_hash(ctx.problems(settings.problems, None)),
+            "settings": settings.model_dump(exclude={*wanted, "part_size"}),
+            "seed": POOL_SEED,
+            "verify": sampling.verify_identity(ctx),
+        },
+        request={
+            **settings.model_dump(include=wanted),
+            "heuristics": recipe.heuristics.count,
+        },
+        outputs=(ctx.run.path("1-attempts"),),
+    )
+
+
+def run(ctx: Context) -> None:
+    """Sample and judge the pool. No correct attempt at all is no error here: selection says so.
+
+    Raises DataError when a reference answer is not accepted by its own verifier (before anything
+    is sampled), VerifierUnwell when too many answers are undecided.
+    """
+    work = plan(ctx)
+    if work.done:
+        say("generate: finished earlier.")
+        return
+    settings = ctx.recipe.generate
+    problems = ctx.problems(settings.problems, settings.limit)
+    check_answers(ctx, settings.problems, problems)
+    with work:
+        counts = sampling.collect(
+            ctx,
+            engine=lambda: ctx.engine(ctx.base_path),
+            cells=cells(ctx, problems),
+            sampling=Sampling(
+                settings=SamplingSettings(
+                    max_tokens=settings.max_tokens,
+                    temperature=settings.temperature,
+                    top_p=settings.top_p,
+                    stop=settings.stop,
+                ),
+                folder=ctx.run.path("1-attempts"),
+                run_seed=POOL_SEED,
+                model_hash=ctx.base_hash,
+                label="generate",
+                part_size=settings.part_size,
+            ),
+        )
+        work.counts.update(counts, problems=len(problems))
+    say(sampling.sentence("generate", counts))
+
+
+def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
+    """Plain prompts for every problem, then heuristic by heuristic.
+
+    Heuristic-major: requests that are sampled together share their exemplars.
+    """
+    settings = ctx.recipe.generate
+    plain = [
+        Cell(
+            problem=problem,
+            heuristic=PLAIN,
+            messages=ctx.prompts.plain(problem.question),
+            samples=settings.plain_samples,
+        )
+        for problem in problems
+    ]
+    named = [
+        Cell(
+            problem=problem,
+            heuristic=heuristic.id,
+            messages=heuristic_prompt(ctx, heuristic, problem),
+            samples=settings.samples,
+        )
+        for heuristic in ctx.pack
+        for problem in problems
+    ]
+    return plain + named
+
+
+def heuristic_prompt(ctx: Context, heuristic: Heuristic, problem: Problem) -> tuple[Message, ...]:
+    """The prompt under ``heuristic``, without an exemplar that is the problem itself."""
+    asked = _normal(problem.question)
+    others = tuple(e for e in heuristic.exemplars if _normal(e.question) != asked)
+    return ctx.prompts.under(
+        replace(heuristic, exemplars=others), problem.question, shots=ctx.recipe.heuristics.shots
+    )
+
+
+def check_answers(ctx: Context, name: str, problems: Sequence[Problem]) -> None:
+    """Every reference answer, written as the prompt asks for it, must be judged correct.
+
+    Raises DataError listing the first that are not.
+    """
+    refused = [c for c in check_references(problems, ctx.judge) if not c.accepted]
+    if refused:
+        listed = "; ".join(f"{check.problem_id}: {check.reason}" for check in refused[:LISTED])
+        raise DataError(
+            f"{len(refused)} of {len(problems)} reference answers of '{name}' are not accepted by "
+            f"their own verifier, so that every attempt would count as wrong. First: {listed}. "
+            "Correct them, leave those problems out, or set verify.verifier."
+        )
+
+
+def _normal(question: str) -> str:
+    return " ".join(question.lower().split())
