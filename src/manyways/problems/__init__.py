@@ -1,7 +1,9 @@
 """Where questions come from: the table of problem sets and how one is named.
 
-A set is named ``<name>/<split>[?key=value&...]``, for example ``gsm8k/train`` or
-``pocket/seed?count=400``.
+A set is named ``<set>/<split>[?key=value&...]``, for example ``gsm8k/train``,
+``dapo-math-17k/train?lang=all`` or ``pocket/seed?count=400``. Where a path or a task takes the
+place of the split it follows a colon: ``file:data/mine.jsonl?question=q&answer=a``,
+``hub:owner/name?split=test``, ``reasoning-gym:chain_sum?size=200&seed=1``.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,14 +13,29 @@ from typing import cast
 from urllib.parse import parse_qsl
 
 from manyways.errors import DataError
+from manyways.fingerprint import problems_hash
 from manyways.plugins import resolve
 from manyways.records import Problem
 
 PROBLEM_SETS: dict[str, str] = {
     "pocket": "manyways.pocket.problems:load",
-    "gsm8k": "manyways.problems.gsm8k:load",
+    "gsm8k": "manyways.problems.published:GSM8K",
+    "math": "manyways.problems.published:MATH",
+    "math500": "manyways.problems.published:MATH500",
+    "dapo-math-17k": "manyways.problems.published:DAPO",
+    "aime24": "manyways.problems.published:AIME24",
+    "aime25": "manyways.problems.published:AIME25",
+    "amc23": "manyways.problems.published:AMC23",
+    "minerva": "manyways.problems.published:MINERVA",
+    "olympiadbench": "manyways.problems.published:OLYMPIADBENCH",
+    "humaneval": "manyways.problems.published:HUMANEVAL",
+    "mbpp": "manyways.problems.published:MBPP",
+    "musr": "manyways.problems.published:MUSR",
+    "reasoning-gym": "manyways.problems.procedural:load",
+    "file": "manyways.problems.own:load_file",
+    "hub": "manyways.problems.own:load_hub",
 }
-"""name -> ``module:function`` of type Loader."""
+"""name -> ``module:attribute`` of type Loader."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,17 +43,52 @@ class Source:
     """Where a set is read from and with which options.
 
     data_dir: folder of normalised JSON lines; None reads the Hugging Face Hub.
-    revision: Hub commit to pin; None takes the newest and records it.
+    revision: Hub commit, tag or branch to load; None takes the newest.
     options:  the ``?key=value`` part of the set's name.
+    notes:    filled by the loader with what it found out: ``origin`` (where the rows came from)
+              and ``commit`` (of the Hub repository, only when it is known).
     """
 
     data_dir: Path | None = None
     revision: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 Loader = Callable[[str, Source], list[Problem]]
 """``load(split, source)``: every problem of the split, in a stable order, ids unique."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProblemSet:
+    """A loaded set with where it came from.
+
+    Example: ``ProblemSet(name="gsm8k/test", problems=(...), total=1319, fingerprint="ab12...",
+    origin="openai/gsm8k on the Hugging Face Hub", commit="e53f...")``.
+
+    problems:    at most ``limit`` of them, in the set's order.
+    total:       how many the set has without a limit.
+    fingerprint: of the whole set (``fingerprint.problems_hash``), whatever its order.
+    commit:      of the Hub repository; None when it could not be known.
+    """
+
+    name: str
+    problems: tuple[Problem, ...]
+    total: int
+    fingerprint: str
+    origin: str
+    commit: str | None = None
+
+    def provenance(self) -> dict[str, str | int | None]:
+        """What a manifest keeps."""
+        return {
+            "name": self.name,
+            "total": self.total,
+            "loaded": len(self.problems),
+            "fingerprint": self.fingerprint,
+            "origin": self.origin,
+            "commit": self.commit,
+        }
 
 
 def load_problems(
@@ -50,13 +102,53 @@ def load_problems(
 
     Raises DataError when the set or split does not exist or is empty.
     """
-    path, _, query = name.partition("?")
-    set_name, _, split = path.rpartition("/")
-    if not set_name:
-        raise DataError(f"problem set '{name}' needs a split: write '{path}/<split>'.")
+    return list(load_set(name, data_dir=data_dir, revision=revision, limit=limit).problems)
+
+
+def load_set(
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    revision: str | None = None,
+    limit: int | None = None,
+) -> ProblemSet:
+    """As ``load_problems``, with origin, commit and fingerprint.
+
+    Raises DataError when the set or split does not exist or is empty, or two problems share an id.
+    """
+    set_name, split, options = split_name(name)
+    source = Source(data_dir=data_dir, revision=revision, options=options)
     load = cast(Loader, resolve(set_name, PROBLEM_SETS, "problem set"))
-    options = dict(parse_qsl(query, strict_parsing=True)) if query else {}
-    problems = load(split, Source(data_dir=data_dir, revision=revision, options=options))
+    problems = load(split, source)
     if not problems:
         raise DataError(f"problem set '{name}' is empty.")
-    return problems[:limit]
+    if len({problem.id for problem in problems}) != len(problems):
+        raise DataError(f"problem set '{name}' gives the same id to two problems.")
+    return ProblemSet(
+        name=name,
+        problems=tuple(problems[:limit]),
+        total=len(problems),
+        fingerprint=problems_hash(problems),
+        origin=source.notes.get("origin", "made by this package"),
+        commit=source.notes.get("commit"),
+    )
+
+
+def split_name(name: str) -> tuple[str, str, dict[str, str]]:
+    """The set, the split (or path, or task) and the options that ``name`` is made of.
+
+    Raises DataError when there is no split or the options are not ``key=value&...``.
+    """
+    path, _, query = name.partition("?")
+    set_name, colon, split = path.partition(":")
+    if not colon or set_name not in PROBLEM_SETS:
+        set_name, _, split = path.rpartition("/")
+    if not set_name or not split:
+        raise DataError(f"problem set '{name}' needs a split: write '{path.rstrip('/:')}/<split>'.")
+    try:
+        options = dict(parse_qsl(query, strict_parsing=True)) if query else {}
+    except ValueError as error:
+        raise DataError(
+            f"problem set '{name}': write options as ?key=value&key=value ({error})."
+        ) from error
+    return set_name, split, options

@@ -16,7 +16,7 @@ def read_records(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
     """
     for path in (folder / f"{stem}.jsonl", folder / f"{stem}.jsonl.gz"):
         if path.is_file():
-            yield from _lines(path)
+            yield from read_lines(path)
             return
     raise DataError(
         f"no {stem}.jsonl or {stem}.jsonl.gz in '{folder}': set data_dir (or MANYWAYS_DATA) to the "
@@ -24,7 +24,11 @@ def read_records(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
     )
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a JSON lines file, gzipped when its name ends in ``.gz``.
+
+    Raises DataError, naming the line, when one is not a JSON object.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as stream:
         try:

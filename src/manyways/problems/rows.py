@@ -1,0 +1,195 @@
+r"""From rows to problems.
+
+Two steps, so that a set read from the Hub and from a folder of normalised files comes out the
+same: ``<set>_from_hub`` turns a row of the Hub into a normalised record, and ``maths``,
+``humaneval``, ``mbpp`` or ``musr`` turn a normalised record into a problem.
+"""
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from manyways.records import Problem
+
+Row = Mapping[str, Any]
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+
+
+def gsm8k_from_hub(row: Row) -> dict[str, Any]:
+    """The answer is what follows ``####``, without thousands commas."""
+    answer = str(row["answer"]).rpartition("####")[2].strip().replace(",", "")
+    return {"question": row["question"], "answer": answer}
+
+
+def math_from_hub(row: Row) -> dict[str, Any]:
+    r"""The answer is the last ``\boxed``.
+
+    Two solutions of the training set box nothing, and say that the answer is 0.
+    """
+    level = re.search(r"\d", str(row["level"]))
+    return {
+        "question": row["problem"],
+        "answer": last_boxed(row["solution"]) or "0",
+        "level": level.group() if level else None,
+        "subject": row["type"],
+    }
+
+
+def problem_from_hub(row: Row) -> dict[str, Any]:
+    """Columns ``problem`` and ``answer``, and ``level`` and ``subject`` where they exist."""
+    return {**row, "question": row["problem"], "answer": plain_number(row["answer"])}
+
+
+def question_from_hub(row: Row) -> dict[str, Any]:
+    """Columns ``question`` and ``answer``."""
+    return {**row, "answer": plain_number(row["answer"])}
+
+
+def dapo_from_hub(row: Row) -> dict[str, Any]:
+    """The column ``solution`` holds the answer alone."""
+    question = str(row["prompt"]).strip()
+    lang = "zh" if CHINESE.search(question) else "en"
+    return {"question": question, "answer": plain_number(row["solution"]), "lang": lang}
+
+
+def olympiadbench_from_hub(row: Row) -> dict[str, Any]:
+    """The answer is a list of one LaTeX text, without dollar signs and a closing full stop."""
+    final = row["final_answer"]
+    answer = final if isinstance(final, str) else ",".join(final)
+    return {**row, "answer": answer.replace("$", "").strip().rstrip(".").strip()}
+
+
+def mbpp_from_hub(row: Row) -> dict[str, Any]:
+    """The function asked for is the one of the solution that the tests call."""
+    return {
+        **row,
+        "task_id": f"mbpp_{row['task_id']}",
+        "canonical_solution": row["code"],
+        "entry_point": called_function(row["code"], row["test_list"]),
+    }
+
+
+def musr_from_hub(row: Row) -> dict[str, Any]:
+    """The choices are written as a Python list."""
+    choices = row["choices"]
+    return {**row, "choices": ast.literal_eval(choices) if isinstance(choices, str) else choices}
+
+
+def as_it_is(row: Row) -> dict[str, Any]:
+    """The Hub's columns are those of the normalised file."""
+    return dict(row)
+
+
+def maths(record: Row, *, problem_id: str) -> Problem:
+    """A question with one reference answer; other spellings of it in ``alt_answers``."""
+    return Problem(
+        id=problem_id,
+        question=record["question"].strip(),
+        answer=str(record["answer"]).strip(),
+        verifier="math",
+        alternatives=tuple(record.get("alt_answers") or ()),
+        tags=_tags(record, "level", "subject", "lang", "unit", "answer_type"),
+    )
+
+
+def humaneval(record: Row, *, problem_id: str) -> Problem:
+    """The question is the prompt itself (a signature and its docstring): a completion follows it.
+
+    The reference is a whole program: prompt and canonical solution.
+    """
+    name = record["entry_point"]
+    return Problem(
+        id=problem_id,
+        question=record["prompt"],
+        answer=record["prompt"] + record["canonical_solution"],
+        verifier="python_tests",
+        tests=f"{record['test'].strip()}\n\ncheck({name})\n",
+        entry_point=name,
+    )
+
+
+def mbpp(record: Row, *, problem_id: str) -> Problem:
+    """The question shows the tests, as is usual: the text alone does not fix name and arguments."""
+    tests = "\n".join(record["test_list"])
+    question = (
+        f"{record['prompt'].strip()}\n\nYour program must pass these tests:\n\n"
+        f"```python\n{tests}\n```"
+    )
+    return Problem(
+        id=problem_id,
+        question=question,
+        answer=record["canonical_solution"],
+        verifier="python_tests",
+        tests="\n".join([*(record.get("test_imports") or ()), tests]) + "\n",
+        entry_point=record["entry_point"],
+    )
+
+
+def musr(record: Row, *, problem_id: str) -> Problem:
+    """The story, the question, and the choices with their letters."""
+    choices = tuple(record["choices"])
+    return Problem(
+        id=problem_id,
+        question=with_choices(f"{record['narrative'].strip()}\n\n{record['question']}", choices),
+        answer=letter(int(record["answer_index"])),
+        verifier="choice",
+        choices=choices,
+    )
+
+
+def with_choices(question: str, choices: Sequence[str]) -> str:
+    """``question`` followed by the choices, one a line, and the request for a letter."""
+    options = "\n".join(f"{letter(i)}) {text}" for i, text in enumerate(choices))
+    return (
+        f"{question.strip()}\n\nPick one of the following choices and answer with its letter.\n"
+        f"{options}"
+    )
+
+
+def letter(index: int) -> str:
+    """The letter of the choice at ``index``, counted from 0."""
+    return chr(ord("A") + index)
+
+
+def plain_number(value: object) -> str:
+    """Text of an answer: whole numbers without a decimal point, leading zeros or degree sign."""
+    text = str(value).strip()
+    if re.fullmatch(r"-?\d+(?:\.0+)?(?:\^?\\circ|\^\{\\circ\})?", text):
+        return str(int(re.match(r"-?\d+", text).group()))  # type: ignore[union-attr]
+    return text
+
+
+def last_boxed(text: str) -> str | None:
+    r"""The inside of the last ``\boxed{...}`` of a reference solution, None when there is none.
+
+    For curated references alone: what a model wrote is read by ``verifiers.final_answer``.
+    """
+    start = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
+    if start < 0:
+        return None
+    bare = re.match(r"\\f?box(?:ed)?\s+([^\s${}]+)", text[start:])
+    if bare:
+        return bare.group(1)
+    opening, depth = text.find("{", start), 0
+    for i in range(opening, len(text)) if opening >= 0 else ():
+        depth += (text[i] == "{") - (text[i] == "}")
+        if depth == 0:
+            return text[opening + 1 : i].strip()
+    return None
+
+
+def called_function(code: str, tests: Sequence[str]) -> str:
+    """The last function defined in ``code`` that one of ``tests`` calls."""
+    defined = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+    called = {
+        node.func.id
+        for test in tests
+        for node in ast.walk(ast.parse(test))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    return [name for name in defined if name in called][-1]
+
+
+def _tags(record: Row, *names: str) -> dict[str, str]:
+    return {name: str(record[name]) for name in names if record.get(name) is not None}
