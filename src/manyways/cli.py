@@ -127,7 +127,7 @@ def problems_check(
     data_dir: DataOption = None,
 ) -> None:
     """Is every reference answer accepted by its own verifier, and a perturbed one rejected?"""
-    from manyways.stages.check_problems import check_problems
+    from manyways.stages.problems_commands import check_problems
 
     check_problems(name, data_dir=data_dir)
 

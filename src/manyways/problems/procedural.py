@@ -1,7 +1,7 @@
 """Procedural problems of reasoning-gym, offline and seeded: ``reasoning-gym:<task>?size=&seed=``.
 
-For nearly every task, problem number i under a seed is the same whatever the size. Other options go to the task's own
-configuration: ``reasoning-gym:chain_sum?size=200&seed=1&max_terms=3``.
+For nearly every task, problem number i under a seed is the same whatever the size. Other options
+go to the task's own configuration: ``reasoning-gym:chain_sum?size=200&seed=1&max_terms=3``.
 """
 
 import json

@@ -17,8 +17,8 @@ def verify(
 ) -> Verdict:
     """Correct when the scorer gives full marks to the final answer of ``text``.
 
-    ``problem.tests`` holds how to make the entry again (task, size, seed, settings, number): scorers read
-    facts of the entry that only its maker knows.
+    ``problem.tests`` holds how to make the entry again (task, size, seed, settings, number):
+    scorers read facts of the entry that only its maker knows.
     """
     found = extract(text, policy=policy, form=form)
     if found is None:

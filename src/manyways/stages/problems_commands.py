@@ -1,0 +1,201 @@
+"""``manyways problems list | show | check | overlap``: look at problem sets before using them."""
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from manyways.errors import DataError
+from manyways.heuristics.prompts import PromptFormat
+from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
+from manyways.problems.asking import instruction_for
+from manyways.problems.normalised import find
+from manyways.problems.overlap import OverlapReport, overlap, repeats
+from manyways.problems.spec import specs
+from manyways.progress import say
+from manyways.records import Problem
+from manyways.verifiers.judge import Judge
+from manyways.verifiers.selfcheck import SetCheck, check_set, in_format
+
+LISTED = 20
+BENCHMARKS = (
+    "math500/test", "aime24/test", "aime25/test", "amc23/test", "minerva/test",
+    "olympiadbench/test", "gsm8k/test", "humaneval/test", "mbpp/test",
+)  # fmt: skip
+"""What ``overlap`` compares with when no evaluation set is named."""
+
+
+def list_problem_sets(*, data_dir: Path | None = None) -> None:
+    """Print every published split with its count, verifier, Hub id and presence in the folder."""
+    table = _table("set", "rows", "verifier", "here", "Hugging Face Hub")
+    for spec in specs():
+        for name, split in spec.splits.items():
+            here = "-" if data_dir is None else "yes" if find(data_dir, split.stem) else "no"
+            hub = spec.hub_id + (f" ({spec.hub_config})" if spec.hub_config else "")
+            table.add_row(f"{spec.name}/{name}", str(split.rows), spec.verifier, here, hub)
+    _print(table)
+    named = {spec.name for spec in specs()}
+    others = ", ".join(name for name in PROBLEM_SETS if name not in named)
+    say(
+        f"Also: {others} (pocket/SPLIT, file:PATH?question=COLUMN&answer=COLUMN, "
+        "hub:OWNER/NAME?split=SPLIT, reasoning-gym:TASK?size=200&seed=1). Repeats among the rows "
+        "of dapo-math-17k become one problem, and only English ones are taken without ?lang=."
+    )
+
+
+def show_problems(
+    name: str, *, data_dir: Path | None = None, revision: str | None = None, number: int = 0
+) -> None:
+    """Print a set's provenance and one of its problems: prompt, reference, verdict on it.
+
+    Raises DataError when the set has no problem with this number (counted from 0).
+    """
+    loaded = load_set(name, data_dir=data_dir, revision=revision)
+    if not 0 <= number < loaded.total:
+        raise DataError(f"'{name}' has problems 0 to {loaded.total - 1}, not {number}.")
+    problem = loaded.problems[number]
+    prompts = PromptFormat()
+    asked = PromptFormat(instruction=instruction_for(problem, prompts.instruction))
+    _print_provenance(loaded)
+    print(f"\n{problem.id}   {_facts(problem)}")
+    for message in asked.plain(problem.question):
+        print(f"\n-- prompt, as {message.role} --\n{message.content}")
+    print(f"\n-- reference answer --\n{problem.answer}")
+    with Judge(workers=1) as judge:
+        verdict = judge.verdicts([(problem, in_format(problem, problem.answer))])[0]
+    console.print(
+        "\n-- the verifier on the reference, as an attempt would write it --", style="bold"
+    )
+    said = verdict.status + (f" by {verdict.rule}" if verdict.rule else "")
+    console.print(f"{said} {verdict.reason}".strip(), markup=False, highlight=False)
+
+
+def check_problems(
+    name: str, *, data_dir: Path | None = None, revision: str | None = None, workers: int = 2
+) -> SetCheck:
+    """Check a set: provenance, repeated questions, every reference against its own verifier.
+
+    Returns the checks of the references.
+
+    Raises DataError when a reference is not accepted by its own verifier, after printing them all.
+    A perturbed reference that is accepted too is printed and does not fail the set: a few
+    references (``N=n``) have no perturbation that is certainly wrong.
+    """
+    loaded = load_set(name, data_dir=data_dir, revision=revision)
+    _print_provenance(loaded)
+    _print_repeats(repeats(loaded.problems))
+    with Judge(workers=workers) as judge:
+        check = check_set(loaded.problems, judge)
+    table = _table("references", "count")
+    table.add_row("problems", str(check.problems))
+    table.add_row("accepted by their own verifier", str(check.accepted))
+    table.add_row("rejected when perturbed", str(check.rejected))
+    _print(table)
+    _print_failures(check, {problem.id: problem for problem in loaded.problems})
+    refused = [failure.problem_id for failure in check.failures if not failure.accepted]
+    if refused:
+        raise DataError(
+            f"{len(refused)} of {check.problems} references in '{name}' are not accepted by their "
+            f"own verifier: every attempt at them would count as wrong. First: {refused[0]}."
+        )
+    return check
+
+
+def compare_problems(
+    train: str, evals: Sequence[str] = (), *, data_dir: Path | None = None, pairs: int = LISTED
+) -> OverlapReport:
+    """Print which problems of ``train`` occur in the evaluation sets, exactly or nearly.
+
+    evals: names of sets; the published benchmarks (``BENCHMARKS``) when none is given.
+    pairs: how many pairs to print in full.
+    """
+    problems = load_set(train, data_dir=data_dir).problems
+    wanted = {
+        name: load_set(name, data_dir=data_dir).problems
+        for name in evals or [name for name in BENCHMARKS if name != train]
+    }
+    report = overlap(problems, wanted)
+    table = _table("evaluation set", "problems", "exact", "near")
+    for name, size, exact, near in report.counts():
+        table.add_row(name, str(size), str(exact), str(near))
+    table.caption = f"problems of {train} ({report.train_size}) found in each"
+    _print(table)
+    questions = {p.id: p.question for group in (problems, *wanted.values()) for p in group}
+    for pair in report.pairs[:pairs]:
+        head = f"{pair.train_id} = {pair.eval_id}  ({pair.kind}, {pair.share:.0%})"
+        texts = (questions[pair.train_id], questions[pair.eval_id])
+        print(f"{head}\n{_beside(*texts)}")
+    say(
+        f"{len(report.train_ids)} of {report.train_size} problems of {train} overlap"
+        + (f"; the first {pairs} pairs are shown." if len(report.pairs) > pairs else ".")
+    )
+    return report
+
+
+def _print_provenance(loaded: ProblemSet) -> None:
+    table = _table("problem set", loaded.name)
+    table.add_row("problems", str(loaded.total))
+    table.add_row("from", loaded.origin)
+    table.add_row("commit", loaded.commit or "not known")
+    for spec in specs():
+        if spec.name == split_name(loaded.name)[0]:
+            table.add_row("what", spec.title)
+            table.add_row("licence", spec.licence)
+    table.add_row("content fingerprint", loaded.fingerprint)
+    kinds = Counter(problem.verifier for problem in loaded.problems)
+    table.add_row("verifier", ", ".join(f"{name} ({n})" for name, n in kinds.items()))
+    _print(table)
+
+
+def _print_repeats(groups: Sequence[Sequence[Problem]]) -> None:
+    if not groups:
+        say("no question occurs twice.")
+        return
+    table = _table("repeated question", "answers")
+    for group in groups[:LISTED]:
+        answers = sorted({problem.answer for problem in group})
+        table.add_row(", ".join(p.id for p in group), " | ".join(a[:40] for a in answers))
+    _print(table)
+    contradicting = sum(len({problem.answer for problem in group}) > 1 for group in groups)
+    say(f"{len(groups)} questions occur more than once, {contradicting} with different answers.")
+
+
+def _print_failures(check: SetCheck, problems: dict[str, Problem]) -> None:
+    if not check.failures:
+        return
+    table = _table("problem", "reference", "reason")
+    for failure in check.failures:
+        answer = problems[failure.problem_id].answer
+        shown = answer if len(answer) <= 60 else f"{answer[:57]}..."
+        table.add_row(failure.problem_id, shown, failure.reason)
+    _print(table)
+
+
+def _facts(problem: Problem) -> str:
+    tags = ", ".join(f"{key} {value}" for key, value in problem.tags.items())
+    return f"verifier {problem.verifier}" + (f"; {tags}" if tags else "")
+
+
+def _beside(left: str, right: str) -> str:
+    """Both texts when they differ, around the first difference."""
+    a, b = " ".join(left.split()), " ".join(right.split())
+    if a == b:
+        return f"    {a[:160]}"
+    match = difflib.SequenceMatcher(a=a, b=b, autojunk=False).get_matching_blocks()[0]
+    start = max(0, (match.size if match.a == 0 and match.b == 0 else 0) - 60)
+    return f"    ...{a[start : start + 160]}\n    ...{b[start : start + 160]}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print(table: Table) -> None:
+    """To standard output: these tables are the result of the command."""
+    Console(markup=False, highlight=False).print(table)
