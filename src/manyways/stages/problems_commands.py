@@ -66,11 +66,8 @@ def show_problems(
     print(f"\n-- reference answer --\n{problem.answer}")
     with Judge(workers=1) as judge:
         verdict = judge.verdicts([(problem, in_format(problem, problem.answer))])[0]
-    console.print(
-        "\n-- the verifier on the reference, as an attempt would write it --", style="bold"
-    )
-    said = verdict.status + (f" by {verdict.rule}" if verdict.rule else "")
-    console.print(f"{said} {verdict.reason}".strip(), markup=False, highlight=False)
+    said = verdict.status + (f" by {verdict.rule}" if verdict.rule else f" {verdict.reason}")
+    print(f"\n-- the verifier on the reference, as an attempt would write it --\n{said}")
 
 
 def check_problems(
