@@ -14,6 +14,7 @@ from manyways.records import Exemplar, Heuristic
 PACKS: dict[str, str] = {
     "polya": "package:manyways.heuristics/polya.toml",
     "code": "package:manyways.heuristics/code.toml",
+    "narrative": "package:manyways.heuristics/narrative.toml",
     "pocket": "package:manyways.pocket/heuristics.toml",
 }
 """name -> where the pack's TOML file is; a recipe may name a ``.toml`` path instead."""
