@@ -160,31 +160,42 @@ def four_cells(arms: Sequence[str]) -> Iterator[results.FourCells]:
 
 
 def paired_rows(arms: Sequence[str]) -> Iterator[results.PairedRow]:
-    rl = [f"{arm}/rl" for arm in arms]
-    pairs = [(a, b) for a in reversed(rl) for b in rl if rl.index(a) > rl.index(b)]
+    trained = [arm for arm in arms if arm != "vanilla"]
+    pairs = [(f"{arm}/rl", "vanilla/rl") for arm in trained if "vanilla" in arms]
+    pairs += [(f"{arm}/rl", "base") for arm in arms]
+    pairs += [(f"{arm}/mid", "base") for arm in trained]
+    pairs += [("heuristics-8/rl", "star/rl")] if {"heuristics-8", "star"} <= set(arms) else []
     for a, b in pairs:
-        for benchmark in (*BENCHMARKS, "mean"):
-            for k in KS:
-                value = pass_value(a.split("/")[0], "rl", benchmark, k) - pass_value(
-                    b.split("/")[0], "rl", benchmark, k
-                )
+        for benchmark in ("mean", *BENCHMARKS):
+            for k in (KS[0], KS[-1]):
+                value = value_of(a, benchmark, k) - value_of(b, benchmark, k)
                 yield results.PairedRow(
                     a=a, b=b, benchmark=benchmark, k=k, p=0.0004 if value > 0.05 else 0.31,
                     difference=Score(
                         name="difference", value=value, low=value - 0.045, high=value + 0.045, n=120
                     ),
+                    seeds=Score(
+                        name="over seeds", value=value, low=value - 0.09, high=value + 0.09, n=3
+                    ),
                 )  # fmt: skip
+
+
+def value_of(checkpoint: str, benchmark: str, k: int) -> float:
+    if checkpoint == "base":
+        return pass_value("base", "base", benchmark, k)
+    arm, phase = checkpoint.split("/")
+    return pass_value(arm, "rl" if phase == "rl" else "mid", benchmark, k)
 
 
 def composition_rows(arms: Sequence[str]) -> Iterator[results.CompositionRow]:
     spots: list[tuple[str, str, Phase, str, float]] = [
-        ("base", "base", "base", benchmark, 0.01) for benchmark in BENCHMARKS
+        ("base", "base", "base", benchmark, 0.01) for benchmark in (*BENCHMARKS, "all")
     ]
     for arm in arms:
         many = arm.startswith("heuristics")
         if many:
             spots.append((f"{arm}/mid", arm, "mid", "seed data", 0.0))
-        for benchmark in BENCHMARKS:
+        for benchmark in (*BENCHMARKS, "all"):
             if arm != "vanilla":
                 spots.append((f"{arm}/mid", arm, "mid", benchmark, 0.22 if many else 0.02))
             spots.append((f"{arm}/rl", arm, "rl", benchmark, 0.47 if many else 0.01))
@@ -206,8 +217,10 @@ def composition_row(
     }  # fmt: skip
     return results.CompositionRow(
         checkpoint=name, arm=arm, phase=phase, benchmark=benchmark,
-        composed=score("composed", composed, 1920),
-        switch=score("switch", composed * 0.8, 1800) if composed else None,
+        composed=score("composed", composed, 360),
+        solutions=5760,
+        composed_correct=score("composed", min(composed * 1.2, 1.0), 300),
+        switch=score("switch", composed * 0.8, 350) if composed else None,
         effective=6.4 if many else 1.4, shares={**shares, "direct": 1 - total},
         pairs={pair: n for pair, n in pairs.items() if n},
         drift=Score(name="drift", value=0.021, low=0.012, high=0.03, n=120) if many else None,
@@ -222,17 +235,18 @@ def yield_rows(rng: Random) -> Iterator[results.YieldRow]:
         yield results.YieldRow(
             heuristic=heuristic, name=name, attempts=1600, correct=correct, no_answer=60,
             undecided=8, truncated=40, kept=kept, problems=round(correct / 4.2), tokens=1600 * 70,
+            adherence=0.92,
             dropped={**drops, DROPS[2]: correct - kept - sum(drops.values())},
         )  # fmt: skip
 
 
 def diversity_rows() -> Iterator[results.DiversityRow]:
     for what, value in (
-        ("solutions of star", 6.2), ("solutions of heuristics-8", 13.8),
-        ("base on pocket/test", 6.6), ("heuristics-8 after RL on pocket/test", 11.9),
+        ("data of star", 6.2), ("data of heuristics-8", 13.8),
+        ("attempts of base", 6.6), ("attempts of heuristics-8/rl", 11.9),
     ):  # fmt: skip
         yield results.DiversityRow(
-            what=what, texts=812, distinct_3=0.34, embedder="hashed word 3-grams, 512 dimensions",
+            what=what, texts=812, distinct_3=0.34, embedder="words and word pairs, 256 dimensions",
             vendi=Score(name="vendi", value=value, low=value - 0.4, high=value + 0.4, n=812),
         )  # fmt: skip
 
@@ -343,23 +357,25 @@ def explorer_text(
 
 
 def findings() -> Iterator[results.Finding]:
-    yield results.Finding(
-        kind="main",
-        sentence="Yes, here: after RL, heuristics-8 solves 13.5 points more of the problems at the "
-        "first attempt than RL alone (95% interval 9.0 to 18.0, n = 360 problems), and keeps its "
-        "lead at 16 attempts.",
-    )
-    yield results.Finding(
-        kind="mechanism",
-        sentence="47.0% of its solutions on pocket/test combine two or more heuristics after RL "
-        "(44.8 to 49.2), 22.0% before RL, 1.0% in the base model.",
-    )
-    yield results.Finding(
-        kind="data", sentence="1,108 solutions of 400 problems were kept, 2.8 ways per problem."
-    )
-    yield results.Finding(
-        kind="training", sentence="70% of groups gave a gradient at the start of RL, 52% for star."
-    )
-    yield results.Finding(
-        kind="caution", sentence="pass@16 of star after RL is below that of the base model."
-    )
+    said = {
+        "main": (
+            "Yes: RL after learning many ways (heuristics-8) beats RL alone (vanilla): at pass@1 "
+            "0.45 against 0.34, difference +0.11 [+0.06, +0.15]; at pass@16 0.69 against 0.51, "
+            "difference +0.18 [+0.14, +0.23] (n = 360 problems, mean over 3 benchmarks, 3 seeds; "
+            "brackets are 95% intervals).",
+            "RL alone against the untouched base: higher at pass@1 0.34 against 0.30, difference "
+            "+0.05 [+0.01, +0.09]; no difference found at pass@16.",
+            "Mid-training alone (heuristics-8, before RL) against the base: higher at pass@16.",
+        ),
+        "mechanism": (
+            "Composition rate of heuristics-8, before and after RL: 0.22 [0.18, 0.26], 0.47 "
+            "[0.42, 0.52]: rose (beside it: base 0.01 [0.00, 0.02], vanilla/rl 0.01 [0.00, 0.02]).",
+            "Switch rate of heuristics-8 before RL: 0.18 [0.14, 0.22].",
+        ),
+        "data": ("The pool: 12800 attempts under 8 heuristics, 29% of them correct, 923 kept.",),
+        "training": ("RL of star: mean reward 0.31 in the first and 0.38 in the last fifth.",),
+        "caution": ("27 paired comparisons were made on mean and 11 found a difference.",),
+    }
+    for kind, sentences in said.items():
+        for sentence in sentences:
+            yield results.Finding(kind=kind, sentence=sentence)  # type: ignore[arg-type]

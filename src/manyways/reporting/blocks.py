@@ -1,5 +1,6 @@
 """What a report is made of: sections of blocks. The page and the Markdown print the same blocks."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
@@ -18,7 +19,7 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
-    """A number with its interval. Example: ``Figure(value="53.1%", interval="48.2 to 58.0")``."""
+    """A number with its interval. Example: ``Figure(value="0.53", interval="0.48, 0.58")``."""
 
     value: str
     interval: str
@@ -49,9 +50,12 @@ class Table:
         return tuple(bool(column) and all(map(_is_number, column)) for column in columns)
 
 
+_NUMBER = re.compile(r"[<+−-]?[\d,.]*( ?(%|s|h|min|[\d, ]+))*|–")
+
+
 def _is_number(cell: Cell) -> bool:
     return isinstance(cell, Figure) or (
-        isinstance(cell, str) and cell.lstrip("+-−<")[:1] in {*"0123456789", "–", ""}
+        isinstance(cell, str) and _NUMBER.fullmatch(cell) is not None
     )
 
 
@@ -71,7 +75,7 @@ class Chart:
 class Key:
     """One entry of a legend, which switches the traces whose ``meta[group]`` is ``name``."""
 
-    group: Literal["arm", "phase", "k", "band"]
+    group: Literal["arm", "phase", "k", "band", "stack"]
     name: str
     label: str
     colour: str

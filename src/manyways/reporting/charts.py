@@ -17,7 +17,8 @@ Trace = dict[str, object]
 ROW = 42
 """Height in pixels of one labelled row."""
 
-SHARE_AXIS: Mapping[str, object] = {"tickformat": ".0%", "hoverformat": ".1%"}
+SHARE_AXIS: Mapping[str, object] = {"hoverformat": ".3f"}
+"""Shares are written as the findings write them: between 0 and 1."""
 
 
 def safe(text: str) -> str:
@@ -56,10 +57,10 @@ def height_of(rows: Sequence[Row]) -> int:
     return round(ROW * sum(1.0 if row.marks else 0.7 for row in rows)) + 58
 
 
-def intervals(rows: Sequence[Row], *, share: bool = True, zero: bool = False, axis: str) -> Spec:
+def intervals(rows: Sequence[Row], *, zero: bool = False, axis: str) -> Spec:
     """Dots with their intervals, each line labelled above itself so that it fits a phone.
 
-    share: values are shares, shown in per cent. zero: draw a line at no difference.
+    zero: draw a line at no difference.
     """
     places, bottom = [], 0.0
     for row in rows:
@@ -77,7 +78,6 @@ def intervals(rows: Sequence[Row], *, share: bool = True, zero: bool = False, ax
         annotations=labels,
         yaxis={"visible": False, "range": [bottom + 0.45, 0.25], "fixedrange": True},
         xaxis={
-            **(SHARE_AXIS if share else {}),
             "title": {"text": axis},
             "zeroline": zero,
             "zerolinewidth": 2,
@@ -197,7 +197,7 @@ def _band(line: Line) -> list[Trace]:
 
 
 def _curve(line: Line, share: bool) -> Trace:
-    form = ":.1%" if share else ":.3~g"
+    form = ":.3f" if share else ":.3~g"
     return {
         "type": "scatter",
         "mode": "lines+markers" if line.symbol else "lines",

@@ -31,6 +31,7 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str, links: Sequ
             "y": [safe(label) for label in labels],
             "x": list(stack.values),
             "customdata": list(links),
+            "meta": {"stack": stack.name},
             "marker": {
                 "color": stack.colour,
                 "pattern": {
@@ -48,9 +49,7 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str, links: Sequ
         traces,
         barmode="stack",
         bargap=0.35,
-        margin={"l": 8, "r": 14, "t": 34 if len(stacks) > 1 else 8, "b": 44},
-        showlegend=len(stacks) > 1,
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        margin={"l": 8, "r": 14, "t": 8, "b": 44},
         yaxis={"autorange": "reversed", "automargin": True, "ticks": "", "showgrid": False},
         xaxis={"title": {"text": axis}, "zeroline": False},
     )
@@ -100,7 +99,7 @@ def _movement(row: Phases, place: int) -> Trace:
         },
         "text": [safe(phase) for phase in row.values],
         "customdata": [row.link] * len(shares),
-        "hovertemplate": f"{safe(row.label)}<br>%{{text}}: %{{x:.1%}}<extra></extra>",
+        "hovertemplate": f"{safe(row.label)}<br>%{{text}}: %{{x:.3f}}<extra></extra>",
     }
 
 

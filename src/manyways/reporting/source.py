@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from manyways import results
 from manyways.recipe import Recipe
@@ -75,7 +75,7 @@ class Source:
     def mechanism(self) -> str:
         """The benchmark on which the use of heuristics is shown."""
         names = [row.benchmark for row in self.composition if row.benchmark != SEED_DATA]
-        return self.headline if self.headline in names else (names or [""])[0]
+        return next((name for name in ("all", self.headline) if name in names), (names or [""])[0])
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
@@ -124,7 +124,7 @@ class Source:
 def load_source(root: Path) -> Source:
     """Read a run folder. Raises RunDirError when ``root`` is none."""
     run = open_for_reading(root)
-    tables = {
+    tables: dict[str, Any] = {
         "yields" if stem == "yield" else stem: read_rows(run.path("7-tables", f"{stem}.json"), row)
         for stem, row in results.TABLES.items()
     }

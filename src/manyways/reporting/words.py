@@ -34,12 +34,8 @@ def duration(seconds: float) -> str:
 
 
 def rate(score: Score | None) -> Figure | str:
-    """A share in per cent with its interval."""
-    if score is None:
-        return NONE
-    return Figure(
-        value=percent(score.value), interval=f"{100 * score.low:.1f} to {100 * score.high:.1f}"
-    )
+    """A score in [0, 1] with its interval, as the findings write it."""
+    return quantity(score)
 
 
 def quantity(score: Score | None, digits: int = 2) -> Figure | str:
@@ -47,15 +43,15 @@ def quantity(score: Score | None, digits: int = 2) -> Figure | str:
     if score is None:
         return NONE
     low, high = number(score.low, digits), number(score.high, digits)
-    return Figure(value=number(score.value, digits), interval=f"{low} to {high}")
+    return Figure(value=number(score.value, digits), interval=f"{low}, {high}")
 
 
-def points(score: Score) -> Figure:
-    """A difference of shares in percentage points, signed."""
-    value, low, high = (
-        f"{100 * v:+.1f}".replace("-", "−") for v in (score.value, score.low, score.high)
-    )
-    return Figure(value=value, interval=f"{low} to {high}")
+def difference(score: Score | None) -> Figure | str:
+    """A signed difference with its interval."""
+    if score is None:
+        return NONE
+    value, low, high = (f"{v:+.2f}".replace("-", "−") for v in (score.value, score.low, score.high))
+    return Figure(value=value, interval=f"{low}, {high}")
 
 
 def p_value(p: float) -> str:

@@ -140,7 +140,7 @@
       const right = entry.matching.filter((text) => text.status === "correct").length;
       const ways = new Set(entry.matching.filter((text) => text.status === "correct").flatMap((text) => [...text.shown]));
       const dots = [...ways].map((heuristic) => paint(make("span", { class: "dot", title: nameOf(heuristic) }), heuristic));
-      entry.tally.replaceChildren(`${entry.matching.length} texts, ${right} ✓`, make("span", { class: "dots", role: "img", "aria-label": `heuristics in correct texts: ${[...ways].map(nameOf).join(", ") || "none"}` }, ...dots));
+      entry.tally.replaceChildren(`${entry.matching.length} ${entry.matching.length === 1 ? "text" : "texts"}, ${right} ✓`, make("span", { class: "dots", role: "img", "aria-label": `heuristics in correct texts: ${[...ways].map(nameOf).join(", ") || "none"}` }, ...dots));
       if (only) entry.item.open = entry.problem.id === only;
       render(entry);
     }
@@ -160,13 +160,17 @@
     }
     apply(asked.get("problem") ?? "");
     document.getElementById("explorer").scrollIntoView();
-    document.getElementById("explorer-filters").elements.query.focus({ preventScroll: true });
+    count.focus({ preventScroll: true });
   }
 
   form.addEventListener("input", () => apply());
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(() => apply()));
   window.addEventListener("hashchange", follow);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#explorer?']");
+    if (link && link.getAttribute("href") === location.hash) follow(); // the address does not change
+  });
   apply();
   follow();
 })();

@@ -28,6 +28,7 @@
     const ink = printing ? "#111111" : style.getPropertyValue("--ink").trim();
     const line = printing ? "#cfd5dc" : style.getPropertyValue("--line").trim();
     const muted = printing ? "#4a5561" : style.getPropertyValue("--muted").trim();
+    const page = printing ? "#ffffff" : style.getPropertyValue("--page").trim();
     const card = printing ? "#ffffff" : style.getPropertyValue("--card").trim();
     const axis = (given) => ({
       gridcolor: line, linecolor: line, zerolinecolor: muted, tickfont: { color: muted, size: 12 }, fixedrange: true,
@@ -37,7 +38,8 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false,
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: ink },
       hoverlabel: { bgcolor: card, bordercolor: line, font: { color: ink } },
-      ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+      ...layout, annotations: layout.annotations?.map((label) => ({ bgcolor: page, borderpad: 0, ...label })),
+      xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
     };
   }
 
@@ -52,11 +54,22 @@
     const traces = recolour(data).map((trace) => ({
       ...trace, visible: !off.some(([group, name]) => trace.meta?.[group] === name),
     }));
-    const size = printing ? { width: element.closest(".grid").matches(".count-1") || element.closest(".wide") ? 690 : 340, autosize: false } : { autosize: true };
+    const paper = element.closest(".grid.count-1, .wide") ? 690 : 340; // pixels, as in print.css
+    const size = printing ? { width: paper, height: element.clientHeight, autosize: false } : { autosize: true };
+    if ((printing ? paper : element.clientWidth) < 480) shorten(traces);
+    const sankey = traces.some(({ type }) => type === "sankey");
+    if (sankey) Plotly.purge(element); // it would fade from the old theme into the new one, also on paper
     const first = waiting.delete(element);
     Plotly.react(element, traces, { ...themed(recolour(layout)), ...size }, { responsive: true, displayModeBar: false });
     if (first) element.on("plotly_click", (event) => follow(event.points[0]));
     root.dataset.waiting = waiting.size;
+  }
+
+  // Names at both sides of a narrow Sankey diagram would run into each other.
+  function shorten(traces) {
+    for (const { node } of traces.filter(({ type }) => type === "sankey")) {
+      node.label = node.label.map((name) => (name.length > 15 ? `${name.slice(0, 14)}…` : name));
+    }
   }
 
   function follow(point) {
@@ -89,7 +102,8 @@
     svg.setAttribute("width", 24); svg.setAttribute("height", 14);
     const openOnly = element.closest(".key").dataset.group !== "arm" && symbol;
     if (!openOnly) add("line", { x1: 0, x2: 24, y1: 7, y2: 7, "stroke-dasharray": dashes });
-    if (symbol === "band") add("rect", { x: 2, y: 2, width: 20, height: 10, fill: stroke, "fill-opacity": 0.25, "stroke-width": 0 });
+    if (symbol === "bar") add("rect", { x: 6, y: 1, width: 12, height: 12, fill: stroke, "stroke-width": 0 });
+    else if (symbol === "band") add("rect", { x: 2, y: 2, width: 20, height: 10, fill: stroke, "fill-opacity": 0.25, "stroke-width": 0 });
     else if (shapes[symbol]) add(...shapes[symbol]);
     element.replaceChildren(svg);
   }
@@ -125,14 +139,12 @@
   });
   window.addEventListener("beforeprint", () => {
     printing = true;
-    document.querySelectorAll("details.fold").forEach((fold) => { fold.dataset.was = fold.open; fold.open = true; });
     elements.forEach(draw);
     document.querySelectorAll(".swatch").forEach(swatch);
     document.dispatchEvent(new CustomEvent("themechange"));
   });
   window.addEventListener("afterprint", () => {
     printing = false;
-    document.querySelectorAll("details.fold").forEach((fold) => { fold.open = fold.dataset.was === "true"; });
     repaint();
   });
   const watcher = new IntersectionObserver((entries) => {

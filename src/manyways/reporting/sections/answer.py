@@ -24,6 +24,9 @@ def section(source: Source) -> Section:
             _table(source, rows),
             Charts(charts=(_chart(source, rows),), legend=_legend(source)),
         ]
+    more = tuple(f.sentence for f in source.findings if f.kind == "main")[1:]
+    if more:
+        blocks.append(Note(kind="finding", sentences=more))
     return Section(id="answer", title=QUESTION, intro=answer(source), blocks=tuple(blocks))
 
 
@@ -49,12 +52,12 @@ def answer(source: Source) -> str:
 
 
 def _stops(source: Source) -> tuple[str, ...]:
-    """What did not come to its end, each as a sentence."""
-    return tuple(
-        f"{row.arm}, seed {row.seed}: {row.outcome}"
-        for row in source.arms
-        if row.outcome != "complete"
-    )
+    """What did not come to its end, each outcome as one sentence."""
+    stopped: dict[str, list[str]] = {}
+    for row in source.arms:
+        if row.outcome != "complete":
+            stopped.setdefault(row.outcome, []).append(f"{row.arm} (seed {row.seed})")
+    return tuple(f"{words.listing(lines)}: {outcome}" for outcome, lines in stopped.items())
 
 
 Cell = tuple[str, str, Phase]
@@ -126,7 +129,7 @@ def _chart(source: Source, rows: list[tuple[Cell, dict[int, Score]]]) -> Chart:
         title=f"The same, drawn: {' and '.join(f'pass@{k}' for k in source.ends)}",
         alt="Dots with 95% intervals: " + "; ".join(
             f"{label}: "
-            + ", ".join(f"pass@{k} {words.percent(score.value)}" for k, score in scores.items())
+            + ", ".join(f"pass@{k} {words.number(score.value)}" for k, score in scores.items())
             for (label, _, _), scores in rows
         ),
         spec=charts.intervals(lines, axis="share of problems solved"),
@@ -149,4 +152,4 @@ def _legend(source: Source) -> tuple[Key, ...]:
 
 def benchmark_words(name: str) -> str:
     """The name of a benchmark within a sentence."""
-    return "the mean of all benchmarks" if name == "mean" else name
+    return {"mean": "the mean of all benchmarks", "all": "all benchmarks together"}.get(name, name)

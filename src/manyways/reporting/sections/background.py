@@ -125,18 +125,15 @@ def _standing(source: Source) -> tuple[str, ...]:
         if recipe.midtrain.steps
         else f"{recipe.midtrain.epochs:g} epochs"
     )
-    seeds = (
-        "One training seed: the intervals cover the choice of problems, not the luck of training."
-        if len(recipe.seeds) == 1
-        else f"{len(recipe.seeds)} training seeds are few: the luck of training is known roughly."
-    )
     return (
         f"These results are about {recipe.model.path} on "
-        f"{words.listing(recipe.evaluate.benchmarks)}; they do not show what another model or other problems would do.",
-        seeds,
-        f"Every arm was mid-trained for {length}, so arms with fewer examples saw each more often."
+        f"{words.listing(recipe.evaluate.benchmarks)}; they do "
+        "not show what another model or other problems would do.",
+        f"{words.plural(len(recipe.seeds), 'training seed')}: the luck of training is known only as far "
+        "as the seeds differ.",
+        f"Every arm is mid-trained for {length}, so arms with fewer examples see each more often."
         if recipe.midtrain.steps
-        else f"Every arm was mid-trained for {length}, so arms with more examples took more steps.",
+        else f"Every arm is mid-trained for {length}, so arms with more examples take more steps.",
         f"Steps are labelled by '{recipe.heuristics.labeller}'; its errors enter every composition "
         "and switch rate.",
     )

@@ -1,102 +1,120 @@
 """Paired differences: two checkpoints on the same problems."""
 
-from manyways.records import Score
+from collections.abc import Iterator
+
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import Source
 from manyways.results import PairedRow
+from manyways.run_dir import benchmark_slug
 
 
 def blocks(source: Source) -> list[Block]:
-    """A forest plot of the smallest and largest k, and the table of every k."""
-    ks = sorted({row.k for row in source.paired})
-    ends = (ks[0], ks[-1])
-    lines: list[charts.Row] = []
-    for (a, b), rows in _by_pair(source.paired).items():
-        lines.append(charts.Row(label=f"{words.checkpoint_label(a)} − {words.checkpoint_label(b)}"))
-        lines += [_forest_row(source, rows, benchmark, ends) for benchmark in _benchmarks(rows)]
-    chart = Chart(
-        id="paired",
-        title="Differences on the same problems",
-        alt="Paired differences: " + "; ".join(
-            f"{row.a} minus {row.b} on {row.benchmark}, pass@{row.k}: "
-            f"{words.points(row.difference)} points"
-            for row in source.paired if row.k in ends
-        ),
-        spec=charts.intervals(
-            lines,
-            share=False,
-            zero=True,
-            axis="percentage points; right of zero: the first is better",
-        ),
-        height=charts.height_of(lines),
-        note="An interval that crosses zero: no difference was found.",
-    )  # fmt: skip
-    keys = tuple(
-        Key(group="k", name=str(k), label=f"pass@{k}", colour=palette.INK[0], symbol=marker)
-        for k, marker in dict(zip(ends, ("circle", "diamond-open"), strict=True)).items()
-    )
+    """Every pair on the headline benchmark, the main pair on each benchmark, and the table."""
     heading = Heading(
         title="Paired differences",
         text="Each pair of checkpoints is compared on the same problems, which removes the luck of "
-        "easy and hard problems.",
+        "easy and hard problems. An interval that holds zero: no difference was found.",
     )
-    return [heading, Charts(charts=(chart,), legend=keys, wide=True), _paired_table(source)]
-
-
-def _by_pair(rows: list[PairedRow]) -> dict[tuple[str, str], list[PairedRow]]:
-    pairs: dict[tuple[str, str], list[PairedRow]] = {}
-    for row in rows:
-        pairs.setdefault((row.a, row.b), []).append(row)
-    return pairs
-
-
-def _benchmarks(rows: list[PairedRow]) -> list[str]:
-    names = dict.fromkeys(row.benchmark for row in rows)
-    return sorted(names, key=lambda name: name != "mean")
-
-
-def _forest_row(
-    source: Source, rows: list[PairedRow], benchmark: str, ends: tuple[int, int]
-) -> charts.Row:
-    arm = rows[0].a.split("/")[0]
-    marks = tuple(
-        charts.Mark(
-            score=_in_points(row.difference),
-            colour=source.arm_colour(arm),
-            words=f"pass@{row.k}: {words.points(row.difference)} points, "
-            f"p = {words.p_value(row.p)}",
-            symbol="circle" if row.k == ends[0] else "diamond-open",
-            meta={"k": str(row.k)},
+    keys = tuple(
+        Key(
+            group="k",
+            name=str(k),
+            label=f"pass@{k}",
+            colour=palette.INK[0],
+            symbol=_symbol(source, k),
         )
-        for row in sorted(rows, key=lambda row: row.k)
-        if row.benchmark == benchmark and row.k in ends
+        for k in _ends(source)
     )
-    return charts.Row(label=benchmark_words(benchmark), marks=marks)
+    figures = Charts(charts=tuple(_charts(source)), legend=keys)
+    return [heading, figures, _table(source)]
 
 
-def _in_points(score: Score) -> Score:
-    value, low, high = (100 * v for v in (score.value, score.low, score.high))
-    return Score(name=score.name, value=value, low=low, high=high, n=score.n)
+def _ends(source: Source) -> tuple[int, ...]:
+    ks = {row.k for row in source.paired}
+    return tuple(sorted({min(ks), max(ks)}))
 
 
-def _paired_table(source: Source) -> Table:
+def _symbol(source: Source, k: int) -> str:
+    return "circle" if k == _ends(source)[0] else "diamond-open"
+
+
+def _charts(source: Source) -> Iterator[Chart]:
+    pairs = list(dict.fromkeys((row.a, row.b) for row in source.paired))
+    names = list(dict.fromkeys(row.benchmark for row in source.paired))
+    headline = source.headline if source.headline in names else names[0]
+    yield _forest(
+        source,
+        title=f"Every pair, on {benchmark_words(headline)}",
+        rows={_pair(a, b): _select(source, a, b, headline) for a, b in pairs},
+    )
+    main = (f"{source.main_arm}/rl", "vanilla/rl")
+    if main in pairs and len(names) > 1:
+        yield _forest(
+            source,
+            title=f"{_pair(*main)}, on each benchmark",
+            rows={benchmark_words(name): _select(source, *main, name) for name in names},
+        )
+
+
+def _pair(a: str, b: str) -> str:
+    return f"{words.checkpoint_label(a)} − {words.checkpoint_label(b)}"
+
+
+def _select(source: Source, a: str, b: str, benchmark: str) -> list[PairedRow]:
+    rows = [row for row in source.paired if (row.a, row.b, row.benchmark) == (a, b, benchmark)]
+    return sorted((row for row in rows if row.k in _ends(source)), key=lambda row: row.k)
+
+
+def _forest(source: Source, *, title: str, rows: dict[str, list[PairedRow]]) -> Chart:
+    lines = [
+        charts.Row(label=label, marks=tuple(_mark(source, row) for row in found))
+        for label, found in rows.items()
+        if found
+    ]
+    said = (f"{line.label}: {mark.words}" for line in lines for mark in line.marks)
+    return Chart(
+        id=f"paired-{benchmark_slug(title)}",
+        title=title,
+        alt=f"Differences with 95% intervals. {'; '.join(said)}",
+        spec=charts.intervals(
+            lines, zero=True, axis="difference; right of zero: the first is better"
+        ),
+        height=charts.height_of(lines),
+    )
+
+
+def _mark(source: Source, row: PairedRow) -> charts.Mark:
+    seeds = f", over {row.seeds.n} seeds {words.difference(row.seeds)}" if row.seeds else ""
+    return charts.Mark(
+        score=row.difference,
+        colour=source.arm_colour(row.a.split("/")[0]),
+        words=f"pass@{row.k}: {words.difference(row.difference)}, "
+        f"p = {words.p_value(row.p)}{seeds}",
+        symbol=_symbol(source, row.k),
+        meta={"k": str(row.k)},
+    )
+
+
+def _table(source: Source) -> Table:
     return Table(
-        caption="Paired differences, percentage points",
-        head=("first", "second", "benchmark", "k", "first − second", "p", "problems"),
+        caption="Paired differences in pass@k",
+        head=("first", "second", "benchmark", "k", "first − second", "p", "n", "over seeds"),
         rows=tuple(
             (
                 words.checkpoint_label(row.a),
                 words.checkpoint_label(row.b),
                 row.benchmark,
                 str(row.k),
-                words.points(row.difference),
+                words.difference(row.difference),
                 words.p_value(row.p),
                 words.count(row.difference.n),
+                words.difference(row.seeds),
             )
             for row in source.paired
         ),
-        note="p: sign-flip permutation test over problems, not corrected for the number of rows.",
+        note="n: problems. p: sign-flip permutation test over problems, not corrected for the "
+        "number of rows. Over seeds: the interval of the mean over training seeds, from three seeds on.",
         folded=True,
     )

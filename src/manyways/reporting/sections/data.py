@@ -8,6 +8,7 @@ from manyways.reporting.blocks import (
     Charts,
     Example,
     Heading,
+    Key,
     Link,
     Note,
     Section,
@@ -15,7 +16,7 @@ from manyways.reporting.blocks import (
     explorer_link,
 )
 from manyways.reporting.source import PLAIN, Source
-from manyways.results import DiversityRow, YieldRow
+from manyways.results import DiversityRow, Phase, YieldRow
 
 INTRO = (
     "Every solution was written by the base model itself: it was asked to solve each problem under "
@@ -36,7 +37,7 @@ def section(source: Source) -> Section:
     if source.arms:
         blocks.append(_arms(source))
     if source.diversity:
-        blocks += _diversity(source.diversity)
+        blocks += _diversity(source)
     return Section(id="data", title="The data", intro=INTRO, blocks=tuple(blocks))
 
 
@@ -58,32 +59,29 @@ def _yield(source: Source) -> list[Block]:
         title="Yield",
         text="How many attempts under each heuristic were correct, and how many became solutions.",
     )
+    stacks = _stacks(rows)
+    keys = tuple(
+        Key(group="stack", name=s.name, label=s.name, colour=s.colour, symbol="bar") for s in stacks
+    )
+    figure = Charts(charts=(_yield_chart(source, rows, stacks),), legend=keys, wide=True)
+    return [heading, figure, _yield_table(source, rows)]
+
+
+def _stacks(rows: list[YieldRow]) -> list[charts_use.Bar]:
+    lost = [row.undecided + row.no_answer for row in rows]
+    wrong = [row.attempts - row.correct - n for row, n in zip(rows, lost, strict=True)]
+    light = palette.faint(palette.hue(0), palette.FLOW)
+    grey = palette.faint(palette.MUTED[0], palette.FLOW)
+    unkept = [row.correct - row.kept for row in rows]
     return [
-        heading,
-        Charts(charts=(_yield_chart(source, rows),), wide=True),
-        _yield_table(source, rows),
+        charts_use.Bar(name="kept", values=[row.kept for row in rows], colour=palette.hue(0)),
+        charts_use.Bar(name="correct, not kept", values=unkept, colour=light, pattern="/"),
+        charts_use.Bar(name="wrong", values=wrong, colour=grey),
+        charts_use.Bar(name="no answer or undecided", values=lost, colour=palette.MUTED[0]),
     ]
 
 
-def _yield_chart(source: Source, rows: list[YieldRow]) -> Chart:
-    undecided = [row.undecided + row.no_answer for row in rows]
-    stacks = [
-        charts_use.Bar(name="kept", values=[r.kept for r in rows], colour=palette.hue(0)),
-        charts_use.Bar(
-            name="correct, not kept",
-            values=[r.correct - r.kept for r in rows],
-            colour=palette.faint(palette.hue(0), palette.FLOW),
-            pattern="/",
-        ),
-        charts_use.Bar(
-            name="wrong",
-            values=[r.attempts - r.correct - u for r, u in zip(rows, undecided, strict=True)],
-            colour=palette.faint(palette.MUTED[0], palette.FLOW),
-        ),
-        charts_use.Bar(
-            name="no answer or undecided", values=undecided, colour=palette.MUTED[0], pattern="."
-        ),
-    ]
+def _yield_chart(source: Source, rows: list[YieldRow], stacks: list[charts_use.Bar]) -> Chart:
     return Chart(
         id="yield",
         title="Attempts under each heuristic",
@@ -97,7 +95,7 @@ def _yield_chart(source: Source, rows: list[YieldRow]) -> Chart:
             axis="attempts",
             links=[explorer_link(heuristic=row.heuristic, source="pool") for row in rows],
         ),
-        height=100 + 30 * len(rows),
+        height=64 + 30 * len(rows),
     )  # fmt: skip
 
 
@@ -109,6 +107,7 @@ def _yield_table(source: Source, rows: list[YieldRow]) -> Table:
                 target=explorer_link(heuristic=row.heuristic, source="pool"),
             ),
             words.count(row.attempts),
+            words.number(row.adherence),
             words.percent(row.correct / row.attempts if row.attempts else None),
             words.count(row.kept),
             words.count(row.problems),
@@ -119,11 +118,12 @@ def _yield_table(source: Source, rows: list[YieldRow]) -> Table:
         )
         for row in rows
     ]
-    head = ("heuristic", "attempts", "correct", "kept", "problems solved")
+    head = ("heuristic", "attempts", "follow it", "correct", "kept", "problems solved")
     return Table(
         caption="Yield per heuristic",
         head=(*head, "no answer", "undecided", "truncated", "tokens each"),
         rows=tuple(cells),
+        note="Follow it: mean adherence of all attempts to the heuristic they were asked for.",
     )
 
 
@@ -143,7 +143,7 @@ def _drops(source: Source) -> list[Block]:
             )
             for row in source.yields
         ),
-        note=f"All together: {words.listing(f'{totals[r]:,} {r}' for r in reasons)}.",
+        note=f"All together: {'; '.join(f'{r} {totals[r]:,}' for r in reasons)}.",
     )
     return [table]
 
@@ -179,44 +179,58 @@ def _arms(source: Source) -> Table:
     )
 
 
-def _diversity(rows: list[DiversityRow]) -> list[Block]:
+def _diversity(source: Source) -> list[Block]:
     lines = [
-        charts.Row(
-            label=row.what,
-            marks=(
-                charts.Mark(
-                    score=row.vendi,
-                    colour=palette.hue(0),
-                    words=f"Vendi score {words.quantity(row.vendi)}, {row.texts:,} texts",
-                ),
-            ),
-        )
-        for row in rows
+        charts.Row(label=_what(row), marks=(_vendi_mark(source, row),)) for row in source.diversity
     ]
     chart = Chart(
         id="diversity",
         title="Vendi score",
-        alt="; ".join(f"{row.what}: {words.quantity(row.vendi)}" for row in rows),
-        spec=charts.intervals(lines, share=False, axis="effective number of distinct texts"),
+        alt="; ".join(f"{_what(row)}: {words.quantity(row.vendi)}" for row in source.diversity),
+        spec=charts.intervals(lines, axis="effective number of distinct texts"),
         height=charts.height_of(lines),
+        note="Squares: training data. Others: attempts at the benchmarks.",
     )
     heading = Heading(
         title="Diversity",
         text="The Vendi score is the effective number of distinct texts in a set: 1 when all are "
         "alike. Compare only sets measured with the same embedder.",
     )
-    table = Table(
+    return [heading, Charts(charts=(chart,)), _diversity_table(source.diversity)]
+
+
+def _diversity_table(rows: list[DiversityRow]) -> Table:
+    return Table(
         caption="Diversity",
-        head=("texts of", "texts", "Vendi score", "distinct 3-grams", "embedder"),
+        head=("", "texts", "Vendi score", "within a problem", "distinct 3-grams"),
         rows=tuple(
             (
-                r.what,
-                words.count(r.texts),
-                words.quantity(r.vendi),
-                words.percent(r.distinct_3),
-                r.embedder,
+                _what(row),
+                words.count(row.texts),
+                words.quantity(row.vendi),
+                words.quantity(row.per_problem),
+                words.number(row.distinct_3),
             )
-            for r in rows
+            for row in rows
         ),
+        note=f"Embedder: {'; '.join(dict.fromkeys(row.embedder for row in rows))}.",
+        folded=len(rows) > 8,
     )
-    return [heading, Charts(charts=(chart,)), table]
+
+
+def _vendi_mark(source: Source, row: DiversityRow) -> charts.Mark:
+    kind, _, name = row.what.partition(" of ")
+    arm, _, last = name.partition("/")
+    phase: Phase = "mid" if last == "mid" else "base" if arm == "base" else "rl"
+    return charts.Mark(
+        score=row.vendi,
+        colour=source.arm_colour(arm, phase),
+        words=f"Vendi score {words.quantity(row.vendi)}, {row.texts:,} texts",
+        symbol="square" if kind == "data" else palette.PHASE_SYMBOLS[phase],
+    )
+
+
+def _what(row: DiversityRow) -> str:
+    """``attempts of star/rl`` -> ``attempts of star · after RL``."""
+    kind, of, name = row.what.partition(" of ")
+    return f"{kind}{of}{words.checkpoint_label(name)}" if of else row.what

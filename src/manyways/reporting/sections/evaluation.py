@@ -110,7 +110,7 @@ def _curve(source: Source, benchmark: str) -> Chart:
         title=benchmark_words(benchmark).capitalize() if benchmark == "mean" else benchmark,
         alt=f"pass@k on {benchmark_words(benchmark)} from k = {ks[0]} to {ks[-1]}: "
         + "; ".join(
-            f"{line.label} {words.percent(line.y[0])} to {words.percent(line.y[-1])}"
+            f"{line.label} {words.number(line.y[0])} to {words.number(line.y[-1])}"
             for line in lines
         ),
         spec=charts.pass_curves(lines, ks),

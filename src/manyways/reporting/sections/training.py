@@ -10,7 +10,8 @@ from manyways.results import CurveRow
 
 INTRO = (
     "Mid-training teaches the kept solutions; the gate checks that RL can learn from the result; "
-    "RL (GRPO) then rewards correct answers. The curves show whether each of these went as it should."
+    "RL (GRPO) then rewards correct answers. The curves show whether each "
+    "of these went as it should."
 )
 POINTS = 240
 """Points of a drawn curve at most."""

@@ -14,6 +14,7 @@ from manyways.reporting.blocks import (
     Table,
     explorer_link,
 )
+from manyways.reporting.sections import pairs
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import DIRECT, SEED_DATA, Source, prefer_pooled
 from manyways.results import CompositionRow, Phase
@@ -25,7 +26,7 @@ INTRO = (
 )
 ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
 MOST = 12
-"""Heuristics in a figure and rows of pairs in a table."""
+"""Heuristics in a figure."""
 
 
 def section(source: Source) -> Section:
@@ -34,7 +35,7 @@ def section(source: Source) -> Section:
     blocks: list[Block] = [Note(kind="finding", sentences=sentences)] if sentences else []
     rows = measured(source)
     if rows:
-        blocks += [*_composition(source, rows), *_use(source, rows), *_pairs(source, rows)]
+        blocks += [*_composition(source, rows), *_use(source, rows), *pairs.blocks(source, rows)]
     else:
         blocks.append(Note(kind="empty", sentences=("No labelled solutions to look at.",)))
     if source.gate:
@@ -60,7 +61,7 @@ def _composition(source: Source, rows: list[CompositionRow]) -> list[Block]:
                 charts.Mark(
                     score=row.composed,
                     colour=source.arm_colour(row.arm, row.phase),
-                    words=f"composed: {words.rate(row.composed)}, n = {row.composed.n}",
+                    words=f"composed: {words.rate(row.composed)}, n = {row.composed.n} problems",
                     symbol=palette.PHASE_SYMBOLS[row.phase],
                     link=explorer_link(source=row.checkpoint, composed="yes"),
                 ),
@@ -73,12 +74,12 @@ def _composition(source: Source, rows: list[CompositionRow]) -> list[Block]:
         title=f"Composition rate on {benchmark_words(source.mechanism)}",
         alt="Share of solutions that combine heuristics: "
         + "; ".join(
-            f"{line.label} {words.percent(row.composed.value)}"
+            f"{line.label} {words.number(row.composed.value)}"
             for line, row in zip(lines, rows, strict=True)
         ),
         spec=charts.intervals(lines, axis="share of solutions with two or more heuristics"),
         height=charts.height_of(lines),
-        note="Wilson 95% intervals.",
+        note="95% intervals; attempts at one problem are counted as alike.",
     )
     heading = Heading(
         title="Does one solution combine ways?",
@@ -92,20 +93,31 @@ def _composition_table(source: Source, rows: list[CompositionRow]) -> Table:
     data = [row for row in source.composition if row.benchmark == SEED_DATA]
     return Table(
         caption="Composition, switching and variety",
-        head=("", "composed", "n", "switch rate", "effective heuristics", "drift"),
+        head=(
+            "",
+            "composed",
+            "composed, if correct",
+            "switch rate",
+            "effective",
+            "drift",
+            "solutions",
+            "n",
+        ),
         rows=tuple(
             (
-                words.checkpoint_label(row.checkpoint) + (f" ({SEED_DATA})" if row in data else ""),
+                f"data of {row.arm}" if row in data else words.checkpoint_label(row.checkpoint),
                 words.rate(row.composed),
-                words.count(row.composed.n),
+                words.rate(row.composed_correct),
                 words.rate(row.switch),
-                words.number(row.effective),
+                words.number(row.effective, 1),
                 words.quantity(row.drift, 3),
+                words.count(row.solutions),
+                words.count(row.composed.n),
             )
             for row in [*data, *rows]
         ),
-        note="Effective heuristics: how many equally used heuristics would be as varied as these. "
-        "Drift: within-problem covariance of being composed and being correct; above zero, RL is "
+        note="n: problems. Effective: how many equally used ways, direct included, would be as "
+        "varied. Drift: within-problem covariance of being composed and being correct; above zero, RL is "
         "pushed towards composing.",
     )
 
@@ -158,69 +170,17 @@ def _use_chart(source: Source, rows: list[CompositionRow], top: float) -> Chart:
         for h in order
     ]
     direct = "; ".join(
-        f"{words.checkpoint_label(row.checkpoint)} {words.percent(row.shares.get(DIRECT, 0.0), 0)}"
+        f"{words.checkpoint_label(row.checkpoint)} {words.number(row.shares.get(DIRECT, 0.0))}"
         for row in rows
     )
     return Chart(
         id=f"use-{arm}",
         title=arm,
         alt=f"Share of steps under each heuristic in arm {arm}: "
-        + "; ".join(f"{source.heuristic_name(h)} {words.percent(last.get(h, 0.0))}" for h in order),
+        + "; ".join(f"{source.heuristic_name(h)} {words.number(last.get(h, 0.0))}" for h in order),
         spec=charts_use.movements(lines, top=top, axis="share of steps"),
         height=62 + 38 * max(len(lines), 1),
         note=f"Without any heuristic: {direct}.",
-    )
-
-
-def _pairs(source: Source, rows: list[CompositionRow]) -> list[Block]:
-    mine = [row for row in rows if row.arm == source.main_arm and row.phase != "base" and row.pairs]
-    if not mine:
-        return []
-    heading = Heading(
-        title="Which heuristics are combined?",
-        text=f"In solutions of {source.main_arm}: from the heuristic on the left, the next "
-        "labelled step goes on with the one on the right. Width is the number of switches.",
-    )
-    return [
-        heading,
-        Charts(charts=tuple(_flow(source, row) for row in mine)),
-        _pair_table(source, mine),
-    ]
-
-
-def _flow(source: Source, row: CompositionRow) -> Chart:
-    split = [(*pair.partition(" > "), amount) for pair, amount in row.pairs.items()]
-    flows = [(first, second, amount) for first, _, second, amount in split if second]
-    flows = sorted(flows, key=lambda flow: -flow[2])[: 2 * MOST]
-    involved = {heuristic for first, second, _ in flows for heuristic in (first, second)}
-    return Chart(
-        id=f"pairs-{row.phase}",
-        title=words.checkpoint_label(row.checkpoint),
-        alt=f"Flows between heuristics, {words.checkpoint_label(row.checkpoint)}: "
-        + "; ".join(f"{a} then {b}, {n}" for a, b, n in flows[:6]),
-        spec=charts_use.sankey(
-            flows,
-            {h: (source.heuristic_name(h), source.heuristic_colour(h)) for h in involved},
-        ),
-        height=320,
-        note=f"{sum(row.pairs.values()):,} switches in {row.composed.n:,} solutions.",
-    )
-
-
-def _pair_table(source: Source, rows: list[CompositionRow]) -> Table:
-    pairs = {pair for row in rows for pair in row.pairs}
-    order = sorted(pairs, key=lambda pair: -rows[-1].pairs.get(pair, 0))[:MOST]
-    return Table(
-        caption=f"The {len(order)} most frequent pairs after the last phase",
-        head=("first, then", *(words.checkpoint_label(row.checkpoint) for row in rows)),
-        rows=tuple(
-            (
-                ", then ".join(source.heuristic_name(h) for h in pair.split(" > ", 1)),
-                *(words.count(row.pairs.get(pair, 0)) for row in rows),
-            )
-            for pair in order
-        ),
-        folded=True,
     )
 
 
@@ -228,9 +188,9 @@ def _start(source: Source) -> list[Block]:
     rows: list[tuple[Cell, ...]] = [
         (
             Link(text=f"{row.arm} · seed {row.seed}", target="#gate"),
-            words.percent(row.passed),
-            words.percent(row.mixed),
-            words.percent(row.switch),
+            words.number(row.passed),
+            words.number(row.mixed),
+            words.number(row.switch),
             words.number(row.effective),
             words.count(row.attempts),
         )
