@@ -5,6 +5,7 @@ Every random draw is seeded: the same numbers in give the same interval out.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Literal
 
@@ -200,18 +201,23 @@ def _weights(count: int, strata_P: ArrayLike | None) -> tuple[Floats, list[Ints]
 
 def _resampled(x_PK: Floats, weight_P: Floats, groups: list[Ints], settings: Resampling) -> Floats:
     """Means of bootstrap samples, drawn within groups, (R, K)."""
-    random = np.random.default_rng(settings.seed)
-    rows = max(1, BLOCK // len(x_PK))
-    means = []
-    for start in range(0, settings.resamples, rows):
-        size = min(rows, settings.resamples - start)
-        total = np.zeros((size, x_PK.shape[1]))
-        for members in groups:
-            even = np.full(len(members), 1 / len(members))
-            counts = random.multinomial(len(members), even, size=size)
-            total += counts @ (weight_P[members, None] * x_PK[members])
-        means.append(total)
-    return np.concatenate(means)
+    means_RK = np.zeros((settings.resamples, x_PK.shape[1]))
+    for number, members in enumerate(groups):
+        part_PK = weight_P[members, None] * x_PK[members]
+        rows = max(1, BLOCK // len(members))
+        for start in range(0, settings.resamples, rows):
+            size = min(rows, settings.resamples - start)
+            draws = _draws(len(members), size, (settings.seed, number, start))
+            means_RK[start : start + size] += draws @ part_PK
+    return means_RK
+
+
+@lru_cache(maxsize=8)
+def _draws(units: int, resamples: int, seed: tuple[int, ...]) -> NDArray[np.float32]:
+    """How often each unit is in each bootstrap sample, (R, units); the same for every table."""
+    random = np.random.default_rng(seed)
+    even = np.full(units, 1 / units)
+    return random.multinomial(units, even, size=resamples).astype(np.float32)
 
 
 def _bca_levels(

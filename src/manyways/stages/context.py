@@ -82,10 +82,18 @@ class Context:
             self.judge.close()
 
     def problems(self, name: str, limit: int | None) -> list[Problem]:
-        """Load a problem set, with the recipe's verifier in place of its own where one is named."""
-        problems = load_problems(name, data_dir=self.recipe.data_path, limit=limit)
-        override = self.recipe.verify.verifier
-        return [_with_verifier(p, override) for p in problems] if override else problems
+        """A problem set, with the recipe's verifier in place of its own where one is named."""
+        if (name, limit) not in self._sets:
+            problems = load_problems(name, data_dir=self.recipe.data_path, limit=limit)
+            override = self.recipe.verify.verifier
+            if override:
+                problems = [_with_verifier(problem, override) for problem in problems]
+            self._sets[name, limit] = problems
+        return list(self._sets[name, limit])
+
+    @cached_property
+    def _sets(self) -> dict[tuple[str, int | None], list[Problem]]:
+        return {}
 
     def engine(self, path: str) -> Engine:
         """A fresh engine over the checkpoint at ``path``; the caller closes it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from manyways.arms import Arm
 from manyways.records import Score
@@ -40,12 +41,12 @@ class Evidence:
     curves: Sequence[CurveRow]
     outcomes: Sequence[ArmRow]
 
-    @property
+    @cached_property
     def benchmarks(self) -> list[str]:
         """The benchmarks that have scores, without their mean."""
         return [b for b in dict.fromkeys(row.benchmark for row in self.passes) if b != MEAN]
 
-    @property
+    @cached_property
     def scope(self) -> str:
         """The benchmark that sentences speak of: the mean, or the first where there is no mean."""
         names = [row.benchmark for row in self.passes]

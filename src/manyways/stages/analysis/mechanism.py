@@ -3,12 +3,12 @@
 Two rates are said to differ when their intervals do not overlap, which is cautious.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from manyways.records import PLAIN
-from manyways.results import CompositionRow, CurveRow
+from manyways.results import CompositionRow
 from manyways.stages.analysis.evidence import Evidence, apart, rate
 
 LOW_ADHERENCE = 0.5
@@ -50,8 +50,8 @@ def data(evidence: Evidence) -> Iterator[str]:
     ]
     if loose:
         yield (
-            f"Asked for {', '.join(loose)}, the model mostly did something else (mean adherence "
-            f"below {LOW_ADHERENCE})."
+            f"Mean adherence is below {LOW_ADHERENCE} under {', '.join(loose)}: the model does not "
+            "follow these when asked, or they do not apply to many of the problems."
         )
     sets = [row for row in evidence.diversity if row.what.startswith("data of ")]
     if sets:
@@ -64,8 +64,7 @@ def training(evidence: Evidence) -> Iterator[str]:
     for row in evidence.outcomes:
         if row.outcome != "complete":
             yield f"{row.arm}/seed-{row.seed} did not go all the way: {row.outcome}"
-    for arm in evidence.arms:
-        yield from _reward(arm.name, [c for c in evidence.curves if c.arm == arm.name])
+    yield from _rewards(evidence)
     trained = [row for row in evidence.outcomes if row.examples and row.midtrain_steps]
     if evidence.examples_seen and trained:
         passes = {row.arm: evidence.examples_seen / row.examples for row in trained}
@@ -144,14 +143,15 @@ def _signal(evidence: Evidence) -> Iterator[str]:
         yield f"Share of groups with right and wrong attempts when RL starts: {listed}."
 
 
-def _reward(arm: str, curves: Sequence[CurveRow]) -> Iterator[str]:
-    points = [(c.step, c.reward) for c in curves if c.stage == "rl" and c.reward is not None]
-    if len(points) < 2:
-        return
-    last = max(step for step, _ in points)
-    first = [reward for step, reward in points if step <= WINDOW * last or step == points[0][0]]
-    final = [reward for step, reward in points if step > (1 - WINDOW) * last]
-    yield (
-        f"RL of {arm}: mean reward {np.mean(first):.2f} in the first and {np.mean(final):.2f} in "
-        f"the last fifth of {last} steps."
-    )
+def _rewards(evidence: Evidence) -> Iterator[str]:
+    moves = []
+    for arm in evidence.arms:
+        curves = [c for c in evidence.curves if c.arm == arm.name and c.stage == "rl"]
+        points = [(c.step, c.reward) for c in curves if c.reward is not None]
+        if len({step for step, _ in points}) > 1:
+            start, last = min(points)[0], max(points)[0]
+            first = [reward for step, reward in points if step <= max(start, WINDOW * last)]
+            final = [reward for step, reward in points if step > (1 - WINDOW) * last]
+            moves.append(f"{arm.name} {np.mean(first):.2f} to {np.mean(final):.2f}")
+    if moves:
+        yield f"Mean reward in the first and the last fifth of the RL steps: {', '.join(moves)}."
