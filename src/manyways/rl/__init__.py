@@ -1,1 +1,80 @@
-"""Who runs GRPO: the reward function and the backends."""
+"""Who runs GRPO: the interface of a backend, the table of backends, and what trainings share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from manyways.recipe import RLConfig
+from manyways.records import Message, Problem
+
+if TYPE_CHECKING:
+    from manyways.rl.reward import StepReward
+
+RL_BACKENDS: dict[str, str] = {
+    "trl": "manyways.rl.trl:train",
+}
+"""name -> ``module:function`` of type Backend."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rollout:
+    """A wish for attempts by the model as it is now, one for each prompt.
+
+    Example: ``Rollout(model=..., prompts=((5, 7), (5, 7)), seeds=(17, 99), stop_ids=(2,), pad_id=0,
+    max_tokens=64, temperature=1.0, top_p=1.0)`` wants two attempts at the same prompt.
+
+    model:   the transformers model in training, in evaluation mode.
+    prompts: token ids; equal prompts are neighbours.
+    seeds:   63-bit, one for each attempt.
+    """
+
+    model: Any
+    prompts: tuple[tuple[int, ...], ...]
+    seeds: tuple[int, ...]
+    stop_ids: tuple[int, ...]
+    pad_id: int
+    max_tokens: int
+    temperature: float
+    top_p: float
+
+
+Roller = Callable[[Rollout], list[list[int]]]
+"""Samples: token ids of each attempt in order, the stop token included where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RLSettings:
+    """How to train, apart from the checkpoint, the problems and the reward.
+
+    config:   the recipe's ``rl`` section.
+    messages: a problem's prompt, the same as in every other stage.
+    roll:     samples the attempts; without it the backend uses its own generation.
+    arm, seed: the line; ``seed`` orders the problems and seeds the attempts.
+    device:   ``cpu`` or ``cuda``.
+    dtype:    of the weights in training: ``auto`` (float32), ``float32`` or ``bfloat16``.
+    """
+
+    config: RLConfig
+    messages: Callable[[Problem], tuple[Message, ...]]
+    arm: str
+    seed: int
+    device: str
+    dtype: str = "auto"
+    roll: Roller | None = field(default=None)
+
+
+class Backend(Protocol):
+    """Trains a checkpoint on problems; survives SIGKILL and continues from what lies in ``out``."""
+
+    def __call__(
+        self,
+        checkpoint: str,
+        problems: Sequence[Problem],
+        *,
+        reward: "StepReward",
+        settings: RLSettings,
+        out: Path,
+    ) -> Path:
+        """Returns the trained checkpoint's folder, ``out/checkpoint``."""
+        ...

@@ -1,0 +1,109 @@
+"""Verdicts become rewards, and each step's attempts become what its line of metrics says."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from manyways.records import Problem, Verdict
+
+Judging = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
+"""Gives a verdict for each (problem, text)."""
+
+HEALTH_WINDOW = 512
+"""Verdicts over which the undecided share is watched: fewer would be noise."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepView:
+    """What one batch of attempts showed; every share is in [0, 1].
+
+    mixed, all_right, all_wrong: shares of the groups; a group none of whose attempts could be
+    judged counts in none of the three. undecided: share of attempts. reward: mean over the judged
+    attempts, None when there are none. composed: share of the labelled attempts that combine
+    heuristics, None without a labeller.
+    """
+
+    reward: float | None
+    mixed: float
+    all_right: float
+    all_wrong: float
+    undecided: float
+    composed: float | None
+
+
+@dataclass(kw_only=True)
+class StepReward:
+    """1.0 for a correct attempt, 0.0 for a wrong one or none, None where it could not be judged.
+
+    None is not 0: TRL (1.16, ``GRPOTrainer._calculate_rewards``) turns it into NaN, leaves the
+    attempt out of its group's mean and standard deviation, and then sets its advantage to 0: it
+    neither moves the policy nor shifts the baseline of the others. Two things remain: with
+    ``loss_type`` ``dapo`` and ``bnpo`` its tokens still count in the loss's denominator (as those
+    of an all-right group do), and a group of which only one attempt was judged gives no gradient.
+
+    composed:        does a text combine heuristics?
+    composed_sample: at most this many attempts of a batch are labelled, evenly spread.
+    check:           given the latest verdicts, raises when the verifier is unwell.
+    """
+
+    judge: Judging
+    group_size: int
+    composed: Callable[[str], bool] | None = None
+    composed_sample: int = 32
+    check: Callable[[Sequence[Verdict]], None] | None = None
+    view: StepView | None = None
+    _recent: deque[Verdict] = field(default_factory=lambda: deque(maxlen=HEALTH_WINDOW))
+
+    def score(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[float | None]:
+        """Rewards in order; ``view`` then describes this batch.
+
+        problems: groups of ``group_size`` neighbours are attempts at the same problem.
+
+        Raises what ``check`` raises.
+        """
+        verdicts = self.judge(list(zip(problems, texts, strict=True)))
+        rewards = [reward_of(verdict) for verdict in verdicts]
+        self.view = self._look(rewards, texts)
+        self._recent.extend(verdicts)
+        if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(verdicts)):
+            self.check(list(self._recent))
+        return rewards
+
+    def trl_function(self, problems: Sequence[Problem]) -> Callable[..., list[float | None]]:
+        """As a TRL reward function over rows whose column ``problem`` is an index."""
+
+        def verdict(
+            *, completions: list[list[dict[str, str]]], problem: list[int], **_: object
+        ) -> list[float | None]:
+            texts = [turns[-1]["content"] for turns in completions]
+            return self.score([problems[index] for index in problem], texts)
+
+        return verdict
+
+    def _look(self, rewards: Sequence[float | None], texts: Sequence[str]) -> StepView:
+        size = self.group_size
+        groups = [rewards[i : i + size] for i in range(0, len(rewards), size)]
+        judged = [{reward for reward in group if reward is not None} for group in groups]
+        known = [reward for reward in rewards if reward is not None]
+        return StepView(
+            reward=sum(known) / len(known) if known else None,
+            mixed=sum(len(values) > 1 for values in judged) / len(groups),
+            all_right=sum(values == {1.0} for values in judged) / len(groups),
+            all_wrong=sum(values == {0.0} for values in judged) / len(groups),
+            undecided=1 - len(known) / len(rewards),
+            composed=self._composed_share(texts),
+        )
+
+    def _composed_share(self, texts: Sequence[str]) -> float | None:
+        if self.composed is None:
+            return None
+        step = max(1, -(-len(texts) // self.composed_sample))
+        sample = texts[::step]
+        return sum(map(self.composed, sample)) / len(sample)
+
+
+def reward_of(verdict: Verdict) -> float | None:
+    """1.0, 0.0, or None for an undecided verdict."""
+    if verdict.status == "undecided":
+        return None
+    return 1.0 if verdict.status == "correct" else 0.0

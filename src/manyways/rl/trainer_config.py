@@ -1,0 +1,128 @@
+"""Settings that both TRL trainings share, and the order in which they meet their rows."""
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from manyways.checkpoints import load_model
+from manyways.errors import ModelError, RecipeError
+from manyways.plugins import nearest
+
+Config = TypeVar("Config")
+
+
+def build_config(
+    cls: type[Config],
+    section: str,
+    *,
+    fixed: Mapping[str, object],
+    defaults: Mapping[str, object],
+    extra: Mapping[str, object],
+) -> Config:
+    """A TRL config: ``fixed`` comes from the recipe's own keys, ``extra`` replaces ``defaults``.
+
+    Raises RecipeError for a key that TRL does not have, that another key of the recipe decides, or
+    that TRL refuses.
+    """
+    known = {field.name: None for field in fields(cls)}  # type: ignore[arg-type]
+    for key in extra:
+        if key not in known:
+            raise RecipeError(
+                f"{section}.extra.{key}: {cls.__name__} has no such key.{nearest(key, known)}"
+            )
+        if key in fixed:
+            raise RecipeError(
+                f"{section}.extra.{key}: decided by the recipe's own keys; remove it from extra."
+            )
+    try:
+        config = cls(**{**defaults, **fixed, **extra})
+    except (ValueError, TypeError) as error:
+        raise RecipeError(f"{section}: TRL refuses these settings: {error}") from error
+    # More GPUs would silently become DataParallel; one process trains on one.
+    config._n_gpu = min(1, config.n_gpu)  # type: ignore[attr-defined]
+    return config
+
+
+def common(out: Path, *, steps: int, seed: int, device: str) -> dict[str, object]:
+    """What every training fixes: where it writes, how long it runs, that each step is logged."""
+    return {
+        "output_dir": str(out / "trainer"),
+        "max_steps": steps,
+        "seed": seed,
+        "use_cpu": device == "cpu",
+        "save_strategy": "steps",
+        "logging_strategy": "steps",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+    }
+
+
+def common_defaults(*, device: str, dtype: str) -> dict[str, object]:
+    """What ``extra`` may replace.
+
+    TRL's own defaults, bfloat16 and gradient checkpointing, make training ten times slower on a
+    CPU; on a GPU they are what lets a model of 3B parameters fit.
+    """
+    gpu = device != "cpu"
+    return {
+        "bf16": gpu and dtype != "float32",
+        "gradient_checkpointing": gpu,
+        "report_to": "none",
+        # Two, so that a kill while the newest is being marked leaves a whole one.
+        "save_total_limit": 2,
+        "dataloader_pin_memory": gpu,
+    }
+
+
+def in_micro_batches(batch: int, micro: int | None, key: str) -> dict[str, object]:
+    """One optimizer step of ``batch`` rows, at most ``micro`` at a time.
+
+    Raises RecipeError when ``micro`` does not divide ``batch``.
+    """
+    size = min(micro or batch, batch)
+    if batch % size:
+        raise RecipeError(f"{key} = {size}: it must divide {batch}, the rows of one step.")
+    return {"per_device_train_batch_size": size, "gradient_accumulation_steps": batch // size}
+
+
+def passes(count: int, total: int, seed: int) -> list[int]:
+    """``total`` indices below ``count``: whole shuffled passes, the last one cut.
+
+    Laying out all steps beforehand makes an optimizer step the same number of rows always, and the
+    order after a resume the same as without.
+    """
+    order: list[int] = []
+    rng = random.Random(seed)
+    while len(order) < total:
+        order += rng.sample(range(count), count)
+    return order[:total]
+
+
+def load_for_training(path: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+    """The model in its training dtype, and the dtype in which to save it.
+
+    Weights are trained in float32 unless bfloat16 is asked for: steps of RL are smaller than
+    bfloat16 resolves. Saved is float32 from a CPU, else the dtype that ``path`` came in.
+    """
+    import torch
+
+    model: Any = load_model(path, dtype="auto", device="cpu")
+    came = model.dtype
+    wanted = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+    saved = wanted if device == "cpu" or dtype != "auto" else came
+    return model.to(wanted).to(device), saved
+
+
+@contextmanager
+def memory_advice(key: str) -> Iterator[None]:
+    """Turns the GPU's running out of memory into ModelError naming the recipe's ``key``."""
+    import torch
+
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise ModelError(f"training does not fit the GPU's memory: set or lower {key}.") from error

@@ -1,0 +1,141 @@
+"""What a training tells: one line of metrics for each step, a sentence now and then, no noise."""
+
+import contextlib
+import json
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from manyways.errors import ModelError
+from manyways.progress import Meter, say
+
+SPEAK_SECONDS = 10.0
+LIBRARIES = ("accelerate", "datasets", "torch", "transformers", "trl")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Story:
+    """What is told about a training, and where.
+
+    arm, seed, stage: as in ``results.CurveRow``.
+    metrics:  the JSON lines file.
+    measure:  from TRL's own log of a step to fields of CurveRow.
+    sentence: from those fields to words.
+    """
+
+    arm: str
+    seed: int
+    stage: str
+    metrics: Path
+    measure: Callable[[Mapping[str, float | None]], dict[str, float | None]]
+    sentence: Callable[[Mapping[str, float | None]], str]
+
+
+class StepLog(TrainerCallback):  # type: ignore[misc]
+    """Appends each step to metrics.jsonl and speaks every ten seconds."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._meter: Meter | None = None
+        self._began = self._spoke = time.monotonic()
+        self._steps = 0
+        self._seconds = 0.0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Start the progress bar at the step from which training continues."""
+        label = f"{self._story.stage} {self._story.arm}/seed-{self._story.seed}"
+        self._meter = Meter(label, total=state.max_steps - state.global_step, unit="steps")
+        self._meter.__enter__()
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Start the step's clock."""
+        self._began = time.monotonic()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any],
+        **_: object,
+    ) -> None:
+        """Write the row of this step. Raises ModelError when the loss is not a number."""
+        if "loss" not in logs:
+            return
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"the loss of {self._story.stage} step {state.global_step} is not a number: "
+                f"training diverged. Lower {self._story.stage}.learning_rate."
+            )
+        seconds = time.monotonic() - self._began
+        self._steps += 1
+        self._seconds += seconds
+        row = {**self._story.measure(logs), "loss": loss, "seconds": round(seconds, 3)}
+        self._write(state.global_step, row)
+        if self._meter:
+            self._meter.advance()
+        now = time.monotonic()
+        if now - self._spoke > SPEAK_SECONDS or state.global_step == state.max_steps:
+            self._spoke = now
+            self._speak(state, row)
+
+    def close(self) -> None:
+        """End the progress bar."""
+        if self._meter:
+            self._meter.__exit__(None, None, None)
+            self._meter = None
+
+    def _write(self, step: int, row: Mapping[str, float | None]) -> None:
+        story = self._story
+        known = {k: round(v, 6) for k, v in row.items() if v is not None and math.isfinite(v)}
+        full = {"arm": story.arm, "seed": story.seed, "stage": story.stage, "step": step, **known}
+        with story.metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(full) + "\n")
+
+    def _speak(self, state: TrainerState, row: Mapping[str, float | None]) -> None:
+        story, pace = self._story, self._seconds / self._steps
+        left = pace * (state.max_steps - state.global_step)
+        where = f"step {state.global_step}/{state.max_steps}"
+        say(
+            f"{story.stage} {story.arm}/seed-{story.seed}, {where}: "
+            f"{story.sentence(row)}; {pace:.1f} s a step, about {left:.0f} s left"
+        )
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the libraries' own progress bars, logs and warnings; ours and errors stay."""
+    import datasets
+    import transformers
+
+    loggers = [logging.getLogger(name) for name in LIBRARIES]
+    levels = [logger.level for logger in loggers]
+    bars = datasets.are_progress_bars_disabled(), transformers.logging.is_progress_bar_enabled()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    transformers.logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            for name in LIBRARIES:
+                warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if not bars[0]:
+            datasets.enable_progress_bars()
+        if bars[1]:
+            transformers.logging.enable_progress_bar()

@@ -1,0 +1,230 @@
+"""GRPO through TRL: its GRPOTrainer, our reward, our sampling, one row of metrics for each step.
+
+An optimizer step is one batch of attempts: ``prompts_per_step`` problems x ``group_size``. Attempts
+are seeded one by one from (run seed, step, place), and Trainer checkpoints are written between
+steps, so a killed training that is run again takes the same steps as one that was not (exactly on
+a CPU; on a GPU up to the order of floating-point sums).
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyways.checkpoints import load_tokenizer
+from manyways.fingerprint import attempt_seed
+from manyways.records import Message, Problem
+from manyways.rl import RLSettings, Roller, Rollout
+from manyways.rl.handover import end_of_turn, prompt_ids, stop_ids
+from manyways.rl.reward import StepReward
+from manyways.rl.trainer_config import (
+    build_config,
+    common,
+    common_defaults,
+    in_micro_batches,
+    load_for_training,
+    memory_advice,
+    passes,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from trl import GRPOConfig, GRPOTrainer
+
+OWN_SAMPLING = {
+    "use_vllm",
+    "use_transformers_continuous_batching",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "generation_kwargs",
+    "cache_implementation",
+}
+"""Keys of ``rl.extra`` that TRL's own generation alone understands: with one, it generates."""
+
+
+def train(
+    checkpoint: str,
+    problems: Sequence[Problem],
+    *,
+    reward: StepReward,
+    settings: RLSettings,
+    out: Path,
+) -> Path:
+    """Train ``checkpoint`` on ``problems``; returns ``out/checkpoint``.
+
+    Continues from ``out/trainer`` when an earlier call was killed.
+
+    Raises RecipeError for settings that TRL refuses, ModelError for a checkpoint that cannot stop,
+    a loss that is not a number or a GPU too small, and what ``reward`` raises.
+    """
+    from manyways.rl.trainer_files import save_checkpoint
+    from manyways.rl.trainer_files import train as train_resumably
+    from manyways.rl.trainer_log import StepLog, Story, quiet
+
+    target = out / "checkpoint"
+    if not target.exists():
+        story = Story(
+            arm=settings.arm,
+            seed=settings.seed,
+            stage="rl",
+            metrics=out / "metrics.jsonl",
+            measure=lambda logs: measures(reward, logs),
+            sentence=in_words,
+        )
+        tokenizer: Any = load_tokenizer(checkpoint)
+        out.mkdir(parents=True, exist_ok=True)
+        with quiet(), memory_advice("rl.micro_batch (or lower rl.max_tokens)"):
+            config = grpo_config(settings, out)
+            model, saved = load_for_training(
+                checkpoint, dtype=settings.dtype, device=settings.device
+            )
+            stops = stop_ids(model, tokenizer)
+            end_of_turn(tokenizer, stops)
+            log = StepLog(story)
+            trainer = _trainer(model, tokenizer, problems, (config, reward, settings))
+            trainer.add_callback(log)
+            try:
+                train_resumably(trainer, out / "trainer", story.metrics)
+            finally:
+                log.close()
+            save_checkpoint(model.to(saved), tokenizer, target, stops=stops)
+    shutil.rmtree(out / "trainer", ignore_errors=True)
+    return target
+
+
+def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
+    """The one place where the recipe's ``rl`` section becomes TRL's GRPOConfig.
+
+    Raises RecipeError for keys of ``extra`` that are unknown or decided elsewhere.
+    """
+    from trl import GRPOConfig
+
+    rl = settings.config
+    batch = rl.prompts_per_step * rl.group_size
+    fixed = {
+        **common(out, steps=rl.steps, seed=settings.seed, device=settings.device),
+        **in_micro_batches(batch, rl.micro_batch, "rl.micro_batch"),
+        "save_steps": rl.save_every,
+        "num_generations": rl.group_size,
+        "max_completion_length": rl.max_tokens,
+        "learning_rate": rl.learning_rate,
+        "warmup_steps": round(rl.warmup * rl.steps),
+        "temperature": rl.temperature,
+        "loss_type": rl.loss_type,
+        "scale_rewards": rl.scale_rewards,
+        "epsilon": rl.epsilon,
+        "epsilon_high": rl.epsilon_high,
+        "beta": rl.beta,
+        "shuffle_dataset": False,
+    }
+    defaults = {
+        **common_defaults(device=settings.device, dtype=settings.dtype),
+        "lr_scheduler_type": "constant_with_warmup",
+    }
+    return build_config(GRPOConfig, "rl", fixed=fixed, defaults=defaults, extra=rl.extra)
+
+
+def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, float | None]:
+    """A step's row of metrics, from the reward's view of its attempts and TRL's log."""
+    return {
+        **(asdict(reward.view) if reward.view else {}),
+        "entropy": logs.get("entropy"),
+        "length": logs.get("completions/mean_length"),
+        "truncated": logs.get("completions/clipped_ratio"),
+    }
+
+
+def in_words(row: Mapping[str, float | None]) -> str:
+    """A step's row as a sentence."""
+    reward = row["reward"]
+    parts = [
+        "no attempt could be judged" if reward is None else f"reward {reward:.2f}",
+        f"{row['mixed'] or 0:.0%} of groups mixed",
+        f"{row['all_right'] or 0:.0%} all right",
+        f"{row['all_wrong'] or 0:.0%} all wrong (no gradient from those)",
+        f"length {row['length'] or 0:.0f}",
+        f"truncated {row['truncated'] or 0:.0%}",
+    ]
+    if row["undecided"]:
+        parts.append(f"undecided {row['undecided']:.0%}")
+    if row["composed"] is not None:
+        parts.append(f"composed {row['composed']:.0%}")
+    return ", ".join(parts)
+
+
+def _trainer(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    problems: Sequence[Problem],
+    parts: tuple["GRPOConfig", StepReward, RLSettings],
+) -> "GRPOTrainer":
+    from datasets import Dataset
+    from transformers import PrinterCallback
+    from trl import GRPOTrainer
+
+    config, reward, settings = parts
+    rows = [
+        {"prompt": [_turn(m) for m in settings.messages(problem)], "problem": index}
+        for index, problem in enumerate(problems)
+    ]
+    order = passes(len(rows), _rows_needed(config), settings.seed)
+    own = settings.roll if not OWN_SAMPLING & set(settings.config.extra) else None
+    # TRL says so of rollout_func, in a warning.
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+    trainer = GRPOTrainer(
+        model=model,
+        reward_funcs=[reward.trl_function(problems)],
+        args=config,
+        train_dataset=Dataset.from_list(rows).select(order),
+        processing_class=tokenizer,
+        rollout_func=_rollout_func(own, settings) if own else None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _rows_needed(config: "GRPOConfig") -> int:
+    """Rows for all steps in one pass: TRL starts its order anew when it resumes in a later pass."""
+    prompts = config.generation_batch_size // config.num_generations
+    reuse = config.steps_per_generation * config.num_iterations
+    micro_steps = config.max_steps * config.gradient_accumulation_steps
+    return int(prompts * -(-micro_steps // reuse))
+
+
+def _turn(message: Message) -> dict[str, str]:
+    return {"role": message.role, "content": message.content}
+
+
+def _rollout_func(
+    roll: Roller, settings: RLSettings
+) -> Callable[[list[list[dict[str, str]]], Any], dict[str, Any]]:
+    """TRL's ``rollout_func`` over ``roll``: one attempt for each prompt that TRL hands over."""
+    line = f"rl/{settings.arm}"
+
+    def rollout(prompts: list[list[dict[str, str]]], trainer: "GRPOTrainer") -> dict[str, Any]:
+        tokenizer, step = trainer.processing_class, trainer.state.global_step
+        turns = [tuple(Message(**turn) for turn in prompt) for prompt in prompts]  # type: ignore[arg-type]
+        ids = [tuple(prompt_ids(tokenizer, messages)[0]) for messages in turns]
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        model.eval()
+        tokens = roll(
+            Rollout(
+                model=model,
+                prompts=tuple(ids),
+                seeds=tuple(
+                    attempt_seed(settings.seed, line, str(step), place) for place in range(len(ids))
+                ),
+                stop_ids=tuple(trainer.eos_token_ids),
+                pad_id=tokenizer.pad_token_id,
+                max_tokens=settings.config.max_tokens,
+                temperature=settings.config.temperature,
+                top_p=trainer.top_p,
+            )
+        )
+        model.train()
+        return {"prompt_ids": [list(i) for i in ids], "completion_ids": tokens, "logprobs": None}
+
+    return rollout

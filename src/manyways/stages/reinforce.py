@@ -1,0 +1,133 @@
+"""5 rl: a checkpoint and problems become a better checkpoint, with verdicts as reward."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from manyways.checkpoints import checkpoint_hash, pick_device
+from manyways.errors import GateRefused, MissingWork
+from manyways.fingerprint import problems_hash
+from manyways.metrics.composition import ways_of
+from manyways.plugins import resolve
+from manyways.progress import say
+from manyways.records import Verdict
+from manyways.results import GateRow, read_rows
+from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout
+from manyways.rl.reward import StepReward
+from manyways.run_dir import Work
+from manyways.stages.context import Context, Line
+from manyways.verifiers.judge import check_health
+
+
+def plan(ctx: Context, line: Line) -> Work:
+    """RL of one line, described by all that its result depends on.
+
+    Raises MissingWork when the checkpoint that it starts from does not exist.
+    """
+    recipe = ctx.recipe
+    start = ctx.midtrained_path(line)
+    if line.arm != "vanilla" and not ctx.run.arm_path(line.arm, line.seed, "3-midtrain").exists():
+        raise MissingWork(f"{line.name} has no mid-trained checkpoint yet: run midtrain first.")
+    verify = recipe.verify.model_dump(exclude={"workers", "max_undecided"})
+    return ctx.run.work(
+        f"rl/{line.name}",
+        identity={
+            "checkpoint": checkpoint_hash(start),
+            "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
+            "rl": recipe.rl.model_dump(exclude={"save_every"}),
+            "verify": verify,
+            "prompt": recipe.prompt.model_dump(),
+            "seed": line.seed,
+            "model": [recipe.model.dtype, recipe.model.device, recipe.model.engine],
+        },
+        outputs=(ctx.run.arm_path(line.arm, line.seed, "5-rl"),),
+    )
+
+
+def run(ctx: Context, line: Line) -> None:
+    """Train with the recipe's RL backend; continues where a killed run stopped.
+
+    Raises GateRefused when the gate refused the checkpoint, VerifierUnwell when too many attempts
+    could not be judged, and what the backend raises.
+    """
+    _ask_gate(ctx, line)
+    work = plan(ctx, line)
+    if work.done:
+        say(f"rl {line.name}: finished before")
+        return
+    recipe = ctx.recipe
+    problems = ctx.problems(recipe.rl.problems, recipe.rl.limit)
+    with work:
+        start = ctx.midtrained_path(line)
+        backend = cast(Backend, resolve(recipe.rl.backend, RL_BACKENDS, "RL backend"))
+        backend(
+            start,
+            problems,
+            reward=_reward(ctx),
+            settings=RLSettings(
+                config=recipe.rl,
+                messages=lambda problem: ctx.prompts.plain(problem.question),
+                arm=line.arm,
+                seed=line.seed,
+                device=pick_device(recipe.model.device),
+                dtype=recipe.model.dtype,
+                roll=_roller(recipe.model.batch_tokens),
+            ),
+            out=ctx.run.arm_path(line.arm, line.seed, "5-rl"),
+        )
+        attempts = recipe.rl.steps * recipe.rl.prompts_per_step * recipe.rl.group_size
+        work.counts.update(steps=recipe.rl.steps, attempts=attempts, problems=len(problems))
+
+
+def _ask_gate(ctx: Context, line: Line) -> None:
+    rows = read_rows(ctx.run.arm_path(line.arm, line.seed, "4-gate.json"), GateRow)
+    if rows and rows[0].decision == "refused":
+        raise GateRefused(rows[0].sentence)
+
+
+def _reward(ctx: Context) -> StepReward:
+    limit = ctx.recipe.verify.max_undecided
+    labeller = ctx.labeller
+
+    def composed(text: str) -> bool:
+        return ways_of([step.heuristic for step in labeller.segments(text)]).composed
+
+    def check(verdicts: Sequence[Verdict]) -> None:
+        check_health(verdicts, limit=limit)
+
+    return StepReward(
+        judge=ctx.judge.verdicts,
+        group_size=ctx.recipe.rl.group_size,
+        composed=composed,
+        check=check,
+    )
+
+
+def _roller(batch_tokens: int) -> Roller:
+    """Samples with the engine's decoder, on the weights in training: nothing is copied."""
+
+    def roll(ask: Rollout) -> list[list[int]]:
+        import torch
+
+        from manyways.engines import SamplingSettings
+        from manyways.engines.batching import batches
+        from manyways.engines.decoding import Decoder
+
+        eos = torch.tensor(ask.stop_ids, device=ask.model.device)
+        decoder = Decoder(model=ask.model, eos=eos, pad=ask.pad_id)
+        settings = SamplingSettings(
+            max_tokens=ask.max_tokens, temperature=ask.temperature, top_p=ask.top_p
+        )
+        tokens: list[list[int]] = [[] for _ in ask.seeds]
+        planned = batches(
+            ask.prompts,
+            [(seed,) for seed in ask.seeds],
+            max_tokens=ask.max_tokens,
+            batch_tokens=batch_tokens,
+        )
+        for batch in planned:
+            sampled = decoder.run(batch, settings)
+            for row, one in zip(batch.rows, sampled, strict=True):
+                tokens[row] = one.tokens
+        return tokens
+
+    return roll
