@@ -35,7 +35,7 @@ COLUMNS = {
 }
 SETTINGS = {
     "verifier": "math, exact, choice, python_tests or package.module:function (default: math)",
-    "name": "first part of the ids (default: the name of the file or dataset)",
+    "name": "second part of the ids (default: the name of the file, or dataset-split)",
     "extract": "boxed or hashes: the answer is the last \\boxed{} or what follows #### in it",
     "split": "split of the dataset (default for hub: train)",
     "config": "configuration of the Hub dataset",
@@ -72,8 +72,8 @@ def load_hub(name: str, source: Source) -> list[Problem]:
     source.notes["origin"] = found.origin
     if found.commit:
         source.notes["commit"] = found.commit
-    own = options.get("name", name.rpartition("/")[2])
-    return _Mapping(options, f"{own}/{split}", found.origin).problems(found.rows)
+    own = options.get("name", f"{name.rpartition('/')[2]}-{split}")
+    return _Mapping(options, f"hub/{own}", found.origin).problems(found.rows)
 
 
 def _checked(options: Mapping[str, str]) -> Mapping[str, str]:

@@ -109,7 +109,7 @@ AIME24 = SetSpec(
     verifier="math",
     columns=("id", "problem", "answer"),
     splits={"test": Split(stem="aime24", hub="train", rows=30)},
-    from_hub=rows.problem_from_hub,
+    from_hub=rows.aime_from_hub,
     build=rows.maths,
     key=_last_number,
 )
@@ -122,7 +122,7 @@ AIME25 = SetSpec(
     verifier="math",
     columns=("problem", "answer"),
     splits={"test": Split(stem="aime25", hub="test", rows=30)},
-    from_hub=rows.problem_from_hub,
+    from_hub=rows.aime_from_hub,
     build=rows.maths,
     key=by_number,
 )

@@ -7,6 +7,7 @@ same: ``<set>_from_hub`` turns a row of the Hub into a normalised record, and ``
 
 import ast
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,11 +39,16 @@ def math_from_hub(row: Row) -> dict[str, Any]:
 
 def problem_from_hub(row: Row) -> dict[str, Any]:
     """Columns ``problem`` and ``answer``, and ``level`` and ``subject`` where they exist."""
+    return {**row, "question": row["problem"]}
+
+
+def aime_from_hub(row: Row) -> dict[str, Any]:
+    r"""As ``problem_from_hub``; answers are integers, some written ``070`` or ``336^\circ``."""
     return {**row, "question": row["problem"], "answer": plain_number(row["answer"])}
 
 
 def question_from_hub(row: Row) -> dict[str, Any]:
-    """Columns ``question`` and ``answer``."""
+    """Columns ``question`` and ``answer``; answers are numbers, some written ``27.0``."""
     return {**row, "answer": plain_number(row["answer"])}
 
 
@@ -181,14 +187,22 @@ def last_boxed(text: str) -> str | None:
 
 def called_function(code: str, tests: Sequence[str]) -> str:
     """The last function defined in ``code`` that one of ``tests`` calls."""
-    defined = [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+    defined = [node.name for node in _parsed(code).body if isinstance(node, ast.FunctionDef)]
     called = {
         node.func.id
         for test in tests
-        for node in ast.walk(ast.parse(test))
+        for node in ast.walk(_parsed(test))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     return [name for name in defined if name in called][-1]
+
+
+def _parsed(source: str) -> ast.Module:
+    """Silently: programs of benchmarks hold escapes that newer Pythons warn about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return ast.parse(source)
 
 
 def _tags(record: Row, *names: str) -> dict[str, str]:

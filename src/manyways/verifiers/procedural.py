@@ -33,7 +33,8 @@ def verify(
             answer=found.answer,
             reason="error: reasoning-gym did not make the same problem again",
         )
-    full = dataset.score_answer(found.answer, entry) >= 1.0
+    plain = found.answer.strip().strip("$").strip()  # scorers do not know dollar signs
+    full = dataset.score_answer(plain, entry) >= 1.0
     return Verdict(
         status="correct" if full else "wrong", answer=found.answer, rule=f"{found.rule}/task scorer"
     )

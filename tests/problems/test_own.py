@@ -1,0 +1,172 @@
+"""A user's own problems, in every form that is read."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from datasets import Dataset, DatasetDict
+from hub_layout import write_lines, write_repository
+
+from manyways.errors import DataError
+from manyways.problems import load_problems, load_set
+from manyways.problems.hub import MIRROR
+
+ROWS = [{"q": "1 + 1?", "a": "2"}, {"q": "2 + 5?", "a": "7"}]
+MAP = "question=q&answer=a"
+
+
+def test_all_file_forms_give_the_same_problems(tmp_path: Path) -> None:
+    write_lines(tmp_path / "sums.jsonl", ROWS)
+    with gzip.open(tmp_path / "sums.jsonl.gz", "wt") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in ROWS)
+    (tmp_path / "sums.json").write_text(json.dumps(ROWS))
+    for kind, delimiter in (("csv", ","), ("tsv", "\t")):
+        with (tmp_path / f"sums.{kind}").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, ["q", "a"], delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(ROWS)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), tmp_path / "sums.parquet")
+    Dataset.from_list(ROWS).save_to_disk(tmp_path / "sums")
+    names = [
+        "sums.jsonl",
+        "sums.jsonl.gz",
+        "sums.json",
+        "sums.csv",
+        "sums.tsv",
+        "sums.parquet",
+        "sums",
+    ]
+    loaded = {name: load_problems(f"file:{tmp_path / name}?{MAP}") for name in names}
+    assert [(p.id, p.question, p.answer) for p in loaded["sums.jsonl"]] == [
+        ("file/sums/00000", "1 + 1?", "2"),
+        ("file/sums/00001", "2 + 5?", "7"),
+    ]
+    for name in names:
+        assert loaded[name] == loaded["sums.jsonl"], name
+
+
+def test_answers_of_csv_files_stay_as_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "codes.csv").write_text("question,answer\nWhich agent?,007\n")
+    [problem] = load_problems(f"file:{tmp_path}/codes.csv?verifier=exact")
+    assert (problem.answer, problem.verifier) == ("007", "exact")
+
+
+def test_nested_columns_ids_tags_and_other_spellings(tmp_path: Path) -> None:
+    row = {
+        "prompt": [{"role": "user", "content": "Half of one?"}],
+        "reward_model": {"ground_truth": 0.5},
+        "uid": "a/b c",
+        "also": ["1/2", "50%"],
+        "level": 3.0,
+    }
+    write_lines(tmp_path / "verl.jsonl", [row])
+    mapping = (
+        "question=prompt.0.content&answer=reward_model.ground_truth&id=uid&alternatives=also"
+        "&tag=level&name=halves"
+    )
+    [problem] = load_problems(f"file:{tmp_path}/verl.jsonl?{mapping}")
+    assert problem.id == "file/halves/a-b-c"
+    assert (problem.question, problem.answer) == ("Half of one?", "0.5")
+    assert problem.alternatives == ("1/2", "50%")
+    assert problem.tags == {"level": "3"}
+
+
+@pytest.mark.parametrize("answer", ["Bob", 1, "1", "B", "b"])
+def test_choices_take_a_letter_a_text_or_an_index(answer: object, tmp_path: Path) -> None:
+    write_lines(
+        tmp_path / "who.jsonl", [{"question": "Who?", "answer": answer, "c": ["Ann", "Bob"]}]
+    )
+    [problem] = load_problems(f"file:{tmp_path}/who.jsonl?choices=c")
+    assert (problem.answer, problem.choices, problem.verifier) == ("B", ("Ann", "Bob"), "choice")
+    assert problem.question.endswith("A) Ann\nB) Bob")
+
+
+@pytest.mark.parametrize(
+    ("extract", "cell"), [("boxed", r"so \boxed{\frac12}"), ("hashes", "work\n#### \\frac12")]
+)
+def test_the_answer_may_be_inside_a_solution(extract: str, cell: str, tmp_path: Path) -> None:
+    write_lines(tmp_path / "s.jsonl", [{"question": "Half?", "solution": cell}])
+    [problem] = load_problems(f"file:{tmp_path}/s.jsonl?answer=solution&extract={extract}")
+    assert problem.answer == r"\frac12"
+
+
+def test_programs(tmp_path: Path) -> None:
+    row = {"question": "Add.", "answer": "def f(a): return a", "t": "assert f(1) == 1", "n": "f"}
+    write_lines(tmp_path / "code.jsonl", [row])
+    mapping = "tests=t&entry_point=n&verifier=python_tests"
+    [problem] = load_problems(f"file:{tmp_path}/code.jsonl?{mapping}")
+    assert (problem.tests, problem.entry_point) == ("assert f(1) == 1", "f")
+
+
+def test_odd_column_names_are_percent_encoded(tmp_path: Path) -> None:
+    write_lines(tmp_path / "odd.jsonl", [{"Q & A?": "1 + 1?", "a.b": 2}])
+    mapping = f"question={quote('Q & A?')}&answer=a.b"
+    [problem] = load_problems(f"file:{tmp_path}/odd.jsonl?{mapping}")
+    assert (problem.question, problem.answer) == ("1 + 1?", "2")
+
+
+def test_a_saved_dataset_with_splits_needs_one_named(tmp_path: Path) -> None:
+    DatasetDict({"dev": Dataset.from_list(ROWS), "test": Dataset.from_list(ROWS[:1])}).save_to_disk(
+        tmp_path / "both"
+    )
+    assert len(load_problems(f"file:{tmp_path}/both?{MAP}&split=test")) == 1
+    with pytest.raises(DataError, match="split=dev or test"):
+        load_problems(f"file:{tmp_path}/both?{MAP}")
+
+
+def test_any_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(MIRROR, str(tmp_path))
+    write_repository(tmp_path, "me/sums", "easy", {"dev": ROWS})
+    loaded = load_set(f"hub:me/sums?split=dev&config=easy&{MAP}")
+    assert [p.id for p in loaded.problems] == ["hub/sums-dev/00000", "hub/sums-dev/00001"]
+    assert "me/sums" in loaded.origin
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        (ROWS, "question=q", "no column 'answer'; it has q, a"),
+        (ROWS, "questoin=q", "Did you mean 'question'"),
+        (ROWS, MAP + "&extract=last", "extract is boxed or hashes"),
+        (ROWS, MAP + "&extract=boxed", "row 0: no boxed answer"),
+        ([{"question": "Q", "answer": ""}], "", r"row 0: 'answer' \(answer\) is empty"),
+        ([{"question": "Q", "answer": [1, 2]}], "", r"a list: name a part of it, as in column\.0"),
+        ([{"question": "Q", "answer": "D", "c": ["x", "y"]}], "choices=c", "answer 'D' is none of"),
+        ([{"question": "Q", "answer": "A", "c": "x"}], "choices=c", "must be a list"),
+        ([], "", "is empty"),
+    ],
+)
+def test_mistakes_name_the_row_and_the_fix(
+    rows: list[dict[str, object]], options: str, said: str, tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "mine.jsonl", rows)
+    with pytest.raises(DataError, match=said):
+        load_problems(f"file:{tmp_path}/mine.jsonl" + (f"?{options}" if options else ""))
+
+
+def test_repeated_ids_are_refused(tmp_path: Path) -> None:
+    write_lines(tmp_path / "mine.jsonl", [{**row, "n": 1} for row in ROWS])
+    with pytest.raises(DataError, match="the same id"):
+        load_problems(f"file:{tmp_path}/mine.jsonl?{MAP}&id=n")
+
+
+def test_missing_and_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        load_problems(f"file:{tmp_path}/none.jsonl")
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(DataError, match="is not JSON"):
+        load_problems(f"file:{tmp_path}/x.json")
+    (tmp_path / "x.txt").write_text("hello")
+    with pytest.raises(DataError, match=r"\.csv"):
+        load_problems(f"file:{tmp_path}/x.txt")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="save_to_disk"):
+        load_problems(f"file:{tmp_path}/folder")
