@@ -73,9 +73,7 @@ def build_llama(
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=context,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **_special(tokenizer),
         tie_word_embeddings=False,
     )
     model = LlamaForCausalLM(config)
@@ -87,6 +85,63 @@ def build_llama(
         model.lm_head.weight[:, 0] = 0.0
         model.lm_head.weight[tokenizer.eos_token_id] = 0.0
         model.lm_head.weight[tokenizer.eos_token_id, 0] = eos_bias
+    return _save(model, tokenizer, folder)
+
+
+def build_mistral(folder: Path) -> Path:
+    """Save a random Mistral whose attention window is shorter than its texts."""
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM
+
+    tokenizer = build_tokenizer()
+    torch.manual_seed(1)
+    config = MistralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=16,
+        max_position_embeddings=512,
+        initializer_range=0.2,
+        **_special(tokenizer),
+    )
+    return _save(_many_ends(MistralForCausalLM(config)), tokenizer, folder)
+
+
+def build_gpt2(folder: Path) -> Path:
+    """Save a random GPT-2: absolute positions, so that a wrong position id shows."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tokenizer = build_tokenizer()
+    torch.manual_seed(2)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        n_positions=512,
+        initializer_range=0.2,
+        **_special(tokenizer),
+    )
+    return _save(_many_ends(GPT2LMHeadModel(config)), tokenizer, folder)
+
+
+def _special(tokenizer: Any) -> dict[str, int]:
+    return {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id")} | {
+        "pad_token_id": tokenizer.pad_token_id
+    }
+
+
+def _many_ends(model: Any) -> Any:
+    """End texts by any of a dozen tokens, so that they end at different lengths."""
+    model.generation_config.eos_token_id = [model.config.eos_token_id, *range(20, 32)]
+    return model
+
+
+def _save(model: Any, tokenizer: Any, folder: Path) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -203,11 +203,11 @@ def complaint(ctx: Context, row: GateRow) -> str | None:
             f"earn nothing. Does its training data end in EOS? Otherwise {longer}."
         )
     if row.no_answer > gate.max_no_answer:
-        more = "raise midtrain.steps, or " if trained else "use an arm that mid-trains, or "
+        remedy = "Raise midtrain.steps" if trained else "Use an arm that mid-trains"
         return (
-            f"{row.no_answer:.0%} of attempts have no answer that can be read "
-            f"(gate.max_no_answer = {gate.max_no_answer:.0%}): they do not follow "
-            f"'{ctx.prompts.instruction}'. {more[0].upper()}{more[1:]}change prompt.instruction."
+            f"{row.no_answer:.0%} of attempts hold no answer that can be read "
+            f"(gate.max_no_answer = {gate.max_no_answer:.0%}): they do not end in a \\boxed{{}} "
+            f"answer. {remedy}, or ask for the form more clearly in prompt.instruction."
         )
     if row.mixed < gate.min_mixed:
         return _no_signal(ctx, row)

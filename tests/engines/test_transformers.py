@@ -1,0 +1,301 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+from tiny_models import build_gpt2, build_llama, build_mistral
+
+from manyways.engines import SampleRequest, SamplingSettings, decoding
+from manyways.engines.noise import distribution, uniforms
+from manyways.engines.transformers import TransformersEngine
+from manyways.errors import DataError, ModelError
+from manyways.recipe import ModelConfig
+from manyways.records import Message
+
+SETTINGS = SamplingSettings(max_tokens=40)
+TIE = 1e-5
+"""A seed's number this close to the boundary between two tokens may fall on either side."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return build_llama(tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="module")
+def engine(folder):
+    return open_engine(folder)
+
+
+def open_engine(folder, **changes):
+    return TransformersEngine(str(folder), ModelConfig(path=str(folder), **changes))
+
+
+def ask(text, *seeds):
+    return SampleRequest(messages=(Message(role="user", content=text),), seeds=seeds)
+
+
+def mixed_requests(count=10, samples=4):
+    texts = ["Ann has 3 apples. " * (1 + (7 * i) % 5) + f"Case {i}." for i in range(count)]
+    return [ask(text, *range(i * 50, i * 50 + samples)) for i, text in enumerate(texts)]
+
+
+def flat(found):
+    return [completion for completions in found for completion in completions]
+
+
+def prompt_ids(engine, request):
+    return list(engine._encode(request.messages, SETTINGS))
+
+
+def tokens_of(engine, requests, settings=SETTINGS):
+    """Seed -> sampled tokens: completions hold text only."""
+    from manyways.engines.batching import batches
+
+    prompts = [engine._encode(r.messages, settings) for r in requests]
+    seeds = [r.seeds for r in requests]
+    found = {}
+    for batch in batches(prompts, seeds, max_tokens=settings.max_tokens, batch_tokens=5000):
+        for seed, one in zip(batch.seeds, engine._decoder.run(batch, settings), strict=True):
+            found[seed] = one
+    return found
+
+
+def plain_distribution(engine, prompt, tokens):
+    """Next-token probabilities from one forward over the whole text, no cache, no padding."""
+    with torch.inference_mode():
+        logits = engine._decoder.model(torch.tensor([[*prompt, *tokens]])).logits[0]
+    return logits[len(prompt) - 1 : -1].softmax(dim=-1)
+
+
+@pytest.mark.parametrize("build", [build_llama, build_mistral, build_gpt2])
+def test_texts_are_what_a_plain_forward_and_the_seed_give(tmp_path, build, monkeypatch):
+    engine = open_engine(build(tmp_path / "model"))
+    requests = mixed_requests()
+    held = {}
+
+    def spy(probability, uniform):
+        held.update(zip(uniform.tolist(), probability.clone(), strict=True))
+        return choose(probability, uniform)
+
+    choose = decoding.choose
+    monkeypatch.setattr(decoding, "choose", spy)
+    found = tokens_of(engine, requests)
+    lengths = {len(one.tokens) for one in found.values()}
+    assert len(lengths) > 5, "attempts of many lengths are needed for this to test anything"
+    for request in requests:
+        prompt = prompt_ids(engine, request)
+        for seed in request.seeds:
+            tokens = found[seed].tokens
+            noise = uniforms([seed], len(tokens))[0]
+            plain = plain_distribution(engine, prompt, tokens)
+            ours = torch.stack([held[number] for number in noise])
+            index = torch.arange(len(tokens))
+            assert math.isclose(
+                ours[index, tokens].log().sum(), plain[index, tokens].log().sum(), abs_tol=1e-3
+            )
+            upper = plain.double().cumsum(dim=-1)[index, tokens].numpy()
+            lower = upper - plain[index, tokens].numpy()
+            assert np.all((noise > lower - TIE) & (noise < upper + TIE))
+
+
+def test_the_same_requests_give_the_same_bytes(engine):
+    requests = mixed_requests()
+    assert list(engine.sample(requests, SETTINGS)) == list(engine.sample(requests, SETTINGS))
+
+
+def test_an_attempt_alone_is_the_same_up_to_ties(engine):
+    requests = mixed_requests()
+    together = tokens_of(engine, requests)
+    for request in requests:
+        prompt = prompt_ids(engine, request)
+        for seed in request.seeds:
+            alone = tokens_of(engine, [replace(request, seeds=(seed,))])[seed].tokens
+            other = together[seed].tokens
+            if alone == other:
+                continue
+            at = next(i for i, (a, b) in enumerate(zip(alone, other, strict=False)) if a != b)
+            row = plain_distribution(engine, prompt, alone[: at + 1])[at].double().cumsum(dim=-1)
+            assert (row - uniforms([seed], at + 1)[0, at]).abs().min() < TIE
+
+
+def test_completions_come_in_request_order(engine):
+    requests = mixed_requests()
+    together = flat(engine.sample(requests, SETTINGS))
+    one_by_one = flat(c for request in requests for c in engine.sample([request], SETTINGS))
+    assert [c.prompt_tokens for c in together] == [c.prompt_tokens for c in one_by_one]
+    same = sum(a.text == b.text for a, b in zip(together, one_by_one, strict=True))
+    assert same >= 0.9 * len(together)
+
+
+def test_small_batches_give_the_same_attempts(folder, engine):
+    requests = mixed_requests()
+    small = flat(open_engine(folder, batch_tokens=400).sample(requests, SETTINGS))
+    large = flat(engine.sample(requests, SETTINGS))
+    assert sum(a.text == b.text for a, b in zip(small, large, strict=True)) >= 0.9 * len(large)
+
+
+def test_finish_and_token_counts(engine):
+    found = tokens_of(engine, mixed_requests())
+    completions = flat(engine.sample(mixed_requests(), SETTINGS))
+    eos = engine._tokenizer.eos_token_id
+    assert {c.finish for c in completions} == {"stop", "length"}
+    for one, completion in zip(found.values(), sorted_like(found, completions), strict=True):
+        assert completion.tokens == len(one.tokens)
+        assert (one.tokens[-1] == eos) == (completion.finish == "stop")
+        assert eos not in one.tokens[:-1]
+        assert "<|" not in completion.text
+        if completion.finish == "length":
+            assert completion.tokens == SETTINGS.max_tokens
+
+
+def sorted_like(found, completions):
+    """Completions (in request order) in the order of the seeds of ``found``."""
+    seeds = [seed for request in mixed_requests() for seed in request.seeds]
+    by_seed = dict(zip(seeds, completions, strict=True))
+    return [by_seed[seed] for seed in found]
+
+
+def test_next_token_frequencies_follow_the_softmax(engine):
+    settings = SamplingSettings(max_tokens=1, temperature=0.8)
+    request = ask("Ann has 3 apples.", *range(4000))
+    found = tokens_of(engine, [request], settings)
+    with torch.inference_mode():
+        logits = engine._decoder.model(torch.tensor([prompt_ids(engine, request)])).logits[0, -1]
+    expected = 4000 * distribution(logits[None], temperature=0.8, top_p=1.0)[0].numpy()
+    counts = np.bincount([one.tokens[0] for one in found.values()], minlength=len(expected))
+    common = expected >= 5
+    pooled = [counts[~common].sum()], [expected[~common].sum()]
+    observed, wanted = (np.append(a, b) for a, b in zip((counts[common], expected[common]), pooled,
+                                                       strict=True))  # fmt: skip
+    assert len(observed) > 20
+    assert chisquare(observed, wanted * observed.sum() / wanted.sum()).pvalue > 1e-4
+
+
+def test_top_p_leaves_only_the_nucleus(engine):
+    settings = SamplingSettings(max_tokens=1, top_p=0.3)
+    request = ask("Ann has 3 apples.", *range(500))
+    found = {one.tokens[0] for one in tokens_of(engine, [request], settings).values()}
+    with torch.inference_mode():
+        logits = engine._decoder.model(torch.tensor([prompt_ids(engine, request)])).logits
+    allowed = distribution(logits[:, -1], temperature=1.0, top_p=0.3)[0].nonzero()[:, 0].tolist()
+    assert found <= set(allowed)
+    assert len(found) > 1
+
+
+def test_prompts_are_prefilled_once_and_finished_attempts_leave(engine):
+    shapes = []
+    hook = engine._decoder.model.register_forward_pre_hook(
+        lambda module, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)),
+        with_kwargs=True,
+    )
+    found = flat(engine.sample(mixed_requests(count=3, samples=16), SETTINGS))
+    hook.remove()
+    assert shapes[0][0] == 3
+    assert shapes[1] == (48, 1)
+    assert all(width == 1 for _, width in shapes[1:])
+    rows = [rows for rows, _ in shapes[1:]]
+    assert rows == sorted(rows, reverse=True)
+    unfinished = sum(c.tokens == SETTINGS.max_tokens for c in found)
+    assert rows[-1] <= max(1, unfinished) / decoding.COMPACT + 1
+    assert len(rows) < SETTINGS.max_tokens
+
+
+def test_every_eos_of_the_generation_config_ends_a_text(tmp_path):
+    folder = build_llama(tmp_path / "model", eos_bias=0.0)
+    before = tokens_of(open_engine(folder), mixed_requests())
+    common = np.bincount([t for one in before.values() for t in one.tokens]).argmax()
+    path = folder / "generation_config.json"
+    config = json.loads(path.read_text())
+    config["eos_token_id"] = [config["eos_token_id"], int(common)]
+    path.write_text(json.dumps(config))
+    after = tokens_of(open_engine(folder), mixed_requests())
+    ended = [one for one in after.values() if one.tokens[-1] == common]
+    assert ended
+    assert all(one.ended for one in ended)
+    assert all(common not in one.tokens[:-1] for one in after.values())
+
+
+def test_stop_strings_end_a_text_and_are_cut_off(engine):
+    requests = mixed_requests()
+    before = flat(engine.sample(requests, SETTINGS))
+    stop = ("ap", " 2")
+    after = flat(engine.sample(requests, replace(SETTINGS, stop=stop)))
+    hit = other = 0
+    for old, new in zip(before, after, strict=True):
+        places = [old.text.find(s) for s in stop if s in old.text]
+        hit += bool(places)
+        assert not any(s in new.text for s in stop)
+        # Attempts that stop early leave the batch early, so a tie may fall differently.
+        other += new.text != (old.text[: min(places)] if places else old.text)
+        assert new.finish == "stop" or not places
+    assert hit > 5
+    assert other <= 2
+    assert sum(c.tokens for c in after) < sum(c.tokens for c in before)
+
+
+def test_bos_is_there_once(engine):
+    ids = prompt_ids(engine, ask("hello"))
+    bos = engine._tokenizer.bos_token_id
+    assert ids[0] == bos
+    assert ids.count(bos) == 1
+
+
+def test_a_request_without_seeds_and_no_requests_at_all(engine):
+    assert list(engine.sample([], SETTINGS)) == []
+    found = list(engine.sample([ask("a"), ask("b", 1), ask("c")], SETTINGS))
+    assert [len(completions) for completions in found] == [0, 1, 0]
+
+
+def test_results_come_window_by_window(engine, monkeypatch):
+    from manyways.engines import batching
+
+    monkeypatch.setattr(batching.windows, "__defaults__", (4,))
+    read = []
+
+    def requests():
+        for request in mixed_requests():
+            read.append(request)
+            yield request
+
+    next(engine.sample(requests(), SETTINGS))
+    assert len(read) == 1
+
+
+def test_a_prompt_that_does_not_fit_is_refused_by_name(engine):
+    with pytest.raises(DataError, match=r"context is 512: lower max_tokens .* 'Ann has 3 apples"):
+        list(engine.sample([ask("Ann has 3 apples. " * 80, 1)], SETTINGS))
+    with pytest.raises(DataError, match="max_tokens = 510"):
+        list(engine.sample([ask("hi", 1)], SamplingSettings(max_tokens=510)))
+
+
+def test_broken_weights_are_named(tmp_path):
+    engine = open_engine(build_llama(tmp_path / "model"))
+    with torch.no_grad():
+        engine._decoder.model.lm_head.weight[7] = float("nan")
+    with pytest.raises(ModelError, match="not a number"):
+        list(engine.sample([ask("hi", 1)], SETTINGS))
+
+
+def test_a_closed_engine_says_so(folder):
+    engine = open_engine(folder)
+    engine.close()
+    with pytest.raises(ModelError, match="closed"):
+        list(engine.sample([ask("hi", 1)], SETTINGS))
+
+
+def test_bfloat16_is_loaded_when_asked_for(folder):
+    engine = open_engine(folder, dtype="bfloat16")
+    assert engine._decoder.model.dtype == torch.bfloat16
+    assert len(flat(engine.sample(mixed_requests(3), SETTINGS))) == 12

@@ -1,0 +1,75 @@
+"""Engines that need no model, named in recipes as ``fake_engines:<class>``."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from manyways.engines import Completion, SampleRequest, SamplingSettings
+from manyways.recipe import ModelConfig
+
+
+class GuessingEngine:
+    """Answers "What is N + 0?": half right, the rest wrong or without an answer, by seed alone."""
+
+    opened = 0
+    closed = 0
+    seeds: list[int] = []  # noqa: RUF012  one list for all engines, emptied by ``reset``
+
+    @classmethod
+    def reset(cls) -> None:
+        cls.opened = cls.closed = 0
+        cls.seeds.clear()
+
+    def __init__(self, path: str, model_config: ModelConfig) -> None:
+        type(self).opened += 1
+
+    def sample(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        for request in requests:
+            self.seeds.extend(request.seeds)
+            yield [self.complete(request.messages[-1].content, seed) for seed in request.seeds]
+
+    def complete(self, question: str, seed: int) -> Completion:
+        number = int(re.findall(r"What is (\d+)", question)[-1])
+        luck = np.random.default_rng(seed).random()
+        if luck < 0.5:
+            return self.text(f"<a> first\n<b> then \\boxed{{{number}}}")
+        if luck < 0.8:
+            return self.text(f"<a> only \\boxed{{{number + 1}}}")
+        return self.text("no idea", finish="length")
+
+    def text(self, text: str, *, finish: str = "stop") -> Completion:
+        return Completion(text=text, finish=finish, prompt_tokens=7, tokens=len(text.split()))
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+
+class NeverStops(GuessingEngine):
+    """Always runs into the token limit."""
+
+    def complete(self, question: str, seed: int) -> Completion:
+        return self.text("and so on", finish="length")
+
+
+class NeverRight(GuessingEngine):
+    """Always answers, never rightly."""
+
+    def complete(self, question: str, seed: int) -> Completion:
+        return self.text("\\boxed{-7}")
+
+
+class AlwaysRight(GuessingEngine):
+    """Always right."""
+
+    def complete(self, question: str, seed: int) -> Completion:
+        return self.text(f"\\boxed{{{re.findall(r'What is ([0-9]+)', question)[-1]}}}")
+
+
+class NoBox(GuessingEngine):
+    """Stops, but never says what its answer is."""
+
+    def complete(self, question: str, seed: int) -> Completion:
+        return self.text("Thank you for asking.")

@@ -1,0 +1,67 @@
+import pytest
+from fake_engines import GuessingEngine
+from sampled_runs import context
+
+from manyways.errors import MissingWork
+from manyways.fingerprint import attempt_seed
+from manyways.records import PLAIN
+from manyways.stages import evaluate
+from manyways.tables import read_attempts
+
+TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
+
+
+@pytest.fixture(autouse=True)
+def fresh_engine():
+    GuessingEngine.reset()
+
+
+@pytest.fixture
+def ctx(tmp_path):
+    made = context(tmp_path)
+    yield made
+    made.close()
+
+
+def found(ctx, checkpoint, benchmark):
+    return list(read_attempts(ctx.run.eval_path(checkpoint, benchmark)))
+
+
+def test_every_benchmark_with_one_engine(ctx):
+    evaluate.run_all(ctx, "base", ctx.base_path)
+    assert (GuessingEngine.opened, GuessingEngine.closed) == (1, 1)
+    assert len(found(ctx, "base", TEST)) == 12 * 4
+    hard = found(ctx, "base", HARD)
+    assert len(hard) == 10 * 4
+    assert {a.heuristic for a in hard} == {PLAIN}
+    assert hard[5].seed == attempt_seed(0, hard[5].problem_id, PLAIN, hard[5].sample)
+    evaluate.run_all(ctx, "base", ctx.base_path)
+    assert GuessingEngine.opened == 1
+
+
+def test_plan_covers_one_benchmark(ctx):
+    evaluate.run(ctx, "base", ctx.base_path, TEST)
+    assert evaluate.plan(ctx, "base", ctx.base_path, TEST).done
+    assert not evaluate.plan(ctx, "base", ctx.base_path, HARD).done
+    assert (GuessingEngine.opened, GuessingEngine.closed) == (1, 1)
+
+
+def test_more_attempts_keep_the_earlier_ones(ctx, tmp_path):
+    evaluate.run(ctx, "base", ctx.base_path, TEST)
+    more = context(tmp_path, evaluate={"attempts": 6})
+    assert "amount changed: attempts" in evaluate.plan(more, "base", ctx.base_path, TEST).why
+    evaluate.run(more, "base", ctx.base_path, TEST)
+    assert len(GuessingEngine.seeds) == len(set(GuessingEngine.seeds)) == 12 * 6
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "seed"), [("base", 0), ("star/seed-3/mid", 3), ("heuristics-8/seed-12/rl", 12)]
+)
+def test_noise_follows_the_seed_of_the_line(checkpoint, seed):
+    assert evaluate.run_seed(checkpoint) == seed
+
+
+def test_a_checkpoint_that_is_not_there_yet(ctx, tmp_path):
+    with pytest.raises(MissingWork):
+        evaluate.run_all(ctx, "star/seed-0/mid", str(tmp_path / "arms/star/checkpoint"))
+    assert GuessingEngine.opened == 0

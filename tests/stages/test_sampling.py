@@ -1,0 +1,221 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command_line import environment
+from fake_engines import GuessingEngine
+from sampled_runs import context
+
+from manyways.engines import SamplingSettings
+from manyways.errors import MissingWork, VerifierUnwell
+from manyways.fingerprint import attempt_seed, prompt_hash
+from manyways.recipe import ModelConfig
+from manyways.records import PLAIN
+from manyways.stages import sampling
+from manyways.stages.sampling import Cell, LazyEngine, Sampling, collect
+from manyways.tables import parts, read_attempts
+
+
+@pytest.fixture(autouse=True)
+def fresh_engine():
+    GuessingEngine.reset()
+
+
+@pytest.fixture
+def ctx(tmp_path):
+    made = context(tmp_path)
+    yield made
+    made.close()
+
+
+def cells_of(ctx, *, count=6, samples=4):
+    problems = ctx.problems(f"made_runs:load/seed?count={count}", None)
+    return [
+        Cell(
+            problem=problem,
+            heuristic=PLAIN,
+            messages=ctx.prompts.plain(problem.question),
+            samples=samples,
+        )
+        for problem in problems
+    ]
+
+
+def how(ctx, part_size=8):
+    return Sampling(
+        settings=SamplingSettings(max_tokens=9),
+        folder=ctx.run.path("there"),
+        run_seed=3,
+        model_hash="m",
+        label="test",
+        part_size=part_size,
+    )
+
+
+def open_engine():
+    return GuessingEngine("nowhere", ModelConfig(path="nowhere"))
+
+
+def gather(ctx, cells, part_size=8):
+    return collect(ctx, engine=open_engine, cells=cells, sampling=how(ctx, part_size))
+
+
+def test_records_say_where_they_come_from(ctx):
+    cells = cells_of(ctx)
+    counts = gather(ctx, cells)
+    found = list(read_attempts(ctx.run.path("there")))
+    assert [(a.problem_id, a.sample) for a in found] == [
+        (cell.problem.id, sample) for cell in cells for sample in range(4)
+    ]
+    for attempt, cell in zip(found, [cell for cell in cells for _ in range(4)], strict=True):
+        assert attempt.seed == attempt_seed(3, cell.problem.id, PLAIN, attempt.sample)
+        assert attempt.prompt_hash == prompt_hash(cell.messages)
+        assert attempt.model_hash == "m"
+        right = f"\\boxed{{{cell.problem.answer}}}" in attempt.text
+        assert (attempt.verdict.status == "correct") == right
+    assert counts["attempts"] == 24
+    assert counts["correct"] == sum(a.verdict.status == "correct" for a in found) > 0
+    assert counts["no_answer"] == counts["truncated"] == sum(a.finish == "length" for a in found)
+    assert counts["no_answer"] > 0
+    assert counts["wrong"] + counts["correct"] + counts["no_answer"] == 24
+    assert counts["undecided"] == 0
+    assert counts["tokens"] == sum(a.tokens for a in found)
+
+
+def test_nothing_missing_opens_nothing(ctx):
+    first = gather(ctx, cells_of(ctx))
+    assert (GuessingEngine.opened, GuessingEngine.closed) == (1, 1)
+    assert gather(ctx, cells_of(ctx)) == first
+    assert GuessingEngine.opened == 1
+
+
+def test_only_what_is_missing_is_sampled(ctx):
+    gather(ctx, cells_of(ctx, samples=2))
+    before = set(GuessingEngine.seeds)
+    counts = gather(ctx, cells_of(ctx, samples=4, count=7))
+    assert counts["attempts"] == 28
+    assert len(GuessingEngine.seeds) == len(set(GuessingEngine.seeds)) == 28
+    assert len(before) == 12
+    keys = [(a.problem_id, a.heuristic, a.sample) for a in read_attempts(ctx.run.path("there"))]
+    assert len(keys) == len(set(keys)) == 28
+
+
+def test_counts_leave_out_what_is_no_longer_asked_for(ctx):
+    gather(ctx, cells_of(ctx, samples=4))
+    assert gather(ctx, cells_of(ctx, samples=1, count=3))["attempts"] == 3
+
+
+def test_a_given_engine_is_left_open(ctx):
+    collect(ctx, engine=open_engine(), cells=cells_of(ctx), sampling=how(ctx))
+    assert GuessingEngine.closed == 0
+
+
+@pytest.mark.parametrize(("part_size", "sizes"), [(8, [8, 8, 8]), (9, [8, 8, 8]), (3, [3, 1] * 6)])
+def test_parts_hold_whole_cells_unless_these_are_larger(ctx, part_size, sizes):
+    gather(ctx, cells_of(ctx), part_size)
+    found = [len(list(read_attempts_of(part))) for part in parts(ctx.run.path("there"))]
+    assert found == sizes
+
+
+def read_attempts_of(part):
+    import pyarrow.parquet as pq
+
+    return pq.read_table(part).to_pylist()
+
+
+@pytest.mark.parametrize("part_size", [3, 8, 9, 100])
+def test_losing_the_last_parts_changes_nothing(ctx, part_size):
+    gather(ctx, cells_of(ctx), part_size)
+    files = parts(ctx.run.path("there"))
+    whole = [part.read_bytes() for part in files]
+    for kept in range(len(files)):
+        for part in parts(ctx.run.path("there"))[kept:]:
+            part.unlink()
+        gather(ctx, cells_of(ctx), part_size)
+        assert [part.read_bytes() for part in parts(ctx.run.path("there"))] == whole
+
+
+def test_a_half_written_part_is_removed(ctx):
+    gather(ctx, cells_of(ctx))
+    left = ctx.run.path("there", ".part-00003.parquet.77.tmp")
+    left.write_bytes(b"PAR1")
+    gather(ctx, cells_of(ctx, samples=5))
+    assert not left.exists()
+
+
+def test_changed_prompts_set_earlier_attempts_aside(ctx, capsys):
+    gather(ctx, cells_of(ctx))
+    cells = cells_of(ctx)
+    asked = replace(cells[0].messages[0], content="What is 0 + 0? Now in French.")
+    cells[0] = replace(cells[0], messages=(asked,))
+    assert gather(ctx, cells)["attempts"] == 24
+    assert len(GuessingEngine.seeds) == 48
+    assert "prompts have changed" in capsys.readouterr().err
+    assert len(list(ctx.run.path("stale").iterdir())) == 1
+
+
+def test_too_many_undecided_stop_the_stage_early_and_again(tmp_path):
+    ctx = context(tmp_path, verify={"verifier": "fake_verifiers:often_unwell", "workers": 1})
+    cells = cells_of(ctx, count=100)
+    with pytest.raises(VerifierUnwell, match="timeout"):
+        gather(ctx, cells, part_size=50)
+    held = len(list(read_attempts(ctx.run.path("there"))))
+    assert sampling.ENOUGH <= held < 400
+    lenient = context(
+        tmp_path,
+        verify={"verifier": "fake_verifiers:often_unwell", "workers": 1, "max_undecided": 1.0},
+    )
+    assert gather(lenient, cells, part_size=50)["undecided"] > 60
+    with pytest.raises(VerifierUnwell):
+        gather(ctx, cells, part_size=50)
+    assert len(GuessingEngine.seeds) == 400
+    ctx.close()
+    lenient.close()
+
+
+def test_a_few_undecided_are_fine(tmp_path):
+    ctx = context(
+        tmp_path,
+        verify={"verifier": "fake_verifiers:often_unwell", "workers": 1, "max_undecided": 0.6},
+    )
+    assert gather(ctx, cells_of(ctx))["undecided"] > 0
+    ctx.close()
+
+
+def test_a_lazy_engine_opens_once_and_closes_what_it_opened(ctx):
+    lazy = LazyEngine(open_engine)
+    lazy.close()
+    assert GuessingEngine.opened == GuessingEngine.closed == 0
+    collect(ctx, engine=lazy, cells=cells_of(ctx), sampling=how(ctx))
+    collect(ctx, engine=lazy, cells=cells_of(ctx, samples=6), sampling=how(ctx))
+    assert GuessingEngine.opened == 1
+    lazy.close()
+    lazy.close()
+    assert GuessingEngine.closed == 1
+
+
+def test_a_checkpoint_that_does_not_exist_yet_is_missing_work(ctx, tmp_path):
+    with pytest.raises(MissingWork, match="run the stage that makes it"):
+        sampling.model_hash(ctx, str(tmp_path / "arms" / "checkpoint"))
+    assert sampling.model_hash(ctx, ctx.base_path) == "hash-of-base"
+
+
+def test_killed_at_random_moments_the_records_are_those_of_an_uninterrupted_run(tmp_path):
+    script = Path(__file__).parent / "killed_generate.py"
+    done = subprocess.run(
+        [sys.executable, script, tmp_path],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["kills"] >= 6
+    assert any(0 < held < seen["attempts"] for held in seen["held"])
+    assert seen["attempts"] == 5 * (4 + 2 * 6)
+    assert seen["same"]
