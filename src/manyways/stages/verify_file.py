@@ -24,7 +24,7 @@ from rich.progress import Progress
 
 from manyways.errors import DataError
 from manyways.records import Problem, Verdict
-from manyways.verifiers.final_answer import Policy
+from manyways.verifiers.final_answer import Policy, reference
 from manyways.verifiers.judge import Judge
 
 _BATCH = 512
@@ -188,7 +188,7 @@ def _answer_case(number: int, record: Mapping[str, Any]) -> _Case:
     problem = Problem(
         id=f"file/lines/{number}",
         question="",
-        answer=_text(record, "gold"),
+        answer=reference(_text(record, "gold")),
         verifier=record.get("verifier", "math"),
         alternatives=tuple(record.get("alternatives", ())),
         choices=tuple(record.get("choices", ())),

@@ -1,45 +1,237 @@
-"""The second step of the comparison: what the text means. Only ever runs in a worker process.
+r"""The second step of the comparison: what an answer means. Only ever runs in a worker process.
 
-Parsing is latex2sympy's and the comparison is Math-Verify's. Nothing here prints a sympy object:
-their string form can take for ever.
+An answer is taken apart by its brackets (``shapes``) and its parts are compared one by one: first
+as strings and numbers (``fast``), then as words, then as expressions (``symbolic``).
+
+Policy
+- Several answers (``1, 2`` or ``1 and 2`` or ``1; 2``) may come in any order. Saying one twice
+  changes nothing, unless the reference itself repeats one: then each must come as often as there.
+  In a set ``\{1, 2\}`` repetition means nothing. In a tuple, a point, an interval or
+  a matrix the order counts, and so do an interval's brackets.
+- ``1, 2`` without brackets matches ``(1, 2)`` in that order, and ``\{1, 2\}`` in any.
+- A column or row vector matches the tuple of its entries.
+- ``x = 5`` matches ``5``, ``f(x) = 2x`` matches ``2x``, ``x \in S`` matches ``S``; two equations
+  have to agree in their names too. Of a chain ``a = b = c`` the last member counts; of
+  ``a \approx b`` the exact one.
+- An inequality matches the interval of its solutions.
+- A ratio ``1:4`` matches ``1/4`` and ``2:8``.
 """
 
-from typing import Any
+import re
+from collections.abc import Sequence
 
 from manyways.verifiers import fast
+from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape, split, split_list
+from manyways.verifiers.symbolic import Decision, same_expression
+from manyways.verifiers.tidy import squeeze, tidy, unwrap_text
+from manyways.verifiers.words import same_words
 
-Decision = tuple[bool | None, str]
-"""(equal?, rule); None with a reason when it could not be decided."""
+_ORDERED = ("sequence", "matrix")
+_NAME = re.compile(
+    r"(?:\\?[a-zA-Z]+'*(?:\s*_\s*(?:\{[^{}]*\}|\w))?'*(?:\([a-zA-Z0-9,\s]*\))?|\\[a-zA-Z]+\{[^{}]*\}"
+    r"|\([a-zA-Z,\s_0-9]+\)|\\frac\{[a-zA-Z]+\}\{[a-zA-Z]+\}|[\s:])+"
+)
+_MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-zA-Z])")
+_APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
+_COMPARES = re.compile(r"[<>]|\\(?:le|ge)(?![a-zA-Z])")
+_UNKNOWN = re.compile(r"\s*(?:[a-zA-Z]|\\[a-z]+|[a-z]\([a-z]\))\s*")
+_RATIO = re.compile(r"([0-9.]+)\s*:\s*([0-9.]+)")
+_MAX_DEPTH = 6
 
 
 def same_answer(gold: str, answer: str) -> Decision:
     """Are the two the same answer? ``gold`` is the reference: the comparison follows its form."""
-    outcome = fast.decide(gold, answer)
-    if outcome is not None:
-        return outcome
-    left = _parse(gold)
-    if left is None:
-        return None, "error: the reference answer cannot be parsed"
-    right = _parse(answer)
-    if right is None:
-        return False, "unparsed"
-    import math_verify
-
-    equal = math_verify.verify(left, right, timeout_seconds=None, raise_on_error=True)
-    return bool(equal), "math-verify"
-
-
-def _parse(text: str) -> list[Any] | None:
-    import math_verify
-
-    boxed = text if "\\boxed" in text else f"\\boxed{{{text}}}"
-    parsed = math_verify.parse(boxed, parsing_timeout=None, raise_on_error=True)
-    return [part for part in parsed if not isinstance(part, str)] or None
+    return _same(tidy(gold), tidy(answer), 0)
 
 
 def warm_up() -> None:
     """Import and build everything that the first comparison would otherwise be charged for."""
-    import math_verify
+    same_answer(r"\frac{x}{2}+1", r"\frac{2+x}{2}")
 
-    one = math_verify.parse(r"\boxed{\frac{x}{2}+1}", parsing_timeout=None)
-    math_verify.verify(one, one, timeout_seconds=None)
+
+def _same(gold: str, answer: str, depth: int) -> Decision:
+    outcome = fast.decide(gold, answer) if answer else (False, "empty")
+    if outcome is not None:
+        return outcome
+    if depth > _MAX_DEPTH:
+        return None, "error: nested too deeply"
+    gold, answer = _exact_member(gold), _exact_member(answer)
+    gold, answer = _MEMBER.sub("", gold).strip(), _MEMBER.sub("", answer).strip()
+    gold, answer = _as_intervals(gold, answer)
+    left, right = read_shape(gold), read_shape(answer)
+    if left.kind == right.kind == "value":
+        return _same_value(left.items[0], right.items[0], depth)
+    return _same_shape(left, right, depth) or _as_expressions(gold, answer)
+
+
+def _exact_member(text: str) -> str:
+    parts = [part.strip() for part in _APPROXIMATELY.split(text) if part.strip()]
+    if len(parts) > 1 and _NAME.fullmatch(parts[0]):
+        return parts[1]
+    return parts[0] if parts else text
+
+
+def _same_value(gold: str, answer: str, depth: int) -> Decision:
+    words = same_words(gold, answer)
+    if words is not None:
+        return words, "words"
+    one, two = _last_member(gold), _last_member(answer)
+    if (one != gold) != (two != answer) and not ("=" in gold and "=" in answer):
+        return _same(one, two, depth + 1)
+    if one != gold and squeeze(_first_member(gold)) == squeeze(_first_member(answer)):
+        return _same(one, two, depth + 1)
+    ratios = _RATIO.fullmatch(gold), _RATIO.fullmatch(answer)
+    if ratios[0] or ratios[1]:
+        one, two = (
+            f"({r[1]})/({r[2]})" if r else t for r, t in zip(ratios, (gold, answer), strict=True)
+        )
+        return _same(one, two, depth + 1)
+    return _as_expressions(gold, answer)
+
+
+def _last_member(text: str) -> str:
+    """``5`` of ``x = 5``; the text itself when its left side is more than a name."""
+    members = split(text, "=")
+    if len(members) < 2 or text.rstrip().endswith("="):
+        return text
+    named = _NAME.fullmatch(members[0].strip())
+    chain = len(members) > 2 or not re.search(r"[a-zA-Z]", unwrap_text(text))
+    return members[-1].strip() if named or chain else text
+
+
+def _first_member(text: str) -> str:
+    return split(text, "=")[0]
+
+
+def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
+    """Compare part by part, or None when the two shapes have to be compared as a whole."""
+    if max(len(gold.items), len(answer.items)) > MAX_ITEMS:
+        return None, f"error: more than {MAX_ITEMS} parts"
+    kinds = {gold.kind, answer.kind}
+    if kinds <= {"sequence", "matrix"} and (len(kinds) == 1 or 1 in (gold.width, answer.width)):
+        open_ends = gold.brackets != answer.brackets and len(gold.items) == 2 and len(kinds) == 1
+        return (False, "brackets") if open_ends else _in_order(gold, answer, depth)
+    if kinds == {"list", "sequence"}:
+        return _in_order(gold, answer, depth)
+    if kinds == {"union"}:
+        matched = _any_order(gold.items, answer.items, depth)
+        return matched if matched[0] else None
+    if kinds <= {"set", "list"}:
+        repeats = len(set(map(squeeze, gold.items))) < len(gold.items)
+        multiple = repeats and kinds == {"list"}
+        return (_any_order if multiple else _as_sets)(gold.items, answer.items, depth)
+    return _named_parts(gold, answer, depth)
+
+
+def _in_order(gold: Shape, answer: Shape, depth: int) -> Decision:
+    if len(gold.items) != len(answer.items):
+        return False, "shape"
+    unknown: Decision | None = None
+    for one, two in zip(gold.items, answer.items, strict=True):
+        equal, rule = _same(one, two, depth + 1)
+        if equal is False:
+            return False, rule
+        if equal is None:
+            unknown = None, rule
+    return unknown or (True, gold.kind)
+
+
+def _any_order(gold: Sequence[str], answer: Sequence[str], depth: int) -> Decision:
+    """Match each part of the reference with another part of the answer."""
+    if len(gold) != len(answer):
+        return False, "shape"
+    left = list(answer)
+    for one in gold:
+        found = _index(one, left, depth)
+        if isinstance(found, str):
+            return (None, found) if found else (False, "list")
+        left.pop(found)
+    return True, "list"
+
+
+def _as_sets(gold: Sequence[str], answer: Sequence[str], depth: int) -> Decision:
+    for some, others in ((gold, answer), (answer, gold)):
+        for one in some:
+            found = _index(one, others, depth)
+            if isinstance(found, str):
+                return (None, found) if found else (False, "set")
+    return True, "set"
+
+
+def _index(part: str, others: Sequence[str], depth: int) -> int | str:
+    """Where ``part`` is among ``others``; else why that is unknown, "" when it is not there."""
+    unknown = ""
+    order = sorted(range(len(others)), key=lambda i: squeeze(others[i]) != squeeze(part))
+    for i in order:
+        equal, rule = _same(part, others[i], depth + 1)
+        if equal:
+            return i
+        if equal is None:
+            unknown = rule
+    return unknown
+
+
+def _named_parts(gold: Shape, answer: Shape, depth: int) -> Decision | None:
+    """``x=2, y=3`` against ``(2,3)``, and a lone value against a list of inequalities."""
+    for one, two in ((gold, answer), (answer, gold)):
+        if one.kind == "value" and two.kind in ("sequence", "set", "list"):
+            bare = _last_member(one.items[0])
+            if bare != one.items[0]:
+                if one is gold:
+                    return _same(bare, _text(two), depth + 1)
+                return _same(_text(two), bare, depth + 1)
+    return None
+
+
+def _text(shape: Shape) -> str:
+    joined = ", ".join(shape.items)
+    if shape.kind == "sequence":
+        return shape.brackets[0] + joined + shape.brackets[1]
+    return f"\\{{{joined}\\}}" if shape.kind == "set" else joined
+
+
+def _as_expressions(gold: str, answer: str) -> Decision:
+    return same_expression(gold, answer)
+
+
+def _as_intervals(gold: str, answer: str) -> tuple[str, str]:
+    """Inequalities as intervals, unless one of two inequalities cannot be written so."""
+    both = as_interval(gold), as_interval(answer)
+    compares = bool(_COMPARES.search(gold)), bool(_COMPARES.search(answer))
+    if all(compares) and not all(both):
+        return gold, answer
+    return both[0] or gold, both[1] or answer
+
+
+def as_interval(text: str) -> str | None:
+    r"""The solutions of inequalities in one unknown, alone on its side, as an interval or a union.
+
+    ``x<2 or x>3`` is ``(-\infty, 2) \cup (3, \infty)``; None when it is not that simple.
+    """
+    if not _COMPARES.search(text):
+        return None
+    parts = [_interval(part) for part in split_list(text)]
+    return " \\cup ".join(part for part in parts if part) if all(parts) else None
+
+
+def _interval(text: str) -> str | None:
+    pieces = _COMPARES.split(text)
+    signs = _COMPARES.findall(text)
+    unknown = [bool(_UNKNOWN.fullmatch(piece)) for piece in pieces]
+    if sum(unknown) != 1 or not all(piece.strip() for piece in pieces) or len(set(signs)) > 2:
+        return None
+    if len({sign.lstrip("\\")[0] in "<l" for sign in signs}) > 1:
+        return None  # 1 < x > 2
+    if signs[0].lstrip("\\")[0] in ">g":
+        pieces, signs, unknown = pieces[::-1], signs[::-1], unknown[::-1]
+    closed = [sign[0] == "\\" for sign in signs]
+    place = unknown.index(True)
+    if len(pieces) == 3 and place == 1:
+        low, high = pieces[0].strip(), pieces[2].strip()
+        return f"{'(['[closed[0]]}{low}, {high}{')]'[closed[1]]}"
+    if len(pieces) != 2:
+        return None
+    bound = pieces[1 - place].strip()
+    if place == 0:
+        return f"(-\\infty, {bound}{')]'[closed[0]]}"
+    return f"{'(['[closed[0]]}{bound}, \\infty)"

@@ -1,13 +1,21 @@
 """The first step of the comparison: exact, bounded, and silent when it cannot prove anything.
 
 Runs in the caller's own process on text that a model wrote, so it holds nothing but string
-comparison and fractions of bounded size: no parser, no sympy, no evaluation.
+comparison, fractions of bounded size and floating point: no parser library, no evaluation.
+
+It proves equality only by identical spelling or exact fractions. It proves difference by exact
+fractions, by values that lie more than a hundredth apart, or by shapes that cannot match (a pair
+against a number, two answers against three).
 """
 
 import re
 
-from manyways.verifiers.numbers import read_number, same_number
-from manyways.verifiers.tidy import drop_units, squeeze, tidy
+from manyways.verifiers.numbers import Number, read_number, same_number, surely_differ
+from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape
+from manyways.verifiers.tidy import squeeze, tidy
+from manyways.verifiers.units import drop_units
+from manyways.verifiers.values import differ, value
+from manyways.verifiers.words import same_words
 
 MAX_LENGTH = 600
 """Longer answers are left to the worker."""
@@ -16,6 +24,10 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _TUPLE = re.compile(r"\(\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})+\s*\)")
 _ROW = re.compile(r"\(?\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})*\s*,?\s*\)?")
 _ITEM = re.compile(r"-?[0-9]+")
+_SPACED = re.compile(r"([-+]?)([0-9]+) ([0-9]+)/([0-9]+)")
+_SPACED_THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
+_COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}((?:\.[0-9]{3})+)),[0-9]+")
+_POINT = re.compile(r"-?[0-9]*\.[0-9]+")
 
 Outcome = tuple[bool, str]
 """(equal?, the rule that decided)."""
@@ -27,50 +39,133 @@ def decide(gold: str, answer: str) -> Outcome | None:
         if _INTEGER.fullmatch(answer):
             return int(gold) == int(answer), "integer"
     elif _TUPLE.fullmatch(gold):
-        return _against_tuple(gold, answer)
+        row = _against_tuple(gold, answer)
+        if row is not None:
+            return row
     if not answer or len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return None
     gold, answer = tidy(gold), tidy(answer)
     if gold == answer or squeeze(gold) == squeeze(answer):
         return True, "identical"
-    return _numbers(gold, answer)
+    return same(gold, answer)
+
+
+def same(gold: str, answer: str) -> Outcome | None:
+    """As ``decide``, for tidied answers that are not identical."""
+    gold, answer = _decimal_commas(gold, answer)
+    left, right = read_shape(gold), read_shape(answer)
+    if left.kind == "value" and right.kind == "value":
+        return _values(left.items[0], right.items[0])
+    return _shapes(left, right)
+
+
+def _decimal_commas(gold: str, answer: str) -> tuple[str, str]:
+    """``3,5`` is 3.5 where the other side is a decimal, ``1.234,5`` and ``0,5`` anywhere."""
+    texts = [gold, answer]
+    for i, other in ((0, answer), (1, gold)):
+        comma = _COMMA.fullmatch(texts[i])
+        if comma and (comma[1] or texts[i].lstrip("-").startswith("0,") or _POINT.fullmatch(other)):
+            texts[i] = texts[i].replace(".", "").replace(",", ".")
+    return texts[0], texts[1]
+
+
+def numeral(text: str, *, letters: bool = False) -> tuple[Number | None, str, str]:
+    """The number that a tidied answer is, its unit, and the text without the unit."""
+    bare, unit = drop_units(text, letters=letters)
+    return read_number(pack(bare)), unit, bare
+
+
+def pack(text: str) -> str:
+    """Without spaces, unless they separate two numerals that are not one mixed number."""
+    if " " not in text:
+        return text
+    mixed = _SPACED.fullmatch(text)
+    if mixed:
+        return rf"{mixed[1]}{mixed[2]}\frac{{{mixed[3]}}}{{{mixed[4]}}}"
+    if re.search(r"[0-9.] +[0-9]", text) and not re.fullmatch(r"[-+]?\\frac ?[0-9] [0-9]", text):
+        return text.replace(" ", "") if _SPACED_THOUSANDS.fullmatch(text) else text
+    return text.replace(" ", "")
 
 
 def _against_tuple(gold: str, answer: str) -> Outcome | None:
+    """Pairs and triples of integers, the commonest answers that are not numbers."""
     if gold == answer:
         return True, "tuple"
     if not _ROW.fullmatch(answer):
         return None
-    same = [int(item) for item in _ITEM.findall(gold)] == [
-        int(item) for item in _ITEM.findall(answer)
-    ]
-    return (same, "tuple") if _TUPLE.fullmatch(answer) or not same else None
+    equal = [int(i) for i in _ITEM.findall(gold)] == [int(i) for i in _ITEM.findall(answer)]
+    balanced = answer.count("(") == answer.count(")")
+    return (equal, "tuple") if balanced or not equal else None
 
 
-def _numbers(gold: str, answer: str) -> Outcome | None:
-    gold, gold_unit = drop_units(gold)
-    answer, unit = drop_units(answer)
-    left = read_number(_packed(gold))
-    right = read_number(_packed(answer)) if left else None
-    if left is None or right is None:
-        return None
-    if gold_unit and unit and gold_unit != unit and left.value:
+def _values(gold: str, answer: str) -> Outcome | None:
+    left, unit, bare = numeral(gold)
+    right, other_unit, other = numeral(answer, letters=True)
+    if other_unit and not unit:
+        left, unit, bare = numeral(gold, letters=True)
+    units_differ = bool(unit and other_unit and unit != other_unit)
+    if left and right:
+        equal = same_number(left, right) and not units_differ
+        return (equal, "number") if equal or units_differ or surely_differ(left, right) else None
+    words = same_words(gold, answer)
+    if words is not None:
+        return words, "words"
+    if units_differ and (left or right):
         return False, "units differ"
-    return same_number(left, right), "number"
+    if "%" in bare or "%" in other:
+        return None
+    one, two = _size(left, bare), _size(right, other)
+    apart = one is not None and two is not None and differ(one, two)
+    return (False, "value") if apart else None
 
 
-_MIXED = re.compile(r"([0-9])\s+(?=[0-9]+/|\\frac)")
+def _size(number: Number | None, text: str) -> complex | None:
+    return complex(number.value) if number and number.fits else value(text)
 
 
-def _packed(text: str) -> str:
-    """Without spaces, except that a mixed number keeps its whole part apart from the rest."""
-    if " " not in text:
-        return text
-    mixed = re.fullmatch(r"([-+]?)([0-9]+) ([0-9]+)/([0-9]+)", text)
-    if mixed:
-        return rf"{mixed[1]}{mixed[2]}\frac{{{mixed[3]}}}{{{mixed[4]}}}"
-    if re.search(r"[0-9.] +[0-9]", text):
-        grouped = re.fullmatch(r"[-+]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?", text)
-        frac = re.fullmatch(r"[-+]?\\frac ?[0-9] ?[0-9]", text)
-        return text.replace(" ", "") if grouped or frac else text
-    return text.replace(" ", "")
+def _shapes(gold: Shape, answer: Shape) -> Outcome | None:
+    if max(len(gold.items), len(answer.items)) > MAX_ITEMS:
+        return None
+    if gold.kind in ("sequence", "matrix") and gold.kind == answer.kind:
+        return _in_order(gold, answer)
+    if gold.kind in ("list", "set") and answer.kind in ("list", "set"):
+        return _any_order(gold, answer)
+    kinds = {gold.kind, answer.kind}
+    if "value" in kinds and kinds & {"sequence", "list"}:
+        lone, many = (gold, answer) if gold.kind == "value" else (answer, gold)
+        constant = _is_constant(lone.items[0]) and all(map(_is_constant, many.items))
+        return (False, "shape") if constant and "," not in lone.items[0] else None
+    return None
+
+
+def _in_order(gold: Shape, answer: Shape) -> Outcome | None:
+    if len(gold.items) != len(answer.items) or gold.width != answer.width:
+        return False, "shape"
+    if gold.brackets != answer.brackets:
+        return (False, "brackets") if len(gold.items) == 2 else None
+    found = [_item(a, b) for a, b in zip(gold.items, answer.items, strict=True)]
+    if any(outcome is False for outcome in found):
+        return False, gold.kind
+    return (True, gold.kind) if found and all(found) else None
+
+
+def _any_order(gold: Shape, answer: Shape) -> Outcome | None:
+    """Wrong when some part of one side differs from every part of the other."""
+    for one, two in ((gold, answer), (answer, gold)):
+        for part in one.items:
+            if all(_item(part, other) is False for other in two.items):
+                return False, gold.kind
+    if gold.kind == answer.kind and len(gold.items) == len(answer.items):
+        left, right = (sorted(map(squeeze, shape.items)) for shape in (gold, answer))
+        return (True, gold.kind) if left == right else None
+    return None
+
+
+def _item(gold: str, answer: str) -> bool | None:
+    outcome = decide(gold, answer)
+    return None if outcome is None else outcome[0]
+
+
+def _is_constant(text: str) -> bool:
+    number, _, bare = numeral(text)
+    return number is not None or value(bare) is not None

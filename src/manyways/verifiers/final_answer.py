@@ -26,22 +26,29 @@ from typing import Literal
 Policy = Literal["strict", "lenient"]
 Form = Literal["boxed", "hashes", "phrase"]
 
-_BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![a-zA-Z])\s*(\{)?|\\.|[{}]", re.S)
+_BOX = re.compile(r"\\{1,2}(?:boxed|fbox|framebox)(?![a-zA-Z])\s*(\{)?|\\.|[{}]", re.S)
 _BETWEEN = re.compile(
-    r"[\s$,;*&]*(?:\\(?:text|mbox|textrm)\{[\s,]*(?:and|or)\s*\}|\\q?quad|and|or)?[\s$,;*&]*"
+    r"(?:[\s$,;*&]|\\[\[\]();,! ]|\\q?quad|\\(?:text|mbox|textrm)\{[^{}]{0,30}\}|\band\b|\bor\b"
+    r"|[a-zA-Z](?:_\{?\w\}?)?\s*=)*"
 )
 _BARE_BOX = re.compile(r"[^\s$,;{}]+")
 _PHRASE = re.compile(
     r"(?i:\banswers?\b(?:\s+(?:to\s+(?:the|this)\s+\w+\s+)?(?:is|are|was|will\s+be|must\s+be|"
-    r"should\s+be|would\s+be|=)\b\s*:?|\s*[:=]|\**\s*:\**|\s*：)|答案\s*(?:是|为|[:：]))"
+    r"should\s+be|would\s+be|=)(?![a-zA-Z])\s*:?|\s*[:=]|\**\s*:\**|\s+(?=\$|\\[\[(]|[0-9]))|"
+    r"答案\s*(?:是|为|[:：]))"
 )
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|[!?](?=\s|$)|\n|。|(?i:\bI hope it is correct\b)")
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|[?](?=\s|$)|\n|。|<\||(?i:\bI hope it is correct\b)")
+_COPULA = re.compile(
+    r"(?<![a-zA-Z])(?:is|are|equals|be|was)(?![a-zA-Z])(?:\s+(?:exactly|simply)\b)?:?"
+)
 _MATH_SPANS = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$([^$\n]+)\$", re.S)
 _NUMBER = re.compile(
     r"(?<![\w.])[-−+]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
     r"(?:/[0-9]+(?:\.[0-9]+)?)?(?:[eE][-+]?[0-9]+)?\s?%?"
 )
 _PROSE_WORD = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
+_CONNECTIVE = re.compile(r"(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")
+_TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm)[a-z]*\{[^{}]*\}|\\[a-zA-Z]+(?:\{[a-z]*\})?")
 _SEARCHED = 20_000  # characters from the end in which "last ..." is looked for
 
 
@@ -72,6 +79,12 @@ def extract(
     return _unclosed_box(text) or _whole(text) or _last(text)
 
 
+def reference(text: str) -> str:
+    """The answer in a reference that may be a whole solution: its box or ``####`` line, if any."""
+    found = _boxed(text) if "boxed" in text else _hashes(text) if "####" in text else None
+    return found.answer if found else text
+
+
 def form_of(instruction: str) -> Form:
     """The form that a prompt's instruction asks for, ``boxed`` when it names none."""
     if "boxed" in instruction:
@@ -94,7 +107,7 @@ def _boxed(text: str) -> Extraction | None:
         return None
     first, _, content = boxes.pop()
     parts = [content]
-    while boxes and first - boxes[-1][1] <= 24:
+    while boxes and first - boxes[-1][1] <= 60:
         earlier, end, content = boxes.pop()
         if not _BETWEEN.fullmatch(text, end, first):
             break
@@ -158,9 +171,28 @@ def _clip(rest: str) -> str:
     rest = rest.lstrip(" \t\n*:：")
     formula = _MATH_SPANS.match(rest)
     if formula and not _continues(rest[formula.end() :]):
-        return next(group for group in formula.groups() if group).strip()
+        return _content(formula)
     end = _SENTENCE_END.search(rest)
-    return (rest[: end.start()] if end else rest).strip(" \t*`\"'")
+    return _condense((rest[: end.start()] if end else rest).strip(" \t*`\"'"))
+
+
+def _condense(answer: str) -> str:
+    """An answer that is a sentence ("the largest n is 34") without its beginning."""
+    if len(_PROSE_WORD.findall(_MATH_SPANS.sub(" ", answer))) < 2:
+        return answer
+    for copula in reversed(list(_COPULA.finditer(answer))):
+        rest = answer[copula.end() :].strip()
+        if rest:
+            answer = rest
+            break
+    if len(_PROSE_WORD.findall(_MATH_SPANS.sub(" ", answer))) > 3:
+        found = _last(answer)
+        return found.answer if found else answer
+    return answer
+
+
+def _content(formula: re.Match[str]) -> str:
+    return next(group for group in formula.groups() if group).strip()
 
 
 def _continues(rest: str) -> bool:
@@ -175,13 +207,16 @@ def _letter(text: str, options: int) -> Extraction | None:
 
 def _whole(text: str) -> Extraction | None:
     answer = text.strip()
-    if not answer or len(answer) > 1000:
+    if not answer or len(answer) > 1000 or answer.count("$$") > 2:
         return None
     if "\n" in answer and "\\begin" not in answer:
         return None
-    words = _PROSE_WORD.findall(answer)
-    if len(words) > 4 or _SENTENCE_END.search(answer.rstrip(" .\n")):
+    outside = _CONNECTIVE.sub(" ", _MATH_SPANS.sub(" \x00 ", answer))
+    words = len(_PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", outside)))
+    if words > (0 if "\x00" in outside else 4) or _SENTENCE_END.search(answer.rstrip(" .\n")):
         return None
+    if words > 1 and any(c.isdigit() for c in answer) and _condense(answer) != answer:
+        return Extraction(answer=_condense(answer), rule="is")
     return Extraction(answer=answer, rule="whole")
 
 
@@ -190,8 +225,7 @@ def _last(text: str) -> Extraction | None:
     formula = max(_MATH_SPANS.finditer(tail), key=re.Match.end, default=None)
     number = max(_NUMBER.finditer(tail), key=re.Match.end, default=None)
     if formula and (number is None or number.start() < formula.end()):
-        answer = next(group for group in formula.groups() if group).strip()
-        return Extraction(answer=answer, rule="last formula")
+        return Extraction(answer=_content(formula), rule="last formula")
     return Extraction(answer=number.group().strip(), rule="last number") if number else None
 
 

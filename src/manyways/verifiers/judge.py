@@ -15,7 +15,7 @@ from typing import Any
 from manyways.errors import UserError, VerifierUnwell
 from manyways.records import Problem, Verdict
 from manyways.verifiers import VERIFIERS, choice, exact, math
-from manyways.verifiers.final_answer import Form, Policy, extract
+from manyways.verifiers.final_answer import Form, Policy, extract, reference
 from manyways.verifiers.pool import Job, WorkerPool
 
 MAX_TEXT = 1_000_000
@@ -150,10 +150,11 @@ class Judge:
         code = any(problem.verifier == "python_tests" for problem, _ in pairs)
         if not code:
             return self.timeout
+        from manyways.verifiers.python_tests import WALL_SHARE
         from manyways.verifiers.sandbox import OVERHEAD, require
 
         require(allow_unsafe_code=self.allow_unsafe_code)
-        return self.timeout + OVERHEAD
+        return self.timeout * WALL_SHARE + OVERHEAD
 
     def _running(self) -> WorkerPool:
         with self._lock:
@@ -225,7 +226,11 @@ def verify(
     'correct'
     """
     problem = Problem(
-        id="verify/one/0", question="", answer=gold, verifier=verifier, choices=tuple(choices)
+        id="verify/one/0",
+        question="",
+        answer=reference(gold),
+        verifier=verifier,
+        choices=tuple(choices),
     )
     with _own_lock:
         if not _own:

@@ -2,9 +2,10 @@ r"""Numbers as exact fractions: what a numeral means and when two of them are th
 
 Policy
 - Exact values are compared exactly: ``1/2``, ``0.5``, ``.50``, ``\frac12``, ``5e-1`` are equal.
-- A numeral with a decimal point may be a rounded one. It equals the other number when they agree to
-  a relative ``1e-6``, or when it is the other number correctly rounded to at least five
-  significant digits. Integers and fractions are never taken as rounded.
+- A numeral with a decimal point may be a rounded one. It equals the other number when it rounds
+  it: to a relative ``1e-6`` at least if the other has a decimal point too, to at least four
+  significant digits if the other is exact (a fraction or an expression). Integers are never taken
+  as rounded, and ``5.001`` is not ``5.000``. A relative gap of ``1e-9`` is floating-point noise.
 - Percent: ``17%`` equals ``17%``, ``0.17`` and also ``17`` (a question that asks "what percent"
   has either as its reference). Without a percent sign, ``17`` and ``0.17`` differ.
 - Thousands: ``1,234`` and ``1,234,567.8`` in groups of three are one number, as are ``1{,}234``,
@@ -20,10 +21,10 @@ from fractions import Fraction
 
 MAX_DIGITS = 400
 MAX_EXPONENT = 400
-_RELATIVE = Fraction(1, 10**6)
-_ENOUGH_DIGITS = 5
+_RELATIVE, _NOISE = Fraction(1, 10**6), Fraction(1, 10**9)
+_ENOUGH_DIGITS = 4
 
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+_DIGITS = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)"
 _POWER = r"(?:(?:\\times|\\cdot|\*)10(?:\^|\*\*)\{?\(?([-+]?[0-9]+)\)?\}?)"
 _PLAIN = re.compile(rf"([-+]?)({_DECIMAL})(?:[eE]([-+]?[0-9]+)|{_POWER})?")
@@ -42,6 +43,11 @@ class Number:
     value: Fraction
     digits: int = 0
     percent: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether floating point can hold it."""
+        return abs(self.value) < 10**100
 
 
 def read_number(text: str) -> Number | None:
@@ -112,13 +118,37 @@ def _ratio(sign: str, whole: str | None, above: str, below: str) -> Number | Non
 
 
 def same_number(gold: Number, other: Number) -> bool:
-    """Are they the same answer under this module's policy?"""
-    if gold.percent == other.percent:
-        return _close(gold, other)
-    if gold.percent:
-        gold, other = other, gold
-    hundredth = Number(other.value / 100, other.digits)
-    return _close(gold, Number(other.value, other.digits)) or _close(gold, hundredth)
+    """Are they the same answer, exactly or to a relative 1e-6 of a decimal?"""
+    return any(_close(a, b) for a, b in _readings(gold, other))
+
+
+def surely_differ(gold: Number, other: Number) -> bool:
+    """Are they different answers even if one of them is a rounding of the other?"""
+    return not any(_close(a, b) or is_rounding(a, b) for a, b in _readings(gold, other))
+
+
+def is_rounding(a: Number, b: Number) -> bool:
+    """Is one of them a decimal, and the other an exact number that it rounds?"""
+    if bool(a.digits) == bool(b.digits):
+        return False
+    rounded, exact = (a, b) if a.digits else (b, a)
+    if exact.value.denominator == 1:
+        return False
+    return rounded.digits >= _ENOUGH_DIGITS and rounds_to(rounded, exact.value)
+
+
+def rounds_to(rounded: Number, exact: Fraction) -> bool:
+    """Is ``rounded`` within half a unit of its last digit?"""
+    return abs(rounded.value - exact) * 2 <= _unit(rounded)
+
+
+def _readings(a: Number, b: Number) -> list[tuple[Number, Number]]:
+    """The two as they stand and, if one alone is a percentage, that one as a hundredth too."""
+    bare = Number(a.value, a.digits), Number(b.value, b.digits)
+    if a.percent == b.percent:
+        return [bare]
+    a, b = bare if b.percent else (bare[1], bare[0])
+    return [bare, (a, Number(b.value / 100, b.digits))]
 
 
 def _close(a: Number, b: Number) -> bool:
@@ -126,27 +156,19 @@ def _close(a: Number, b: Number) -> bool:
         return True
     if not (a.digits or b.digits):
         return False
-    gap = abs(a.value - b.value)
-    if gap <= _RELATIVE * max(abs(a.value), abs(b.value)):
+    gap, size = abs(a.value - b.value), max(abs(a.value), abs(b.value))
+    if gap <= _NOISE * size:
         return True
-    return _is_rounding(a, b) or _is_rounding(b, a)
-
-
-def _is_rounding(rounded: Number, exact: Number) -> bool:
-    """Is ``rounded`` the other number to its own digits? Half a unit of its last digit."""
-    if rounded.digits < _ENOUGH_DIGITS or 0 < exact.digits <= rounded.digits:
-        return False
-    unit = _unit(rounded)
-    return abs(rounded.value - exact.value) * 2 <= unit
+    unit = max(_unit(number) for number in (a, b) if number.digits)
+    return gap <= _RELATIVE * size and gap * 2 <= unit
 
 
 def _unit(number: Number) -> Fraction:
     """The value of the last significant digit: 0.001 for 12.345, 1e-8 for 1.23e-6."""
-    leading = abs(number.value)
-    exponent = len(str(leading.numerator)) - len(str(leading.denominator))
-    scale = Fraction(10) ** exponent
-    if scale > leading:
+    size = abs(number.value)
+    if size == 0:
+        return Fraction(0)
+    exponent = len(str(size.numerator)) - len(str(size.denominator))
+    if Fraction(10) ** exponent > size:
         exponent -= 1
-    elif scale * 10 <= leading:
-        exponent += 1
     return Fraction(10) ** (exponent - number.digits + 1)

@@ -24,6 +24,7 @@ from typing import Any
 from manyways.records import Problem, Verdict
 from manyways.verifiers import programs, sandbox
 
+CPU_SHARE, WALL_SHARE = 2, 3
 _START_LIMIT = 40.0  # seconds for two interpreters to start on a busy machine
 
 
@@ -32,7 +33,9 @@ def verify(
 ) -> Verdict:
     """Run the program in ``text`` against ``problem.tests``.
 
-    timeout: seconds of wall clock for all of the problem's tests together.
+    timeout: the judge's limit for one answer. All tests of a problem together may use
+        ``CPU_SHARE`` times that of CPU and ``WALL_SHARE`` times that of wall clock: one reference
+        solution of MBPP computes for about five seconds.
 
     Raises UserError when there is no sandbox and running without was not allowed.
     """
@@ -40,8 +43,13 @@ def verify(
     program = programs.program(text, question=problem.question, entry_point=problem.entry_point)
     if program is None:
         return Verdict(status="no_answer", rule="no program")
-    task = {"program": program, "tests": tests(problem), "limits": sandbox.limits(timeout)}
-    outcome = examine(task, isolation=isolation, timeout=timeout)
+    task = {
+        "program": program,
+        "tests": tests(problem),
+        "entry_point": problem.entry_point,
+        "limits": sandbox.limits(timeout * CPU_SHARE),
+    }
+    outcome = examine(task, isolation=isolation, timeout=timeout * WALL_SHARE)
     if "broken" in outcome:
         return Verdict(status="undecided", answer=program, reason=f"error: {outcome['broken']}")
     passed = outcome["passed"] is True

@@ -91,11 +91,11 @@ def perturbed(problem: Problem) -> str:
         return hollow(problem)
     if problem.verifier == "exact":
         return answer + "x"
-    numbers = list(re.finditer(r"[0-9]+", answer))
-    if not numbers:
-        return answer + " + 17" if len(answer) < 40 and "\\text" not in answer else "17"
-    last = numbers[-1]
-    return f"{answer[: last.start()]}{_other(last.group())}{answer[last.end() :]}"
+    for numeral in reversed(list(re.finditer(r"[0-9]+", answer.split("\\approx")[0]))):
+        other = f"{answer[: numeral.start()]}{_other(numeral.group())}{answer[numeral.end() :]}"
+        if other not in problem.alternatives:
+            return other
+    return answer + " + 17" if len(answer) < 40 and "\\text" not in answer else "17"
 
 
 def hollow(problem: Problem) -> str:

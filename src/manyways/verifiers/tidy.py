@@ -2,11 +2,9 @@ r"""Answers in one spelling: the cleaning that both steps of the comparison shar
 
 Only strings go in and out, at a cost linear in their length, so it is safe on anything a model
 writes. ``tidy`` removes what never carries meaning (dollar signs around maths, ``\left``, thin
-spaces, ``\text`` wrappers, a closing full stop) and rewrites spellings of the same symbol.
-
-Units are dropped, never converted: ``5.4 \text{ cents}`` is ``5.4``, ``90^\circ`` is ``90``,
-``\$18.90`` is ``18.90``. ``unit`` tells which known unit was dropped, so that two answers that name
-different ones ("5 cm", "5 m") are not called equal.
+spaces, a closing full stop) and rewrites spellings of the same symbol: ``\dfrac``, ``\tfrac`` and
+``\cfrac`` are ``\frac``, ``≤`` is ``\le``, ``x**2`` is ``x^2``, ``np.arcsin`` is ``\arcsin``,
+``1{,}008`` and ``10,\!080`` lose their separators.
 """
 
 import re
@@ -19,70 +17,70 @@ _SYMBOLS = {
     "∈": r"\in ", "°": r"^\circ ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
     "λ": r"\lambda ", "ω": r"\omega ", "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}",
     "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "′": "'", "’": "'",
-    "“": '"', "”": '"', "，": ",", "。": ".", "％": "%",
+    "“": '"', "”": '"', "，": ",", "。": ".", "％": "%", "ℝ": r"\mathbb{R}",
 }  # fmt: skip
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
+_SUBSCRIPTS = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|([0-9]+(?:\.[0-9]+)?|[a-zA-Z]))")
 
-_SPACING = re.compile(
-    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|displaystyle|textstyle|limits|nolimits|"
-    r"quad|qquad|phantom)(?![a-zA-Z])|\\[!,;: ]|~"
+_THOUSANDS = re.compile(
+    r"(?<=[0-9])(?:\{,\}\s?|,?\\[,!;: ]\s?|,?\\ |\\!\s?,\s?|,\\!\s?)(?=[0-9]{3}(?![0-9]))"
 )
+_SPACING = re.compile(
+    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|bigg|Bigg|displaystyle|textstyle|limits|nolimits|"
+    r"quad|qquad)(?![a-zA-Z])|\\phantom(?:\{[^{}]*\}|\s*\S)|\\[!,;: >]|~|\\$"
+)
+_REWRITES = (
+    (re.compile(r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(?:and|or)\s*\}"), " , "),
+    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\\geqslant(?![a-zA-Z])|\\geq(?![a-zA-Z])|>=|=>"), r"\\ge "),
+    (re.compile(r"\\leqslant(?![a-zA-Z])|\\leq(?![a-zA-Z])|<=|=<"), r"\\le "),
+    (re.compile(r"\\neq(?![a-zA-Z])|\\not\s*=|!="), r"\\ne "),
+    (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
+    (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
+    (re.compile(r"\\varnothing(?![a-zA-Z])"), r"\\emptyset"),
+    (re.compile(r"\\lbrace(?![a-zA-Z])"), r"\\{"),
+    (re.compile(r"\\rbrace(?![a-zA-Z])"), r"\\}"),
+    (
+        re.compile(r"\^\s*\{?\s*(?:\\circ|\\degree)(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])"),
+        r"^\\circ ",
+    ),
+    (re.compile(r"\{\s*\\(?:rm|bf|it)\s+([^{}]*)\}"), r"\\text{\1}"),
+    (re.compile(r"\\(?:mathrm|text)\{(e|i|d|T)\}"), r"\1"),
+    (re.compile(r"\\cdotp?(?![a-zA-Z])"), r"\\cdot "),
+    (re.compile(r"\\pmod"), r"\\bmod"),
+)
+_BOXES = re.compile(r"\\(?:boxed|fbox|framebox|mathbf|boldsymbol|bm|textbf|underline)\{([^{}]*)\}$")
+_CODE = re.compile(
+    r"\*\*|(?<![a-zA-Z\\])(?:np|numpy|math|sympy|sp)\.(?=[a-z])|(?<=[0-9a-zA-Z)}])\*"
+)
+_FUNCTION = re.compile(
+    r"(?<![a-zA-Z\\])(arcsin|arccos|arctan|asin|acos|atan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|"
+    r"log|ln|exp|sqrt|pi|infinity|inf|theta)(?![a-zA-Z])"
+)
+_SHORT_NAMES = {
+    "asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "inf": r"\infty",
+    "infinity": r"\infty",
+}  # fmt: skip
+_ROOT_CALL = re.compile(r"\\sqrt\s*\(([^()]*)\)")
+_POWER_CALL = re.compile(r"\^\s*\(([^()]*)\)")
+_EXP_CALL = re.compile(r"\\exp\s*(?:\{([^{}]*)\}|\(([^()]*)\))")
+_BARE_ROOT = re.compile(r"\\sqrt\s*([0-9a-zA-Z])")
+_FLOAT_DOT = re.compile(r"(?<=[0-9])\.(?=\s*(?:/|$|[-+)]))")
+_ONE = r"(\\[a-zA-Z]+|[0-9a-zA-Z])"
+_LOOSE_FRACTION = re.compile(
+    rf"(\\frac|\\[dt]?binom)\s*(?:\{{([^{{}}]*)\}}|{_ONE})\s*(?:\{{([^{{}}]*)\}}|{_ONE})"
+)
+_WRAPPED = (
+    ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ('"', '"'),
+)  # fmt: skip
 _WRAPPER = re.compile(
     r"\\(?:text|textrm|textbf|textit|textnormal|texttt|mathrm|mathbf|mathit|mathsf|mathtt|boldsymbol|"
     r"mbox|hbox|operatorname\*?|mathop|rm|bf)(?![a-zA-Z])\s*\{([^{}]*)\}"
 )
-_THOUSANDS = re.compile(
-    r"(?<=[0-9])(?:\{,\}|,?\\[,!;: ]\s*|\\!\s*,\s*|,\\!\s*)(?=[0-9]{3}(?![0-9]))"
-)
-_REWRITES = (
-    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
-    (re.compile(r"\\(?:geqslant|geq)(?![a-zA-Z])"), r"\\ge"),
-    (re.compile(r"\\(?:leqslant|leq)(?![a-zA-Z])"), r"\\le"),
-    (re.compile(r"\\neq(?![a-zA-Z])"), r"\\ne"),
-    (re.compile(r"\\(?:varnothing)(?![a-zA-Z])"), r"\\emptyset"),
-    (re.compile(r"\\(?:lbrace)(?![a-zA-Z])"), r"\\{"),
-    (re.compile(r"\\(?:rbrace)(?![a-zA-Z])"), r"\\}"),
-    (re.compile(r"\^\s*\{?\s*(?:\\circ|\\degree)\s*\}?|\\degree(?![a-zA-Z])"), r"^\\circ "),
-)
-_WRAPPED = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
-
-UNITS: dict[str, str] = {}
-"""Spelling of a unit -> its one name; extended below."""
-for _names in (
-    "degree degrees deg °", "radian radians rad", "percent percentage",
-    "inch inches in", "foot feet ft", "yard yards yd yds", "mile miles mi",
-    "millimeter millimeters mm", "centimeter centimeters centimetre centimetres cm",
-    "meter meters metre metres m", "kilometer kilometers kilometre kilometres km",
-    "second seconds sec secs s", "minute minutes min mins", "hour hours hr hrs h", "day days",
-    "week weeks", "month months", "year years yr yrs",
-    "gram grams g", "kilogram kilograms kg", "pound pounds lb lbs", "ounce ounces oz", "ton tons",
-    "liter liters litre litres L", "milliliter milliliters ml mL", "gallon gallons", "cup cups",
-    "dollar dollars usd USD", "cent cents", "euro euros", "pound pounds", "rupee rupees",
-    "mph", "km/h", "m/s", "cm/s", "unit units", "acre acres", "hectare hectares",
-    "joule joules J", "watt watts W", "newton newtons N", "kelvin K", "volt volts V", "hertz Hz",
-    "people", "person", "student students", "point points", "way ways", "coin coins",
-    "apple apples", "number numbers", "value values", "piece pieces", "box boxes", "page pages",
-    "dog dogs", "cat cats", "book books", "child children", "car cars", "integer integers",
-    "solution solutions", "egg eggs", "time times", "step steps", "item items", "digit digits",
-):  # fmt: skip
-    _first, *_ = _names.split()
-    for _spelling in _names.split():
-        UNITS[_spelling] = _first
-
-_SHORT = {name for name in UNITS if len(name) <= 2}
-_VALUE_END = r"[0-9}.)%]"
-_UNIT_TEXT = re.compile(
-    rf"(?<={_VALUE_END})\s*\\(?:text|textrm|textnormal|mathrm|mbox|rm)\s*\{{\s*([^{{}}]*)\}}"
-    r"\s*(?:\^\{?[0-9]\}?)?\s*\.?$"
-)
-_UNIT_WORDS = re.compile(
-    rf"(?<={_VALUE_END})\s*((?:(?:square|sq|cubic|cu)\.?\s+)?[a-zA-Z]+(?:/[a-zA-Z]+)?)"
-    r"(?:\s*\^\{?[23]\}?)?\s*\.?$"
-)
-_DEGREES = re.compile(r"(?<=[0-9})a-zA-Z])\s*\^\\circ\s*([CFK]?)(?![a-zA-Z])")
-_MONEY = re.compile(r"(?:\\?\$|[€£¥₹]|(?:US|USD|Rs\.?)\s*\$?\s*(?=[0-9]))")
+_BRACED = re.compile(r"([\^_])\{([0-9a-zA-Z])\}")
 
 
 def tidy(text: str) -> str:
@@ -90,11 +88,11 @@ def tidy(text: str) -> str:
     text = text.strip()
     if text.isdigit() and text.isascii():
         return text
-    text = _strip_wrappers(to_ascii(text))
-    if "\\" in text or "{" in text:
+    text = _unwrap(to_ascii(text))
+    if any(mark in text for mark in "\\{<>!"):
         text = _tidy_latex(text)
-    text = text.rstrip(" .;,").strip() if text[-1:] in " .;," else text
-    return text
+    text = _tidy_code(text)
+    return text.strip().rstrip(" .;,\\").strip()
 
 
 def to_ascii(text: str) -> str:
@@ -103,76 +101,10 @@ def to_ascii(text: str) -> str:
         return text
     text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     text = _SUPERSCRIPTS.sub(lambda m: "^{" + m.group().translate(_RAISED) + "}", text)
+    text = _SUBSCRIPTS.sub(lambda m: "_{" + m.group().translate(_LOWERED) + "}", text)
     for symbol, latex in _SYMBOLS.items():
         text = text.replace(symbol, latex)
     return unicodedata.normalize("NFKC", text).replace("⁄", "/")
-
-
-def _strip_wrappers(text: str) -> str:
-    for _ in range(4):
-        before = text
-        for left, right in _WRAPPED:
-            inner = text[len(left) : -len(right)]
-            if (
-                len(text) > len(left) + len(right)
-                and text.startswith(left)
-                and text.endswith(right)
-                and left not in inner
-                and not inner.endswith("\\")
-            ):
-                text = inner.strip()
-        if text == before:
-            break
-    return text
-
-
-def _tidy_latex(text: str) -> str:
-    text = _THOUSANDS.sub("", text)
-    text = _SPACING.sub(" ", text.replace("\\\\", "\x00")).replace("\x00", "\\\\")
-    for pattern, spelling in _REWRITES:
-        text = pattern.sub(spelling, text)
-    for command in (r"\boxed", r"\fbox", r"\framebox", r"\mathbf", r"\boldsymbol"):
-        if text.startswith(command + "{") and text.endswith("}"):
-            text = text[len(command) + 1 : -1]
-    return text.replace("\\%", "%").strip()
-
-
-def drop_units(text: str) -> tuple[str, str]:
-    """``text`` without a trailing unit and money signs, and the unit's name ("" if none known)."""
-    money = _MONEY.search(text)
-    text = _MONEY.sub("", text).strip()
-    found = "dollar" if money else ""
-    bare = _DEGREES.sub("", text)
-    if bare != text:
-        text, found = bare.strip(), "degree"
-    for pattern in (_UNIT_TEXT, _UNIT_WORDS):
-        match = pattern.search(text[-80:])
-        if match is None:
-            continue
-        words = match[1].strip().rstrip(".")
-        if pattern is _UNIT_WORDS and not _is_unit(words):
-            continue
-        if not text[: len(text) - len(match.group())].strip():
-            continue
-        text = text[: len(text) - len(match.group())].strip()
-        found = _unit_name(words, match.group()) or found
-    return text, found
-
-
-def _is_unit(words: str) -> bool:
-    return all(word.rstrip(".") in UNITS or word in _AREA for word in words.split())
-
-
-_AREA = {"square": "2", "sq": "2", "sq.": "2", "cubic": "3", "cu": "3", "cu.": "3"}
-
-
-def _unit_name(words: str, written: str) -> str:
-    power = next((power for word, power in _AREA.items() if word in words.split()), "")
-    raised = re.search(r"\^\{?([23])\}?", written)
-    names = [UNITS[word] for word in words.split() if word in UNITS]
-    if not names:
-        return ""
-    return names[-1] + (power or (raised[1] if raised else ""))
 
 
 def unwrap_text(text: str) -> str:
@@ -186,9 +118,60 @@ def unwrap_text(text: str) -> str:
 
 
 def squeeze(text: str) -> str:
-    """The spelling used to compare strings: no spaces, no optional braces, lower-case words."""
-    text = "".join(unwrap_text(text).split())
-    return _BRACED_DIGIT.sub(r"\1\2", text)
+    """The spelling in which identical answers are identical strings: no spaces, bare scripts."""
+    return _BRACED.sub(r"\1\2", "".join(unwrap_text(text).split()))
 
 
-_BRACED_DIGIT = re.compile(r"([\^_])\{([0-9a-zA-Z])\}")
+def _unwrap(text: str) -> str:
+    for _ in range(4):
+        before = text
+        for left, right in _WRAPPED:
+            inner = text[len(left) : -len(right)]
+            if (
+                len(text) > len(left) + len(right)
+                and text.startswith(left)
+                and text.endswith(right)
+                and left not in inner
+                and not inner.endswith("\\")
+            ):
+                text = inner.strip()
+        text = text.rstrip(" .")
+        if text == before:
+            break
+    return text
+
+
+def _tidy_latex(text: str) -> str:
+    if "matrix" not in text and "array" not in text and "cases" not in text:
+        text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)  # a doubly escaped command
+    text = _THOUSANDS.sub("", text)
+    text = _SPACING.sub(" ", text.replace("\\\\", "\x00")).replace("\x00", "\\\\")
+    for pattern, spelling in _REWRITES:
+        text = pattern.sub(spelling, text)
+    if "\\frac" in text or "binom" in text:
+        text = _brace_fractions(text)
+    text = text.replace("\\%", "%").replace("\\&", "&").strip()
+    while text.startswith("\\") and (box := _BOXES.match(text)):
+        text = box[1].strip()
+    return text
+
+
+def _brace_fractions(text: str) -> str:
+    r"""``\frac12``, ``\frac{1}2``, ``\frac\pi 2`` as ``\frac{1}{2}``, ...; likewise ``\binom``."""
+    return _LOOSE_FRACTION.sub(
+        lambda m: rf"{m[1]}{{{m[2] or m[3]}}}{{{m[4] or m[5]}}}" if not (m[2] and m[4]) else m[0],
+        text,
+    )
+
+
+def _tidy_code(text: str) -> str:
+    """Calculator and Python spellings as LaTeX."""
+    text = _CODE.sub(lambda m: {"**": "^", "*": r"\cdot "}.get(m.group(), ""), text)
+    if text.isascii() and not text.isdigit():
+        text = _FUNCTION.sub(lambda m: _SHORT_NAMES.get(m[1], "\\" + m[1]) + " ", text)
+        text = _EXP_CALL.sub(lambda m: f"e^{{{m[1] or m[2]}}}", text)
+        text = _ROOT_CALL.sub(r"\\sqrt{\1}", text)
+        text = _BARE_ROOT.sub(r"\\sqrt{\1}", text)
+        text = _POWER_CALL.sub(r"^{\1}", text)
+        text = _FLOAT_DOT.sub("", text)
+    return text

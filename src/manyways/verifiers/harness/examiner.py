@@ -108,7 +108,7 @@ def examine(task: dict[str, Any], candidate: Candidate) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "tests"}
     try:
         tests = compile(task["tests"], "<tests>", "exec")
-        for name in free_names(task["tests"]):
+        for name in free_names(task["tests"], task["entry_point"]):
             found = candidate.ask(defined=name)
             names[name] = candidate.function(name) if found.get("callable") else found.get("value")
     except SyntaxError as error:
@@ -129,8 +129,11 @@ def failure(error: BaseException) -> str:
     return "exited" if isinstance(error, CandidateGone) else type(error).__name__
 
 
-def free_names(source: str) -> list[str]:
-    """Names that the tests use and neither define nor find among the built-ins."""
+def free_names(source: str, entry_point: str) -> list[str]:
+    """Names that the tests use and neither define nor find among the built-ins.
+
+    The function asked for may shadow a built-in (MBPP asks for a ``sum``).
+    """
     tree = ast.parse(source)
     stored: set[str] = set()
     loaded: list[str] = []
@@ -143,7 +146,11 @@ def free_names(source: str) -> list[str]:
             stored.add(node.arg)
         elif isinstance(node, ast.alias):
             stored.add((node.asname or node.name).split(".")[0])
-    return [n for n in dict.fromkeys(loaded) if n not in stored and not hasattr(builtins, n)]
+    return [
+        name
+        for name in dict.fromkeys(loaded)
+        if name == entry_point or (name not in stored and not hasattr(builtins, name))
+    ]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,154 @@
+r"""What kind of thing an answer is, from its brackets and commas alone.
+
+``12`` is a value, ``(1, 2)`` a sequence, ``\{1, 2\}`` a set, ``1, 2`` or ``1 and 2`` a list
+(several answers, in any order), a ``pmatrix`` a matrix, ``(0,1) \cup (2,3)`` a union. Parts are
+strings that may have a shape of their own. Strings only, one pass, so it is safe on anything.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["value", "sequence", "set", "list", "matrix", "union"]
+
+MAX_ITEMS = 64
+_OPEN, _CLOSE = "([{", ")]}"
+_GROUPED = re.compile(
+    r"[-+]?(?:\\?\$)?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?\s*(?:%|\D.*)?", re.S
+)
+_CONNECTIVE = re.compile(r"\s*,?\s*(?<![a-zA-Z\\])(?:and|or)(?![a-z])\s*,?\s*")
+_TEXT_CONNECTIVE = re.compile(r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(?:and|or)\s*,?\s*\}")
+_TEXT_LIST = re.compile(r"\\(?:text|mbox|textrm|mathrm)\{([^{}]*,[^{}]*)\}")
+_MATRIX = re.compile(
+    r"\(?\s*\\begin\{(?:[pbvB]?matrix|smallmatrix|array)\}(?:\{[lcr|]*\})?(.*?)"
+    r"\\end\{(?:[pbvB]?matrix|smallmatrix|array)\}\s*\)?", re.S,
+)  # fmt: skip
+_PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])|\\mp(?![a-zA-Z])|\+/-")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """``items``: the parts, in order; for a matrix its cells, row by row, of ``width`` columns.
+
+    brackets: of a sequence, the opening and the closing one: ``()``, ``[)``, ...
+    """
+
+    kind: Kind
+    items: tuple[str, ...]
+    brackets: str = ""
+    width: int = 0
+
+
+def read_shape(text: str) -> Shape:
+    """The shape of a tidied answer."""
+    if "\\begin" in text:
+        matrix = _MATRIX.fullmatch(text)
+        if matrix and "\\begin" not in matrix[1]:
+            return _matrix(matrix[1])
+    if "\\cup" in text:
+        parts = split(text, r"\cup")
+        if len(parts) > 1:
+            return Shape("union", tuple(parts))
+    words = _TEXT_LIST.fullmatch(text)
+    if words:
+        text = words[1]
+    inner, brackets = _inside(text)
+    if brackets:
+        return _bracketed(text, inner, brackets)
+    if _GROUPED.fullmatch(text):
+        return Shape("value", (text,))
+    parts = split_list(text)
+    if len(parts) > 1:
+        return Shape("list", tuple(_share_name(parts)))
+    return Shape("value", (text,))
+
+
+def split_list(text: str) -> list[str]:
+    """The answers of a list: split at semicolons if there are any, else at commas, and, or."""
+    if "and" in text or "or" in text:
+        text = _CONNECTIVE.sub(" , ", _TEXT_CONNECTIVE.sub(" , ", text))
+    if ";" in text:
+        parts = split(text, ";")
+        if len(parts) > 1:
+            return parts
+    if "," not in text and "\\pm" not in text and "\\mp" not in text:
+        return [text]
+    return [half for part in split(text, ",") for half in _both_signs(part)]
+
+
+def split(text: str, mark: str) -> list[str]:
+    """``text`` split at ``mark`` outside all brackets; empty parts are left out."""
+    parts, depth, start, place = [], 0, 0, 0
+    while place < len(text):
+        letter = text[place]
+        if depth == 0 and text.startswith(mark, place):
+            parts.append(text[start:place])
+            place = start = place + len(mark)
+            continue
+        if letter in _OPEN:
+            depth += 1
+        elif letter in _CLOSE:
+            depth = max(depth - 1, 0)
+        place += 1
+    parts.append(text[start:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _inside(text: str) -> tuple[str, str]:
+    r"""What one pair of brackets around everything holds; the pair is ``{}`` for ``\{...\}``."""
+    braced = text.startswith("\\{") and text.endswith("\\}")
+    if not braced and not (text[:1] in _OPEN and text[-1:] in _CLOSE and len(text) > 1):
+        return text, ""
+    depth = 0
+    for place, letter in enumerate(text):
+        if letter in _OPEN:
+            depth += 1
+        elif letter in _CLOSE:
+            depth -= 1
+            if depth == 0 and place < len(text) - 1:
+                return text, ""
+    if depth:
+        return text, ""
+    return (text[2:-2], "{}") if braced else (text[1:-1], text[0] + text[-1])
+
+
+def _bracketed(text: str, inner: str, brackets: str) -> Shape:
+    mark = ";" if len(split(inner, ";")) > 1 else ","
+    parts = split(inner, mark)
+    if brackets == "{}":
+        if text.startswith("{") and len(parts) < 2:
+            return read_shape(inner.strip())  # braces that only group
+        return Shape("set", tuple(half for part in parts for half in _both_signs(part)))
+    if len(parts) < 2:
+        return read_shape(inner.strip()) if brackets == "()" and inner.strip() else _value(text)
+    return Shape("sequence", tuple(parts), brackets)
+
+
+def _value(text: str) -> Shape:
+    return Shape("value", (text,))
+
+
+def _matrix(body: str) -> Shape:
+    rows = [row.split("&") for row in re.split(r"\\\\|\\cr", body) if row.strip(" \\")]
+    width = len(rows[0]) if rows else 0
+    if any(len(row) != width for row in rows):
+        return Shape("matrix", ())
+    return Shape("matrix", tuple(cell.strip() for row in rows for cell in row), "", width)
+
+
+def _both_signs(part: str) -> list[str]:
+    r"""``a \pm b`` is two answers; so is what ``\mp`` marks, the other way round."""
+    if not _PLUS_MINUS.search(part):
+        return [part]
+    upper = _PLUS_MINUS.sub(lambda m: "-" if m.group() == r"\mp" else "+", part)
+    lower = _PLUS_MINUS.sub(lambda m: "+" if m.group() == r"\mp" else "-", part)
+    return [upper.strip().removeprefix("+").strip(), lower.strip()]
+
+
+def _share_name(parts: list[str]) -> list[str]:
+    """``x = 1, 2`` is a list of two values of x: the name of the first goes."""
+    first, *others = parts
+    _, sign, rest = first.partition("=")
+    if sign and rest.strip() and not any("=" in other for other in others):
+        return [rest.strip(), *others]
+    return parts

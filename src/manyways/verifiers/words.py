@@ -1,0 +1,71 @@
+r"""Answers that are words: names, months, "two lines", option letters, times of day.
+
+Compared without regard to case, quotes, brackets around a single letter, and a leading article.
+``\text{4 hours}`` is not words but a number with a unit.
+"""
+
+import re
+
+from manyways.verifiers.tidy import unwrap_text
+from manyways.verifiers.units import UNITS, number_word
+
+_TEXT = re.compile(r"\(?\\(?:text|textbf|textrm|mbox|mathrm|textit|textnormal|mathbf)\{")
+_WORD = re.compile(r"[a-zA-Z]{3,}")
+_NOT_PROSE = re.compile(r"[=^_+*/\\<>{}|&]|[0-9][a-zA-Z]")
+_TIME = re.compile(r"([0-9]{1,2})\s*:\s*([0-9]{2})(?:\s*:\s*([0-9]{2}))?\s*([ap])?\.?\s*(?:m\.?)?")
+_ARTICLE = re.compile(r"(?:an?|the)\s+")
+_PUNCTUATION = re.compile(r"[^\w\s:.]|(?<![0-9])\.|\.(?![0-9])")
+_LETTER = re.compile(r"\(?\s*([A-Za-z])\s*\)?\.?")
+
+
+def same_words(gold: str, answer: str) -> bool | None:
+    """Are they the same words? None when the reference is not made of words."""
+    times = _time(gold), _time(answer)
+    if times[0] and times[1]:
+        return _same_time(times[0], times[1])
+    number = number_word(unwrap_text(gold)) or number_word(unwrap_text(answer))
+    if number is not None:
+        both = {number_word(unwrap_text(text)) or text.strip() for text in (gold, answer)}
+        return True if len(both) == 1 else None
+    if not is_words(gold):
+        return None
+    left, right = plain(gold), plain(answer)
+    if left == right:
+        return True
+    return False if is_words(answer) or len(left) > 1 else None
+
+
+def is_words(text: str) -> bool:
+    """Is a tidied answer prose rather than maths?"""
+    bare = unwrap_text(text).strip()
+    if _NOT_PROSE.search(bare):
+        return False
+    if _TEXT.match(text):
+        return not bare[:1].isdigit()
+    words = (word.lower() for word in _WORD.findall(bare))
+    return any(word not in UNITS and word not in ("and", "or") for word in words)
+
+
+def plain(text: str) -> str:
+    """The words alone: lower case, no punctuation, no article."""
+    text = unwrap_text(text).strip()
+    letter = _LETTER.fullmatch(text)
+    if letter:
+        return letter[1].lower()
+    text = " ".join(_PUNCTUATION.sub(" ", text.casefold()).split())
+    return _ARTICLE.sub("", text, count=1) if _ARTICLE.match(text) else text
+
+
+def _time(text: str) -> tuple[str, ...] | None:
+    found = _TIME.fullmatch(" ".join(unwrap_text(text).replace("\\", " ").lower().split()))
+    if found is None:
+        return None
+    hour, minute, second, half = found.groups()
+    return (hour.lstrip("0") or "0", minute, second or "00", half or "")
+
+
+def _same_time(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool | None:
+    """A time that leaves out a.m. or p.m. is taken to mean the other's. 1:24 may be a ratio."""
+    if gold[:3] == answer[:3] and (gold[3] == answer[3] or not (gold[3] and answer[3])):
+        return True
+    return False if gold[3] or answer[3] or "00" in (gold[1], answer[1]) else None
