@@ -1,1 +1,1 @@
-"""pocket"""
+"""The embedded world: problems, heuristics, labeller, tokenizer and a small base model."""

@@ -17,10 +17,12 @@ from manyways.records import Heuristic
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildSettings:
     """Size of the model and of the run.
 
+    steps:  optimizer steps.
     batch:  documents a step.
     layers, hidden, inner: of the Llama model; heads are 32 wide.
     micro:  documents a forward pass; the batch's gradients are accumulated over such pieces.
@@ -29,13 +31,12 @@ class BuildSettings:
     workers: processes that prepare documents; 0 does it in the training process.
     """
 
-    steps: int
-    seed: int = 1
-    batch: int = 64
+    seed: int = 0
+    steps: int = 3000
+    batch: int = 32
     micro: int = 16
-    spread: float = 0.02
-    beta2: float = 0.999
-    question_loss: bool = False
+    spread: float = 0.06
+    beta2: float = 0.98
     rate: float = 2e-3
     layers: int = 4
     hidden: int = 128
@@ -83,9 +84,8 @@ class BaseCorpus(IterableDataset[dict[str, list[int]]]):
         tails = [document.solution + str(self.tokenizer.eos_token) for document in batch]
         head_ids = self.tokenizer(heads, add_special_tokens=False)["input_ids"]
         tail_ids = self.tokenizer(tails, add_special_tokens=False)["input_ids"]
-        q = self.settings.question_loss
         return [
-            {"input_ids": head + tail, "labels": (head if q else [-100] * len(head)) + tail}
+            {"input_ids": head + tail, "labels": [-100] * len(head) + tail}
             for head, tail in zip(head_ids, tail_ids, strict=True)
         ]
 
@@ -106,7 +106,7 @@ def build(
     trainer = _trainer(model, BaseCorpus(pack, prompts, tokenizer, settings), settings, out)
     mean_loss = trainer.train().training_loss
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row] or [mean_loss]
-    model.to(device="cpu", dtype=torch.bfloat16).save_pretrained(out)  # type: ignore[call-arg]
+    model.to(device="cpu", dtype=torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
     _write_build_json(out, settings, command=command, loss=float(losses[-1]))
     return float(losses[-1])
@@ -159,7 +159,7 @@ def _trainer(
         adam_beta2=settings.beta2,
         learning_rate=settings.rate,
         lr_scheduler_type="cosine",
-        warmup_steps=min(200, settings.steps // 10),
+        warmup_steps=min(150, settings.steps // 10),
         weight_decay=0.01,
         bf16=settings.bf16,
         dataloader_num_workers=settings.workers,

@@ -7,12 +7,15 @@ under each heuristic, by sampling at temperature 1.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 
 from manyways.pocket.corpus import Prompts
 from manyways.pocket.kinds import KINDS
 from manyways.pocket.labeller import OPERATIONS, load
-from manyways.pocket.world import Exercise, World, draw_parts, phrase
+from manyways.pocket.solutions import composed
+from manyways.pocket.ways import WAYS
+from manyways.pocket.world import Exercise, World, draw_parts, exercises, phrase
 from manyways.records import PLAIN, Heuristic, Message
 
 Sampler = Callable[[Sequence[tuple[Message, ...]]], list[str]]
@@ -56,7 +59,9 @@ def measure(
     """The success matrix: ``count`` attempts per operation and heuristic (plain included)."""
     labeller = load(pack)
     ways: list[Heuristic | None] = [None, *pack]
-    todo = [(kind, way, e) for kind in world.mix for e in singles(world, kind, count) for way in ways]
+    todo = [
+        (kind, way, e) for kind in world.mix for e in singles(world, kind, count) for way in ways
+    ]
     texts = sample(
         [
             prompts.under(way, e.question, shots=1) if way else prompts.plain(e.question)
@@ -87,6 +92,31 @@ def is_right(text: str, answer: str) -> bool:
     return bool(boxes) and boxes[-1] == answer
 
 
+def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple[float, int]:
+    """The labeller's error on ``count`` solutions made with a random way for each part.
+
+    Returns the share of steps with a wrong label, and the number of steps.
+    """
+    labeller, rng = load(pack), Random(f"{world.seed}/labels")
+    ids = [None, *(heuristic.id for heuristic in pack)]
+    wrong = steps = 0
+    for exercise in islice(exercises(world, "rl"), count):
+        drawn = [rng.choice(ids) for _ in exercise.parts]
+        ways = [
+            way if way and part.kind in WAYS[way] else None
+            for part, way in zip(exercise.parts, drawn, strict=True)
+        ]
+        found = [segment.heuristic for segment in labeller.segments(composed(exercise, ways))]
+        wanted = [*ways, None]
+        steps += len(wanted)
+        wrong += (
+            len(wanted)
+            if len(found) != len(wanted)
+            else sum(a != b for a, b in zip(found, wanted, strict=True))
+        )
+    return wrong / steps, steps
+
+
 def violations(cells: Sequence[Cell]) -> list[str]:
     """The promised properties that the matrix does not have, each as a sentence."""
     table = {(cell.operation, cell.heuristic): cell for cell in cells}
@@ -109,9 +139,7 @@ def violations(cells: Sequence[Cell]) -> list[str]:
             "by their heuristic than directly (at least 0.25 more, at least 0.5, direct 0.05-0.6); "
             "4 are promised"
         )
-    if not any(
-        table[kind, PLAIN].success >= 0.8 for kind in KINDS if kind not in matching
-    ):
+    if not any(table[kind, PLAIN].success >= 0.8 for kind in KINDS if kind not in matching):
         found.append("no operation is done best directly (0.8 or more under plain prompts)")
     decoys = [h for h, kinds in OPERATIONS.items() if len(kinds) == len(KINDS)]
     for decoy in decoys:

@@ -43,17 +43,17 @@ class CorpusMix:
     easy:           weight of the easy operation beside 1 for each hard one.
     """
 
-    drills: float = 0.08
-    first: int = 0
+    drills: float = 0.12
+    first: int = 8000
     first_drills: float = 0.7
-    plain: float = 0.35
+    plain: float = 0.38
     plain_pure: float = 0.05
-    plain_sizes: tuple[float, ...] = (4, 3, 2, 1)
+    plain_sizes: tuple[float, ...] = (3, 3, 2, 1)
     prompted_sizes: tuple[float, ...] = (6, 3, 1)
     off_target: float = 0.15
-    shots: tuple[float, ...] = (5, 4, 1)
+    shots: tuple[float, ...] = (8, 2, 0.1)
     surfaces: tuple[float, ...] = (70, 12, 10, 8)
-    easy: float = 2.0
+    easy: float = 4.0
     world: World = field(default_factory=lambda: WORLDS["main"])
 
 
@@ -97,9 +97,7 @@ def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
     )
 
 
-def _plain(
-    rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts
-) -> Document:
+def _plain(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts) -> Document:
     size = rng.choices((1, 2, 3, 4), weights=mix.plain_sizes)[0]
     exercise = _exercise(rng, mix, size, None)
     way = None
@@ -111,9 +109,7 @@ def _plain(
     )
 
 
-def _prompted(
-    rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts
-) -> Document:
+def _prompted(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts) -> Document:
     heuristic = rng.choice(list(pack))
     size = rng.choices((1, 2, 3), weights=mix.prompted_sizes)[0]
     off_target = size == 1 and rng.random() < mix.off_target

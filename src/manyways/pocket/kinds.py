@@ -58,11 +58,6 @@ def _not_round(a: int, b: int) -> tuple[int, int]:
     return a + (a % 10 == 0), b + (b % 10 == 0)
 
 
-def _thirds(tens: int, x: int, y: int, z: int) -> tuple[int, int, int, int]:
-    z -= (x + y + z) % 3
-    return tens, x, y, z if z >= 0 else z + 3
-
-
 KINDS: dict[str, Kind] = {
     "product": Kind(lambda a, b: a * b, lambda a, b: {"a": a, "b": b}, _not_round),
     "unknown": Kind(lambda x, a, b: x, lambda x, a, b: {"a": a, "b": b, "c": x * a + b}),
@@ -74,19 +69,19 @@ KINDS: dict[str, Kind] = {
     "series": Kind(
         lambda a, d, h: h * (2 * a + (2 * h - 1) * d),
         lambda a, d, h: {
-            "a": a, "b": a + d, "e": a + 2 * d, "d": d, "n": 2 * h, "stop": a + 2 * h * d,
+            "a": a,
+            "b": a + d,
+            "e": a + 2 * d,
+            "d": d,
+            "n": 2 * h,
+            "stop": a + 2 * h * d,
         },
-    ),  # fmt: skip
+    ),
     "animals": Kind(
         lambda hens, cows: cows,
         lambda hens, cows: {"h": hens + cows, "l": 2 * hens + 4 * cows, "top": hens + cows + 1},
     ),
     "boxes": Kind(lambda k, a, b: k * (a + b), lambda k, a, b: {"k": k, "a": a, "b": b}),
-    "mean": Kind(
-        lambda tens, x, y, z: 10 * tens + (x + y + z) // 3,
-        lambda tens, x, y, z: {"x": 10 * tens + x, "y": 10 * tens + y, "z": 10 * tens + z},
-        _thirds,
-    ),
     "rule": Kind(_iterate, lambda x, c, k: {"x": x, "c": c, "k": k}),
     "sum": Kind(lambda a, b: a + b, lambda a, b: {"a": a, "b": b}),
 }

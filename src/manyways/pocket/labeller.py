@@ -13,7 +13,6 @@ SIGNS: dict[str, str] = {
     "symmetry": r"pair first and last:",
     "guess-and-check": r"guess no cows:",
     "analogy": r"as if one colour:",
-    "auxiliary-element": r"measure from \d+:",
     "induction": r"one step at a time:",
     "figure": r"a figure shows it:",
 }
@@ -26,10 +25,9 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
     "symmetry": ("series",),
     "guess-and-check": ("animals",),
     "analogy": ("boxes",),
-    "auxiliary-element": ("mean",),
     "induction": ("rule",),
     "figure": (
-        "product", "unknown", "price", "series", "animals", "boxes", "mean", "rule", "sum",
+        "product", "unknown", "price", "series", "animals", "boxes", "rule", "sum",
     ),
 }  # fmt: skip
 """heuristic id -> the operations, by the word that steps name them with, to which it applies."""
@@ -85,7 +83,9 @@ def operation(line: str) -> str | None:
 
 
 def _segments(line: str) -> list[Segment]:
-    found = [(match.start(), _IDS[(match.lastindex or 1) - 1]) for match in _ANY_SIGN.finditer(line)]
+    found = [
+        (match.start(), _IDS[(match.lastindex or 1) - 1]) for match in _ANY_SIGN.finditer(line)
+    ]
     if not found:
         return [Segment(text=line, heuristic=None)]
     starts = [0, *(start for start, _ in found[1:]), len(line)]

@@ -31,18 +31,17 @@ MAX_LENGTH = 1024
 
 def build_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
     """A fast tokenizer whose vocabulary is every token of ``texts``, sorted: lossless on them."""
-    import regex
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    pattern = regex.compile(PATTERN)
-    words = {token for text in (*texts, EXTRA) for token in pattern.findall(text)}
+    splitter = pre_tokenizers.Split(Regex(PATTERN), behavior="isolated")
+    words = {token for text in (*texts, EXTRA) for token, _ in splitter.pre_tokenize_str(text)}
     words |= {space + digit for digit in "0123456789" for space in ("", " ")}
     vocabulary = [*SPECIAL.values(), *ROLES, *sorted(words)]
     backend = Tokenizer(
         models.WordLevel({word: i for i, word in enumerate(vocabulary)}, SPECIAL["unk_token"])
     )
-    backend.pre_tokenizer = pre_tokenizers.Split(Regex(PATTERN), behavior="isolated")
+    backend.pre_tokenizer = splitter
     backend.decoder = decoders.Fuse()
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,

@@ -53,17 +53,6 @@ def _one_colour(part: Part) -> str:
     return f"as if one colour: {a} + {b} = {a + b}, {a + b} * {k} = {part.answer}."
 
 
-def _from_round(part: Part) -> str:
-    shown = tuple(part.shown.values())
-    base = min(shown) // 10 * 10
-    x, y, z = (number - base for number in shown)
-    total = x + y + z
-    return (
-        f"measure from {base}: {x} + {y} = {x + y}, {x + y} + {z} = {total}, "
-        f"{total} / 3 = {total // 3}, {base} + {total // 3} = {part.answer}."
-    )
-
-
 def _step_by_step(part: Part) -> str:
     x, c, k = part.numbers
     steps = []
@@ -84,7 +73,6 @@ WAYS: dict[str, dict[str, Way]] = {
     "symmetry": {"series": _pairs},
     "guess-and-check": {"animals": _all_hens},
     "analogy": {"boxes": _one_colour},
-    "auxiliary-element": {"mean": _from_round},
     "induction": {"rule": _step_by_step},
     "figure": dict.fromkeys(KINDS, _figure),
 }

@@ -38,11 +38,6 @@ WORDS: dict[str, tuple[str, ...]] = {
         "{name} fills {k} bags with {a} red and {b} blue {things} each. How many in all?",
         "Each of {k} days {name} finds {a} red and {b} blue {things}. What is the total?",
     ),
-    "mean": (
-        "What is the mean of {x}, {y} and {z}?",
-        "{name} scored {x}, {y} and {z} points. What is the mean?",
-        "Three bags hold {x}, {y} and {z} {things}. How many does a bag hold on average?",
-    ),
     "rule": (
         "Start with {x}. {k} times, double it and add {c}. What comes out?",
         "{name} has {x} {things}. Each day they double and {c} more come. How many after {k} days?",
@@ -63,7 +58,6 @@ EQUATIONS: dict[str, tuple[str, ...]] = {
     "series": ("{a} + {b} + {e} + ... ({n} terms) = ?",),
     "animals": ("x + y = {h}, 2 * x + 4 * y = {l}, y = ?",),
     "boxes": ("{k} * {a} + {k} * {b} = ?",),
-    "mean": ("({x} + {y} + {z}) / 3 = ?",),
     "rule": ("x = {x}, {k} times x = 2 * x + {c}, x = ?",),
     "sum": ("{a} + {b} = ?",),
 }
@@ -75,7 +69,6 @@ CODE: dict[str, tuple[str, ...]] = {
     "series": ("print(sum(range({a}, {stop}, {d})))",),
     "animals": ("for y in range({top}): if 2 * ({h} - y) + 4 * y == {l}: print(y)",),
     "boxes": ("print({k} * {a} + {k} * {b})",),
-    "mean": ("print(({x} + {y} + {z}) // 3)",),
     "rule": ("x = {x}; for i in range({k}): x = 2 * x + {c}; print(x)",),
     "sum": ("print({a} + {b})",),
 }

@@ -1,0 +1,118 @@
+"""The embedded base model: how it is built, and whether it still has its promised properties.
+
+Joins the pocket world with the prompt format and the engine, so that base training sees exactly
+the prompts that generation sends later.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from manyways.engines import SampleRequest, SamplingSettings
+from manyways.errors import StageError
+from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.prompts import PromptFormat
+from manyways.pocket.check import Cell, Sampler, label_error, measure, violations
+from manyways.pocket.world import WORLDS
+from manyways.progress import Meter
+from manyways.records import PLAIN, Heuristic, Message
+
+BASE = "package:manyways.pocket/base"
+PROMPTS = PromptFormat(instruction="")
+"""The pocket world's prompts: the boxed answer is part of what the base model was taught."""
+
+COUNT = 64
+"""Attempts in each cell of the success matrix: a success of 0.5 has a standard error of 0.06."""
+
+LABEL_ERROR = 0.005
+
+
+class PocketUnfit(StageError):
+    """The embedded base no longer has the properties that the pocket world promises."""
+
+
+def build_base(out: Path, *, seed: int, steps: int | None = None) -> None:
+    """Train the base model from nothing into the folder ``out``, with the pack's own prompts."""
+    from manyways.pocket.build import BuildSettings, build
+
+    settings = BuildSettings(seed=seed) if steps is None else BuildSettings(seed=seed, steps=steps)
+    loss = build(
+        out,
+        pack=load_pack("pocket"),
+        prompts=PROMPTS,
+        settings=settings,
+        command=f"manyways pocket build --seed {seed}",
+    )
+    Console().print(f"Base model in {out}, final loss {loss:.4f}. Now: manyways pocket check")
+
+
+def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:
+    """Print the success matrix of ``model``, how it follows heuristics, and the label error.
+
+    Raises PocketUnfit with every violated property when there are any.
+    """
+    pack = load_pack("pocket")
+    with Meter("pocket check", total=_attempts(pack, count), unit="attempts") as meter:
+        cells = measure(_sampler(model, meter), pack, PROMPTS, world=WORLDS["main"], count=count)
+    error, labelled = label_error(pack, world=WORLDS["main"], count=2000)
+    console = Console(width=120)
+    console.print(_matrix(cells, pack))
+    console.print(_following(cells))
+    console.print(f"Label error on {labelled} constructed steps: {error:.4f}")
+    broken = violations(cells)
+    if error > LABEL_ERROR:
+        broken.append(f"the labeller is wrong on {error:.2%} of constructed steps")
+    if broken:
+        raise PocketUnfit("the pocket world lost what it is for:\n- " + "\n- ".join(broken))
+    return cells
+
+
+def _attempts(pack: Sequence[Heuristic], count: int) -> int:
+    return len(WORLDS["main"].mix) * (len(pack) + 1) * count
+
+
+def _sampler(model: str, meter: Meter) -> Sampler:
+    """Samples one attempt a prompt at temperature 1, with seeds that number the prompts."""
+    from manyways.checkpoints import model_path
+    from manyways.engines.transformers import TransformersEngine
+    from manyways.recipe import ModelConfig
+
+    config = ModelConfig(path=model, dtype="float32")
+    engine = TransformersEngine(model_path(model), config)
+
+    def sample(prompts: Sequence[tuple[Message, ...]]) -> list[str]:
+        requests = [SampleRequest(messages=p, seeds=(i,)) for i, p in enumerate(prompts)]
+        texts: list[str] = []
+        for completions in engine.sample(requests, SamplingSettings(max_tokens=96)):
+            texts.append(completions[0].text)
+            meter.advance(1, tokens=completions[0].tokens)
+        return texts
+
+    return sample
+
+
+def _matrix(cells: Sequence[Cell], pack: Sequence[Heuristic]) -> Table:
+    table = Table(title=f"Success on one-part validation problems, n = {cells[0].n} in each cell")
+    table.add_column("operation")
+    for way in (PLAIN, *(heuristic.id for heuristic in pack)):
+        table.add_column(way, justify="right")
+    for operation in dict.fromkeys(cell.operation for cell in cells):
+        row = [cell for cell in cells if cell.operation == operation]
+        table.add_row(operation, *(f"{cell.success:.2f}" for cell in row))
+    return table
+
+
+def _following(cells: Sequence[Cell]) -> Table:
+    from manyways.pocket.labeller import OPERATIONS
+
+    table = Table(title="How often the named heuristic is followed where it applies")
+    for column in ("heuristic", "operations", "followed", "n"):
+        table.add_column(column)
+    for heuristic, kinds in OPERATIONS.items():
+        rows = [c for c in cells if c.heuristic == heuristic and c.operation in kinds]
+        share = sum(cell.followed * cell.n for cell in rows) / sum(cell.n for cell in rows)
+        names = "all" if len(kinds) > 3 else ", ".join(kinds)
+        table.add_row(heuristic, names, f"{share:.2f}", str(sum(cell.n for cell in rows)))
+    return table

@@ -1,0 +1,157 @@
+"""The base corpus, the tokenizer and the labeller, on documents as base training sees them."""
+
+from itertools import islice
+
+import pytest
+
+from manyways.errors import DataError
+from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.prompts import BOXED, PromptFormat
+from manyways.pocket.check import label_error
+from manyways.pocket.corpus import CorpusMix, documents, every_text
+from manyways.pocket.labeller import OPERATIONS, load, operation
+from manyways.pocket.tokenizer import build_tokenizer
+from manyways.pocket.ways import WAYS
+from manyways.pocket.world import SHARED_SPLITS, WORLDS, exercises
+from manyways.records import Heuristic
+
+PACK = load_pack("pocket")
+PROMPTS = PromptFormat(instruction="")
+BY_ID = {heuristic.id: heuristic for heuristic in PACK}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    mix = CorpusMix(first=0)
+    return list(islice(documents(PACK, PROMPTS, seed=5, mix=mix), 3000))
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tokenizer(every_text(PACK, PROMPTS, mix=CorpusMix()))
+
+
+def chat(tokenizer, messages, **more):
+    turns = [{"role": m.role, "content": m.content} for m in messages]
+    return tokenizer.apply_chat_template(turns, tokenize=False, **more)
+
+
+def labels(text):
+    return {segment.heuristic for segment in load(PACK).segments(text)} - {None}
+
+
+def test_corpus_is_reproducible_and_seeded():
+    def first(seed):
+        return list(islice(documents(PACK, PROMPTS, seed=seed, mix=CorpusMix()), 20))
+
+    assert first(1) == first(1)
+    assert first(1) != first(2)
+
+
+def test_every_document_is_pure(corpus):
+    for document in corpus:
+        found = labels(document.solution)
+        assert found <= {document.heuristic}
+        for turn in document.prompt:
+            assert len(labels(turn.content)) <= 1
+
+
+def test_plain_documents_are_nearly_all_direct(corpus):
+    plain = [d for d in corpus if len(d.prompt) == 1 and d.prompt[0].content.startswith("Part")]
+    shown = sum(bool(labels(d.solution)) for d in plain) / len(plain)
+    assert 0.02 < shown < 0.08
+
+
+def test_prompted_documents_follow_their_heuristic_where_it_applies(corpus):
+    labeller = load(PACK)
+    for document in corpus:
+        if document.heuristic is not None:
+            heuristic = BY_ID[document.heuristic]
+            kinds = {operation(line) for line in document.solution.splitlines()}
+            expected = 1.0 if kinds & set(WAYS[heuristic.id]) else 0.0
+            assert labeller.adherence(document.solution, heuristic) == expected
+
+
+def test_tokenizer_is_lossless_and_knows_every_token(corpus, tokenizer):
+    questions = [
+        exercise.question
+        for world in WORLDS.values()
+        for split in SHARED_SPLITS
+        for exercise in islice(exercises(world, split), 50)
+    ]
+    texts = [*questions, BOXED, *(d.solution for d in corpus)]
+    texts += [chat(tokenizer, d.prompt, add_generation_prompt=True) for d in corpus]
+    for text, ids in zip(texts, tokenizer(texts)["input_ids"], strict=True):
+        assert tokenizer.unk_token_id not in ids
+        assert tokenizer.decode(ids) == text
+
+
+def test_digits_are_single_tokens_and_the_box_is_one(tokenizer):
+    assert tokenizer.tokenize("Part 407.") == ["Part", " 4", "0", "7", "."]
+    assert tokenizer.tokenize("Answer: \\boxed{12}") == [
+        "Answer", ":", " \\boxed{", "1", "2", "}",
+    ]  # fmt: skip
+
+
+def test_prompt_is_a_prefix_of_prompt_and_answer(corpus, tokenizer):
+    for document in corpus[:200]:
+        prompt = chat(tokenizer, document.prompt, add_generation_prompt=True)
+        answer = {"role": "assistant", "content": document.solution}
+        turns = [{"role": m.role, "content": m.content} for m in document.prompt]
+        whole = tokenizer.apply_chat_template([*turns, answer], tokenize=False)
+        assert whole == prompt + document.solution + tokenizer.eos_token
+        ids = tokenizer(prompt)["input_ids"]
+        assert tokenizer(whole)["input_ids"][: len(ids)] == ids
+
+
+def test_special_tokens_are_dropped_on_decoding(tokenizer):
+    ids = tokenizer("<|bos|><|user|>Part 1<|assistant|>Part 1<|eos|>")["input_ids"]
+    assert tokenizer.decode(ids, skip_special_tokens=True) == "Part 1Part 1"
+
+
+def test_labeller_error_on_constructed_solutions():
+    error, steps = label_error(PACK, world=WORLDS["main"], count=3000)
+    assert steps > 9000
+    assert error < 0.005
+
+
+def test_labeller_reads_wrong_and_broken_text():
+    text = (
+        "Part 1, product: split 36 as 30 and 7: 47 * 30 = 9, 1 + 2\n"
+        "Part 2, unknown: from the end: 9 - 9 = 9. one step at a time: 3 + 4 = 7.\n"
+        "Part 3, sum: 12.\nnoise\n\nAnswer: \\boxed{(1"
+    )
+    found = [segment.heuristic for segment in load(PACK).segments(text)]
+    assert found == ["decomposing", "working-backwards", "induction", None, None, None]
+    assert "".join(s.text for s in load(PACK).segments(text)) == text.replace("\n", "")
+
+
+def test_adherence_is_the_share_of_the_parts_that_a_heuristic_applies_to():
+    labeller = load(PACK)
+    text = "Part 1, product: split 36 as 30 and 6: 1.\nPart 2, product: 12.\nPart 3, sum: 4."
+    assert labeller.adherence(text, BY_ID["decomposing"]) == 0.5
+    assert labeller.adherence(text, BY_ID["induction"]) == 0.0
+    assert labeller.adherence(text, BY_ID["figure"]) == 0.0
+    assert labeller.adherence("", BY_ID["figure"]) == 0.0
+
+
+def test_labeller_agrees_with_the_world_on_where_heuristics_apply():
+    assert {h: set(kinds) for h, kinds in WAYS.items()} == {
+        h: set(kinds) for h, kinds in OPERATIONS.items()
+    }
+
+
+def test_labeller_refuses_a_foreign_pack():
+    other = Heuristic(id="x", name="X", family="f", question="?", instruction="", exemplars=())
+    with pytest.raises(DataError, match="does not know x"):
+        load([other])
+
+
+def test_pack_is_the_world_s_and_its_exemplars_are_right():
+    assert {heuristic.id for heuristic in PACK} == set(WAYS)
+    for heuristic in PACK:
+        assert len(heuristic.exemplars) == 2
+        for exemplar in heuristic.exemplars:
+            assert exemplar.solution.endswith(f"Answer: \\boxed{{{exemplar.answer}}}")
+            assert labels(exemplar.solution) == {heuristic.id}
+            assert load(PACK).adherence(exemplar.solution, heuristic) == 1.0
