@@ -15,7 +15,14 @@ from typing import Literal, TypeVar, cast
 from pydantic import TypeAdapter
 
 from manyways.records import Score
+from manyways.results_training import ArmRow, CostRow, CurveRow, GateRow
 from manyways.tables import write_text
+
+__all__ = [
+    "TABLES", "ArmRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow", "ExplorerRow",
+    "ExplorerText", "Finding", "FourCells", "GateRow", "PairedRow", "PassRow", "Phase", "RateRow",
+    "YieldRow", "read_rows", "write_rows",
+]  # fmt: skip
 
 Phase = Literal["base", "mid", "rl"]
 
@@ -147,73 +154,6 @@ class DiversityRow:
     embedder: str
     per_problem: Score | None = None
     """Mean over problems of the Vendi score of the texts on that problem (two or more)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GateRow:
-    """Measurements of the gate on one checkpoint, and what it decided."""
-
-    checkpoint: str
-    arm: str
-    seed: int
-    attempts: int
-    stop: float
-    no_answer: float
-    undecided: float
-    passed: float
-    all_right: float
-    all_wrong: float
-    mixed: float
-    switch: float | None
-    effective: float
-    decision: Literal["fit", "refused", "overridden"]
-    sentence: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CurveRow:
-    """One logged step of training. ``stage``: midtrain or rl; absent measurements are None."""
-
-    arm: str
-    seed: int
-    stage: Literal["midtrain", "rl"]
-    step: int
-    loss: float | None = None
-    reward: float | None = None
-    mixed: float | None = None
-    all_right: float | None = None
-    all_wrong: float | None = None
-    entropy: float | None = None
-    length: float | None = None
-    truncated: float | None = None
-    undecided: float | None = None
-    composed: float | None = None
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArmRow:
-    """What one (arm, seed) was trained on, and how far it came."""
-
-    arm: str
-    seed: int
-    examples: int
-    problems: int
-    ways: float
-    midtrain_steps: int
-    rl_steps: int
-    outcome: str
-    """``complete``, or the sentence that says why it stopped."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CostRow:
-    """Seconds and tokens of one piece of work."""
-
-    work: str
-    seconds: float
-    attempts: int
-    tokens: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
