@@ -78,6 +78,11 @@ class Evidence:
         rows = [r for r in rows if r.benchmark != "seed data"]
         return next((r for r in rows if r.benchmark == "all"), rows[0] if len(rows) == 1 else None)
 
+    def seeds_of(self, checkpoint: str) -> int:
+        """How many seeds a pooled checkpoint was evaluated with; those of the recipe for base."""
+        rows = [row for row in self.passes if f"{row.arm}/{row.phase}" == checkpoint]
+        return len({row.seed for row in rows if row.seed is not None}) or self.seeds
+
     def gate(self, arm: str) -> list[GateRow]:
         """The gate's rows of one arm, over its seeds."""
         return [row for row in self.gates if row.arm == arm]

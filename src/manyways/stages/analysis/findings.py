@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from manyways.metrics.intervals import holm
 from manyways.metrics.pass_at_k import crossover
 from manyways.results import Finding, PairedRow
-from manyways.stages.analysis.evidence import Evidence, clause, sign_of
+from manyways.stages.analysis.evidence import Evidence, bounds, clause, sign_of
 from manyways.stages.analysis.mechanism import data, mechanism, training
 
 FEW_PROBLEMS = 50
@@ -39,33 +39,50 @@ def _main(evidence: Evidence) -> Iterator[str]:
         yield _answer(str(arm), rows, evidence)
     else:
         yield f"Did learning many ways first help RL? Not answered: {_missing(evidence)}"
+    yield from _by_benchmark(rows, evidence)
     for name in ["vanilla", *([arm] if arm else [])]:
         yield from _against_base(name, evidence)
-    for row in _last(evidence.differences(f"{arm}/mid", "base")):
+    for row in evidence.differences(f"{arm}/mid", "base")[-1:]:
         yield f"Mid-training alone ({arm}, before RL) against the base: {_worded(row, evidence)}."
 
 
 def _answer(arm: str, rows: Sequence[PairedRow], evidence: Evidence) -> str:
-    signs = [sign_of(row) for row in rows]
-    better = [f"pass@{r.k}" for r, sign in zip(rows, signs, strict=True) if sign > 0]
-    worse = [f"pass@{r.k}" for r, sign in zip(rows, signs, strict=True) if sign < 0]
+    signs = {f"pass@{row.k}": sign_of(row) for row in rows}
+    better = [k for k, sign in signs.items() if sign > 0]
+    worse = [k for k, sign in signs.items() if sign < 0]
+    neither = [k for k, sign in signs.items() if sign == 0]
+    what, alone = f"RL after learning many ways ({arm})", "RL alone (vanilla)"
+    rest = f", with no difference found at {neither[0]}" if neither else ""
     if better and worse:
-        lead = f"Partly: RL after {arm} beats RL alone at {better[0]} but loses at {worse[0]}"
+        lead = f"Partly: {what} beats {alone} at {better[0]} but does worse at {worse[0]}"
     elif better:
-        where = "" if len(better) == len(rows) else f" at {better[0]} (elsewhere none found)"
-        lead = f"Yes: RL after learning many ways ({arm}) beats RL alone (vanilla){where}"
+        lead = f"Yes: {what} beats {alone} at {' and '.join(better)}{rest}"
     elif worse:
-        where = "" if len(worse) == len(rows) else f" at {worse[0]}"
-        lead = f"No: RL after learning many ways ({arm}) does worse than RL alone (vanilla){where}"
+        lead = f"No: {what} does worse than {alone} at {' and '.join(worse)}{rest}"
     else:
-        lead = f"No difference found between RL after learning many ways ({arm}) and RL alone"
+        lead = f"No difference found between {what} and {alone}"
     clauses = "; ".join(clause(row, evidence) for row in rows)
     return f"{lead}: {clauses} ({_units(rows[0], evidence)})."
 
 
+def _by_benchmark(rows: Sequence[PairedRow], evidence: Evidence) -> Iterator[str]:
+    """The main difference on each benchmark, where there are several."""
+    if not rows or evidence.scope != "mean":
+        return
+    first = rows[0]
+    parts = [
+        f"{row.benchmark} {row.difference.value:+.2f} {bounds(row.difference)}"
+        for name in evidence.benchmarks
+        for row in evidence.pairs
+        if (row.a, row.b, row.benchmark, row.k) == (first.a, first.b, name, first.k)
+    ]
+    yield f"The same difference at pass@{first.k} by benchmark: {'; '.join(parts)}."
+
+
 def _units(row: PairedRow, evidence: Evidence) -> str:
     over = f", mean over {len(evidence.benchmarks)} benchmarks" if evidence.scope == "mean" else ""
-    seeds = f"{evidence.seeds} seed{'s' if evidence.seeds > 1 else ''}"
+    count = min(evidence.seeds_of(row.a), evidence.seeds_of(row.b))
+    seeds = f"{count} seed{'s' if count > 1 else ''}"
     return f"n = {row.difference.n} problems{over}, {seeds}; brackets are 95% intervals"
 
 
@@ -101,10 +118,6 @@ def _worded(row: PairedRow, evidence: Evidence) -> str:
     return f"{word} {clause(row, evidence)}"
 
 
-def _last(rows: Sequence[PairedRow]) -> Sequence[PairedRow]:
-    return rows[-1:]
-
-
 def _contrasts(evidence: Evidence) -> Iterator[str]:
     """The comparisons that say which part of the method matters."""
     main = evidence.main
@@ -126,10 +139,10 @@ def _contrasts(evidence: Evidence) -> Iterator[str]:
 
 def _cautions(evidence: Evidence) -> Iterator[str]:
     if evidence.seeds < 3 and evidence.pairs:
+        count = "One training seed" if evidence.seeds == 1 else "Two training seeds"
         yield (
-            f"{'One training seed' if evidence.seeds == 1 else 'Two training seeds'}: the "
-            "intervals are over problems and leave out that another seed may train differently. "
-            "Add seeds before concluding anything."
+            f"{count}: the intervals are over problems and leave out that another seed may train "
+            "differently. Add seeds before concluding anything."
         )
     yield from _many_comparisons(evidence)
     sizes = {row.benchmark: row.score.n for row in evidence.passes if row.benchmark != "mean"}
@@ -148,10 +161,11 @@ def _many_comparisons(evidence: Evidence) -> Iterator[str]:
     rows = [row for row in evidence.pairs if row.benchmark == evidence.scope]
     if len(rows) < 2:
         return
-    found = sum(sign_of(row) != 0 for row in rows)
+    away = sum(row.difference.low > 0 or row.difference.high < 0 for row in rows)
     left = int((holm([row.p for row in rows]) < 0.05).sum())
+    where = "the mean over benchmarks" if evidence.scope == "mean" else evidence.scope
     yield (
-        f"{len(rows)} paired comparisons were made on {evidence.scope} and {found} found a "
-        f"difference; at this number about {0.05 * len(rows):.1f} would by chance alone. "
-        f"{left} remain after Holm's correction (family-wise 5%)."
+        f"{len(rows)} paired comparisons were made on {where}. The intervals over problems of "
+        f"{away} leave out 0, where chance alone would give about {0.05 * len(rows):.1f}; {left} "
+        "remain after Holm's correction of the permutation tests (family-wise 5%)."
     )

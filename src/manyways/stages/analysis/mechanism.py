@@ -61,9 +61,12 @@ def data(evidence: Evidence) -> Iterator[str]:
 
 def training(evidence: Evidence) -> Iterator[str]:
     """Who stopped early, what RL's reward did, how often data were repeated, truncation."""
+    stopped: dict[tuple[str, str], list[str]] = {}
     for row in evidence.outcomes:
         if row.outcome != "complete":
-            yield f"{row.arm}/seed-{row.seed} did not go all the way: {row.outcome}"
+            stopped.setdefault((row.arm, row.outcome), []).append(str(row.seed))
+    for (arm, outcome), seeds in stopped.items():
+        yield f"{arm} (seed {', '.join(seeds)}) did not go all the way: {outcome}"
     yield from _rewards(evidence)
     trained = [row for row in evidence.outcomes if row.examples and row.midtrain_steps]
     if evidence.examples_seen and trained:

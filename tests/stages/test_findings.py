@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import pytest
+
+from manyways.arms import parse_arm
+from manyways.records import Score
+from manyways.results import ArmRow, PairedRow, PassRow
+from manyways.stages.analysis.evidence import Evidence
+from manyways.stages.analysis.findings import findings
+
+
+def score(value: float, low: float, high: float, n: int = 100) -> Score:
+    return Score(name="s", value=value, low=low, high=high, n=n)
+
+
+def passed(checkpoint: str, k: int, value: float, seed: int | None = None) -> PassRow:
+    arm, _, phase = checkpoint.partition("/")
+    return PassRow(
+        checkpoint=checkpoint, arm=arm, seed=seed, phase=phase or "base", benchmark="test", k=k,
+        attempts=1600, score=score(value, value - 0.05, value + 0.05),
+    )  # fmt: skip
+
+
+def pair(k: int, low: float, high: float, a: str = "heuristics-2/rl", **more: object) -> PairedRow:
+    fields = {"b": "vanilla/rl", "benchmark": "test", "p": 0.001} | more
+    return PairedRow(a=a, k=k, difference=score((low + high) / 2, low, high), **fields)
+
+
+def evidence(**changes: object) -> Evidence:
+    rows = {"heuristics-2/rl": (0.5, 0.8), "vanilla/rl": (0.3, 0.7), "base": (0.25, 0.75)}
+    base = Evidence(
+        arms=tuple(map(parse_arm, ("vanilla", "star", "heuristics-2"))), seeds=1,
+        examples_seen=None,
+        passes=[passed(c, k, v[i]) for c, v in rows.items() for i, k in enumerate((1, 16))],
+        pairs=[pair(1, 0.1, 0.3), pair(16, -0.02, 0.2)],
+        composition=[], gates=[], yields=[], diversity=[], rates=[], curves=[], outcomes=[],
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def main(given: Evidence) -> str:
+    return findings(given)[0].sentence
+
+
+def kinds(given: Evidence, kind: str) -> str:
+    return " ".join(f.sentence for f in findings(given) if f.kind == kind)
+
+
+def test_the_first_sentence_answers_the_question_with_numbers() -> None:
+    found = findings(evidence())[0]
+    assert found.kind == "main"
+    assert found.sentence.startswith(
+        "Yes: RL after learning many ways (heuristics-2) beats RL alone"
+    )
+    assert "with no difference found at pass@16" in found.sentence
+    assert "0.50 against 0.30, difference +0.20 [+0.10, +0.30]" in found.sentence
+    assert "n = 100 problems, 1 seed" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("rows", "start"),
+    [
+        ([pair(1, -0.1, 0.1), pair(16, -0.1, 0.1)], "No difference found between"),
+        ([pair(1, -0.2, -0.1), pair(16, -0.1, 0.1)], "No: "),
+        ([pair(1, 0.1, 0.2), pair(16, -0.2, -0.1)], "Partly: "),
+        ([pair(1, 0.1, 0.2), pair(16, 0.1, 0.2)], "Yes: "),
+    ],
+)
+def test_the_answer_follows_from_the_intervals(rows: list[PairedRow], start: str) -> None:
+    assert main(evidence(pairs=rows)).startswith(start)
+
+
+def test_seeds_can_take_a_difference_back() -> None:
+    wide = [pair(1, 0.1, 0.3, seeds=score(0.2, -0.1, 0.5, n=3))]
+    sentence = main(evidence(pairs=wide, seeds=3))
+    assert sentence.startswith("No difference found")
+    assert "over 3 seeds [-0.10, +0.50]" in sentence
+
+
+def test_a_missing_side_is_explained() -> None:
+    stopped = ArmRow(
+        arm="heuristics-2", seed=0, examples=0, problems=0, ways=0.0, midtrain_steps=0, rl_steps=0,
+        outcome="the gate refused it.",
+    )  # fmt: skip
+    given = evidence(pairs=[], outcomes=[stopped])
+    assert "Not answered: heuristics-2/seed-0: the gate refused it." in main(given)
+    assert "no vanilla arm" in main(evidence(pairs=[], arms=(parse_arm("star"),)))
+    assert "no arm that mid-trains" in main(evidence(pairs=[], arms=(parse_arm("vanilla"),)))
+    assert main(evidence(passes=[], pairs=[])).startswith("Nothing has been evaluated")
+
+
+def test_rl_lowering_pass_at_large_k_is_said() -> None:
+    rows = [
+        pair(1, 0.02, 0.08, "vanilla/rl", b="base"),
+        pair(16, -0.09, -0.01, "vanilla/rl", b="base"),
+    ]
+    text = kinds(evidence(pairs=rows), "main")
+    assert "RL alone against the untouched base: higher at pass@1" in text
+    assert "lower at pass@16" in text
+    assert "The base catches up at about k = " in text
+
+
+def test_cautions_for_few_seeds_few_problems_and_many_comparisons() -> None:
+    text = kinds(evidence(), "caution")
+    assert "One training seed: " in text
+    assert "2 paired comparisons" in text
+    assert "of 1 leave out 0" in text
+    small = [replace(row, score=replace(row.score, n=30)) for row in evidence().passes]
+    assert "Fewer than 50 problems: test (30)" in kinds(evidence(passes=small), "caution")
+    assert "seed" not in kinds(evidence(seeds=3), "caution")
+
+
+def test_contrasts_speak_of_the_main_arm_only() -> None:
+    rows = [pair(1, 0.1, 0.2, b="star/rl"), pair(1, 0.1, 0.2, "heuristics-1/rl", b="star/rl")]
+    arms = tuple(map(parse_arm, ("star", "heuristics-1", "heuristics-2")))
+    text = kinds(evidence(pairs=rows, arms=arms), "mechanism")
+    assert "(heuristics-2 against star): higher" in text
+    assert "heuristics-1" not in text
