@@ -5,7 +5,7 @@ from typing import Any
 
 import datasets
 import pytest
-from hub_layout import write_repository
+from hub_layout import write_lines, write_repository
 
 from manyways.errors import DataError
 from manyways.problems import Source, load_set
@@ -61,6 +61,21 @@ def test_the_commit_is_that_of_the_rows_loaded(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(datasets, "load_dataset", FakeHub(ROWS))
     assert read_hub(WANTED).commit == COMMIT
     assert load_set("hub:me/sums?split=test").provenance()["commit"] == COMMIT
+
+
+def test_a_revision_in_the_name_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = FakeHub(ROWS)
+    monkeypatch.setattr(datasets, "load_dataset", hub)
+    load_set(f"hub:me/sums?split=test&revision={COMMIT}", revision="main")
+    assert hub.requests == [("me/sums", None, "test", COMMIT)]
+
+
+def test_a_folder_says_that_a_pinned_revision_was_not_checked(tmp_path: Path) -> None:
+    rows = [{"id": f"aime24_{i}", "question": f"{i}?", "answer": "1"} for i in range(30)]
+    write_lines(tmp_path / "aime24.jsonl", rows)
+    loaded = load_set(f"aime24/test?revision={COMMIT}", data_dir=tmp_path)
+    assert loaded.commit is None
+    assert f"not checked against revision {COMMIT}" in loaded.origin
 
 
 def test_no_commit_is_invented(monkeypatch: pytest.MonkeyPatch) -> None:

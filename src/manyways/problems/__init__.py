@@ -3,7 +3,8 @@
 A set is named ``<set>/<split>[?key=value&...]``, for example ``gsm8k/train``,
 ``dapo-math-17k/train?lang=all`` or ``pocket/seed?count=400``. Where a path or a task takes the
 place of the split it follows a colon: ``file:data/mine.jsonl?question=q&answer=a``,
-``hub:owner/name?split=test``, ``reasoning-gym:chain_sum?size=200&seed=1``.
+``hub:owner/name?split=test``, ``reasoning-gym:chain_sum?size=200&seed=1``. ``revision=COMMIT``
+among the options pins the Hub repository of any set that is read from the Hub.
 """
 
 from collections.abc import Callable, Mapping
@@ -100,6 +101,8 @@ def load_problems(
 ) -> list[Problem]:
     """Load the problem set called ``name`` (see the module's docstring), at most ``limit`` of it.
 
+    revision: of the Hub repository; one in ``name`` comes before it.
+
     Raises DataError when the set or split does not exist or is empty.
     """
     return list(load_set(name, data_dir=data_dir, revision=revision, limit=limit).problems)
@@ -117,6 +120,7 @@ def load_set(
     Raises DataError when the set or split does not exist or is empty, or two problems share an id.
     """
     set_name, split, options = split_name(name)
+    revision = options.pop("revision", revision)
     source = Source(data_dir=data_dir, revision=revision, options=options)
     load = cast(Loader, resolve(set_name, PROBLEM_SETS, "problem set"))
     problems = load(split, source)

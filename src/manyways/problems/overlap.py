@@ -116,7 +116,11 @@ def repeats(problems: Sequence[Problem]) -> list[tuple[Problem, ...]]:
 
 def normal(text: str) -> str:
     """What exact overlap compares: the letters and signs of ``text`` (``x y`` is ``xy``)."""
-    return _GAP.sub("", " ".join(_tokens(text)))
+    return _joined(_tokens(text))
+
+
+def _joined(tokens: Sequence[str]) -> str:
+    return _GAP.sub("", " ".join(tokens))
 
 
 def _tokens(text: str) -> list[str]:
@@ -144,8 +148,9 @@ class _Texts:
         self.by_text: dict[str, list[int]] = defaultdict(list)
         self.grams: list[frozenset[int]] = []
         for i, problem in enumerate(problems):
-            self.by_text[normal(problem.question)].append(i)
-            self.grams.append(_grams(problem.question))
+            tokens = _tokens(problem.question)
+            self.by_text[_joined(tokens)].append(i)
+            self.grams.append(_grams(problem.question, tokens))
         self.count = Counter(gram for grams in self.grams for gram in grams)
 
     def counted(self, i: int, other: "_Texts") -> set[int]:
@@ -153,11 +158,11 @@ class _Texts:
         return {g for g in self.grams[i] if self.count[g] <= COMMON and other.count[g] <= COMMON}
 
 
-def _grams(text: str) -> frozenset[int]:
+def _grams(text: str, tokens: Sequence[str]) -> frozenset[int]:
     """Without diagrams, whose set-up code repeats, unless hardly anything else is there."""
-    tokens = _tokens(_DIAGRAM.sub(" ", text))
-    if len(tokens) < SIZE:
-        tokens = _tokens(text)
+    if "[asy]" in text:
+        bare = _tokens(_DIAGRAM.sub(" ", text))
+        tokens = bare if len(bare) >= SIZE else tokens
     return frozenset(hash(tuple(tokens[i : i + SIZE])) for i in range(len(tokens) - SIZE + 1))
 
 

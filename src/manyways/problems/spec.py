@@ -95,7 +95,8 @@ class SetSpec:
         where = self.splits[split]
         if source.data_dir:
             records = self._from_folder(where, source.data_dir)
-            source.notes["origin"] = f"{where.stem} in {source.data_dir}"
+            pinned = f" (not checked against revision {source.revision})" if source.revision else ""
+            source.notes["origin"] = f"{where.stem} in {source.data_dir}{pinned}"
             _check_count(len(records), {where.rows}, f"{self.name}/{split} in {source.data_dir}")
             return records
         wanted = HubDataset(
