@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from random import Random
 from typing import Protocol
 
 from manyways.pocket.solutions import solution
 from manyways.pocket.ways import WAYS, applies, step
+from manyways.pocket.wordings import spelled_out
 from manyways.pocket.world import WORLDS, Exercise, World, draw_part, draw_parts, phrase
 from manyways.records import Heuristic, Message
 
@@ -137,8 +138,7 @@ def _exercise(rng: Random, mix: CorpusMix, size: int, wanted: str | None) -> Exe
 
 def every_text(pack: Sequence[Heuristic], prompts: Prompts, *, mix: CorpusMix) -> Iterator[str]:
     """Texts that between them hold every word of the world, for the vocabulary."""
-    for number, document in enumerate(documents(pack, prompts, seed=0, mix=mix)):
+    yield from spelled_out()
+    for document in islice(documents(pack, prompts, seed=0, mix=mix), 2000):
         yield from (message.content for message in document.prompt)
         yield document.solution
-        if number == 20_000:
-            return

@@ -1,7 +1,10 @@
-"""The texts in which an operation can be asked, by surface. Pure data.
+"""The texts in which an operation can be asked, by surface. Data, but for one function.
 
 Fields in braces are numbers that the operation shows, ``name`` a person and ``things`` a plural.
 """
+
+import re
+from collections.abc import Iterator
 
 NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gita", "Hugo")
 THINGS = ("pens", "apples", "shells", "stamps", "beads", "cards", "nuts", "coins")
@@ -84,3 +87,15 @@ ASIDES = (
 
 HEADS = {"code": "What does each program print?\n", "equations": "Solve.\n"}
 """First line of a question on a surface."""
+
+
+def spelled_out() -> Iterator[str]:
+    """Every wording with every name and thing, its numbers replaced by 1."""
+    parts = [
+        text for table in (WORDS, EQUATIONS, CODE) for texts in table.values() for text in texts
+    ]
+    lines = [*(f"Part 1: {text}" for text in parts), *(f"{aside} Part 1" for aside in ASIDES)]
+    for line in (*lines, *HEADS.values()):
+        plain = re.sub(r"\{(?!name|things)\w+\}", "1", line)
+        for name, things in zip(NAMES, THINGS, strict=True):
+            yield plain.replace("{name}", name).replace("{things}", things)

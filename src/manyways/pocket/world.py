@@ -126,13 +126,12 @@ def draw_parts(
     rng: Random, world: World, split: str, *, size: int, kind: str | None = None
 ) -> tuple[Part, ...]:
     """``size`` parts of different operations, ``kind`` among them if given, that make ``split``."""
-    weights = dict(world.mix)
+    kinds = [kind] if kind else []
+    while len(kinds) < size:
+        left = {k: weight for k, weight in world.mix.items() if k not in kinds}
+        kinds += rng.choices(list(left), weights=list(left.values()))
+    rng.shuffle(kinds)
     while True:
-        kinds = [kind] if kind else []
-        while len(kinds) < size:
-            left = {k: weight for k, weight in weights.items() if k not in kinds}
-            kinds += rng.choices(list(left), weights=list(left.values()))
-        rng.shuffle(kinds)
         parts = tuple(draw_part(rng, world, kind=k) for k in kinds)
         if split_of(parts) == split:
             return parts
