@@ -14,7 +14,7 @@ from manyways.verifiers.numbers import Number, read_number, same_number, surely_
 from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape
 from manyways.verifiers.tidy import squeeze, tidy
 from manyways.verifiers.units import drop_units
-from manyways.verifiers.values import differ, value
+from manyways.verifiers.values import differ, value, value_at_a_point
 from manyways.verifiers.words import same_words
 
 MAX_LENGTH = 600
@@ -120,7 +120,7 @@ def _values(gold: str, answer: str) -> Outcome | None:
 
 
 def _size(number: Number | None, text: str) -> complex | None:
-    return complex(number.value) if number and number.fits else value(text)
+    return complex(number.value) if number and number.fits else value_at_a_point(text)
 
 
 def _shapes(gold: Shape, answer: Shape) -> Outcome | None:

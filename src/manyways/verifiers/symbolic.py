@@ -17,6 +17,7 @@ import latex2sympy2_extended
 import math_verify
 import sympy
 from latex2sympy2_extended import NormalizationConfig, normalize_latex
+from sympy.core.function import AppliedUndef
 
 from manyways.verifiers.numbers import read_number, rounds_to
 
@@ -121,6 +122,7 @@ def _by_value(left: Sympy, right: Sympy) -> Decision | None:
     """Decide by value where that is certain: constants, and expressions that differ at a point."""
     if left.is_Rational and right.is_Rational:
         return bool(left == right), "value"
+    left, right = _named_functions(left, right)
     points = _bindings(left, right)
     if points is None:
         return None
@@ -135,7 +137,7 @@ def _by_value(left: Sympy, right: Sympy) -> Decision | None:
 
 def _by_multiple(left: Sympy, right: Sympy) -> Decision | None:
     """Two equations are the same when one's difference of sides is a multiple of the other's."""
-    one, two = left.lhs - left.rhs, right.lhs - right.rhs
+    one, two = _named_functions(left.lhs - left.rhs, right.lhs - right.rhs)
     points = _bindings(one, two)
     if points is None or not left.free_symbols:
         return None
@@ -149,6 +151,13 @@ def _by_multiple(left: Sympy, right: Sympy) -> Decision | None:
             return None if alone else (False, "not multiples")
         ratio = above / below
     return True, "multiples"
+
+
+def _named_functions(left: Sympy, right: Sympy) -> tuple[Sympy, Sympy]:
+    """Unknown functions, as ``x(t)``, as unknowns: the same call is the same one on both sides."""
+    calls = left.atoms(AppliedUndef) | right.atoms(AppliedUndef)
+    names = {call: sympy.Symbol(f"call{i}", real=True) for i, call in enumerate(calls)}
+    return (left.xreplace(names), right.xreplace(names)) if names else (left, right)
 
 
 def _bindings(left: Sympy, right: Sympy) -> list[dict[Sympy, Sympy]] | None:

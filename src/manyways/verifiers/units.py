@@ -40,7 +40,7 @@ _TEXT = re.compile(
     r"\s*(?:\^\s*\{?([0-9])\}?)?\s*$"
 )
 _WORDS = re.compile(
-    rf"(?<={_VALUE_END})\s*((?:(?:square|sq|cubic|cu)\.?\s+)?[a-zA-Z]+(?:/[a-zA-Z]+)?)"
+    rf"(?:(?<={_VALUE_END})\s*|(?<=[a-zA-Z])\s+)((?:(?:square|sq|cubic|cu)\.?\s+)?[a-zA-Z]+(?:/[a-zA-Z]+)?)"
     r"\s*(?:\^\s*\{?([23])\}?)?\s*\.?$"
 )
 _DEGREES = re.compile(r"(?<=[0-9})a-zA-Z])\s*\^\\circ\s*(?:([CFK])(?![a-zA-Z]))?")

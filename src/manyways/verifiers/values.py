@@ -1,4 +1,4 @@
-r"""The value of a constant expression, in floating point and bounded time; only ever to refute.
+r"""The value of an expression, in floating point and bounded time; only ever to refute.
 
 A recursive-descent reader for arithmetic in LaTeX (``\frac``, ``\sqrt``, powers, ``\pi``, ``e``,
 ``i``, common functions, implicit products). Two answers whose values differ by more than a
@@ -9,12 +9,13 @@ microseconds. Equal values prove nothing here. What the reader does not know has
 import cmath
 import math
 import re
+import zlib
 from collections.abc import Callable, Mapping
 
 MAX_LENGTH = 200
 _MAX_DEPTH = 30
 _TOKEN = re.compile(
-    r"\s*(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(\\[a-zA-Z]+)|([a-zA-Z])|([-+*/^(){}\[\]!|]))"
+    r"\s*(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(\\[a-zA-Z]+)|([a-zA-Z])|([-+*/^_(){}\[\]!|]))"
 )
 _FUNCTIONS: Mapping[str, Callable[[complex], complex]] = {
     r"\sin": cmath.sin, r"\cos": cmath.cos, r"\tan": cmath.tan, r"\ln": cmath.log,
@@ -22,6 +23,18 @@ _FUNCTIONS: Mapping[str, Callable[[complex], complex]] = {
     r"\sinh": cmath.sinh, r"\cosh": cmath.cosh, r"\tanh": cmath.tanh,
 }  # fmt: skip
 _CONSTANTS: Mapping[str, complex] = {r"\pi": math.pi, "e": math.e, "i": 1j}
+_GREEK = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "kappa",
+    "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega",
+)  # fmt: skip
+_LETTERS = [
+    *(chr(code) for code in (*range(65, 91), *range(97, 123)) if chr(code) not in "ei"),
+    *(f"\\{name}" for name in _GREEK),
+]
+# Positive and unrelated, so that equal expressions are equal there and others hardly ever are.
+_POINT = {name: complex(0.31 + math.sqrt(2 + 3 * i) % 1.7) for i, name in enumerate(_LETTERS)}
+_CLOSING = {"(": ")", "{": "}", "[": "]"}
 _TIMES = {r"\cdot", r"\times", "*"}
 
 
@@ -42,6 +55,11 @@ def value(text: str, variables: Mapping[str, complex] | None = None) -> complex 
     except (_Unknown, ArithmeticError, ValueError):
         return None
     return result if size < 1e100 else None
+
+
+def value_at_a_point(text: str) -> complex | None:
+    """The value of ``text`` with every letter bound to a number of its own, always the same one."""
+    return value(text, _POINT)
 
 
 def differ(a: complex, b: complex) -> bool:
@@ -120,27 +138,63 @@ class _Reader:
         exponent = sign * self.power(depth + 1)
         if abs(exponent) > 400 or (base == 0 and exponent.real <= 0):
             raise _Unknown
+        if base.real < 0 and not base.imag and exponent.real != int(exponent.real):
+            raise _Unknown  # which root is meant is a matter of taste
         return complex(base**exponent)
 
     def atom(self, depth: int) -> complex:
         token = self.take()
         if token[0].isdigit() or token[0] == ".":
-            return complex(float(token)) if len(token) < 60 else complex(float(token[:60] + "e9"))
+            return complex(float(token))
         if token in self.names:
-            return complex(self.names[token])
-        if token in "({[":
+            return self.subscripted(token) if self.token == "_" else complex(self.names[token])
+        if token in _CLOSING:
             result = self.sum(depth + 1)
-            self.take({"(": ")", "{": "}", "[": "]"}[token])
+            self.take(_CLOSING[token])
             return result
-        if token == r"\frac":
-            above = self.argument(depth + 1)
-            return above / self.argument(depth + 1)
-        if token == r"\sqrt":
-            return self.root(depth + 1)
-        following = self.token or ""
-        if token in _FUNCTIONS and (following in ("(", "{", r"\pi") or following[:1].isdigit()):
-            return complex(_FUNCTIONS[token](self.argument(depth + 1, whole=True)))
+        read = {r"\frac": self.fraction, r"\sqrt": self.root}.get(token)
+        if read is not None:
+            return read(depth + 1)
+        if token in _FUNCTIONS:
+            return self.function(_FUNCTIONS[token], depth + 1)
         raise _Unknown
+
+    def fraction(self, depth: int) -> complex:
+        above = self.argument(depth)
+        return above / self.argument(depth)
+
+    def subscripted(self, name: str) -> complex:
+        """``x_1`` and ``x_{12}``: unknowns of their own."""
+        self.take("_")
+        part = self.take()
+        if part == "{":
+            part = ""
+            while self.token not in ("}", None):
+                part += self.take()
+            self.take("}")
+        if "A" not in self.names:
+            raise _Unknown  # unknowns are not bound
+        return complex(0.31 + zlib.crc32(f"{name}_{part}".encode()) % 1699 / 1000)
+
+    def function(self, called: Callable[[complex], complex], depth: int) -> complex:
+        r"""``\sin(x)``, ``\sin^2 x``, ``\sin 2x``; of what else follows, one cannot be sure."""
+        power = 1 + 0j
+        if self.token == "^":
+            self.take()
+            power = self.atom(depth)
+            if power.real < 0:
+                raise _Unknown  # an inverse function
+        if self.token in ("(", "{"):
+            return complex(called(self.atom(depth)) ** power)
+        inside = 1 + 0j
+        if self.token is not None and self.token[0].isdigit():
+            inside = self.atom(depth)
+        if self.token in self.names:
+            inside *= self.power(depth)
+        following = self.token or ""
+        if following and following not in "+-)}]":
+            raise _Unknown
+        return complex(called(inside) ** power)
 
     def root(self, depth: int) -> complex:
         degree = 2 + 0j
@@ -151,12 +205,12 @@ class _Reader:
             raise _Unknown
         return complex(inside ** (1 / degree))
 
-    def argument(self, depth: int, *, whole: bool = False) -> complex:
+    def argument(self, depth: int) -> complex:
         """What a command applies to: a group, or one digit or letter."""
         token = self.token
         if token is None:
             raise _Unknown
-        if token[0].isdigit() and len(token) > 1 and not whole:
+        if token[0].isdigit() and len(token) > 1:
             if "." in token:
                 raise _Unknown
             self.tokens[self.place : self.place + 1] = [token[0], token[1:]]
