@@ -78,11 +78,11 @@ def _load(wanted: HubDataset, path: str) -> Any:  # noqa: ANN401 - datasets has 
     try:
         return load_dataset(path, wanted.config, split=wanted.split, revision=wanted.revision)
     except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise DataError(
             f"cannot load {wanted.id} (config {wanted.config or 'default'}, split {wanted.split}"
             f"{', revision ' + wanted.revision if wanted.revision else ''}) from the Hugging Face "
-            f"Hub: {str(error).splitlines()[0] if str(error) else type(error).__name__} Check the "
-            "connection and the revision, or set data_dir (or MANYWAYS_DATA) to a folder of "
+            f"Hub: {reason}. Check the connection and the revision, or set data_dir (or MANYWAYS_DATA) to a folder of "
             f"normalised files, or {MIRROR} to a folder of clones."
         ) from error
 
