@@ -18,13 +18,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from manyways.errors import DataError
+from manyways.heuristics.labelling import ANSWER
 from manyways.records import Heuristic, Segment
 
 MARGIN = 0.15
 """A step is labelled when its best heuristic leads the second best by this much probability."""
 STEP_END = re.compile(r"(?<=[.!?;])\s+(?=[A-Z\\$(\"'])|\n+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-ANSWER = re.compile(r"\\boxed|^\W*(?:the )?(?:final )?answer\b", re.IGNORECASE)
 
 Floats = NDArray[np.float64]
 

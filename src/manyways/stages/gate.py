@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from manyways.engines import SamplingSettings
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
+from manyways.heuristics.labelling import step_labels
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.progress import say
 from manyways.records import PLAIN, Attempt, Problem
@@ -145,7 +146,7 @@ def gate_row(ctx: Context, line: Line, attempts: list[Attempt]) -> GateRow:
     """Measurements over ``attempts``, not yet judged: decision ``fit``, no sentence."""
     total = len(attempts)
     groups = group_shares(attempts)
-    ways = [ways_of([s.heuristic for s in ctx.labeller.segments(a.text)]) for a in attempts]
+    ways = [ways_of(step_labels(ctx.labeller.segments(a.text))) for a in attempts]
 
     def share(status: str) -> float:
         return sum(attempt.verdict.status == status for attempt in attempts) / total

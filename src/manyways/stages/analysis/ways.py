@@ -3,7 +3,6 @@
 Shapes: _S solutions.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyways.heuristics.labelling import Labeller
+from manyways.heuristics.labelling import Labeller, step_labels
 from manyways.metrics import composition as use
 from manyways.metrics.intervals import Resampling, clustered_share, mean_intervals
 from manyways.records import Score
@@ -29,7 +28,6 @@ SEED_DATA = "seed data"
 PER_PROBLEM = 16
 """Attempts labelled per problem: enough for every rate here, bounded for large runs."""
 REMEMBERED = 500_000
-ANSWER = re.compile(r"\\boxed|^\W*(?:the )?(?:final )?answer\b", re.IGNORECASE)
 
 
 class Reader:
@@ -40,13 +38,11 @@ class Reader:
         self._known: dict[str, use.Ways] = {}
 
     def ways(self, text: str) -> use.Ways:
-        """What the labels of ``text`` say; a line that only states the answer is no step."""
+        """What the labels of ``text`` say."""
         if text not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            segments = self._labeller.segments(text)
-            labels = [s.heuristic for s in segments if s.heuristic or not ANSWER.search(s.text)]
-            self._known[text] = use.ways_of(labels)
+            self._known[text] = use.ways_of(step_labels(self._labeller.segments(text)))
         return self._known[text]
 
 
