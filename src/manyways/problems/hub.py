@@ -82,8 +82,9 @@ def _load(wanted: HubDataset, path: str) -> Any:  # noqa: ANN401 - datasets has 
         raise DataError(
             f"cannot load {wanted.id} (config {wanted.config or 'default'}, split {wanted.split}"
             f"{', revision ' + wanted.revision if wanted.revision else ''}) from the Hugging Face "
-            f"Hub: {reason}. Check the connection and the revision, or set data_dir (or MANYWAYS_DATA) to a folder of "
-            f"normalised files, or {MIRROR} to a folder of clones."
+            f"Hub: {reason}. Check the connection and the revision, or set data_dir "
+            "(or MANYWAYS_DATA) to a folder of normalised files, or "
+            f"{MIRROR} to a folder of clones."
         ) from error
 
 
