@@ -43,7 +43,8 @@ def yield_table(rows: Sequence[YieldRow]) -> Table:
     """The yield of the pool for the console."""
     table = Table(title="what the pool gave", title_justify="left")
     for name in ("heuristic", "attempts", "correct", "no answer", "undecided", "truncated", "kept"):
-        table.add_column(name, justify="left" if name == "heuristic" else "right")
+        first = name == "heuristic"
+        table.add_column(name, justify="left" if first else "right", no_wrap=first)
     for row in rows:
         share = f" ({row.correct / row.attempts:.0%})" if row.attempts else ""
         counts = (row.no_answer, row.undecided, row.truncated, row.kept)

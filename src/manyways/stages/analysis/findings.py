@@ -96,7 +96,7 @@ def _missing(evidence: Evidence) -> str:
         for row in evidence.outcomes
         if row.arm in (evidence.main, "vanilla") and row.outcome != "complete"
     ]
-    return " ".join(stopped) or f"{evidence.main} or vanilla has not been evaluated after RL."
+    return "; ".join(stopped) or f"{evidence.main} or vanilla has not been evaluated after RL."
 
 
 def _against_base(arm: str, evidence: Evidence) -> Iterator[str]:

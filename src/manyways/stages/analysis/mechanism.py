@@ -53,7 +53,9 @@ def data(evidence: Evidence) -> Iterator[str]:
             f"Mean adherence is below {LOW_ADHERENCE} under {', '.join(loose)}: the model does not "
             "follow these when asked, or they do not apply to many of the problems."
         )
-    sets = [row for row in evidence.diversity if row.what.startswith("data of ")]
+    sets = [
+        row for row in evidence.diversity if row.what.startswith("data of ") and row.vendi.n > 1
+    ]
     if sets:
         listed = ", ".join(f"{row.what.removeprefix('data of ')} {rate(row.vendi)}" for row in sets)
         yield f"Vendi score of the mid-training data: {listed}."
