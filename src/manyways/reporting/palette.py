@@ -1,7 +1,7 @@
 """Colours, line styles and symbols: the same thing looks the same in every figure.
 
 Colours follow Okabe and Ito ("Color Universal Design", 2008), darkened for white paper and
-lightened for a dark screen so that each keeps a contrast of at least 3 to the page. A colour is
+lightened for a dark screen so that each keeps a contrast of at least 4.5 to the page. A colour is
 never the only sign: arms also differ by symbol, phases by line style, heuristics carry their name.
 """
 
@@ -12,9 +12,9 @@ INK, MUTED = ("#3d4653", "#c3ccd8"), ("#6b7683", "#93a0b0")
 
 HUES = (
     ("#0072b2", "#5ab4f0"),
-    ("#c8500a", "#ff9257"),
+    ("#c14b06", "#ff9257"),
     ("#00805e", "#3ecb9f"),
-    ("#a64d8c", "#e69bcb"),
+    ("#a1478a", "#e69bcb"),
     ("#8f6300", "#e3b53c"),
     ("#007c8a", "#55cfdc"),
     ("#6a51a3", "#b3a0ec"),

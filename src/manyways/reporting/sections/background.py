@@ -129,8 +129,8 @@ def _standing(source: Source) -> tuple[str, ...]:
         f"These results are about {recipe.model.path} on "
         f"{words.listing(recipe.evaluate.benchmarks)}; they do "
         "not show what another model or other problems would do.",
-        f"{words.plural(len(recipe.seeds), 'training seed')}: the luck of training is known only as far "
-        "as the seeds differ.",
+        f"{words.plural(len(recipe.seeds), 'training seed')}: the luck of training is known only "
+        "as far as the seeds differ.",
         f"Every arm is mid-trained for {length}, so arms with fewer examples see each more often."
         if recipe.midtrain.steps
         else f"Every arm is mid-trained for {length}, so arms with more examples take more steps.",

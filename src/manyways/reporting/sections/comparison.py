@@ -115,6 +115,6 @@ def _table(source: Source) -> Table:
             for row in source.paired
         ),
         note="n: problems. p: sign-flip permutation test over problems, not corrected for the "
-        "number of rows. Over seeds: the interval of the mean over training seeds, from three seeds on.",
+        "number of rows. Over seeds: the interval over training seeds, from three seeds on.",
         folded=True,
     )

@@ -117,8 +117,8 @@ def _composition_table(source: Source, rows: list[CompositionRow]) -> Table:
             for row in [*data, *rows]
         ),
         note="n: problems. Effective: how many equally used ways, direct included, would be as "
-        "varied. Drift: within-problem covariance of being composed and being correct; above zero, RL is "
-        "pushed towards composing.",
+        "varied. Drift: within-problem covariance of being composed and being correct; above zero, "
+        "RL is pushed towards composing.",
     )
 
 
@@ -187,7 +187,7 @@ def _use_chart(source: Source, rows: list[CompositionRow], top: float) -> Chart:
 def _start(source: Source) -> list[Block]:
     rows: list[tuple[Cell, ...]] = [
         (
-            Link(text=f"{row.arm} · seed {row.seed}", target="#gate"),
+            Link(text=f"{row.arm} · seed {row.seed}", target="#training"),
             words.number(row.passed),
             words.number(row.mixed),
             words.number(row.switch),

@@ -1,0 +1,219 @@
+"""The page in a real browser: drawn, quiet, offline, filterable, readable on a phone."""
+
+import dataclasses
+from itertools import pairwise
+
+import pytest
+from browser import chromium
+from fake_run import write_run
+
+from manyways import results
+from manyways.results import read_rows, write_rows
+from manyways.stages.report import render
+
+HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror='document.title=1'>"
+COUNT = "return document.getElementById('explorer-count').textContent"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    root = write_run(tmp_path_factory.mktemp("run"), seeds=(0, 1, 2))
+    render(root)
+    return root / "report.html"
+
+
+@pytest.fixture(scope="module")
+def loaded(browser, page):
+    browser.prefer("light")
+    browser.size(1280, 900)
+    browser.open(page)
+    assert browser.log() == []
+    assert browser.requests() == []
+    return browser
+
+
+@pytest.fixture
+def opened(loaded):
+    """The page as it is at first: loading it for every test would take minutes."""
+    loaded.js("location.hash = ''; document.querySelector('#explorer-filters').reset()")
+    loaded.wait(f"{COUNT}.startsWith('1,200 of')")
+    yield loaded
+    assert loaded.log() == []
+    assert loaded.requests() == []
+
+
+def test_every_chart_is_drawn(opened):
+    empty = "return [...document.querySelectorAll('[data-chart]')].filter(e => !e.querySelector('svg .main-svg, svg.main-svg')).map(e => e.id)"  # noqa: E501
+    assert opened.js("return document.querySelectorAll('[data-chart]').length") > 15
+    assert opened.js(empty) == []
+    assert opened.js("return document.querySelectorAll('.chart .errorbar, .chart .xerror').length")
+
+
+def test_filters_change_what_is_counted_and_shown(opened):
+    assert opened.js(COUNT) == "1,200 of 1,200 texts on 40 of 40 problems"
+    opened.js(
+        "const f = document.getElementById('explorer-filters'); f.elements.status.value = 'wrong';"
+        "f.dispatchEvent(new Event('input'))"
+    )
+    wrong = int(opened.js(COUNT).split()[0])
+    assert 0 < wrong < 1200
+    opened.js("document.querySelector('.problem:not([hidden])').open = true")
+    opened.wait("return document.querySelectorAll('.problem[open] .card').length > 0")
+    verdicts = (
+        "return [...document.querySelectorAll('.problem[open] .verdict')].map(e => e.textContent)"
+    )
+    assert set(opened.js(verdicts)) == {"✗ wrong"}
+    opened.js("document.querySelector('#explorer-filters button[type=reset]').click()")
+    opened.wait(f"{COUNT}.startsWith('1,200 of')")
+
+
+def test_search_finds_words_of_questions_and_texts(opened):
+    opened.js(
+        "const f = document.getElementById('explorer-filters');"
+        "f.elements.query.value = 'pocket/seed/00007'; f.dispatchEvent(new Event('input'))"
+    )
+    assert opened.js(COUNT) == "30 of 1,200 texts on 1 of 40 problems"
+
+
+def test_links_lead_to_the_texts_behind(opened):
+    opened.js("location.hash = '#explorer?heuristic=decomposing&source=pool&kept=yes'")
+    opened.wait(f"return !{COUNT[7:]}.startsWith('1,200 of')")
+    texts = int(opened.js(COUNT).split()[0])
+    assert 0 < texts < 100
+    opened.js("location.hash = '#explorer?problem=pocket%2Fseed%2F00003'")
+    opened.wait(f"{COUNT} === '30 of 1,200 texts on 1 of 40 problems'")
+    opened.wait("return document.querySelectorAll('.problem[open] .card').length === 30")
+    legend = "return document.querySelector('#explorer-legend .key')"
+    opened.js(f"{legend}.click()")
+    assert opened.js(f"{legend}.getAttribute('aria-pressed')") == "true"
+
+
+def test_a_click_on_a_figure_leads_to_its_texts(opened):
+    opened.js(
+        "document.getElementById('chart-composition').emit('plotly_click',"
+        "{points: [{customdata: '#explorer?source=heuristics-8%2Frl&composed=yes'}]})"
+    )
+    opened.wait(
+        "return document.getElementById('explorer-filters').elements.composed.value === 'yes'"
+    )
+    links = opened.js(
+        "return document.getElementById('chart-composition').data.map(t => t.customdata[0])"
+    )
+    assert all(link.startswith("#explorer?source=") for link in links)
+
+
+def test_legends_hide_and_show(opened):
+    shown = "return document.getElementById('chart-pass-mean').data.filter(t => t.visible).length"
+    before = opened.js(shown)
+    key = "#evaluation .key[data-name='star']"
+    opened.click(key)
+    assert opened.js(shown) < before
+    assert opened.js("return document.querySelector(arguments[0]).ariaPressed", key) == "false"
+    opened.click(key)
+    assert opened.js(shown) == before
+
+
+def test_theme_follows_the_system_and_the_button(opened):
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    ink = "return document.querySelector('#chart-four-cells .xtick text').style.fill"
+    light, light_ink = opened.js(paper), opened.js(ink)
+    opened.prefer("dark")
+    opened.wait(f"{ink} !== '{light_ink}'")
+    assert opened.js(paper) != light
+    opened.click("#theme")
+    assert opened.js(paper) == light
+    assert opened.js(ink) == light_ink
+    assert opened.js("return document.getElementById('theme').ariaPressed") == "false"
+    opened.js("localStorage.clear()")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_narrow_screens_do_not_scroll_sideways(opened, width):
+    opened.js("location.hash = '#explorer?problem=pocket/seed/00001'")
+    opened.js("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    opened.size(width, 844)
+    try:
+        opened.wait(f"return document.querySelector('#chart-four-cells svg').clientWidth < {width}")
+        opened.wait(f"return document.documentElement.scrollWidth === {width}")
+    finally:
+        opened.js("document.querySelectorAll('details').forEach(d => { d.open = false; })")
+        opened.size(1280, 900)
+
+
+def test_everything_can_be_reached_and_named(opened):
+    unnamed = (
+        "return [...document.querySelectorAll('button, select, input, a, summary, [role=img],"
+        " [role=region]')].filter(e => !(e.ariaLabel || e.textContent.trim() ||"
+        " e.closest('label'))).map(e => e.outerHTML.slice(0, 90))"
+    )
+    assert opened.js(unnamed) == []
+    levels = opened.js(
+        "return [...document.querySelectorAll('h1, h2, h3')].map(e => Number(e.tagName[1]))"
+    )
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    ids = opened.js("return [...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    targets = "return [...document.querySelectorAll('a[href^=\"#\"]')].map(e => e.hash.slice(1).split('?')[0]).filter(id => !document.getElementById(id))"  # noqa: E501
+    assert opened.js(targets) == []
+
+
+def test_paper_is_light_and_fits(opened, tmp_path):
+    ink = "return document.querySelector('#chart-four-cells .xtick text').style.fill"
+    widths = (
+        "return [...document.querySelectorAll('.chart svg.main-svg:first-child')]"
+        ".map(e => e.clientWidth)"
+    )
+    flows = "return document.querySelectorAll('#chart-pairs-rl .sankey-link').length"
+    opened.prefer("dark")
+    dark, drawn = opened.js(ink), opened.js(flows)
+    opened.js("window.dispatchEvent(new Event('beforeprint'))")
+    assert opened.js(ink) != dark
+    assert set(opened.js(widths)) == {340, 690}
+    assert opened.js(flows) == drawn > 0
+    opened.js("window.dispatchEvent(new Event('afterprint'))")
+    assert opened.js(ink) == dark
+    opened.pdf(tmp_path / "report.pdf")
+    pages = (tmp_path / "report.pdf").read_bytes().count(b"/Type /Page\n")
+    assert 5 <= pages <= 20
+    opened.prefer("light")
+
+
+def test_hostile_texts_are_shown_as_text(browser, tmp_path):
+    root = write_run(tmp_path)
+    path = root / "7-tables" / "explorer.json"
+    text = results.ExplorerText(
+        source="pool", heuristic=HOSTILE, status="correct", answer=HOSTILE, kept=True, note=HOSTILE,
+        steps=[(HOSTILE, HOSTILE), ("\u202egnp.exe\x07", None)],
+    )  # fmt: skip
+    rows = read_rows(path, results.ExplorerRow)
+    change = {"question": HOSTILE, "answer": HOSTILE, "texts": [text]}
+    write_rows(path, [dataclasses.replace(row, **change) for row in rows[:2]])
+    path = root / "7-tables" / "yield.json"
+    yields = read_rows(path, results.YieldRow)
+    write_rows(path, [dataclasses.replace(row, name=HOSTILE) for row in yields])
+    render(root)
+    browser.size(1280, 900)
+    browser.open(root / "report.html")
+    browser.js("document.querySelector('.problem').open = true")
+    browser.wait("return document.querySelectorAll('.problem .card').length === 1")
+    card = browser.js("return document.querySelector('.problem .card').textContent")
+    assert HOSTILE in card
+    assert "⟨U+202E⟩gnp.exe⟨U+0007⟩" in card
+    assert browser.js("return document.querySelectorAll('main img').length") == 0
+    assert "broken" not in browser.js("return document.title")
+    assert browser.log() == []
+
+
+def test_a_run_with_nothing_opens_quietly(browser, tmp_path):
+    root = write_run(tmp_path, tables=())
+    render(root)
+    browser.open(root / "report.html")
+    assert browser.js("return document.querySelectorAll('[data-chart]').length") == 0
+    assert browser.log() == []

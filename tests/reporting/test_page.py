@@ -1,0 +1,158 @@
+"""The page and the Markdown: what they say in good runs and in runs with nothing to show."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from fake_run import make_tables, write_run
+
+from manyways import results
+from manyways.reporting import explorer
+from manyways.reporting.markdown import render_markdown
+from manyways.reporting.page import json_island, render_html
+from manyways.reporting.sections.answer import answer
+from manyways.reporting.sections.training import moving_average
+from manyways.reporting.source import load_source
+from manyways.results import read_rows, write_rows
+
+HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>{{7*7}}"
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("three"), seeds=(0, 1, 2))
+
+
+def change(root: Path, table: str, **fields: object) -> None:
+    """Replace fields in every row of a table."""
+    path, row_type = root / "7-tables" / f"{table}.json", results.TABLES[table]
+    write_rows(path, [dataclasses.replace(row, **fields) for row in read_rows(path, row_type)])
+
+
+def visible(page: str) -> str:
+    """The page without scripts, styles and tags, white space collapsed."""
+    body = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", body).split())
+
+
+def test_page_is_whole_and_small(three):
+    page = render_html(load_source(three))
+    assert len(page.encode()) < 15_000_000
+    assert re.search(r"<(link|script|img|iframe)[^>]+(src|href)=.?https?:", page) is None
+    assert page.count("<h1") == 1
+    text = visible(page)
+    for title in ("Why", "The data", "Training", "Evaluation", "Explorer", "Costs", "Cautions"):
+        assert title in text
+
+
+def test_first_screen_has_answer_and_cells(three):
+    text = visible(render_html(load_source(three)))
+    assert "Yes: RL after learning many ways" in text
+    assert "heuristics-8: mid-trained + RL 0.45 [0.40, 0.50] 0.69 [0.64, 0.73]" in text
+
+
+def test_markdown_has_the_same_tables_and_findings(three):
+    source = load_source(three)
+    summary = render_markdown(source)
+    for finding in source.findings:
+        plain = summary.replace("\\", "")
+        assert finding.sentence in plain
+    assert summary.startswith("# Did learning many ways help RL here?")
+    assert "| Base model | 0.30 \\[0.25, 0.35\\] |" in summary
+    tables = [block for block in summary.split("\n\n") if block.startswith("|")]
+    assert len(tables) > 10
+    for table in tables:
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+def test_island_cannot_be_left():
+    text = json_island({"a": HOSTILE, "b": "<!--<script>", "c": "\u2028\u2029\x00\ud800\U0001f600"})
+    assert text.isascii()
+    assert not set(text) & set("<>&\n\u2028")
+    assert json.loads(text)["a"] == HOSTILE
+
+
+def test_hostile_texts_stay_texts(tmp_path):
+    root = write_run(tmp_path)
+    change(root, "findings", sentence=HOSTILE)
+    change(root, "gate", sentence=HOSTILE)
+    change(root, "yield", name=HOSTILE, heuristic=HOSTILE)
+    text = results.ExplorerText(
+        source=HOSTILE, heuristic=HOSTILE, status="correct", answer=HOSTILE, kept=True,
+        note=HOSTILE, steps=[(HOSTILE, HOSTILE)],
+    )  # fmt: skip
+    change(root, "explorer", question=HOSTILE, problem_id=HOSTILE, texts=[text])
+    page = render_html(load_source(root))
+    assert "<img src=x" not in page
+    assert page.count("<script>") == 3
+    assert page.count('<script type="application/json"') == 2
+    assert "&lt;/script&gt;" in page
+    assert "{{7*7}}" in page
+    assert re.search(r"(?<!\\)<(img|/?script)", render_markdown(load_source(root))) is None
+
+
+def test_nothing_correct_is_said_first(tmp_path):
+    root = write_run(tmp_path, tables=("yield", "costs"))
+    change(root, "yield", correct=0, kept=0, problems=0, dropped={})
+    source = load_source(root)
+    assert "0 of 14,400 attempts were correct" in answer(source)
+    text = visible(render_html(source))
+    assert "No checkpoint was evaluated." in text
+    assert "No RL step was logged." in text
+    assert "nothing to mid-train on" in render_markdown(source)
+
+
+def test_one_arm_is_said_first(tmp_path):
+    tables = [name for name in make_tables(["heuristics-8"], [0]) if name != "findings"]
+    source = load_source(write_run(tmp_path, arms=["heuristics-8"], tables=tables))
+    assert "it has one arm, heuristics-8, and nothing to compare it with" in answer(source)
+    render_html(source)
+
+
+def test_a_refusal_is_on_the_first_screen(tmp_path):
+    root = write_run(tmp_path)
+    reason = "refused by the gate: 1% of groups are mixed"
+    change(root, "arms", outcome=reason, rl_steps=0)
+    change(root, "gate", decision="refused", sentence="1% of groups are mixed")
+    (root / "7-tables" / "findings.json").unlink()
+    page = render_html(load_source(root))
+    first = visible(page.split('<section id="why"')[0])
+    assert "not every arm came to its end" in first
+    assert "vanilla (seed 0), star (seed 0) and heuristics-8 (seed 0): refused by the gate" in first
+
+
+@pytest.mark.parametrize("left", [(), *[(name,) for name in results.TABLES]])
+def test_any_table_may_be_missing_or_alone(tmp_path, left):
+    source = load_source(write_run(tmp_path, tables=left))
+    assert "<h1" in render_html(source)
+    render_markdown(source)
+
+
+@pytest.mark.parametrize("gone", list(results.TABLES))
+def test_any_one_table_may_be_empty(tmp_path, gone):
+    source = load_source(write_run(tmp_path, tables=[t for t in results.TABLES if t != gone]))
+    assert "<h1" in render_html(source)
+
+
+def test_seeds_are_pooled_where_pooled_rows_exist(three):
+    text = visible(render_html(load_source(three)).split('id="evaluation"')[1])
+    scores = text.split("pass@k of every checkpoint")[2].split("The four cells of every")[0]
+    assert "star · after RL" in scores
+    assert "seed 0" not in scores
+
+
+def test_a_large_explorer_is_sampled_and_says_so(three, monkeypatch):
+    source = load_source(three)
+    size = len(json.dumps(explorer.payload(source)["problems"]))
+    kept = explorer.fitting(source.explorer, size // 2)
+    assert 0 < len(kept) < len(source.explorer)
+    monkeypatch.setattr(explorer, "MAX_BYTES", size // 2)
+    assert f"{len(kept)} of 40 problems, to keep this file small" in render_html(source)
+
+
+def test_moving_average_keeps_length_and_constants():
+    assert moving_average([2.0] * 5, 9) == [2.0] * 5
+    assert moving_average([0.0, 3.0, 6.0], 3) == [1.5, 3.0, 4.5]
