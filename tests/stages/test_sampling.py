@@ -15,6 +15,7 @@ from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.recipe import ModelConfig
 from manyways.records import PLAIN
 from manyways.stages import sampling
+from manyways.stages.identity import model_hash
 from manyways.stages.sampling import Cell, LazyEngine, Sampling, collect
 from manyways.tables import parts, read_attempts
 
@@ -199,8 +200,8 @@ def test_a_lazy_engine_opens_once_and_closes_what_it_opened(ctx):
 
 def test_a_checkpoint_that_does_not_exist_yet_is_missing_work(ctx, tmp_path):
     with pytest.raises(MissingWork, match="run the stage that makes it"):
-        sampling.model_hash(ctx, str(tmp_path / "arms" / "checkpoint"))
-    assert sampling.model_hash(ctx, ctx.base_path) == "hash-of-base"
+        model_hash(ctx, str(tmp_path / "arms" / "checkpoint"))
+    assert model_hash(ctx, ctx.base_path) == "hash-of-base"
 
 
 def test_killed_at_random_moments_the_records_are_those_of_an_uninterrupted_run(tmp_path):

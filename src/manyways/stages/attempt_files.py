@@ -18,9 +18,10 @@ def keys(folder: Path) -> set[Key]:
     return set(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
-def statuses(folder: Path) -> Counter[str]:
-    """Verdict status -> number of attempts."""
-    return Counter(read_attempts_table(folder, ["status"])["status"].to_pylist())
+def statuses(folder: Path) -> list[str]:
+    """The verdict status of every attempt."""
+    found: list[str] = read_attempts_table(folder, ["status"])["status"].to_pylist()
+    return found
 
 
 def counts(folder: Path, wanted: Mapping[tuple[str, str], int]) -> dict[str, float]:
@@ -49,12 +50,13 @@ def counts(folder: Path, wanted: Mapping[tuple[str, str], int]) -> dict[str, flo
     }
 
 
-def check_undecided(folder: Path, *, undecided: float, total: float, limit: float) -> None:
-    """Stop when verdicts cannot be trusted.
+def check_undecided(folder: Path, *, limit: float) -> None:
+    """Stop when the verdicts in ``folder`` cannot be trusted.
 
-    Raises VerifierUnwell, with the reasons, when more than ``limit`` of ``total`` are undecided.
+    Raises VerifierUnwell, with the reasons, when more than the share ``limit`` is undecided.
     """
-    if undecided > limit * total:
+    status = statuses(folder)
+    if status.count("undecided") > limit * len(status):
         table = read_attempts_table(folder, ["status", "reason"])
         rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
         check_health(

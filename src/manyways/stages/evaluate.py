@@ -1,7 +1,5 @@
 """6 evaluate: checkpoint x benchmark -> attempts with verdicts, from plain prompts."""
 
-from dataclasses import asdict
-
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import problems_hash
 from manyways.progress import say
@@ -9,6 +7,7 @@ from manyways.records import PLAIN
 from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import sampling
 from manyways.stages.context import Context
+from manyways.stages.identity import model_hash, sampling_identity
 from manyways.stages.sampling import Cell, LazyEngine, Sampling
 
 
@@ -21,18 +20,15 @@ def plan(ctx: Context, checkpoint: str, path: str, benchmark: str) -> Work:
 
     Raises MissingWork when the checkpoint does not exist yet.
     """
-    recipe, settings = ctx.recipe, ctx.recipe.evaluate
+    settings = ctx.recipe.evaluate
     return ctx.run.work(
         f"evaluate/{checkpoint}/{benchmark_slug(benchmark)}",
         identity={
-            "model": sampling.model_hash(ctx, path),
-            "dtype": recipe.model.dtype,
-            "engine": recipe.model.engine,
-            "prompt": asdict(ctx.prompts),
+            "model": model_hash(ctx, path),
             "problems": problems_hash(ctx.problems(benchmark, None)),
             "settings": settings.model_dump(include={"temperature", "top_p", "max_tokens"}),
             "seed": run_seed(checkpoint),
-            "verify": sampling.verify_identity(ctx),
+            **sampling_identity(ctx),
         },
         request=settings.model_dump(include={"limit", "attempts"}),
         outputs=(ctx.run.eval_path(checkpoint, benchmark),),

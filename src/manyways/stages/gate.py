@@ -1,7 +1,7 @@
 """4 gate: is this checkpoint fit for RL? Measured on RL prompts, before RL spends anything."""
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from manyways.engines import SamplingSettings
 from manyways.errors import GateRefused
@@ -14,6 +14,7 @@ from manyways.results import GateRow, read_rows, write_rows
 from manyways.run_dir import Work
 from manyways.stages import sampling
 from manyways.stages.context import Context, Line
+from manyways.stages.identity import model_hash, sampling_identity
 from manyways.stages.sampling import Cell, Sampling
 from manyways.tables import read_attempts
 
@@ -32,14 +33,11 @@ def plan(ctx: Context, line: Line) -> Work:
     return ctx.run.work(
         f"gate/{line.name}",
         identity={
-            "model": sampling.model_hash(ctx, ctx.midtrained_path(line)),
-            "dtype": recipe.model.dtype,
-            "engine": recipe.model.engine,
-            "prompt": asdict(ctx.prompts),
+            "model": model_hash(ctx, ctx.midtrained_path(line)),
             "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
             "rl": recipe.rl.model_dump(include={"temperature", "max_tokens"}),
             "seed": line.seed,
-            "verify": sampling.verify_identity(ctx),
+            **sampling_identity(ctx),
         },
         request={
             "gate": recipe.gate.model_dump(),
@@ -101,7 +99,7 @@ def group_shares(attempts: list[Attempt]) -> Groups:
     )
 
 
-def _measured(ctx: Context, line: Line, model_hash: str) -> tuple[GateRow, dict[str, float]]:
+def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, float]]:
     rl = ctx.recipe.rl
     folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
     problems = spread(ctx.problems(rl.problems, rl.limit), ctx.recipe.gate.problems)
@@ -121,7 +119,7 @@ def _measured(ctx: Context, line: Line, model_hash: str) -> tuple[GateRow, dict[
             settings=SamplingSettings(max_tokens=rl.max_tokens, temperature=rl.temperature),
             folder=folder,
             run_seed=line.seed,
-            model_hash=model_hash,
+            model_hash=model,
             label=f"gate {line.name}",
             part_size=PART_SIZE,
         ),

@@ -15,6 +15,7 @@ from manyways.records import PLAIN, Heuristic, Message, Problem
 from manyways.run_dir import Work
 from manyways.stages import sampling
 from manyways.stages.context import Context
+from manyways.stages.identity import sampling_identity
 from manyways.stages.sampling import Cell, Sampling
 from manyways.verifiers.selfcheck import check_references
 
@@ -35,15 +36,12 @@ def plan(ctx: Context) -> Work:
         "generate",
         identity={
             "model": ctx.base_hash,
-            "dtype": recipe.model.dtype,
-            "engine": recipe.model.engine,
-            "prompt": asdict(ctx.prompts),
             "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
             "shots": recipe.heuristics.shots,
             "problems": problems_hash(ctx.problems(settings.problems, None)),
             "settings": settings.model_dump(exclude={*wanted, "part_size"}),
             "seed": POOL_SEED,
-            "verify": sampling.verify_identity(ctx),
+            **sampling_identity(ctx),
         },
         request={
             **settings.model_dump(include=wanted),

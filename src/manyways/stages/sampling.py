@@ -1,12 +1,11 @@
 """What generate, gate and evaluate share: sample what is missing, judge it, append whole parts."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from manyways.checkpoints import checkpoint_hash
 from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
-from manyways.errors import MissingWork
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.progress import Meter, say
 from manyways.records import Attempt, Message, Problem
@@ -111,30 +110,8 @@ def collect(
                 opened.close()
     wanted = {(cell.problem.id, cell.heuristic): cell.samples for cell in cells}
     counts = attempt_files.counts(sampling.folder, wanted)
-    attempt_files.check_undecided(
-        sampling.folder,
-        undecided=counts["undecided"],
-        total=counts["attempts"],
-        limit=ctx.recipe.verify.max_undecided,
-    )
+    attempt_files.check_undecided(sampling.folder, limit=ctx.recipe.verify.max_undecided)
     return counts
-
-
-def model_hash(ctx: Context, path: str) -> str:
-    """The hash of the checkpoint at ``path``.
-
-    Raises MissingWork when ``path`` is a folder of this run that does not exist yet.
-    """
-    if path == ctx.base_path:
-        return ctx.base_hash
-    if Path(path).is_absolute() and not (Path(path) / "config.json").is_file():
-        raise MissingWork(f"there is no checkpoint in '{path}' yet: run the stage that makes it.")
-    return checkpoint_hash(path)
-
-
-def verify_identity(ctx: Context) -> dict[str, object]:
-    """The verify settings on which a verdict depends."""
-    return ctx.recipe.verify.model_dump(exclude={"workers", "max_undecided"})
 
 
 def sentence(label: str, counts: dict[str, float]) -> str:
@@ -152,17 +129,15 @@ def _sample_parts(
     ctx: Context, engine: Engine, missing: Sequence[_Piece], sampling: Sampling
 ) -> None:
     limit = ctx.recipe.verify.max_undecided
-    seen = attempt_files.statuses(sampling.folder)
+    seen = Counter(attempt_files.statuses(sampling.folder))
     total = sum(len(piece.samples) for piece in missing)
     with Meter(sampling.label, total=total, unit="attempts") as meter:
         for part in _cut(missing, sampling.part_size):
             attempts = _judged(ctx, part, _sampled(engine, part, sampling, meter), sampling)
             append_attempts(sampling.folder, attempts)
             seen.update(attempt.verdict.status for attempt in attempts)
-            if seen.total() >= ENOUGH:
-                attempt_files.check_undecided(
-                    sampling.folder, undecided=seen["undecided"], total=seen.total(), limit=limit
-                )
+            if seen.total() >= ENOUGH and seen["undecided"] > limit * seen.total():
+                attempt_files.check_undecided(sampling.folder, limit=limit)
 
 
 def _sampled(

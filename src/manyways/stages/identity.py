@@ -1,0 +1,46 @@
+"""What attempts depend on: the part of a stage's identity that all sampling stages share."""
+
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+from manyways.checkpoints import checkpoint_hash
+from manyways.errors import MissingWork
+from manyways.stages.context import Context
+
+
+def model_hash(ctx: Context, path: str) -> str:
+    """The hash of the checkpoint at ``path``.
+
+    Raises MissingWork when ``path`` is a folder of this run that does not exist yet.
+    """
+    if path == ctx.base_path:
+        return ctx.base_hash
+    if Path(path).is_absolute() and not (Path(path) / "config.json").is_file():
+        raise MissingWork(f"there is no checkpoint in '{path}' yet: run the stage that makes it.")
+    return _hash(path, _state(Path(path)))
+
+
+@lru_cache(maxsize=64)
+def _hash(path: str, _state: tuple[tuple[str, int, int], ...]) -> str:
+    """Hashed once, not again for every benchmark: a real checkpoint has gigabytes."""
+    return checkpoint_hash(path)
+
+
+def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of each file; nothing for a Hub id."""
+    if not folder.is_dir():
+        return ()
+    stats = [(file.name, file.stat()) for file in folder.iterdir()]
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+
+
+def sampling_identity(ctx: Context) -> dict[str, object]:
+    """What every attempt and its verdict depend on, whichever the stage."""
+    recipe = ctx.recipe
+    return {
+        "dtype": recipe.model.dtype,
+        "engine": recipe.model.engine,
+        "prompt": asdict(ctx.prompts),
+        "verify": recipe.verify.model_dump(exclude={"workers", "max_undecided"}),
+    }
