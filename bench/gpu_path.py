@@ -77,9 +77,8 @@ max_tokens = 256
 def build(folder: Path, size: str) -> None:
     """Random weights in bfloat16, and a byte-level BPE tokenizer."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
     from tiny_models import build_tokenizer
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = build_tokenizer()
     config = LlamaConfig(

@@ -12,8 +12,9 @@ def print_summary(run: RunDir) -> None:
     """Print the four cells averaged over benchmarks, the main finding and the report's place."""
     console = Console()
     cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
-    if cells:
-        console.print(_table(cells))
+    means = [row for row in cells if row.benchmark == "mean"] or cells
+    if means:
+        console.print(_table(means))
     for finding in read_rows(run.path("7-tables", "findings.json"), Finding):
         if finding.kind == "main":
             console.print(finding.sentence, highlight=False, markup=False)
