@@ -13,6 +13,11 @@ from manyways.plugins import nearest
 
 Config = TypeVar("Config")
 
+RENAMED = {"gradient_checkpointing": "activation_checkpointing"}
+"""Older names of keys that have a default here: transformers would let the default win."""
+CPU_ROWS = 32
+"""Rows in one forward pass on a CPU, at most."""
+
 
 def build_config(
     cls: type[Config],
@@ -27,6 +32,7 @@ def build_config(
     Raises RecipeError for a key that TRL does not have, that another key of the recipe decides, or
     that TRL refuses.
     """
+    extra = {RENAMED.get(key, key): value for key, value in extra.items()}
     known = {field.name: None for field in fields(cls)}  # type: ignore[arg-type]
     for key in extra:
         if key not in known:
@@ -64,13 +70,13 @@ def common(out: Path, *, steps: int, seed: int, device: str) -> dict[str, object
 def common_defaults(*, device: str, dtype: str) -> dict[str, object]:
     """What ``extra`` may replace.
 
-    TRL's own defaults, bfloat16 and gradient checkpointing, make training ten times slower on a
+    TRL's own defaults, bfloat16 and activation checkpointing, make training ten times slower on a
     CPU; on a GPU they are what lets a model of 3B parameters fit.
     """
     gpu = device != "cpu"
     return {
         "bf16": gpu and dtype != "float32",
-        "gradient_checkpointing": gpu,
+        "activation_checkpointing": gpu,
         "report_to": "none",
         # Two, so that a kill while the newest is being marked leaves a whole one.
         "save_total_limit": 2,
@@ -78,11 +84,16 @@ def common_defaults(*, device: str, dtype: str) -> dict[str, object]:
     }
 
 
-def in_micro_batches(batch: int, micro: int | None, key: str) -> dict[str, object]:
-    """One optimizer step of ``batch`` rows, at most ``micro`` at a time.
+def in_micro_batches(batch: int, micro: int | None, key: str, *, device: str) -> dict[str, object]:
+    """One optimizer step of ``batch`` rows, ``micro`` at a time.
+
+    Without ``micro``: all at once on a GPU; on a CPU what its caches can hold, which is a quarter
+    faster.
 
     Raises RecipeError when ``micro`` does not divide ``batch``.
     """
+    if micro is None and device == "cpu":
+        micro = max(size for size in range(1, CPU_ROWS + 1) if batch % size == 0)
     size = min(micro or batch, batch)
     if batch % size:
         raise RecipeError(f"{key} = {size}: it must divide {batch}, the rows of one step.")

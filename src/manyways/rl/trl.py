@@ -104,9 +104,11 @@ def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
 
     rl = settings.config
     batch = rl.prompts_per_step * rl.group_size
+    # "bnpo" averages over each micro-batch, so its size would change the loss.
+    micro = rl.micro_batch or (batch if rl.loss_type == "bnpo" else None)
     fixed = {
         **common(out, steps=rl.steps, seed=settings.seed, device=settings.device),
-        **in_micro_batches(batch, rl.micro_batch, "rl.micro_batch"),
+        **in_micro_batches(batch, micro, "rl.micro_batch", device=settings.device),
         "save_steps": rl.save_every,
         "num_generations": rl.group_size,
         "max_completion_length": rl.max_tokens,

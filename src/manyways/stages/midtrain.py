@@ -136,7 +136,9 @@ def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
     device = pick_device(recipe.model.device)
     fixed = {
         **common(out, steps=steps, seed=line.seed, device=device),
-        **in_micro_batches(section.batch_size, section.micro_batch, "midtrain.micro_batch"),
+        **in_micro_batches(
+            section.batch_size, section.micro_batch, "midtrain.micro_batch", device=device
+        ),
         "save_steps": section.save_every,
         "learning_rate": section.learning_rate,
         "warmup_steps": round(section.warmup * steps),

@@ -12,6 +12,7 @@ from manyways.progress import say
 from manyways.records import Verdict
 from manyways.results import GateRow, read_rows
 from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout
+from manyways.rl.handover import check_same_template
 from manyways.rl.reward import StepReward
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
@@ -58,6 +59,7 @@ def run(ctx: Context, line: Line) -> None:
     problems = ctx.problems(recipe.rl.problems, recipe.rl.limit)
     with work:
         start = ctx.midtrained_path(line)
+        check_same_template(ctx.base_path, start)
         backend = cast(Backend, resolve(recipe.rl.backend, RL_BACKENDS, "RL backend"))
         backend(
             start,

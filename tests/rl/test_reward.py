@@ -1,0 +1,76 @@
+import pytest
+
+from manyways.errors import VerifierUnwell
+from manyways.records import Problem, Verdict
+from manyways.rl.reward import HEALTH_WINDOW, StepReward, reward_of
+
+PROBLEMS = [Problem(id=f"p/{i}", question="?", answer=str(i)) for i in range(4)]
+SIGNS = {"+": "correct", "-": "wrong", "0": "no_answer", "?": "undecided"}
+
+
+def judge(pairs) -> list[Verdict]:
+    """The first letter of a text is its verdict."""
+    return [Verdict(status=SIGNS[text[0]]) for _, text in pairs]
+
+
+def scored(*groups: str, **options) -> tuple[list[float | None], StepReward]:
+    reward = StepReward(judge=judge, group_size=len(groups[0]), **options)
+    problems = [PROBLEMS[i] for i, group in enumerate(groups) for _ in group]
+    return reward.score(problems, [sign for group in groups for sign in group]), reward
+
+
+@pytest.mark.parametrize(
+    ("status", "reward"),
+    [("correct", 1.0), ("wrong", 0.0), ("no_answer", 0.0), ("undecided", None)],
+)
+def test_reward_of_a_verdict(status, reward) -> None:
+    assert reward_of(Verdict(status=status)) == reward
+
+
+def test_the_view_counts_groups_and_leaves_the_undecided_out() -> None:
+    rewards, reward = scored("++++", "+-0?", "---?", "????")
+    assert rewards[:8] == [1, 1, 1, 1, 1, 0, 0, None]
+    view = reward.view
+    assert (view.all_right, view.mixed, view.all_wrong) == (0.25, 0.25, 0.25)
+    assert view.undecided == 6 / 16
+    assert view.reward == 5 / 10
+    assert view.composed is None
+
+
+def test_nothing_judged_has_no_mean_reward() -> None:
+    assert scored("??")[1].view.reward is None
+
+
+def test_composed_share_is_over_an_even_sample() -> None:
+    seen = []
+    scored("+" * 64, "-" * 64, composed=lambda text: seen.append(text) or text == "+")
+    assert len(seen) == 32
+    assert seen.count("+") == 16
+
+
+def test_an_unwell_verifier_stops_training_once_enough_verdicts_say_so() -> None:
+    def check(verdicts) -> None:
+        if sum(v.status == "undecided" for v in verdicts) / len(verdicts) > 0.05:
+            raise VerifierUnwell("sick")
+
+    reward = StepReward(judge=judge, group_size=128, check=check)
+    problems = PROBLEMS[:1] * 128
+    bad = "?" * 8 + "+" * 120
+    for _ in range(HEALTH_WINDOW // 128 - 1):
+        reward.score(problems, list(bad))
+    with pytest.raises(VerifierUnwell):
+        reward.score(problems, list(bad))
+
+
+def test_as_a_trl_function_it_finds_the_problem_of_each_completion() -> None:
+    asked = []
+
+    def remember(pairs) -> list[Verdict]:
+        asked.extend(pairs)
+        return [Verdict(status="correct")] * len(pairs)
+
+    function = StepReward(judge=remember, group_size=2).trl_function(PROBLEMS)
+    turns = [[{"role": "assistant", "content": text}] for text in "abcd"]
+    rewards = function(prompts=["x"] * 4, completions=turns, problem=[2, 2, 0, 0], trainer_state=0)
+    assert rewards == [1.0] * 4
+    assert asked == [(PROBLEMS[i], t) for i, t in zip((2, 2, 0, 0), "abcd", strict=True)]

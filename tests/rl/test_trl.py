@@ -1,0 +1,205 @@
+import json
+import math
+
+import pytest
+import torch
+from tiny_models import build_llama
+from transformers import AutoModelForCausalLM
+
+from manyways.checkpoints import load_tokenizer
+from manyways.errors import RecipeError
+from manyways.recipe import RLConfig
+from manyways.records import Message, Problem, Verdict
+from manyways.rl import RLSettings
+from manyways.rl import trl as backend
+from manyways.rl.reward import StepReward
+from manyways.rl.trl import grpo_config, in_words, train
+
+PROBLEMS = [Problem(id=f"p/{i}", question=f"What is {i}?", answer=str(i)) for i in range(3)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return build_llama(tmp_path_factory.mktemp("llama"))
+
+
+def settings(roll=None, **changes) -> RLSettings:
+    section = {
+        "problems": "x/y", "steps": 2, "group_size": 4, "prompts_per_step": 2,
+        "max_tokens": 8, "learning_rate": 1e-3,
+    }  # fmt: skip
+    return RLSettings(
+        config=RLConfig.model_validate(section | changes),
+        messages=lambda problem: (Message(role="user", content=problem.question),),
+        arm="vanilla", seed=0, device="cpu", roll=roll,
+    )  # fmt: skip
+
+
+def alternating(pairs) -> list[Verdict]:
+    """Right, wrong, undecided, right, wrong, undecided, ..."""
+    statuses = ("correct", "wrong", "undecided")
+    return [Verdict(status=statuses[i % 3]) for i in range(len(pairs))]
+
+
+def test_the_recipe_becomes_trls_config(tmp_path) -> None:
+    given = settings(
+        steps=40, warmup=0.1, loss_type="dr_grpo", scale_rewards="none", epsilon=0.1,
+        epsilon_high=0.3, beta=0.05, temperature=0.9, micro_batch=4,
+        extra={"mask_truncated_completions": True},
+    )  # fmt: skip
+    config = grpo_config(given, tmp_path)
+    assert config.max_steps == 40
+    assert config.warmup_steps == 4
+    assert (config.loss_type, config.scale_rewards) == ("dr_grpo", "none")
+    assert (config.epsilon, config.epsilon_high, config.beta) == (0.1, 0.3, 0.05)
+    assert (config.temperature, config.max_completion_length) == (0.9, 8)
+    assert (config.per_device_train_batch_size, config.gradient_accumulation_steps) == (4, 2)
+    assert config.generation_batch_size == 8
+    assert config.num_generations == 4
+    assert config.mask_truncated_completions
+    assert config.report_to == []
+    assert not config.bf16
+    assert not config.gradient_checkpointing
+    older = settings(extra={"gradient_checkpointing": True})
+    assert grpo_config(older, tmp_path).gradient_checkpointing
+
+
+def test_an_unknown_extra_key_names_the_nearest(tmp_path) -> None:
+    with pytest.raises(RecipeError, match=r"rl\.extra\.mask_truncated: .*mask_truncated_compl"):
+        grpo_config(settings(extra={"mask_truncated": True}), tmp_path)
+
+
+def test_rows_last_for_all_steps_in_one_pass(tmp_path) -> None:
+    assert backend._rows_needed(grpo_config(settings(steps=5), tmp_path)) == 10
+    twice = grpo_config(settings(steps=5, extra={"num_iterations": 2}), tmp_path)
+    assert backend._rows_needed(twice) == 6
+    ahead = grpo_config(settings(steps=5, extra={"steps_per_generation": 2}), tmp_path)
+    assert backend._rows_needed(ahead) == 12
+
+
+def trained(folder, out, monkeypatch, reward, given):
+    """Train; returns (rows of metrics, advantages that TRL computed, prompts TRL asked for)."""
+    import trl
+
+    seen = []
+    compute = trl.GRPOTrainer._generate_and_score_completions
+
+    def spy(self, inputs):
+        batch = compute(self, inputs)
+        seen.append((batch["advantages"].clone(), [row["problem"] for row in inputs]))
+        return batch
+
+    monkeypatch.setattr(trl.GRPOTrainer, "_generate_and_score_completions", spy)
+    train(str(folder), PROBLEMS, reward=reward, settings=given, out=out)
+    lines = (out / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines], seen
+
+
+def test_undecided_attempts_neither_move_the_policy_nor_the_baseline(
+    folder, tmp_path, monkeypatch
+) -> None:
+    """On TRL's own code path, with groups (1, 0, None, 1) and (0, None, 1, 0)."""
+    reward = StepReward(judge=alternating, group_size=4)
+    given = settings(scale_rewards="none", steps=1)
+    rows, seen = trained(folder, tmp_path, monkeypatch, reward, given)
+    third = 1 / 3
+    expected = [third, -2 * third, 0, third, -third, 0, 2 * third, -third]
+    assert seen[0][0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert rows[0]["undecided"] == 0.25
+    assert rows[0]["reward"] == pytest.approx(0.5)
+    assert rows[0]["mixed"] == 1.0
+
+
+def test_a_group_that_cannot_be_judged_gives_no_gradient(folder, tmp_path, monkeypatch) -> None:
+    def judge(pairs) -> list[Verdict]:
+        return [Verdict(status="undecided")] * 7 + [Verdict(status="correct")]
+
+    reward = StepReward(judge=judge, group_size=4)
+    rows, seen = trained(folder, tmp_path, monkeypatch, reward, settings(steps=1))
+    assert seen[0][0].tolist() == [0.0] * 8
+    assert math.isfinite(rows[0]["loss"])
+    assert rows[0]["all_right"] == 0.5
+    assert rows[0]["mixed"] == rows[0]["all_wrong"] == 0.0
+
+
+def test_each_step_has_a_row_and_groups_are_whole(folder, tmp_path, monkeypatch, capsys) -> None:
+    reward = StepReward(judge=alternating, group_size=4, composed=lambda text: len(text) % 2 == 0)
+    rows, seen = trained(folder, tmp_path, monkeypatch, reward, settings(steps=3))
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert row.keys() >= {
+            "arm", "seed", "stage", "reward", "mixed", "all_right", "all_wrong", "entropy",
+            "length", "truncated", "undecided", "composed", "loss", "seconds",
+        }  # fmt: skip
+        assert row["stage"] == "rl"
+    asked = [problem for _, problems in seen for problem in problems[::4]]
+    assert all(problems[:4] == problems[:1] * 4 for _, problems in seen)
+    assert sorted(asked[:3]) == [0, 1, 2]
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "no gradient from those" in " ".join(told.err.split())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint", "metrics.jsonl"]
+
+
+def test_a_roller_is_given_each_attempt_with_a_seed_of_its_own(folder, tmp_path) -> None:
+    asked = []
+
+    def roll(ask) -> list[list[int]]:
+        asked.append(ask)
+        assert not ask.model.training
+        return [[9, 9, 1] if place % 2 else [9] * ask.max_tokens for place in range(8)]
+
+    reward = StepReward(judge=alternating, group_size=4)
+    train(str(folder), PROBLEMS, reward=reward, settings=settings(roll), out=tmp_path)
+    tokenizer = load_tokenizer(str(folder))
+    first = asked[0]
+    assert len(asked) == 2
+    assert len({seed for ask in asked for seed in ask.seeds}) == 16
+    assert tokenizer.decode(first.prompts[0]).startswith("<|bos|><|user|>What is ")
+    assert first.stop_ids == (tokenizer.eos_token_id,)
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[0]["truncated"] == 0.5
+    assert rows[0]["length"] == 5.5
+
+
+def test_several_stop_tokens_are_kept(folder, tmp_path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.generation_config.eos_token_id = [1, 40, 41]
+    model.save_pretrained(tmp_path / "several")
+    load_tokenizer(str(folder)).save_pretrained(tmp_path / "several")
+    asked = []
+
+    def roll(ask) -> list[list[int]]:
+        asked.append(ask)
+        return [[9, 40]] * 8
+
+    reward = StepReward(judge=alternating, group_size=4)
+    out = tmp_path / "out"
+    train(str(tmp_path / "several"), PROBLEMS, reward=reward, settings=settings(roll), out=out)
+    assert asked[0].stop_ids == (1, 40, 41)
+    assert json.loads((out / "metrics.jsonl").read_text().splitlines()[0])["truncated"] == 0.0
+    saved = AutoModelForCausalLM.from_pretrained(out / "checkpoint")
+    assert saved.generation_config.eos_token_id == [1, 40, 41]
+
+
+def test_a_step_in_words() -> None:
+    row = {
+        "reward": 0.41, "mixed": 0.62, "all_right": 0.3, "all_wrong": 0.08, "undecided": 0.0,
+        "composed": None, "length": 44.2, "truncated": 0.01,
+    }  # fmt: skip
+    assert in_words(row) == (
+        "reward 0.41, 62% of groups mixed, 30% all right, 8% all wrong (no gradient from those), "
+        "length 44, truncated 1%"
+    )
+    assert "no attempt could be judged" in in_words({**row, "reward": None})
+    assert in_words({**row, "undecided": 0.5, "composed": 0.25}).endswith(
+        "undecided 50%, composed 25%"
+    )

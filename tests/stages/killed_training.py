@@ -1,0 +1,138 @@
+"""Mid-trains and does RL whole; then in another folder is killed while a checkpoint is written.
+
+Prints one JSON line. A process of its own, so that it can fork before any thread exists.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import made_runs
+import torch
+from tiny_models import build_llama
+
+from manyways.records import Verdict
+from manyways.stages import midtrain, reinforce, selection
+from manyways.stages.context import Context, Line
+
+PROBLEMS = 6
+
+
+class LuckyJudge:
+    """Half of all texts are right, the same ones each time."""
+
+    def verdicts(self, pairs) -> list[Verdict]:
+        odd = (hashlib.sha256(f"{p.id}{text}".encode()).digest()[0] % 2 for p, text in pairs)
+        return [Verdict(status="correct" if right else "wrong") for right in odd]
+
+
+def context(root: Path, model: Path) -> Context:
+    ctx = made_runs.context(
+        root,
+        pack=("a", "b"),
+        arms=("vanilla", "heuristics-2"),
+        model={"path": str(model), "device": "cpu"},
+        generate={"problems": f"made_runs:load/seed?count={PROBLEMS}"},
+        midtrain={"steps": 6, "batch_size": 4, "save_every": 2, "max_length": 300,
+                  "learning_rate": 1e-3, "warmup": 0.5},
+        rl={"problems": "made_runs:load/rl?count=5", "steps": 6, "group_size": 8,
+            "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3},
+    )  # fmt: skip
+    ctx.__dict__["judge"] = LuckyJudge()
+    return ctx
+
+
+def fill(root: Path, model: Path) -> None:
+    """A pool and its selection."""
+    ctx = context(root, model)
+    made_runs.put_pool(
+        ctx,
+        [
+            made_runs.attempt(
+                f"made/seed/{i:03d}", way, text=f"<{way}> {way * i} is \\boxed{{{i}}}"
+            )
+            for i in range(PROBLEMS)
+            for way in ("a", "b")
+        ],
+    )
+    selection.run(ctx)
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run ``work`` in a child; returns its exit code, or minus the signal that killed it."""
+    child = os.fork()
+    if child == 0:
+        torch.set_num_threads(1)
+        try:
+            work()
+        except BaseException:  # noqa: BLE001  the parent sees the exit code
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def die_while_saving_step(step: int) -> None:
+    """From now on, SIGKILL in the middle of the Trainer checkpoint of ``step``."""
+    save = torch.save
+
+    def last_words(data: object, path: object, *args: object, **kwargs: object) -> None:
+        if f"checkpoint-{step}/" in str(path) and "scheduler" in str(path):
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(data, path, *args, **kwargs)
+
+    torch.save = last_words
+
+
+def outcome(folder: Path) -> dict[str, object]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    weights = (folder / "checkpoint" / "model.safetensors").read_bytes()
+    return {
+        "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in rows],
+        "weights": hashlib.sha256(weights).hexdigest(),
+        "left": sorted(path.name for path in folder.iterdir()),
+    }
+
+
+def main(folder: Path) -> None:
+    # Imported once, before forking.
+    import trl  # noqa: F401
+
+    model = build_llama(folder / "model")
+    runs = {
+        "midtrain": (midtrain.run, Line(arm="heuristics-2", seed=3), "3-midtrain"),
+        "rl": (reinforce.run, Line(arm="vanilla", seed=3), "5-rl"),
+    }
+    found: dict[str, object] = {}
+    for root in (folder / "whole", folder / "killed"):
+        fill(root, model)
+    for name, (run, line, sub) in runs.items():
+        whole, killed = (context(folder / r, model) for r in ("whole", "killed"))
+        codes = [in_child(lambda run=run, ctx=whole, line=line: run(ctx, line))]
+        for step in (2, 4):
+            codes.append(
+                in_child(
+                    lambda run=run, ctx=killed, line=line, step=step: (
+                        die_while_saving_step(step), run(ctx, line))
+                )
+            )  # fmt: skip
+        out = killed.run.arm_path(line.arm, line.seed, sub)
+        trainer = sorted(path.name for path in (out / "trainer").glob("checkpoint-*"))
+        codes.append(in_child(lambda run=run, ctx=killed, line=line: run(ctx, line)))
+        found[name] = {
+            "codes": codes,
+            "trainer": trainer,
+            "whole": outcome(whole.run.arm_path(line.arm, line.seed, sub)),
+            "killed": outcome(out),
+        }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,44 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """What ``killed_training.py`` found; one process for all tests of this file."""
+    script = [sys.executable, str(HERE / "killed_training.py")]
+    env = os.environ | {"PYTHONPATH": f"{HERE}:{HERE.parent}", "OMP_NUM_THREADS": "1"}
+    folder = tmp_path_factory.mktemp("killed")
+    done = subprocess.run(
+        [*script, str(folder)], env=env, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("stage", ["midtrain", "rl"])
+def test_a_killed_training_ends_with_the_same_weights_and_losses(outcomes, stage: str) -> None:
+    found = outcomes[stage]
+    # Killed while writing the checkpoints of steps 2 and 4: it began again, then went on from 2.
+    assert found["codes"] == [0, -9, -9, 0]
+    assert found["trainer"] == ["checkpoint-2", "checkpoint-4"]
+    assert [row["step"] for row in found["killed"]["rows"]] == [1, 2, 3, 4, 5, 6]
+    assert found["killed"] == found["whole"]
+
+
+@pytest.mark.parametrize("stage", ["midtrain", "rl"])
+def test_training_moves_the_weights_at_every_step(outcomes, stage: str) -> None:
+    rows = outcomes[stage]["whole"]["rows"]
+    assert all(row["loss"] != 0 for row in rows)
+    assert len({row["loss"] for row in rows}) == len(rows)
+
+
+def test_the_trainers_own_checkpoints_are_gone_at_the_end(outcomes) -> None:
+    assert outcomes["midtrain"]["whole"]["left"] == ["checkpoint", "data.jsonl", "metrics.jsonl"]
+    assert outcomes["rl"]["whole"]["left"] == ["checkpoint", "metrics.jsonl"]
