@@ -27,21 +27,19 @@ class BuildSettings:
     layers, hidden, inner: of the Llama model; heads are 32 wide.
     micro:  documents a forward pass; the batch's gradients are accumulated over such pieces.
     spread: standard deviation of the initial weights.
-    bf16:   bfloat16 autocast (weights stay float32 while training).
     workers: processes that prepare documents; 0 does it in the training process.
     """
 
     seed: int = 0
     steps: int = 3000
-    batch: int = 32
-    micro: int = 16
+    batch: int = 64
+    micro: int = 32
     spread: float = 0.06
     beta2: float = 0.98
     rate: float = 2e-3
     layers: int = 4
     hidden: int = 128
     inner: int = 512
-    bf16: bool = False
     workers: int = 0
     mix: CorpusMix = field(default_factory=CorpusMix)
 
@@ -161,7 +159,6 @@ def _trainer(
         lr_scheduler_type="cosine",
         warmup_steps=min(150, settings.steps // 10),
         weight_decay=0.01,
-        bf16=settings.bf16,
         dataloader_num_workers=settings.workers,
         dataloader_pin_memory=False,
         logging_steps=50,
@@ -176,9 +173,13 @@ def _trainer(
 def _write_build_json(out: Path, settings: BuildSettings, *, command: str, loss: float) -> None:
     from importlib.metadata import version
 
+    chosen = asdict(settings)
+    chosen["mix"]["world"] = settings.mix.world.name
     facts = {
         "command": command,
-        "settings": asdict(settings),
+        "settings": chosen,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
         "final_loss": round(loss, 4),
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
     }

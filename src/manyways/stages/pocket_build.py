@@ -28,6 +28,9 @@ COUNT = 64
 
 LABEL_ERROR = 0.005
 
+MATRIX_WIDTH = 132
+"""Columns that the matrix needs; a narrower terminal wraps it, a cut column would hide it."""
+
 
 class PocketUnfit(StageError):
     """The embedded base no longer has the properties that the pocket world promises."""
@@ -57,7 +60,7 @@ def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:
     with Meter("pocket check", total=_attempts(pack, count), unit="attempts") as meter:
         cells = measure(_sampler(model, meter), pack, PROMPTS, world=WORLDS["main"], count=count)
     error, labelled = label_error(pack, world=WORLDS["main"], count=2000)
-    console = Console(width=120)
+    console = Console(width=MATRIX_WIDTH)
     console.print(_matrix(cells, pack))
     console.print(_following(cells))
     console.print(f"Label error on {labelled} constructed steps: {error:.4f}")
