@@ -24,7 +24,7 @@ class TransformersEngine:
     - the same requests in the same order give byte-identical texts (same machine and versions);
     - an attempt sampled alone, or in another batch, gets the same text *up to floating-point ties*:
       logits differ in the last digits between batch shapes, and where a seed's number falls within
-      that difference of the boundary between two tokens, the other token is taken. The pocket
+      that difference of the boundary between two tokens, the other token is taken. A small
       model's texts of about 24 tokens, in batches of 270 and of 16 attempts: 600 of 600 were equal
       in float32, 582 of 600 in bfloat16; longer texts part ways more often.
 
