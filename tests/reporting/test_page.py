@@ -156,3 +156,12 @@ def test_a_large_explorer_is_sampled_and_says_so(three, monkeypatch):
 def test_moving_average_keeps_length_and_constants():
     assert moving_average([2.0] * 5, 9) == [2.0] * 5
     assert moving_average([0.0, 3.0, 6.0], 3) == [1.5, 3.0, 4.5]
+
+
+def test_of_many_arms_few_are_drawn_at_first(tmp_path):
+    many = ["vanilla", "star", "heuristics-1", "heuristics-2", "heuristics-8", "random"]
+    source = load_source(write_run(tmp_path, arms=many))
+    assert [arm for arm in many if source.at_first(arm)] == ["vanilla", "star", "heuristics-8"]
+    evaluation = render_html(source).split('id="evaluation"')[1]
+    assert re.search(r'data-name="random" aria-pressed="false"', evaluation)
+    assert re.search(r'data-name="heuristics-8" aria-pressed="true"', evaluation)

@@ -80,6 +80,7 @@ def intervals(rows: Sequence[Row], *, zero: bool = False, axis: str) -> Spec:
         xaxis={
             "title": {"text": axis},
             "zeroline": zero,
+            "rangemode": "tozero" if zero else "normal",
             "zerolinewidth": 2,
         },
     )

@@ -110,6 +110,10 @@ class Source:
         """Arms, the main one first: it gets the first colour in every figure."""
         return sorted(self.recipe.arms, key=lambda arm: arm != self.main_arm)
 
+    def at_first(self, arm: str) -> bool:
+        """Whether figures with a legend show ``arm`` before anything is clicked: few arms do."""
+        return len(self.arm_order) <= 4 or arm in (self.main_arm, "vanilla", "star")
+
     def arm_colour(self, arm: str, phase: Phase = "rl") -> str:
         """Its colour on a light page; neutral for the base model."""
         if phase == "base" or arm not in self.arm_order:

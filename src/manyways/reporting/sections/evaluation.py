@@ -57,8 +57,8 @@ def _curves(source: Source) -> list[Block]:
     figures = tuple(_curve(source, benchmark) for benchmark in source.benchmarks)
     heading = Heading(
         title="pass@k",
-        text="Bands are 95% intervals over problems. The legend hides and shows; mid-trained "
-        "checkpoints are hidden at first where RL was run.",
+        text="Bands are 95% intervals over problems. The legend hides and shows; what is "
+        "struck through is hidden at first.",
     )
     return [heading, Charts(charts=figures, legend=tuple(_keys(source)))]
 
@@ -71,6 +71,7 @@ def _keys(source: Source) -> Iterator[Key]:
             label=arm,
             colour=source.arm_colour(arm),
             symbol=source.arm_symbol(arm),
+            on=source.at_first(arm),
         )
     phases = {row.phase for row in source.pass_at_k}
     for phase, style in palette.DASHES.items():

@@ -76,7 +76,14 @@ def _heading(title: str) -> Heading:
 
 def _keys(source: Source) -> tuple[Key, ...]:
     return tuple(
-        Key(group="arm", name=arm, label=arm, colour=source.arm_colour(arm), dash=dash(source, arm))
+        Key(
+            group="arm",
+            name=arm,
+            label=arm,
+            colour=source.arm_colour(arm),
+            dash=dash(source, arm),
+            on=source.at_first(arm),
+        )
         for arm in source.recipe.arms
     )
 

@@ -205,5 +205,6 @@ def _start(source: Source) -> list[Block]:
         caption="Just before RL",
         head=("", "correct", "mixed groups", "switch rate", "effective heuristics", "attempts"),
         rows=tuple(rows),
+        folded=len(rows) > MOST,
     )
     return [heading, table]
