@@ -1,16 +1,14 @@
 """Verbs only: parses, then imports what the verb needs."""
 
+import enum
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from manyways.errors import ManywaysError, UserError
-
-if TYPE_CHECKING:
-    from manyways.stages.context import Context
+from manyways.errors import ManywaysError
 
 app = typer.Typer(
     help="Teach a model many correct ways to solve a problem, then let RL combine them.",
@@ -21,8 +19,18 @@ app = typer.Typer(
 )
 pocket = typer.Typer(no_args_is_help=True, help="The embedded model and its world.")
 problems = typer.Typer(no_args_is_help=True, help="Problem sets.")
+heuristics = typer.Typer(no_args_is_help=True, help="Heuristic packs.")
 app.add_typer(pocket, name="pocket")
+app.add_typer(heuristics, name="heuristics")
 app.add_typer(problems, name="problems")
+
+
+class Policy(enum.StrEnum):
+    """Extraction: only the form that a prompt asks for, or with fallbacks."""
+
+    strict = "strict"
+    lenient = "lenient"
+
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 ArmOption = Annotated[str | None, typer.Option(help="Only this arm.")]
@@ -34,7 +42,7 @@ DataOption = Annotated[
 
 
 @app.command()
-def run(  # noqa: PLR0913 - one parameter per option of the command
+def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     recipe: Annotated[Path, typer.Argument(help="A recipe (.toml), or a run folder to continue.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name>.")] = None,
     set_: Annotated[
@@ -111,14 +119,12 @@ def verify(
     out: Annotated[Path | None, typer.Option(help="Write verdicts here, not to stdout.")] = None,
     workers: Annotated[int, typer.Option(min=1)] = 2,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per answer.")] = 5.0,
-    policy: Annotated[str, typer.Option(help="strict or lenient extraction.")] = "lenient",
+    policy: Annotated[Policy, typer.Option(help="How answers are extracted.")] = Policy.lenient,
 ) -> None:
     """Judge the answers in a file, one verdict a line, in order."""
     from manyways.stages.verify_file import verify_file
 
-    if policy not in ("strict", "lenient"):
-        raise UserError(f"--policy is strict or lenient, not '{policy}'.")
-    verify_file(file, out=out, workers=workers, timeout=timeout, policy=policy)
+    verify_file(file, out=out, workers=workers, timeout=timeout, policy=policy.value)
 
 
 @problems.command("check")
@@ -130,6 +136,76 @@ def problems_check(
     from manyways.stages.problems_commands import check_problems
 
     check_problems(name, data_dir=data_dir)
+
+
+@problems.command("list")
+def problems_list(data_dir: DataOption = None) -> None:
+    """The problem sets that have a name, with counts, licences and verifiers."""
+    from manyways.stages.problems_commands import list_problem_sets
+
+    list_problem_sets(data_dir=data_dir)
+
+
+@problems.command("show")
+def problems_show(
+    name: Annotated[str, typer.Argument(help="For example gsm8k/test.")],
+    number: Annotated[int, typer.Option(min=0, help="Which problem, from 0.")] = 0,
+    data_dir: DataOption = None,
+) -> None:
+    """One problem of a set: its prompt, and the verdict on its reference."""
+    from manyways.stages.problems_commands import show_problems
+
+    show_problems(name, data_dir=data_dir, number=number)
+
+
+@problems.command("overlap")
+def problems_overlap(
+    train: Annotated[str, typer.Argument(help="A training set.")],
+    evals: Annotated[list[str] | None, typer.Argument(help="Evaluation sets; default all.")] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Which training problems occur, exactly or nearly, in evaluation sets."""
+    from manyways.stages.problems_commands import compare_problems
+
+    compare_problems(train, evals or (), data_dir=data_dir)
+
+
+@heuristics.command("list")
+def heuristics_list(pack: Annotated[str, typer.Argument()] = "polya") -> None:
+    """The heuristics of a pack, in order."""
+    from manyways.stages.heuristics_commands import list_heuristics
+
+    list_heuristics(pack)
+
+
+@heuristics.command("show")
+def heuristics_show(
+    heuristic: str, pack: Annotated[str | None, typer.Option(help="Only look here.")] = None
+) -> None:
+    """One heuristic with its exemplars."""
+    from manyways.stages.heuristics_commands import show_heuristic
+
+    show_heuristic(heuristic, pack=pack)
+
+
+@heuristics.command("check")
+def heuristics_check(
+    pack: Annotated[str, typer.Argument(help="A name or a .toml file.")],
+    tokenizer: Annotated[str | None, typer.Option(help="Count prompt tokens under it.")] = None,
+    data_dir: DataOption = None,
+    workers: Annotated[int, typer.Option(min=1)] = 2,
+    allow_unsafe_code: bool = False,
+) -> None:
+    """Is a pack complete, are its exemplars right, and do they differ?"""
+    from manyways.stages.heuristics_commands import check_heuristics
+
+    check_heuristics(
+        pack,
+        tokenizer=tokenizer,
+        data_dir=data_dir,
+        workers=workers,
+        allow_unsafe_code=allow_unsafe_code,
+    )
 
 
 @pocket.command("build")
@@ -145,7 +221,7 @@ def pocket_build(
 
 @pocket.command("check")
 def pocket_check() -> None:
-    """Print the base model's success by operation and heuristic; fail if the world lost its point."""
+    """Print the base model's success by operation and heuristic; fail if a property is gone."""
     from manyways.stages.pocket_build import check_base
 
     check_base()
@@ -175,7 +251,9 @@ def _fail(message: str, code: int) -> NoReturn:
     print(f"manyways: {message}", file=sys.stderr, flush=True)
     # Worker threads of heavy libraries must not keep a failed command alive.
     sys.stdout.flush()
-    os._exit(code) if code == 130 else sys.exit(code)
+    if code == 130:
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

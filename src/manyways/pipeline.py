@@ -12,6 +12,7 @@ tables with intervals, one report                                   analyse, rep
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from manyways.errors import MissingWork, StageError
 from manyways.progress import say
@@ -44,6 +45,18 @@ class Step:
     run: Callable[[], None]
 
 
+class LineStage(Protocol):
+    """The module of a stage that every (arm, seed) goes through on its own."""
+
+    def plan(self, ctx: Context, line: Line, /) -> Work:
+        """Describe the work."""
+        ...
+
+    def run(self, ctx: Context, line: Line, /) -> None:
+        """Do it, unless it is done."""
+        ...
+
+
 def steps(context: Context) -> Iterator[Step]:
     """Every step of the recipe, in an order in which each finds its inputs."""
     yield _shared("generate", lambda: [generate.plan(context)], lambda: generate.run(context))
@@ -58,9 +71,9 @@ def steps(context: Context) -> Iterator[Step]:
 def line_steps(context: Context, line: Line) -> Iterator[Step]:
     """Mid-train, gate, RL and evaluation of one (arm, seed)."""
     if line.arm != "vanilla":
-        yield _of_line("midtrain", context, line, midtrain.plan, midtrain.run)
-    yield _of_line("gate", context, line, gate.plan, gate.run)
-    yield _of_line("rl", context, line, reinforce.plan, reinforce.run)
+        yield _of_line("midtrain", midtrain, context=context, line=line)
+    yield _of_line("gate", gate, context=context, line=line)
+    yield _of_line("rl", reinforce, context=context, line=line)
     if line.arm != "vanilla":
         yield _evaluation(context, line, f"{line.name}/mid", context.midtrained_path(line))
     yield _evaluation(context, line, f"{line.name}/rl", context.rl_path(line))
@@ -164,19 +177,13 @@ def _shared(stage: str, plan: Callable[[], list[Work]], run: Callable[[], None])
     return Step(stage=stage, name=stage, line=None, plan=plan, run=run)
 
 
-def _of_line(
-    stage: str,
-    context: Context,
-    line: Line,
-    plan: Callable[[Context, Line], Work],
-    run: Callable[[Context, Line], None],
-) -> Step:
+def _of_line(stage: str, module: LineStage, *, context: Context, line: Line) -> Step:
     return Step(
         stage=stage,
         name=f"{stage}/{line.name}",
         line=line,
-        plan=lambda: [plan(context, line)],
-        run=lambda: run(context, line),
+        plan=lambda: [module.plan(context, line)],
+        run=lambda: module.run(context, line),
     )
 
 

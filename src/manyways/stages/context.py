@@ -10,10 +10,11 @@ from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller
 from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
-from manyways.problems import load_problems
+from manyways.problems.asking import instruction_for
 from manyways.recipe import Recipe
 from manyways.records import Heuristic, Problem
 from manyways.run_dir import RunDir
+from manyways.stages.problem_sets import ProblemSets
 from manyways.verifiers.judge import Judge
 
 
@@ -82,18 +83,18 @@ class Context:
             self.judge.close()
 
     def problems(self, name: str, limit: int | None) -> list[Problem]:
-        """A problem set, with the recipe's verifier in place of its own where one is named."""
-        if (name, limit) not in self._sets:
-            problems = load_problems(name, data_dir=self.recipe.data_path, limit=limit)
-            override = self.recipe.verify.verifier
-            if override:
-                problems = [_with_verifier(problem, override) for problem in problems]
-            self._sets[name, limit] = problems
-        return list(self._sets[name, limit])
+        """The first ``limit`` problems of a set; see ``ProblemSets.take``."""
+        return self.sets.take(name, limit)
 
     @cached_property
-    def _sets(self) -> dict[tuple[str, int | None], list[Problem]]:
-        return {}
+    def sets(self) -> ProblemSets:
+        """The problem sets that the recipe names."""
+        return ProblemSets(self.recipe)
+
+    def prompts_for(self, problem: Problem) -> PromptFormat:
+        """The run's prompt format, asking for a program where the problem wants one."""
+        wanted = instruction_for(problem, self.prompts.instruction)
+        return replace(self.prompts, instruction=wanted)
 
     def engine(self, path: str) -> Engine:
         """A fresh engine over the checkpoint at ``path``; the caller closes it."""
@@ -114,7 +115,3 @@ class Context:
     def rl_path(self, line: Line) -> str:
         """The checkpoint after RL."""
         return str(self.run.arm_path(line.arm, line.seed, "5-rl", "checkpoint"))
-
-
-def _with_verifier(problem: Problem, verifier: str) -> Problem:
-    return replace(problem, verifier=verifier)

@@ -64,7 +64,7 @@ def run(
                 Cell(
                     problem=problem,
                     heuristic=PLAIN,
-                    messages=ctx.prompts.plain(problem.question),
+                    messages=ctx.prompts_for(problem).plain(problem.question),
                     samples=settings.attempts,
                 )
                 for problem in problems

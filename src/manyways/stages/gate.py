@@ -110,7 +110,7 @@ def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, 
             Cell(
                 problem=problem,
                 heuristic=PLAIN,
-                messages=ctx.prompts.plain(problem.question),
+                messages=ctx.prompts_for(problem).plain(problem.question),
                 samples=rl.group_size,
             )
             for problem in problems

@@ -97,7 +97,7 @@ def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
         Cell(
             problem=problem,
             heuristic=PLAIN,
-            messages=ctx.prompts.plain(problem.question),
+            messages=ctx.prompts_for(problem).plain(problem.question),
             samples=settings.plain_samples,
         )
         for problem in problems
@@ -119,7 +119,7 @@ def heuristic_prompt(ctx: Context, heuristic: Heuristic, problem: Problem) -> tu
     """The prompt under ``heuristic``, without an exemplar that is the problem itself."""
     asked = _normal(problem.question)
     others = tuple(e for e in heuristic.exemplars if _normal(e.question) != asked)
-    return ctx.prompts.under(
+    return ctx.prompts_for(problem).under(
         replace(heuristic, exemplars=others), problem.question, shots=ctx.recipe.heuristics.shots
     )
 

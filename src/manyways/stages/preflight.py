@@ -1,13 +1,16 @@
 """Before anything is sampled: does everything that the recipe names exist, and can it be judged?"""
 
+import json
+
 from manyways.engines import ENGINES
-from manyways.errors import DataError, UserError
+from manyways.errors import DataError
 from manyways.fingerprint import problems_hash
 from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.rl import RL_BACKENDS
 from manyways.stages.context import Context
+from manyways.tables import write_text
 from manyways.verifiers import VERIFIERS
 from manyways.verifiers.selfcheck import check_references
 
@@ -31,7 +34,6 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     }
     for name in recipe.evaluate.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
-    _refuse_shared_questions(context, sets)
     return sets
 
 
@@ -45,10 +47,20 @@ def run(context: Context) -> None:
         "problems": {name: problems_hash(problems) for name, problems in sets.items()},
         "verify": context.recipe.verify.model_dump(),
     }
-    work = context.run.work("preflight", identity=identity, outputs=())
+    listing = context.run.path("problems.json")
+    work = context.run.work("preflight", identity=identity, outputs=(listing,))
     if not work.done:
         with work:
             _check_references(context, sets)
+            write_text(listing, json.dumps([_listing(context, n) for n in sets], indent=1))
+
+
+def _listing(context: Context, name: str) -> dict[str, object]:
+    """Where a set came from, and which of its problems a benchmark asks too."""
+    dropped = context.sets.dropped(name)
+    if dropped:
+        say(f"{name}: {len(dropped)} problems left out, because a benchmark asks the same.")
+    return {**context.sets.load(name).provenance(), "left_out": dict(dropped)}
 
 
 def _check_references(context: Context, sets: dict[str, list[Problem]]) -> None:
@@ -63,23 +75,3 @@ def _check_references(context: Context, sets: dict[str, list[Problem]]) -> None:
                 f"Fix the references or run `manyways problems check {name}` to list them all."
             )
     say("every reference answer is accepted by its own verifier")
-
-
-def _refuse_shared_questions(context: Context, sets: dict[str, list[Problem]]) -> None:
-    """Training on a benchmark's questions would make every score meaningless."""
-    recipe = context.recipe
-    training = {recipe.generate.problems, recipe.rl.problems}
-    for benchmark in recipe.evaluate.benchmarks:
-        asked = {_normal(p.question): p.id for p in sets[benchmark]}
-        for name in training:
-            shared = [p for p in sets[name] if _normal(p.question) in asked]
-            if shared:
-                raise UserError(
-                    f"{len(shared)} training problems of '{name}' are also in the benchmark "
-                    f"'{benchmark}' (first: {shared[0].id} = {asked[_normal(shared[0].question)]}):"
-                    " scores would be meaningless. Choose another split or set."
-                )
-
-
-def _normal(question: str) -> str:
-    return " ".join(question.lower().split())

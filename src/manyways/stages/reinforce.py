@@ -67,7 +67,7 @@ def run(ctx: Context, line: Line) -> None:
             reward=_reward(ctx),
             settings=RLSettings(
                 config=recipe.rl,
-                messages=lambda problem: ctx.prompts.plain(problem.question),
+                messages=lambda problem: ctx.prompts_for(problem).plain(problem.question),
                 arm=line.arm,
                 seed=line.seed,
                 device=pick_device(recipe.model.device),

@@ -20,8 +20,7 @@ TEXTS_SHOWN = 3
 
 
 def show(run: RunDir, problem_id: str) -> None:
-    """Print the problem, its attempts and verdicts, what was kept and why, which arms trained on
-    it, and how each checkpoint did on it where it is a benchmark problem.
+    """Print the problem, its attempts, what was kept and why, who trained on it, its scores.
 
     Raises DataError when the run has no such problem.
     """
