@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from manyways.checkpoints import load_model, load_tokenizer, model_path
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
-from manyways.pocket.build import BuildSettings, build
+from manyways.pocket.build import BaseCorpus, BuildSettings, build
 from manyways.pocket.check import Cell, is_right, measure, singles, violations
 from manyways.pocket.corpus import CorpusMix
 from manyways.pocket.kinds import KINDS
@@ -24,7 +26,6 @@ MATCH = {kinds[0]: h for h, kinds in OPERATIONS.items() if len(kinds) < len(KIND
 
 
 def test_base_is_a_small_ordinary_llama():
-    from pathlib import Path
 
     model = load_model(BASE, dtype="auto", device="cpu")
     assert type(model).__name__ == "LlamaForCausalLM"
@@ -114,3 +115,18 @@ def test_build_is_deterministic_and_loads(tmp_path):
     assert weights[0] == weights[1]
     assert load_tokenizer(str(tmp_path / "a")).chat_template
     load_model(str(tmp_path / "a"), dtype="auto", device="cpu")
+
+
+def test_training_pieces_pad_little_and_every_batch_is_mixed():
+    settings = BuildSettings(batch=64, micro=16, mix=CorpusMix(first=0))
+    tokenizer = load_tokenizer(BASE)
+    corpus = BaseCorpus(PACK, PROMPTS, tokenizer, settings)
+    lengths = [len(row["input_ids"]) for row in islice(corpus, 16 * 64)]
+    assert lengths == [len(row["input_ids"]) for row in islice(corpus, 16 * 64)]
+    pieces = [lengths[start : start + 16] for start in range(0, len(lengths), 16)]
+    padded = sum(16 * max(piece) for piece in pieces)
+    assert padded < 1.15 * sum(lengths)
+    median = sorted(lengths)[len(lengths) // 2]
+    for start in range(0, len(lengths), 64):
+        shorter = sum(length < median for length in lengths[start : start + 64])
+        assert 16 <= shorter <= 48

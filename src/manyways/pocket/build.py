@@ -1,6 +1,7 @@
 """Train the base model from nothing: an ordinary transformers run on the base corpus."""
 
 import json
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
+POOL = 4
+"""Batches whose documents are sorted by length together."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildSettings:
     """Size of the model and of the run.
@@ -25,7 +30,7 @@ class BuildSettings:
     steps:  optimizer steps.
     batch:  documents a step.
     layers, hidden, inner: of the Llama model; heads are 32 wide.
-    micro:  documents a forward pass; the batch's gradients are accumulated over such pieces.
+    micro:  documents a forward pass, a divisor of batch; gradients are accumulated over a batch.
     spread: standard deviation of the initial weights.
     workers: processes that prepare documents; 0 does it in the training process.
     """
@@ -33,7 +38,7 @@ class BuildSettings:
     seed: int = 0
     steps: int = 3000
     batch: int = 64
-    micro: int = 32
+    micro: int = 16
     spread: float = 0.06
     beta2: float = 0.98
     rate: float = 2e-3
@@ -45,11 +50,11 @@ class BuildSettings:
 
 
 class BaseCorpus(IterableDataset[dict[str, list[int]]]):
-    """Base documents as tokens, sorted by length within each optimizer step's batch.
+    """Base documents as tokens, in pieces of similar length, so that little is padded.
 
-    Sorting lets the pieces of a batch pad little; it never goes beyond a batch, because batches
-    of documents of one length are batches of one sort, which this model does not learn from.
-    ``labels`` are -100 on the prompt: the model learns solutions, not questions.
+    Each optimizer step's batch takes one piece of every length from a pool of ``POOL`` batches.
+    Whole batches of one length would be batches of one sort of document, which this model does not
+    learn from. ``labels`` are -100 on the prompt: the model learns solutions, not questions.
     """
 
     def __init__(
@@ -64,11 +69,18 @@ class BaseCorpus(IterableDataset[dict[str, list[int]]]):
 
     def __iter__(self) -> Iterator[dict[str, list[int]]]:
         """Endless; the same sequence every time."""
-        settings = self.settings
-        stream = documents(self.pack, self.prompts, seed=settings.seed, mix=settings.mix)
+        batch, micro = self.settings.batch, self.settings.micro
+        rng = random.Random(f"pieces/{self.settings.seed}")
+        stream = documents(self.pack, self.prompts, seed=self.settings.seed, mix=self.settings.mix)
         while True:
-            rows = self._rows(list(islice(stream, settings.batch)))
-            yield from sorted(rows, key=lambda row: len(row["input_ids"]))
+            rows = self._rows(list(islice(stream, POOL * batch)))
+            rows.sort(key=lambda row: len(row["input_ids"]))
+            pieces = [rows[start : start + micro] for start in range(0, len(rows), micro)]
+            bands = [pieces[start : start + POOL] for start in range(0, len(pieces), POOL)]
+            for band in bands:
+                rng.shuffle(band)
+            for step in zip(*bands, strict=True):
+                yield from (row for piece in step for row in piece)
 
     def _rows(self, batch: list[Document]) -> list[dict[str, list[int]]]:
         heads = [
