@@ -1,10 +1,10 @@
 """The bars that we hold ourselves to, measured so that they cannot slide unseen."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -77,7 +77,7 @@ def _is_error(name: str, bases: dict[str, list[str]], errors: set[str]) -> bool:
 
 
 def test_help_is_fast_and_light() -> None:
-    """--help under half a second, without torch. The best of five: machines are noisy."""
+    """--help under half a second of processor time, without torch; the best of five."""
     code = (
         "import sys; sys.argv = ['manyways', '--help']\n"
         "import manyways.cli\n"
@@ -88,11 +88,11 @@ def test_help_is_fast_and_light() -> None:
     )
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = sum(os.times()[2:4])
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        seconds.append(time.perf_counter() - start)
+        seconds.append(sum(os.times()[2:4]) - start)
         assert "heavy: []" in done.stdout
         assert "generate" in done.stdout
     assert min(seconds) < 0.5, seconds

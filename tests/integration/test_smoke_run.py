@@ -109,6 +109,14 @@ def test_status_lists_finished_work(finished: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
+def test_arms_in_processes_give_the_same_checkpoints(finished: Path, tmp_path: Path) -> None:
+    outcome = in_a_process("run", SMOKE, "--out", tmp_path / "run", "--jobs", "2")
+    assert outcome.code == 0, outcome.err
+    assert trained(tmp_path / "run") == trained(finished)
+    assert sampled(tmp_path / "run") == sampled(finished)
+
+
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_records(
     finished: Path, tmp_path: Path
 ) -> None:
