@@ -26,7 +26,7 @@ from manyways.verifiers.symbolic import Decision, same_expression
 from manyways.verifiers.tidy import squeeze, tidy, unwrap_text
 from manyways.verifiers.words import same_words
 
-_ORDERED = ("sequence", "matrix")
+_ORDERED = ({"sequence"}, {"matrix"}, {"list", "sequence"})
 _NAME = re.compile(
     r"(?:\\?[a-zA-Z]+'*(?:\s*_\s*(?:\{[^{}]*\}|\w))?'*(?:\([a-zA-Z0-9,\s]*\))?|\\[a-zA-Z]+\{[^{}]*\}"
     r"|\([a-zA-Z,\s_0-9]+\)|\\frac\{[a-zA-Z]+\}\{[a-zA-Z]+\}|[\s:])+"
@@ -108,10 +108,10 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
     if max(len(gold.items), len(answer.items)) > MAX_ITEMS:
         return None, f"error: more than {MAX_ITEMS} parts"
     kinds = {gold.kind, answer.kind}
-    if kinds <= {"sequence", "matrix"} and (len(kinds) == 1 or 1 in (gold.width, answer.width)):
-        open_ends = gold.brackets != answer.brackets and len(gold.items) == 2 and len(kinds) == 1
-        return (False, "brackets") if open_ends else _in_order(gold, answer, depth)
-    if kinds == {"list", "sequence"}:
+    clash = _clash(gold, answer)
+    if clash:
+        return False, clash
+    if kinds in _ORDERED or (kinds == {"sequence", "matrix"} and 1 in (gold.width, answer.width)):
         return _in_order(gold, answer, depth)
     if kinds == {"union"}:
         matched = _any_order(gold.items, answer.items, depth)
@@ -121,6 +121,14 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
         multiple = repeats and kinds == {"list"}
         return (_any_order if multiple else _as_sets)(gold.items, answer.items, depth)
     return _named_parts(gold, answer, depth)
+
+
+def _clash(gold: Shape, answer: Shape) -> str:
+    """Why two shapes can never match; empty when they may."""
+    if {gold.kind, answer.kind} == {"sequence", "set"}:
+        return "shape"
+    pairs = gold.kind == answer.kind == "sequence" and len(gold.items) == 2
+    return "brackets" if pairs and gold.brackets != answer.brackets else ""
 
 
 def _in_order(gold: Shape, answer: Shape, depth: int) -> Decision:

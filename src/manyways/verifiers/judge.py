@@ -78,8 +78,8 @@ class Judge:
 
         policy: for this call, instead of the judge's own.
 
-        Raises UserError when a problem names no verifier, or when it needs to run generated code
-        and there is no sandbox.
+        Raises UserError when a problem names a verifier that cannot be imported, or when it needs
+        to run generated code and there is no sandbox.
         """
         return [verdict for verdict, _ in self.timed(pairs, policy=policy)]
 
@@ -100,6 +100,9 @@ class Judge:
         if waiting:
             jobs = [self._job(*pairs[places[0]], policy) for places in waiting.values()]
             replies = self._running().run(jobs, timeout=self._limit(pairs))
+            broken = next((reply["broken"] for reply in replies if "broken" in reply), None)
+            if broken is not None:
+                raise UserError(broken)
             for (what, places), reply in zip(waiting.items(), replies, strict=True):
                 for i in places:
                     judged[i] = (_read(reply, what), reply["seconds"])

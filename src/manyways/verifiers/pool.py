@@ -26,7 +26,7 @@ Reply = dict[str, Any]
 
 START_LIMIT = 120.0
 """Seconds that imports may take on a busy machine; not charged to the answer."""
-PATIENCE = 4
+PATIENCE = 2
 """How many times its limit an answer may take on a machine too busy to compute for it."""
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of address space of one worker."""

@@ -92,7 +92,7 @@ def tidy(text: str) -> str:
     if any(mark in text for mark in "\\{<>!"):
         text = _tidy_latex(text)
     text = _tidy_code(text)
-    return text.strip().rstrip(" .;,\\").strip()
+    return " ".join(text.split()).rstrip(" .;,\\")
 
 
 def to_ascii(text: str) -> str:

@@ -37,12 +37,16 @@ def main() -> None:
 
 
 def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryIO) -> None:
-    """Answer one job; an exception inside a verifier becomes an undecided verdict."""
+    """Answer one job; an exception inside a verifier becomes an undecided verdict.
+
+    A verifier that cannot be imported is no verdict but ``{"broken": why}``.
+    """
+    name = job["verifier"]
     try:
-        name = job["verifier"]
-        if name not in verifiers:
-            verifiers[name] = _load(name)
-        verify = verifiers[name]
+        verify = verifiers.setdefault(name, verifiers.get(name) or _load(name))
+    except Exception as error:  # noqa: BLE001 - a user's module may fail in any way; told as is
+        return _send(replies, {"broken": str(error) or type(error).__name__})
+    try:
         problem = read_problem(job["problem"])
         options = _accepted(verify, job["options"])
         _send(replies, {"started": True})

@@ -1,0 +1,42 @@
+import pytest
+
+from manyways.records import Problem
+from manyways.verifiers.choice import option, verify
+
+CHOICES = ("the red box", "the pantry", "the table")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "B", "(B)", "B.", "b", r"\text{B}", r"\text{(B)}", "**B**", "option B", "B) the pantry",
+        "B. the pantry", "B: The Pantry", "the pantry", "The Pantry.", "$B$",
+    ],
+)  # fmt: skip
+def test_a_letter_or_a_text_names_an_option(answer):
+    assert option(answer, CHOICES)[0] == "B"
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        ("A) the pantry", "letter and text disagree"),
+        ("D", "no such option"),
+        ("the cellar", "no option"),
+        ("12", "no option"),
+        ("", "no option"),
+        ("a pantry", "no option"),
+    ],
+)
+def test_what_names_no_option(answer, rule):
+    assert option(answer, CHOICES) == ("", rule)
+
+
+def test_verdicts():
+    problem = Problem(id="t/t/0", question="", answer="B", verifier="choice", choices=CHOICES)
+    statuses = [
+        verify(problem, text).status
+        for text in (r"\boxed{B}", r"\boxed{C}", r"\boxed{the cellar}", "B")
+    ]
+    assert statuses == ["correct", "wrong", "wrong", "no_answer"]
+    assert verify(problem, "It has to be B", policy="lenient").status == "correct"
