@@ -1,14 +1,12 @@
 import pytest
 from fake_engines import GuessingEngine
-from sampled_runs import context
+from sampled_runs import HARD, TEST, context
 
 from manyways.errors import MissingWork
 from manyways.fingerprint import attempt_seed
 from manyways.records import PLAIN
 from manyways.stages import evaluate
 from manyways.tables import read_attempts
-
-TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def test_the_pool_is_problems_times_plain_and_every_heuristic(tmp_path):
 
 def test_prompts_name_the_heuristic_and_show_its_exemplars(tmp_path):
     ctx = context(tmp_path)
-    (problem, *_) = ctx.problems("made_runs:load/seed", None)
+    (problem, *_) = ctx.problems("sampled_runs:load/seed", None)
     made = generate.cells(ctx, [problem])
     assert [cell.heuristic for cell in made] == [PLAIN, "a", "b", "c"]
     assert made[0].messages == ctx.prompts.plain(problem.question)
@@ -53,7 +53,7 @@ def test_prompts_name_the_heuristic_and_show_its_exemplars(tmp_path):
 
 def test_an_exemplar_that_is_the_problem_itself_is_left_out(tmp_path):
     ctx = context(tmp_path)
-    (problem, other, *_) = ctx.problems("made_runs:load/seed", None)
+    (problem, other, *_) = ctx.problems("sampled_runs:load/seed", None)
     heuristic = replace(
         ctx.pack[0],
         exemplars=(
