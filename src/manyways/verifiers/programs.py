@@ -118,6 +118,8 @@ def _defines(source: str, name: str) -> bool:
 
 def _parse(source: str) -> ast.Module | None:
     try:
-        return ast.parse(source)
+        tree = ast.parse(source)
+        compile(tree, "<text>", "exec")  # a `return` outside a function passes the parser
+        return tree
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

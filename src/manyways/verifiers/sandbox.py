@@ -13,6 +13,7 @@ nothing runs unless the caller says so.
 import functools
 import json
 import logging
+import math
 import os
 import shutil
 import subprocess
@@ -121,7 +122,7 @@ def start(
 def limits(seconds: float) -> dict[str, int]:
     """The hard limits that the harness sets on itself before it reads a program."""
     return {
-        "CPU": int(seconds) + 1,
+        "CPU": math.ceil(seconds),
         "AS": MEMORY,
         "FSIZE": FOLDER,
         "NOFILE": 64,
