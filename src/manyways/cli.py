@@ -120,11 +120,21 @@ def verify(
     workers: Annotated[int, typer.Option(min=1)] = 2,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per answer.")] = 5.0,
     policy: Annotated[Policy, typer.Option(help="How answers are extracted.")] = Policy.lenient,
+    allow_unsafe_code: Annotated[
+        bool, typer.Option("--allow-unsafe-code", help="Run programs even without a sandbox.")
+    ] = False,
 ) -> None:
     """Judge the answers in a file, one verdict a line, in order."""
     from manyways.stages.verify_file import verify_file
 
-    verify_file(file, out=out, workers=workers, timeout=timeout, policy=policy.value)
+    verify_file(
+        file,
+        out=out,
+        workers=workers,
+        timeout=timeout,
+        policy=policy.value,
+        allow_unsafe_code=allow_unsafe_code,
+    )
 
 
 @problems.command("check")

@@ -11,24 +11,26 @@ A line is one of
 
 import heapq
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
-from rich.console import Console
 from rich.progress import Progress
 
 from manyways.errors import DataError
+from manyways.progress import CONSOLE, say
 from manyways.records import Problem, Verdict
 from manyways.verifiers.final_answer import Policy, reference
 from manyways.verifiers.judge import Judge
 
 _BATCH = 512
 _SLOWEST = 5
+_PROGRAM_KEYS = ("completion", "code", "solution", "text", "prediction")
 _FORMS = (
     'a line is {"gold", "prediction"}, {"problem": {...}, "text"} or a program with '
     '"entry_point", "completion" and "tests".'
@@ -89,7 +91,10 @@ def verify_file(
     policy: Policy = "strict",
     allow_unsafe_code: bool = False,
 ) -> Summary:
-    """Judge every line of ``path`` in order, one verdict a line to ``out`` (nowhere when None).
+    """Judge every line of ``path`` in order; one verdict a line, as JSON, to ``out``.
+
+    Verdicts go to standard output when ``out`` is None; the summary is said on the console. The
+    file is read as it is judged, so its length does not matter.
 
     Raises DataError, naming the line, when one is not JSON or names no answer.
     """
@@ -99,19 +104,23 @@ def verify_file(
         judge = stack.enter_context(
             Judge(workers=workers, timeout=timeout, allow_unsafe_code=allow_unsafe_code)
         )
-        sink = stack.enter_context(out.open("w", encoding="utf-8")) if out else None
-        for batch in _batches(_lines(stack, path)):
+        lines = _lines(stack, path)
+        sink = _sink(stack, out)
+        for batch in _batches(lines):
             for line, (verdict, seconds) in _judged(judge, batch, policy):
                 tally.add(line, verdict, seconds)
-                if sink:
-                    sink.write(json.dumps(asdict(verdict), ensure_ascii=False) + "\n")
-    return Summary(
+                sink.write(json.dumps(asdict(verdict), ensure_ascii=False) + "\n")
+            sink.flush()
+    summary = Summary(
         lines=sum(tally.counts.values()),
         counts=tally.counts,
         reasons=tally.reasons,
         seconds=time.monotonic() - start,
         slowest=tuple(sorted(tally.slowest, reverse=True)),
     )
+    for sentence in summary.sentences():
+        say(sentence)
+    return summary
 
 
 class _Tally:
@@ -135,11 +144,18 @@ def _lines(stack: ExitStack, path: Path) -> Iterator[str]:
     """The lines of a file, with a progress bar over its bytes on standard error."""
     if not path.is_file():
         raise DataError(f"there is no file '{path}'.")
-    console = Console(stderr=True)
-    progress = Progress(*Progress.get_default_columns(), console=console, transient=True)
+    progress = Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal)
     stack.enter_context(progress)
-    opened = stack.enter_context(progress.open(path, "rt", encoding="utf-8", description="verify"))
-    return iter(opened)
+    opened = progress.open(path, "rt", encoding="utf-8", errors="replace", description="verify")
+    return iter(stack.enter_context(opened))
+
+
+def _sink(stack: ExitStack, out: Path | None) -> TextIO:
+    if out is None:
+        return sys.stdout
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
+    return stack.enter_context(out.open("w", encoding="utf-8", errors="backslashreplace"))
 
 
 def _batches(lines: Iterator[str]) -> Iterator[list[_Case]]:
@@ -220,7 +236,8 @@ def _code_case(number: int, record: Mapping[str, Any]) -> _Case:
         tests=tests,
         entry_point=_text(record, "entry_point"),
     )
-    return _Case(line=number, problem=problem, text=_text(record, "completion"), bare=False)
+    written = next(key for key in _PROGRAM_KEYS if key in record)
+    return _Case(line=number, problem=problem, text=_text(record, written), bare=False)
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:
@@ -233,7 +250,7 @@ def _text(record: Mapping[str, Any], key: str) -> str:
 
 
 _READERS = {
+    **{frozenset({"entry_point", key}): _code_case for key in _PROGRAM_KEYS},
     frozenset({"gold", "prediction"}): _answer_case,
     frozenset({"problem", "text"}): _text_case,
-    frozenset({"entry_point", "completion"}): _code_case,
 }

@@ -49,21 +49,20 @@ class Worker:
     def ask(self, job: Job, *, timeout: float) -> Reply:
         """The worker's reply, or an undecided one when it was stuck or died."""
         process = self._started()
+        start = time.monotonic()
         try:
             _write(process, json.dumps(job).encode() + b"\n")
             reply = self._line(time.monotonic() + START_LIMIT)
             if reply is not None and reply.get("started"):
+                start = time.monotonic()
                 reply = self._judged(timeout)
         except (BrokenPipeError, EOFError, ValueError):
-            reply = {"status": "undecided", "reason": self._cause_of_death()}
-            self.kill()
-            return reply
+            reply = {"status": "undecided", "reason": self._cause_of_death(), "ended": True}
         if reply is None:
+            reply = {"status": "undecided", "reason": "timeout", "ended": True}
+        if reply.get("ended") or reply.get("reason") == "memory":
             self.kill()
-            return {"status": "undecided", "reason": "timeout"}
-        if reply.get("reason") == "memory":
-            self.kill()
-        return reply
+        return reply | {"seconds": time.monotonic() - start}
 
     def kill(self) -> None:
         """End the process and everything it started."""
@@ -192,10 +191,8 @@ class WorkerPool:
 
     def _one(self, job: Job, timeout: float) -> Reply:
         worker = self._idle.get()
-        start = time.monotonic()
         try:
-            reply = worker.ask(job, timeout=timeout)
-            return reply | {"seconds": time.monotonic() - start}
+            return worker.ask(job, timeout=timeout)
         finally:
             self._idle.put(worker)
 

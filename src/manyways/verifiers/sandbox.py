@@ -74,7 +74,7 @@ def require(*, allow_unsafe_code: bool) -> Isolation:
         raise UserError(
             f"refusing to run generated code without a sandbox: {isolation.why}. Install "
             "bubblewrap (`apt install bubblewrap`) and allow user namespaces, or accept the risk "
-            "with --allow-unsafe-code."
+            "with --allow-unsafe-code (verify.allow_unsafe_code = true in a recipe)."
         )
     _warn(isolation)
     return isolation

@@ -1,0 +1,122 @@
+import json
+import tracemalloc
+
+import pytest
+
+from manyways.errors import DataError
+from manyways.stages.verify_file import verify_file
+from manyways.verifiers import sandbox
+
+
+def written(path, records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_kind_of_line_gets_a_verdict_in_order(tmp_path, capsys):
+    records = [
+        {"gold": "1/2", "prediction": "0.5"},
+        {"gold": 12, "prediction": "So there are 13 of them in all, I would say"},
+        {"problem": {"answer": "5"}, "text": "5"},
+        {"problem": {"answer": "5", "alternatives": ["7"]}, "text": r"\boxed{7}"},
+        {"gold": "B", "prediction": "(B)", "verifier": "choice", "choices": ["x", "y"]},
+        {"gold": r"so \boxed{x+1}", "prediction": "1+x"},
+        {"gold": "3", "prediction": "\ud800"},
+    ]
+    out = tmp_path / "new" / "verdicts.jsonl"
+    summary = verify_file(written(tmp_path / "in.jsonl", records), out=out, policy="strict")
+    verdicts = read(out)
+    assert [v["status"] for v in verdicts] == [
+        "correct", "wrong", "no_answer", "correct", "correct", "correct", "wrong",
+    ]  # fmt: skip
+    assert set(verdicts[0]) == {"status", "answer", "rule", "reason"}
+    assert summary.lines == 7 and summary.counts["correct"] == 4
+    assert len(summary.slowest) == 5 and summary.slowest[0][1] == 6
+    assert "7 lines: 4 correct" in " ".join(summary.sentences())
+    assert capsys.readouterr().out == ""
+
+
+def test_texts_are_read_leniently_when_asked(tmp_path):
+    records = [{"problem": {"answer": "5"}, "text": "5"}]
+    summary = verify_file(
+        written(tmp_path / "in.jsonl", records), out=tmp_path / "out", policy="lenient"
+    )
+    assert summary.counts == {"correct": 1}
+
+
+def test_without_a_file_verdicts_go_to_standard_output(tmp_path, capsys):
+    verify_file(written(tmp_path / "in.jsonl", [{"gold": "1", "prediction": "1"}]))
+    assert json.loads(capsys.readouterr().out)["status"] == "correct"
+
+
+@pytest.mark.skipif(sandbox.detect().kind == "none", reason="bubblewrap does not work here")
+def test_programs_in_the_field_names_of_the_published_sets(tmp_path):
+    humaneval = {
+        "task_id": "HumanEval/999",
+        "prompt": "def f(x):\n    'square'\n",
+        "entry_point": "f",
+        "test": "def check(candidate):\n    assert candidate(3) == 9\n",
+        "completion": "    return x * x",
+    }
+    mbpp = {
+        "prompt": "Write f.",
+        "entry_point": "f",
+        "test_imports": ["import math"],
+        "test_list": ["assert math.isclose(f(3), 9)"],
+        "completion": "def f(x):\n    return x",
+    }
+    path = written(tmp_path / "in.jsonl", [humaneval, mbpp])
+    verify_file(path, out=tmp_path / "out", workers=1)
+    assert [v["rule"] for v in read(tmp_path / "out")] == ["tests/passed", "tests/AssertionError"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "line 2 is not JSON"),
+        ("[1]", "line 2 is not a JSON object"),
+        ('{"gold": "1"}', 'line 2 has the keys gold; a line is {"gold", "prediction"}'),
+        ('{"gold": ["1"], "prediction": "1"}', "line 2: 'gold' is list, not text"),
+        ('{"problem": {"answr": "1"}, "text": ""}', "line 2: a problem has no field 'answr'"),
+        ('{"problem": "x", "text": ""}', "line 2: "),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path, line, message):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"gold": "1", "prediction": "1"}\n' + line + "\n")
+    with pytest.raises(DataError) as error:
+        verify_file(path, out=tmp_path / "out")
+    assert message in str(error.value)
+
+
+def test_a_missing_file_is_a_users_mistake(tmp_path):
+    with pytest.raises(DataError, match="there is no file"):
+        verify_file(tmp_path / "none.jsonl")
+
+
+def test_a_long_file_needs_little_memory(tmp_path):
+    path = tmp_path / "in.jsonl"
+    line = json.dumps({"gold": "12", "prediction": "so " * 30 + r"\boxed{13}"}) + "\n"
+    path.write_text(line * 20_000)
+    tracemalloc.start()
+    summary = verify_file(path, out=tmp_path / "out")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert summary.counts == {"wrong": 20_000}
+    assert peak < 8 * 1024**2
+
+
+def test_an_empty_file_is_nothing_to_judge(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n\n")
+    assert "nothing to judge" in verify_file(path, out=tmp_path / "out").sentences()[0]
+
+
+def test_bytes_that_are_no_text_do_not_stop_it(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b'{"gold": "1", "prediction": "\xff 1"}\n')
+    assert verify_file(path, out=tmp_path / "out").lines == 1
