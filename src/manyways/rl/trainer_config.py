@@ -14,7 +14,7 @@ from manyways.plugins import nearest
 Config = TypeVar("Config")
 
 RENAMED = {"gradient_checkpointing": "activation_checkpointing"}
-"""Older names of keys that have a default here: transformers would let the default win."""
+"""Older name -> name since transformers 5.2x; whichever the installed version has is used."""
 CPU_ROWS = 32
 """Rows in one forward pass on a CPU, at most."""
 
@@ -32,8 +32,10 @@ def build_config(
     Raises RecipeError for a key that TRL does not have, that another key of the recipe decides, or
     that TRL refuses.
     """
-    extra = {RENAMED.get(key, key): value for key, value in extra.items()}
     known = {field.name: None for field in fields(cls)}  # type: ignore[arg-type]
+    names = RENAMED if known.keys() >= set(RENAMED.values()) else {v: k for k, v in RENAMED.items()}
+    extra = {names.get(key, key): value for key, value in extra.items()}
+    defaults = {names.get(key, key): value for key, value in defaults.items()}
     for key in extra:
         if key not in known:
             raise RecipeError(
