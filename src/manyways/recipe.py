@@ -31,7 +31,7 @@ class ModelConfig(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"
     engine: str = "transformers"
-    batch_tokens: Positive = 32768
+    batch_tokens: Positive = 65536
     """Upper bound of prompt + completion tokens held in one batch by the engine."""
 
 
