@@ -26,6 +26,9 @@ _ROW = re.compile(r"\(?\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})*\s*,?\s*\)?")
 _ITEM = re.compile(r"-?[0-9]+")
 _SPACED = re.compile(r"([-+]?)([0-9]+) ([0-9]+)/([0-9]+)")
 _SPACED_THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
+_NUMERAL = re.compile(
+    r"\\?\$?-?(?:[0-9]{1,18}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,5})(?:\.[0-9]{1,12})?"
+)
 _COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}((?:\.[0-9]{3})+)),[0-9]+")
 _POINT = re.compile(r"-?[0-9]*\.[0-9]+")
 
@@ -42,6 +45,9 @@ def decide(gold: str, answer: str) -> Outcome | None:
         row = _against_tuple(gold, answer)
         if row is not None:
             return row
+    plain = _NUMERAL.fullmatch(gold) and _NUMERAL.fullmatch(answer)
+    if plain:
+        return _numerals(gold, answer)
     if not answer or len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return None
     gold, answer = tidy(gold), tidy(answer)
@@ -85,6 +91,15 @@ def pack(text: str) -> str:
     if re.search(r"[0-9.] +[0-9]", text) and not re.fullmatch(r"[-+]?\\frac ?[0-9] [0-9]", text):
         return text.replace(" ", "") if _SPACED_THOUSANDS.fullmatch(text) else text
     return text.replace(" ", "")
+
+
+def _numerals(gold: str, answer: str) -> Outcome | None:
+    """Plain numerals, the commonest answers: no need to look for anything else in them."""
+    left, right = (read_number(text.lstrip("\\$")) for text in (gold, answer))
+    if left is None or right is None:
+        return None
+    equal = same_number(left, right)
+    return (equal, "number") if equal or surely_differ(left, right) else None
 
 
 def _against_tuple(gold: str, answer: str) -> Outcome | None:

@@ -54,6 +54,8 @@ def read_number(text: str) -> Number | None:
     """The number that ``text`` (tidied: no spaces around signs, no units) is, or None."""
     if not text or len(text) > MAX_DIGITS:
         return None
+    if text.isdigit() and text.isascii():
+        return Number(Fraction(int(text)))
     percent = text.endswith("%")
     if percent:
         text = text[:-1].rstrip("\\")
