@@ -7,18 +7,20 @@ from manyways.theory.composition import (
     best_is_composed_rate,
     complementary_rate,
     complementary_time,
-    composed_rate,
-    composed_speed,
     initial_drift,
     initial_drift_two,
-    leak_of_rate,
     rate_after_selection,
-    sticky_rate,
-    sticky_tree,
-    tree_success,
     two_by_two_rate,
 )
 from manyways.theory.dynamics import natural_flow, simulate
+from manyways.theory.trajectories import (
+    composed_rate,
+    composed_speed,
+    leak_of_rate,
+    sticky_rate,
+    sticky_tree,
+    tree_success,
+)
 
 COMPLEMENTARY = ((0.9, 0.4), (0.4, 0.9))
 DOMINATED = ((0.9, 0.4), (0.9, 0.4))

@@ -90,6 +90,9 @@ def test_the_escape_is_within_its_bounds_and_agrees_with_simulation() -> None:
     for group in (4, 8, 64):
         low, high = escape_bounds(vanilla, group)
         assert low < escape_time(0.02, group, better=0.8, worse=0.5) < high
+    # Mixed groups of three all have one deviation: the lower bound is met.
+    low, _ = escape_bounds(vanilla, 3)
+    assert escape_time(0.02, 3, better=0.8, worse=0.5) == pytest.approx(low, rel=1e-9)
     time = escape_time(0.02, 8, better=0.8, worse=0.5)
     end = dynamics.simulate(
         [0.02, 0.98], [0.8, 0.5], times_N=[time], rule="vanilla", clock=partial(clock, group=8)

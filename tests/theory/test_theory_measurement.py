@@ -31,6 +31,7 @@ def test_complementarity_is_minus_the_covariance_under_independent_steps() -> No
     covariance = (s1 * s2).mean() - s1.mean() * s2.mean()
     assert complementarity(matrix) == pytest.approx(-5 / 4 * covariance)
     assert 0.2 * 0.8 * complementarity(matrix) == pytest.approx(initial_drift(s1, s2, 0.2))
+    assert complementarity([[0.1, 0.6], [0.4, 0.3]]) == pytest.approx(0.3)
     assert step_independence(matrix) == pytest.approx(0, abs=1e-12)
     assert step_independence(np.eye(3)) == pytest.approx(1)
     assert step_independence(np.zeros((2, 2))) == 0

@@ -70,6 +70,7 @@ def test_leak_of_the_model_note() -> None:
 
 
 def test_the_leak_falls_as_one_over_time_and_is_the_same_per_example() -> None:
+    assert leak_after(0, modes=2, heuristics=2) == pytest.approx(0.5)
     for modes in (1, 4, 8):
         time = 1e6
         expected = 7 * modes / (8 * time)

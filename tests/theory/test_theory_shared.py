@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from manyways.theory.composition import composed_speed, tree_success
 from manyways.theory.dynamics import escape_time
 from manyways.theory.shared import (
     frozen_leak_time,
@@ -18,6 +17,7 @@ from manyways.theory.shared import (
     unimodal_leak,
     vanilla_drift,
 )
+from manyways.theory.trajectories import composed_speed, tree_success
 
 COMPLEMENTARY = ((0.9, 0.4), (0.4, 0.9))
 

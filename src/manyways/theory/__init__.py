@@ -6,7 +6,8 @@
 | ``dynamics`` | B1, B2, B5, B6 | how policy gradients move mass, and how long an escape takes |
 | ``grpo`` | B3, B4, B7 | how normalised advantages change the clock |
 | ``signal`` | C1-C3 | how often a group teaches anything, and about what |
-| ``composition`` | D1-D3 | when RL raises the share of composed solutions |
+| ``trajectories`` | D1, D2 | policies over several steps, and the drift of composition |
+| ``composition`` | D2, D3 | when RL raises the share of composed solutions |
 | ``shared`` | D4-D6, D8 | the same when problems share parameters |
 | ``mixtures`` | E2-E6 | pass@k of one mode and of mixtures, the crossover, collapse |
 | ``wrong_data`` | F1, F2, F4 | what wrong solutions cost |
