@@ -1,4 +1,4 @@
-"""Runs the command line as a user does: in a process of its own, or in this one when speed counts."""
+"""Runs the command line as a user does: in a process of its own, or in this one."""
 
 import os
 import subprocess
@@ -58,6 +58,7 @@ def in_this_process(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Ou
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["manyways", *map(str, args)])
+        patch.setenv("COLUMNS", "200")
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             cli.main()

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 from command_line import ROOT, in_a_process, in_this_process
+
 from manyways.run_dir import open_for_writing
 
 SMOKE = ROOT / "recipes" / "smoke.toml"

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from manyways.cli_parts import DataOption, heuristics, pocket, problems
 from manyways.errors import ManywaysError
 
 app = typer.Typer(
@@ -17,9 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-pocket = typer.Typer(no_args_is_help=True, help="The embedded model and its world.")
-problems = typer.Typer(no_args_is_help=True, help="Problem sets.")
-heuristics = typer.Typer(no_args_is_help=True, help="Heuristic packs.")
 app.add_typer(pocket, name="pocket")
 app.add_typer(heuristics, name="heuristics")
 app.add_typer(problems, name="problems")
@@ -35,10 +33,6 @@ class Policy(enum.StrEnum):
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 ArmOption = Annotated[str | None, typer.Option(help="Only this arm.")]
 SeedOption = Annotated[int | None, typer.Option(help="Only this seed.")]
-DataOption = Annotated[
-    Path | None,
-    typer.Option(envvar="MANYWAYS_DATA", help="Folder of normalised problem sets, not the Hub."),
-]
 
 
 @app.command()
@@ -135,106 +129,6 @@ def verify(
         policy=policy.value,
         allow_unsafe_code=allow_unsafe_code,
     )
-
-
-@problems.command("check")
-def problems_check(
-    name: Annotated[str, typer.Argument(help="For example gsm8k/test.")],
-    data_dir: DataOption = None,
-) -> None:
-    """Is every reference answer accepted by its own verifier, and a perturbed one rejected?"""
-    from manyways.stages.problems_commands import check_problems
-
-    check_problems(name, data_dir=data_dir)
-
-
-@problems.command("list")
-def problems_list(data_dir: DataOption = None) -> None:
-    """The problem sets that have a name, with counts, licences and verifiers."""
-    from manyways.stages.problems_commands import list_problem_sets
-
-    list_problem_sets(data_dir=data_dir)
-
-
-@problems.command("show")
-def problems_show(
-    name: Annotated[str, typer.Argument(help="For example gsm8k/test.")],
-    number: Annotated[int, typer.Option(min=0, help="Which problem, from 0.")] = 0,
-    data_dir: DataOption = None,
-) -> None:
-    """One problem of a set: its prompt, and the verdict on its reference."""
-    from manyways.stages.problems_commands import show_problems
-
-    show_problems(name, data_dir=data_dir, number=number)
-
-
-@problems.command("overlap")
-def problems_overlap(
-    train: Annotated[str, typer.Argument(help="A training set.")],
-    evals: Annotated[list[str] | None, typer.Argument(help="Evaluation sets; default all.")] = None,
-    data_dir: DataOption = None,
-) -> None:
-    """Which training problems occur, exactly or nearly, in evaluation sets."""
-    from manyways.stages.problems_commands import compare_problems
-
-    compare_problems(train, evals or (), data_dir=data_dir)
-
-
-@heuristics.command("list")
-def heuristics_list(pack: Annotated[str, typer.Argument()] = "polya") -> None:
-    """The heuristics of a pack, in order."""
-    from manyways.stages.heuristics_commands import list_heuristics
-
-    list_heuristics(pack)
-
-
-@heuristics.command("show")
-def heuristics_show(
-    heuristic: str, pack: Annotated[str | None, typer.Option(help="Only look here.")] = None
-) -> None:
-    """One heuristic with its exemplars."""
-    from manyways.stages.heuristics_commands import show_heuristic
-
-    show_heuristic(heuristic, pack=pack)
-
-
-@heuristics.command("check")
-def heuristics_check(
-    pack: Annotated[str, typer.Argument(help="A name or a .toml file.")],
-    tokenizer: Annotated[str | None, typer.Option(help="Count prompt tokens under it.")] = None,
-    data_dir: DataOption = None,
-    workers: Annotated[int, typer.Option(min=1)] = 2,
-    allow_unsafe_code: bool = False,
-) -> None:
-    """Is a pack complete, are its exemplars right, and do they differ?"""
-    from manyways.stages.heuristics_commands import check_heuristics
-
-    check_heuristics(
-        pack,
-        tokenizer=tokenizer,
-        data_dir=data_dir,
-        workers=workers,
-        allow_unsafe_code=allow_unsafe_code,
-    )
-
-
-@pocket.command("build")
-def pocket_build(
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")] = Path("pocket-base"),
-    seed: int = 0,
-) -> None:
-    """Train the embedded base model from nothing (up to 30 minutes on 2 cores)."""
-    from manyways.stages.pocket_build import build_base
-
-    build_base(out, seed=seed)
-
-
-@pocket.command("check")
-def pocket_check() -> None:
-    """Print the base model's success by operation and heuristic; fail if a property is gone."""
-    from manyways.stages.pocket_build import check_base
-
-    check_base()
 
 
 def main() -> NoReturn:

@@ -14,6 +14,7 @@ from manyways.plugins import nearest
 from manyways.recipe import Recipe
 from manyways.recipe_file import dump_recipe, load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
+from manyways.stages import preflight
 from manyways.stages.context import Context, Line
 from manyways.stages.summary import print_summary
 from manyways.tables import write_text
@@ -65,6 +66,7 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
     recipe = load_recipe(root / "recipe.toml")
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
         lines = _lines(context, arm, seed)
+        preflight.run(context)
         if arm is None and seed is None:
             pipeline.run_shared(context, stage)
         failures = pipeline.run_lines(context, lines, (stage,))

@@ -160,7 +160,7 @@ def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]
     for step in steps(context):
         if step.stage not in wanted:
             continue
-        waits = [p for p in pending if p.line in (None, step.line) and p.name != "evaluate/base"]
+        waits = [p for p in pending if _feeds(p, step)]
         if waits:
             rows.append((step.name, f"would run after {waits[-1].name}"))
             pending.append(step)
@@ -171,6 +171,13 @@ def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]
         if unfinished:
             pending.append(step)
     return rows
+
+
+def _feeds(earlier: Step, later: Step) -> bool:
+    """Whether ``later`` may use what ``earlier`` leaves."""
+    if later.line is None:
+        return later.name != "evaluate/base" or earlier.stage == "select"
+    return earlier.line in (None, later.line) and earlier.name != "evaluate/base"
 
 
 def _shared(stage: str, plan: Callable[[], list[Work]], run: Callable[[], None]) -> Step:

@@ -1,10 +1,9 @@
-"""The same code on a checkpoint and data of real format: tiny random Llama, GSM8K, chat template."""
+"""The same code on a checkpoint and data of real format: tiny random Llama, GSM8K."""
 
 import os
 from pathlib import Path
 
 import pytest
-
 from command_line import ROOT, Outcome, in_this_process
 from tiny_models import build_llama
 
@@ -77,7 +76,8 @@ def test_nothing_correct_ends_in_a_clear_sentence(
 ) -> None:
     outcome = run(capsys, recipe, "--out", tmp_path / "run", "--set", "gate.enforce=true")
     assert outcome.code == 3, outcome.err
-    assert "0 of 48 attempts correct: nothing to mid-train" in outcome.err
+    assert "0 of 16 plain attempts correct: nothing to mid-train arm 'star' on" in outcome.err
+    assert "0 of 32 attempts correct: nothing to mid-train arm 'heuristics-2' on" in outcome.err
     assert "Traceback" not in outcome.err
     assert "vanilla/seed-0: " in outcome.err
     report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

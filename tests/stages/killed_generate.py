@@ -25,7 +25,7 @@ def context(root: Path, model: Path):
         root,
         pack=("a", "b"),
         model={"path": str(model)},
-        evaluate={"benchmarks": ["sampled_runs:load/test"]},
+        evaluate={"benchmarks": ["made_runs:load/test"]},
         generate={
             "problems": "made_runs:load/seed?count=5", "samples": 6, "plain_samples": 4,
             "max_tokens": 30, "part_size": 4,

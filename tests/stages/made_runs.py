@@ -14,10 +14,14 @@ MARK = re.compile(r"<(\w+)>")
 
 
 def load(split: str, source: Source) -> list[Problem]:
-    """``made_runs:load/<split>?count=N``: questions whose answer is their number."""
+    """``made_runs:load/<split>?count=N``: questions whose answer is their number.
+
+    Every split has its own questions, as training and evaluation must.
+    """
     count = int(source.options.get("count", "4"))
+    head = "" if split == "seed" else f"For {split}: "
     return [
-        Problem(id=f"made/{split}/{i:03d}", question=f"What is {i} + 0?", answer=str(i))
+        Problem(id=f"made/{split}/{i:03d}", question=f"{head}What is {i} + 0?", answer=str(i))
         for i in range(count)
     ]
 

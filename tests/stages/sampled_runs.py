@@ -1,31 +1,20 @@
-"""Contexts over fake engines, and problem sets that share no question."""
+"""Contexts over fake engines."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import made_runs
 
-from manyways.problems import Source
 from manyways.recipe import VerifyConfig
-from manyways.records import Problem
 from manyways.stages.context import Context
 
-TEST, HARD = "sampled_runs:load/test?count=12", "sampled_runs:load/hard?count=10"
-
-
-def load(split: str, source: Source) -> list[Problem]:
-    """As ``made_runs.load``, every split with its own questions (``seed`` with the same ones)."""
-    problems = made_runs.load(split, source)
-    if split == "seed":
-        return problems
-    return [replace(p, question=f"For {split}: {p.question}") for p in problems]
+TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 
 
 def context(root: Path, *, engine: str = "GuessingEngine", verify=None, gate=None, **changes):
     """As ``made_runs.context``, its model a class of ``fake_engines``."""
     named = {
-        "generate": {"problems": "sampled_runs:load/seed?count=4"},
-        "rl": {"problems": "sampled_runs:load/rl"},
+        "generate": {"problems": "made_runs:load/seed?count=4"},
+        "rl": {"problems": "made_runs:load/rl"},
         "evaluate": {"benchmarks": [TEST, HARD]},
     }
     sections = {name: default | changes.pop(name, {}) for name, default in named.items()}

@@ -105,7 +105,7 @@ def test_a_trained_checkpoint_is_told_to_train_longer(tmp_path):
 
 
 def test_problems_are_spread_over_the_set(tmp_path):
-    problems = context(tmp_path).problems("sampled_runs:load/rl?count=10", None)
+    problems = context(tmp_path).problems("made_runs:load/rl?count=10", None)
     assert [p.answer for p in gate.spread(problems, 4)] == ["0", "2", "5", "7"]
     assert gate.spread(problems, 99) == problems
 

@@ -4,7 +4,6 @@ import pytest
 from fake_engines import GuessingEngine
 from sampled_runs import context
 
-from manyways.errors import DataError
 from manyways.records import PLAIN, Exemplar
 from manyways.stages import generate
 from manyways.tables import read_attempts
@@ -41,7 +40,7 @@ def test_the_pool_is_problems_times_plain_and_every_heuristic(tmp_path):
 
 def test_prompts_name_the_heuristic_and_show_its_exemplars(tmp_path):
     ctx = context(tmp_path)
-    (problem, *_) = ctx.problems("sampled_runs:load/seed", None)
+    (problem, *_) = ctx.problems("made_runs:load/seed", None)
     made = generate.cells(ctx, [problem])
     assert [cell.heuristic for cell in made] == [PLAIN, "a", "b", "c"]
     assert made[0].messages == ctx.prompts.plain(problem.question)
@@ -53,7 +52,7 @@ def test_prompts_name_the_heuristic_and_show_its_exemplars(tmp_path):
 
 def test_an_exemplar_that_is_the_problem_itself_is_left_out(tmp_path):
     ctx = context(tmp_path)
-    (problem, other, *_) = ctx.problems("sampled_runs:load/seed", None)
+    (problem, other, *_) = ctx.problems("made_runs:load/seed", None)
     heuristic = replace(
         ctx.pack[0],
         exemplars=(
@@ -96,19 +95,6 @@ def test_the_training_seed_does_not_matter(tmp_path):
     run(tmp_path)
     ctx = context(tmp_path, seeds=(4, 5))
     assert generate.plan(ctx).done
-
-
-def test_references_are_checked_before_anything_is_sampled(tmp_path):
-    with pytest.raises(DataError, match=r"4 of 4 reference answers of 'test_generate:bad/seed'"):
-        run(tmp_path, generate={"problems": "test_generate:bad/seed"})
-    assert GuessingEngine.opened == 0
-
-
-def bad(split, source):
-    """A problem set whose references no verifier can read."""
-    from made_runs import load
-
-    return [replace(problem, answer="") for problem in load(split, source)]
 
 
 def test_no_correct_attempt_is_no_error_here(tmp_path):

@@ -46,9 +46,13 @@ def ready(root, folder, **midtraining):
     return ctx
 
 
+def asked_plainly(row):
+    return PromptFormat(instruction="").plain(row.question)
+
+
 def test_loss_is_on_the_solution_only_and_the_last_label_stops(folder) -> None:
     tokenizer = load_tokenizer(str(folder))
-    (made,) = examples([ROW], tokenizer, PromptFormat(instruction=""), 1)
+    (made,) = examples([ROW], tokenizer, asked_plainly, 1)
     trained = [token for token in made.labels if token != IGNORE]
     assert tokenizer.decode(trained[:-1]) == "It is 7."
     assert trained[-1] == made.input_ids[-1] == 1
@@ -65,7 +69,7 @@ def test_tokens_are_not_merged_across_the_end_of_the_prompt(folder) -> None:
     assert tokenizer("3 apples")["input_ids"] != tokenizer("3 app")["input_ids"] + [
         *tokenizer("les")["input_ids"]
     ]
-    (made,) = examples([row], tokenizer, PromptFormat(instruction=""), 1)
+    (made,) = examples([row], tokenizer, asked_plainly, 1)
     assert made.input_ids == [*tokenizer("3 app")["input_ids"], *tokenizer("les")["input_ids"], 1]
 
 
@@ -89,7 +93,7 @@ def test_what_trl_collates_trains_the_stop_token(tmp_path, folder, monkeypatch) 
 def test_rows_that_are_too_long_are_left_out_and_counted(folder, capsys) -> None:
     tokenizer = load_tokenizer(str(folder))
     long = TrainingRow(problem_id="p", question="?", heuristic="a", sample=0, text="7 " * 120)
-    made = examples([ROW, long], tokenizer, PromptFormat(instruction=""), 1)
+    made = examples([ROW, long], tokenizer, asked_plainly, 1)
     assert fitting(made, 100, LINE) == made[:1]
     told = " ".join(capsys.readouterr().err.split())
     assert "1 of 2 examples are longer than midtrain.max_length = 100" in told

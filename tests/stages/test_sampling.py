@@ -33,7 +33,7 @@ def ctx(tmp_path):
 
 
 def cells_of(ctx, *, count=6, samples=4):
-    problems = ctx.problems(f"sampled_runs:load/seed?count={count}", None)
+    problems = ctx.problems(f"made_runs:load/seed?count={count}", None)
     return [
         Cell(
             problem=problem,

@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-
 from made_runs import attempt, context, put_pool
+
 from manyways.errors import NothingToTrainOn
 from manyways.records import Solution
 from manyways.stages import selection

@@ -12,7 +12,7 @@ from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
 from manyways.problems.asking import instruction_for
 from manyways.recipe import Recipe
-from manyways.records import Heuristic, Problem
+from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import RunDir
 from manyways.stages.problem_sets import ProblemSets
 from manyways.verifiers.judge import Judge
@@ -95,6 +95,15 @@ class Context:
         """The run's prompt format, asking for a program where the problem wants one."""
         wanted = instruction_for(problem, self.prompts.instruction)
         return replace(self.prompts, instruction=wanted)
+
+    def prompt_of(self, problem_id: str) -> tuple[Message, ...]:
+        """The plain prompt of a problem of the pool."""
+        problem = self._pool_problems[problem_id]
+        return self.prompts_for(problem).plain(problem.question)
+
+    @cached_property
+    def _pool_problems(self) -> dict[str, Problem]:
+        return {p.id: p for p in self.problems(self.recipe.generate.problems, None)}
 
     def engine(self, path: str) -> Engine:
         """A fresh engine over the checkpoint at ``path``; the caller closes it."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from manyways.engines import SamplingSettings
-from manyways.errors import DataError
-from manyways.fingerprint import fingerprint, problems_hash
+from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
 from manyways.progress import say
 from manyways.records import PLAIN, Heuristic, Message, Problem
@@ -17,11 +16,9 @@ from manyways.stages import sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import sampling_identity
 from manyways.stages.sampling import Cell, Sampling
-from manyways.verifiers.selfcheck import check_references
 
 POOL_SEED = 0
 """The pool's own: training seeds of a recipe all draw on the same attempts."""
-LISTED = 3
 
 
 def plan(ctx: Context) -> Work:
@@ -38,7 +35,7 @@ def plan(ctx: Context) -> Work:
             "model": ctx.base_hash,
             "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
             "shots": recipe.heuristics.shots,
-            "problems": problems_hash(ctx.problems(settings.problems, None)),
+            "problems": ctx.sets.load(settings.problems).fingerprint,
             "settings": settings.model_dump(exclude={*wanted, "part_size"}),
             "seed": POOL_SEED,
             **sampling_identity(ctx),
@@ -54,8 +51,7 @@ def plan(ctx: Context) -> Work:
 def run(ctx: Context) -> None:
     """Sample and judge the pool. No correct attempt at all is no error here: selection says so.
 
-    Raises DataError when a reference answer is not accepted by its own verifier (before anything
-    is sampled), VerifierUnwell when too many answers are undecided.
+    Raises VerifierUnwell when too many answers are undecided.
     """
     work = plan(ctx)
     if work.done:
@@ -63,7 +59,6 @@ def run(ctx: Context) -> None:
         return
     settings = ctx.recipe.generate
     problems = ctx.problems(settings.problems, settings.limit)
-    check_answers(ctx, settings.problems, problems)
     with work:
         counts = sampling.collect(
             ctx,
@@ -122,21 +117,6 @@ def heuristic_prompt(ctx: Context, heuristic: Heuristic, problem: Problem) -> tu
     return ctx.prompts_for(problem).under(
         replace(heuristic, exemplars=others), problem.question, shots=ctx.recipe.heuristics.shots
     )
-
-
-def check_answers(ctx: Context, name: str, problems: Sequence[Problem]) -> None:
-    """Every reference answer, written as the prompt asks for it, must be judged correct.
-
-    Raises DataError listing the first that are not.
-    """
-    refused = [c for c in check_references(problems, ctx.judge) if not c.accepted]
-    if refused:
-        listed = "; ".join(f"{check.problem_id}: {check.reason}" for check in refused[:LISTED])
-        raise DataError(
-            f"{len(refused)} of {len(problems)} reference answers of '{name}' are not accepted by "
-            f"their own verifier, so that every attempt would count as wrong. First: {listed}. "
-            "Correct them, leave those problems out, or set verify.verifier."
-        )
 
 
 def _normal(question: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from manyways.checkpoints import load_tokenizer, pick_device
 from manyways.errors import DataError, NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
-from manyways.heuristics.prompts import PromptFormat
 from manyways.progress import say
+from manyways.records import Message
 from manyways.rl.handover import encode, end_of_turn, prompt_ids, stop_ids
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
@@ -83,17 +83,17 @@ def run(ctx: Context, line: Line) -> None:
 def examples(
     rows: Sequence[TrainingRow],
     tokenizer: "PreTrainedTokenizerBase",
-    prompts: PromptFormat,
+    ask: Callable[[TrainingRow], tuple[Message, ...]],
     end: int,
 ) -> list[Example]:
-    """Rows as tokens: the prompt exactly as engines send it, the solution, the stop token ``end``.
+    """Rows as tokens: the prompt ``ask(row)`` as engines send it, the solution, the token ``end``.
 
     The solution is put after the *generation* prompt, where its tokens were once sampled, and not
     rendered as a turn: templates trim, rewrite, or add white space after the stop token.
     """
     made = []
     for row in rows:
-        ids, prompt = prompt_ids(tokenizer, prompts.plain(row.question))
+        ids, prompt = prompt_ids(tokenizer, ask(row))
         whole = encode(tokenizer, prompt + row.text)
         # A tokenizer may merge across the boundary; sampling never does.
         answer = whole[len(ids) :] if whole[: len(ids)] == ids else encode(tokenizer, row.text)
@@ -171,7 +171,12 @@ def _train(ctx: Context, line: Line, rows: Sequence[TrainingRow], out: Path) -> 
             ctx.base_path, dtype=recipe.model.dtype, device=pick_device(recipe.model.device)
         )
         stops = stop_ids(model, tokenizer)
-        made = examples(rows, tokenizer, ctx.prompts, end_of_turn(tokenizer, stops))
+        made = examples(
+            rows,
+            tokenizer,
+            lambda row: ctx.prompt_of(row.problem_id),
+            end_of_turn(tokenizer, stops),
+        )
         made = fitting(made, recipe.midtrain.max_length, line)
         steps = _steps(ctx, len(made))
         if not (out / "checkpoint").exists():

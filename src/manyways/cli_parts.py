@@ -1,0 +1,115 @@
+"""Verbs on the parts of a run: problem sets, heuristic packs, the embedded world."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+problems = typer.Typer(no_args_is_help=True, help="Problem sets.")
+heuristics = typer.Typer(no_args_is_help=True, help="Heuristic packs.")
+pocket = typer.Typer(no_args_is_help=True, help="The embedded model and its world.")
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(envvar="MANYWAYS_DATA", help="Folder of normalised problem sets, not the Hub."),
+]
+
+
+@problems.command("check")
+def problems_check(
+    name: Annotated[str, typer.Argument(help="For example gsm8k/test.")],
+    data_dir: DataOption = None,
+) -> None:
+    """Is every reference answer accepted by its own verifier, and a perturbed one rejected?"""
+    from manyways.stages.problems_commands import check_problems
+
+    check_problems(name, data_dir=data_dir)
+
+
+@problems.command("list")
+def problems_list(data_dir: DataOption = None) -> None:
+    """The problem sets that have a name, with counts, licences and verifiers."""
+    from manyways.stages.problems_commands import list_problem_sets
+
+    list_problem_sets(data_dir=data_dir)
+
+
+@problems.command("show")
+def problems_show(
+    name: Annotated[str, typer.Argument(help="For example gsm8k/test.")],
+    number: Annotated[int, typer.Option(min=0, help="Which problem, from 0.")] = 0,
+    data_dir: DataOption = None,
+) -> None:
+    """One problem of a set: its prompt, and the verdict on its reference."""
+    from manyways.stages.problems_commands import show_problems
+
+    show_problems(name, data_dir=data_dir, number=number)
+
+
+@problems.command("overlap")
+def problems_overlap(
+    train: Annotated[str, typer.Argument(help="A training set.")],
+    evals: Annotated[list[str] | None, typer.Argument(help="Evaluation sets; default all.")] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Which training problems occur, exactly or nearly, in evaluation sets."""
+    from manyways.stages.problems_commands import compare_problems
+
+    compare_problems(train, evals or (), data_dir=data_dir)
+
+
+@heuristics.command("list")
+def heuristics_list(pack: Annotated[str, typer.Argument()] = "polya") -> None:
+    """The heuristics of a pack, in order."""
+    from manyways.stages.heuristics_commands import list_heuristics
+
+    list_heuristics(pack)
+
+
+@heuristics.command("show")
+def heuristics_show(
+    heuristic: str, pack: Annotated[str | None, typer.Option(help="Only look here.")] = None
+) -> None:
+    """One heuristic with its exemplars."""
+    from manyways.stages.heuristics_commands import show_heuristic
+
+    show_heuristic(heuristic, pack=pack)
+
+
+@heuristics.command("check")
+def heuristics_check(
+    pack: Annotated[str, typer.Argument(help="A name or a .toml file.")],
+    tokenizer: Annotated[str | None, typer.Option(help="Count prompt tokens under it.")] = None,
+    data_dir: DataOption = None,
+    workers: Annotated[int, typer.Option(min=1)] = 2,
+    allow_unsafe_code: bool = False,
+) -> None:
+    """Is a pack complete, are its exemplars right, and do they differ?"""
+    from manyways.stages.heuristics_commands import check_heuristics
+
+    check_heuristics(
+        pack,
+        tokenizer=tokenizer,
+        data_dir=data_dir,
+        workers=workers,
+        allow_unsafe_code=allow_unsafe_code,
+    )
+
+
+@pocket.command("build")
+def pocket_build(
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")] = Path("pocket-base"),
+    seed: int = 0,
+) -> None:
+    """Train the embedded base model from nothing (up to 30 minutes on 2 cores)."""
+    from manyways.stages.pocket_build import build_base
+
+    build_base(out, seed=seed)
+
+
+@pocket.command("check")
+def pocket_check() -> None:
+    """Print the base model's success by operation and heuristic; fail if a property is gone."""
+    from manyways.stages.pocket_build import check_base
+
+    check_base()
