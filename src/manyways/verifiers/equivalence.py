@@ -21,7 +21,9 @@ import re
 from collections.abc import Sequence
 
 from manyways.verifiers import fast
-from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape, split, split_list
+from manyways.verifiers.intervals import as_intervals
+from manyways.verifiers.numbers import is_rounding
+from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape, split
 from manyways.verifiers.symbolic import Decision, same_expression
 from manyways.verifiers.tidy import squeeze, tidy, unwrap_text
 from manyways.verifiers.words import same_words
@@ -33,8 +35,6 @@ _NAME = re.compile(
 )
 _MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-zA-Z])")
 _APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
-_COMPARES = re.compile(r"[<>]|\\(?:le|ge)(?![a-zA-Z])")
-_UNKNOWN = re.compile(r"\s*(?:[a-zA-Z]|\\[a-z]+|[a-z]\([a-z]\))\s*")
 _RATIO = re.compile(r"([0-9.]+)\s*:\s*([0-9.]+)")
 _MAX_DEPTH = 6
 
@@ -55,13 +55,13 @@ def _same(gold: str, answer: str, depth: int) -> Decision:
         return outcome
     if depth > _MAX_DEPTH:
         return None, "error: nested too deeply"
-    gold, answer = _exact_member(gold), _exact_member(answer)
-    gold, answer = _MEMBER.sub("", gold).strip(), _MEMBER.sub("", answer).strip()
-    gold, answer = _as_intervals(gold, answer)
+    simple = as_intervals(*(_MEMBER.sub("", _exact_member(text)) for text in (gold, answer)))
+    if simple != (gold, answer):
+        return _same(*simple, depth + 1)
     left, right = read_shape(gold), read_shape(answer)
     if left.kind == right.kind == "value":
         return _same_value(left.items[0], right.items[0], depth)
-    return _same_shape(left, right, depth) or _as_expressions(gold, answer)
+    return _same_shape(left, right, depth) or same_expression(gold, answer)
 
 
 def _exact_member(text: str) -> str:
@@ -80,13 +80,16 @@ def _same_value(gold: str, answer: str, depth: int) -> Decision:
         return _same(one, two, depth + 1)
     if one != gold and squeeze(_first_member(gold)) == squeeze(_first_member(answer)):
         return _same(one, two, depth + 1)
+    numbers = fast.numeral(gold)[0], fast.numeral(answer, letters=True)[0]
+    if numbers[0] and numbers[1]:
+        return is_rounding(numbers[0], numbers[1]), "rounded"
     ratios = _RATIO.fullmatch(gold), _RATIO.fullmatch(answer)
     if ratios[0] or ratios[1]:
         one, two = (
             f"({r[1]})/({r[2]})" if r else t for r, t in zip(ratios, (gold, answer), strict=True)
         )
         return _same(one, two, depth + 1)
-    return _as_expressions(gold, answer)
+    return same_expression(gold, answer)
 
 
 def _last_member(text: str) -> str:
@@ -107,6 +110,7 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
     """Compare part by part, or None when the two shapes have to be compared as a whole."""
     if max(len(gold.items), len(answer.items)) > MAX_ITEMS:
         return None, f"error: more than {MAX_ITEMS} parts"
+    gold, answer = _in_groups(gold), _in_groups(answer)
     kinds = {gold.kind, answer.kind}
     clash = _clash(gold, answer)
     if clash:
@@ -121,6 +125,16 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
         multiple = repeats and kinds == {"list"}
         return (_any_order if multiple else _as_sets)(gold.items, answer.items, depth)
     return _named_parts(gold, answer, depth)
+
+
+def _in_groups(shape: Shape) -> Shape:
+    """``p=5, q=2, p=7, q=2`` is two answers of two parts: a name that comes again begins one."""
+    names = [_first_member(item) if "=" in item else "" for item in shape.items]
+    if shape.kind != "list" or not all(names) or names.count(names[0]) in (1, len(names)):
+        return shape
+    starts = [i for i, name in enumerate(names) if name.strip() == names[0].strip()]
+    groups = zip(starts, [*starts[1:], len(names)], strict=True)
+    return Shape("list", tuple(", ".join(shape.items[a:b]) for a, b in groups))
 
 
 def _clash(gold: Shape, answer: Shape) -> str:
@@ -196,50 +210,3 @@ def _text(shape: Shape) -> str:
     if shape.kind == "sequence":
         return shape.brackets[0] + joined + shape.brackets[1]
     return f"\\{{{joined}\\}}" if shape.kind == "set" else joined
-
-
-def _as_expressions(gold: str, answer: str) -> Decision:
-    return same_expression(gold, answer)
-
-
-def _as_intervals(gold: str, answer: str) -> tuple[str, str]:
-    """Inequalities as intervals, unless one of two inequalities cannot be written so."""
-    both = as_interval(gold), as_interval(answer)
-    compares = bool(_COMPARES.search(gold)), bool(_COMPARES.search(answer))
-    if all(compares) and not all(both):
-        return gold, answer
-    return both[0] or gold, both[1] or answer
-
-
-def as_interval(text: str) -> str | None:
-    r"""The solutions of inequalities in one unknown, alone on its side, as an interval or a union.
-
-    ``x<2 or x>3`` is ``(-\infty, 2) \cup (3, \infty)``; None when it is not that simple.
-    """
-    if not _COMPARES.search(text):
-        return None
-    parts = [_interval(part) for part in split_list(text)]
-    return " \\cup ".join(part for part in parts if part) if all(parts) else None
-
-
-def _interval(text: str) -> str | None:
-    pieces = _COMPARES.split(text)
-    signs = _COMPARES.findall(text)
-    unknown = [bool(_UNKNOWN.fullmatch(piece)) for piece in pieces]
-    if sum(unknown) != 1 or not all(piece.strip() for piece in pieces) or len(set(signs)) > 2:
-        return None
-    if len({sign.lstrip("\\")[0] in "<l" for sign in signs}) > 1:
-        return None  # 1 < x > 2
-    if signs[0].lstrip("\\")[0] in ">g":
-        pieces, signs, unknown = pieces[::-1], signs[::-1], unknown[::-1]
-    closed = [sign[0] == "\\" for sign in signs]
-    place = unknown.index(True)
-    if len(pieces) == 3 and place == 1:
-        low, high = pieces[0].strip(), pieces[2].strip()
-        return f"{'(['[closed[0]]}{low}, {high}{')]'[closed[1]]}"
-    if len(pieces) != 2:
-        return None
-    bound = pieces[1 - place].strip()
-    if place == 0:
-        return f"(-\\infty, {bound}{')]'[closed[0]]}"
-    return f"{'(['[closed[0]]}{bound}, \\infty)"

@@ -49,7 +49,7 @@ def decide(gold: str, answer: str) -> Outcome | None:
     if plain:
         return _numerals(gold, answer)
     if not answer or len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
-        return None
+        return (True, "identical") if answer and gold == answer else None
     gold, answer = tidy(gold), tidy(answer)
     if gold == answer or squeeze(gold) == squeeze(answer):
         return True, "identical"

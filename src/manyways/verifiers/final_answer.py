@@ -7,15 +7,17 @@ last number earns nothing. Policy ``lenient`` tries, in this order, and keeps th
 boxed      ``\boxed{...}``, ``\fbox{...}``, ``\framebox{...}``; braces may nest
 hashes     the rest of the line after the last ``####`` (GSM8K style)
 phrase     what follows the last "answer is", "Answer:", "answer =" up to the end of its sentence
-letter     multiple choice only: the last stand-alone option letter
+unclosed   a box that is never closed, to the end of its line
 whole      the text itself, when it is one short line without prose
 last       the last formula between dollar signs or the last number, whichever comes later
+letter     an option letter that the text begins with (``D. For ...``), else the last that stands
+           alone; tried before ``whole`` and ``last`` when the problem is multiple choice
 =========  ======================================================================================
 
 Several boxes: the last one counts. Boxes with nothing but "and", "or", commas or spaces between
 them are one answer with several parts, joined by commas; a box that repeats its neighbour counts
 once. Empty boxes are ignored (a model that echoes the prompt writes one). A box that is never
-closed is no answer under ``strict``; ``lenient`` reads it to the end of its line.
+closed is no answer under ``strict``.
 """
 
 import re
@@ -43,12 +45,15 @@ _COPULA = re.compile(
 )
 _MATH_SPANS = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$([^$\n]+)\$", re.S)
 _NUMBER = re.compile(
-    r"(?<![\w.])[-−+]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?<![A-Za-z0-9_.])[-−+]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
     r"(?:/[0-9]+(?:\.[0-9]+)?)?(?:[eE][-+]?[0-9]+)?\s?%?"
 )
 _PROSE_WORD = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
+_OPTION = re.compile(r"(?<![\w'])\(?([A-E])\)?(?![\w'])(?!\s+[a-z])")
+_IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CONNECTIVE = re.compile(r"(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")
 _TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm)[a-z]*\{[^{}]*\}|\\[a-zA-Z]+(?:\{[a-z]*\})?")
+_USUAL_OPTIONS = 5
 _SEARCHED = 20_000  # characters from the end in which "last ..." is looked for
 
 
@@ -76,7 +81,7 @@ def extract(
             return found
     if choices:
         return _unclosed_box(text) or _letter(text, len(choices))
-    return _unclosed_box(text) or _whole(text) or _last(text)
+    return _unclosed_box(text) or _whole(text) or _last(text) or _letter(text, _USUAL_OPTIONS)
 
 
 def reference(text: str) -> str:
@@ -180,6 +185,9 @@ def _condense(answer: str) -> str:
     """An answer that is a sentence ("the largest n is 34") without its beginning."""
     if len(_PROSE_WORD.findall(_MATH_SPANS.sub(" ", answer))) < 2:
         return answer
+    option = _OPTION.search(answer)
+    if option and not any(c.isdigit() or c in "$\\" for c in answer):
+        return option[1]
     for copula in reversed(list(_COPULA.finditer(answer))):
         rest = answer[copula.end() :].strip()
         if rest:
@@ -201,7 +209,10 @@ def _continues(rest: str) -> bool:
 
 def _letter(text: str, options: int) -> Extraction | None:
     last = chr(ord("A") + options - 1)
+    first = re.match(rf"\s*\(?([A-{last}])[).:]\s", text)
     letters = re.findall(rf"(?<![\w'])\(?([A-{last}])\)?(?![\w'])", text[-_SEARCHED:])
+    if first:
+        letters.append(first[1])
     return Extraction(answer=letters[-1], rule="letter") if letters else None
 
 
@@ -213,6 +224,8 @@ def _whole(text: str) -> Extraction | None:
         return None
     outside = _CONNECTIVE.sub(" ", _MATH_SPANS.sub(" \x00 ", answer))
     words = len(_PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", outside)))
+    if _IDEOGRAPH.search(answer) and any(c.isdigit() for c in answer):
+        return None
     if words > (0 if "\x00" in outside else 4) or _SENTENCE_END.search(answer.rstrip(" .\n")):
         return None
     if words > 1 and any(c.isdigit() for c in answer) and _condense(answer) != answer:

@@ -2,10 +2,9 @@ r"""Numbers as exact fractions: what a numeral means and when two of them are th
 
 Policy
 - Exact values are compared exactly: ``1/2``, ``0.5``, ``.50``, ``\frac12``, ``5e-1`` are equal.
-- A numeral with a decimal point may be a rounded one. It equals the other number when it rounds
-  it: to a relative ``1e-6`` at least if the other has a decimal point too, to at least four
-  significant digits if the other is exact (a fraction or an expression). Integers are never taken
-  as rounded, and ``5.001`` is not ``5.000``. A relative gap of ``1e-9`` is floating-point noise.
+- A numeral with a decimal point may be a rounded one: it equals every number that it correctly
+  rounds to at least four significant digits, other than an integer. Integers are never taken as
+  rounded, and ``5.001`` is not ``5.000``. A relative gap of ``1e-9`` is floating-point noise.
 - Percent: ``17%`` equals ``17%``, ``0.17`` and also ``17`` (a question that asks "what percent"
   has either as its reference). Without a percent sign, ``17`` and ``0.17`` differ.
 - Thousands: ``1,234`` and ``1,234,567.8`` in groups of three are one number, as are ``1{,}234``,
@@ -130,13 +129,13 @@ def surely_differ(gold: Number, other: Number) -> bool:
 
 
 def is_rounding(a: Number, b: Number) -> bool:
-    """Is one of them a decimal, and the other an exact number that it rounds?"""
-    if bool(a.digits) == bool(b.digits):
-        return False
-    rounded, exact = (a, b) if a.digits else (b, a)
-    if exact.value.denominator == 1:
-        return False
-    return rounded.digits >= _ENOUGH_DIGITS and rounds_to(rounded, exact.value)
+    """Is one of them a decimal that rounds the other, which is more exact and no integer?"""
+    for rounded, exact in ((a, b), (b, a)):
+        finer = exact.digits > rounded.digits or not exact.digits
+        enough = rounded.digits >= _ENOUGH_DIGITS and exact.value.denominator > 1
+        if finer and enough and rounds_to(rounded, exact.value):
+            return True
+    return False
 
 
 def rounds_to(rounded: Number, exact: Fraction) -> bool:

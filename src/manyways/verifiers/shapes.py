@@ -116,8 +116,8 @@ def _bracketed(text: str, inner: str, brackets: str) -> Shape:
     mark = ";" if len(split(inner, ";")) > 1 else ","
     parts = split(inner, mark)
     if brackets == "{}":
-        if text.startswith("{") and len(parts) < 2:
-            return read_shape(inner.strip())  # braces that only group
+        if text.startswith("{"):
+            return read_shape(inner.strip())  # in LaTeX bare braces only group
         return Shape("set", tuple(half for part in parts for half in _both_signs(part)))
     if len(parts) < 2:
         return read_shape(inner.strip()) if brackets == "()" and inner.strip() else _value(text)

@@ -15,11 +15,15 @@ _NOT_PROSE = re.compile(r"[=^_+*/\\<>{}|&]|[0-9][a-zA-Z]")
 _TIME = re.compile(r"([0-9]{1,2})\s*:\s*([0-9]{2})(?:\s*:\s*([0-9]{2}))?\s*([ap])?\.?\s*(?:m\.?)?")
 _ARTICLE = re.compile(r"(?:an?|the)\s+")
 _PUNCTUATION = re.compile(r"[^\w\s:.]|(?<![0-9])\.|\.(?![0-9])")
+_OPTION = re.compile(r"[A-E]")
+_OPTION_AND_TEXT = re.compile(r"\(([A-Z])\)\s*\S|([A-Z])[.):]\s+\S")
 _LETTER = re.compile(r"\(?\s*([A-Za-z])\s*\)?\.?")
 
 
 def same_words(gold: str, answer: str) -> bool | None:
     """Are they the same words? None when the reference is not made of words."""
+    if _OPTION.fullmatch(gold) and gold.lower() in (answer.lower(), _lettered(answer)):
+        return True
     times = _time(gold), _time(answer)
     if times[0] and times[1]:
         return _same_time(times[0], times[1])
@@ -30,7 +34,7 @@ def same_words(gold: str, answer: str) -> bool | None:
     if not is_words(gold):
         return None
     left, right = plain(gold), plain(answer)
-    if left == right:
+    if left == right or left == _lettered(answer) or right == _lettered(gold):
         return True
     return False if is_words(answer) or len(left) > 1 else None
 
@@ -54,6 +58,12 @@ def plain(text: str) -> str:
         return letter[1].lower()
     text = " ".join(_PUNCTUATION.sub(" ", text.casefold()).split())
     return _ARTICLE.sub("", text, count=1) if _ARTICLE.match(text) else text
+
+
+def _lettered(text: str) -> str:
+    """The letter of ``(D) Alina`` or ``D. Alina``, "" when it does not begin so."""
+    found = _OPTION_AND_TEXT.match(unwrap_text(text).strip())
+    return (found[1] or found[2]).lower() if found else ""
 
 
 def _time(text: str) -> tuple[str, ...] | None:
