@@ -166,7 +166,7 @@ def hostile_programs(timeout: float = 1.0) -> list[dict[str, object]]:
             entry_point="f",
         )
         start = time.perf_counter()
-        verdict = verify(problem, attack.source.replace("PORT", "9"), timeout=timeout)
+        verdict = verify(problem, attack.written(port=9), timeout=timeout)
         contained = verdict.status == ("correct" if attack.correct else "wrong")
         rows.append(
             {

@@ -1,9 +1,13 @@
 """Answers and programs written to break a verifier, as data for tests and for the bench."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 SQUARES = "assert f(2) == 4\nassert f(3) == 9\n"
 """The tests that every attack has to pass to be judged correct."""
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,10 @@ class Attack:
     source: str
     tests: str = SQUARES
     correct: bool = False
+
+    def written(self, *, port: int) -> str:
+        """The source, knowing where the project lies and on which local port a server listens."""
+        return self.source.replace("PROJECT", str(ROOT)).replace("PORT", str(port))
 
 
 def _probe(name: str, tries: str, stopped_by: str, source: str, expected: str) -> Attack:
@@ -138,7 +146,7 @@ ATTACKS = (
         "read-only and hidden file system",
         "import os\ndef f():\n    done = []\n"
         "    for path in ('/x', os.path.expanduser('~/x'), '/usr/lib/x', '/harness/x', '/root/x',\n"
-        "                 '/home/x', '/var/x', '/dev/shm/x', '/work/x'):\n        try:\n"
+        "                 '/home/x', '/var/x', '/dev/shm/x', 'PROJECT/x'):\n        try:\n"
         "            open(path, 'w').write('x')\n            done.append(path)\n"
         "        except OSError:\n            pass\n    return done\n",
         "[]",
@@ -158,7 +166,7 @@ ATTACKS = (
     _probe(
         "spy", "reads /proc, /etc/passwd, the home and the project", "hidden file system",
         "import os\ndef f():\n"
-        "    return [p for p in ('/proc/self', '/proc/1/environ', '/etc/passwd', '/work',\n"
+        "    return [p for p in ('/proc/self', '/proc/1/environ', '/etc/passwd', 'PROJECT',\n"
         "        '/home', '/root/.bashrc', '/root/.ssh', '/sys', '/var', '/dev/sda')\n"
         "        if os.path.exists(p)]\n",
         "[]",

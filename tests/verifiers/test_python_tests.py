@@ -44,7 +44,7 @@ def sandboxes():
 def test_hostile_programs_are_contained(attack):
     before = sandboxes()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        source = attack.source.replace("PORT", str(server.getsockname()[1]))
+        source = attack.written(port=server.getsockname()[1])
         verdict = verify(problem(attack.tests), f"```python\n{source}\n```", timeout=1.0)
     assert verdict.status == ("correct" if attack.correct else "wrong"), verdict
     deadline = time.monotonic() + 10
