@@ -1,0 +1,53 @@
+"""What README and docs name exists: links, recipes, make targets, verbs."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from manyways import cli
+from manyways.cli_parts import heuristics, pocket, problems
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_resolve(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_named_recipes_and_benches_exist(page: Path) -> None:
+    named = re.findall(r"\b((?:recipes|bench)/[\w.-]+\.(?:toml|py))\b", page.read_text())
+    for name in named:
+        assert (ROOT / name).is_file(), f"{page.name} names {name}"
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        named = set(re.findall(r"^make ([\w-]+)", page.read_text(), re.MULTILINE))
+        assert named <= targets, page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_named_verbs_exist(page: Path) -> None:
+    verbs = set(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+    parts = {"pocket": pocket, "heuristics": heuristics, "problems": problems}
+    for words in re.findall(r"\bmanyways ([a-z]+(?:\|[a-z]+)*)(?: ([a-z]+))?", _code(page)):
+        for verb in words[0].split("|"):
+            assert verb in verbs, f"{page.name}: manyways {verb}"
+        if words[0] in parts and words[1]:
+            inner = typer.main.get_command(parts[words[0]]).commands  # type: ignore[attr-defined]
+            assert words[1] in inner, f"{page.name}: manyways {' '.join(words)}"
+
+
+def _code(page: Path) -> str:
+    """Commands as they stand in code: fenced shell blocks and backticks."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"```(?:bash|sh|console)?\n(.*?)```", text, re.DOTALL)
+    return "\n".join([*blocks, *re.findall(r"`(manyways [^`]+)`", text)])
