@@ -145,12 +145,20 @@ def _shapes(gold: Shape, answer: Shape) -> Outcome | None:
         return _in_order(gold, answer)
     if gold.kind in ("list", "set") and answer.kind in ("list", "set"):
         return _any_order(gold, answer)
-    kinds = {gold.kind, answer.kind}
-    if "value" in kinds and kinds & {"sequence", "list"}:
-        lone, many = (gold, answer) if gold.kind == "value" else (answer, gold)
-        constant = _is_constant(lone.items[0]) and all(map(_is_constant, many.items))
-        return (False, "shape") if constant and "," not in lone.items[0] else None
-    return None
+    if gold.kind == "value":
+        return _lone(gold.items[0], answer)
+    return _lone(answer.items[0], gold) if answer.kind == "value" else None
+
+
+def _lone(text: str, many: Shape) -> Outcome | None:
+    """One expression is no tuple, matrix or union, and one constant is not several of them."""
+    if "," in text or len(many.items) < 2 or not _is_expression(text):
+        return None
+    if many.kind in ("list", "set"):
+        constant = _is_constant(text) and all(map(_is_constant, many.items))
+        several = many.kind == "list" or _item(many.items[0], many.items[-1]) is False
+        return (False, "shape") if constant and several else None
+    return False, "shape"
 
 
 def _in_order(gold: Shape, answer: Shape) -> Outcome | None:
@@ -179,6 +187,10 @@ def _any_order(gold: Shape, answer: Shape) -> Outcome | None:
 def _item(gold: str, answer: str) -> bool | None:
     outcome = decide(gold, answer)
     return None if outcome is None else outcome[0]
+
+
+def _is_expression(text: str) -> bool:
+    return _is_constant(text) or value_at_a_point(drop_units(text)[0]) is not None
 
 
 def _is_constant(text: str) -> bool:

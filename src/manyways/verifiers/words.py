@@ -10,6 +10,7 @@ from manyways.verifiers.tidy import unwrap_text
 from manyways.verifiers.units import UNITS, number_word
 
 _TEXT = re.compile(r"\(?\\(?:text|textbf|textrm|mbox|mathrm|textit|textnormal|mathbf)\{")
+_NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|-?\\frac\{[0-9]+\}\{[0-9]+\}")
 _WORD = re.compile(r"[a-zA-Z]{3,}")
 _NOT_PROSE = re.compile(r"[=^_+*/\\<>{}|&]|[0-9][a-zA-Z]")
 _TIME = re.compile(r"([0-9]{1,2})\s*:\s*([0-9]{2})(?:\s*:\s*([0-9]{2}))?\s*([ap])?\.?\s*(?:m\.?)?")
@@ -32,7 +33,7 @@ def same_words(gold: str, answer: str) -> bool | None:
         both = {number_word(unwrap_text(text)) or text.strip() for text in (gold, answer)}
         return True if len(both) == 1 else None
     if not is_words(gold):
-        return None
+        return False if _NUMERAL.fullmatch(gold) and is_words(answer) else None
     left, right = plain(gold), plain(answer)
     if left == right or left == _lettered(answer) or right == _lettered(gold):
         return True
