@@ -32,11 +32,11 @@ def problem(tests=SQUARES, question="Write f, which squares.", entry_point="f"):
 
 
 def sandboxes():
-    return [
-        process
+    return {
+        process.pid
         for process in psutil.process_iter(["cmdline"])
         if any("candidate.py" in part for part in process.info["cmdline"] or ())
-    ]
+    }
 
 
 @needs_sandbox
@@ -47,10 +47,11 @@ def test_hostile_programs_are_contained(attack):
         source = attack.written(port=server.getsockname()[1])
         verdict = verify(problem(attack.tests), f"```python\n{source}\n```", timeout=1.0)
     assert verdict.status == ("correct" if attack.correct else "wrong"), verdict
-    deadline = time.monotonic() + 10
-    while len(sandboxes()) > len(before) and time.monotonic() < deadline:
+    left = sandboxes() - before
+    deadline = time.monotonic() + 20
+    while left & sandboxes() and time.monotonic() < deadline:
         time.sleep(0.05)  # the kernel ends what is inside a moment after what is outside
-    assert len(sandboxes()) <= len(before)
+    assert not left & sandboxes()
 
 
 @needs_sandbox

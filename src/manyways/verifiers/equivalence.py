@@ -75,25 +75,36 @@ def _same_value(gold: str, answer: str, depth: int) -> Decision:
     words = same_words(gold, answer)
     if words is not None:
         return words, "words"
+    shorter = _without_names(gold, answer)
+    if shorter != (gold, answer):
+        return _same(*shorter, depth + 1)
+    left, right = fast.numeral(gold), fast.numeral(answer, letters=True)
+    if left[0] and right[0]:
+        return is_rounding(left[0], right[0]), "rounded"
+    return same_expression(left[2], fast.numeral(answer)[2])
+
+
+def _without_names(gold: str, answer: str) -> tuple[str, str]:
+    """``x = 5`` against ``5``, ``S = 1:4`` against ``1/4``: what is left to compare."""
     one, two = _last_member(gold), _last_member(answer)
-    if (one != gold) != (two != answer) and not ("=" in gold and "=" in answer):
-        return _same(one, two, depth + 1)
-    if one != gold and squeeze(_first_member(gold)) == squeeze(_first_member(answer)):
-        return _same(one, two, depth + 1)
-    numbers = fast.numeral(gold)[0], fast.numeral(answer, letters=True)[0]
-    if numbers[0] and numbers[1]:
-        return is_rounding(numbers[0], numbers[1]), "rounded"
-    ratios = _RATIO.fullmatch(gold), _RATIO.fullmatch(answer)
-    if ratios[0] or ratios[1]:
-        one, two = (
-            f"({r[1]})/({r[2]})" if r else t for r, t in zip(ratios, (gold, answer), strict=True)
-        )
-        return _same(one, two, depth + 1)
-    return same_expression(gold, answer)
+    named = one != gold, two != answer
+    alone = named[0] != named[1] and not ("=" in gold and "=" in answer)
+    if alone or (all(named) and squeeze(_first_member(gold)) == squeeze(_first_member(answer))):
+        return one, two
+    ratios = [_RATIO.fullmatch(text) for text in (gold, answer)]
+    if not any(ratios):
+        return gold, answer
+    one, two = (
+        f"({r[1]})/({r[2]})" if r else t for r, t in zip(ratios, (gold, answer), strict=True)
+    )
+    return one, two
 
 
 def _last_member(text: str) -> str:
-    """``5`` of ``x = 5``; the text itself when its left side is more than a name."""
+    """``5`` of ``x = 5``; the text itself when its left side is more than a name.
+
+    Likewise of a chain like ``0.56 = 56%``: one claim, its last, whatever came before.
+    """
     members = split(text, "=")
     if len(members) < 2 or text.rstrip().endswith("="):
         return text

@@ -27,7 +27,7 @@ Sympy = Any
 """One of sympy's many kinds of object; the library has no types."""
 
 _NORMAL = NormalizationConfig(
-    basic_latex=True, units=True, malformed_operators=True, nits=True, boxed="none",
+    basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none",
     equations=False,
 )  # fmt: skip
 _IMAGINARY = re.compile(r"(?<![a-zA-Z\\])i(?![a-zA-Z])|\\imath|\\mathbb\{C\}")

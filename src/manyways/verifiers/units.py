@@ -36,7 +36,7 @@ _COUNTED = frozenset(("unit", "value", "number", "way", "time", "integer", "solu
 
 _VALUE_END = r"[0-9}.)%]"
 _TEXT = re.compile(
-    rf"(?<={_VALUE_END})\s*\\(?:text|textrm|textnormal|mathrm|mbox|rm|textbf)\s*\{{\s*([^{{}}]*)\}}"
+    rf"(?<={_VALUE_END})\s*\\(?:text|textrm|textnormal|mathrm|mbox|rm|textbf)\s*\{{\s*([^{{}}0-9]*)\}}"
     r"\s*(?:\^\s*\{?([0-9])\}?)?\s*$"
 )
 _WORDS = re.compile(
@@ -46,7 +46,7 @@ _WORDS = re.compile(
 _DEGREES = re.compile(r"(?<=[0-9})a-zA-Z])\s*\^\\circ\s*(?:([CFK])(?![a-zA-Z]))?")
 _MONEY = re.compile(r"\\?\$|[€£¥₹]|(?:US|USD|Rs\.?)\s*\$?\s*(?=[0-9])")
 _BASE = re.compile(
-    r"(?<=[0-9A-Z])\s*_\s*(?:\{\s*(?:\\text(?:rm)?\{\s*)?([0-9]{1,2}|[a-z]{3,8})\s*\}?\s*\}|([0-9]))$"
+    r"(?:(?<=[0-9])|(?<=[0-9][A-F]))\s*_\s*(?:\{\s*(?:\\text(?:rm)?\{\s*)?([0-9]{1,2}|[a-z]{3,8})\s*\}?\s*\}|([0-9]))$"
 )
 _COUNTING = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
