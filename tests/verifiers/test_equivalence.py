@@ -50,6 +50,12 @@ EQUAL_BOTH_WAYS = [
     ("p=5, q=2, p=7, q=2", "p=7, q=2; p=5, q=2"),
     ("3.14159", "3.142"),
     ("(D) Alina", "D"),
+    ("y = -2x", "f(x) = -2x"),
+    (r"(-\infty, 0]", r"]-\infty, 0]"),
+    (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\[4pt] 2 \end{pmatrix}"),
+    (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\langle 1, 2 \rangle"),
+    ("2516_8", "(2516)_8"),
+    ("2516_8", r"2516 \text{ (base 8)}"),
     (r"2\text{ cm}", "2"),
 ]
 DIFFERENT_BOTH_WAYS = [

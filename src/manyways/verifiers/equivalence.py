@@ -33,9 +33,10 @@ _NAME = re.compile(
     r"(?:\\?[a-zA-Z]+'*(?:\s*_\s*(?:\{[^{}]*\}|\w))?'*(?:\([a-zA-Z0-9,\s]*\))?|\\[a-zA-Z]+\{[^{}]*\}"
     r"|\([a-zA-Z,\s_0-9]+\)|\\frac\{[a-zA-Z]+\}\{[a-zA-Z]+\}|[\s:])+"
 )
+_VALUE_OF = re.compile(r"y?[a-zA-Z]\([a-z]\)y?")
 _MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-zA-Z])")
 _APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
-_RATIO = re.compile(r"([0-9.]+)\s*:\s*([0-9.]+)")
+_RATIO = re.compile(r"([0-9.]+)\s*:\s*(0*[1-9][0-9.]*)")
 _MAX_DEPTH = 6
 
 
@@ -89,7 +90,7 @@ def _without_names(gold: str, answer: str) -> tuple[str, str]:
     one, two = _last_member(gold), _last_member(answer)
     named = one != gold, two != answer
     alone = named[0] != named[1] and not ("=" in gold and "=" in answer)
-    if alone or (all(named) and squeeze(_first_member(gold)) == squeeze(_first_member(answer))):
+    if alone or (all(named) and _same_name(_first_member(gold), _first_member(answer))):
         return one, two
     ratios = [_RATIO.fullmatch(text) for text in (gold, answer)]
     if not any(ratios):
@@ -98,6 +99,12 @@ def _without_names(gold: str, answer: str) -> tuple[str, str]:
         f"({r[1]})/({r[2]})" if r else t for r, t in zip(ratios, (gold, answer), strict=True)
     )
     return one, two
+
+
+def _same_name(gold: str, answer: str) -> bool:
+    """The same left side, or ``y`` for a function's value."""
+    left, right = squeeze(gold), squeeze(answer)
+    return left == right or ("y" in (left, right) and bool(_VALUE_OF.fullmatch(left + right)))
 
 
 def _last_member(text: str) -> str:

@@ -23,6 +23,7 @@ _MATRIX = re.compile(
     r"\(?\s*\\begin\{(?:[pbvB]?matrix|smallmatrix|array)\}(?:\{[lcr|]*\})?(.*?)"
     r"\\end\{(?:[pbvB]?matrix|smallmatrix|array)\}\s*\)?", re.S,
 )  # fmt: skip
+_ROW_END = re.compile(r"\\\\\s*(?:\[[^\]]{0,12}\])?|\\cr")
 _PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])|\\mp(?![a-zA-Z])|\+/-")
 
 
@@ -52,7 +53,7 @@ def read_shape(text: str) -> Shape:
     words = _TEXT_LIST.fullmatch(text)
     if words:
         text = words[1]
-    inner, brackets = _inside(text)
+    inner, brackets = _inside(_turned(text))
     if brackets:
         return _bracketed(text, inner, brackets)
     if _GROUPED.fullmatch(text):
@@ -94,6 +95,13 @@ def split(text: str, mark: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+def _turned(text: str) -> str:
+    """``]0, 1[`` as ``(0, 1)``."""
+    if text[:1] == "]" and text[-1:] in "])[":
+        text = "(" + text[1:]
+    return text[:-1] + ")" if text[:1] in "([" and text[-1:] == "[" else text
+
+
 def _inside(text: str) -> tuple[str, str]:
     r"""What one pair of brackets around everything holds; the pair is ``{}`` for ``\{...\}``."""
     braced = text.startswith("\\{") and text.endswith("\\}")
@@ -129,7 +137,7 @@ def _value(text: str) -> Shape:
 
 
 def _matrix(body: str) -> Shape:
-    rows = [row.split("&") for row in re.split(r"\\\\|\\cr", body) if row.strip(" \\")]
+    rows = [row.split("&") for row in _ROW_END.split(body) if row.strip(" \\")]
     width = len(rows[0]) if rows else 0
     if any(len(row) != width for row in rows):
         return Shape("matrix", ())

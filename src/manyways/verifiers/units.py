@@ -40,13 +40,17 @@ _TEXT = re.compile(
     r"\s*(?:\^\s*\{?([0-9])\}?)?\s*$"
 )
 _WORDS = re.compile(
-    rf"(?:(?<={_VALUE_END})\s*|(?<=[a-zA-Z])\s+)((?:(?:square|sq|cubic|cu)\.?\s+)?[a-zA-Z]+(?:/[a-zA-Z]+)?)"
+    rf"(?:(?<={_VALUE_END})\s*|(?<=[a-zA-Z])\s+)"
+    r"((?:(?:square|sq|cubic|cu)\.?\s+)?[a-zA-Z]+(?:/[a-zA-Z]+)?)(?:\s+per\s+[a-zA-Z]+)?"
     r"\s*(?:\^\s*\{?([23])\}?)?\s*\.?$"
 )
 _DEGREES = re.compile(r"(?<=[0-9})a-zA-Z])\s*\^\\circ\s*(?:([CFK])(?![a-zA-Z]))?")
 _MONEY = re.compile(r"\\?\$|[€£¥₹]|(?:US|USD|Rs\.?)\s*\$?\s*(?=[0-9])")
 _BASE = re.compile(
-    r"(?:(?<=[0-9])|(?<=[0-9][A-F]))\s*_\s*(?:\{\s*(?:\\text(?:rm)?\{\s*)?([0-9]{1,2}|[a-z]{3,8})\s*\}?\s*\}|([0-9]))$"
+    r"(?:(?<=[0-9)])|(?<=[0-9][A-F]))\s*_\s*(?:\{\s*(?:\\text(?:rm)?\{\s*)?([0-9]{1,2}|[a-z]{3,8})\s*\}?\s*\}|([0-9]))$"
+)
+_BASE_WORDS = re.compile(
+    r"(?<=[0-9)])\s*(?:\\text\{\s*)?\(?\s*(?:in\s+)?base[\s-]+([0-9]{1,2}|[a-z]+)()\s*\)?\s*\}?$"
 )
 _COUNTING = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
@@ -65,7 +69,7 @@ def drop_units(text: str, *, letters: bool = False) -> tuple[str, str]:
     found = "dollar" if bare != text else ""
     if "^\\circ" in bare:
         bare, found = _DEGREES.sub("", bare).strip(), "degree"
-    if bare[-1:].isalpha() or bare[-1:] in "}.0123456789":
+    if bare[-1:].isalpha() or bare[-1:] in "}.)0123456789":
         bare, word = _drop_last(bare, letters)
         found = word or found
     return bare, found
@@ -73,10 +77,10 @@ def drop_units(text: str, *, letters: bool = False) -> tuple[str, str]:
 
 def _drop_last(text: str, letters: bool) -> tuple[str, str]:
     start = max(len(text) - 80, 0)
-    base = _BASE.search(text, start)
+    base = _BASE.search(text, start) or _BASE_WORDS.search(text, start)
     if base:
         digits = base[1] or base[2]
-        return text[: base.start()], "base " + _NUMBER_WORDS.get(digits, digits)
+        return text[: base.start()].strip(), "base " + _NUMBER_WORDS.get(digits, digits)
     match = _TEXT.search(text, start)
     if match:
         return text[: match.start()].strip(), _name(match[1], match[2])
