@@ -93,6 +93,8 @@ def _parse(text: str) -> Sympy:
             parsed = latex2sympy2_extended.latex2sympy(
                 attempt, is_real=not imaginary, convert_degrees=False, normalization_config=None
             )
+            if parsed in (sympy.nan, sympy.zoo):
+                return None
             return _with_unit(parsed) if imaginary else parsed
         except (MemoryError, RecursionError):
             raise

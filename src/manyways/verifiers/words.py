@@ -26,8 +26,8 @@ def same_words(gold: str, answer: str) -> bool | None:
     if _OPTION.fullmatch(gold) and gold.lower() in (answer.lower(), _lettered(answer)):
         return True
     times = _time(gold), _time(answer)
-    if times[0] and times[1]:
-        return _same_time(times[0], times[1])
+    if times[0] and (times[1] or times[0][1] == "00" or times[0][3]):
+        return times[1] is not None and _same_time(times[0], times[1])
     number = number_word(unwrap_text(gold)) or number_word(unwrap_text(answer))
     if number is not None:
         both = {number_word(unwrap_text(text)) or text.strip() for text in (gold, answer)}
