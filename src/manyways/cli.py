@@ -133,6 +133,9 @@ def verify(
 
 def main() -> NoReturn:
     """Entry point: our own errors become one message and an exit code, never a traceback."""
+    # Idle OpenMP threads that spin stall everything else on a machine with few cores. Read once,
+    # when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app(standalone_mode=False)
     except ManywaysError as error:
