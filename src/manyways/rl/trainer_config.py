@@ -89,7 +89,7 @@ def common_defaults(*, device: str, dtype: str) -> dict[str, object]:
 def in_micro_batches(batch: int, micro: int | None, key: str, *, device: str) -> dict[str, object]:
     """One optimizer step of ``batch`` rows, ``micro`` at a time.
 
-    Without ``micro``: all at once on a GPU; on a CPU what its caches can hold, which is a quarter
+    Without ``micro``: all at once on a GPU; on a CPU what its caches can hold, which is
     faster.
 
     Raises RecipeError when ``micro`` does not divide ``batch``.

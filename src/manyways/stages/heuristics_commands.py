@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from manyways.checkpoints import load_tokenizer, model_path
 from manyways.errors import DataError
@@ -21,6 +19,7 @@ from manyways.problems.asking import instruction_for
 from manyways.problems.overlap import overlap
 from manyways.progress import say
 from manyways.records import Heuristic
+from manyways.stages.printing import open_table, print_result
 from manyways.verifiers.judge import Judge
 
 
@@ -29,11 +28,11 @@ def list_heuristics(pack: str = "polya") -> None:
 
     Raises DataError when there is no such pack.
     """
-    table = _table("n", "id", "name", "family", "exemplars")
+    table = open_table("n", "id", "name", "family", "exemplars")
     for number, heuristic in enumerate(load_pack(pack), start=1):
         count = str(len(heuristic.exemplars))
         table.add_row(str(number), heuristic.id, heuristic.name, heuristic.family, count)
-    _print(table)
+    print_result(table)
     say(f"Pack '{pack}'. Packs by name: {', '.join(PACKS)}; or give the path of a .toml file.")
 
 
@@ -132,7 +131,7 @@ def _find(id_: str, packs: Sequence[str]) -> tuple[str, Heuristic]:
 
 
 def _print_report(report: PackReport) -> None:
-    table = _table("check", "count")
+    table = open_table("check", "count")
     table.add_row("heuristics", str(report.heuristics))
     table.add_row("exemplars", str(report.exemplars))
     table.add_row("accepted by their verifier", str(report.accepted))
@@ -140,30 +139,18 @@ def _print_report(report: PackReport) -> None:
     table.add_row("warnings", str(len(report.findings) - len(report.errors)))
     for value, left, right, part in report.most_alike[:1]:
         table.add_row("most alike", f"{value:.2f} ({part}s of {left} and {right})")
-    _print(table)
+    print_result(table)
     if report.tokens:
-        costs = _table("prompt under", "tokens before the problem")
+        costs = open_table("prompt under", "tokens before the problem")
         for name, count in report.tokens.items():
             costs.add_row(name, str(count))
         costs.add_row("all", str(sum(report.tokens.values())))
-        _print(costs)
+        print_result(costs)
 
 
 def _print_distinctness(heuristics: Sequence[Heuristic]) -> None:
-    table = _table("first n", "Vendi score of the exemplars' solutions")
+    table = open_table("first n", "Vendi score of the exemplars' solutions")
     for count, score in prefix_scores(heuristics).items():
         table.add_row(str(count), f"{score:.2f}")
     table.caption = f"embedder: {EMBEDDER}"
-    _print(table)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _print(table: Table) -> None:
-    """To standard output: these tables are the result of the command."""
-    Console(markup=False, highlight=False).print(table)
+    print_result(table)

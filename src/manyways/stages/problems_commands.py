@@ -5,9 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from manyways.errors import DataError
 from manyways.heuristics.prompts import PromptFormat
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
@@ -17,6 +14,7 @@ from manyways.problems.overlap import OverlapReport, overlap, repeats
 from manyways.problems.spec import specs
 from manyways.progress import say
 from manyways.records import Problem
+from manyways.stages.printing import open_table, print_result
 from manyways.verifiers.judge import Judge
 from manyways.verifiers.selfcheck import SetCheck, check_set, in_format
 
@@ -30,13 +28,13 @@ BENCHMARKS = (
 
 def list_problem_sets(*, data_dir: Path | None = None) -> None:
     """Print every published split with its count, verifier, Hub id and presence in the folder."""
-    table = _table("set", "rows", "verifier", "here", "Hugging Face Hub")
+    table = open_table("set", "rows", "verifier", "here", "Hugging Face Hub")
     for spec in specs():
         for name, split in spec.splits.items():
             here = "-" if data_dir is None else "yes" if find(data_dir, split.stem) else "no"
             hub = spec.hub_id + (f" ({spec.hub_config})" if spec.hub_config else "")
             table.add_row(f"{spec.name}/{name}", str(split.rows), spec.verifier, here, hub)
-    _print(table)
+    print_result(table)
     named = {spec.name for spec in specs()}
     others = ", ".join(name for name in PROBLEM_SETS if name not in named)
     say(
@@ -86,11 +84,11 @@ def check_problems(
     _print_repeats(repeats(loaded.problems))
     with Judge(workers=workers) as judge:
         check = check_set(loaded.problems, judge)
-    table = _table("references", "count")
+    table = open_table("references", "count")
     table.add_row("problems", str(check.problems))
     table.add_row("accepted by their own verifier", str(check.accepted))
     table.add_row("rejected when perturbed", str(check.rejected))
-    _print(table)
+    print_result(table)
     _print_failures(check, {problem.id: problem for problem in loaded.problems})
     refused = [failure.problem_id for failure in check.failures if not failure.accepted]
     if refused:
@@ -115,11 +113,11 @@ def compare_problems(
         for name in evals or [name for name in BENCHMARKS if name != train]
     }
     report = overlap(problems, wanted)
-    table = _table("evaluation set", "problems", "exact", "near")
+    table = open_table("evaluation set", "problems", "exact", "near")
     for name, size, exact, near in report.counts():
         table.add_row(name, str(size), str(exact), str(near))
     table.caption = f"problems of {train} ({report.train_size}) found in each"
-    _print(table)
+    print_result(table)
     questions = {p.id: p.question for group in (problems, *wanted.values()) for p in group}
     for pair in report.pairs[:pairs]:
         head = f"{pair.train_id} = {pair.eval_id}  ({pair.kind}, {pair.share:.0%})"
@@ -133,7 +131,7 @@ def compare_problems(
 
 
 def _print_provenance(loaded: ProblemSet) -> None:
-    table = _table("problem set", loaded.name)
+    table = open_table("problem set", loaded.name)
     table.add_row("problems", str(loaded.total))
     table.add_row("from", loaded.origin)
     table.add_row("commit", loaded.commit or "not known")
@@ -144,18 +142,18 @@ def _print_provenance(loaded: ProblemSet) -> None:
     table.add_row("content fingerprint", loaded.fingerprint)
     kinds = Counter(problem.verifier for problem in loaded.problems)
     table.add_row("verifier", ", ".join(f"{name} ({n})" for name, n in kinds.items()))
-    _print(table)
+    print_result(table)
 
 
 def _print_repeats(groups: Sequence[Sequence[Problem]]) -> None:
     if not groups:
         say("no question occurs twice.")
         return
-    table = _table("repeated question", "answers")
+    table = open_table("repeated question", "answers")
     for group in groups[:LISTED]:
         answers = sorted({problem.answer for problem in group})
         table.add_row(", ".join(p.id for p in group), " | ".join(a[:40] for a in answers))
-    _print(table)
+    print_result(table)
     contradicting = sum(len({problem.answer for problem in group}) > 1 for group in groups)
     say(f"{len(groups)} questions occur more than once, {contradicting} with different answers.")
 
@@ -163,12 +161,12 @@ def _print_repeats(groups: Sequence[Sequence[Problem]]) -> None:
 def _print_failures(check: SetCheck, problems: dict[str, Problem]) -> None:
     if not check.failures:
         return
-    table = _table("problem", "reference", "reason")
+    table = open_table("problem", "reference", "reason")
     for failure in check.failures:
         answer = problems[failure.problem_id].answer
         shown = answer if len(answer) <= 60 else f"{answer[:57]}..."
         table.add_row(failure.problem_id, shown, failure.reason)
-    _print(table)
+    print_result(table)
 
 
 def _facts(problem: Problem) -> str:
@@ -184,15 +182,3 @@ def _beside(left: str, right: str) -> str:
     match = difflib.SequenceMatcher(a=a, b=b, autojunk=False).get_matching_blocks()[0]
     start = max(0, (match.size if match.a == 0 and match.b == 0 else 0) - 60)
     return f"    ...{a[start : start + 160]}\n    ...{b[start : start + 160]}"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _print(table: Table) -> None:
-    """To standard output: these tables are the result of the command."""
-    Console(markup=False, highlight=False).print(table)
