@@ -137,7 +137,7 @@ def main() -> NoReturn:
     # when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except ManywaysError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -151,7 +151,10 @@ def main() -> NoReturn:
             raise
         error.show()
         sys.exit(2)
-    sys.exit(0)
+    # Ctrl-C inside a command comes back as a value.
+    if code == 130:
+        _fail("stopped. Run the same command again to continue where it was.", 130)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
