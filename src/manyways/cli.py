@@ -48,7 +48,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     data_dir: DataOption = None,
 ) -> None:
     """Run a recipe from questions to report; finished stages are not run again."""
-    from manyways.command_run import print_dry_run, run_recipe
+    from manyways.commands.run import print_dry_run, run_recipe
 
     if dry_run:
         print_dry_run(recipe, out, overrides=set_ or [], until=until, data_dir=data_dir)
@@ -58,12 +58,12 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
 
 def _stage_command(name: str, summary: str) -> None:
     def shared(run: RunArgument) -> None:
-        from manyways.command_run import run_stage
+        from manyways.commands.run import run_stage
 
         run_stage(run, name, arm=None, seed=None)
 
     def per_line(run: RunArgument, arm: ArmOption = None, seed: SeedOption = None) -> None:
-        from manyways.command_run import run_stage
+        from manyways.commands.run import run_stage
 
         run_stage(run, name, arm=arm, seed=seed)
 
@@ -84,7 +84,7 @@ _stage_command("report", "8 Write report.html and report.md.")
 @app.command(hidden=True)
 def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
     """Run one (arm, seed) on behalf of `run --jobs`."""
-    from manyways.command_run import run_one_line
+    from manyways.commands.run import run_one_line
 
     run_one_line(run, arm=arm, seed=seed, until=until)
 
@@ -92,8 +92,8 @@ def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
 @app.command()
 def show(run: RunArgument, problem_id: str) -> None:
     """Print the whole life of one problem in a run."""
+    from manyways.commands.show import show as show_problem
     from manyways.run_dir import open_for_reading
-    from manyways.stages.show import show as show_problem
 
     show_problem(open_for_reading(run), problem_id)
 
@@ -101,8 +101,8 @@ def show(run: RunArgument, problem_id: str) -> None:
 @app.command()
 def status(run: RunArgument) -> None:
     """Print what is finished in a run, and what it cost."""
+    from manyways.commands.status import print_status
     from manyways.run_dir import open_for_reading
-    from manyways.stages.status import print_status
 
     print_status(open_for_reading(run))
 
@@ -119,7 +119,7 @@ def verify(
     ] = False,
 ) -> None:
     """Judge the answers in a file, one verdict a line, in order."""
-    from manyways.stages.verify_file import verify_file
+    from manyways.commands.verify_file import verify_file
 
     verify_file(
         file,

@@ -21,7 +21,7 @@ def problems_check(
     data_dir: DataOption = None,
 ) -> None:
     """Is every reference answer accepted by its own verifier, and a perturbed one rejected?"""
-    from manyways.stages.problems_commands import check_problems
+    from manyways.commands.problems import check_problems
 
     check_problems(name, data_dir=data_dir)
 
@@ -29,7 +29,7 @@ def problems_check(
 @problems.command("list")
 def problems_list(data_dir: DataOption = None) -> None:
     """The problem sets that have a name, with counts, licences and verifiers."""
-    from manyways.stages.problems_commands import list_problem_sets
+    from manyways.commands.problems import list_problem_sets
 
     list_problem_sets(data_dir=data_dir)
 
@@ -41,7 +41,7 @@ def problems_show(
     data_dir: DataOption = None,
 ) -> None:
     """One problem of a set: its prompt, and the verdict on its reference."""
-    from manyways.stages.problems_commands import show_problems
+    from manyways.commands.problems import show_problems
 
     show_problems(name, data_dir=data_dir, number=number)
 
@@ -53,7 +53,7 @@ def problems_overlap(
     data_dir: DataOption = None,
 ) -> None:
     """Which training problems occur, exactly or nearly, in evaluation sets."""
-    from manyways.stages.problems_commands import compare_problems
+    from manyways.commands.problems import compare_problems
 
     compare_problems(train, evals or (), data_dir=data_dir)
 
@@ -61,7 +61,7 @@ def problems_overlap(
 @heuristics.command("list")
 def heuristics_list(pack: Annotated[str, typer.Argument()] = "polya") -> None:
     """The heuristics of a pack, in order."""
-    from manyways.stages.heuristics_commands import list_heuristics
+    from manyways.commands.heuristics import list_heuristics
 
     list_heuristics(pack)
 
@@ -71,7 +71,7 @@ def heuristics_show(
     heuristic: str, pack: Annotated[str | None, typer.Option(help="Only look here.")] = None
 ) -> None:
     """One heuristic with its exemplars."""
-    from manyways.stages.heuristics_commands import show_heuristic
+    from manyways.commands.heuristics import show_heuristic
 
     show_heuristic(heuristic, pack=pack)
 
@@ -85,7 +85,7 @@ def heuristics_check(
     allow_unsafe_code: bool = False,
 ) -> None:
     """Is a pack complete, are its exemplars right, and do they differ?"""
-    from manyways.stages.heuristics_commands import check_heuristics
+    from manyways.commands.heuristics import check_heuristics
 
     check_heuristics(
         pack,
@@ -102,7 +102,7 @@ def pocket_build(
     seed: int = 0,
 ) -> None:
     """Train the embedded base model from nothing (up to 30 minutes on 2 cores)."""
-    from manyways.stages.pocket_build import build_base
+    from manyways.commands.pocket import build_base
 
     build_base(out, seed=seed)
 
@@ -110,6 +110,6 @@ def pocket_build(
 @pocket.command("check")
 def pocket_check() -> None:
     """Print the base model's success by operation and heuristic; fail if a property is gone."""
-    from manyways.stages.pocket_build import check_base
+    from manyways.commands.pocket import check_base
 
     check_base()

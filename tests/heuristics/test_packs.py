@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from manyways.commands.heuristics import borrowed, prefix_scores
 from manyways.heuristics.catalogue import PACKS, load_pack
 from manyways.heuristics.checks import ALIKE, check_pack, exemplar_problem
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.records import Heuristic, Problem, Verdict
-from manyways.stages.heuristics_commands import borrowed, prefix_scores
 from manyways.verifiers.judge import Judge
 
 COUNTS = {"polya": 64, "code": 16, "narrative": 16}

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from manyways.errors import DataError
-from manyways.stages.problems_commands import (
+from manyways.commands.problems import (
     check_problems,
     compare_problems,
     list_problem_sets,
     show_problems,
 )
+from manyways.errors import DataError
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> str:

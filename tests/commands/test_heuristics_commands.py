@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from manyways.errors import DataError
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.checks import check_pack, exemplar_problem
-from manyways.records import Exemplar, Heuristic, Problem, Verdict
-from manyways.stages.heuristics_commands import (
+from manyways.commands.heuristics import (
     check_heuristics,
     list_heuristics,
     prompts_for,
     show_heuristic,
 )
+from manyways.errors import DataError
+from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.checks import check_pack, exemplar_problem
+from manyways.records import Exemplar, Heuristic, Problem, Verdict
 
 ENTRY = """
 [[heuristic]]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from manyways.commands.printing import open_table, print_result
 from manyways.errors import DataError
 from manyways.heuristics.prompts import PromptFormat
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
@@ -14,7 +15,6 @@ from manyways.problems.overlap import OverlapReport, overlap, repeats
 from manyways.problems.spec import specs
 from manyways.progress import say
 from manyways.records import Problem
-from manyways.stages.printing import open_table, print_result
 from manyways.verifiers.judge import Judge
 from manyways.verifiers.selfcheck import SetCheck, check_set, in_format
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from manyways.checkpoints import load_tokenizer, model_path
+from manyways.commands.printing import open_table, print_result
 from manyways.errors import DataError
 from manyways.heuristics.catalogue import PACKS, load_pack
 from manyways.heuristics.checks import PackReport, check_pack, exemplar_problem
@@ -19,7 +20,6 @@ from manyways.problems.asking import instruction_for
 from manyways.problems.overlap import overlap
 from manyways.progress import say
 from manyways.records import Heuristic
-from manyways.stages.printing import open_table, print_result
 from manyways.verifiers.judge import Judge
 
 

@@ -3,8 +3,8 @@ import tracemalloc
 
 import pytest
 
+from manyways.commands.verify_file import verify_file
 from manyways.errors import DataError
-from manyways.stages.verify_file import verify_file
 from manyways.verifiers import sandbox
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from manyways import pipeline
+from manyways.commands.summary import print_summary
 from manyways.errors import MissingWork, UserError
 from manyways.plugins import nearest
 from manyways.recipe import Recipe
@@ -16,7 +17,6 @@ from manyways.recipe_file import dump_recipe, load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import preflight
 from manyways.stages.context import Context, Line
-from manyways.stages.summary import print_summary
 from manyways.tables import write_text
 
 
