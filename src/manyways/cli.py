@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from manyways.cli_alone import alone
 from manyways.cli_parts import DataOption, heuristics, pocket, problems
 from manyways.errors import ManywaysError
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(alone)
 app.add_typer(pocket, name="pocket")
 app.add_typer(heuristics, name="heuristics")
 app.add_typer(problems, name="problems")

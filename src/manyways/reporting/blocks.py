@@ -75,7 +75,7 @@ class Chart:
 class Key:
     """One entry of a legend, which switches the traces whose ``meta[group]`` is ``name``."""
 
-    group: Literal["arm", "phase", "k", "band", "stack"]
+    group: Literal["arm", "phase", "k", "band", "stack", "line"]
     name: str
     label: str
     colour: str

@@ -150,16 +150,28 @@ class Line:
     meta: Mapping[str, str] = field(default_factory=dict)
 
 
-def lines(curves: Sequence[Line], *, share: bool, axes: tuple[str, str]) -> Spec:
-    """Curves over a linear axis. ``axes``: the titles of x and y."""
+def lines(
+    curves: Sequence[Line], *, share: bool, axes: tuple[str, str], logarithmic: str = ""
+) -> Spec:
+    """Curves. ``axes``: the titles of x and y; ``logarithmic``: "x", "y", "xy" or neither."""
     traces = [trace for line in curves for trace in (*_band(line), _curve(line, share))]
     y_axis = {**SHARE_AXIS, "range": _share_range(curves)} if share else {}
     return spec(
         traces,
-        xaxis={"title": {"text": axes[0]}, "zeroline": False},
-        yaxis={**y_axis, "title": {"text": axes[1]}, "zeroline": False},
+        xaxis={**_scale("x" in logarithmic), "title": {"text": axes[0]}, "zeroline": False},
+        yaxis={
+            **y_axis,
+            **_scale("y" in logarithmic),
+            "title": {"text": axes[1]},
+            "zeroline": False,
+        },
         hovermode="closest",
     )
+
+
+def _scale(logarithmic: bool) -> dict[str, object]:
+    """Full powers of ten are labelled, as plain numbers."""
+    return {"type": "log", "dtick": 1, "exponentformat": "none"} if logarithmic else {}
 
 
 def _share_range(curves: Sequence[Line]) -> list[float]:

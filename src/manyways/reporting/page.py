@@ -8,7 +8,7 @@ content security policy allows the page's own scripts by hash and no connection 
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import jinja2
@@ -19,14 +19,32 @@ from manyways.reporting.blocks import Chart, Charts, Section
 from manyways.reporting.report import sections
 from manyways.reporting.source import Source
 
-SCRIPTS = ("report.js", "explorer.js")
 STYLES = ("report.css", "blocks.css", "print.css")
 
 
 def render_html(source: Source) -> str:
-    """The whole page."""
-    built = sections(source)
-    scripts = [Markup(script) for script in (_plotly(), *map(_asset, SCRIPTS))]
+    """The whole report."""
+    values = {"source": source, "explorer_data": json_island(explorer.payload(source))}
+    scripts = ("report.js", "explorer.js")
+    return render_page("report.html.j2", sections(source), scripts=scripts, values=values)
+
+
+def render_page(
+    template: str,
+    built: Sequence[Section],
+    *,
+    scripts: Sequence[str] = ("report.js",),
+    values: Mapping[str, object],
+) -> str:
+    """A page of sections.
+
+    Args:
+        template: one of the assets.
+        built: the sections in order; their figures' ids must differ.
+        scripts: assets that run in the page, after Plotly.
+        values: what else the template names.
+    """
+    run = [Markup(script) for script in (_plotly(), *map(_asset, scripts))]
     environment = jinja2.Environment(
         autoescape=True,
         loader=jinja2.FunctionLoader(_asset),
@@ -35,14 +53,13 @@ def render_html(source: Source) -> str:
         lstrip_blocks=True,
     )
     environment.filters["kind"] = lambda block: type(block).__name__
-    page = environment.get_template("report.html.j2").render(
-        source=source,
+    page = environment.get_template(template).render(
         sections=built,
-        scripts=scripts,
+        scripts=run,
         styles=[Markup(_asset(name)) for name in STYLES],
-        policy=_policy(scripts),
+        policy=_policy(run),
         page_data=json_island({"charts": _specs(built), "dark": palette.dark_of()}),
-        explorer_data=json_island(explorer.payload(source)),
+        **values,
     )
     return page.encode("utf-8", "replace").decode("utf-8")
 
