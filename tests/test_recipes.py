@@ -24,6 +24,18 @@ def test_dump_and_load_is_the_same_recipe(path: Path, tmp_path: Path) -> None:
     assert load_recipe(copy) == recipe
 
 
+def test_dump_keeps_a_section_within_a_section(tmp_path: Path) -> None:
+    overrides = ["select.scorer=judge", "select.judge.path=x/y", "select.judge.engine=http"]
+    recipe = load_recipe(POCKET, overrides)
+    copy = tmp_path / "recipe.toml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+    ranked = load_recipe(POCKET, ["select.scorer=reward-model:x/y"])
+    assert ranked.select.min_adherence is None
+    copy.write_text(dump_recipe(ranked))
+    assert load_recipe(copy) == ranked
+
+
 def test_dump_survives_awkward_text(tmp_path: Path) -> None:
     odd = 'say "\\boxed{}"\n\tthen stop\r'
     recipe = load_recipe(POCKET)

@@ -88,6 +88,28 @@ def build_llama(
     return _save(model, tokenizer, folder)
 
 
+def build_reward_model(folder: Path, *, pad: bool = True, labels: int = 1) -> Path:
+    """Save a random Llama with a classifier's head; without ``pad`` it names no padding token."""
+    import torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    tokenizer = build_tokenizer()
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+        num_labels=labels,
+        **(_special(tokenizer) | ({} if pad else {"pad_token_id": None})),
+    )
+    return _save(LlamaForSequenceClassification(config), tokenizer, folder)
+
+
 def build_mistral(folder: Path) -> Path:
     """Save a random Mistral whose attention window is shorter than its texts."""
     import torch

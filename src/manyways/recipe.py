@@ -84,14 +84,30 @@ class GenerateConfig(Section):
 class SelectConfig(Section):
     """From attempts to solutions.
 
+    scorer: ``labeller`` (of ``[heuristics]``), ``reward-model:<path>`` or ``judge``.
+    min_adherence: least adherence of a solution. With a labeller or a judge the scale is a share.
+    With a reward model it is the share of the other attempts at the problem under the heuristic
+    that score lower, and there is no least one unless it is given.
+    judge: the model that judges, with its engine; the base model when left out.
+    judge_tokens: longest reply of the judge.
     near_duplicate: a solution is dropped when its word 3-gram Jaccard similarity with a kept one of
     the same problem is at least this.
     budget: examples of the ``budget-N`` arms; None takes all that the one-way arm has.
     """
 
-    min_adherence: Share = 0.5
+    scorer: Annotated[str, Field(pattern=r"^(labeller|judge|reward-model:.+)$")] = "labeller"
+    min_adherence: Share | None = 0.5
     near_duplicate: Share = 0.95
     budget: Positive | None = None
+    judge: ModelConfig | None = None
+    judge_tokens: Positive = 256
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_least_rank(cls, given: object) -> object:
+        if isinstance(given, dict) and str(given.get("scorer")).startswith("reward-model"):
+            return {"min_adherence": None, **given}
+        return given
 
 
 class MidtrainConfig(Section):

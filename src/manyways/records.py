@@ -132,7 +132,8 @@ class Solution:
     Example: ``Solution(problem_id="gsm8k/train/00042", heuristic="induction", sample=3,
     text="...", status="correct", adherence=0.97, kept=True, reason="best of 2 correct")``.
 
-    adherence:  in [0, 1], how well the text follows ``heuristic`` (1.0 for plain attempts).
+    adherence:  in [0, 1], how well the text follows ``heuristic`` (1.0 for plain attempts); None
+                where the recipe's scorer was not asked or could not tell.
     kept:       trained on by the arms of correct solutions.
     wrong_pool: trained on by the ``wrong-N`` arms alone; never together with ``kept``.
     """
@@ -142,7 +143,7 @@ class Solution:
     sample: int
     text: str
     status: Status
-    adherence: float
+    adherence: float | None
     kept: bool
     reason: str
     wrong_pool: bool = False

@@ -137,7 +137,8 @@ class YieldRow:
     dropped: dict[str, int]
     """Reason -> number of correct attempts dropped for it."""
     adherence: float | None = None
-    """Mean over all attempts: does the model follow the heuristic when asked to?"""
+    """Does the model follow the heuristic when asked to? Mean over the attempts that were scored
+    (by a labeller: all of them); None where a reward model gave ranks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from manyways.heuristics.labelling import LABELLERS, Labeller
 from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
 from manyways.problems.asking import instruction_for
-from manyways.recipe import Recipe
+from manyways.recipe import ModelConfig, Recipe
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import RunDir
 from manyways.stages.problem_sets import ProblemSets
@@ -105,10 +105,14 @@ class Context:
     def _pool_problems(self) -> dict[str, Problem]:
         return {p.id: p for p in self.problems(self.recipe.generate.problems, None)}
 
-    def engine(self, path: str) -> Engine:
-        """A fresh engine over the checkpoint at ``path``; the caller closes it."""
-        cls = resolve(self.recipe.model.engine, ENGINES, "engine")
-        return cast(Engine, cls(path, self.recipe.model))  # type: ignore[operator]
+    def engine(self, path: str, config: ModelConfig | None = None) -> Engine:
+        """A fresh engine over the checkpoint at ``path``; the caller closes it.
+
+        config: which engine and how; the recipe's base model when left out.
+        """
+        config = config or self.recipe.model
+        cls = resolve(config.engine, ENGINES, "engine")
+        return cast(Engine, cls(path, config))  # type: ignore[operator]
 
     @property
     def lines(self) -> list[Line]:

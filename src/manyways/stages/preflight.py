@@ -9,6 +9,7 @@ from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.rl import RL_BACKENDS
+from manyways.stages import adherence
 from manyways.stages.context import Context
 from manyways.tables import write_text
 from manyways.verifiers import VERIFIERS
@@ -27,7 +28,9 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     resolve(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.verify.verifier:
         resolve(recipe.verify.verifier, VERIFIERS, "verifier")
-    _ = (context.pack, context.labeller, context.base_hash)
+    if recipe.select.judge:
+        resolve(recipe.select.judge.engine, ENGINES, "engine")
+    _ = (context.pack, context.labeller, context.base_hash, adherence.identity(context))
     sets = {
         recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit),
         recipe.rl.problems: context.problems(recipe.rl.problems, recipe.rl.limit),

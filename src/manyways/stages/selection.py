@@ -13,9 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from manyways.fingerprint import fingerprint
+from manyways.heuristics.adherence import Opinion
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN
 from manyways.run_dir import Work
+from manyways.stages import adherence
 from manyways.stages.arm_data import TrainingRow, training_rows
 from manyways.stages.context import Context
 from manyways.stages.overlap import jaccard, shingles
@@ -39,7 +41,7 @@ class Pool:
     tokens: list[int]
     status: list[str]
     reason: list[str]
-    adherence: list[float]
+    adherence: list[Opinion]
 
     def name(self, row: int) -> str:
         """``induction#3``."""
@@ -63,7 +65,8 @@ def plan(ctx: Context) -> Work:
         "select",
         identity={
             "attempts": [[part.name, part.stat().st_size] for part in parts(folder)],
-            "select": recipe.select.model_dump(exclude={"budget"}),
+            "select": recipe.select.model_dump(include={"min_adherence", "near_duplicate"}),
+            **adherence.identity(ctx),
             "wanted": recipe.generate.model_dump(
                 include={"problems", "limit", "samples", "plain_samples"}
             ),
@@ -82,7 +85,7 @@ def run(ctx: Context) -> None:
         return
     with work:
         table = wanted_attempts(ctx)
-        write_table(ctx.run.path("2-solutions.parquet"), select(ctx, table))
+        write_table(ctx.run.path("2-solutions.parquet"), select(ctx, table, work.counts))
         rows = yield_rows(ctx)
         work.counts.update(
             attempts=table.num_rows,
@@ -118,9 +121,12 @@ def way_order(ctx: Context) -> tuple[str, ...]:
     return (*(h.id for h in ctx.pack), PLAIN)
 
 
-def select(ctx: Context, table: pa.Table) -> pa.Table:
-    """Decide about every attempt of ``table`` (as from ``wanted_attempts``), in its order."""
-    pool = _pool(ctx, table)
+def select(ctx: Context, table: pa.Table, counts: dict[str, float] | None = None) -> pa.Table:
+    """Decide about every attempt of ``table`` (as from ``wanted_attempts``), in its order.
+
+    counts: receives what the scorer of adherence reports about itself.
+    """
+    pool = _pool(ctx, table, counts)
     edges = np.flatnonzero(np.diff(pool.problem, prepend=-1, append=-1))
     size = len(pool.text)
     reason, main, wrong = [""] * size, np.zeros(size, bool), np.zeros(size, bool)
@@ -131,7 +137,8 @@ def select(ctx: Context, table: pa.Table) -> pa.Table:
     columns = {
         name: table[name] for name in ("problem_id", "heuristic", "sample", "text", "status")
     }
-    columns |= {"adherence": pa.array(pool.adherence), "kept": pa.array(main)}
+    scores = [opinion.value for opinion in pool.adherence]
+    columns |= {"adherence": pa.array(scores, pa.float64()), "kept": pa.array(main)}
     columns |= {"reason": pa.array(reason), "wrong_pool": pa.array(wrong)}
     return pa.table([columns[name] for name in SOLUTION_SCHEMA.names], schema=SOLUTION_SCHEMA)
 
@@ -143,7 +150,7 @@ def _decide(pool: Pool, rows: range, ctx: Context) -> Iterator[Decision]:
     for row in rows:
         drop = pool.reason[row]
         is_plain = pool.ways[pool.way[row]] == PLAIN
-        if drop and not (drop == "wrong" and not is_plain):
+        if drop and not (drop == "wrong" and not is_plain and not _unasked(pool, row)):
             yield Decision(row=row, reason=drop)
         elif is_plain:
             plain.append(row)
@@ -168,7 +175,7 @@ def _best_ways(
     kept: list[tuple[int, frozenset[int]]] = []
     for way in sorted(by_way):
         rows, chosen = by_way[way], False
-        for row in sorted(rows, key=lambda r: (-pool.adherence[r], pool.tokens[r], r)):
+        for row in sorted(rows, key=lambda r: (-_strength(pool, r), pool.tokens[r], r)):
             reason = _objection(pool, row, kept, ctx)
             if not reason and chosen:
                 reason = f"not the best of {len(rows)} {status}"
@@ -191,9 +198,11 @@ def _objection(pool: Pool, row: int, kept: list[tuple[int, frozenset[int]]], ctx
 
     Attempts of the same way are not compared: the way's own choice leaves them out anyway.
     """
-    settings = ctx.recipe.select
-    if pool.adherence[row] < settings.min_adherence:
-        return f"adherence {pool.adherence[row]:.2f} < {settings.min_adherence:.2f}"
+    settings, opinion = ctx.recipe.select, pool.adherence[row]
+    if opinion.value is None:
+        return f"not scored: {opinion.note}"
+    if settings.min_adherence is not None and opinion.value < settings.min_adherence:
+        return f"adherence {opinion.value:.2f} < {settings.min_adherence:.2f}"
     others = [(other, words) for other, words in kept if pool.way[other] != pool.way[row]]
     words = shingles(pool.text[row]) if others else frozenset()
     for other, theirs in others:
@@ -202,10 +211,17 @@ def _objection(pool: Pool, row: int, kept: list[tuple[int, frozenset[int]]], ctx
     return ""
 
 
-def _pool(ctx: Context, table: pa.Table) -> Pool:
+def _strength(pool: Pool, row: int) -> float:
+    value = pool.adherence[row].value
+    return -1.0 if value is None else value
+
+
+def _unasked(pool: Pool, row: int) -> bool:
+    return pool.adherence[row] == adherence.UNASKED
+
+
+def _pool(ctx: Context, table: pa.Table, counts: dict[str, float] | None) -> Pool:
     ways = way_order(ctx)
-    names = table["heuristic"].to_pylist()
-    texts = table["text"].to_pylist()
     statuses = table["status"].to_pylist()
     outcomes = zip(statuses, table["finish"].to_pylist(), table["reason"].to_pylist(), strict=True)
     ids = table["problem_id"].combine_chunks().dictionary_encode()
@@ -214,11 +230,11 @@ def _pool(ctx: Context, table: pa.Table) -> Pool:
         way=_ranks(table["heuristic"], {name: i for i, name in enumerate(ways)}),
         ways=ways,
         sample=table["sample"].to_pylist(),
-        text=texts,
+        text=table["text"].to_pylist(),
         tokens=table["tokens"].to_pylist(),
         status=statuses,
         reason=[_unfit(*outcome) for outcome in outcomes],
-        adherence=_adherences(ctx, names, texts),
+        adherence=adherence.of_attempts(ctx, table, counts),
     )
 
 
@@ -233,17 +249,6 @@ def _unfit(status: str, finish: str, why: str) -> str:
         return "sampling error"
     named = {"correct": "", "wrong": "wrong", "no_answer": "no answer"}
     return named.get(status, f"undecided: {why or 'unknown'}")
-
-
-def _adherences(ctx: Context, names: list[str], texts: list[str]) -> list[float]:
-    """Adherence of every attempt, asked once for each different (heuristic, text)."""
-    heuristics = {h.id: h for h in ctx.pack}
-    known: dict[tuple[str, str], float] = {}
-    for name, text in zip(names, texts, strict=True):
-        if (name, text) not in known:
-            plain = name == PLAIN
-            known[name, text] = 1.0 if plain else ctx.labeller.adherence(text, heuristics[name])
-    return [known[pair] for pair in zip(names, texts, strict=True)]
 
 
 def _ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from manyways.records import PLAIN
 from manyways.results import YieldRow
+from manyways.stages.adherence import is_rank
 from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts_table
 
@@ -33,10 +35,11 @@ def yield_rows(ctx: Context) -> list[YieldRow]:
     attempts = read_attempts_table(ctx.run.path("1-attempts"), [*KEY, "status", "finish", "tokens"])
     table = attempts.join(solutions, keys=KEY, join_type="inner")
     names = {heuristic.id: heuristic.name for heuristic in ctx.pack} | {PLAIN: "plain prompt"}
-    return [
+    rows = [
         _row(way, name, table.filter(pc.equal(table["heuristic"], way)))
         for way, name in names.items()
     ]
+    return [replace(row, adherence=None) for row in rows] if is_rank(ctx) else rows
 
 
 def yield_table(rows: Sequence[YieldRow]) -> Table:

@@ -123,7 +123,10 @@ def _yield_table(source: Source, rows: list[YieldRow]) -> Table:
         caption="Yield per heuristic",
         head=(*head, "no answer", "undecided", "truncated", "tokens each"),
         rows=tuple(cells),
-        note="Follow it: mean adherence of all attempts to the heuristic they were asked for.",
+        note="Follow it: mean adherence of all attempts to the heuristic they were asked for."
+        if source.recipe.select.scorer == "labeller"
+        else "Follow it: mean adherence to the heuristic asked for, of the attempts that could "
+        "become solutions, by the judge; a reward model gives ranks, whose mean says nothing.",
     )
 
 

@@ -1,0 +1,204 @@
+"""Adherence of attempts for selection, by the scorer that the recipe names.
+
+A labeller is cheap and scores every attempt. A reward model or a judge is asked only about attempts
+that could become solutions, each different (heuristic, question, text) once, and what it says is
+kept in ``RUN/adherence/<scorer>-<hash>/``: selecting again, or going on after a kill, asks about
+nothing twice.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manyways.checkpoints import model_path
+from manyways.fingerprint import content_hash, fingerprint
+from manyways.heuristics.adherence import Case, Opinion, Scorer, ranks_of
+from manyways.heuristics.judging import judge_prompt
+from manyways.progress import Meter, say
+from manyways.records import PLAIN, Heuristic
+from manyways.stages import adherence_judge
+from manyways.stages.attempt_files import remove_leftovers
+from manyways.stages.context import Context
+from manyways.stages.identity import model_hash
+from manyways.tables import parts, write_table
+
+UNASKED = Opinion(value=None, note="not asked")
+FOLLOWS = Opinion(value=1.0)
+PART = 256
+"""Cases asked about between two writes: what a kill can lose at most."""
+SCHEMA = pa.schema(
+    [("key", pa.string()), ("value", pa.float64()), ("note", pa.string()), ("detail", pa.string())]
+)
+
+
+def identity(ctx: Context) -> dict[str, object]:
+    """What adherence depends on beside the labeller; empty where the labeller gives it.
+
+    Raises ModelError when the model of the scorer does not exist.
+    """
+    return {} if _kind(ctx) == "labeller" else {"scorer": _source(ctx), "wrong": _wants_wrong(ctx)}
+
+
+def of_attempts(
+    ctx: Context, table: pa.Table, counts: dict[str, float] | None = None
+) -> list[Opinion]:
+    """An opinion for every attempt of ``table`` (columns as for selection), in its order.
+
+    Plain attempts follow no heuristic and have 1. Values of a scorer that ranks are ranks in [0, 1]
+    among the attempts at one problem under one heuristic.
+
+    counts: receives what the scorer reports about itself.
+
+    Raises VerifierUnwell when a judge cannot be understood.
+    """
+    cases = _cases(ctx, table)
+    keys = {row: _key(case) for row, case in cases.items()}
+    unique = {keys[row]: case for row, case in cases.items()}
+    if _kind(ctx) == "labeller":
+        score = ctx.labeller.adherence
+        known = {key: Opinion(value=score(c.text, c.heuristic)) for key, c in unique.items()}
+    else:
+        known = _asked(ctx, unique)
+    if _kind(ctx) == "judge":
+        sentence, found = adherence_judge.summary([known[key] for key in unique])
+        say(sentence)
+        (counts if counts is not None else {}).update(found)
+    opinions = {row: known[key] for row, key in keys.items()}
+    if is_rank(ctx):
+        opinions = _ranked(table, opinions)
+    ways = table["heuristic"].to_pylist()
+    return [FOLLOWS if w == PLAIN else opinions.get(row, UNASKED) for row, w in enumerate(ways)]
+
+
+def is_rank(ctx: Context) -> bool:
+    """Whether adherence is a rank, so that its mean says nothing."""
+    return _kind(ctx) == "reward-model"
+
+
+def _kind(ctx: Context) -> str:
+    return ctx.recipe.select.scorer.partition(":")[0]
+
+
+def _wants_wrong(ctx: Context) -> bool:
+    """Wrong attempts are worth asking about only where an arm trains on them."""
+    return any(arm.kind == "wrong" for arm in ctx.recipe.parsed_arms)
+
+
+def _cases(ctx: Context, table: pa.Table) -> dict[int, Case]:
+    """Row -> what to ask the scorer."""
+    heuristics = {heuristic.id: heuristic for heuristic in ctx.pack}
+    generate = ctx.recipe.generate
+    questions = {p.id: p.question for p in ctx.problems(generate.problems, generate.limit)}
+    every = _kind(ctx) == "labeller"
+    fit = {"correct", "wrong"} if _wants_wrong(ctx) else {"correct"}
+    columns = ("problem_id", "heuristic", "text", "status", "finish")
+    rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+    return {
+        row: Case(question=questions[problem], text=text, heuristic=heuristics[way])
+        for row, (problem, way, text, status, finish) in enumerate(rows)
+        if way != PLAIN and (every or (status in fit and finish == "stop"))
+    }
+
+
+def _key(case: Case) -> str:
+    way = case.heuristic
+    return content_hash([way.id, way.name, way.instruction, *way.signs, case.question, case.text])
+
+
+def _ranked(table: pa.Table, opinions: Mapping[int, Opinion]) -> dict[int, Opinion]:
+    problems, ways = table["problem_id"].to_pylist(), table["heuristic"].to_pylist()
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, opinion in opinions.items():
+        if opinion.value is not None:
+            groups[problems[row], ways[row]].append(row)
+    ranked = dict(opinions)
+    for rows in groups.values():
+        ranks = ranks_of([opinions[row].value or 0.0 for row in rows])
+        for row, rank in zip(rows, ranks, strict=True):
+            ranked[row] = Opinion(value=rank)
+    return ranked
+
+
+def _source(ctx: Context) -> dict[str, object]:
+    """What each single opinion of a reward model or judge depends on, the case aside."""
+    select, model = ctx.recipe.select, ctx.recipe.model
+    kind, _, path = select.scorer.partition(":")
+    if kind == "reward-model":
+        return {"kind": kind, "model": model_hash(ctx, model_path(path)), "dtype": model.dtype}
+    model = select.judge or model
+    return {
+        "kind": kind,
+        "model": model_hash(ctx, model_path(model.path) if select.judge else ctx.base_path),
+        "engine": model.engine,
+        "dtype": model.dtype,
+        "tokens": select.judge_tokens,
+        "rubric": fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)]),
+    }
+
+
+_ANY = Case(
+    question="", text="",
+    heuristic=Heuristic(
+        id="", name="", family="", question="", instruction="", exemplars=(),
+    ),
+)  # fmt: skip
+
+
+def _open(ctx: Context) -> Scorer:
+    select, model = ctx.recipe.select, ctx.recipe.model
+    kind, _, path = select.scorer.partition(":")
+    if kind == "judge":
+        engine = ctx.engine(model_path((select.judge or model).path), select.judge)
+        return adherence_judge.JudgeScorer(engine, max_tokens=select.judge_tokens)
+    from manyways.heuristics.reward_model import RewardModel
+
+    return RewardModel(
+        model_path(path), dtype=model.dtype, device=model.device, batch_tokens=model.batch_tokens
+    )
+
+
+def _asked(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
+    """What the scorer says about each case: remembered, or asked now and written down."""
+    kind, source = _kind(ctx), _source(ctx)
+    folder = ctx.run.path("adherence", f"{kind}-{fingerprint(source)}")
+    remove_leftovers(folder)
+    known = {key: opinion for key, opinion in _remembered(folder).items() if key in cases}
+    missing = [key for key in cases if key not in known]
+    if missing:
+        scorer = _open(ctx)
+        try:
+            with Meter(f"adherence by {kind}", total=len(missing), unit="attempts") as meter:
+                for start in range(0, len(missing), PART):
+                    part = missing[start : start + PART]
+                    said = scorer.opinions([cases[key] for key in part])
+                    found = dict(zip(part, said, strict=True))
+                    _remember(folder, found)
+                    known |= found
+                    _check(ctx, known, final=False)
+                    meter.advance(len(part))
+        finally:
+            scorer.close()
+    _check(ctx, known, final=True)
+    return known
+
+
+def _check(ctx: Context, known: Mapping[str, Opinion], *, final: bool) -> None:
+    if _kind(ctx) == "judge":
+        name = (ctx.recipe.select.judge or ctx.recipe.model).path
+        limit = ctx.recipe.verify.max_undecided
+        adherence_judge.check(list(known.values()), name=name, limit=limit, final=final)
+
+
+def _remembered(folder: Path) -> dict[str, Opinion]:
+    rows = [row for part in parts(folder) for row in pq.read_table(part).to_pylist()]
+    return {row.pop("key"): Opinion(**row) for row in rows}
+
+
+def _remember(folder: Path, opinions: Mapping[str, Opinion]) -> None:
+    rows = [{"key": key, **asdict(opinion)} for key, opinion in opinions.items()]
+    path = folder / f"part-{len(parts(folder)):05d}.parquet"
+    write_table(path, pa.Table.from_pylist(rows, schema=SCHEMA))
