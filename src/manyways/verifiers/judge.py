@@ -16,7 +16,8 @@ from manyways.errors import UserError, VerifierUnwell
 from manyways.records import Problem, Verdict
 from manyways.verifiers import VERIFIERS, choice, exact, math
 from manyways.verifiers.final_answer import Form, Policy, extract, reference
-from manyways.verifiers.pool import Job, WorkerPool
+from manyways.verifiers.pool import WorkerPool
+from manyways.verifiers.worker_process import Job
 
 MAX_TEXT = 1_000_000
 """Characters; a longer text is not judged at all (undecided)."""
@@ -99,7 +100,7 @@ class Judge:
             judged.append((early, time.perf_counter() - start))
         if waiting:
             jobs = [self._job(*pairs[places[0]], policy) for places in waiting.values()]
-            replies = self._running().run(jobs, timeout=self._limit(pairs))
+            replies = self._running().run(jobs)
             broken = next((reply["broken"] for reply in replies if "broken" in reply), None)
             if broken is not None:
                 raise UserError(broken)
@@ -146,12 +147,17 @@ class Judge:
             "timeout": self.timeout,
             "allow_unsafe_code": self.allow_unsafe_code,
         }
-        return {"verifier": problem.verifier, "problem": fields, "text": text, "options": options}
+        return {
+            "verifier": problem.verifier,
+            "problem": fields,
+            "text": text,
+            "options": options,
+            "limit": self._limit(problem),
+        }
 
-    def _limit(self, pairs: Sequence[tuple[Problem, str]]) -> float:
+    def _limit(self, problem: Problem) -> float:
         """Programs bring their own limit; the worker gets time to set up and end its sandbox."""
-        code = any(problem.verifier == "python_tests" for problem, _ in pairs)
-        if not code:
+        if _TARGETS.get(problem.verifier, problem.verifier) != "python_tests":
             return self.timeout
         from manyways.verifiers.python_tests import WALL_SHARE
         from manyways.verifiers.sandbox import OVERHEAD, require

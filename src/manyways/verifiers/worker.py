@@ -2,7 +2,7 @@
 
 It never imports torch, runs one thread, and expects to be killed at any time. Each job is
 answered by ``{"started": true}`` once everything it needs is imported (the caller's clock starts
-there) and then by one verdict.
+there) and then by one verdict; ``{"load": verifier}`` imports ahead and is not answered.
 """
 
 import contextlib
@@ -33,7 +33,12 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     verifiers: dict[str, Verify] = {}
     for line in sys.stdin.buffer:
-        serve(json.loads(line), verifiers, replies)
+        job = json.loads(line)
+        if "load" in job:
+            with contextlib.suppress(Exception):  # told when an answer needs it
+                verifiers[job["load"]] = _load(job["load"])
+        else:
+            serve(job, verifiers, replies)
 
 
 def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryIO) -> None:
@@ -43,14 +48,14 @@ def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryI
     """
     name = job["verifier"]
     try:
-        verify = verifiers.setdefault(name, verifiers.get(name) or _load(name))
+        verify = verifiers.get(name) or verifiers.setdefault(name, _load(name))
     except Exception as error:  # noqa: BLE001 - a user's module may fail in any way; told as is
         return _send(replies, {"broken": str(error) or type(error).__name__})
     try:
         problem = read_problem(job["problem"])
         options = _accepted(verify, job["options"])
         _send(replies, {"started": True})
-        _limit_cpu(job["options"].get("timeout"))
+        _limit_cpu(job["limit"])
         verdict = verify(problem, job["text"], **options)
         if not isinstance(verdict, Verdict):
             raise TypeError(f"verifier '{name}' returned {type(verdict).__name__}, not a Verdict")
@@ -91,13 +96,12 @@ def _accepted(verify: Verify, options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key in parameters}
 
 
-def _limit_cpu(timeout: float | None) -> None:
+def _limit_cpu(seconds: float) -> None:
     """So that a worker whose parent was killed cannot burn a core for ever."""
-    if timeout:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = int(used.ru_utime + used.ru_stime + timeout * 2 + 5)
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    total = int(used.ru_utime + used.ru_stime + seconds + 5)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (total, resource.RLIM_INFINITY))
 
 
 def _describe(error: Exception) -> str:

@@ -1,0 +1,230 @@
+"""One worker process seen from the caller: started late, killed when its answer's time is up.
+
+It is a fresh interpreter (never a fork), so it neither imports torch nor inherits the caller's
+threads or accelerator state. It is talked to over two pipes. What it runs is ``worker``.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+Job = Mapping[str, Any]
+Reply = dict[str, Any]
+
+START_LIMIT = 120.0
+"""Seconds that imports may take on a busy machine; not charged to the answer."""
+STARVED = 0.1
+"""An attempt that got less than this share of its limit in processor time had no fair chance."""
+KILL_SECONDS = 0.5
+"""What ending a worker may add to an answer's limit; a hundredth of that is usual."""
+MEMORY_LIMIT = 2 * 1024**3
+"""Bytes of address space of one worker."""
+_MAX_REPLY = 1_000_000
+# The worker must run the caller's copy of this package, even if another one is installed. The rest
+# of the caller's import path goes last and its working folder is not implied, so that a file named
+# like a standard module (math.py in the folder one happens to stand in) cannot break a worker.
+_BOOT = (
+    "import sys; ours, *paths = sys.argv[1:]; sys.path.insert(0, ours); import manyways; "
+    "del sys.path[0]; sys.path += [p for p in paths if p not in sys.path]; "
+    "from manyways.verifiers.worker import main; main()"
+)
+_OURS = str(Path(__file__).parents[2])
+
+
+class Worker:
+    """One worker process; ``ask`` starts it when there is none."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+        self._closed = False
+        self._lock = threading.RLock()  # against a close() from another thread
+
+    def ask(self, job: Job) -> Reply:
+        """The worker's reply, or an undecided one when it was stuck or died.
+
+        job: ``limit`` is the wall clock in seconds that the verifier may take; imports are apart.
+
+        The reply's ``seconds`` are what the answer took, ending its worker included; ``starved``
+        says that the machine, not the answer, may be why there is no verdict.
+        """
+        start = time.monotonic()
+        try:
+            self._start()
+            self._write(job, deadline=start + START_LIMIT)
+            reply = self._line(start + START_LIMIT)
+            if reply is not None and reply.get("started"):
+                start = time.monotonic()
+                reply = self._judged(job["limit"])
+        except (OSError, EOFError, ValueError):
+            reply = {"status": "undecided", "reason": self._cause_of_death(), "ended": True}
+        if reply is None:
+            reply = {"status": "undecided", "reason": "timeout", "ended": True}
+        if reply.get("ended") or reply.get("reason") == "memory":
+            self.kill()
+            reply["seconds"] = time.monotonic() - start
+            self._prepare(job["verifier"])
+            return reply
+        return reply | {"seconds": time.monotonic() - start}
+
+    def kill(self) -> None:
+        """End the process and everything it started."""
+        with self._lock:
+            process, self._process, self._buffer = self._process, None, b""
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        process.wait()
+
+    def close(self) -> None:
+        """Kill the process and start none again."""
+        with self._lock:
+            self._closed = True
+            self.kill()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._closed:
+                raise EOFError
+            if self._process is None or self._process.poll() is not None:
+                self.kill()
+                self._process = _new_process()
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        process = self._process
+        if process is None:
+            raise EOFError  # closed by another thread
+        return process
+
+    def _prepare(self, verifier: str) -> None:
+        """Start the next process, so that its imports run while the caller does other things."""
+        with contextlib.suppress(OSError, EOFError, ValueError):
+            self._start()
+            self._write({"load": verifier}, deadline=time.monotonic() + 1)
+
+    def _judged(self, limit: float) -> Reply | None:
+        """The verdict, or that time is up and whether the worker had a fair chance."""
+        pid = self._running().pid
+        used = _cpu_seconds(pid)
+        reply = self._line(time.monotonic() + limit)
+        if reply is not None:
+            return reply
+        starved = is_starved(_cpu_seconds(pid) - used, limit=limit, state=_state(pid))
+        return {"status": "undecided", "reason": "timeout", "ended": True, "starved": starved}
+
+    def _write(self, job: Job, *, deadline: float) -> None:
+        """Send a job; a process that does not read it until the deadline is as good as dead."""
+        stdin = self._running().stdin
+        assert stdin is not None
+        descriptor = stdin.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        view = memoryview(json.dumps(job).encode() + b"\n")
+        while view:
+            if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+                raise BrokenPipeError
+            view = view[os.write(descriptor, view) :]
+
+    def _line(self, deadline: float) -> Reply | None:
+        """The next line of the worker, None at the deadline; EOFError when it has died."""
+        process = self._running()
+        assert process.stdout is not None
+        poll = select.poll()
+        poll.register(process.stdout.fileno(), select.POLLIN)
+        while b"\n" not in self._buffer:
+            left = deadline - time.monotonic()
+            if left <= 0 or not poll.poll(left * 1000):
+                return None
+            chunk = os.read(process.stdout.fileno(), 65536)
+            if not chunk or len(self._buffer) > _MAX_REPLY:
+                raise EOFError
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        reply: Reply = json.loads(line)
+        return reply
+
+    def _cause_of_death(self) -> str:
+        process = self._process
+        if process is None:
+            return "error: the judge was closed"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+        code = process.returncode
+        if code is None:
+            return "error: worker stopped answering"
+        if code < 0:
+            return f"error: worker ended by {signal.Signals(-code).name}"
+        return f"error: worker ended with exit code {code}"
+
+
+def _new_process() -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", _BOOT, _OURS, *_import_path()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        start_new_session=True,
+        bufsize=0,
+    )
+    assert process.stdin is not None
+    os.set_blocking(process.stdin.fileno(), False)
+    return process
+
+
+def is_starved(cpu_seconds: float, *, limit: float, state: str) -> bool:
+    """Did the machine deny a worker the processor? A worker that sleeps did not ask for it.
+
+    state: psutil's word for what the process was doing when its limit was over.
+    """
+    wanted = state in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP, psutil.STATUS_WAKING)
+    return wanted and cpu_seconds < STARVED * limit
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def _state(pid: int) -> str:
+    try:
+        return str(psutil.Process(pid).status())
+    except psutil.Error:
+        return ""
+
+
+def _environment() -> dict[str, str]:
+    """What a worker sees: no accelerator, one thread, the caller's import path."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+    environment = {key: os.environ[key] for key in kept if key in os.environ}
+    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return environment | {
+        **dict.fromkeys(threads, "1"),
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONHASHSEED": "0",
+        "PYTHONWARNINGS": "ignore",
+        "MANYWAYS_WORKER_MEMORY": str(MEMORY_LIMIT),
+    }
+
+
+def _import_path() -> list[str]:
+    return [path or str(Path.cwd()) for path in sys.path]

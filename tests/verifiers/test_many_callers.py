@@ -1,0 +1,135 @@
+"""One judge called from many threads, and judges of their own in the processes of a Ray cluster."""
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from manyways.records import Problem
+from manyways.rl.reward import StepReward
+from manyways.verifiers.judge import Judge
+
+TOWER = r"\boxed{9^{9^{9^{9^9}}}}"
+CASES = (  # only workers decide these
+    ("x+{0}", r"\boxed{{{0}+x}}", "correct"),
+    ("{0}x^2", r"\boxed{{x^2\cdot{0}}}", "correct"),
+    (r"\frac{{x}}{{{0}+1}}", r"\boxed{{\frac{{x}}{{1+{0}}}}}", "correct"),
+)
+
+
+def cases(number):
+    """Pairs that nobody else asks for, and their statuses."""
+    pairs = [
+        (Problem(id=f"a/b/{i}", question="", answer=gold.format(number)), text.format(number))
+        for i, (gold, text, _) in enumerate(CASES)
+    ]
+    return pairs, [status for *_, status in CASES]
+
+
+def children():
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def alive(pids, *, seconds):
+    """Those of ``pids`` that still run after at most ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while pids and time.monotonic() < deadline:
+        pids = {pid for pid in pids if runs(pid)}
+        time.sleep(0.1)
+    return pids
+
+
+def runs(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_threads_share_a_judge_while_one_of_them_brings_a_hostile_answer():
+    before = children()
+    hostile = Problem(id="a/b/9", question="", answer="5"), TOWER
+    with Judge(workers=2, timeout=1) as judge, ThreadPoolExecutor(6) as threads:
+        stuck = threads.submit(judge.verdicts, [hostile])
+        asked = [(number, threads.submit(judge.verdicts, cases(number)[0])) for number in range(12)]
+        for number, found in asked:
+            assert [verdict.status for verdict in found.result()] == cases(number)[1]
+        assert stuck.result()[0].reason == "timeout"
+        assert len(children() - before) == 2
+    assert children() == before
+
+
+def test_a_trl_reward_function_judges_from_any_thread():
+    problems = [Problem(id=f"a/b/{i}", question="", answer=f"x+{i}") for i in range(4)]
+    texts = [rf"\boxed{{{i}+x}}" for i in range(3)] + ["none"]
+    with Judge(workers=1, timeout=20) as judge, ThreadPoolExecutor(2) as threads:
+        rewards = [
+            threads.submit(
+                StepReward(judge=judge.verdicts, group_size=2).trl_function(problems),
+                completions=[[{"role": "assistant", "content": text}] for text in texts],
+                problem=[0, 1, 2, 3],
+            )
+            for _ in range(3)
+        ]
+        assert [future.result() for future in rewards] == [[1.0, 1.0, 1.0, 0.0]] * 3
+
+
+@pytest.fixture
+def ray():
+    ray = pytest.importorskip("ray", reason="pip install 'manyways[ray]'")
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=80 * 1024 * 1024,
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:::ray")
+def test_actors_and_tasks_of_ray_judge_with_workers_of_their_own(ray):
+    class Judging:
+        def __init__(self, judge):
+            self.judge = judge
+
+        def statuses(self, pairs):
+            return [verdict.status for verdict in self.judge.verdicts(pairs)]
+
+        def children(self):
+            return [child.pid for child in psutil.Process().children(recursive=True)]
+
+        def close(self):
+            self.judge.close()
+
+    def statuses_of_a_task(judge, pairs):
+        with judge:
+            found = [verdict.status for verdict in judge.verdicts(pairs)]
+        return found, [child.pid for child in psutil.Process().children(recursive=True)]
+
+    judge = Judge(workers=1, timeout=1.5)
+    hostile = Problem(id="a/b/9", question="", answer="5"), TOWER
+    actors = [ray.remote(num_cpus=1)(Judging).remote(judge) for _ in range(2)]
+    asked = [
+        actor.statuses.remote([hostile, *cases(number)[0]])
+        for number, actor in zip(range(4), itertools.cycle(actors), strict=False)
+    ]
+    for number, found in enumerate(ray.get(asked)):
+        assert found == ["undecided", *cases(number)[1]]
+    workers = [set(ray.get(actor.children.remote())) for actor in actors]
+    assert [len(pids) for pids in workers] == [1, 1]
+    ray.get(actors[0].close.remote())
+    assert alive(workers[0], seconds=5) == set()
+    for actor in actors:
+        ray.kill(actor)  # SIGKILL: the second actor never closes its judge
+    assert alive(workers[1], seconds=20) == set()
+
+    task = ray.remote(num_cpus=1)(statuses_of_a_task)
+    for number, (found, left) in enumerate(
+        ray.get([task.remote(judge, cases(number)[0]) for number in range(4)])
+    ):
+        assert (found, left) == (cases(number)[1], [])
+    assert judge._pool is None

@@ -1,0 +1,199 @@
+"""Time limits: kept on a loaded machine, and not blamed on an answer that was never computed."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+import manyways
+from manyways.records import Problem
+from manyways.verifiers import worker_process
+from manyways.verifiers.judge import Judge
+from manyways.verifiers.pool import WorkerPool
+from manyways.verifiers.worker_process import KILL_SECONDS, Worker, is_starved
+
+RIGHT = {"status": "correct", "seconds": 0.1}
+LATE = {"status": "undecided", "reason": "timeout", "seconds": 1.0, "starved": False}
+STARVED = {**LATE, "starved": True}
+BURN = "while True: pass"
+
+
+class FakeWorker:
+    """Answers each job from its own list of replies and notes the order in which it was asked."""
+
+    def __init__(self, asked):
+        self.asked = asked
+        self.closed = False
+
+    def ask(self, job):
+        self.asked.append(job["name"])
+        return dict(job["replies"].pop(0))
+
+    def close(self):
+        self.closed = True
+
+
+def replies_of(*lists):
+    asked = []
+    pool = WorkerPool(1, new_worker=lambda: FakeWorker(asked))
+    found = pool.run(
+        [{"name": name, "replies": list(r)} for name, r in zip("abc", lists, strict=False)]
+    )
+    pool.close()
+    return found, asked
+
+
+def test_a_starved_answer_is_judged_once_more_after_all_others():
+    found, asked = replies_of([STARVED, RIGHT], [RIGHT], [LATE])
+    assert [reply["status"] for reply in found] == ["correct", "correct", "undecided"]
+    assert found[0]["seconds"] == 1.0 and found[2]["reason"] == "timeout"
+    assert asked == ["a", "b", "c", "a"]
+
+
+def test_an_answer_that_is_starved_twice_is_undecided_and_says_so():
+    found, asked = replies_of([STARVED, STARVED], [STARVED, LATE])
+    assert [reply["reason"] for reply in found] == [
+        "timeout: the machine was too busy, twice",
+        "timeout",
+    ]
+    assert asked == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("cpu_seconds", "state", "starved"),
+    [
+        (0.0, psutil.STATUS_RUNNING, True),
+        (0.4, psutil.STATUS_RUNNING, True),
+        (0.4, psutil.STATUS_DISK_SLEEP, True),
+        (0.6, psutil.STATUS_RUNNING, False),
+        (4.9, psutil.STATUS_RUNNING, False),
+        (0.0, psutil.STATUS_SLEEPING, False),
+        (0.0, "", False),
+    ],
+)
+def test_starved_is_who_wanted_the_processor_and_got_less_than_a_tenth(cpu_seconds, state, starved):
+    assert is_starved(cpu_seconds, limit=5.0, state=state) is starved
+
+
+@pytest.fixture
+def verifiers(tmp_path, monkeypatch):
+    """A module of verifiers; ``timid`` computes for a moment, but the first time it only gets
+    what a process that spins on the same processor leaves over."""
+    burner = f"import os; os.sched_setaffinity(0, {{0}})\n{BURN}"
+    (tmp_path / "slow_verifiers.py").write_text(
+        "import os, subprocess, sys, time\n"
+        "from manyways.records import Verdict\n"
+        f"def spinning(problem, text):\n    {BURN}\n"
+        "def sleeping(problem, text): time.sleep(1000)\n"
+        "def timid(problem, text):\n"
+        "    if not os.path.exists(problem.question):\n"
+        "        open(problem.question, 'w').close()\n"
+        "        os.sched_setaffinity(0, {0})\n"
+        f"        subprocess.Popen([sys.executable, '-c', {burner!r}])\n"
+        "        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n"
+        "    end = time.thread_time() + 0.2\n"
+        "    while time.thread_time() < end: pass\n"
+        "    return Verdict(status='correct', rule='computed')\n"
+    )
+    (tmp_path / "stuck_verifiers.py").write_text("import time\ntime.sleep(1000)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def asked(name, question=""):
+    return Problem(id="a/b/0", question=question, answer="", verifier=name), "12"
+
+
+def test_a_starved_worker_is_killed_at_its_limit_and_the_answer_still_judged(verifiers, tmp_path):
+    with Judge(workers=1, timeout=0.8) as judge:
+        (verdict, seconds), *_ = judge.timed(
+            [asked("slow_verifiers:timid", str(tmp_path / "seen"))]
+        )
+    assert verdict.status == "correct"
+    assert 0.8 <= seconds < 0.8 + KILL_SECONDS
+
+
+def test_a_loaded_machine_gives_no_answer_more_than_its_limit(verifiers):
+    burners = [
+        subprocess.Popen([sys.executable, "-c", BURN]) for _ in range(2 * (os.cpu_count() or 1))
+    ]
+    try:
+        with Judge(workers=1, timeout=0.5) as judge:
+            found = judge.timed(
+                [asked("slow_verifiers:spinning"), asked("slow_verifiers:sleeping")]
+            )
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    assert {verdict.status for verdict, _ in found} == {"undecided"}
+    assert all(0.5 <= seconds < 0.5 + KILL_SECONDS for _, seconds in found), found
+
+
+def test_a_worker_that_never_reads_its_job_is_given_up(verifiers, monkeypatch):
+    monkeypatch.setattr(worker_process, "START_LIMIT", 0.5)
+    problem, _ = asked("stuck_verifiers:verify")
+    with Judge(workers=1, timeout=1) as judge:
+        found = judge.verdicts([(problem, "x" * 300_000)] * 2)
+    assert {verdict.status for verdict in found} == {"undecided"}
+
+
+def test_a_worker_runs_the_callers_copy_of_this_package(tmp_path):
+    """Also where another copy is installed."""
+    copy = shutil.copytree(Path(manyways.__file__).parent, tmp_path / "manyways")
+    (tmp_path / "telling.py").write_text(
+        "import manyways\n"
+        "from manyways.records import Verdict\n"
+        "def verify(problem, text): return Verdict(status='correct', rule=manyways.__file__)\n"
+    )
+    script = (
+        "from manyways.records import Problem\n"
+        "from manyways.verifiers.judge import Judge\n"
+        "problem = Problem(id='a/b/0', question='', answer='', verifier='telling:verify')\n"
+        "with Judge(workers=1) as judge: print(judge.verdicts([(problem, '')])[0].rule)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
+    )
+    assert Path(told.stdout.strip()) == copy / "__init__.py"
+
+
+def test_a_closed_worker_starts_no_process_again():
+    worker = Worker()
+    worker.close()
+    job = {"verifier": "math", "problem": {}, "text": "", "options": {}, "limit": 1.0}
+    reply = worker.ask(job)
+    assert (reply["status"], reply["reason"]) == ("undecided", "error: the judge was closed")
+    assert worker._process is None
+
+
+def test_closing_while_others_wait_leaves_no_process(verifiers):
+    before = {child.pid for child in psutil.Process().children()}
+    judge = Judge(workers=2, timeout=30)
+    failures = []
+
+    def ask():
+        try:
+            judge.verdicts([asked("slow_verifiers:spinning")])
+        except Exception as error:  # noqa: BLE001 - any of them is looked at below
+            failures.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    threading.Event().wait(0.5)
+    judge.close()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in threads)
+    assert {child.pid for child in psutil.Process().children()} == before
+    assert failures == []
