@@ -7,7 +7,7 @@ import pytest
 import typer.main
 
 from manyways import cli
-from manyways.cli_parts import heuristics, pocket, problems
+from manyways.cli_parts import export, heuristics, pocket, problems
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -37,7 +37,7 @@ def test_make_targets_exist() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_named_verbs_exist(page: Path) -> None:
     verbs = set(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-    parts = {"pocket": pocket, "heuristics": heuristics, "problems": problems}
+    parts = {"pocket": pocket, "heuristics": heuristics, "problems": problems, "export": export}
     for words in re.findall(r"\bmanyways ([a-z]+(?:\|[a-z]+)*)(?: ([a-z]+))?", _code(page)):
         for verb in words[0].split("|"):
             assert verb in verbs, f"{page.name}: manyways {verb}"

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from manyways.cli_alone import alone
-from manyways.cli_parts import DataOption, heuristics, pocket, problems
+from manyways.cli_parts import DataOption, RunArgument, export, heuristics, pocket, problems
 from manyways.errors import ManywaysError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(alone)
 app.add_typer(pocket, name="pocket")
 app.add_typer(heuristics, name="heuristics")
 app.add_typer(problems, name="problems")
+app.add_typer(export, name="export")
 
 
 class Policy(enum.StrEnum):
@@ -32,7 +33,6 @@ class Policy(enum.StrEnum):
     lenient = "lenient"
 
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 ArmOption = Annotated[str | None, typer.Option(help="Only this arm.")]
 SeedOption = Annotated[int | None, typer.Option(help="Only this seed.")]
 

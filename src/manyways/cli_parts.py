@@ -1,5 +1,6 @@
 """Verbs on the parts of a run: problem sets, heuristic packs, the embedded world."""
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,23 @@ import typer
 problems = typer.Typer(no_args_is_help=True, help="Problem sets.")
 heuristics = typer.Typer(no_args_is_help=True, help="Heuristic packs.")
 pocket = typer.Typer(no_args_is_help=True, help="The embedded model and its world.")
+export = typer.Typer(no_args_is_help=True, help="A run's data, checkpoints and scores, elsewhere.")
 
 DataOption = Annotated[
     Path | None,
     typer.Option(envvar="MANYWAYS_DATA", help="Folder of normalised problem sets, not the Hub."),
 ]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+PushOption = Annotated[
+    str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hub, private.")
+]
+
+
+class Form(enum.StrEnum):
+    """Columns of a conversation, as TRL's trainers read them."""
+
+    prompt_completion = "prompt-completion"
+    messages = "messages"
 
 
 @problems.command("check")
@@ -113,3 +126,22 @@ def pocket_check() -> None:
     from manyways.commands.pocket import check_base
 
     check_base()
+
+
+@export.command("dataset")
+def export_dataset(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+    run: RunArgument,
+    arm: Annotated[str | None, typer.Option(help="Its training rows; default all kept.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the arm; default the first.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Default exports/<run>-<arm>.")] = None,
+    form: Annotated[Form, typer.Option("--format")] = Form.prompt_completion,
+    push: PushOption = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Kept solutions as a dataset with a card; load_dataset reads the folder."""
+    from manyways.stages.export.dataset import export_dataset as export_it
+    from manyways.stages.export.folder import line_of, open_run
+
+    ctx = open_run(run, data_dir)
+    line = line_of(ctx, arm, seed) if arm else None
+    export_it(ctx, line, out=out, form=form.value, repo=push)

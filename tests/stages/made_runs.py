@@ -75,7 +75,7 @@ def context(
     }  # fmt: skip
     top = {key: changes.pop(key) for key in ("seeds",) if key in changes}
     for name, change in changes.items():
-        sections[name] |= change
+        sections[name] = sections.get(name, {}) | change
     recipe = Recipe.model_validate({"name": "made", "arms": list(arms), **top, **sections})
     ctx = Context(recipe=recipe, run=RunDir(root=root, writer=True))
     ctx.__dict__["pack"] = tuple(heuristic(name) for name in pack)

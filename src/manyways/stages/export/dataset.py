@@ -1,0 +1,165 @@
+"""``manyways export dataset``: kept solutions as a folder that ``datasets.load_dataset`` reads."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from manyways.arms import parse_arm
+from manyways.errors import DataError, MissingWork, RecipeError
+from manyways.progress import Meter, say
+from manyways.records import PLAIN, Message, Problem
+from manyways.stages.arm_data import training_rows
+from manyways.stages.context import Context, Line
+from manyways.stages.export.dataset_card import DatasetFacts, dataset_card, facts_of
+from manyways.stages.export.folder import HubApi, push, writing
+from manyways.tables import read_attempts_table, write_table, write_text
+
+KEY = ["problem_id", "heuristic", "sample"]
+SHARD = 50_000
+"""Rows of one parquet file, at most."""
+
+_TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+_FACTS = [
+    ("problem_id", pa.string()),
+    ("question", pa.string()),
+    ("reference", pa.string()),
+    ("heuristic", pa.string()),
+    ("heuristic_name", pa.string()),
+    ("sample", pa.int32()),
+    ("status", pa.string()),
+    ("answer", pa.string()),
+    ("rule", pa.string()),
+    ("verifier", pa.string()),
+    ("adherence", pa.float64()),
+    ("generation_prompt_tokens", pa.int32()),
+    ("completion_tokens", pa.int32()),
+    ("model_hash", pa.string()),
+    ("seed", pa.int64()),
+]
+
+
+Form = Literal["prompt-completion", "messages"]
+"""How the conversation is laid out, both as TRL's trainers read it."""
+
+
+def export_dataset(
+    ctx: Context,
+    line: Line | None,
+    *,
+    out: Path | None = None,
+    form: Form = "prompt-completion",
+    repo: str | None = None,
+    api: HubApi | None = None,
+) -> Path:
+    """Write the kept solutions, or the training rows of ``line``, and a dataset card.
+
+    form: ``prompt`` and ``completion`` columns, or one ``messages`` column; both conversational.
+    repo: push there with ``api``; nothing is pushed without it.
+
+    Returns the folder.
+
+    Raises MissingWork before selection, RecipeError for an arm without data, NothingToTrainOn for
+    an empty arm, DataError when ``out`` cannot be used or the pool has changed since selection.
+    """
+    table = chosen(ctx, line)
+    out = out or Path("exports") / f"{ctx.recipe.name}-{line.arm if line else 'pool'}"
+    facts = facts_of(ctx, line, table, form)
+    with writing(out, asdict(facts), ctx) as folder:
+        _write_shards(ctx, table, form, folder / "data")
+        write_text(folder / "README.md", dataset_card(facts))
+    say(f"{table.num_rows} solutions in {out}; load_dataset('{out}') reads them.")
+    _warn_wrong(facts)
+    push(out, repo, kind="dataset", api=api)
+    return out
+
+
+def chosen(ctx: Context, line: Line | None) -> pa.Table:
+    """The solutions of ``line`` (of the whole pool for None) with what is known of each attempt.
+
+    Ordered as in mid-training: by problem, then by the pack's order. One row for each solution.
+    """
+    path = ctx.run.path("2-solutions.parquet")
+    if not path.is_file():
+        raise MissingWork(f"'{path}' does not exist: run `manyways select {ctx.run.root}` first.")
+    solutions = pq.read_table(path, columns=[*KEY, "text", "status", "adherence", "kept"])
+    kept = solutions.filter(pc.field("kept")).select(KEY)
+    wanted = _of_line(ctx, line) if line else kept
+    wanted = wanted.append_column("place", pa.array(range(wanted.num_rows), pa.int64()))
+    columns = ["prompt_tokens", "tokens", "model_hash", "answer", "rule", "seed"]
+    attempts = read_attempts_table(ctx.run.path("1-attempts"), [*KEY, *columns])
+    table = wanted.join(solutions, keys=KEY, join_type="inner")
+    table = table.join(attempts, keys=KEY, join_type="inner").sort_by("place")
+    if table.num_rows != wanted.num_rows:
+        raise DataError(
+            f"{wanted.num_rows} solutions were selected, but {table.num_rows} of their attempts "
+            f"are in 1-attempts: run `manyways select {ctx.run.root}` again."
+        )
+    return table
+
+
+def _of_line(ctx: Context, line: Line) -> pa.Table:
+    if line.arm == "vanilla":
+        raise RecipeError("arm 'vanilla' mid-trains on nothing: there is no data to export.")
+    rows = training_rows(ctx, line)
+    schema = pa.schema([(KEY[0], pa.string()), (KEY[1], pa.string()), (KEY[2], pa.int32())])
+    return pa.Table.from_pylist([{key: getattr(row, key) for key in KEY} for row in rows], schema)
+
+
+def _write_shards(ctx: Context, table: pa.Table, form: Form, folder: Path) -> None:
+    generate = ctx.recipe.generate
+    problems = {p.id: p for p in ctx.problems(generate.problems, generate.limit)}
+    shards = max(1, -(-table.num_rows // SHARD))
+    with Meter("export", total=table.num_rows, unit="solutions") as meter:
+        for number in range(shards):
+            part = table.slice(number * SHARD, SHARD)
+            rows = list(_rows(ctx, part, problems, form))
+            path = folder / f"train-{number:05d}-of-{shards:05d}.parquet"
+            write_table(path, pa.Table.from_pylist(rows, schema=schema(form)))
+            meter.advance(part.num_rows)
+
+
+def schema(form: Form) -> pa.Schema:
+    """Columns of the exported files."""
+    talk = ["messages"] if form == "messages" else ["prompt", "completion"]
+    return pa.schema([*((name, _TURNS) for name in talk), *_FACTS])
+
+
+def _rows(
+    ctx: Context, table: pa.Table, problems: Mapping[str, Problem], form: Form
+) -> Iterator[dict[str, object]]:
+    names = {heuristic.id: heuristic.name for heuristic in ctx.pack} | {PLAIN: ""}
+    same = ("problem_id", "heuristic", "sample", "status", "answer", "rule", "adherence", "seed",
+            "model_hash")  # fmt: skip
+    for row in table.to_pylist():
+        problem = problems[row["problem_id"]]
+        prompt = [_turn(m) for m in ctx.prompts_for(problem).plain(problem.question)]
+        completion = [{"role": "assistant", "content": row["text"]}]
+        talk = (
+            {"messages": prompt + completion}
+            if form == "messages"
+            else {"prompt": prompt, "completion": completion}
+        )
+        yield {
+            **talk,
+            **{name: row[name] for name in same},
+            "question": problem.question,
+            "reference": problem.answer,
+            "verifier": problem.verifier,
+            "heuristic_name": names[row["heuristic"]],
+            "generation_prompt_tokens": row["prompt_tokens"],
+            "completion_tokens": row["tokens"],
+        }
+
+
+def _turn(message: Message) -> dict[str, str]:
+    return {"role": message.role, "content": message.content}
+
+
+def _warn_wrong(facts: DatasetFacts) -> None:
+    if facts.arm and parse_arm(facts.arm).kind == "wrong":
+        say("Every answer in this arm is WRONG, on purpose: it is a control, not training data.")
