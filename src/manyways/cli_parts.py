@@ -139,9 +139,34 @@ def export_dataset(  # noqa: PLR0913, PLR0917 - one parameter per option of the 
     data_dir: DataOption = None,
 ) -> None:
     """Kept solutions as a dataset with a card; load_dataset reads the folder."""
-    from manyways.stages.export.dataset import export_dataset as export_it
-    from manyways.stages.export.folder import line_of, open_run
+    from manyways.commands.export.dataset import export_dataset as export_it
+    from manyways.commands.export.folder import line_of, open_run
 
     ctx = open_run(run, data_dir)
     line = line_of(ctx, arm, seed) if arm else None
     export_it(ctx, line, out=out, form=form.value, repo=push)
+
+
+class TrainedStage(enum.StrEnum):
+    """After mid-training, or after RL."""
+
+    mid = "mid"
+    rl = "rl"
+
+
+@export.command("model")
+def export_model(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+    run: RunArgument,
+    arm: Annotated[str, typer.Option(help="Which arm.")],
+    seed: Annotated[int | None, typer.Option(help="Default the recipe's first.")] = None,
+    stage: Annotated[TrainedStage, typer.Option(help="After which stage.")] = TrainedStage.rl,
+    out: Annotated[Path | None, typer.Option(help="Default exports/<run>-<arm>-...")] = None,
+    push: PushOption = None,
+    data_dir: DataOption = None,
+) -> None:
+    """A checkpoint as a plain Hugging Face folder with a model card."""
+    from manyways.commands.export.folder import line_of, open_run
+    from manyways.commands.export.model import export_model as export_it
+
+    ctx = open_run(run, data_dir)
+    export_it(ctx, line_of(ctx, arm, seed), stage=stage.value, out=out, repo=push)

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manyways.arms import parse_arm
+from manyways.commands.export.sources import SourceFacts, is_hub_id, source_facts
+from manyways.commands.export.template import front_matter, render
 from manyways.results import YieldRow
 from manyways.stages.context import Context, Line
-from manyways.stages.export.sources import SourceFacts, is_hub_id, source_facts
-from manyways.stages.export.template import front_matter, render
 from manyways.stages.yields import yield_rows
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -74,7 +74,7 @@ def facts_of(ctx: Context, line: Line | None, table: pa.Table, form: str) -> Dat
         settings={
             **recipe.generate.model_dump(exclude={"part_size"}),
             "shots": recipe.heuristics.shots,
-            **recipe.select.model_dump(),
+            **recipe.select.model_dump(exclude_none=True),
             "engine": recipe.model.engine,
             "dtype": recipe.model.dtype,
             "instruction": recipe.prompt.instruction,

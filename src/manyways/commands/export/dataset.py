@@ -10,13 +10,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manyways.arms import parse_arm
+from manyways.commands.export.dataset_card import DatasetFacts, dataset_card, facts_of
+from manyways.commands.export.folder import HubApi, push, writing
 from manyways.errors import DataError, MissingWork, RecipeError
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Message, Problem
 from manyways.stages.arm_data import training_rows
 from manyways.stages.context import Context, Line
-from manyways.stages.export.dataset_card import DatasetFacts, dataset_card, facts_of
-from manyways.stages.export.folder import HubApi, push, writing
 from manyways.tables import read_attempts_table, write_table, write_text
 
 KEY = ["problem_id", "heuristic", "sample"]
