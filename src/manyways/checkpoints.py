@@ -1,6 +1,7 @@
 """Checkpoints on disk: where a path points, what identifies it, and how it is loaded."""
 
 import hashlib
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,10 @@ def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
     Raises ModelError when it cannot be loaded.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    if not sys.stderr.isatty():
+        disable_progress_bar()
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
     except (OSError, ValueError) as error:

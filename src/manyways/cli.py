@@ -1,6 +1,7 @@
 """Verbs only: parses, then imports what the verb needs."""
 
 import enum
+import errno
 import os
 import sys
 from pathlib import Path
@@ -144,19 +145,34 @@ def main() -> NoReturn:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail("stopped. Run the same command again to continue where it was.", 130)
-    except OSError as error:
-        if error.errno is None:
-            raise
-        _fail(f"{error.strerror}: {error.filename or ''}. What is finished is kept.", 1)
-    except Exception as error:  # typer's usage errors know how to print themselves
+    except Exception as error:  # libraries have no common class for a disk that is full
+        if _no_space(error):
+            _fail(
+                "the disk is full. What is finished is kept: make room and run the same command "
+                "again.",
+                1,
+            )
+        if isinstance(error, OSError) and error.errno is not None:
+            _fail(f"{error.strerror}: {error.filename or ''}. What is finished is kept.", 1)
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
-        error.show()
+        error.show()  # typer's usage errors know how to print themselves
         sys.exit(2)
     # Ctrl-C inside a command comes back as a value.
     if code == 130:
         _fail("stopped. Run the same command again to continue where it was.", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _no_space(error: BaseException | None) -> bool:
+    """Whether a full disk is behind ``error``; safetensors and torch say so only in words."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(sign in str(error) for sign in ("No space left", "PytorchStreamWriter failed")):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _fail(message: str, code: int) -> NoReturn:

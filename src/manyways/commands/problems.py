@@ -12,7 +12,7 @@ from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
 from manyways.problems.asking import instruction_for
 from manyways.problems.normalised import find
 from manyways.problems.overlap import OverlapReport, overlap, repeats
-from manyways.problems.spec import specs
+from manyways.problems.published import ALL
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.verifiers.judge import Judge
@@ -29,13 +29,13 @@ BENCHMARKS = (
 def list_problem_sets(*, data_dir: Path | None = None) -> None:
     """Print every published split with its count, verifier, Hub id and presence in the folder."""
     table = open_table("set", "rows", "verifier", "here", "Hugging Face Hub")
-    for spec in specs():
+    for spec in ALL:
         for name, split in spec.splits.items():
             here = "-" if data_dir is None else "yes" if find(data_dir, split.stem) else "no"
             hub = spec.hub_id + (f" ({spec.hub_config})" if spec.hub_config else "")
             table.add_row(f"{spec.name}/{name}", str(split.rows), spec.verifier, here, hub)
     print_result(table)
-    named = {spec.name for spec in specs()}
+    named = {spec.name for spec in ALL}
     others = ", ".join(name for name in PROBLEM_SETS if name not in named)
     say(
         f"Also: {others} (pocket/SPLIT, file:PATH?question=COLUMN&answer=COLUMN, "
@@ -135,7 +135,7 @@ def _print_provenance(loaded: ProblemSet) -> None:
     table.add_row("problems", str(loaded.total))
     table.add_row("from", loaded.origin)
     table.add_row("commit", loaded.commit or "not known")
-    for spec in specs():
+    for spec in ALL:
         if spec.name == split_name(loaded.name)[0]:
             table.add_row("what", spec.title)
             table.add_row("licence", spec.licence)

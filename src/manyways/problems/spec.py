@@ -1,7 +1,7 @@
 """What a published problem set declares, and how it is loaded from that declaration."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -176,10 +176,3 @@ def _read(from_hub: Callable[[Row], dict[str, Any]], row: Row, where: str) -> Ro
         return from_hub(row)
     except (KeyError, ValueError, TypeError, SyntaxError, IndexError, AttributeError) as error:
         raise DataError(f"{where} is not as expected: {type(error).__name__}: {error}.") from error
-
-
-def specs() -> Iterator[SetSpec]:
-    """Every published set, in the table's order."""
-    from manyways.problems import published
-
-    yield from published.ALL

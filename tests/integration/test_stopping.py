@@ -1,0 +1,111 @@
+"""Ctrl-C and a full disk end a command with one sentence, and lose nothing that is finished."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, Outcome, environment, in_a_process
+
+SMOKE = ROOT / "recipes" / "smoke.toml"
+
+
+# A shell's background job ignores Ctrl-C, and its children inherit that: undone first.
+AS_IN_A_TERMINAL = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from manyways.cli import main; main()"
+)
+
+
+def interrupted(out: Path, *, when: str) -> Outcome:
+    """Start the smoke run and press Ctrl-C once there is a file that matches ``when``."""
+    with subprocess.Popen(
+        [sys.executable, "-c", AS_IN_A_TERMINAL, "run", str(SMOKE), "--out", str(out)],
+        cwd=ROOT,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 200
+        while not list(out.glob(when)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        told, errors = process.communicate(timeout=60)
+    return Outcome(process.returncode, told, errors)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "when",
+    [
+        "1-attempts/part-*.parquet",
+        "arms/star/seed-0/3-midtrain/trainer*",
+        "arms/vanilla/seed-0/5-rl/trainer*",
+    ],
+)
+def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_finished(tmp_path: Path, when: str) -> None:
+    out = tmp_path / "run"
+    outcome = interrupted(out, when=when)
+    assert outcome.code == 130
+    assert "Run the same command again to continue" in outcome.err
+    assert "Traceback" not in outcome.out + outcome.err
+    kept = {path: path.stat().st_mtime_ns for path in (out / "1-attempts").glob("*.parquet")}
+    assert kept
+    again = in_a_process("run", SMOKE, "--out", out)
+    assert again.code == 0, again.err
+    assert kept == {path: path.stat().st_mtime_ns for path in kept}
+
+
+def no_space() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_space_in_words() -> None:
+    raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def no_space_behind() -> None:
+    try:
+        no_space()
+    except OSError as error:
+        raise RuntimeError("could not write the checkpoint") from error
+
+
+@pytest.mark.parametrize("fail", [no_space, no_space_in_words, no_space_behind])
+def test_a_full_disk_is_named_whatever_reports_it(
+    fail: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from manyways import cli
+
+    monkeypatch.setattr(cli, "app", lambda **_: fail())
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert "the disk is full. What is finished is kept" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["40k", "600k", "9m"])
+def test_a_run_that_fills_its_disk_goes_on_when_there_is_room(tmp_path: Path, size: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        full = in_a_process("run", SMOKE, "--out", disk / "run")
+        assert full.code == 1, full.err
+        assert "the disk is full" in full.err
+        assert "Traceback" not in full.err
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        again = in_a_process("run", SMOKE, "--out", disk / "run")
+        assert again.code == 0, again.err
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
