@@ -170,3 +170,19 @@ def export_model(  # noqa: PLR0913, PLR0917 - one parameter per option of the co
 
     ctx = open_run(run, data_dir)
     export_it(ctx, line_of(ctx, arm, seed), stage=stage.value, out=out, repo=push)
+
+
+@export.command("samples")
+def export_samples(
+    run: RunArgument,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="base or ARM/seed-S/mid|rl; default every evaluated one.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Default exports/<run>-samples.")] = None,
+    data_dir: DataOption = None,
+) -> None:
+    """Attempts and scores in the files of the lm-evaluation-harness."""
+    from manyways.commands.export.folder import open_run
+    from manyways.commands.export.samples import export_samples as export_it
+
+    export_it(open_run(run, data_dir), checkpoint, out=out)

@@ -1,0 +1,219 @@
+"""``manyways export samples``: attempts and scores in the files of the lm-evaluation-harness.
+
+OUT/<model>/results_<date>.json and OUT/<model>/samples_<task>_<date>.jsonl, with the keys that its
+EvaluationTracker writes (``lm_eval/loggers/evaluation_tracker.py``) and its readers expect. One
+line a problem: ``resps`` holds every attempt, ``filtered_resps`` the answer found in each. Ours
+alone is ``verdicts``: which attempts were right cannot be told from a mean.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from manyways.errors import DataError
+from manyways.metrics.pass_at_k import pass_at_k, powers_of_two
+from manyways.plugins import nearest
+from manyways.progress import say
+from manyways.records import Attempt, Message, Problem
+from manyways.run_dir import Stamp, benchmark_slug
+from manyways.stages.analysis.evaluated import checkpoints
+from manyways.stages.context import Context
+from manyways.tables import parts, read_attempts, write_text
+
+FILTER = "final-answer"
+"""Our extraction rules, under the name of a filter."""
+NO_ANSWER = "[invalid]"
+"""What the harness writes where a filter finds nothing."""
+RATES = ("no_answer", "undecided", "truncated")
+
+Sample = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """How a prompt was put to the model.
+
+    render:   messages -> the text that the model was given.
+    template: the tokenizer's chat template.
+    tokens:   ``eos``, ``bos``, ``pad`` -> [token, id] as strings.
+    """
+
+    render: Callable[[tuple[Message, ...]], str]
+    template: str
+    tokens: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One benchmark as the harness's task: its samples and what its results file needs."""
+
+    name: str
+    benchmark: str
+    samples: list[Sample]
+    metrics: tuple[str, ...]
+    stamp: Stamp | None
+
+
+def export_samples(
+    ctx: Context,
+    checkpoint: str | None = None,
+    *,
+    out: Path | None = None,
+    asking: Asking | None = None,
+) -> list[Path]:
+    """Write the evaluation of ``checkpoint``, or of every evaluated one; returns their folders.
+
+    checkpoint: ``base`` or ``<arm>/seed-<s>/<mid|rl>``.
+    asking: as the base model's tokenizer renders prompts, unless it is given.
+
+    Raises DataError for a checkpoint that was not evaluated.
+    """
+    names = evaluated(ctx)
+    if checkpoint is not None and checkpoint not in names:
+        hint = nearest(checkpoint, dict.fromkeys(names)) if names else " None was, yet."
+        raise DataError(f"no checkpoint '{checkpoint}' was evaluated in this run.{hint}")
+    if not names:
+        raise DataError(f"nothing is evaluated yet: run `manyways evaluate {ctx.run.root}` first.")
+    asking = asking or tokenizer_asking(ctx)
+    out = out or Path("exports") / f"{ctx.recipe.name}-samples"
+    folders = []
+    for name in names if checkpoint is None else [checkpoint]:
+        folders.append(_write_checkpoint(ctx, name, asking, out))
+        say(f"{name}: {folders[-1]}")
+    return folders
+
+
+def evaluated(ctx: Context) -> list[str]:
+    """Names of the checkpoints with attempts on a benchmark of the recipe."""
+    benchmarks = ctx.recipe.evaluate.benchmarks
+    names = [checkpoint.name for checkpoint in checkpoints(ctx)]
+    return [n for n in names if any(parts(ctx.run.eval_path(n, b)) for b in benchmarks)]
+
+
+def tokenizer_asking(ctx: Context) -> Asking:
+    """How the run's prompts look as text: every checkpoint of a run has the base's template."""
+    from manyways.checkpoints import load_tokenizer
+    from manyways.rl.handover import prompt_ids
+
+    tokenizer = load_tokenizer(ctx.base_path)
+    tokens = {
+        name: [
+            str(getattr(tokenizer, f"{name}_token")),
+            str(getattr(tokenizer, f"{name}_token_id")),
+        ]
+        for name in ("eos", "bos", "pad")
+    }
+    return Asking(
+        render=lambda messages: prompt_ids(tokenizer, messages)[1],
+        template=str(tokenizer.chat_template),
+        tokens=tokens,
+    )
+
+
+def _write_checkpoint(ctx: Context, checkpoint: str, asking: Asking, out: Path) -> Path:
+    from manyways.commands.export.samples_results import date_id, results, sanitized
+
+    tasks = [
+        task_of(ctx, checkpoint, benchmark, asking)
+        for benchmark in ctx.recipe.evaluate.benchmarks
+        if parts(ctx.run.eval_path(checkpoint, benchmark))
+    ]
+    tasks = [task for task in tasks if task.samples]
+    folder = out / sanitized(f"{ctx.recipe.name}/{checkpoint}")
+    date = date_id([task.stamp for task in tasks])
+    for task in tasks:
+        lines = [json.dumps(sample, ensure_ascii=False) for sample in task.samples]
+        write_text(folder / f"samples_{task.name}_{date}.jsonl", "".join(f"{x}\n" for x in lines))
+    found = results(ctx, checkpoint, tasks, asking)
+    write_text(folder / f"results_{date}.json", json.dumps(found, indent=2, ensure_ascii=False))
+    return folder
+
+
+def task_of(ctx: Context, checkpoint: str, benchmark: str, asking: Asking) -> Task:
+    """The attempts of one checkpoint on one benchmark that the recipe asks for."""
+    settings = ctx.recipe.evaluate
+    slug = benchmark_slug(benchmark)
+    found: dict[str, list[Attempt]] = {}
+    for attempt in read_attempts(ctx.run.eval_path(checkpoint, benchmark)):
+        if attempt.sample < settings.attempts:
+            found.setdefault(attempt.problem_id, []).append(attempt)
+    problems = [
+        (number, problem)
+        for number, problem in enumerate(ctx.problems(benchmark, settings.limit))
+        if problem.id in found
+    ]
+    fewest = min((len(found[problem.id]) for _, problem in problems), default=0)
+    ks = powers_of_two(fewest)
+    samples = []
+    for number, problem in problems:
+        attempts = sorted(found[problem.id], key=lambda a: a.sample)
+        prompt = asking.render(ctx.prompts_for(problem).plain(problem.question))
+        sample = _sample(problem, attempts, prompt, generation_settings(ctx))
+        samples.append({"doc_id": number, **sample, **_metrics(attempts, ks)})
+    metrics = (*(f"pass@{k}" for k in ks), *RATES)
+    for sample in samples:
+        sample["metrics"] = list(metrics)
+    stamp = ctx.run.stamp(f"evaluate/{checkpoint}/{slug}")
+    return Task(name=slug, benchmark=benchmark, samples=samples, metrics=metrics, stamp=stamp)
+
+
+def generation_settings(ctx: Context) -> dict[str, object]:
+    """The harness's ``generation_kwargs``."""
+    settings = ctx.recipe.evaluate
+    return {
+        "until": [],
+        "do_sample": True,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "max_gen_toks": settings.max_tokens,
+    }
+
+
+def _sample(
+    problem: Problem, attempts: Sequence[Attempt], prompt: str, settings: dict[str, object]
+) -> Sample:
+    doc = {**asdict(problem), "tags": dict(problem.tags)}
+    answers = [a.verdict.answer if a.verdict.answer is not None else NO_ANSWER for a in attempts]
+    return {
+        "doc": doc,
+        "target": problem.answer,
+        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": settings}},
+        "resps": [[attempt.text for attempt in attempts]],
+        "filtered_resps": [answers],
+        "filter": FILTER,
+        "metrics": [],
+        "doc_hash": hashed(json.dumps(doc, indent=2, ensure_ascii=False)),
+        "prompt_hash": hashed(prompt),
+        "target_hash": hashed(problem.answer),
+        "verdicts": [[attempt.verdict.status for attempt in attempts]],
+    }
+
+
+def _metrics(attempts: Sequence[Attempt], ks: Sequence[int]) -> dict[str, float]:
+    """Values of one problem: unbiased pass@k and the shares of attempts that tell nothing."""
+    count = len(attempts)
+    right = sum(attempt.verdict.status == "correct" for attempt in attempts)
+    passed = {f"pass@{k}": float(pass_at_k([count], [right], k)[0]) for k in ks}
+    hits = {
+        "no_answer": sum(attempt.verdict.status == "no_answer" for attempt in attempts),
+        "undecided": sum(attempt.verdict.status == "undecided" for attempt in attempts),
+        "truncated": sum(attempt.finish == "length" for attempt in attempts),
+    }
+    return passed | {name: hits[name] / count for name in RATES}
+
+
+def hashed(text: str) -> str:
+    """SHA-256 of UTF-8, as ``lm_eval.utils.hash_string``."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float | str]:
+    """Mean and its standard error as the harness computes it; ``N/A`` for a single problem."""
+    if len(values) < 2:
+        return float(np.mean(values)), "N/A"
+    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
