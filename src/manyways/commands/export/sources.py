@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from manyways.problems import split_name
-from manyways.problems.spec import specs
+from manyways.problems.published import ALL
 from manyways.stages.context import Context
 
 HUB_LICENCES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "CC-BY-4.0": "cc-by-4.0"}
@@ -39,7 +39,7 @@ def source_facts(ctx: Context, name: str) -> SourceFacts:
     known = split_name(name)[0]
     title, licence = OURS.get(known, ("a problem set of the user's own", UNKNOWN))
     hub_id = None
-    for spec in specs():
+    for spec in ALL:
         if spec.name == known:
             title, licence, hub_id = spec.title, spec.licence, spec.hub_id
     return SourceFacts(
