@@ -80,6 +80,8 @@ def make_tables(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, list[obj
     rng = Random(7)
     return {
         "pass_at_k": list(pass_rows(arms, seeds)),
+        "averages": list(average_rows(arms, seeds)),
+        "majority": list(majority_rows(arms, seeds)),
         "rates": list(rate_rows(arms, seeds)),
         "four_cells": list(four_cells(arms)),
         "paired": list(paired_rows(arms)),
@@ -132,9 +134,28 @@ def pass_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.Pas
                 )  # fmt: skip
 
 
+def average_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.AverageRow]:
+    for row in pass_rows(arms, seeds):
+        if row.k == 1:
+            yield results.AverageRow(
+                checkpoint=row.checkpoint, arm=row.arm, seed=row.seed, phase=row.phase,
+                benchmark=row.benchmark, least=16, most=16, score=row.score, error=0.006,
+            )  # fmt: skip
+
+
+def majority_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.MajorityRow]:
+    for row in pass_rows(arms, seeds):
+        value = 0.6 * row.score.value + 0.4 * pass_value(row.arm, row.phase, row.benchmark, 1)
+        yield results.MajorityRow(
+            checkpoint=row.checkpoint, arm=row.arm, seed=row.seed, phase=row.phase,
+            benchmark=row.benchmark, k=row.k, attempts=16,
+            score=score(f"maj@{row.k}", value, row.score.n),
+        )  # fmt: skip
+
+
 def rate_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.RateRow]:
     for name, arm, _, phase in checkpoints(arms, seeds):
-        for benchmark in BENCHMARKS:
+        for benchmark in (*BENCHMARKS, "mean"):
             correct = pass_value(arm, phase, benchmark, 1)
             yield results.RateRow(
                 checkpoint=name, benchmark=benchmark, attempts=1920, correct=correct,

@@ -1,6 +1,7 @@
 """Checkpoints on disk: where a path points, what identifies it, and how it is loaded."""
 
 import hashlib
+import json
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -69,6 +70,36 @@ def checkpoint_hash(path: str) -> str:
             while block := stream.read(1 << 22):
                 digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def chat_template_hash(path: str) -> str:
+    """16 hex digits over the chat template that prompts are rendered with.
+
+    Reads the files of a folder, or of a Hub id as far as they are in the local cache: loading a
+    tokenizer for this would cost more than it tells. ``unknown`` for a model behind a server.
+    """
+    template = _template_file(path, "chat_template.jinja")
+    if template is None:
+        config = _template_file(path, "tokenizer_config.json")
+        if config is None:
+            return "unknown"
+        template = json.loads(config).get("chat_template") or BASE_MODEL_TEMPLATE
+    text = template if isinstance(template, str) else json.dumps(template, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _template_file(path: str, name: str) -> str | None:
+    if Path(path).is_dir():
+        file = Path(path, name)
+        return file.read_text(encoding="utf-8") if file.is_file() else None
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = try_to_load_from_cache(path, name)
+    except HFValidationError:
+        return None
+    return Path(cached).read_text(encoding="utf-8") if isinstance(cached, str) else None
 
 
 def _hub_commit(name: str) -> str:

@@ -9,7 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from manyways.records import Message, Problem
 
-PACKAGES = ("manyways", "torch", "transformers", "trl", "datasets", "accelerate", "math-verify")
+PACKAGES = (
+    "manyways", "torch", "transformers", "vllm", "trl", "datasets", "accelerate", "math-verify",
+)  # fmt: skip
 
 
 def fingerprint(value: object) -> str:

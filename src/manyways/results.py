@@ -15,47 +15,15 @@ from typing import Literal, TypeVar, cast
 from pydantic import TypeAdapter
 
 from manyways.records import Score
+from manyways.results_scores import AverageRow, MajorityRow, PassRow, Phase, RateRow
 from manyways.results_training import ArmRow, CostRow, CurveRow, GateRow
 from manyways.tables import write_text
 
 __all__ = [
-    "TABLES", "ArmRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow", "ExplorerRow",
-    "ExplorerText", "Finding", "FourCells", "GateRow", "PairedRow", "PassRow", "Phase", "RateRow",
-    "YieldRow", "read_rows", "write_rows",
+    "TABLES", "ArmRow", "AverageRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow",
+    "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "MajorityRow", "PairedRow",
+    "PassRow", "Phase", "RateRow", "YieldRow", "read_rows", "write_rows",
 ]  # fmt: skip
-
-Phase = Literal["base", "mid", "rl"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PassRow:
-    """pass@k of one checkpoint on one benchmark (``benchmark='mean'``: mean over benchmarks)."""
-
-    checkpoint: str
-    arm: str
-    seed: int | None
-    phase: Phase
-    benchmark: str
-    k: int
-    attempts: int
-    score: Score
-    seeds: Score | None = None
-    """Pooled rows of 3 or more seeds: Student's t interval over the seeds' means (``n`` seeds)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RateRow:
-    """Shares of attempts of one checkpoint on one benchmark, each in [0, 1]."""
-
-    checkpoint: str
-    benchmark: str
-    attempts: int
-    correct: float
-    wrong: float
-    no_answer: float
-    undecided: float
-    truncated: float
-    mean_tokens: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +159,8 @@ class Finding:
 
 TABLES: dict[str, type] = {
     "pass_at_k": PassRow,
+    "averages": AverageRow,
+    "majority": MajorityRow,
     "rates": RateRow,
     "four_cells": FourCells,
     "paired": PairedRow,

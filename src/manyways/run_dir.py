@@ -36,6 +36,7 @@ class Stamp:
     counts={"steps": 120}, outputs=("arms/star/seed-0/3-midtrain",), versions={...}, ended=...)``.
 
     identity: what each record depends on. request: how much of it is wanted.
+    facts: found out while working, and part of neither.
     """
 
     work: str
@@ -46,6 +47,7 @@ class Stamp:
     outputs: tuple[str, ...]
     versions: dict[str, str]
     ended: float
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -53,7 +55,7 @@ class Work:
     """One piece of work of a stage on a run folder; use as a context manager while doing it.
 
     Entering sets aside outputs made under another ``identity``; leaving without an exception
-    writes the stamp. ``counts`` collects what the stage wants to report.
+    writes the stamp. ``counts`` and ``facts`` collect what the stage wants to report.
     """
 
     run: "RunDir"
@@ -62,6 +64,7 @@ class Work:
     request: Mapping[str, object] = field(default_factory=dict)
     outputs: tuple[str, ...]
     counts: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
     _started: float = 0.0
 
     @property
@@ -173,6 +176,7 @@ class RunDir:
             outputs=work.outputs,
             versions=versions(),
             ended=time.time(),
+            facts=work.facts,
         )
         write_text(self.stamp_path(work.name), json.dumps(asdict(stamp), indent=1))
         manifest = {"manyways": __version__, "work": [asdict(stamp) for stamp in self.stamps()]}

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import betaln
 
 from manyways.metrics.intervals import (
     Resampling,
@@ -13,6 +14,7 @@ from manyways.metrics.intervals import (
     t_interval,
     wilson,
 )
+from manyways.metrics.pass_at_k import pass_at_k
 
 FAST = Resampling(resamples=1000)
 
@@ -74,6 +76,28 @@ def test_constant_values_still_get_an_interval() -> None:
     mean, low, high = difference_intervals(np.zeros(30), FAST)
     assert high[0] == pytest.approx(1 - 0.05 ** (1 / 30))
     assert low[0] == -high[0]
+
+
+def test_near_certainty_the_interval_is_never_narrower_than_wilsons() -> None:
+    """199 problems solved and one nearly: resampling that knows nothing of the unseen hard ones."""
+    saturated = np.array([1.0] * 199 + [0.99])
+    alone = mean_intervals(saturated, FAST)
+    assert alone[1][0] > 0.999
+    mean, low, _ = score_intervals(saturated, FAST)
+    assert low[0] == pytest.approx(wilson(mean[0] * 200, 200)[0])
+    spread = np.random.default_rng(0).random(200)
+    assert score_intervals(spread, FAST)[1][0] == mean_intervals(spread, FAST)[1][0]
+
+
+def test_a_nearly_saturated_set_is_covered() -> None:
+    random = np.random.default_rng(9)
+    truth = 1 - np.exp(betaln(2, 0.3 + 8) - betaln(2, 0.3))
+    hits = 0
+    for i in range(300):
+        values = pass_at_k(64, random.binomial(64, random.beta(2, 0.3, size=100)), 8)
+        _, low, high = score_intervals(values, Resampling(resamples=400, seed=i % 4))
+        hits += low[0] <= truth <= high[0]
+    assert hits / 300 >= 0.95, "0.82 by BCa alone"
 
 
 def test_no_problems_give_nan() -> None:

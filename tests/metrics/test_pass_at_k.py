@@ -1,3 +1,4 @@
+from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +11,7 @@ from manyways.metrics.pass_at_k import (
     pass_at_k,
     pass_matrix,
     powers_of_two,
+    sampling_variance,
     signal_rate,
 )
 
@@ -22,6 +24,27 @@ def test_equals_the_share_of_subsets_with_a_correct_attempt() -> None:
                 subsets = list(combinations(right, k))
                 expected = sum(map(any, subsets)) / len(subsets)
                 assert pass_at_k(n, c, k)[0] == pytest.approx(expected, abs=1e-15)
+
+
+def test_equals_the_closed_form_for_every_n_up_to_64() -> None:
+    """Against exact rationals, ``1 - prod_{i<k} (n-c-i)/(n-i)``, rounded once: not one bit off."""
+    checked = 0
+    for n in range(1, 65):
+        missed = [Fraction(1)] * (n + 1)
+        for k in range(1, n + 1):
+            missed = [q * Fraction(max(n - c - k + 1, 0), n - k + 1) for c, q in enumerate(missed)]
+            ours = pass_at_k(n, np.arange(n + 1), k)
+            assert ours.tolist() == [float(1 - q) for q in missed], (n, k)
+            checked += n + 1
+    assert checked == sum(n * (n + 1) for n in range(1, 65))
+
+
+def test_sampling_variance_is_that_of_the_share() -> None:
+    p, n = 0.3, 8
+    correct = np.random.default_rng(1).binomial(n, p, size=200_000)
+    assert sampling_variance(n, correct).mean() == pytest.approx(p * (1 - p) / n, rel=0.01)
+    assert np.isnan(sampling_variance(1, 1)[0])
+    assert sampling_variance([4, 8], [4, 4]) == pytest.approx([0, 0.25 / 7])
 
 
 def test_signal_rate_equals_the_share_of_mixed_groups() -> None:

@@ -16,6 +16,7 @@ from manyways.reporting.sections.answer import answer
 from manyways.reporting.sections.training import moving_average
 from manyways.reporting.source import load_source
 from manyways.results import read_rows, write_rows
+from manyways.run_dir import open_for_writing
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>{{7*7}}"
 
@@ -66,6 +67,34 @@ def test_markdown_has_the_same_tables_and_findings(three):
     for table in tables:
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(widths) == 1, table
+
+
+def test_rates_stand_beside_every_score(three):
+    summary = render_markdown(load_source(three)).replace("\\", "")
+    rows = [line for line in summary.splitlines() if line.startswith("| mean | star · after RL |")]
+    passes, averages = (line.split(" | ") for line in rows)
+    assert passes[-3:] == ["2.5%", "3.0%", "1.0% |"] == averages[-3:]
+    assert averages[2:5] == ["pass@1", "0.34 [0.29, 0.38]", "0.006"]
+
+
+def test_how_attempts_were_sampled_is_said(tmp_path):
+    root = write_run(tmp_path)
+    identity = {
+        "settings": {"temperature": 0.7, "top_p": 0.95, "max_tokens": 3072},
+        "engine": "vllm", "dtype": "bfloat16", "prompt": {"instruction": "Box it.", "system": ""},
+        "verify": {"policy": "strict"},
+    }  # fmt: skip
+    with open_for_writing(root) as run:
+        for name in ("base", "star/seed-0/rl"):
+            work = run.work(
+                f"evaluate/{name}/made-test", identity=identity, request={"attempts": 64},
+                outputs=(),
+            )  # fmt: skip
+            with work:
+                work.facts["chat_template"] = "0123456789abcdef"
+    text = visible(render_html(load_source(root)))
+    assert "0.7 0.95 3072 64 vllm bfloat16 0123456789abcdef Box it. strict manyways 0.1.0" in text
+    assert "base/made-test, star/seed-0/rl/made-test" in text
 
 
 def test_island_cannot_be_left():

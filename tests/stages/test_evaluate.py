@@ -2,6 +2,7 @@ import pytest
 from fake_engines import GuessingEngine
 from sampled_runs import HARD, TEST, context
 
+from manyways.checkpoints import chat_template_hash
 from manyways.errors import MissingWork
 from manyways.fingerprint import attempt_seed
 from manyways.records import PLAIN
@@ -63,3 +64,13 @@ def test_a_checkpoint_that_is_not_there_yet(ctx, tmp_path):
     with pytest.raises(MissingWork):
         evaluate.run_all(ctx, "star/seed-0/mid", str(tmp_path / "arms/star/checkpoint"))
     assert GuessingEngine.opened == 0
+
+
+def test_the_chat_template_is_recorded(ctx, tmp_path):
+    evaluate.run(ctx, "base", ctx.base_path, TEST)
+    stamp = ctx.run.stamp(evaluate.plan(ctx, "base", ctx.base_path, TEST).name)
+    assert stamp.facts == {"chat_template": "unknown"}
+    (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|eos|>"}')
+    default = chat_template_hash(str(tmp_path))
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    assert len({default, chat_template_hash(str(tmp_path)), "unknown"}) == 3

@@ -16,6 +16,8 @@ from scipy import stats
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LEVEL = 0.95
+RARE = 2.0
+"""Problems' worth of success or failure below which resampling alone is not trusted."""
 BLOCK = 1 << 22
 """Numbers held at once while resampling."""
 EXACT_SIGNS = 12
@@ -105,17 +107,25 @@ def mean_intervals(
 def score_intervals(
     values_PK: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
 ) -> tuple[Floats, Floats, Floats]:
-    """``mean_intervals`` for values in [0, 1], never of width zero.
+    """``mean_intervals`` for values in [0, 1] that stays honest near 0 and 1.
 
-    Where all problems share one value the bootstrap knows nothing; Wilson's interval with one
-    trial per problem is used (it is the widest that values in [0, 1] can have).
+    Where less than ``RARE`` problems' worth of success (or of failure) was seen, resampling cannot
+    know the tail that it did not see: a set that looks saturated gave 95% intervals that held the
+    truth half of the time. There the interval is widened to Wilson's with one trial per problem,
+    the widest that values in [0, 1] can need. ``bench/coverage.py`` measures both.
     """
     x_PK = _columns(values_PK)
     mean_K, low_K, high_K = mean_intervals(x_PK, settings, strata_P)
+    weight_P, _ = _weights(len(x_PK), strata_P)
+    # A mean of benchmarks of unequal size is worth fewer problems than they have together.
+    units = 1 / float(weight_P @ weight_P) if len(x_PK) else 0.0
     for j in range(x_PK.shape[1]):
         if len(x_PK) and np.ptp(x_PK[:, j]) == 0:
             mean_K[j] = x_PK[0, j]
-            low_K[j], high_K[j] = wilson(mean_K[j] * len(x_PK), len(x_PK))
+            low_K[j], high_K[j] = wilson(mean_K[j] * units, units)
+        elif min(mean_K[j], 1 - mean_K[j]) * units < RARE:
+            low, high = wilson(mean_K[j] * units, units)
+            low_K[j], high_K[j] = min(low_K[j], low), max(high_K[j], high)
     return mean_K, low_K, high_K
 
 
@@ -141,9 +151,12 @@ def sign_flip(
 ) -> float:
     """Two-sided p of "the two are exchangeable on every problem" (Fisher's permutation test).
 
-    The statistic is the (stratified) mean difference. All sign patterns are enumerated for up to
-    12 problems that differ; beyond, ``settings.resamples`` random ones, and the observed pattern
-    counts as one of them so that p is never 0 (Phipson and Smyth 2010).
+    With ``d_P`` the paired differences and ``w_P`` their weights in the (stratified) mean,
+    ``T(s) = |sum_P s_P w_P d_P|``, and p is the share of sign patterns ``s`` in {-1, +1}^P with
+    ``T(s) >= T(1, ..., 1)``. Up to 12 problems that differ (``EXACT_SIGNS``): all patterns, so
+    with m differing problems p is at least ``2 / 2^m``. Beyond: ``R = settings.resamples`` random
+    patterns and ``p = (1 + hits) / (1 + R)``, never 0 (Phipson and Smyth 2010). Problems without
+    a difference do not enter; without any that differs p is 1.
     """
     d_P = np.asarray(differences_P, dtype=float)
     weight_P, _ = _weights(len(d_P), strata_P)

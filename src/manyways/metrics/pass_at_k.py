@@ -43,6 +43,18 @@ def pass_matrix(attempts_P: ArrayLike, correct_P: ArrayLike, ks: Sequence[int]) 
     return np.stack(columns, axis=1) if columns else np.empty((np.size(correct_P), 0))
 
 
+def sampling_variance(attempts_P: ArrayLike, correct_P: ArrayLike) -> Floats:
+    """Unbiased variance of every problem's share of correct attempts, (P,).
+
+    ``p (1 - p) / (n - 1)`` with ``p = c / n``: how far the share would move if the same problem
+    were attempted n times anew. nan for n = 1: one attempt says nothing about its own luck.
+    """
+    n_P, c_P = _counts(attempts_P, correct_P)
+    p_P = c_P / np.maximum(n_P, 1)
+    variance_P: Floats = np.where(n_P > 1, p_P * (1 - p_P) / np.maximum(n_P - 1, 1), np.nan)
+    return variance_P
+
+
 def powers_of_two(limit: int) -> list[int]:
     """1, 2, 4, ... up to ``limit``."""
     return [1 << i for i in range(int(log2(limit)) + 1)] if limit >= 1 else []

@@ -36,6 +36,8 @@ class Source:
     recipe_text: str
     stamps: list[Stamp]
     pass_at_k: list[results.PassRow]
+    averages: list[results.AverageRow]
+    majority: list[results.MajorityRow]
     rates: list[results.RateRow]
     four_cells: list[results.FourCells]
     paired: list[results.PairedRow]

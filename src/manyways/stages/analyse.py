@@ -8,16 +8,19 @@ from collections.abc import Mapping, Sequence
 
 from manyways.metrics.intervals import Resampling
 from manyways.progress import say
-from manyways.results import TABLES, CompositionRow, PairedRow, PassRow, write_rows
+from manyways.results import TABLES, CompositionRow, MajorityRow, PairedRow, PassRow, write_rows
 from manyways.run_dir import Work
+from manyways.stages.analysis.averages import average_rows
 from manyways.stages.analysis.diversity import arm_data, diversity_rows
 from manyways.stages.analysis.evaluated import Evaluation, evaluations
 from manyways.stages.analysis.evidence import Evidence
 from manyways.stages.analysis.explorer import explorer_rows
 from manyways.stages.analysis.findings import findings
 from manyways.stages.analysis.paired import comparisons, paired_rows
-from manyways.stages.analysis.passes import curves, four_cells, pass_rows, rate_rows
+from manyways.stages.analysis.passes import curves, four_cells, pass_curve, pass_rows
+from manyways.stages.analysis.rates import rate_rows
 from manyways.stages.analysis.training import arm_rows, cost_rows, curve_rows, gate_rows
+from manyways.stages.analysis.votes import majority_curves
 from manyways.stages.analysis.ways import Reader, composition_row, labelled, of_data, pooled
 from manyways.stages.arm_data import TrainingRow
 from manyways.stages.context import Context, Line
@@ -67,9 +70,11 @@ def compute(ctx: Context) -> Tables:
     """Every table of ``results.TABLES``, from the run folder."""
     settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
     found = list(evaluations(ctx))
+    benchmarks = ctx.recipe.evaluate.benchmarks
     data = arm_data(ctx)
     scores, pairs = _passes(ctx, found, settings)
     curve = curve_rows(ctx)
+    rates = rate_rows(found, benchmarks)
     evidence = Evidence(
         arms=ctx.recipe.parsed_arms,
         seeds=len(ctx.recipe.seeds),
@@ -80,13 +85,15 @@ def compute(ctx: Context) -> Tables:
         gates=gate_rows(ctx),
         yields=yield_rows(ctx),
         diversity=list(diversity_rows(data, found, settings)),
-        rates=list(rate_rows(found)),
+        rates=[row for row in rates if row.measured],
         curves=curve,
         outcomes=list(arm_rows(ctx, data, curve)),
     )
     return {
         "pass_at_k": scores,
-        "rates": evidence.rates,
+        "averages": list(average_rows(found, scores, benchmarks)),
+        "majority": _majority(ctx, found, settings),
+        "rates": rates,
         "four_cells": list(four_cells(scores, ctx.recipe.arms)),
         "paired": pairs,
         "composition": evidence.composition,
@@ -104,9 +111,14 @@ def compute(ctx: Context) -> Tables:
 def _passes(
     ctx: Context, found: Sequence[Evaluation], settings: Resampling
 ) -> tuple[list[PassRow], list[PairedRow]]:
-    every = curves(found, ctx.recipe.evaluate.benchmarks)
+    every = curves([pass_curve(e) for e in found], ctx.recipe.evaluate.benchmarks)
     pairs = comparisons(ctx.recipe.parsed_arms)
     return list(pass_rows(every, settings)), list(paired_rows(every, pairs, settings))
+
+
+def _majority(ctx: Context, found: Sequence[Evaluation], settings: Resampling) -> list[PassRow]:
+    every = curves(majority_curves(found), ctx.recipe.evaluate.benchmarks)
+    return list(pass_rows(every, settings, measure="maj", row_type=MajorityRow))
 
 
 def _composition(

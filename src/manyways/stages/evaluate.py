@@ -1,5 +1,6 @@
 """6 evaluate: checkpoint x benchmark -> attempts with verdicts, from plain prompts."""
 
+from manyways.checkpoints import chat_template_hash
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import problems_hash
 from manyways.progress import say
@@ -83,6 +84,7 @@ def run(
             ),
         )
         work.counts.update(counts, problems=len(problems))
+        work.facts["chat_template"] = chat_template_hash(path)
     say(sampling.sentence(label, counts))
 
 

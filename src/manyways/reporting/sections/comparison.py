@@ -114,7 +114,9 @@ def _table(source: Source) -> Table:
             )
             for row in source.paired
         ),
-        note="n: problems. p: sign-flip permutation test over problems, not corrected for the "
-        "number of rows. Over seeds: the interval over training seeds, from three seeds on.",
+        note="n: problems. Brackets: paired bootstrap over problems. p: two-sided sign-flip "
+        "permutation test over problems (the share of sign patterns whose mean difference is as "
+        "large), not corrected for the number of rows. Over seeds: the interval over training "
+        "seeds, from three seeds on.",
         folded=True,
     )

@@ -15,7 +15,7 @@ from manyways.reporting.blocks import (
     Table,
     explorer_link,
 )
-from manyways.reporting.sections import comparison
+from manyways.reporting.sections import comparison, sampling, votes
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import Source, prefer_pooled
 from manyways.results import PassRow
@@ -35,12 +35,17 @@ def section(source: Source) -> Section:
         blocks += [*_curves(source), _scores(source)]
     else:
         blocks.append(Note(kind="empty", sentences=("No checkpoint was evaluated.",)))
+    if source.averages:
+        blocks.append(votes.table(source))
     if source.four_cells:
         blocks.append(_four_cells(source))
     if source.paired:
         blocks += comparison.blocks(source)
     if source.rates:
         blocks += _rates(source)
+    sampled = sampling.table(source)
+    if sampled:
+        blocks.append(sampled)
     return Section(id="evaluation", title="Evaluation", intro=INTRO, blocks=tuple(blocks))
 
 
@@ -134,9 +139,7 @@ def _scores(source: Source) -> Table:
                     words.checkpoint_label(name),
                     *(words.rate(scores.get(k)) for k in ks),
                     words.count(max(score.n for score in scores.values())),
-                    words.percent(ended.truncated if ended else None),
-                    words.percent(ended.no_answer if ended else None),
-                    words.percent(ended.undecided if ended else None),
+                    *votes.shares(ended),
                 )
             )
     head = ("benchmark", "checkpoint", *(f"pass@{k}" for k in ks), "problems")
@@ -166,8 +169,9 @@ def _four_cells(source: Source) -> Table:
 
 
 def _rates(source: Source) -> list[Block]:
-    cut = max(source.rates, key=lambda row: row.truncated)
-    lost = max(source.rates, key=lambda row: row.undecided)
+    measured = [row for row in source.rates if row.measured]
+    cut = max(measured, key=lambda row: row.truncated)
+    lost = max(measured, key=lambda row: row.undecided)
     heading = Heading(
         title="How the attempts ended",
         text=f"At most {words.percent(cut.truncated)} were truncated "
@@ -193,7 +197,7 @@ def _rates(source: Source) -> list[Block]:
                 words.count(row.mean_tokens),
                 words.count(row.attempts),
             )
-            for row in source.rates
+            for row in measured
         ),
         note="Undecided (the verifier ran out of time or failed) is counted apart from wrong.",
         folded=True,

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from manyways.records import Problem
 from manyways.results import Phase
 from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts_table
@@ -66,9 +67,20 @@ class Evaluation:
 
     def texts(self) -> list[str]:
         """The texts, in the order of ``ranks``."""
-        return list(
-            _read(self.ctx, self.checkpoint.name, self.benchmark, ["text"])[1]["text"].to_pylist()
-        )
+        return list(self._column("text"))
+
+    def answers(self) -> list[str | None]:
+        """The extracted answers, in the order of ``ranks``."""
+        return list(self._column("answer"))
+
+    def asked(self) -> list[Problem]:
+        """The problems that the recipe evaluates on, those without attempts included."""
+        return self.ctx.problems(self.benchmark, self.ctx.recipe.evaluate.limit)
+
+    def _column(self, name: str) -> list[str]:
+        table = _read(self.ctx, self.checkpoint.name, self.benchmark, [name])[1]
+        values: list[str] = table[name].to_pylist()
+        return values
 
 
 def checkpoints(ctx: Context) -> list[Checkpoint]:

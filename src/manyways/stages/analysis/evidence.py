@@ -17,8 +17,7 @@ from manyways.results import (
     RateRow,
     YieldRow,
 )
-
-MEAN = "mean"
+from manyways.results_scores import MATH_MEAN, MEAN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,8 @@ class Evidence:
     @cached_property
     def benchmarks(self) -> list[str]:
         """The benchmarks that have scores, without their mean."""
-        return [b for b in dict.fromkeys(row.benchmark for row in self.passes) if b != MEAN]
+        names = dict.fromkeys(row.benchmark for row in self.passes)
+        return [name for name in names if name not in (MEAN, MATH_MEAN)]
 
     @cached_property
     def scope(self) -> str:

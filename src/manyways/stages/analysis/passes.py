@@ -1,4 +1,4 @@
-"""pass@k of every checkpoint, pooled over seeds and averaged over benchmarks; the four cells.
+"""Scores of every checkpoint by k, pooled over seeds and averaged over benchmarks; four cells.
 
 Shapes: _P problems, _K values of k, _B benchmarks.
 """
@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from manyways.metrics.intervals import Resampling, score_intervals, t_interval
 from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
 from manyways.records import Score
-from manyways.results import FourCells, PassRow, RateRow
+from manyways.results import FourCells, PassRow
+from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
 from manyways.stages.analysis.evaluated import BASE, Checkpoint, Evaluation
 
-MEAN = "mean"
 SEEDS_FOR_T = 3
 """From this many seeds on, an interval over seeds is given as well."""
 
@@ -26,9 +25,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """pass@k per problem of one checkpoint on one benchmark (or on several, as strata).
+    """Scores by k, per problem, of one checkpoint on one benchmark (or on several, as strata).
 
-    seeds: the same per seed, for rows pooled over seeds.
+    pass@k; ``votes`` makes curves of majority@k, ``averages`` of avg@N alone.
+
+    attempts: of all problems and seeds together.
+    seeds:    the values per seed, for rows pooled over seeds.
     """
 
     checkpoint: Checkpoint
@@ -66,34 +68,49 @@ Curves = dict[tuple[str, str], Curve]
 """(checkpoint name, benchmark) -> curve; names are per seed and pooled."""
 
 
-def curves(evaluations: Sequence[Evaluation], benchmarks: Sequence[str]) -> Curves:
-    """All curves: per seed, pooled over seeds, and the mean over benchmarks.
+def curves(single: Sequence[Curve], benchmarks: Sequence[str]) -> Curves:
+    """All curves: per seed, pooled over seeds, and the means over benchmarks.
 
-    The mean exists for checkpoints that have every benchmark, where there are two or more.
+    A mean exists for checkpoints that have all its benchmarks: that over every benchmark where
+    there are two or more, that over the six math sets where there are those and others.
     """
-    single = [_curve(evaluation) for evaluation in evaluations]
     every = {(c.checkpoint.name, c.benchmark): c for c in single}
     pooled: dict[tuple[str, str], list[Curve]] = {}
     for curve in single:
         if curve.checkpoint.seed is not None:
             pooled.setdefault((curve.checkpoint.pooled, curve.benchmark), []).append(curve)
     every |= {key: _pool(of_seeds) for key, of_seeds in pooled.items()}
-    if len(benchmarks) > 1:
+    for label, members in means(benchmarks).items():
         for name in dict.fromkeys(name for name, _ in every):
-            parts = [every[name, b] for b in benchmarks if (name, b) in every]
-            if len(parts) == len(benchmarks):
-                every[name, MEAN] = _mean(parts)
+            parts = [every[name, b] for b in members if (name, b) in every]
+            if len(parts) == len(members):
+                every[name, label] = _mean(parts, label)
     return every
 
 
-def pass_rows(all_curves: Curves, settings: Resampling) -> Iterator[PassRow]:
-    """One row per curve and k."""
+def means(benchmarks: Sequence[str]) -> dict[str, list[str]]:
+    """Name of a mean over benchmarks -> its members, for the means that these benchmarks have."""
+    found = {MEAN: list(benchmarks)} if len(benchmarks) > 1 else {}
+    math = [name for name in benchmarks if whole_set(name) in MATH_SETS]
+    if len(math) == len(MATH_SETS) < len(benchmarks):
+        found[MATH_MEAN] = math
+    return found
+
+
+def pass_rows(
+    all_curves: Curves,
+    settings: Resampling,
+    *,
+    measure: str = "pass",
+    row_type: type[PassRow] = PassRow,
+) -> Iterator[PassRow]:
+    """One row of ``row_type`` per curve and k; ``measure`` names the scores (``pass@8``)."""
     for (name, benchmark), curve in all_curves.items():
         mean_K, low_K, high_K = score_intervals(curve.values_PK, settings, curve.strata_P)
         for i, k in enumerate(curve.ks):
-            label = f"pass@{k}"
+            label = f"{measure}@{k}"
             count = len(curve.problems)
-            yield PassRow(
+            yield row_type(
                 checkpoint=name,
                 arm=curve.checkpoint.arm,
                 seed=curve.checkpoint.seed,
@@ -104,24 +121,6 @@ def pass_rows(all_curves: Curves, settings: Resampling) -> Iterator[PassRow]:
                 score=score(label, (mean_K[i], low_K[i], high_K[i]), count),
                 seeds=over_seeds(label, [curve.mean_K(x)[i] for x in curve.seeds.values()]),
             )
-
-
-def rate_rows(evaluations: Sequence[Evaluation]) -> Iterator[RateRow]:
-    """Shares of verdicts, truncation and length of every checkpoint on every benchmark."""
-    for evaluation in evaluations:
-        table = evaluation.summary
-        shares = {
-            status: float(pc.mean(pc.equal(table["status"], status)).as_py())
-            for status in ("correct", "wrong", "no_answer", "undecided")
-        }
-        yield RateRow(
-            checkpoint=evaluation.checkpoint.name,
-            benchmark=evaluation.benchmark,
-            attempts=table.num_rows,
-            **shares,
-            truncated=float(pc.mean(pc.equal(table["finish"], "length")).as_py()),
-            mean_tokens=float(pc.mean(table["tokens"]).as_py()),
-        )
 
 
 def four_cells(rows: Sequence[PassRow], arms: Sequence[str]) -> Iterator[FourCells]:
@@ -157,7 +156,8 @@ def over_seeds(name: str, means: Sequence[float]) -> Score | None:
     return score(f"{name} over seeds", t_interval(means), len(means))
 
 
-def _curve(evaluation: Evaluation) -> Curve:
+def pass_curve(evaluation: Evaluation) -> Curve:
+    """pass@k for every power of two that all problems have attempts for."""
     n_P, c_P = evaluation.attempts_P, evaluation.correct_P
     ks = powers_of_two(int(n_P.min()))
     return Curve(
@@ -188,13 +188,13 @@ def _pool(of_seeds: Sequence[Curve]) -> Curve:
     )
 
 
-def _mean(parts: Sequence[Curve]) -> Curve:
+def _mean(parts: Sequence[Curve], label: str) -> Curve:
     ks = [k for k in parts[0].ks if all(k in part.ks for part in parts)]
     cut = [part.on(part.problems, ks) for part in parts]
     shared = set.intersection(*(set(part.seeds) for part in cut))
     return replace(
         cut[0],
-        benchmark=MEAN,
+        benchmark=label,
         problems=tuple(f"{part.benchmark} {name}" for part in cut for name in part.problems),
         strata_P=np.repeat(np.arange(len(cut)), [len(part.problems) for part in cut]),
         values_PK=np.concatenate([part.values_PK for part in cut]),
