@@ -11,6 +11,9 @@ ENGINES: dict[str, str] = {
 }
 """name -> ``module:class``; called as ``cls(model_path, model_settings)``."""
 
+ENGINE_NEEDS: dict[str, tuple[str, ...]] = {"transformers": ("torch", "transformers")}
+"""name -> modules that it imports; ``manyways doctor`` says which are missing."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRequest:

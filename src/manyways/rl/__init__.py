@@ -16,6 +16,9 @@ RL_BACKENDS: dict[str, str] = {
 }
 """name -> ``module:function`` of type Backend."""
 
+RL_NEEDS: dict[str, tuple[str, ...]] = {"trl": ("torch", "trl", "accelerate")}
+"""name -> modules that it imports here; ``manyways doctor`` says which are missing."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rollout:

@@ -1,0 +1,217 @@
+"""``manyways doctor``: what this machine has, what it lacks, and the command that brings it.
+
+Nothing is loaded that takes seconds: modules are looked for and not imported, except torch where a
+GPU's device file says that there is something to ask it.
+"""
+
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+from packaging.requirements import Requirement
+from rich.console import Console
+
+from manyways.commands.doctor_check import Check
+from manyways.commands.doctor_data import data_checks
+from manyways.commands.printing import open_table, print_result
+from manyways.engines import ENGINE_NEEDS, ENGINES
+from manyways.fingerprint import versions
+from manyways.rl import RL_BACKENDS, RL_NEEDS
+
+GIB = 1024**3
+LEAST_MEMORY, LEAST_DISK = 4 * GIB, 10 * GIB
+GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA, AMD and WSL drivers."""
+OPTIONAL = ("peft", "vllm", "ray", "reasoning_gym")
+
+
+def print_checks(*, as_json: bool = False, data_dir: Path | None = None) -> None:
+    """Print every check, and the command that mends each that is not ``ok``."""
+    found = list(checks(data_dir))
+    if as_json:
+        print(json.dumps([asdict(check) for check in found], indent=1))
+        return
+    table = open_table("what", "", "state", "details")
+    for check in found:
+        table.add_row(check.group, check.name, check.state, check.detail)
+    print_result(table)
+    console = Console(markup=False, highlight=False)
+    for check in found:
+        if check.fix:
+            console.print(f"{check.name}: {check.fix}", soft_wrap=True)
+    warned = sum(check.state == "warning" for check in found)
+    console.print(f"Warnings: {warned}.")
+
+
+def checks(data_dir: Path | None = None) -> Iterator[Check]:
+    """Every check, group by group."""
+    yield from version_checks()
+    yield from machine_checks()
+    yield device_check()
+    yield from part_checks("engine", ENGINES, ENGINE_NEEDS)
+    yield from part_checks("RL backend", RL_BACKENDS, RL_NEEDS)
+    yield from optional_checks()
+    yield sandbox_check()
+    yield from data_checks(data_dir)
+
+
+def version_checks() -> Iterator[Check]:
+    """Python and the packages that results depend on."""
+    found = versions()
+    for name, number in found.items():
+        yield Check(group="version", name=name, detail=number)
+    for name in _core():
+        if _installed(name) is None:
+            yield Check(
+                group="version", name=name, state="warning", detail="not installed",
+                fix="pip install --constraint constraints.txt manyways",
+            )  # fmt: skip
+
+
+def machine_checks() -> Iterator[Check]:
+    """Cores and load, memory, disk of the working folder."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load, threads = os.getloadavg()[0], os.environ.get("OMP_NUM_THREADS", "not set")
+    busy = load > 1.5 * (cores or 1)
+    yield Check(
+        group="machine",
+        name="cores",
+        state="warning" if busy else "ok",
+        detail=f"{cores} ({platform.machine()}), load {load:.1f}, OMP_NUM_THREADS {threads}",
+        fix="other work is running: times and forecasts will be too long." if busy else "",
+    )
+    memory = psutil.virtual_memory()
+    short = memory.available < LEAST_MEMORY
+    yield Check(
+        group="machine",
+        name="memory",
+        state="warning" if short else "ok",
+        detail=f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB available",
+        fix="close other programs, or lower model.batch_tokens and micro_batch." if short else "",
+    )
+    disk = shutil.disk_usage(".")
+    short = disk.free < LEAST_DISK
+    yield Check(
+        group="machine",
+        name="disk",
+        state="warning" if short else "ok",
+        detail=f"{disk.free / GIB:.1f} of {disk.total / GIB:.1f} GiB free in this folder",
+        fix="`manyways forecast RECIPE` says what a run needs; --out DIR puts it elsewhere."
+        if short
+        else "",
+    )
+
+
+def device_check() -> Check:
+    """The device that ``model.device = "auto"`` would take."""
+    torch_version = _installed("torch")
+    if torch_version is None:
+        return Check(group="device", name="torch", state="warning", detail="not installed",
+                     fix="pip install --constraint constraints.txt torch")  # fmt: skip
+    if not any(Path(file).exists() for file in GPU_FILES):
+        return Check(group="device", name="cpu", detail="no GPU driver on this machine")
+    import torch
+
+    if not torch.cuda.is_available():
+        return Check(
+            group="device",
+            name="cpu",
+            state="warning",
+            detail=f"a GPU driver is here, but torch {torch_version} cannot use it",
+            fix="install the build of torch for your driver: https://pytorch.org/get-started",
+        )
+    names = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    listed = ", ".join(f"{p.name} {p.total_memory / GIB:.0f} GiB" for p in names)
+    return Check(group="device", name="cuda", detail=listed)
+
+
+def part_checks(
+    group: str, table: Mapping[str, str], needs: Mapping[str, tuple[str, ...]]
+) -> Iterator[Check]:
+    """Is what each entry of a table needs installed?"""
+    for name in table:
+        missing = [module for module in needs.get(name, ()) if not _has(module)]
+        wanted = ", ".join(needs.get(name, ())) or "nothing beyond this package"
+        yield Check(
+            group=group,
+            name=name,
+            state="missing" if missing else "ok",
+            detail=f"needs {wanted}" if not missing else f"no module {', '.join(missing)}",
+            fix="; ".join(dict.fromkeys(install_command(module) for module in missing)),
+        )
+
+
+def optional_checks() -> Iterator[Check]:
+    """Packages that some settings use and most do not."""
+    for module in OPTIONAL:
+        there = _has(module)
+        number = _installed(module.replace("_", "-")) or ""
+        yield Check(
+            group="optional",
+            name=module,
+            state="ok" if there else "missing",
+            detail=number if there else "not installed",
+            fix="" if there else install_command(module),
+        )
+
+
+def sandbox_check() -> Check:
+    """Where programs that a model wrote would run."""
+    from manyways.verifiers.sandbox import detect
+
+    isolation = detect()
+    if isolation.kind == "none":
+        return Check(
+            group="verdicts",
+            name="sandbox",
+            state="warning",
+            detail=isolation.why,
+            fix="apt install bubblewrap, and allow user namespaces; without it, problems with "
+            "python_tests are refused (maths and choices need none).",
+        )
+    return Check(
+        group="verdicts",
+        name="sandbox",
+        state="warning" if isolation.missing else "ok",
+        detail=isolation.kind + "".join(f"; {lack}" for lack in isolation.missing),
+    )
+
+
+def install_command(module: str) -> str:
+    """The pip command for a module: the extra of this package that brings it, if there is one."""
+    name = module.replace("_", "-")
+    for line in _requirements():
+        extra = line.partition("extra ==")[2].strip(" \"'")
+        if extra and extra != "dev" and Requirement(line).name == name:
+            return f"pip install 'manyways[{extra}]'"
+    return f"pip install {name}"
+
+
+def _core() -> list[str]:
+    return [Requirement(line).name for line in _requirements() if "extra ==" not in line]
+
+
+def _requirements() -> list[str]:
+    try:
+        return requires("manyways") or []
+    except PackageNotFoundError:
+        return []
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _has(module: str) -> bool:
+    return module in sys.modules or find_spec(module) is not None

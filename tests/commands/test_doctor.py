@@ -1,0 +1,100 @@
+import json
+from pathlib import Path
+
+import pytest
+from command_line import in_this_process
+
+from manyways.commands import doctor
+from manyways.commands.doctor_data import data_checks
+from manyways.engines import ENGINE_NEEDS, ENGINES
+from manyways.problems.published import ALL
+from manyways.rl import RL_BACKENDS, RL_NEEDS
+
+
+def test_an_engine_without_its_module_is_missing_with_the_command() -> None:
+    table = {"vllm": "x:y", "own": "a:b"}
+    needs = {"vllm": ("json", "no_such_module_of_vllm")}
+    vllm, own = doctor.part_checks("engine", table, needs)
+    assert (vllm.state, vllm.detail) == ("missing", "no module no_such_module_of_vllm")
+    assert vllm.fix == "pip install no-such-module-of-vllm"
+    assert own.state == "ok"
+
+
+def test_install_command_names_the_extra_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = ["torch", 'ray[data] ; extra == "ray"', "pytest ; extra == 'dev'"]
+    monkeypatch.setattr(doctor, "_requirements", lambda: lines)
+    assert doctor.install_command("ray") == "pip install 'manyways[ray]'"
+    assert doctor.install_command("pytest") == "pip install pytest"
+    assert doctor._core() == ["torch"]
+
+
+def test_needs_name_entries_of_the_tables() -> None:
+    assert set(ENGINE_NEEDS) <= set(ENGINES)
+    assert set(RL_NEEDS) <= set(RL_BACKENDS)
+
+
+def test_data_folder_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "aime24.jsonl").write_text('{"id": "aime24_1"}\n' * 30)
+    (tmp_path / "aime25.jsonl").write_text('{"id": 1}\n' * 29)
+    (tmp_path / "amc23.jsonl").write_text("{broken\n")
+    (tmp_path / "musr.jsonl").write_text('{"story": 1}\n')
+    found = {check.name: check for check in data_checks(tmp_path)}
+    assert found["aime24/test"].state == "ok"
+    assert found["aime25/test"].state == "warning"
+    assert found["aime25/test"].detail == "29 rows, not 30"
+    assert found["amc23/test"].state == "warning"
+    assert found["musr/team"].detail == "a record has no 'task'"
+    assert found["gsm8k/test"].state == "missing"
+    assert len(found) == 1 + sum(len(spec.splits) for spec in ALL)
+    (gone,) = data_checks(tmp_path / "nowhere")
+    assert gone.state == "warning" and "MANYWAYS_DATA" in gone.fix
+
+
+def test_without_a_folder_the_hub_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MANYWAYS_HUB_MIRROR", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    (check,) = data_checks(None)
+    assert (check.state, check.detail) == ("ok", "from the Hugging Face Hub")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (check,) = data_checks(None)
+    assert check.state == "warning"
+
+
+def test_little_memory_and_disk_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "LEAST_MEMORY", 1 << 60)
+    monkeypatch.setattr(doctor, "LEAST_DISK", 1 << 60)
+    found = {check.name: check for check in doctor.machine_checks()}
+    assert (found["memory"].state, found["disk"].state) == ("warning", "warning")
+    assert "manyways forecast" in found["disk"].fix
+
+
+def test_without_a_driver_torch_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "GPU_FILES", (str(tmp_path / "none"),))
+    assert doctor.device_check().detail == "no GPU driver on this machine"
+
+
+@pytest.mark.slow
+def test_a_driver_without_a_torch_that_can_use_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import torch
+
+    monkeypatch.setattr(doctor, "GPU_FILES", (str(tmp_path),))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert doctor.device_check().state == "warning"
+
+
+def test_command_ends_with_zero_whatever_it_finds(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    outcome = in_this_process(capsys, "doctor", "--json", "--data-dir", tmp_path / "nowhere")
+    assert outcome.code == 0, outcome.err
+    rows = json.loads(outcome.out)
+    assert {row["group"] for row in rows} >= {"version", "engine", "RL backend", "verdicts", "data"}
+    outcome = in_this_process(capsys, "doctor", "--data-dir", tmp_path / "nowhere")
+    assert outcome.code == 0
+    assert "no such folder" in outcome.out and "Warnings: " in outcome.out
