@@ -134,6 +134,17 @@ def verify(
     )
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
+    data_dir: DataOption = None,
+) -> None:
+    """What this machine has and lacks: versions, devices, engines, sandbox, data. Exit code 0."""
+    from manyways.commands.doctor import print_checks
+
+    print_checks(as_json=as_json, data_dir=data_dir)
+
+
 def main() -> NoReturn:
     """Entry point: our own errors become one message and an exit code, never a traceback."""
     # Idle OpenMP threads that spin stall everything else on a machine with few cores. Read once,

@@ -1,11 +1,9 @@
-"""Verbs that need no run: what the theory expects, what this machine has."""
+"""Verbs that need no run: what the theory expects."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from manyways.cli_parts import DataOption
 
 alone = typer.Typer()
 
@@ -19,14 +17,3 @@ def theory(
     from manyways.commands.theory import write_page
 
     write_page(out, figure=figure)
-
-
-@alone.command()
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
-    data_dir: DataOption = None,
-) -> None:
-    """What this machine has and lacks: versions, devices, engines, sandbox, data. Exit code 0."""
-    from manyways.commands.doctor import print_checks
-
-    print_checks(as_json=as_json, data_dir=data_dir)
