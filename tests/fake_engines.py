@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from manyways.engines import Completion, SampleRequest, SamplingSettings
-from manyways.recipe import ModelConfig
+from manyways.recipe_engines import ModelConfig
 
 
 class GuessingEngine:
     """Answers "What is N + 0?": half right, the rest wrong or without an answer, by seed alone."""
 
+    reads_ahead = False
     opened = 0
     closed = 0
     seeds: list[int] = []  # noqa: RUF012  one list for all engines, emptied by ``reset``
@@ -42,6 +43,9 @@ class GuessingEngine:
 
     def text(self, text: str, *, finish: str = "stop") -> Completion:
         return Completion(text=text, finish=finish, prompt_tokens=7, tokens=len(text.split()))
+
+    def facts(self) -> dict[str, str | int]:
+        return {"engine": "guessing", "seeds": "honoured"}
 
     def close(self) -> None:
         type(self).closed += 1

@@ -5,6 +5,7 @@ ManywaysError                exit 1   anything this package raises on purpose
 │   ├── RecipeError                   unknown key, wrong type, value out of range
 │   ├── DataError                     a problem set, pack or attempts file is missing or malformed
 │   ├── ModelError                    a checkpoint cannot be found or loaded
+│   ├── EngineError                   an engine cannot do what the recipe asks: package, server, key
 │   └── RunDirError                   not a run folder, or another process is writing to it
 └── StageError               exit 3   the input was fine but a stage has nothing to hand on
     ├── NothingToTrainOn              no correct solutions were kept for an arm
@@ -36,6 +37,10 @@ class DataError(UserError):
 
 class ModelError(UserError):
     """A checkpoint cannot be found or loaded."""
+
+
+class EngineError(UserError):
+    """An engine cannot do what the recipe asks: package missing, server or key refused."""
 
 
 class RunDirError(UserError):

@@ -130,6 +130,7 @@ def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
     from manyways.jobs import run_lines_in_processes
 
     wanted = STAGES[: STAGES.index(until) + 1]
+    preflight.check_reach(context, wanted)
     preflight.run(context)
     for stage in ("generate", "select", "evaluate"):
         if stage in wanted:
@@ -154,6 +155,7 @@ def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
 def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]:
     """(work, why it would run or ``finished``) for every step, computing nothing."""
     wanted = STAGES[: STAGES.index(until) + 1]
+    preflight.check_reach(context, wanted)
     preflight.check_names(context)
     rows: list[tuple[str, str]] = []
     pending: list[Step] = []

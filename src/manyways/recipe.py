@@ -7,32 +7,11 @@ tables unchanged.
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from manyways.arms import Arm, parse_arm
-
-Scalar = bool | int | float | str
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0.0)]
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, no unknown keys, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ModelConfig(Section):
-    """The base model. ``path``: a folder, ``package:pkg/folder`` or a Hub id."""
-
-    path: str
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str = "auto"
-    engine: str = "transformers"
-    batch_tokens: Positive = 65536
-    """Upper bound of prompt + completion tokens held in one batch by the engine."""
+from manyways.recipe_engines import ModelConfig
+from manyways.recipe_types import Names, Positive, Rate, Scalar, Section, Share
 
 
 class PromptConfig(Section):
@@ -79,6 +58,8 @@ class GenerateConfig(Section):
     stop: Names = ()
     part_size: Positive = 2048
     """Attempts per parquet part: what a kill can lose at most."""
+    engine: str | None = None
+    """Samples the pool; ``model.engine`` when None."""
 
 
 class SelectConfig(Section):
@@ -225,6 +206,11 @@ class Recipe(Section):
                     f"arms: '{arm.name}' needs heuristics.count >= {arm.ways}, "
                     f"it is {self.heuristics.count}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _pool_engine_has_its_table(self) -> Self:
+        self.model.under(self.generate.engine).check_tables()
         return self
 
     @property

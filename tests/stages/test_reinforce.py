@@ -8,7 +8,7 @@ from manyways.checkpoints import load_tokenizer
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import GateRefused, MissingWork, ModelError, VerifierUnwell
-from manyways.recipe import ModelConfig
+from manyways.recipe_engines import ModelConfig
 from manyways.records import Message, Verdict
 from manyways.results import GateRow, write_rows
 from manyways.rl import Rollout

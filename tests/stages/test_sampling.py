@@ -12,7 +12,7 @@ from sampled_runs import context
 from manyways.engines import SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
-from manyways.recipe import ModelConfig
+from manyways.recipe_engines import ModelConfig
 from manyways.records import PLAIN
 from manyways.stages import sampling
 from manyways.stages.identity import model_hash
@@ -107,6 +107,44 @@ def test_only_what_is_missing_is_sampled(ctx):
 def test_counts_leave_out_what_is_no_longer_asked_for(ctx):
     gather(ctx, cells_of(ctx, samples=4))
     assert gather(ctx, cells_of(ctx, samples=1, count=3))["attempts"] == 3
+
+
+class ReadsAhead(GuessingEngine):
+    """Is given one stream, and says how long it was each time."""
+
+    reads_ahead = True
+    streams: list[int] = []  # noqa: RUF012
+
+    def sample(self, requests, settings):
+        self.streams.append(len(requests))
+        yield from super().sample(requests, settings)
+
+    def facts(self):
+        return {"engine": "ahead", "seeds": "honoured", "calls": len(self.streams)}
+
+
+def test_an_engine_that_reads_ahead_gets_one_stream_and_the_same_parts(ctx):
+    gather(ctx, cells_of(ctx))
+    files = parts(ctx.run.path("there"))
+    whole = [part.read_bytes() for part in files]
+    for part in files[1:]:
+        part.unlink()
+    ReadsAhead.streams.clear()
+    collect(
+        ctx,
+        engine=lambda: ReadsAhead("nowhere", ModelConfig(path="nowhere")),
+        cells=cells_of(ctx),
+        sampling=how(ctx),
+    )
+    assert ReadsAhead.streams == [4]
+    assert [part.read_bytes() for part in parts(ctx.run.path("there"))] == whole
+
+
+def test_what_engines_say_about_themselves_is_kept_beside_the_attempts(ctx):
+    gather(ctx, cells_of(ctx))
+    gather(ctx, cells_of(ctx, samples=6))
+    facts = json.loads(ctx.run.path("there", "engine.json").read_text())
+    assert facts == [{"engine": "guessing", "seeds": "honoured"}] * 2
 
 
 def test_a_given_engine_is_left_open(ctx):

@@ -80,7 +80,7 @@ def _sampler(model: str, meter: Meter) -> Sampler:
     """Samples one attempt a prompt at temperature 1, with seeds that number the prompts."""
     from manyways.checkpoints import model_path
     from manyways.engines.transformers import TransformersEngine
-    from manyways.recipe import ModelConfig
+    from manyways.recipe_engines import ModelConfig
 
     config = ModelConfig(path=model, dtype="float32")
     engine = TransformersEngine(model_path(model), config)

@@ -1,6 +1,6 @@
 """How text is sampled: the contract of an engine and the table of engines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +8,7 @@ from manyways.records import Finish, Message
 
 ENGINES: dict[str, str] = {
     "transformers": "manyways.engines.transformers:TransformersEngine",
+    "http": "manyways.engines.http:HttpEngine",
 }
 """name -> ``module:class``; called as ``cls(model_path, model_settings)``."""
 
@@ -50,10 +51,26 @@ class Completion:
 class Engine(Protocol):
     """Samples text. One object holds one model; ``close`` frees it."""
 
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether it works ahead of the request that it yields, and so wants one long stream.
+
+        An engine that forms batches of its own says False: it is given part after part, so that a
+        resumed run forms the batches of an undisturbed one.
+        """
+        ...
+
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
         """Yield, for each request in order, one completion per seed in order."""
+        ...
+
+    def facts(self) -> Mapping[str, str | int]:
+        """What a reader of the attempts has to know, written beside them.
+
+        Always ``seeds``: whether an attempt can be sampled again from its seed.
+        """
         ...
 
     def close(self) -> None:

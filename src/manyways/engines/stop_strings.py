@@ -24,6 +24,11 @@ class StopStrings:
         return [any(stop in text for stop in self._stop) for text in texts]
 
     def trim(self, text: str) -> tuple[str, bool]:
-        """``text`` up to its first stop string, and whether there is one."""
-        found = [place for stop in self._stop if (place := text.find(stop)) >= 0]
-        return (text[: min(found)], True) if found else (text, False)
+        """As ``trim``."""
+        return trim(text, self._stop)
+
+
+def trim(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """``text`` up to the first of ``stop`` in it, and whether there is one."""
+    found = [place for string in stop if (place := text.find(string)) >= 0]
+    return (text[: min(found)], True) if found else (text, False)

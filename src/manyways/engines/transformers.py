@@ -1,6 +1,6 @@
 """Sampling with transformers: any Hugging Face causal LM on a CPU or one GPU."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -12,8 +12,10 @@ from manyways.engines.batching import Batch, batches, windows
 from manyways.engines.decoding import Decoder, Sampled
 from manyways.engines.stop_strings import StopStrings
 from manyways.errors import DataError, ModelError
-from manyways.recipe import ModelConfig
+from manyways.recipe_engines import ModelConfig
 from manyways.records import Message
+
+SEEDS = "honoured: an attempt's text follows from its seed, up to ties in floating point"
 
 
 class TransformersEngine:
@@ -30,6 +32,8 @@ class TransformersEngine:
 
     Raises ModelError when the checkpoint cannot be loaded.
     """
+
+    reads_ahead = False
 
     def __init__(self, path: str, model_config: ModelConfig) -> None:
         self._config = model_config
@@ -77,6 +81,10 @@ class TransformersEngine:
                     given += 1
             # Requests without seeds, in a window that needed no batch.
             yield from ([] for _ in range(given, len(window)))
+
+    def facts(self) -> Mapping[str, str | int]:
+        """As ``Engine.facts``."""
+        return {"engine": "transformers", "seeds": SEEDS, "tokens": "counted, EOS included"}
 
     def close(self) -> None:
         """Free the model; the engine cannot be used afterwards."""

@@ -22,7 +22,7 @@ from manyways.progress import Meter, say
 from manyways.records import PLAIN, Heuristic
 from manyways.stages import adherence_judge
 from manyways.stages.attempt_files import remove_leftovers
-from manyways.stages.context import Context
+from manyways.stages.context import Context, place_of, served_hash
 from manyways.stages.identity import model_hash
 from manyways.tables import parts, write_table
 
@@ -132,7 +132,7 @@ def _source(ctx: Context) -> dict[str, object]:
     model = select.judge or model
     return {
         "kind": kind,
-        "model": model_hash(ctx, model_path(model.path) if select.judge else ctx.base_path),
+        "model": served_hash(model) if model.remote else model_hash(ctx, place_of(model)),
         "engine": model.engine,
         "dtype": model.dtype,
         "tokens": select.judge_tokens,
@@ -152,7 +152,8 @@ def _open(ctx: Context) -> Scorer:
     select, model = ctx.recipe.select, ctx.recipe.model
     kind, _, path = select.scorer.partition(":")
     if kind == "judge":
-        engine = ctx.engine(model_path((select.judge or model).path), select.judge)
+        model = select.judge or model
+        engine = ctx.engine(place_of(model), model)
         return adherence_judge.JudgeScorer(engine, max_tokens=select.judge_tokens)
     from manyways.heuristics.reward_model import RewardModel
 

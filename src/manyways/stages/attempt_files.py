@@ -1,15 +1,18 @@
 """What a folder of attempts holds, and whether it can be trusted."""
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manyways.records import Verdict
-from manyways.tables import read_attempts_table
+from manyways.tables import read_attempts_table, write_text
 from manyways.verifiers.judge import check_health
 
 Key = tuple[str, str, int]
 """(problem id, heuristic, sample)."""
+
+ENGINE_FILE = "engine.json"
 
 
 def keys(folder: Path) -> set[Key]:
@@ -22,6 +25,17 @@ def statuses(folder: Path) -> list[str]:
     """The verdict status of every attempt."""
     found: list[str] = read_attempts_table(folder, ["status"])["status"].to_pylist()
     return found
+
+
+def engine_facts(folder: Path) -> list[Mapping[str, str | int]]:
+    """What the engines said about themselves, one entry for each time that attempts were added."""
+    path = folder / ENGINE_FILE
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+
+
+def write_engine_facts(folder: Path, facts: Sequence[Mapping[str, str | int]]) -> None:
+    """Replace them."""
+    write_text(folder / ENGINE_FILE, json.dumps(facts, indent=1))
 
 
 def counts(folder: Path, wanted: Mapping[tuple[str, str], int]) -> dict[str, float]:

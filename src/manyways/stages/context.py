@@ -6,12 +6,15 @@ from typing import cast
 
 from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
+from manyways.errors import EngineError
+from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller
 from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
 from manyways.problems.asking import instruction_for
-from manyways.recipe import ModelConfig, Recipe
+from manyways.recipe import Recipe
+from manyways.recipe_engines import ModelConfig
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import RunDir
 from manyways.stages.problem_sets import ProblemSets
@@ -31,6 +34,16 @@ class Line:
         return f"{self.arm}/seed-{self.seed}"
 
 
+def place_of(model: ModelConfig) -> str:
+    """The model's folder or Hub id, or its name on a server."""
+    return model.path if model.remote else model_path(model.path)
+
+
+def served_hash(model: ModelConfig) -> str:
+    """What identifies a model on a server: its name, because nothing else is known of it."""
+    return fingerprint(["served", model.path])
+
+
 @dataclass(frozen=True)
 class Context:
     """The recipe, the run folder, and the parts that the recipe names, loaded when first used."""
@@ -40,13 +53,14 @@ class Context:
 
     @cached_property
     def base_path(self) -> str:
-        """The base model's folder or Hub id."""
-        return model_path(self.recipe.model.path)
+        """The base model's folder or Hub id, or its name on a server."""
+        return place_of(self.recipe.model)
 
     @cached_property
     def base_hash(self) -> str:
         """What identifies the base model."""
-        return checkpoint_hash(self.base_path)
+        model = self.recipe.model
+        return served_hash(model) if model.remote else checkpoint_hash(self.base_path)
 
     @cached_property
     def pack(self) -> tuple[Heuristic, ...]:
@@ -109,8 +123,15 @@ class Context:
         """A fresh engine over the checkpoint at ``path``; the caller closes it.
 
         config: which engine and how; the recipe's base model when left out.
+
+        Raises EngineError when a server holds another model than that at ``path``.
         """
         config = config or self.recipe.model
+        if config.remote and path not in (config.path, self.base_path):
+            raise EngineError(
+                f"a server samples only the model that it holds, not '{path}': set model.engine to "
+                "one that loads checkpoints (generate.engine may stay 'http')."
+            )
         cls = resolve(config.engine, ENGINES, "engine")
         return cast(Engine, cls(path, config))  # type: ignore[operator]
 

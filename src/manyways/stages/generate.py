@@ -36,9 +36,9 @@ def plan(ctx: Context) -> Work:
             "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
             "shots": recipe.heuristics.shots,
             "problems": ctx.sets.load(settings.problems).fingerprint,
-            "settings": settings.model_dump(exclude={*wanted, "part_size"}),
+            "settings": settings.model_dump(exclude={*wanted, "part_size", "engine"}),
             "seed": POOL_SEED,
-            **sampling_identity(ctx),
+            **sampling_identity(ctx, settings.engine),
         },
         request={
             **settings.model_dump(include=wanted),
@@ -62,7 +62,7 @@ def run(ctx: Context) -> None:
     with work:
         counts = sampling.collect(
             ctx,
-            engine=lambda: ctx.engine(ctx.base_path),
+            engine=lambda: ctx.engine(ctx.base_path, ctx.recipe.model.under(settings.engine)),
             cells=cells(ctx, problems),
             sampling=Sampling(
                 settings=SamplingSettings(

@@ -35,12 +35,21 @@ def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
 
 
-def sampling_identity(ctx: Context) -> dict[str, object]:
-    """What every attempt and its verdict depend on, whichever the stage."""
+def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, object]:
+    """What every attempt and its verdict depend on, whichever the stage.
+
+    engine: the one that samples, ``model.engine`` when None.
+    """
     recipe = ctx.recipe
-    return {
-        "dtype": recipe.model.dtype,
-        "engine": recipe.model.engine,
+    model = recipe.model.under(engine)
+    identity: dict[str, object] = {
+        "dtype": model.dtype,
+        "engine": model.engine,
         "prompt": asdict(ctx.prompts),
         "verify": recipe.verify.model_dump(exclude={"workers", "max_undecided"}),
     }
+    if model.remote and model.http is not None:
+        # Not the address: the same server may come back on another one.
+        words = {"model", "endpoint", "choices", "tokenizer", "extra"}
+        identity["http"] = model.http.model_dump(include=words)
+    return identity

@@ -1,9 +1,10 @@
 """Before anything is sampled: does everything that the recipe names exist, and can it be judged?"""
 
 import json
+from collections.abc import Sequence
 
 from manyways.engines import ENGINES
-from manyways.errors import DataError
+from manyways.errors import DataError, EngineError
 from manyways.fingerprint import problems_hash
 from manyways.plugins import resolve
 from manyways.progress import say
@@ -24,7 +25,8 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     Raises UserError or a subclass for the first one that does not exist.
     """
     recipe = context.recipe
-    resolve(recipe.model.engine, ENGINES, "engine")
+    for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
+        resolve(engine, ENGINES, "engine")
     resolve(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.verify.verifier:
         resolve(recipe.verify.verifier, VERIFIERS, "verifier")
@@ -38,6 +40,20 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     for name in recipe.evaluate.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
     return sets
+
+
+def check_reach(context: Context, wanted: Sequence[str]) -> None:
+    """Whether the engine can sample what the ``wanted`` stages make.
+
+    Raises EngineError when they train and the model is held by a server.
+    """
+    if context.recipe.model.remote and "midtrain" in wanted:
+        raise EngineError(
+            f"model.engine = '{context.recipe.model.engine}' samples only the model that a server "
+            "holds, so nothing that is trained could be sampled. For the data alone: "
+            "--until select. To train as well: generate.engine = 'http', model.engine one that "
+            "loads checkpoints, model.path a checkpoint of the served model."
+        )
 
 
 def run(context: Context) -> None:

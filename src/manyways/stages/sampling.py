@@ -1,8 +1,10 @@
 """What generate, gate and evaluate share: sample what is missing, judge it, append whole parts."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
@@ -54,19 +56,31 @@ class LazyEngine:
         self._open = open_engine
         self._engine: Engine | None = None
 
+    @property
+    def reads_ahead(self) -> bool:
+        """As ``Engine.reads_ahead``."""
+        return self._opened().reads_ahead
+
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
         """As ``Engine.sample``."""
-        if self._engine is None:
-            self._engine = self._open()
-        return self._engine.sample(requests, settings)
+        return self._opened().sample(requests, settings)
+
+    def facts(self) -> Mapping[str, str | int]:
+        """As ``Engine.facts``."""
+        return self._opened().facts()
 
     def close(self) -> None:
         """Close the engine, if it was opened."""
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+    def _opened(self) -> Engine:
+        if self._engine is None:
+            self._engine = self._open()
+        return self._engine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,30 +145,42 @@ def _sample_parts(
     limit = ctx.recipe.verify.max_undecided
     seen = Counter(attempt_files.statuses(sampling.folder))
     total = sum(len(piece.samples) for piece in missing)
-    with Meter(sampling.label, total=total, unit="attempts") as meter:
-        for part in _cut(missing, sampling.part_size):
-            attempts = _judged(ctx, part, _sampled(engine, part, sampling, meter), sampling)
+    parts = list(_cut(missing, sampling.part_size))
+    earlier = attempt_files.engine_facts(sampling.folder)
+    with (
+        Meter(sampling.label, total=total, unit="attempts") as meter,
+        closing(_sampled(engine, parts, sampling, meter)) as sampled,
+    ):
+        for part, completions in zip(parts, sampled, strict=True):
+            attempts = _judged(ctx, part, completions, sampling)
             append_attempts(sampling.folder, attempts)
+            attempt_files.write_engine_facts(sampling.folder, [*earlier, engine.facts()])
             seen.update(attempt.verdict.status for attempt in attempts)
             if seen.total() >= ENOUGH and seen["undecided"] > limit * seen.total():
                 attempt_files.check_undecided(sampling.folder, limit=limit)
 
 
 def _sampled(
-    engine: Engine, part: Sequence[_Piece], sampling: Sampling, meter: Meter
-) -> list[list[Completion]]:
-    requests = [
-        SampleRequest(
-            messages=piece.cell.messages,
-            seeds=tuple(_seed(piece.cell, sample, sampling) for sample in piece.samples),
-        )
-        for piece in part
-    ]
-    found = []
-    for completions in engine.sample(requests, sampling.settings):
-        found.append(completions)
-        meter.advance(len(completions), tokens=sum(one.tokens for one in completions))
-    return found
+    engine: Engine, parts: Sequence[Sequence[_Piece]], sampling: Sampling, meter: Meter
+) -> Generator[list[list[Completion]]]:
+    """The completions of each part; see ``Engine.reads_ahead`` for what is sampled together."""
+    groups = [parts] if engine.reads_ahead else [[part] for part in parts]
+    for group in groups:
+        requests = [_request(piece, sampling) for part in group for piece in part]
+        stream = engine.sample(requests, sampling.settings)
+        for part in group:
+            found = []
+            for completions in islice(stream, len(part)):
+                found.append(completions)
+                meter.advance(len(completions), tokens=sum(one.tokens for one in completions))
+            yield found
+
+
+def _request(piece: _Piece, sampling: Sampling) -> SampleRequest:
+    return SampleRequest(
+        messages=piece.cell.messages,
+        seeds=tuple(_seed(piece.cell, sample, sampling) for sample in piece.samples),
+    )
 
 
 def _judged(

@@ -1,0 +1,213 @@
+"""Sampling from any OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, transformers serve."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import NoReturn
+
+from anyio.from_thread import start_blocking_portal
+
+from manyways.engines import Completion, SampleRequest, SamplingSettings
+from manyways.engines.http_line import Line, RefusedError
+from manyways.engines.http_prompts import Prompts
+from manyways.engines.openai_api import Dialect, Reply, completions, request_body
+from manyways.errors import DataError, EngineError, MissingWork
+from manyways.recipe_engines import ModelConfig
+
+AHEAD = 4
+"""Attempts read ahead of the one that is waited for, in multiples of the concurrency."""
+FIRST_RETRIES = 3
+"""Further tries of the very first request: a wrong address should be told within seconds."""
+TASTE = 32
+"""Tokens of the texts by which it is found out whether the server honours seeds."""
+
+
+class HttpEngine:
+    """One model behind an address. Nothing is loaded here, no torch either.
+
+    An attempt is a request of its own with its own seed (``model.http.choices`` = 1), so an
+    attempt is never lost or taken twice: what arrives is what its own request was answered with.
+
+    Raises EngineError when there is no key where the recipe says that there is one.
+    """
+
+    reads_ahead = True
+
+    def __init__(self, path: str, model_config: ModelConfig) -> None:
+        if model_config.http is None:
+            raise EngineError("engine 'http' needs the address of a server: set model.http.url.")
+        config = model_config.http
+        self._config = config.model_copy(update={"model": config.model or model_config.path})
+        self._prompts = Prompts(self._config)
+        self._dialect, self._met = Dialect(), False
+        self._seeds = "not asked yet"
+        self._tokens = ""
+        self._resources = ExitStack()
+        self._portal = self._resources.enter_context(start_blocking_portal())
+        try:
+            self._line: Line | None = self._portal.call(Line, self._config)
+        except BaseException:
+            self._resources.close()
+            raise
+
+    def sample(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        """Yield, for each request in order, one completion per seed in order.
+
+        Raises EngineError when the server cannot be reached or refuses the key or the model,
+        DataError when it refuses one prompt, MissingWork when it keeps failing.
+        """
+        waiting: deque[list[Future[list[Completion]]]] = deque()
+        ahead = 0
+        try:
+            for request in requests:
+                if request.seeds and not self._met:
+                    self._meet(request, settings)
+                    self._met = True
+                waiting.append(self._start(request, settings))
+                ahead += len(request.seeds)
+                while waiting and ahead > AHEAD * self._config.concurrency:
+                    found = _gather(waiting.popleft())
+                    ahead -= len(found)
+                    yield found
+            while waiting:
+                yield _gather(waiting.popleft())
+        finally:
+            for future in (future for futures in waiting for future in futures):
+                future.cancel()
+
+    def facts(self) -> Mapping[str, str | int]:
+        """As ``Engine.facts``; also how many requests were sent and which faults were met."""
+        line = self._open_line()
+        return {
+            "engine": "http",
+            "model": self._config.model,
+            "endpoint": self._config.endpoint,
+            "seeds": self._seeds,
+            "tokens": self._tokens,
+            "requests": line.requests,
+            **{f"faults: {kind}": count for kind, count in sorted(line.faults.items())},
+        }
+
+    def close(self) -> None:
+        """Close the connections; the engine cannot be used afterwards."""
+        if self._line is not None:
+            self._portal.call(self._line.close)
+            self._line = None
+            self._resources.close()
+
+    def _start(
+        self, request: SampleRequest, settings: SamplingSettings
+    ) -> list[Future[list[Completion]]]:
+        size = self._config.choices
+        groups = [request.seeds[i : i + size] for i in range(0, len(request.seeds), size)]
+        return [
+            self._portal.start_task_soon(self._attempts, replace(request, seeds=group), settings)
+            for group in groups
+        ]
+
+    async def _attempts(
+        self, request: SampleRequest, settings: SamplingSettings
+    ) -> list[Completion]:
+        """One completion per seed; a server that gives fewer choices than asked is asked again."""
+        found: list[Completion] = []
+        while len(found) < len(request.seeds):
+            left = replace(request, seeds=request.seeds[len(found) :])
+            try:
+                reply = await self._ask(left, settings)
+            except RefusedError as error:
+                begin = " ".join(request.messages[-1].content.split())[:60]
+                raise DataError(
+                    f"the server refuses the prompt that begins '{begin}...' (status "
+                    f"{error.status}: {error}): leave that problem out, or change what it objects "
+                    "to (max_tokens, heuristics.shots, model.http.extra)."
+                ) from error
+            found += self._counted(left, reply)
+        return found
+
+    async def _ask(
+        self, request: SampleRequest, settings: SamplingSettings, retries: int | None = None
+    ) -> Reply:
+        body = request_body(
+            self._prompts.prompt(request.messages),
+            request.seeds,
+            settings,
+            config=self._config,
+            dialect=self._dialect,
+        )
+        return await self._open_line().ask(body, settings.stop, retries=retries)
+
+    def _counted(self, request: SampleRequest, reply: Reply) -> list[Completion]:
+        """The server's token counts are taken first: it knows what ends a text."""
+        counts = None
+        if reply.tokens is None or len(reply.texts) > 1:
+            counts = self._prompts.counts(request.messages, reply.texts)
+        if counts is not None:
+            self._tokens = "counted by the tokenizer, ends of text left out"
+        elif len(reply.texts) > 1:
+            self._tokens = "the server's, apportioned to the attempts of a request by their length"
+        else:
+            self._tokens = "the server's"
+        return completions(reply, counts, len(request.seeds))
+
+    def _meet(self, request: SampleRequest, settings: SamplingSettings) -> None:
+        """First contact: address, key and model are right; which words does the server know?"""
+        one = replace(request, seeds=request.seeds[:1])
+        short = replace(settings, max_tokens=min(TASTE, settings.max_tokens))
+        while True:
+            try:
+                self._portal.call(self._ask, one, short, FIRST_RETRIES)
+                break
+            except RefusedError as error:
+                other = self._dialect.adapted(str(error)) if error.status in (400, 422) else None
+                self._dialect = other or self._explain(error.status, str(error))
+            except MissingWork as error:
+                self._explain(0, str(error.__cause__))
+        self._seeds = self._portal.call(self._try_seeds, one, short)
+
+    async def _try_seeds(self, one: SampleRequest, settings: SamplingSettings) -> str:
+        """Two seeds twice, all at once, as in real work: a server may mix them up under load."""
+        if not self._dialect.seeds:
+            return "refused by the server: no attempt can be sampled again"
+        first, second = one.seeds[0], one.seeds[0] ^ 1
+        asked = [replace(one, seeds=(seed,)) for seed in (first, first, second, second)]
+        replies = await asyncio.gather(*(self._ask(request, settings) for request in asked))
+        a, again, b, b_again = (reply.texts[0] for reply in replies)
+        if a != again or b != b_again:
+            return "sent, but ignored by the server: no attempt can be sampled again"
+        if a == b:
+            return "sent; not known whether they matter: two of them gave the same text"
+        if self._config.choices > 1:
+            return "honoured for the first attempt of each request; the others have none"
+        return "honoured: the same seed gave the same text twice, another seed another text"
+
+    def _explain(self, status: int, message: str) -> NoReturn:
+        """Raise EngineError saying what is wrong with the address, the key or the model."""
+        config = self._config
+        names = self._portal.call(self._open_line().names)
+        serves = f" It serves: {', '.join(names[:8])}." if names else ""
+        if status in (401, 403) and config.api_key_env:
+            fix = f"check the key in {config.api_key_env}."
+        elif status in (401, 403):
+            fix = "it wants a key: name the variable that holds one in model.http.api_key_env."
+        elif status == 404 or (names and config.model not in names):
+            fix = f"check model.http.url and whether it serves '{config.model}'.{serves}"
+        elif status:
+            fix = f"it does not accept such requests for '{config.model}'.{serves}"
+        else:
+            fix = "is it running, and is model.http.url right?"
+        said = f"status {status}: {message}" if status else message
+        raise EngineError(f"the server at {config.url} does not answer as needed ({said}): {fix}")
+
+    def _open_line(self) -> Line:
+        if self._line is None:
+            raise EngineError("this engine was closed: open another one to sample again.")
+        return self._line
+
+
+def _gather(futures: list[Future[list[Completion]]]) -> list[Completion]:
+    return [completion for future in futures for completion in future.result()]

@@ -1,0 +1,183 @@
+"""The line to one server: tries again after faults, waits as long as it is told to, counts both."""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx2
+
+from manyways.engines.openai_api import Reply, path_of, read_reply, refusal
+from manyways.errors import EngineError, MissingWork
+from manyways.recipe_engines import HttpConfig
+
+FIRST_WAIT = 0.5
+"""Seconds before the first further try; every next wait is twice as long."""
+LONGEST_WAIT = 60.0
+LONGEST_TOLD = 900.0
+"""Seconds that a server's Retry-After may ask for; beyond it the stage ends instead."""
+JITTER = random.Random()
+"""Its own: the global one belongs to whoever seeded it."""
+TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+"""Error statuses that may pass by themselves."""
+
+
+class RefusedError(Exception):
+    """The server will not do this request, however often it is asked."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class FaultError(Exception):
+    """One try failed in a way that may pass.
+
+    told: seconds that the server asked to wait, None when it did not.
+    """
+
+    def __init__(self, kind: str, message: str, told: float | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.told = kind, told
+
+
+class Line:
+    """Requests to one server, ``config.concurrency`` at once; use within one event loop.
+
+    faults: how often a try failed, by kind (``status 429``, ``timeout``, ``dropped``, ...).
+
+    Raises EngineError when the variable that should hold the key is not set.
+    """
+
+    def __init__(self, config: HttpConfig) -> None:
+        self._config, self._key = config, _key(config)
+        self.requests = 0
+        self.faults: Counter[str] = Counter()
+        limits = httpx2.Limits(
+            max_connections=config.concurrency, max_keepalive_connections=config.concurrency
+        )
+        self._slots = asyncio.Semaphore(config.concurrency)
+        self._client = httpx2.AsyncClient(
+            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
+            limits=limits,
+            timeout=config.timeout,
+        )
+
+    async def ask(
+        self, body: dict[str, object], stop: Sequence[str], *, retries: int | None = None
+    ) -> Reply:
+        """The reply to one request, after as many tries as it takes.
+
+        A waiting request keeps its slot: a server in trouble is asked less.
+
+        Raises RefusedError when trying again is no use, MissingWork after the last try.
+        """
+        retries = self._config.retries if retries is None else retries
+        async with self._slots:
+            self.requests += 1
+            for number in range(retries + 1):
+                try:
+                    return await self._try(body, stop)
+                except FaultError as fault:
+                    self.faults[fault.kind] += 1
+                    if number == retries:
+                        raise MissingWork(
+                            f"the server at {self._config.url} failed {number + 1} times in a row "
+                            f"at one request, last with: {fault}. What is finished is kept: run "
+                            "the same command again."
+                        ) from fault
+                    await asyncio.sleep(self._wait(fault, number))
+            raise AssertionError("unreachable: the last try returns or raises")
+
+    async def names(self) -> list[str]:
+        """The names under which the server knows its models; none when it does not tell."""
+        try:
+            async with asyncio.timeout(min(self._config.timeout, 10)):
+                reply = await self._client.get(f"{self._config.url}/models")
+            return [str(row["id"]) for row in reply.json()["data"]]
+        except (httpx2.HTTPError, TimeoutError, ValueError, KeyError, TypeError):
+            return []
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def hide(self, text: str) -> str:
+        """``text`` without the key, for servers that repeat it."""
+        return text.replace(self._key, "***") if self._key else text
+
+    async def _try(self, body: dict[str, object], stop: Sequence[str]) -> Reply:
+        url = self._config.url + path_of(self._config)
+        try:
+            # Over the whole try: a body that trickles must not outlast it.
+            async with asyncio.timeout(self._config.timeout):
+                response = await self._client.post(url, json=body)
+        except (TimeoutError, httpx2.TimeoutException) as error:
+            raise FaultError("timeout", f"no reply in {self._config.timeout:g} s") from error
+        except httpx2.ConnectError as error:
+            raise FaultError("connect", f"cannot connect ({error})") from error
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise FaultError("dropped", f"connection lost ({type(error).__name__})") from error
+        return self._read(response, stop)
+
+    def _read(self, response: httpx2.Response, stop: Sequence[str]) -> Reply:
+        try:
+            data = response.json()
+        except ValueError:
+            data = None
+        status = response.status_code
+        if status != 200:
+            message = self.hide(refusal(data, status))
+            if status not in TRY_AGAIN:
+                raise RefusedError(status, message)
+            told = told_to_wait(response.headers.get("retry-after"))
+            raise FaultError(f"status {status}", message, told)
+        try:
+            return read_reply(data, stop)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise FaultError("garbled", f"a reply that makes no sense ({error})") from error
+
+    def _wait(self, fault: FaultError, number: int) -> float:
+        """Seconds until the next try.
+
+        Exponential with jitter, so that requests that failed together do not come back together;
+        never less than what the server asked for.
+        """
+        wait = JITTER.uniform(0.5, 1.0) * min(LONGEST_WAIT, FIRST_WAIT * float(2**number))
+        if fault.told is None:
+            return wait
+        if fault.told > LONGEST_TOLD:
+            raise MissingWork(
+                f"the server at {self._config.url} asks to wait {fault.told:.0f} s ({fault}): run "
+                "the same command again then."
+            ) from fault
+        return fault.told + JITTER.uniform(0.0, min(wait, 1.0))
+
+
+def told_to_wait(header: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for: a number, or a date (RFC 9110, 10.2.3)."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _key(config: HttpConfig) -> str:
+    if not config.api_key_env:
+        return ""
+    key = os.environ.get(config.api_key_env, "")
+    if not key:
+        raise EngineError(
+            f"model.http.api_key_env names the variable {config.api_key_env}, which is not set: "
+            f"export {config.api_key_env}=... and run again."
+        )
+    return key

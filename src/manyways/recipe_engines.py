@@ -1,0 +1,79 @@
+"""The base model and what samples it: ``[model]`` and the tables of single engines within it."""
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from manyways.recipe_types import Positive, Rate, Scalar, Section
+
+
+class HttpConfig(Section):
+    """``[model.http]``: an OpenAI-compatible server (vLLM, SGLang, llama.cpp, TGI, ...).
+
+    url:         up to and including ``/v1``.
+    model:       the name by which the server knows the model, where it is not ``model.path``.
+    api_key_env: the environment variable that holds the key: the key itself is never written.
+    endpoint:    ``chat`` (the server applies its chat template) or ``completions`` (we render).
+    concurrency: requests in flight at once.
+    timeout:     seconds of wall clock for one try, waiting in the server's queue included.
+    retries:     further tries of a request after a fault of the server or the line.
+    choices:     attempts asked for in one request; above 1, only the first has its own seed.
+    tokenizer:   a checkpoint whose tokenizer renders prompts for ``completions``, and counts tokens
+        where the server does not.
+    extra:       further fields of the request's body.
+    """
+
+    url: str
+    model: str = ""
+    api_key_env: str = ""
+    endpoint: Literal["chat", "completions"] = "chat"
+    concurrency: Positive = 32
+    timeout: Rate = 600.0
+    retries: Annotated[int, Field(ge=0)] = 10
+    choices: Positive = 1
+    tokenizer: str = ""
+    extra: dict[str, Scalar] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_secrets(self) -> Self:
+        # On the whole section: a message about one field would repeat its value.
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("url: give an address like http://localhost:8000/v1")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("url: no user, password or query; a key goes through api_key_env")
+        if self.api_key_env and not self.api_key_env.isidentifier():
+            raise ValueError("api_key_env: the NAME of an environment variable, not the key itself")
+        return self
+
+
+class ModelConfig(Section):
+    """The base model. ``path``: a folder, ``package:pkg/folder`` or a Hub id."""
+
+    path: str
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    engine: str = "transformers"
+    batch_tokens: Positive = 65536
+    """Upper bound of prompt + completion tokens held in one batch by the engine."""
+    http: HttpConfig | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether a server holds the model: ``path`` is a name then, and nothing can be loaded."""
+        return self.engine == "http"
+
+    def under(self, engine: str | None) -> Self:
+        """The same model sampled by ``engine``; by its own when that is None."""
+        return self if engine is None else self.model_copy(update={"engine": engine})
+
+    def check_tables(self) -> None:
+        """Raise ValueError when the engine needs a table that is not there."""
+        if self.remote and self.http is None:
+            raise ValueError("engine 'http' needs the address of a server: set model.http.url")
+
+    @model_validator(mode="after")
+    def _tables_are_there(self) -> Self:
+        self.check_tables()
+        return self
