@@ -26,6 +26,7 @@ def test_dump_and_load_is_the_same_recipe(path: Path, tmp_path: Path) -> None:
 
 def test_dump_keeps_a_section_within_a_section(tmp_path: Path) -> None:
     overrides = ["select.scorer=judge", "select.judge.path=x/y", "select.judge.engine=http"]
+    overrides.append("select.judge.http.url=http://there/v1")
     recipe = load_recipe(POCKET, overrides)
     copy = tmp_path / "recipe.toml"
     copy.write_text(dump_recipe(recipe))
