@@ -88,13 +88,13 @@ def test_no_more_requests_at_once_than_allowed():
     def slow(prompt, seed, body):
         running.append(1)
         most.append(len(running))
-        time.sleep(0.01)
+        time.sleep(0.02)
         running.pop()
         return Said("x", "stop", 2)
 
     with fake_server(Habits(writer=slow)) as url:
         sample(url, many(20), concurrency=3)
-    assert max(most) == 3
+    assert 2 <= max(most) <= 3
 
 
 def test_it_reads_ahead_but_not_far():
