@@ -20,6 +20,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,7 @@ def bootstrap(values_PK: Floats, settings: Resampling) -> Bounds:
 def studentised(values_PK: Floats, settings: Resampling) -> Bounds:
     """Quantiles of ``(m* - m) / se*`` turned around the mean; resamples without spread left out."""
     count = len(values_PK)
-    random = np.random.default_rng(settings.seed)
-    even = np.full(count, 1 / count)
-    draws_RP = random.multinomial(count, even, size=settings.resamples) / count
+    draws_RP = _draws(count, settings.resamples, settings.seed)
     mean_K, error_K = values_PK.mean(axis=0), values_PK.std(axis=0, ddof=1) / np.sqrt(count)
     means_RK = draws_RP @ values_PK
     spread_RK = np.maximum(draws_RP @ values_PK**2 - means_RK**2, 0) / (count - 1)
@@ -96,6 +95,12 @@ def studentised(values_PK: Floats, settings: Resampling) -> Bounds:
         high_K[j] -= np.quantile(t_R, tail) * error_K[j]
         low_K[j] -= np.quantile(t_R, 1 - tail) * error_K[j]
     return np.clip(low_K, 0, 1), np.clip(high_K, 0, 1)
+
+
+@lru_cache(maxsize=SEEDS)
+def _draws(count: int, resamples: int, seed: int) -> Floats:
+    random = np.random.default_rng(seed)
+    return random.multinomial(count, np.full(count, 1 / count), size=resamples) / count
 
 
 def scores(values_PK: Floats, settings: Resampling) -> Bounds:

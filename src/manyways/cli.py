@@ -145,6 +145,21 @@ def doctor(
     print_checks(as_json=as_json, data_dir=data_dir)
 
 
+@app.command()
+def passk(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON lines, or a folder of evaluated attempts.")
+    ],
+    k: Annotated[str | None, typer.Option(help="For example 1,8,64.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the scores here as JSON.")] = None,
+    workers: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Compute pass@k, avg@N and majority@k, with intervals, of attempts from anywhere."""
+    from manyways.commands.passk import passk as score
+
+    score(path, k=k, out=out, workers=workers)
+
+
 def main() -> NoReturn:
     """Entry point: our own errors become one message and an exit code, never a traceback."""
     # Idle OpenMP threads that spin stall everything else on a machine with few cores. Read once,

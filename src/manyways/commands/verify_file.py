@@ -39,7 +39,7 @@ _PROBLEM_FIELDS = {field.name for field in fields(Problem)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Case:
+class Case:
     """A line read: ``bare`` when its text is an answer rather than a model's output."""
 
     line: int
@@ -158,8 +158,8 @@ def _sink(stack: ExitStack, out: Path | None) -> TextIO:
     return stack.enter_context(out.open("w", encoding="utf-8", errors="backslashreplace"))
 
 
-def _batches(lines: Iterator[str]) -> Iterator[list[_Case]]:
-    cases: list[_Case] = []
+def _batches(lines: Iterator[str]) -> Iterator[list[Case]]:
+    cases: list[Case] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -172,7 +172,7 @@ def _batches(lines: Iterator[str]) -> Iterator[list[_Case]]:
 
 
 def _judged(
-    judge: Judge, cases: Sequence[_Case], policy: Policy
+    judge: Judge, cases: Sequence[Case], policy: Policy
 ) -> Iterator[tuple[int, tuple[Verdict, float]]]:
     found: dict[int, tuple[Verdict, float]] = {}
     for bare, how in ((True, "lenient"), (False, policy)):
@@ -184,7 +184,7 @@ def _judged(
         yield case.line, found[case.line]
 
 
-def _case(number: int, line: str) -> _Case:
+def _case(number: int, line: str) -> Case:
     try:
         record = json.loads(line)
     except ValueError as error:
@@ -200,7 +200,8 @@ def _case(number: int, line: str) -> _Case:
         raise DataError(f"line {number}: {error}; {_FORMS}") from None
 
 
-def _answer_case(number: int, record: Mapping[str, Any]) -> _Case:
+def answer_case(number: int, record: Mapping[str, Any]) -> Case:
+    """A line with ``gold`` and ``prediction``. Raises ValueError for what is no text."""
     problem = Problem(
         id=f"file/lines/{number}",
         question="",
@@ -209,10 +210,10 @@ def _answer_case(number: int, record: Mapping[str, Any]) -> _Case:
         alternatives=tuple(record.get("alternatives", ())),
         choices=tuple(record.get("choices", ())),
     )
-    return _Case(line=number, problem=problem, text=_text(record, "prediction"), bare=True)
+    return Case(line=number, problem=problem, text=_text(record, "prediction"), bare=True)
 
 
-def _text_case(number: int, record: Mapping[str, Any]) -> _Case:
+def _text_case(number: int, record: Mapping[str, Any]) -> Case:
     given = {"id": f"file/lines/{number}", "question": "", **record["problem"]}
     unknown = sorted(set(given) - _PROBLEM_FIELDS)
     if unknown:
@@ -220,10 +221,10 @@ def _text_case(number: int, record: Mapping[str, Any]) -> _Case:
     for name in ("alternatives", "choices"):
         if name in given:
             given[name] = tuple(given[name])
-    return _Case(line=number, problem=Problem(**given), text=_text(record, "text"), bare=False)
+    return Case(line=number, problem=Problem(**given), text=_text(record, "text"), bare=False)
 
 
-def _code_case(number: int, record: Mapping[str, Any]) -> _Case:
+def _code_case(number: int, record: Mapping[str, Any]) -> Case:
     tests = record.get("tests") or record.get("test")
     if tests is None:
         imports, asserts = record.get("test_imports", []), record["test_list"]
@@ -237,7 +238,7 @@ def _code_case(number: int, record: Mapping[str, Any]) -> _Case:
         entry_point=_text(record, "entry_point"),
     )
     written = next(key for key in _PROGRAM_KEYS if key in record)
-    return _Case(line=number, problem=problem, text=_text(record, written), bare=False)
+    return Case(line=number, problem=problem, text=_text(record, written), bare=False)
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:
@@ -251,6 +252,6 @@ def _text(record: Mapping[str, Any], key: str) -> str:
 
 _READERS = {
     **{frozenset({"entry_point", key}): _code_case for key in _PROGRAM_KEYS},
-    frozenset({"gold", "prediction"}): _answer_case,
+    frozenset({"gold", "prediction"}): answer_case,
     frozenset({"problem", "text"}): _text_case,
 }
