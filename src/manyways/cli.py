@@ -93,12 +93,16 @@ def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
 
 
 @app.command()
-def show(run: RunArgument, problem_id: str) -> None:
+def show(
+    run: RunArgument,
+    problem_id: Annotated[str, typer.Argument(help="For example gsm8k/train/00042.")],
+    attempts: Annotated[bool, typer.Option("--attempts", help="List every attempt.")] = False,
+) -> None:
     """Print the whole life of one problem in a run."""
     from manyways.commands.show import show as show_problem
     from manyways.run_dir import open_for_reading
 
-    show_problem(open_for_reading(run), problem_id)
+    show_problem(open_for_reading(run), problem_id, attempts=attempts)
 
 
 @app.command()

@@ -98,7 +98,7 @@ def test_show_prints_the_life_of_a_problem(
     problem_id = str(sampled(finished)["1-attempts"][0][0])
     shown = in_this_process(capsys, "show", finished, problem_id)
     assert shown.code == 0
-    for part in (problem_id, "reference answer", "6 attempts in the pool", "verdict"):
+    for part in (problem_id, "reference answer", "6 attempts in the pool", "correct"):
         assert part in shown.out
     wrong = in_this_process(capsys, "show", finished, "pocket/seed/99999")
     assert wrong.code == 2

@@ -1,14 +1,15 @@
 """``manyways show``: the whole life of one problem, from question to scores."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.panel import Panel
-from rich.table import Table
 
+from manyways.commands.printing import open_table
 from manyways.errors import DataError
 from manyways.recipe_file import load_recipe
 from manyways.records import Attempt, Problem, Solution
@@ -16,24 +17,30 @@ from manyways.run_dir import RunDir
 from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts, read_solutions
 
+ANSWERS_SHOWN = 4
 TEXTS_SHOWN = 3
 
 
-def show(run: RunDir, problem_id: str) -> None:
+def show(run: RunDir, problem_id: str, *, attempts: bool = False) -> None:
     """Print the problem, its attempts, what was kept and why, who trained on it, its scores.
+
+    attempts: list every attempt as well, not only a row for each heuristic.
 
     Raises DataError when the run has no such problem.
     """
     context = Context(recipe=load_recipe(run.path("recipe.toml")), run=run)
     problem = _find(context, problem_id)
-    console = Console()
+    console = Console(highlight=False)
     answer = f"{problem.question}\n\nreference answer: {problem.answer}"
     console.print(Panel(answer, title=problem.id, highlight=False))
     pool = [a for a in read_attempts(run.path("1-attempts")) if a.problem_id == problem_id]
     if pool:
         solutions = run.path("2-solutions.parquet")
         kept = read_solutions(solutions) if solutions.is_file() else []
-        _print_pool(console, pool, [s for s in kept if s.problem_id == problem_id])
+        mine = [s for s in kept if s.problem_id == problem_id]
+        _print_ways(console, pool, mine)
+        if attempts:
+            _print_attempts(console, pool, mine)
         _print_training(console, context, problem_id)
     _print_evaluations(console, run, problem_id)
 
@@ -52,9 +59,45 @@ def _find(context: Context, problem_id: str) -> Problem:
     )
 
 
-def _print_pool(console: Console, pool: list[Attempt], solutions: list[Solution]) -> None:
+def _print_ways(console: Console, pool: list[Attempt], solutions: list[Solution]) -> None:
+    """One row a heuristic, and the texts that were kept."""
+    console.print(f"\n{len(pool)} attempts in the pool (generate), what was kept (select)")
+    table = open_table("heuristic", "correct", "answers (* correct)", "selection")
+    for heuristic in sorted({attempt.heuristic for attempt in pool}):
+        attempts = [a for a in pool if a.heuristic == heuristic]
+        right = sum(a.verdict.status == "correct" for a in attempts)
+        answers = ", ".join(_marked(a) for a in attempts[:ANSWERS_SHOWN])
+        more = len(attempts) - ANSWERS_SHOWN
+        table.add_row(
+            heuristic,
+            f"{right}/{len(attempts)}",
+            answers + (f" and {more} more" if more > 0 else ""),
+            _fate([s for s in solutions if s.heuristic == heuristic]),
+        )
+    console.print(table)
+    for solution in [s for s in solutions if s.kept][:TEXTS_SHOWN]:
+        score = "" if solution.adherence is None else f", adherence {solution.adherence:.2f}"
+        console.print(Panel(solution.text, title=solution.heuristic + score, highlight=False))
+
+
+def _marked(attempt: Attempt) -> str:
+    status = attempt.verdict.status
+    if status in ("no_answer", "undecided"):
+        return status.replace("_", " ")
+    return ("*" if status == "correct" else "") + (attempt.verdict.answer or "-")
+
+
+def _fate(solutions: list[Solution]) -> str:
+    kept = [f"KEPT sample {s.sample}: {s.reason}" for s in solutions if s.kept]
+    reasons = Counter(s.reason for s in solutions if not s.kept)
+    dropped = [f"{reason} ({count})" for reason, count in reasons.most_common(2)]
+    return "; ".join(kept or dropped) or "-"
+
+
+def _print_attempts(console: Console, pool: list[Attempt], solutions: list[Solution]) -> None:
+    """One row an attempt, in order."""
     fate = {(s.heuristic, s.sample): s for s in solutions}
-    table = Table("heuristic", "sample", "verdict", "answer", "rule", "tokens", "selection")
+    table = open_table("heuristic", "sample", "verdict", "answer", "rule", "tokens", "selection")
     for attempt in sorted(pool, key=lambda a: (a.heuristic, a.sample)):
         solution = fate.get((attempt.heuristic, attempt.sample))
         chosen = "-" if solution is None else ("KEPT " if solution.kept else "") + solution.reason
@@ -62,15 +105,11 @@ def _print_pool(console: Console, pool: list[Attempt], solutions: list[Solution]
             attempt.heuristic, str(attempt.sample), attempt.verdict.status,
             attempt.verdict.answer or "-", attempt.verdict.rule, str(attempt.tokens), chosen,
         )  # fmt: skip
-    console.print(f"\n1-2 {len(pool)} attempts in the pool, and what selection did with them")
     console.print(table)
-    for solution in [s for s in solutions if s.kept][:TEXTS_SHOWN]:
-        title = f"{solution.heuristic}, adherence {solution.adherence:.2f}"
-        console.print(Panel(solution.text, title=title, highlight=False))
 
 
 def _print_training(console: Console, context: Context, problem_id: str) -> None:
-    console.print("3 arms that mid-trained on it")
+    console.print("Arms that mid-trained on it (midtrain)")
     found = False
     for data in sorted(context.run.path("arms").glob("*/seed-*/3-midtrain/data.jsonl")):
         rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
@@ -83,13 +122,13 @@ def _print_training(console: Console, context: Context, problem_id: str) -> None
 
 
 def _print_evaluations(console: Console, run: RunDir, problem_id: str) -> None:
-    table = Table("checkpoint", "benchmark", "attempts", "correct", "no answer", "undecided")
+    table = open_table("checkpoint", "benchmark", "attempts", "correct", "no answer", "undecided")
     for name, statuses in _evaluations(run, problem_id):
         checkpoint, _, benchmark = name.rpartition("/")
         counts = [statuses.count(s) for s in ("correct", "no_answer", "undecided")]
         table.add_row(checkpoint, benchmark, str(len(statuses)), *map(str, counts))
     if table.row_count:
-        console.print("6 attempts of each checkpoint")
+        console.print("Attempts of each checkpoint (evaluate)")
         console.print(table)
 
 
