@@ -139,6 +139,22 @@ def verify(
 
 
 @app.command()
+def forecast(
+    recipe: Annotated[Path, typer.Argument(help="A recipe (.toml), or a run folder to compare.")],
+    out: Annotated[Path | None, typer.Option(help="Its run folder; default runs/<name>.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key.")
+    ] = None,
+    measure: Annotated[bool, typer.Option(help="Sample and train a little for times.")] = True,
+    data_dir: DataOption = None,
+) -> None:
+    """Attempts, tokens, time and disk before a recipe runs; of a run, beside what happened."""
+    from manyways.commands.forecast.command import forecast_recipe
+
+    forecast_recipe(recipe, out, overrides=set_ or [], measured=measure, data_dir=data_dir)
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
     data_dir: DataOption = None,

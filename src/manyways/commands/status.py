@@ -6,6 +6,8 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
+from manyways.commands.forecast.records import FILE, read_forecast
+from manyways.commands.forecast.show import print_comparison
 from manyways.run_dir import RunDir
 
 
@@ -18,6 +20,9 @@ def print_status(run: RunDir) -> None:
         table.add_row(stamp.work, ended, f"{stamp.seconds:.1f}", counts)
     console = Console()
     console.print(table)
+    kept = read_forecast(run.path(FILE))
+    if kept:
+        print_comparison(kept, run)
     unfinished = sorted(
         begun.stem.replace("__", "/")
         for begun in run.path("stamps").glob("*.begun")

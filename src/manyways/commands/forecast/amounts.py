@@ -1,0 +1,67 @@
+"""How much work a recipe is, piece by piece: exact, from the recipe and its problem sets alone."""
+
+from collections.abc import Iterator
+
+from manyways.commands.forecast.records import Planned
+from manyways.run_dir import benchmark_slug
+from manyways.stages.context import Context, Line
+
+PLAIN_ARMS = ("vanilla", "star")
+"""Arms whose checkpoints write as after plain prompts."""
+
+
+def planned(ctx: Context) -> Iterator[Planned]:
+    """Every piece of work, in the order in which it runs and under the name of its stamp."""
+    generate = ctx.recipe.generate
+    problems = len(ctx.problems(generate.problems, generate.limit))
+    plain = problems * generate.plain_samples
+    named = problems * ctx.recipe.heuristics.count * generate.samples
+    yield Planned(
+        work="generate", stage="generate", attempts=plain + named,
+        bound=(plain + named) * generate.max_tokens, prompts="generate",
+    )  # fmt: skip
+    yield Planned(work="select", stage="select", attempts=plain + named)
+    yield from _evaluations(ctx, "base", ways=False)
+    for line in ctx.lines:
+        yield from _line(ctx, line)
+    yield Planned(work="analyse", stage="analyse")
+    yield Planned(work="report", stage="report")
+
+
+def _line(ctx: Context, line: Line) -> Iterator[Planned]:
+    recipe, rl = ctx.recipe, ctx.recipe.rl
+    ways = line.arm not in PLAIN_ARMS
+    trains = line.arm != "vanilla"
+    if trains:
+        steps = recipe.midtrain.steps or 0
+        yield Planned(work=f"midtrain/{line.name}", stage="midtrain", steps=steps)
+    problems = min(recipe.gate.problems, len(ctx.problems(rl.problems, rl.limit)))
+    for work, attempts, steps in (
+        (f"gate/{line.name}", problems * rl.group_size, 0),
+        (f"rl/{line.name}", rl.steps * rl.prompts_per_step * rl.group_size, rl.steps),
+    ):
+        yield Planned(
+            work=work, stage=work.partition("/")[0], attempts=attempts, steps=steps,
+            bound=attempts * rl.max_tokens, ways=ways, prompts="rl",
+        )  # fmt: skip
+    if trains:
+        yield from _evaluations(ctx, f"{line.name}/mid", ways=ways)
+    yield from _evaluations(ctx, f"{line.name}/rl", ways=ways)
+
+
+def _evaluations(ctx: Context, checkpoint: str, *, ways: bool) -> Iterator[Planned]:
+    settings = ctx.recipe.evaluate
+    for benchmark in settings.benchmarks:
+        attempts = len(ctx.problems(benchmark, settings.limit)) * settings.attempts
+        yield Planned(
+            work=f"evaluate/{checkpoint}/{benchmark_slug(benchmark)}", stage="evaluate",
+            attempts=attempts, bound=attempts * settings.max_tokens, ways=ways, prompts=benchmark,
+        )  # fmt: skip
+
+
+def midtrain_steps(ctx: Context, examples: float) -> int:
+    """Optimizer steps of a mid-training on ``examples`` rows, as the stage counts them."""
+    section = ctx.recipe.midtrain
+    if section.steps is not None:
+        return section.steps
+    return max(1, round((section.epochs or 1.0) * examples / section.batch_size))

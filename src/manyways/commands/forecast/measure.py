@@ -1,0 +1,192 @@
+"""A short measurement on the real engine, verifier, labeller and trainers."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from manyways.commands.forecast.records import Measured, Sampled
+from manyways.commands.forecast.sampling import Timed, sampled_of, timed
+from manyways.engines import Engine, SamplingSettings
+from manyways.progress import CONSOLE, say
+from manyways.records import PLAIN, Solution
+from manyways.run_dir import RunDir
+from manyways.stages import generate, midtrain, reinforce
+from manyways.stages.context import Context, Line
+from manyways.stages.sampling import Cell
+from manyways.tables import append_attempts, solutions_table, write_table
+
+STEPS = 3
+"""Of each training; the first one warms up and is not counted."""
+PROBLEMS = 64
+"""Of each set, at most, that are looked at."""
+
+
+def measure(ctx: Context) -> tuple[Measured, float]:
+    """Measure what the recipe's stages do; also the bytes of one of its checkpoints.
+
+    Nothing is written to the run folder. Raises what the stages raise.
+    """
+    import torch  # noqa: F401 - its import is no part of opening an engine
+
+    began = time.monotonic()
+    with TemporaryDirectory(prefix="manyways-forecast-") as folder:
+        small = _small(ctx, Path(folder))
+        try:
+            return _measure(small, began)
+        finally:
+            small.close()
+
+
+def _small(ctx: Context, folder: Path) -> Context:
+    recipe = ctx.recipe
+    midtrain_ = recipe.midtrain.model_copy(update={"steps": STEPS, "epochs": None})
+    rl = recipe.rl.model_copy(update={"steps": STEPS})
+    gate = recipe.gate.model_copy(update={"enforce": False})
+    changed = recipe.model_copy(update={"midtrain": midtrain_, "rl": rl, "gate": gate})
+    return Context(recipe=changed, run=RunDir(root=folder.resolve(), writer=True))
+
+
+def _measure(ctx: Context, began: float) -> tuple[Measured, float]:
+    say("forecast: opening the engine")
+    start = time.monotonic()
+    engine = ctx.engine(ctx.base_path)
+    opening = time.monotonic() - start
+    try:
+        found = {name: _timed(ctx, engine, name) for name in _kinds(ctx)}
+    finally:
+        engine.close()
+    judged, label = _judge(ctx, found)
+    everything = [attempt for one in found.values() for attempt in one.attempts]
+    part = append_attempts(ctx.run.path("sampled"), everything)
+    step, once = _midtrain(ctx, found["heuristics"])
+    rl_step, rl_once, size = _reinforce(ctx)
+    plain, named = found["plain"].tokens, found["heuristics"].tokens
+    measured = Measured(
+        sampled=_summaries(found),
+        opening=opening,
+        verdict=judged,
+        label=label,
+        midtrain_step=step,
+        midtrain_once=once,
+        rl_step=rl_step,
+        rl_once=rl_once,
+        ratio=max(1.0, named / max(plain, 1e-9)),
+        attempt_bytes=part.stat().st_size / max(len(everything), 1),
+        took=time.monotonic() - began,
+    )
+    return measured, size
+
+
+def _kinds(ctx: Context) -> tuple[str, ...]:
+    return ("plain", "heuristics", "rl", *ctx.recipe.evaluate.benchmarks)
+
+
+def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:
+    """Sample a little of one kind of prompt, with the settings of its stage."""
+    recipe = ctx.recipe
+    say(f"forecast: sampling {kind}")
+    if kind in ("plain", "heuristics"):
+        section = recipe.generate
+        problems = ctx.problems(section.problems, section.limit)[:PROBLEMS]
+        cells = [
+            c for c in generate.cells(ctx, problems) if (c.heuristic == PLAIN) == (kind == "plain")
+        ]
+        settings = SamplingSettings(
+            max_tokens=section.max_tokens, temperature=section.temperature, top_p=section.top_p,
+            stop=section.stop,
+        )  # fmt: skip
+    elif kind == "rl":
+        cells = _plain_cells(ctx, recipe.rl.problems, recipe.rl.limit, recipe.rl.group_size)
+        settings = SamplingSettings(
+            max_tokens=recipe.rl.max_tokens, temperature=recipe.rl.temperature
+        )
+    else:
+        evaluate = recipe.evaluate
+        cells = _plain_cells(ctx, kind, evaluate.limit, evaluate.attempts)
+        settings = SamplingSettings(
+            max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
+        )
+    return timed(engine, cells, settings, batch_tokens=recipe.model.batch_tokens)
+
+
+def _plain_cells(ctx: Context, name: str, limit: int | None, samples: int) -> list[Cell]:
+    return [
+        Cell(
+            problem=problem,
+            heuristic=PLAIN,
+            messages=ctx.prompts_for(problem).plain(problem.question),
+            samples=samples,
+        )
+        for problem in ctx.problems(name, limit)[:PROBLEMS]
+    ]
+
+
+def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float]:
+    """Seconds of a verdict and of a labelling; fills in the verdicts."""
+    say("forecast: verdicts and labels")
+    problems = {cell.problem.id: cell.problem for one in found.values() for cell in one.cells}
+    flat = [(one, i) for one in found.values() for i in range(len(one.attempts))]
+    pairs = [(problems[o.attempts[i].problem_id], o.attempts[i].text) for o, i in flat]
+    ctx.judge.verdicts(pairs[:4])  # starts the workers
+    start = time.monotonic()
+    verdicts = ctx.judge.verdicts(pairs)
+    judged = (time.monotonic() - start) / max(len(pairs), 1)
+    for (one, i), verdict in zip(flat, verdicts, strict=True):
+        one.attempts[i] = replace(one.attempts[i], verdict=verdict)
+    first = ctx.pack[0]
+    start = time.monotonic()
+    for _, text in pairs:
+        ctx.labeller.adherence(text, first)
+    return judged, (time.monotonic() - start) / max(len(pairs), 1)
+
+
+def _summaries(found: dict[str, Timed]) -> dict[str, Sampled]:
+    """By kind of prompt; asked for after the verdicts are in."""
+    return {name: sampled_of(one) for name, one in found.items()}
+
+
+def _midtrain(ctx: Context, named: Timed) -> tuple[float, float]:
+    """Seconds of a step and of the rest, on the sampled texts whether right or wrong."""
+    say("forecast: mid-training, a few steps")
+    chosen: dict[tuple[str, str], Solution] = {}
+    for attempt in named.attempts:
+        chosen[attempt.problem_id, attempt.heuristic] = Solution(
+            problem_id=attempt.problem_id, heuristic=attempt.heuristic, sample=attempt.sample,
+            text=attempt.text, status="correct", adherence=1.0, kept=True, reason="measured",
+        )  # fmt: skip
+    write_table(ctx.run.path("2-solutions.parquet"), solutions_table(chosen.values()))
+    line = Line(arm=f"heuristics-{ctx.recipe.heuristics.count}", seed=ctx.recipe.seeds[0])
+    with _quietly():
+        midtrain.run(ctx, line)
+    return _step_times(ctx, f"midtrain/{line.name}", "3-midtrain", line)
+
+
+def _reinforce(ctx: Context) -> tuple[float, float, float]:
+    """Seconds of a step and of the rest; bytes of the checkpoint that it leaves."""
+    say("forecast: RL, a few steps")
+    line = Line(arm="vanilla", seed=ctx.recipe.seeds[0])
+    with _quietly():
+        reinforce.run(ctx, line)
+    size = sum(f.stat().st_size for f in Path(ctx.rl_path(line)).iterdir())
+    return (*_step_times(ctx, f"rl/{line.name}", "5-rl", line), float(size))
+
+
+def _step_times(ctx: Context, work: str, folder: str, line: Line) -> tuple[float, float]:
+    log = ctx.run.arm_path(line.arm, line.seed, folder, "metrics.jsonl").read_text()
+    seconds: Sequence[float] = [json.loads(row)["seconds"] for row in log.splitlines()]
+    stamp = ctx.run.stamp(work)
+    whole = stamp.seconds if stamp else sum(seconds)
+    return sum(seconds[1:]) / max(len(seconds) - 1, 1), max(0.0, whole - sum(seconds))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    CONSOLE.quiet = True
+    try:
+        yield
+    finally:
+        CONSOLE.quiet = False

@@ -1,0 +1,125 @@
+"""From amounts and measurements to a forecast.
+
+Assumptions, all of them printed with it: one piece of work at a time; checkpoints sample as fast as
+the base model does; after mid-training on heuristics, texts are ``ratio`` times as long as plain
+ones; analyse and report cost what they cost us (a rule of thumb, not measured here).
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from manyways.commands.forecast.amounts import midtrain_steps, planned
+from manyways.commands.forecast.records import Expected, Forecast, Measured, Planned, Sampled
+from manyways.fingerprint import versions
+from manyways.stages.context import Context
+
+ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE = 3e-4, 2.0, 2.0
+"""Seconds for each evaluated attempt, and once: an evaluation of 25,200 attempts took 8 s."""
+RESULT_BYTES = 8e6
+"""Of tables and report."""
+TRAINER_COPIES = 2 * 3
+"""Two Trainer checkpoints of weights and two moments each, in float32."""
+
+
+def forecast(ctx: Context, measured: Measured | None, checkpoint_bytes: float | None) -> Forecast:
+    """What each piece of the recipe's work will cost; only amounts without a measurement."""
+    works = list(planned(ctx))
+    evaluated = sum(work.attempts for work in works if work.stage == "evaluate")
+    rows = [_expected(ctx, work, measured, checkpoint_bytes) for work in works]
+    if measured:
+        rows = [_closing(row, evaluated) for row in rows]
+    return Forecast(
+        name=ctx.recipe.name,
+        made=time.time(),
+        rows=rows,
+        measured=measured,
+        peak=checkpoint_bytes * TRAINER_COPIES if checkpoint_bytes else None,
+        versions=versions(),
+    )
+
+
+def local_checkpoint_bytes(path: str) -> float | None:
+    """Bytes of a checkpoint in a folder; None for a Hub id, whose size is not known unread."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return None
+    return float(sum(file.stat().st_size for file in folder.iterdir() if file.is_file()))
+
+
+def sampling_seconds(sampled: Sampled, attempts: int) -> float:
+    """Seconds to sample ``attempts``, in as many full batches as that takes."""
+    return -(-attempts // sampled.full) * sampled.fixed + attempts * sampled.each
+
+
+def _expected(
+    ctx: Context, work: Planned, measured: Measured | None, checkpoint_bytes: float | None
+) -> Expected:
+    trained = work.stage in ("midtrain", "rl")
+    row = Expected(
+        work=work.work,
+        stage=work.stage,
+        attempts=work.attempts if work.stage != "select" else 0,
+        tokens=None,
+        seconds=None,
+        disk=checkpoint_bytes if trained else None,
+    )
+    if measured is None:
+        return row
+    if work.stage == "generate":
+        return _generate(ctx, row, measured)
+    if work.prompts:
+        return _sampling(ctx, work, row, measured=measured)
+    if work.stage == "midtrain":
+        steps = midtrain_steps(ctx, _examples(ctx, measured))
+        return replace(row, seconds=measured.midtrain_once + steps * measured.midtrain_step)
+    return replace(row, seconds=work.attempts * measured.label)
+
+
+def _sampling(ctx: Context, work: Planned, row: Expected, *, measured: Measured) -> Expected:
+    """Gate, RL and evaluation."""
+    sampled, longer = measured.sampled[work.prompts], measured.ratio if work.ways else 1.0
+    tokens = min(work.attempts * sampled.tokens * longer, work.bound)
+    if work.stage == "rl":
+        seconds = measured.rl_once + work.steps * measured.rl_step * longer
+        return replace(row, tokens=tokens, seconds=seconds)
+    seconds = sampling_seconds(sampled, work.attempts) * longer + work.attempts * measured.verdict
+    # The benchmarks of one checkpoint share an engine.
+    shared = len(ctx.recipe.evaluate.benchmarks) if work.stage == "evaluate" else 1
+    return replace(
+        row,
+        tokens=tokens,
+        seconds=seconds + measured.opening / shared,
+        disk=work.attempts * measured.attempt_bytes * longer,
+    )
+
+
+def _generate(ctx: Context, row: Expected, measured: Measured) -> Expected:
+    generate = ctx.recipe.generate
+    problems = len(ctx.problems(generate.problems, generate.limit))
+    plain = problems * generate.plain_samples
+    named = row.attempts - plain
+    kinds = ((measured.sampled["plain"], plain), (measured.sampled["heuristics"], named))
+    seconds = sum(sampling_seconds(sampled, count) for sampled, count in kinds)
+    return replace(
+        row,
+        tokens=sum(sampled.tokens * count for sampled, count in kinds),
+        seconds=seconds + measured.opening + row.attempts * measured.verdict,
+        disk=row.attempts * measured.attempt_bytes,
+    )
+
+
+def _closing(row: Expected, evaluated: int) -> Expected:
+    if row.stage == "analyse":
+        return replace(row, seconds=ANALYSE_ONCE + evaluated * ANALYSE_EACH, disk=RESULT_BYTES)
+    if row.stage == "report":
+        return replace(row, seconds=REPORT_ONCE, disk=0.0)
+    return row
+
+
+def _examples(ctx: Context, measured: Measured) -> float:
+    """Cells with a correct attempt, if attempts were independent: an upper estimate of examples."""
+    generate = ctx.recipe.generate
+    cells = len(ctx.problems(generate.problems, generate.limit)) * ctx.recipe.heuristics.count
+    right = measured.sampled["heuristics"].correct
+    return float(cells * (1 - (1 - right) ** generate.samples))

@@ -1,0 +1,158 @@
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import ROOT, in_this_process
+from made_runs import context
+
+from manyways.commands.forecast import show
+from manyways.commands.forecast.amounts import midtrain_steps, planned
+from manyways.commands.forecast.command import compare
+from manyways.commands.forecast.predict import forecast, sampling_seconds
+from manyways.commands.forecast.records import (
+    FILE,
+    Measured,
+    Sampled,
+    read_forecast,
+    write_forecast,
+)
+from manyways.commands.forecast.sampling import line_through, timed
+from manyways.engines import SamplingSettings
+from manyways.errors import DataError
+from manyways.stages.generate import cells
+
+
+def sampled(**changes: Any) -> Sampled:
+    values: dict[str, Any] = {
+        "attempts": 20, "fixed": 2.0, "each": 0.5, "full": 10, "tokens": 4.0,
+        "prompt_tokens": 9.0, "truncated": 0.0, "correct": 0.5,
+    }  # fmt: skip
+    return Sampled(**(values | changes))
+
+
+def measured(ctx: Any, **changes: Any) -> Measured:
+    kinds = ("plain", "heuristics", "rl", *ctx.recipe.evaluate.benchmarks)
+    values: dict[str, Any] = {
+        "sampled": {kind: sampled() for kind in kinds}, "opening": 1.0, "verdict": 0.01,
+        "label": 0.02, "midtrain_step": 3.0, "midtrain_once": 4.0, "rl_step": 5.0, "rl_once": 6.0,
+        "ratio": 2.0, "attempt_bytes": 100.0, "took": 7.0,
+    }  # fmt: skip
+    return Measured(**(values | changes))
+
+
+def test_amounts_are_exact_and_named_like_stamps(tmp_path: Path) -> None:
+    ctx = context(tmp_path, rl={"group_size": 4, "prompts_per_step": 2}, generate={"limit": 3})
+    found = {work.work: work for work in planned(ctx)}
+    # 3 problems x (4 plain + 3 heuristics x 4)
+    assert found["generate"].attempts == 48
+    assert found["gate/star/seed-0"].attempts == 4 * 4
+    assert found["rl/star/seed-0"].attempts == 5 * 2 * 4
+    assert found["evaluate/base/made-runs-load-test-count-12"].attempts == 12 * 4
+    assert "midtrain/vanilla/seed-0" not in found
+    assert "evaluate/vanilla/seed-0/mid/made-runs-load-test-count-12" not in found
+    assert found["rl/heuristics-2/seed-0"].ways and not found["rl/star/seed-0"].ways
+
+
+def test_forecast_adds_up(tmp_path: Path) -> None:
+    ctx = context(tmp_path, rl={"group_size": 4, "prompts_per_step": 2})
+    made = forecast(ctx, measured(ctx), 1000.0)
+    rows = {row.work: row for row in made.rows}
+    plain, many = rows["rl/vanilla/seed-0"], rows["rl/heuristics-2/seed-0"]
+    assert (plain.seconds, many.seconds) == (6 + 5 * 5.0, 6 + 5 * 5.0 * 2)
+    # 40 attempts of 4 tokens, twice as long after many ways
+    assert (plain.tokens, many.tokens) == (160, 320)
+    assert rows["midtrain/star/seed-0"].seconds == 4 + 5 * 3.0
+    # 48 attempts: 5 batches of 2 s, half a second each, verdicts, half of an engine's opening
+    evaluation = rows["evaluate/base/made-runs-load-test-count-12"]
+    assert evaluation.seconds == pytest.approx(5 * 2 + 24 + 0.48 + 0.5)
+    assert rows["select"].seconds == pytest.approx(64 * 0.02)
+    assert (many.disk, made.peak) == (1000.0, 6000.0)
+
+
+def test_tokens_never_exceed_the_limit(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    long = {k: sampled(tokens=8.0) for k in measured(ctx).sampled}
+    rows = {row.work: row for row in forecast(ctx, measured(ctx, sampled=long), None).rows}
+    row = rows["rl/heuristics-2/seed-0"]
+    assert row.tokens == row.attempts * 9
+
+
+def test_epochs_become_steps(tmp_path: Path) -> None:
+    ctx = context(tmp_path, midtrain={"steps": None, "epochs": 2.0, "batch_size": 4})
+    assert midtrain_steps(ctx, 100) == 50
+
+
+def test_two_points_make_a_line_and_noise_does_not() -> None:
+    assert line_through((8, 3.0), (28, 8.0)) == (1.0, 0.25)
+    assert line_through((8, 3.0), (16, 2.0)) == (0.0, 0.125)
+    assert line_through((8, 1.0), (8, 2.0)) == (0.0, 0.25)
+    assert line_through((8, 0.5), (16, 2.0)) == (0.0, 0.125)
+    assert sampling_seconds(sampled(), 11) == 2 * 2.0 + 11 * 0.5
+
+
+def test_timing_reads_every_kind_of_cell(tmp_path: Path) -> None:
+    from fake_engines import AlwaysRight
+
+    ctx = context(tmp_path)
+    pool = cells(ctx, ctx.problems(ctx.recipe.generate.problems, None))
+    found = timed(
+        AlwaysRight("nowhere", ctx.recipe.model), pool, SamplingSettings(max_tokens=9),
+        batch_tokens=640,
+    )  # fmt: skip
+    assert found.full == 640 // (7 + 9)
+    assert found.points[0][0] == 8
+    assert len(found.attempts) == found.points[1][0] == 40
+    assert {a.heuristic for a in found.attempts} == {"plain", "a", "b", "c"}
+    assert len({(a.problem_id, a.heuristic, a.sample) for a in found.attempts}) == 40
+
+
+def test_comparison_counts_finished_work_only(tmp_path: Path, capsys: Any) -> None:
+    ctx = context(tmp_path, rl={"group_size": 4, "prompts_per_step": 2})
+    with pytest.raises(DataError, match="no forecast was kept"):
+        compare(ctx.run)
+    made = forecast(ctx, measured(ctx), 1000.0)
+    write_forecast(tmp_path / FILE, made)
+    assert read_forecast(tmp_path / FILE) == made
+    out = tmp_path / "arms" / "star" / "seed-0" / "5-rl"
+    with ctx.run.work("rl/star/seed-0", identity={}, outputs=(out,)) as work:
+        work.counts.update(steps=5, attempts=40)
+        out.mkdir(parents=True)
+        lines = [json.dumps({"step": i, "length": 3.0 + i}) for i in range(3)]
+        (out / "metrics.jsonl").write_text("\n".join(lines))
+    compare(ctx.run)
+    rows = [line.split("│") for line in capsys.readouterr().out.splitlines()]
+    row = next([cell.strip() for cell in r] for r in rows if r[0].strip() == "rl")
+    # 40 attempts of 4 tokens forecast; 40 x mean length 4 sampled
+    assert row[1:7] == ["1/3", "40", "40", "160", "160", "31.0 s"]
+
+
+def test_short_disk_is_warned_of(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9, 9, 9))
+    ctx = context(tmp_path)
+    show.print_forecast(forecast(ctx, measured(ctx), 1000.0), tmp_path / "not" / "yet")
+    assert "WARNING: the disk" in capsys.readouterr().err
+
+
+def test_amounts_alone_need_no_model_and_keep_nothing(tmp_path: Path, capsys: Any) -> None:
+    smoke, out = ROOT / "recipes" / "smoke.toml", tmp_path / "run"
+    outcome = in_this_process(capsys, "forecast", smoke, "--out", out, "--no-measure")
+    assert outcome.code == 0, outcome.err
+    assert "Only amounts" in outcome.err
+    row = next(line for line in outcome.out.splitlines() if line.startswith("generate"))
+    assert [cell.strip() for cell in row.split("│")][1:3] == ["1", "72"]
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_measuring_the_smoke_recipe_leaves_a_forecast(tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "run"
+    outcome = in_this_process(capsys, "forecast", ROOT / "recipes" / "smoke.toml", "--out", out)
+    assert outcome.code == 0, outcome.err
+    made = read_forecast(out / FILE)
+    assert made and made.measured
+    assert all(row.seconds and row.seconds > 0 for row in made.rows if row.stage != "select")
+    assert [path.name for path in out.iterdir() if path.name != ".lock"] == [FILE]
