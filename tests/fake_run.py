@@ -92,6 +92,7 @@ def make_tables(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, list[obj
         "curves": list(curve_rows(rng, arms, seeds)),
         "arms": list(arm_rows(arms, seeds)),
         "costs": list(cost_rows(arms, seeds)),
+        "predictions": list(prediction_rows()),
         "explorer": [explorer_row(rng, number, arms) for number in range(40)],
         "findings": list(findings()),
     }
@@ -334,6 +335,19 @@ def cost_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.Cos
             yield results.CostRow(
                 work=f"evaluate/{name}", seconds=61.0, attempts=5760, tokens=350000
             )
+
+
+def prediction_rows() -> Iterator[results.PredictionRow]:
+    for part, outcome, value in (
+        ("before RL", "agrees", 0.2), ("before RL", "no sign expected", 3.5),
+        ("through RL", "disagrees", -0.3), ("between arms", "cannot tell", 0.004),
+    ):  # fmt: skip
+        measured = Score(name="x", value=value, low=value - 0.1, high=value + 0.1, n=120)
+        yield results.PredictionRow(
+            part=part, quantity=f"Quantity that {outcome}", proposition="D2", of="heuristics-8/rl",
+            measured=None if outcome == "cannot tell" else measured, seeds=measured,
+            expected="above 0", outcome=outcome, note="1 against 2",
+        )  # fmt: skip
 
 
 def explorer_row(rng: Random, number: int, arms: Sequence[str]) -> results.ExplorerRow:

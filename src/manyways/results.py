@@ -16,13 +16,14 @@ from pydantic import TypeAdapter
 
 from manyways.records import Score
 from manyways.results_scores import AverageRow, MajorityRow, PassRow, Phase, RateRow
+from manyways.results_theory import PredictionRow
 from manyways.results_training import ArmRow, CostRow, CurveRow, GateRow
 from manyways.tables import write_text
 
 __all__ = [
     "TABLES", "ArmRow", "AverageRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow",
     "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "MajorityRow", "PairedRow",
-    "PassRow", "Phase", "RateRow", "YieldRow", "read_rows", "write_rows",
+    "PassRow", "Phase", "PredictionRow", "RateRow", "YieldRow", "read_rows", "write_rows",
 ]  # fmt: skip
 
 
@@ -171,6 +172,7 @@ TABLES: dict[str, type] = {
     "curves": CurveRow,
     "arms": ArmRow,
     "costs": CostRow,
+    "predictions": PredictionRow,
     "explorer": ExplorerRow,
     "findings": Finding,
 }

@@ -194,3 +194,10 @@ def test_of_many_arms_few_are_drawn_at_first(tmp_path):
     evaluation = render_html(source).split('id="evaluation"')[1]
     assert re.search(r'data-name="random" aria-pressed="false"', evaluation)
     assert re.search(r'data-name="heuristics-8" aria-pressed="true"', evaluation)
+
+
+def test_disagreement_with_the_theory_is_said_first(three):
+    text = visible(render_html(load_source(three)))
+    assert "Of 3 expected signs, 1 agree with what was measured, 1 disagree and 1 cannot" in text
+    said = "Quantity that disagrees (D2), heuristics-8/rl: −0.300 [−0.400, −0.200]; expected above"
+    assert text.index(said) < text.index("✓ agrees") < text.index("? cannot tell")

@@ -10,9 +10,10 @@ import numpy as np
 from manyways.commands.attempts_file import JudgedAttempt, read_sources
 from manyways.commands.printing import open_table, print_result
 from manyways.errors import UserError
-from manyways.metrics.intervals import Resampling, score_intervals
+from manyways.metrics.intervals import score_intervals
 from manyways.metrics.majority import majority_at_k
 from manyways.metrics.pass_at_k import pass_at_k, powers_of_two, sampling_variance
+from manyways.metrics.resampling import Resampling
 from manyways.progress import say
 from manyways.records import Score
 from manyways.tables import write_text

@@ -26,11 +26,13 @@ class Ways:
     """What one solution's labels say.
 
     Example: the labels ``("split", None, "undo")`` give ``Ways(composed=True, boundaries=1,
-    switches=1, steps={"split": 1, "direct": 1, "undo": 1}, pairs={"split > undo": 1})``.
+    switches=1, steps={"split": 1, "direct": 1, "undo": 1}, pairs={"split > undo": 1},
+    opening="split")``.
 
     composed:   two or more different heuristics appear.
     boundaries: neighbouring pairs of labelled steps, direct steps skipped.
     switches:   boundaries where the heuristic changes.
+    opening:    the first heuristic shown, ``direct`` when there is none.
     """
 
     composed: bool
@@ -38,6 +40,7 @@ class Ways:
     switches: int
     steps: Mapping[str, int]
     pairs: Mapping[str, int]
+    opening: str = DIRECT
 
 
 def ways_of(labels: Labels) -> Ways:
@@ -50,6 +53,7 @@ def ways_of(labels: Labels) -> Ways:
         switches=sum(pairs.values()),
         steps=Counter(label or DIRECT for label in labels),
         pairs=pairs,
+        opening=named[0] if named else DIRECT,
     )
 
 

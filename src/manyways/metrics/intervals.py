@@ -4,14 +4,13 @@ Shapes: _P problems, _K quantities measured on the same problems, _R resamples.
 Every random draw is seeded: the same numbers in give the same interval out.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from manyways.metrics.resampling import BLOCK, Resampling, columns, resampled, weights
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,19 +18,8 @@ LEVEL = 0.95
 RARE = 1.0
 """Problems' worth of success or failure below which resampling alone is not trusted: 2 covers a
 little more at 30 problems (93% at worst instead of 91%) at a third more width for weak models."""
-BLOCK = 1 << 22
-"""Numbers held at once while resampling."""
 EXACT_SIGNS = 12
 """Up to this many problems every pattern of signs is enumerated."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Resampling:
-    """How to bootstrap. ``resamples``: number of replicates; ``seed`` of its random draws."""
-
-    resamples: int = 2000
-    seed: int = 0
-    kind: Literal["bca", "percentile"] = "bca"
 
 
 def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -87,13 +75,13 @@ def mean_intervals(
     Returns:
         (mean_K, low_K, high_K); nan for no problems.
     """
-    x_PK = _columns(values_PK)
-    weight_P, groups = _weights(len(x_PK), strata_P)
+    x_PK = columns(values_PK)
+    weight_P, groups = weights(len(x_PK), strata_P)
     if not len(x_PK):
         nothing = np.full(x_PK.shape[1], np.nan)
         return nothing, nothing, nothing
     mean_K = weight_P @ x_PK
-    means_RK = _resampled(x_PK, weight_P, groups, settings)
+    means_RK = resampled(x_PK, weight_P, groups, settings)
     tail = (1 - LEVEL) / 2
     low_K, high_K = np.full(x_PK.shape[1], tail), np.full(x_PK.shape[1], 1 - tail)
     if settings.kind == "bca":
@@ -115,9 +103,9 @@ def score_intervals(
     truth half of the time. There the interval is widened to Wilson's with one trial per problem,
     the widest that values in [0, 1] can need. ``bench/coverage.py`` measures both.
     """
-    x_PK = _columns(values_PK)
+    x_PK = columns(values_PK)
     mean_K, low_K, high_K = mean_intervals(x_PK, settings, strata_P)
-    weight_P, _ = _weights(len(x_PK), strata_P)
+    weight_P, _ = weights(len(x_PK), strata_P)
     # A mean of benchmarks of unequal size is worth fewer problems than they have together.
     units = 1 / float(weight_P @ weight_P) if len(x_PK) else 0.0
     for j in range(x_PK.shape[1]):
@@ -138,7 +126,7 @@ def difference_intervals(
     Where no problem differs, the interval is what n equal problems can exclude: a share of
     differing problems above ``1 - 0.05^(1/n)`` ("rule of three").
     """
-    d_PK = _columns(differences_PK)
+    d_PK = columns(differences_PK)
     mean_K, low_K, high_K = mean_intervals(d_PK, settings, strata_P)
     for j in range(d_PK.shape[1]):
         if len(d_PK) and not d_PK[:, j].any():
@@ -160,7 +148,7 @@ def sign_flip(
     a difference do not enter; without any that differs p is 1.
     """
     d_P = np.asarray(differences_P, dtype=float)
-    weight_P, _ = _weights(len(d_P), strata_P)
+    weight_P, _ = weights(len(d_P), strata_P)
     terms_P = (weight_P * d_P)[d_P != 0]
     if not len(terms_P):
         return 1.0
@@ -196,42 +184,6 @@ def holm(p_values: ArrayLike) -> Floats:
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled))
     return adjusted
-
-
-def _columns(values: ArrayLike) -> Floats:
-    x = np.asarray(values, dtype=float)
-    return x[:, None] if x.ndim == 1 else x
-
-
-def _weights(count: int, strata_P: ArrayLike | None) -> tuple[Floats, list[Ints]]:
-    """Weight of each problem in the mean of strata means, and the members of each stratum."""
-    strata = np.zeros(count, dtype=np.int64) if strata_P is None else np.asarray(strata_P)
-    groups = [np.flatnonzero(strata == s) for s in np.unique(strata)]
-    weight_P = np.zeros(count)
-    for members in groups:
-        weight_P[members] = 1 / (len(groups) * len(members))
-    return weight_P, groups
-
-
-def _resampled(x_PK: Floats, weight_P: Floats, groups: list[Ints], settings: Resampling) -> Floats:
-    """Means of bootstrap samples, drawn within groups, (R, K)."""
-    means_RK = np.zeros((settings.resamples, x_PK.shape[1]))
-    for number, members in enumerate(groups):
-        part_PK = weight_P[members, None] * x_PK[members]
-        rows = max(1, BLOCK // len(members))
-        for start in range(0, settings.resamples, rows):
-            size = min(rows, settings.resamples - start)
-            draws = _draws(len(members), size, (settings.seed, number, start))
-            means_RK[start : start + size] += draws @ part_PK
-    return means_RK
-
-
-@lru_cache(maxsize=8)
-def _draws(units: int, resamples: int, seed: tuple[int, ...]) -> NDArray[np.float32]:
-    """How often each unit is in each bootstrap sample, (R, units); the same for every table."""
-    random = np.random.default_rng(seed)
-    even = np.full(units, 1 / units)
-    return random.multinomial(units, even, size=resamples).astype(np.float32)
 
 
 def _bca_levels(

@@ -2,7 +2,15 @@
 
 from manyways.reporting import explorer
 from manyways.reporting.blocks import Section
-from manyways.reporting.sections import answer, background, data, evaluation, training, why
+from manyways.reporting.sections import (
+    answer,
+    background,
+    data,
+    evaluation,
+    expectations,
+    training,
+    why,
+)
 from manyways.reporting.source import Source
 
 
@@ -11,6 +19,7 @@ def sections(source: Source) -> list[Section]:
     return [
         answer.section(source),
         why.section(source),
+        expectations.section(source),
         data.section(source),
         training.section(source),
         evaluation.section(source),

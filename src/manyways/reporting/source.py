@@ -48,6 +48,7 @@ class Source:
     curves: list[results.CurveRow]
     arms: list[results.ArmRow]
     costs: list[results.CostRow]
+    predictions: list[results.PredictionRow]
     explorer: list[results.ExplorerRow]
     findings: list[results.Finding]
 

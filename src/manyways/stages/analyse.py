@@ -4,11 +4,12 @@ Works with whatever is there: an arm that was refused or has not been trained ha
 Undecided attempts count as not correct; their share stands in the rates table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-from manyways.metrics.intervals import Resampling
+from manyways.metrics.resampling import Resampling
 from manyways.progress import say
-from manyways.results import TABLES, CompositionRow, MajorityRow, PairedRow, PassRow, write_rows
+from manyways.results import TABLES, MajorityRow, PassRow, write_rows
 from manyways.run_dir import Work
 from manyways.stages.analysis.averages import average_rows
 from manyways.stages.analysis.diversity import arm_data, diversity_rows
@@ -18,12 +19,12 @@ from manyways.stages.analysis.explorer import explorer_rows
 from manyways.stages.analysis.findings import findings
 from manyways.stages.analysis.paired import comparisons, paired_rows
 from manyways.stages.analysis.passes import curves, four_cells, pass_curve, pass_rows
+from manyways.stages.analysis.predictions import Observed, gate_solutions, prediction_rows
 from manyways.stages.analysis.rates import rate_rows
 from manyways.stages.analysis.training import arm_rows, cost_rows, curve_rows, gate_rows
 from manyways.stages.analysis.votes import majority_curves
 from manyways.stages.analysis.ways import Reader, composition_row, labelled, of_data, pooled
-from manyways.stages.arm_data import TrainingRow
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.yields import yield_rows
 
 INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval")
@@ -72,7 +73,11 @@ def compute(ctx: Context) -> Tables:
     found = list(evaluations(ctx))
     benchmarks = ctx.recipe.evaluate.benchmarks
     data = arm_data(ctx)
-    scores, pairs = _passes(ctx, found, settings)
+    every = curves([pass_curve(e) for e in found], benchmarks)
+    pairs = list(paired_rows(every, comparisons(ctx.recipe.parsed_arms), settings))
+    scores = list(pass_rows(every, settings))
+    reader = Reader(ctx.labeller)
+    attempts = [labelled(evaluation, reader) for evaluation in found]
     curve = curve_rows(ctx)
     rates = rate_rows(found, benchmarks)
     evidence = Evidence(
@@ -81,7 +86,9 @@ def compute(ctx: Context) -> Tables:
         examples_seen=(ctx.recipe.midtrain.steps or 0) * ctx.recipe.midtrain.batch_size or None,
         passes=scores,
         pairs=pairs,
-        composition=_composition(ctx, found, data, settings),
+        composition=[
+            composition_row(one, settings) for one in [*pooled(attempts), *of_data(data, reader)]
+        ],
         gates=gate_rows(ctx),
         yields=yield_rows(ctx),
         diversity=list(diversity_rows(data, found, settings)),
@@ -89,6 +96,18 @@ def compute(ctx: Context) -> Tables:
         curves=curve,
         outcomes=list(arm_rows(ctx, data, curve)),
     )
+    seen = Observed(
+        main=evidence.main or "",
+        arms=ctx.recipe.arms,
+        group=ctx.recipe.rl.group_size,
+        solutions=attempts,
+        gate=gate_solutions(ctx, reader),
+        passes=every,
+        pairs=pairs,
+        curves=curve,
+        data=data,
+    )
+    evidence = replace(evidence, predictions=prediction_rows(seen, settings))
     return {
         "pass_at_k": scores,
         "averages": list(average_rows(found, scores, benchmarks)),
@@ -103,33 +122,15 @@ def compute(ctx: Context) -> Tables:
         "curves": curve,
         "arms": evidence.outcomes,
         "costs": cost_rows(ctx),
+        "predictions": evidence.predictions,
         "explorer": list(explorer_rows(ctx)),
         "findings": findings(evidence),
     }
 
 
-def _passes(
-    ctx: Context, found: Sequence[Evaluation], settings: Resampling
-) -> tuple[list[PassRow], list[PairedRow]]:
-    every = curves([pass_curve(e) for e in found], ctx.recipe.evaluate.benchmarks)
-    pairs = comparisons(ctx.recipe.parsed_arms)
-    return list(pass_rows(every, settings)), list(paired_rows(every, pairs, settings))
-
-
 def _majority(ctx: Context, found: Sequence[Evaluation], settings: Resampling) -> list[PassRow]:
     every = curves(majority_curves(found), ctx.recipe.evaluate.benchmarks)
     return list(pass_rows(every, settings, measure="maj", row_type=MajorityRow))
-
-
-def _composition(
-    ctx: Context,
-    found: Sequence[Evaluation],
-    data: Mapping[Line, Sequence[TrainingRow]],
-    settings: Resampling,
-) -> list[CompositionRow]:
-    reader = Reader(ctx.labeller)
-    attempts = pooled([labelled(evaluation, reader) for evaluation in found])
-    return [composition_row(one, settings) for one in [*attempts, *of_data(data, reader)]]
 
 
 def _inputs(ctx: Context) -> list[list[object]]:

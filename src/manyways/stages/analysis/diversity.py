@@ -7,7 +7,8 @@ import numpy as np
 
 from manyways.arms import parse_arm
 from manyways.errors import NothingToTrainOn
-from manyways.metrics.intervals import Resampling, mean_intervals
+from manyways.metrics.intervals import mean_intervals
+from manyways.metrics.resampling import Resampling
 from manyways.metrics.texts import EMBEDDER, distinct_n, embed
 from manyways.metrics.vendi import vendi_of_texts, vendi_per_problem
 from manyways.results import DiversityRow

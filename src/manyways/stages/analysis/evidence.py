@@ -18,6 +18,7 @@ from manyways.results import (
     YieldRow,
 )
 from manyways.results_scores import MATH_MEAN, MEAN
+from manyways.results_theory import PredictionRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Evidence:
     rates: Sequence[RateRow]
     curves: Sequence[CurveRow]
     outcomes: Sequence[ArmRow]
+    predictions: Sequence[PredictionRow] = ()
 
     @cached_property
     def benchmarks(self) -> list[str]:

@@ -3,6 +3,7 @@
 Two rates are said to differ when their intervals do not overlap, which is cautious.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,6 +29,7 @@ def mechanism(evidence: Evidence) -> Iterator[str]:
     if before:
         yield from _before_rl(str(arm), before)
     yield from _signal(evidence)
+    yield from _theory(evidence)
 
 
 def data(evidence: Evidence) -> Iterator[str]:
@@ -146,6 +148,19 @@ def _signal(evidence: Evidence) -> Iterator[str]:
     if mixed:
         listed = ", ".join(f"{name} {value:.2f}" for name, value in mixed.items())
         yield f"Share of groups with right and wrong attempts when RL starts: {listed}."
+
+
+def _theory(evidence: Evidence) -> Iterator[str]:
+    """How what was measured compares with what the theory expects."""
+    counts = Counter(row.outcome for row in evidence.predictions)
+    if not counts:
+        return
+    against = [f"{r.quantity} of {r.of}" for r in evidence.predictions if r.outcome == "disagrees"]
+    yield (
+        f"Of the signs that the theory expects, {counts['agrees']} agree with what was measured, "
+        f"{counts['disagrees']} disagree and {counts['cannot tell']} cannot be told"
+        + (f". Against the theory: {'; '.join(against)}." if against else ".")
+    )
 
 
 def _rewards(evidence: Evidence) -> Iterator[str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from manyways.arms import Arm
-from manyways.metrics.intervals import Resampling, difference_intervals, sign_flip
+from manyways.metrics.intervals import difference_intervals, sign_flip
+from manyways.metrics.resampling import Resampling
 from manyways.results import PairedRow
 from manyways.stages.analysis.evaluated import BASE
 from manyways.stages.analysis.passes import Curve, Curves, common, over_seeds, score

@@ -10,8 +10,9 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from manyways.metrics.intervals import Resampling, score_intervals, t_interval
+from manyways.metrics.intervals import score_intervals, t_interval
 from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
+from manyways.metrics.resampling import Resampling
 from manyways.records import Score
 from manyways.results import FourCells, PassRow
 from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN, whole_set

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from manyways.heuristics.labelling import Labeller, step_labels
 from manyways.metrics import composition as use
-from manyways.metrics.intervals import Resampling, clustered_share, mean_intervals
+from manyways.metrics.intervals import clustered_share, mean_intervals
+from manyways.metrics.resampling import Resampling
 from manyways.records import Score
 from manyways.results import CompositionRow
 from manyways.stages.analysis.evaluated import Checkpoint, Evaluation

@@ -1,0 +1,178 @@
+"""Every measurable quantity of the theory beside what it expects; see ``expectation`` for the rule.
+
+The main contrast is the arm of most heuristics against the one taught a single solution per problem
+(``star``, or the base where there is none). Rows exist only for what the run has data for.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from manyways.metrics.resampling import Resampling
+from manyways.results import CurveRow, PairedRow
+from manyways.results_scores import MEAN
+from manyways.results_theory import PredictionRow
+from manyways.stages.analysis.change import change_rows, direction, drift_rows, logged_rows
+from manyways.stages.analysis.contrasts import Policy, policies
+from manyways.stages.analysis.designs import (
+    budget_row,
+    crossover_row,
+    growth_row,
+    random_rows,
+    wrong_rows,
+)
+from manyways.stages.analysis.evaluated import BASE, Checkpoint
+from manyways.stages.analysis.passes import Curve, Curves
+from manyways.stages.analysis.start import Pair, gate_rows, start_rows
+from manyways.stages.analysis.ways import Reader, Solutions
+from manyways.stages.arm_data import TrainingRow
+from manyways.stages.context import Context, Line
+from manyways.tables import read_attempts
+
+GATE = "problems of RL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What predictions are compared with.
+
+    main: the arm of the question.  solutions: labelled attempts, per seed and benchmark.
+    gate: labelled attempts at RL's problems just before RL, per line.  group: RL's group size.
+    """
+
+    main: str
+    arms: tuple[str, ...]
+    group: int
+    solutions: Sequence[Solutions]
+    gate: Sequence[Solutions]
+    passes: Curves
+    pairs: Sequence[PairedRow]
+    curves: Sequence[CurveRow]
+    data: Mapping[Line, Sequence[TrainingRow]]
+
+    @property
+    def benchmark(self) -> str:
+        """The mean over benchmarks, or the only one."""
+        names = [benchmark for _, benchmark in self.passes]
+        return MEAN if MEAN in names or not names else names[0]
+
+    def curve(self, checkpoint: str) -> Curve | None:
+        """pass@k of a pooled checkpoint."""
+        return self.passes.get((checkpoint, self.benchmark))
+
+
+def prediction_rows(seen: Observed, settings: Resampling) -> list[PredictionRow]:
+    """All rows, from the start of RL to the comparison of arms."""
+    policy = policies(seen.solutions)
+    gate = policies(seen.gate)
+    return [
+        *_start(seen, policy, gate, settings),
+        *_through(seen, policy, gate, settings),
+        *_between(seen, policy, settings),
+    ]
+
+
+def gate_solutions(ctx: Context, reader: Reader) -> list[Solutions]:
+    """The gate's attempts, labelled; of vanilla they are those of the base."""
+    found = []
+    for line in ctx.lines:
+        folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
+        attempts = [a for a in read_attempts(folder) if a.sample < ctx.recipe.rl.group_size]
+        if attempts:
+            name = f"{line.name}/mid"
+            found.append(
+                Solutions(
+                    checkpoint=Checkpoint(name=name, arm=line.arm, seed=line.seed, phase="mid"),
+                    benchmark=GATE,
+                    problem=[attempt.problem_id for attempt in attempts],
+                    ways=[reader.ways(attempt.text) for attempt in attempts],
+                    correct=[attempt.verdict.status == "correct" for attempt in attempts],
+                )
+            )
+    return found
+
+
+def _few(seen: Observed) -> str:
+    """The arm that many ways are compared with."""
+    return next((arm for arm in ("star", "vanilla") if arm in seen.arms and arm != seen.main), "")
+
+
+def _before(arm: str) -> str:
+    """The checkpoint that RL of ``arm`` starts from."""
+    return BASE if arm == "vanilla" else f"{arm}/mid"
+
+
+def _start(
+    seen: Observed, policy: Mapping[str, Policy], gate: Mapping[str, Policy], settings: Resampling
+) -> Iterator[PredictionRow]:
+    many, few = policy.get(f"{seen.main}/mid"), policy.get(_before(_few(seen)))
+    if many and few:
+        yield from start_rows(Pair(many=many, few=few, settings=settings))
+    many, few = gate.get(f"{seen.main}/mid"), gate.get(f"{_few(seen)}/mid")
+    if many and few:
+        yield from gate_rows(Pair(many=many, few=few, settings=settings), seen.group)
+
+
+def _through(
+    seen: Observed, policy: Mapping[str, Policy], gate: Mapping[str, Policy], settings: Resampling
+) -> Iterator[PredictionRow]:
+    for arm in sorted(seen.arms, key=lambda arm: arm != seen.main):
+        before, after = policy.get(_before(arm)), policy.get(f"{arm}/rl")
+        at_gate = gate.get(f"{arm}/mid")
+        expected = direction(at_gate, None, None)
+        if before and after:
+            yield from change_rows(before, after, settings)
+            if at_gate:
+                push, change = drift_rows((at_gate, before, after), seen.group, settings)
+                expected = direction(at_gate, push.measured, push.seeds)
+                yield from (push, change)
+        if any(row.arm == arm and row.stage == "rl" for row in seen.curves):
+            yield from logged_rows(arm, seen.curves, expected)
+
+
+def _between(
+    seen: Observed, policy: Mapping[str, Policy], settings: Resampling
+) -> Iterator[PredictionRow]:
+    yield from random_rows(seen.pairs, seen.main, seen.benchmark)
+    yield from _pass_at_k(seen, settings)
+    ways = seen.main.partition("-")[2]
+    wrong, right = seen.curve(f"wrong-{ways}/mid"), seen.curve(f"{seen.main}/mid")
+    if wrong and right:
+        yield from wrong_rows(wrong, right, settings)
+    yield from _budget(seen, policy, settings)
+
+
+def _pass_at_k(seen: Observed, settings: Resampling) -> Iterator[PredictionRow]:
+    for phase in ("mid", "rl"):
+        wide, narrow = seen.curve(f"{seen.main}/{phase}"), seen.curve(f"{_few(seen)}/{phase}")
+        if wide and narrow:
+            yield growth_row(
+                wide, narrow, settings, proposition="E2", words="a mixture gains with k"
+            )
+            yield crossover_row(wide, narrow, settings)
+    base, narrowed = seen.curve(BASE), seen.curve("vanilla/rl")
+    if base and narrowed:
+        words = "RL narrows, as far as logits are shared by problems"
+        yield growth_row(base, narrowed, settings, proposition="E5", words=words)
+        yield crossover_row(base, narrowed, settings)
+
+
+def _budget(
+    seen: Observed, policy: Mapping[str, Policy], settings: Resampling
+) -> Iterator[PredictionRow]:
+    arms = sorted(
+        (int(arm.removeprefix("budget-")), arm) for arm in seen.arms if arm.startswith("budget-")
+    )
+    if len(arms) < 2:
+        return
+    (_, one), (ways, many) = arms[0], arms[-1]
+    used = Counter(row.heuristic for line, rows in seen.data.items() if line.arm == one
+                   for row in rows)  # fmt: skip
+    total = used.total()
+    natural = {heuristic: count / total for heuristic, count in used.most_common()}
+    every = {row.heuristic for line, rows in seen.data.items() if line.arm == many for row in rows}
+    natural |= dict.fromkeys(sorted(every - set(natural)), 0.0)
+    for phase in ("mid", "rl"):
+        a, b = policy.get(f"{many}/{phase}"), policy.get(f"{one}/{phase}")
+        if a and b and natural:
+            yield budget_row(a, b, natural, settings, ways=ways)
