@@ -27,6 +27,14 @@ app.add_typer(problems, name="problems")
 app.add_typer(export, name="export")
 
 
+class Style(enum.StrEnum):
+    """What a table is written as."""
+
+    markdown = "markdown"
+    csv = "csv"
+    latex = "latex"
+
+
 class Policy(enum.StrEnum):
     """Extraction: only the form that a prompt asks for, or with fallbacks."""
 
@@ -178,6 +186,19 @@ def passk(
     from manyways.commands.passk import passk as score
 
     score(path, k=k, out=out, workers=workers)
+
+
+@app.command()
+def table(
+    run: RunArgument,
+    style: Annotated[Style, typer.Option("--format")] = Style.markdown,
+    out: Annotated[Path | None, typer.Option(help="Write it here, not to stdout.")] = None,
+    intervals: Annotated[bool, typer.Option(help="With 95% intervals.")] = True,
+) -> None:
+    """Print the comparison table: arms by benchmarks, pass@1 and the largest k."""
+    from manyways.commands.table import write_table
+
+    write_table(run, style=style.value, out=out, intervals=intervals)
 
 
 def main() -> NoReturn:

@@ -1,4 +1,4 @@
-"""Stage 8: result tables -> report.html and report.md."""
+"""Stage 8: result tables -> report.html, report.md and the comparison table."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NAME = "report"
 PAGE, SUMMARY = "report.html", "report.md"
+COMPARISON = ("comparison.md", "comparison.csv", "comparison.tex")
+"""In ``7-tables``: arms by benchmarks, for a paper."""
 
 
 def plan(ctx: "Context") -> Work:
@@ -28,12 +30,16 @@ def plan(ctx: "Context") -> Work:
             "recipe": ctx.recipe.model_dump(mode="json"),
             "work": {s.work: fingerprint(s.identity) for s in run.stamps() if s.work != NAME},
         },
-        outputs=(run.path(PAGE), run.path(SUMMARY)),
+        outputs=(
+            run.path(PAGE),
+            run.path(SUMMARY),
+            *(run.path("7-tables", name) for name in COMPARISON),
+        ),
     )
 
 
 def run(ctx: "Context") -> None:
-    """Write both files, and say where they are."""
+    """Write the files, and say where the page is."""
     work = plan(ctx)
     if not work.done:
         with work:
@@ -42,10 +48,12 @@ def run(ctx: "Context") -> None:
 
 
 def render(run_root: Path) -> int:
-    """Write report.html and report.md of a run folder from its tables; the page's size in bytes.
+    """Write report.html, report.md and the comparison table; returns the page's size in bytes.
 
     Needs nothing but the run folder. Raises RunDirError when ``run_root`` is none.
     """
+    from manyways.reporting.arms_formats import FORMATS
+    from manyways.reporting.arms_table import build
     from manyways.reporting.markdown import render_markdown
     from manyways.reporting.page import render_html
     from manyways.reporting.source import load_source
@@ -54,6 +62,9 @@ def render(run_root: Path) -> int:
     page = render_html(source)
     write_text(run_root / PAGE, page)
     write_text(run_root / SUMMARY, render_markdown(source))
+    table = build(source)
+    for name, write in zip(COMPARISON, FORMATS.values(), strict=True):
+        write_text(run_root / "7-tables" / name, write(table))
     return len(page.encode())
 
 

@@ -15,7 +15,7 @@ from manyways.reporting.blocks import (
     Table,
     explorer_link,
 )
-from manyways.reporting.sections import comparison, sampling, votes
+from manyways.reporting.sections import arms, comparison, sampling, votes
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import Source, prefer_pooled
 from manyways.results import PassRow
@@ -32,7 +32,7 @@ def section(source: Source) -> Section:
     """Curves, four cells of all arms, paired differences, rates."""
     blocks: list[Block] = []
     if source.pass_at_k:
-        blocks += [*_curves(source), _scores(source)]
+        blocks += [*_curves(source), _scores(source), *arms.tables(source)]
     else:
         blocks.append(Note(kind="empty", sentences=("No checkpoint was evaluated.",)))
     if source.averages:
