@@ -27,7 +27,7 @@ def no_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_without_a_connection_and_a_copy_the_error_names_the_fix(no_connection: Path) -> None:
-    with pytest.raises(ModelError, match="cannot reach 'some/model'.*or give a local folder"):
+    with pytest.raises(ModelError, match=r"cannot reach 'some/model'.*or give a local folder"):
         checkpoint_hash("some/model")
 
 

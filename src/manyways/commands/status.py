@@ -1,24 +1,25 @@
 """``manyways status``: what is finished in a run folder, and what it cost."""
 
 import fcntl
+import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from rich.console import Console
-from rich.table import Table
 
 from manyways.commands.forecast.records import FILE, read_forecast
 from manyways.commands.forecast.show import print_comparison
+from manyways.commands.printing import open_table
 from manyways.run_dir import RunDir
 
 
 def print_status(run: RunDir) -> None:
     """Print one row per finished piece of work, then whether somebody is writing now."""
-    table = Table("work", "ended", "seconds", "counts", title=str(run.root))
+    table = open_table("work", "ended", "seconds", "what")
     for stamp in run.stamps():
-        ended = datetime.fromtimestamp(stamp.ended).strftime("%Y-%m-%d %H:%M:%S")
-        counts = ", ".join(f"{key} {value:g}" for key, value in stamp.counts.items())
-        table.add_row(stamp.work, ended, f"{stamp.seconds:.1f}", counts)
-    console = Console()
+        ended = datetime.fromtimestamp(stamp.ended).strftime("%m-%d %H:%M")
+        table.add_row(stamp.work, ended, f"{stamp.seconds:.1f}", _in_words(stamp.counts))
+    console = Console(highlight=False)
     console.print(table)
     kept = read_forecast(run.path(FILE))
     if kept:
@@ -31,11 +32,26 @@ def print_status(run: RunDir) -> None:
     if unfinished:
         console.print(f"begun and not finished: {', '.join(unfinished)}")
     for outcome in sorted(run.path("arms").glob("*/seed-*/outcome.json")):
-        console.print(outcome.read_text(encoding="utf-8"), highlight=False)
+        row = json.loads(outcome.read_text(encoding="utf-8"))
+        console.print(f"{row['arm']} seed {row['seed']}: {row['outcome']}", markup=False)
     console.print(f"being written to now: {'yes' if _locked(run) else 'no'}")
     report = run.path("report.html")
     if report.is_file():
         console.print(f"report: {report}", soft_wrap=True)
+
+
+def _in_words(counts: Mapping[str, float]) -> str:
+    """Counts of a stamp; for sampling only what matters at a glance."""
+    if "attempts" not in counts:
+        return ", ".join(f"{value:,g} {key}" for key, value in counts.items())
+    attempts = counts["attempts"]
+    words = [f"{attempts:,.0f} attempts"]
+    for key in ("correct", "no_answer", "undecided", "truncated"):
+        if counts.get(key):
+            words.append(f"{counts[key] / max(attempts, 1):.0%} {key.replace('_', ' ')}")
+    if "tokens" in counts:
+        words.append(f"{counts['tokens']:,.0f} tokens")
+    return ", ".join(words)
 
 
 def _locked(run: RunDir) -> bool:
