@@ -48,6 +48,21 @@ class HttpConfig(Section):
         return self
 
 
+PLACEMENT = {
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "distributed_executor_backend",
+    "gpu_memory_utilization",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "enforce_eager",
+    "enable_prefix_caching",
+    "disable_log_stats",
+}
+"""Settings of vLLM that say where and how fast, not what is sampled."""
+
+
 class ModelConfig(Section):
     """The base model. ``path``: a folder, ``package:pkg/folder`` or a Hub id."""
 
@@ -58,11 +73,25 @@ class ModelConfig(Section):
     batch_tokens: Positive = 65536
     """Upper bound of prompt + completion tokens held in one batch by the engine."""
     http: HttpConfig | None = None
+    vllm: dict[str, Scalar] = Field(default_factory=dict)
+    """What ``vllm.LLM`` is given besides path and dtype, under vLLM's own names."""
 
     @property
     def remote(self) -> bool:
         """Whether a server holds the model: ``path`` is a name then, and nothing can be loaded."""
         return self.engine == "http"
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What attempts depend on, the weights themselves aside."""
+        found: dict[str, object] = {"dtype": self.dtype, "engine": self.engine}
+        if self.remote and self.http is not None:
+            # Not the address: the same server may come back on another one.
+            words = {"model", "endpoint", "choices", "tokenizer", "extra"}
+            found["http"] = self.http.model_dump(include=words)
+        if self.engine == "vllm":
+            found["vllm"] = {k: v for k, v in self.vllm.items() if k not in PLACEMENT}
+        return found
 
     def under(self, engine: str | None) -> Self:
         """The same model sampled by ``engine``; by its own when that is None."""
@@ -72,6 +101,9 @@ class ModelConfig(Section):
         """Raise ValueError when the engine needs a table that is not there."""
         if self.remote and self.http is None:
             raise ValueError("engine 'http' needs the address of a server: set model.http.url")
+        taken = sorted({"model", "dtype", "tokenizer"} & set(self.vllm))
+        if taken:
+            raise ValueError(f"vllm: {', '.join(taken)} follow from model.path and model.dtype")
 
     @model_validator(mode="after")
     def _tables_are_there(self) -> Self:

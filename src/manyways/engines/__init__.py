@@ -8,6 +8,7 @@ from manyways.records import Finish, Message
 
 ENGINES: dict[str, str] = {
     "transformers": "manyways.engines.transformers:TransformersEngine",
+    "vllm": "manyways.engines.vllm:VllmEngine",
     "http": "manyways.engines.http:HttpEngine",
 }
 """name -> ``module:class``; called as ``cls(model_path, model_settings)``."""

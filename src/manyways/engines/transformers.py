@@ -10,8 +10,9 @@ from manyways.checkpoints import load_model, load_tokenizer, pick_device
 from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.engines.batching import Batch, batches, windows
 from manyways.engines.decoding import Decoder, Sampled
+from manyways.engines.rendering import render
 from manyways.engines.stop_strings import StopStrings
-from manyways.errors import DataError, ModelError
+from manyways.errors import ModelError
 from manyways.recipe_engines import ModelConfig
 from manyways.records import Message
 
@@ -93,23 +94,9 @@ class TransformersEngine:
             torch.cuda.empty_cache()
 
     def _encode(self, messages: tuple[Message, ...], settings: SamplingSettings) -> tuple[int, ...]:
-        turns = [{"role": message.role, "content": message.content} for message in messages]
-        text = self._tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
+        return render(
+            self._tokenizer, messages, max_tokens=settings.max_tokens, context=self._context
         )
-        # The template writes BOS itself where the model wants one.
-        ids = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        wanted = len(ids) + settings.max_tokens
-        if self._context is not None and wanted > self._context:
-            raise DataError(
-                f"a prompt of {len(ids)} tokens and max_tokens = {settings.max_tokens} need "
-                f"{wanted} tokens, but the model's context is {self._context}: lower max_tokens or "
-                f"heuristics.shots, or leave out the problem that begins "
-                f"'{' '.join(messages[-1].content.split())[:60]}...'."
-            )
-        if not ids:
-            raise DataError("a prompt is empty: the chat template renders nothing for it.")
-        return tuple(ids)
 
     def _decode(
         self, batch: Batch, settings: SamplingSettings, stop: StopStrings | None

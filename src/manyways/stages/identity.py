@@ -41,15 +41,8 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
     engine: the one that samples, ``model.engine`` when None.
     """
     recipe = ctx.recipe
-    model = recipe.model.under(engine)
-    identity: dict[str, object] = {
-        "dtype": model.dtype,
-        "engine": model.engine,
+    return {
+        **recipe.model.under(engine).identity,
         "prompt": asdict(ctx.prompts),
         "verify": recipe.verify.model_dump(exclude={"workers", "max_undecided"}),
     }
-    if model.remote and model.http is not None:
-        # Not the address: the same server may come back on another one.
-        words = {"model", "endpoint", "choices", "tokenizer", "extra"}
-        identity["http"] = model.http.model_dump(include=words)
-    return identity

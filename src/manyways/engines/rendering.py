@@ -1,0 +1,39 @@
+"""A prompt as the model's tokens: the same for every engine that loads the checkpoint itself."""
+
+from typing import TYPE_CHECKING
+
+from manyways.errors import DataError
+from manyways.records import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def render(
+    tokenizer: "PreTrainedTokenizerBase",
+    messages: tuple[Message, ...],
+    *,
+    max_tokens: int,
+    context: int | None,
+) -> tuple[int, ...]:
+    """The prompt's token ids, by the tokenizer's own chat template.
+
+    context: tokens that the model can hold, prompt and completion; None: no limit.
+
+    Raises DataError when prompt and completion do not fit, or the prompt is empty.
+    """
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    # The template writes BOS itself where the model wants one.
+    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    wanted = len(ids) + max_tokens
+    if context is not None and wanted > context:
+        raise DataError(
+            f"a prompt of {len(ids)} tokens and max_tokens = {max_tokens} need "
+            f"{wanted} tokens, but the model's context is {context}: lower max_tokens or "
+            f"heuristics.shots, or leave out the problem that begins "
+            f"'{' '.join(messages[-1].content.split())[:60]}...'."
+        )
+    if not ids:
+        raise DataError("a prompt is empty: the chat template renders nothing for it.")
+    return tuple(ids)
