@@ -48,6 +48,29 @@ class HttpConfig(Section):
         return self
 
 
+class RayConfig(Section):
+    """``[model.ray]``: copies of another engine on a Ray cluster.
+
+    engine:  what each worker samples with; its own table is where it always is.
+    workers: how many, each with ``cpus`` and ``gpus`` to itself (0 GPUs: none is seen).
+    block:   attempts that a worker is given at a time, at least: what a lost worker loses.
+    address: of a running cluster (``auto``, ``ray://host:10001``); empty starts one here.
+    """
+
+    engine: str = "transformers"
+    workers: Positive = 1
+    cpus: Annotated[float, Field(ge=0.0)] = 1.0
+    gpus: Annotated[float, Field(ge=0.0)] = 0.0
+    block: Positive = 256
+    address: str = ""
+
+    @model_validator(mode="after")
+    def _not_itself(self) -> Self:
+        if self.engine == "ray":
+            raise ValueError("engine: workers sample with another engine than 'ray'")
+        return self
+
+
 PLACEMENT = {
     "tensor_parallel_size",
     "pipeline_parallel_size",
@@ -76,20 +99,27 @@ class ModelConfig(Section):
     vllm: dict[str, Scalar] = Field(default_factory=dict)
     """What ``vllm.LLM`` is given besides path and dtype, under vLLM's own names."""
 
+    ray: RayConfig | None = None
+
+    @property
+    def sampler(self) -> str:
+        """The engine that holds the model: on a cluster, that of the workers."""
+        return self.ray.engine if self.engine == "ray" and self.ray else self.engine
+
     @property
     def remote(self) -> bool:
         """Whether a server holds the model: ``path`` is a name then, and nothing can be loaded."""
-        return self.engine == "http"
+        return self.sampler == "http"
 
     @property
     def identity(self) -> dict[str, object]:
-        """What attempts depend on, the weights themselves aside."""
-        found: dict[str, object] = {"dtype": self.dtype, "engine": self.engine}
+        """What attempts depend on, the weights themselves aside. Not whether on a cluster."""
+        found: dict[str, object] = {"dtype": self.dtype, "engine": self.sampler}
         if self.remote and self.http is not None:
             # Not the address: the same server may come back on another one.
             words = {"model", "endpoint", "choices", "tokenizer", "extra"}
             found["http"] = self.http.model_dump(include=words)
-        if self.engine == "vllm":
+        if self.sampler == "vllm":
             found["vllm"] = {k: v for k, v in self.vllm.items() if k not in PLACEMENT}
         return found
 
@@ -101,6 +131,8 @@ class ModelConfig(Section):
         """Raise ValueError when the engine needs a table that is not there."""
         if self.remote and self.http is None:
             raise ValueError("engine 'http' needs the address of a server: set model.http.url")
+        if self.engine == "ray" and self.ray is None:
+            raise ValueError("engine 'ray' needs to know how many copies: set model.ray.workers")
         taken = sorted({"model", "dtype", "tokenizer"} & set(self.vllm))
         if taken:
             raise ValueError(f"vllm: {', '.join(taken)} follow from model.path and model.dtype")

@@ -23,7 +23,7 @@ from manyways.problems import load_problems
 from manyways.recipe_engines import ModelConfig
 from manyways.records import Message
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
 MODEL = str(package_path("package:manyways.pocket/base"))
 GREEDY = SamplingSettings(max_tokens=10, temperature=0.0)
 COUNT = 1000
@@ -51,7 +51,8 @@ def server(tmp_path_factory):
 
 
 def wait_until_well(url, process):
-    for _ in range(600):
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended by itself"
         try:
             with urllib.request.urlopen(url, timeout=5):
@@ -70,7 +71,7 @@ def ask(text, *seeds):
 
 
 def sample(url, requests, settings, *, name=MODEL, **http):
-    table = {"url": url, "concurrency": 8, **http}
+    table = {"url": url, "concurrency": 4, **http}
     engine = HttpEngine(name, ModelConfig(path=name, engine="http", http=table))
     try:
         return [one for found in engine.sample(requests, settings) for one in found], engine.facts()
@@ -79,24 +80,28 @@ def sample(url, requests, settings, *, name=MODEL, **http):
 
 
 def test_a_thousand_requests_through_faults(server):
-    """10% status 500, 5% dropped mid-body, 429 with Retry-After, stalls of 30 s."""
-    requests = [ask(text, number) for number, text in enumerate(questions(COUNT))]
-    assert len(requests) == COUNT
-    calm, _ = sample(server, requests, GREEDY)
+    """10% status 500, 5% dropped mid-body, 429 with Retry-After, stalls of 30 s.
+
+    Four attempts at each question, greedy, so each must be what the question gives without faults.
+    """
+    asked = questions(COUNT // 4)
+    calm, _ = sample(server, [ask(text, 0) for text in asked], GREEDY)
+    requests = [ask(text, *range(4 * i, 4 * i + 4)) for i, text in enumerate(asked)]
     faults = Faults(stalled=0.005, stall=30.0)
     with fault_proxy(server, faults) as broken:
         start = time.monotonic()
-        rough, facts = sample(broken, requests, GREEDY, timeout=15.0)
+        rough, facts = sample(broken, requests, GREEDY, timeout=20.0)
         seconds = time.monotonic() - start
-    assert len(calm) == len(rough) == COUNT
-    assert rough == calm
-    assert len({one.text for one in calm}) > COUNT / 4
+    assert len(rough) == COUNT
+    assert rough == [one for one in calm for _ in range(4)]
+    assert len({one.text for one in calm}) > len(calm) / 4
     assert {"error", "drop", "busy", "stalled"} < set(faults.met)
     assert faults.early == 0
     whole = Counter(
         json.loads(raw)["seed"] for raw, n in faults.delivered.items() for _ in range(n)
     )
-    assert all(whole[seed] == 1 for seed in range(2, COUNT))
+    assert sorted(whole) == list(range(COUNT))
+    assert {seed for seed, count in whole.items() if count > 1} == {0, 1}  # the first contact's
     print(f"{seconds:.0f} s, faults {dict(faults.met)}, engine: {facts}")
 
 
@@ -143,13 +148,16 @@ def test_a_thousand_seeded_requests_through_faults():
 
 
 def test_a_tokenizer_renders_and_counts_where_the_server_does_not():
-
-    name = "package:manyways.pocket/base"
     tokenizer = load_tokenizer(MODEL)
     habits = Habits(usage=False, writer=lambda *_: Said("So 7", "stop", 0))
     with fake_server(habits) as url:
         found, facts = sample(
-            url, [ask("What is 3 + 4?", 1)], tokenizer=name, endpoint="completions"
+            url,
+            [ask("What is 3 + 4?", 1)],
+            GREEDY,
+            name="fake",
+            tokenizer="package:manyways.pocket/base",
+            endpoint="completions",
         )
     turns = [{"role": "user", "content": "What is 3 + 4?"}]
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)

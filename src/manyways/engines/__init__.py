@@ -9,6 +9,7 @@ from manyways.records import Finish, Message
 ENGINES: dict[str, str] = {
     "transformers": "manyways.engines.transformers:TransformersEngine",
     "vllm": "manyways.engines.vllm:VllmEngine",
+    "ray": "manyways.engines.ray:RayEngine",
     "http": "manyways.engines.http:HttpEngine",
 }
 """name -> ``module:class``; called as ``cls(model_path, model_settings)``."""

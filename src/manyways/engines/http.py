@@ -61,6 +61,7 @@ class HttpEngine:
         Raises EngineError when the server cannot be reached or refuses the key or the model,
         DataError when it refuses one prompt, MissingWork when it keeps failing.
         """
+        self._open_line()
         waiting: deque[list[Future[list[Completion]]]] = deque()
         ahead = 0
         try:

@@ -133,7 +133,7 @@ def _source(ctx: Context) -> dict[str, object]:
     return {
         "kind": kind,
         "model": served_hash(model) if model.remote else model_hash(ctx, place_of(model)),
-        "engine": model.engine,
+        "engine": model.sampler,
         "dtype": model.dtype,
         "tokens": select.judge_tokens,
         "rubric": fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)]),

@@ -1,0 +1,185 @@
+"""Sampling on a Ray cluster: actors hold another engine each and take blocks of requests.
+
+Actors rather than Ray Data: a data set starts its actors anew for every execution, and here they
+outlive it, so that a large model is loaded once for all parts and benchmarks of a checkpoint.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from manyways.engines import ENGINES, Completion, Engine, SampleRequest, SamplingSettings
+from manyways.engines.batching import windows
+from manyways.errors import EngineError, ManywaysError, MissingWork
+from manyways.plugins import resolve
+from manyways.recipe_engines import ModelConfig, RayConfig
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+AHEAD = 4
+"""Blocks read ahead of the one that is waited for, in multiples of the workers."""
+RESTARTS = 100
+"""How often a lost actor is started again. Not without end: a model that does not fit the memory
+of its node would be loaded for ever."""
+TRIES = 5
+"""How often one block is given to an actor that gets lost over it."""
+
+Block = tuple[list[list[Completion]], dict[str, str | int]]
+
+
+class Worker:
+    """What runs in an actor: the engine, opened with the first block.
+
+    Not in the constructor: an error there would reach the user as the death of an actor.
+    """
+
+    def __init__(self, path: str, config: ModelConfig) -> None:
+        self._path, self._config = path, config
+        self._engine: Engine | None = None
+
+    def sample(self, requests: list[SampleRequest], settings: SamplingSettings) -> Block:
+        """The completions of a block, and what the engine says about itself."""
+        if self._engine is None:
+            cls = cast(Any, resolve(self._config.engine, ENGINES, "engine"))
+            self._engine = cast(Engine, cls(self._path, self._config))
+        found = list(self._engine.sample(requests, settings))
+        return found, dict(self._engine.facts())
+
+
+class RayEngine:
+    """``model.ray.workers`` copies of ``model.ray.engine`` on a cluster.
+
+    An actor that is lost is started again, on whatever node has room, and its block sampled again:
+    with per-attempt seeds that gives the same attempts (up to ties in floating point where the
+    hardware differs). Blocks come back in any order and are handed on in order.
+
+    Raises EngineError when Ray is not installed, cannot be reached, or lacks room for the workers.
+    """
+
+    reads_ahead = True
+
+    def __init__(self, path: str, model_config: ModelConfig) -> None:
+        self._config = model_config.ray or RayConfig()
+        self._ray, self._started = _connect(self._config)
+        actor = self._ray.remote(Worker).options(
+            num_cpus=self._config.cpus,
+            num_gpus=self._config.gpus,
+            max_restarts=RESTARTS,
+            max_task_retries=TRIES,
+        )
+        inner = model_config.under(self._config.engine)
+        self._workers = [actor.remote(path, inner) for _ in range(self._config.workers)]
+        self._facts: dict[int, dict[str, str | int]] = {}
+
+    def sample(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        """Yield, for each request in order, one completion per seed in order.
+
+        Raises what the engine in an actor raises; MissingWork when one gets lost too often.
+        """
+        blocks = enumerate(windows(requests, self._config.block))
+        running: dict[ObjectRef[Block], tuple[int, int]] = {}
+        done: dict[int, list[list[Completion]]] = {}
+        idle = deque(range(len(self._open_workers())))
+        given = 0
+        while True:
+            while idle and len(running) + len(done) < AHEAD * len(self._workers):
+                number, block = next(blocks, (-1, []))
+                if number < 0:
+                    break
+                worker = idle.popleft()
+                reference = self._workers[worker].sample.remote(block, settings)
+                running[reference] = (number, worker)
+            if not running:
+                return
+            ready, _ = self._ray.wait(list(running), num_returns=1)
+            number, worker = running.pop(ready[0])
+            done[number], self._facts[worker] = self._result(ready[0])
+            idle.append(worker)
+            while given in done:
+                yield from done.pop(given)
+                given += 1
+
+    def facts(self) -> Mapping[str, str | int]:
+        """As ``Engine.facts``: the workers' own, counts added up."""
+        counts: Counter[str] = Counter()
+        words: dict[str, str | int] = {}
+        for facts in self._facts.values():
+            counts.update({key: value for key, value in facts.items() if isinstance(value, int)})
+            words |= {key: value for key, value in facts.items() if isinstance(value, str)}
+        return {
+            "seeds": "not asked yet",
+            **words,
+            **counts,
+            "cluster": f"ray {self._ray.__version__}",
+            "workers": self._config.workers,
+        }
+
+    def close(self) -> None:
+        """Stop the workers, and the cluster if it was started here."""
+        for worker in self._workers:
+            self._ray.kill(worker)
+        self._workers = []
+        if self._started:
+            self._ray.shutdown()
+            self._started = False
+
+    def _open_workers(self) -> list[Any]:
+        if not self._workers:
+            raise EngineError("this engine was closed: open another one to sample again.")
+        return self._workers
+
+    def _result(self, reference: "ObjectRef[Block]") -> Block:
+        errors = self._ray.exceptions
+        try:
+            return cast(Block, self._ray.get(reference))
+        except errors.RayTaskError as error:
+            # Ray's own text is a remote traceback; ours is a sentence that names the fix.
+            if isinstance(error.cause, ManywaysError):
+                raise error.cause from error
+            raise
+        except errors.RayActorError as error:
+            raise MissingWork(
+                f"a worker on the Ray cluster was lost {TRIES + 1} times over one block "
+                f"({str(error).splitlines()[0]}): not enough memory on its node? What is finished "
+                "is kept: run the same command again."
+            ) from error
+
+
+def _connect(config: RayConfig) -> tuple[Any, bool]:
+    """The package, connected to a cluster, and whether that was started here.
+
+    Raises EngineError as ``RayEngine``.
+    """
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise EngineError("engine 'ray' needs Ray: pip install 'manyways[ray]'.") from error
+    started = not ray.is_initialized()
+    if started:
+        try:
+            ray.init(
+                address=config.address or None,
+                include_dashboard=None if config.address else False,
+                log_to_driver=False,
+                logging_level="error",
+            )
+        except Exception as error:  # Ray raises bare Exception when a node is slow to start
+            raise EngineError(
+                f"Ray cannot start or reach a cluster (model.ray.address = '{config.address}'): "
+                f"{error}"
+            ) from error
+    room = ray.cluster_resources()
+    for kind, each in (("CPU", config.cpus), ("GPU", config.gpus)):
+        if each * config.workers > room.get(kind, 0.0):
+            if started:
+                ray.shutdown()
+            raise EngineError(
+                f"model.ray wants {config.workers} workers with {each:g} {kind} each, but the "
+                f"cluster has {room.get(kind, 0.0):g} {kind}: lower workers or {kind.lower()}s."
+            )
+    return ray, started
