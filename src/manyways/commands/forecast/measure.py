@@ -59,7 +59,7 @@ def _measure(ctx: Context, began: float) -> tuple[Measured, float]:
         found = {name: _timed(ctx, engine, name) for name in _kinds(ctx)}
     finally:
         engine.close()
-    judged, label = _judge(ctx, found)
+    workers, judged, label = _judge(ctx, found)
     everything = [attempt for one in found.values() for attempt in one.attempts]
     part = append_attempts(ctx.run.path("sampled"), everything)
     step, once = _midtrain(ctx, found["heuristics"])
@@ -68,6 +68,7 @@ def _measure(ctx: Context, began: float) -> tuple[Measured, float]:
     measured = Measured(
         sampled=_summaries(found),
         opening=opening,
+        starting=found["plain"].warming + workers,
         verdict=judged,
         label=label,
         midtrain_step=step,
@@ -125,13 +126,15 @@ def _plain_cells(ctx: Context, name: str, limit: int | None, samples: int) -> li
     ]
 
 
-def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float]:
-    """Seconds of a verdict and of a labelling; fills in the verdicts."""
+def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float, float]:
+    """Seconds to start the workers, of a verdict and of a label; fills in the verdicts."""
     say("forecast: verdicts and labels")
     problems = {cell.problem.id: cell.problem for one in found.values() for cell in one.cells}
     flat = [(one, i) for one in found.values() for i in range(len(one.attempts))]
     pairs = [(problems[o.attempts[i].problem_id], o.attempts[i].text) for o, i in flat]
-    ctx.judge.verdicts(pairs[:4])  # starts the workers
+    start = time.monotonic()
+    ctx.judge.verdicts(pairs[:4])
+    workers = time.monotonic() - start
     start = time.monotonic()
     verdicts = ctx.judge.verdicts(pairs)
     judged = (time.monotonic() - start) / max(len(pairs), 1)
@@ -141,7 +144,7 @@ def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float]:
     start = time.monotonic()
     for _, text in pairs:
         ctx.labeller.adherence(text, first)
-    return judged, (time.monotonic() - start) / max(len(pairs), 1)
+    return workers, judged, (time.monotonic() - start) / max(len(pairs), 1)
 
 
 def _summaries(found: dict[str, Timed]) -> dict[str, Sampled]:

@@ -2,7 +2,8 @@
 
 Assumptions, all of them printed with it: one piece of work at a time; checkpoints sample as fast as
 the base model does; after mid-training on heuristics, texts are ``ratio`` times as long as plain
-ones; analyse and report cost what they cost us (a rule of thumb, not measured here).
+ones; analyse and report cost what they cost us (a rule of thumb, not measured here). Selection by
+a reward model or a judge is not counted, and neither is waiting for other work on the machine.
 """
 
 import time
@@ -14,7 +15,7 @@ from manyways.commands.forecast.records import Expected, Forecast, Measured, Pla
 from manyways.fingerprint import versions
 from manyways.stages.context import Context
 
-ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE = 3e-4, 2.0, 2.0
+ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE, SELECT_ONCE = 3e-4, 2.0, 2.0, 0.3
 """Seconds for each evaluated attempt, and once: an evaluation of 25,200 attempts took 8 s."""
 RESULT_BYTES = 8e6
 """Of tables and report."""
@@ -73,7 +74,7 @@ def _expected(
     if work.stage == "midtrain":
         steps = midtrain_steps(ctx, _examples(ctx, measured))
         return replace(row, seconds=measured.midtrain_once + steps * measured.midtrain_step)
-    return replace(row, seconds=work.attempts * measured.label)
+    return replace(row, seconds=SELECT_ONCE + work.attempts * measured.label)
 
 
 def _sampling(ctx: Context, work: Planned, row: Expected, *, measured: Measured) -> Expected:
@@ -101,10 +102,11 @@ def _generate(ctx: Context, row: Expected, measured: Measured) -> Expected:
     named = row.attempts - plain
     kinds = ((measured.sampled["plain"], plain), (measured.sampled["heuristics"], named))
     seconds = sum(sampling_seconds(sampled, count) for sampled, count in kinds)
+    once = measured.starting + measured.opening
     return replace(
         row,
         tokens=sum(sampled.tokens * count for sampled, count in kinds),
-        seconds=seconds + measured.opening + row.attempts * measured.verdict,
+        seconds=seconds + once + row.attempts * measured.verdict,
         disk=row.attempts * measured.attempt_bytes,
     )
 

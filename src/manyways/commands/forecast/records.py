@@ -56,6 +56,7 @@ class Measured:
     """The numbers that a forecast rests on.
 
     opening:    seconds to open the engine. verdict, label: seconds for each attempt.
+    starting:   seconds, once in a run: the first batch warming up, the verifier's workers.
     midtrain_*, rl_*: seconds of one step, and of what is done once.
     ratio:      tokens of attempts under heuristics over those of plain ones, at least 1.
     took:       seconds that measuring took.
@@ -63,6 +64,7 @@ class Measured:
 
     sampled: Mapping[str, Sampled]
     opening: float
+    starting: float
     verdict: float
     label: float
     midtrain_step: float

@@ -20,12 +20,16 @@ MOST = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Timed:
-    """What was sampled of one kind of prompt. ``points``: (attempts, seconds), small then large."""
+    """What was sampled of one kind of prompt. ``points``: (attempts, seconds), small then large.
+
+    warming: seconds that a first small batch took longer than a second one.
+    """
 
     cells: Sequence[Cell]
     attempts: list[Attempt]
     points: tuple[tuple[int, float], tuple[int, float]]
     full: int
+    warming: float
 
     @property
     def tokens(self) -> float:
@@ -37,8 +41,8 @@ def timed(
     engine: Engine, cells: Sequence[Cell], settings: SamplingSettings, *, batch_tokens: int
 ) -> Timed:
     """Sample some attempts at ``cells`` twice: few, then up to a full batch or SECONDS."""
-    _sample(engine, _share(cells, SMALL), settings)  # the first batch of an engine warms it up
     few = _share(cells, SMALL)
+    _, cold = _sample(engine, few, settings)
     attempts, first = _sample(engine, few, settings)
     longest = max(a.prompt_tokens for a in attempts) + settings.max_tokens
     full = max(1, batch_tokens // longest)
@@ -46,7 +50,9 @@ def timed(
     wanted = int(min(full, MOST, max(2 * SMALL, rate * SECONDS)))
     more, second = _sample(engine, _share(cells, wanted), settings)
     points = ((len(attempts), first), (len(more), second))
-    return Timed(cells=cells, attempts=more, points=points, full=full)
+    return Timed(
+        cells=cells, attempts=more, points=points, full=full, warming=max(0.0, cold - first)
+    )
 
 
 def sampled_of(one: Timed) -> Sampled:

@@ -32,37 +32,24 @@ def print_forecast(forecast: Forecast, root: Path) -> None:
 def print_comparison(forecast: Forecast, run: RunDir) -> None:
     """Print forecast beside actual for the pieces of work that are finished."""
     stamps = {stamp.work: stamp for stamp in run.stamps()}
-    table = open_table(
-        "stage",
-        "done",
-        "attempts",
-        "actual",
-        "tokens",
-        "actual",
-        "time",
-        "actual",
-        "ratio",
-    )
-    done = [row for row in forecast.rows if row.work in stamps]
+    table = open_table("stage", "done", "attempts", "tokens", "time", "ratio")
     for stage in [*_stages(forecast.rows), "all"]:
         rows = [row for row in forecast.rows if stage in (row.stage, "all")]
-        finished = [row for row in done if stage in (row.stage, "all")]
+        finished = [row for row in rows if row.work in stamps]
         own = [stamps[row.work] for row in finished]
         attempts, tokens, seconds = _sums(finished)
         sampled = [stamp for stamp in own if stamp.work.split("/")[0] in SAMPLING]
+        there = sum(stamp.counts.get("attempts", 0) for stamp in sampled)
         spent = sum(stamp.seconds for stamp in own)
         table.add_row(
             stage,
             f"{len(finished)}/{len(rows)}",
-            _count(attempts),
-            _count(sum(stamp.counts.get("attempts", 0) for stamp in sampled)),
-            _count(tokens),
-            _count(sum(tokens_of(run, stamp) for stamp in sampled)),
-            _time(seconds),
-            _time(spent) if own else "-",
+            f"{_count(attempts)} / {_count(there)}",
+            f"{_count(tokens)} / {_count(sum(tokens_of(run, stamp) for stamp in sampled))}",
+            f"{_time(seconds)} / {_time(spent)}",
             f"{spent / seconds:.2f}" if seconds and own else "-",
         )
-    table.caption = "only finished pieces are compared; ratio: actual time / forecast"
+    table.caption = "forecast / actual of finished pieces; ratio: actual time / forecast time"
     print_result(table)
 
 
@@ -93,7 +80,8 @@ def _print_basis(m: Measured) -> None:
         f"{m.midtrain_step:.2f} s a step + {m.midtrain_once:.1f} s, RL {m.rl_step:.2f} s a step + "
         f"{m.rl_once:.1f} s. Assumed: one piece of work at a time; texts of arms mid-trained on "
         f"heuristics {m.ratio:.1f} times as long as plain ones; analyse and report by a rule of "
-        "thumb. What else runs on this machine, now or later, changes times in proportion."
+        "thumb; select by its labeller (a reward model or a judge takes longer). What else runs on "
+        "this machine, now or later, changes times in proportion."
     )
 
 
