@@ -36,8 +36,9 @@ def sampled(**changes: Any) -> Sampled:
 def measured(ctx: Any, **changes: Any) -> Measured:
     kinds = ("plain", "heuristics", "rl", *ctx.recipe.evaluate.benchmarks)
     values: dict[str, Any] = {
-        "sampled": {kind: sampled() for kind in kinds}, "opening": 1.0, "starting": 8.0, "verdict": 0.01,
-        "label": 0.02, "midtrain_step": 3.0, "midtrain_once": 4.0, "rl_step": 5.0, "rl_once": 6.0,
+        "sampled": {kind: sampled() for kind in kinds}, "opening": 1.0, "starting": 8.0,
+        "verdict": 0.01, "label": 0.02, "midtrain_step": 3.0, "midtrain_once": 4.0,
+        "rl_step": 5.0, "rl_once": 6.0,
         "ratio": 2.0, "attempt_bytes": 100.0, "took": 7.0,
     }  # fmt: skip
     return Measured(**(values | changes))
