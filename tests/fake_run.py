@@ -86,6 +86,7 @@ def make_tables(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, list[obj
         "four_cells": list(four_cells(arms)),
         "paired": list(paired_rows(arms)),
         "composition": list(composition_rows(arms)),
+        "labeller": list(labeller_rows()),
         "yield": list(yield_rows(rng)),
         "diversity": list(diversity_rows()),
         "gate": list(gate_rows(arms, seeds)),
@@ -242,11 +243,26 @@ def composition_row(
         composed=score("composed", composed, 360),
         solutions=5760,
         composed_correct=score("composed", min(composed * 1.2, 1.0), 300),
+        corrected=score("corrected", min(composed * 1.1, 1.0), 360),
         switch=score("switch", composed * 0.8, 350) if composed else None,
         effective=6.4 if many else 1.4, shares={**shares, "direct": 1 - total},
         pairs={pair: n for pair, n in pairs.items() if n},
         drift=Score(name="drift", value=0.021, low=0.012, high=0.03, n=120) if many else None,
     )  # fmt: skip
+
+
+def labeller_rows() -> Iterator[results.LabellerRow]:
+    ids = list(HEURISTICS)
+    for what, right in (("held-out exemplars", 2), ("prompted attempts", 40)):
+        found = {h: {h: right, ids[i - 1]: right // 2} for i, h in enumerate(ids)}
+        attempts = what == "prompted attempts"
+        yield results.LabellerRow(
+            what=what, labeller="exemplars", classes=8, texts=12 * right,
+            accuracy=score("accuracy", 0.67, 12 * right), top3=score("top 3", 0.9, 12 * right),
+            confusion=found,
+            sensitivity=None if attempts else score("sensitivity", 0.7, 16),
+            specificity=None if attempts else score("specificity", 0.9, 16),
+        )  # fmt: skip
 
 
 def yield_rows(rng: Random) -> Iterator[results.YieldRow]:

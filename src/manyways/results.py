@@ -22,8 +22,9 @@ from manyways.tables import write_text
 
 __all__ = [
     "TABLES", "ArmRow", "AverageRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow",
-    "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "MajorityRow", "PairedRow",
-    "PassRow", "Phase", "PredictionRow", "RateRow", "YieldRow", "read_rows", "write_rows",
+    "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "LabellerRow",
+    "MajorityRow", "PairedRow", "PassRow", "Phase", "PredictionRow", "RateRow", "YieldRow",
+    "read_rows", "write_rows",
 ]  # fmt: skip
 
 
@@ -87,6 +88,32 @@ class CompositionRow:
     solutions: int = 0
     composed_correct: Score | None = None
     """As ``composed``, among correct solutions."""
+    corrected: Score | None = None
+    """``composed`` corrected for the labeller's error (theory M3) where that was measured."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabellerRow:
+    """How well the run's labeller names the heuristic of whole texts that it was not fitted on.
+
+    what: ``held-out exemplars`` of the pack, or ``prompted attempts`` of the run (there a text
+          counts as the heuristic that was asked for, followed or not).
+
+    accuracy, top3: the likeliest heuristic, one of the three likeliest (``n`` exemplars or
+                    problems).
+    confusion:      heuristic -> likeliest heuristic -> number of texts.
+    sensitivity, specificity: in telling composed texts from others, on exemplars.
+    """
+
+    what: str
+    labeller: str
+    classes: int
+    texts: int
+    accuracy: Score
+    top3: Score
+    confusion: dict[str, dict[str, int]]
+    sensitivity: Score | None = None
+    specificity: Score | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,6 +193,7 @@ TABLES: dict[str, type] = {
     "four_cells": FourCells,
     "paired": PairedRow,
     "composition": CompositionRow,
+    "labeller": LabellerRow,
     "yield": YieldRow,
     "diversity": DiversityRow,
     "gate": GateRow,

@@ -3,7 +3,6 @@ import pytest
 
 from manyways.metrics.composition import (
     composed_share,
-    corrected_rate,
     effective_ways,
     pair_counts,
     step_counts,
@@ -59,14 +58,6 @@ def test_easy_problems_that_compose_more_are_no_covariance() -> None:
     """Between problems composing and being right go together; within each they do not."""
     problem = np.repeat([0, 1], 4)
     assert not within_covariance(problem, [1] * 4 + [0] * 4, [1] * 4 + [0] * 4).any()
-
-
-def test_corrected_rate() -> None:
-    assert corrected_rate(0.275, sensitivity=0.8, specificity=0.95) == pytest.approx(0.3)
-    assert corrected_rate(0.01, sensitivity=0.8, specificity=0.95) == 0.0
-    assert corrected_rate(0.99, sensitivity=0.8, specificity=0.95) == 1.0
-    with pytest.raises(ValueError, match="exceed 1"):
-        corrected_rate(0.5, sensitivity=0.5, specificity=0.5)
 
 
 def test_entropy_of_equal_modes() -> None:

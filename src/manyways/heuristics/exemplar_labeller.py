@@ -5,12 +5,13 @@ exemplars per heuristic, so it knows phrases of those and of the heuristic's own
 mathematics, and it confuses heuristics that are phrased alike. On exemplars that it has not seen,
 by the same writers, it names the right one of 8 heuristics for most texts and of 48 for about half;
 it leaves most single steps unlabelled. Texts of a model will be harder. Its rates serve to compare
-checkpoints under the same labeller; as absolute composition rates they need its sensitivity and
-specificity on texts labelled by hand (``metrics.composition.corrected_rate``).
+checkpoints under the same labeller; as absolute composition rates they need correction
+(``metrics.correction``) by an error that was measured on texts of the model.
 """
 
 import re
 from collections.abc import Sequence
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from manyways.errors import DataError
-from manyways.heuristics.labelling import ANSWER
+from manyways.heuristics.held_out import folds, halves, joined
+from manyways.heuristics.labelling import (
+    ANSWER,
+    Guess,
+    LabellerError,
+    PromptedText,
+    PromptedTexts,
+    step_labels,
+)
 from manyways.records import Heuristic, Segment
 
 MARGIN = 0.15
@@ -32,20 +41,14 @@ Floats = NDArray[np.float64]
 class ExemplarLabeller:
     """Labels steps by their likeness to the exemplars of each heuristic. Deterministic.
 
-    Shapes: _H heuristics, in the order of ``ids``; _T steps.
+    Fitted when first asked. Shapes: _H heuristics, in the order of ``ids``; _T texts.
     """
 
-    def __init__(self, pack: Sequence[Heuristic]) -> None:
-        lessons = [(text, h.id) for h in pack for text in _lessons(h)]
-        self.ids = sorted({label for _, label in lessons})
-        self._vectorizer = TfidfVectorizer(
-            preprocessor=_mask, token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), sublinear_tf=True
-        )
-        features = self._vectorizer.fit_transform([text for text, _ in lessons])
-        self._model: LogisticRegression | None = None
-        if len(self.ids) > 1:
-            self._model = LogisticRegression(C=30.0, max_iter=1000, class_weight="balanced")
-            self._model.fit(features, [label for _, label in lessons])
+    def __init__(self, pack: Sequence[Heuristic], attempts: PromptedTexts | None = None) -> None:
+        """``attempts``: texts to learn from beside the exemplars, each under what it was asked."""
+        self.ids = sorted(h.id for h in pack)
+        self._pack = pack
+        self._attempts = attempts
 
     def segments(self, text: str) -> list[Segment]:
         """One segment per line or sentence; None where no heuristic leads clearly."""
@@ -73,11 +76,81 @@ class ExemplarLabeller:
     def shares(self, texts: Sequence[str]) -> Floats:
         """Probability of each heuristic for each text, (T, H); equal for unknown words."""
         even: Floats = np.full((len(texts), len(self.ids)), 1 / len(self.ids))
-        if self._model is None or not texts:
+        if len(self.ids) == 1 or not texts:
             return even
-        features = self._vectorizer.transform(texts)
-        found: Floats = self._model.predict_proba(features)
+        vectorizer, model = self._fitted
+        features = vectorizer.transform(texts)
+        found: Floats = model.predict_proba(features)
         return np.where(features.getnnz(axis=1)[:, None] == 0, even, found)
+
+    def exemplar_error(self) -> LabellerError:
+        """Its error in telling composed texts, on exemplars that it was not fitted on.
+
+        Whole held-out exemplars carry one heuristic; composed texts are the first half of one with
+        the second half of another's. Both are by the writers of the pack: a model's are harder.
+        """
+        single: list[bool] = []
+        composed: list[bool] = []
+        for labeller, tests in self._folds:
+            single += [labeller._is_composed(test.text) for test in tests]
+            composed += map(labeller._is_composed, joined([split_steps(t.text) for t in tests]))
+        return LabellerError(
+            found=sum(composed),
+            composed=len(composed),
+            passed=len(single) - sum(single),
+            single=len(single),
+        )
+
+    def held_out(self) -> list[Guess]:
+        """Guesses at every exemplar of the pack, each by a labeller that has not seen it."""
+        return [guess for labeller, tests in self._folds for guess in labeller._guesses(tests)]
+
+    def guesses(self, texts: Sequence[PromptedText]) -> list[Guess]:
+        """Guesses at ``texts``, none by a labeller fitted on a text at the same problem."""
+        if self._attempts is None:
+            return self._guesses(texts)
+        taught = self._attempts()
+        parts = halves([*taught, *texts])
+        problems = [{text.problem_id for text in part} for part in parts]
+        found = []
+        for mine, others in (problems, problems[::-1]):
+            lessons = [text for text in taught if text.problem_id in mine]
+            labeller = ExemplarLabeller(self._pack, partial(list, lessons))
+            found += labeller._guesses([t for t in texts if t.problem_id in others])
+        return found
+
+    @cached_property
+    def _fitted(self) -> tuple[TfidfVectorizer, LogisticRegression]:
+        lessons = [(text, h.id) for h in self._pack for text in _lessons(h)]
+        attempts = self._attempts() if self._attempts else ()
+        lessons += [(text.text, text.heuristic) for text in attempts if text.heuristic in self.ids]
+        vectorizer = TfidfVectorizer(
+            preprocessor=_mask, token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), sublinear_tf=True
+        )
+        features = vectorizer.fit_transform([text for text, _ in lessons])
+        model = LogisticRegression(C=30.0, max_iter=1000, class_weight="balanced")
+        return vectorizer, model.fit(features, [label for _, label in lessons])
+
+    @cached_property
+    def _folds(self) -> list[tuple["ExemplarLabeller", list[PromptedText]]]:
+        return [
+            (ExemplarLabeller(seen, self._attempts), tests) for seen, tests in folds(self._pack)
+        ]
+
+    def _guesses(self, texts: Sequence[PromptedText]) -> list[Guess]:
+        shares = self.shares([text.text for text in texts])
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :3]
+        return [
+            Guess(
+                heuristic=text.heuristic,
+                ranked=tuple(self.ids[i] for i in best),
+                unit=text.problem_id,
+            )
+            for text, best in zip(texts, order, strict=True)
+        ]
+
+    def _is_composed(self, text: str) -> bool:
+        return len({label for label in step_labels(self.segments(text)) if label}) > 1
 
     def _label(self, step: str, shares_H: Floats) -> str | None:
         if ANSWER.search(step):
@@ -97,6 +170,19 @@ def load(pack: Sequence[Heuristic]) -> ExemplarLabeller:
     if not pack:
         raise DataError("the labeller 'exemplars' needs a pack with at least one heuristic.")
     return ExemplarLabeller(pack)
+
+
+def load_taught(pack: Sequence[Heuristic], attempts: PromptedTexts) -> ExemplarLabeller:
+    """The labeller for ``pack`` that also learns from a run's own correct prompted attempts.
+
+    It takes each for what it was asked to be, so it learns what the model makes of a heuristic,
+    right or not.
+
+    Raises:
+        DataError: the pack is empty.
+    """
+    load(pack)
+    return ExemplarLabeller(pack, attempts)
 
 
 def split_steps(text: str) -> list[str]:

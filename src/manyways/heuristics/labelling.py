@@ -1,16 +1,35 @@
 """Which heuristic does a text show? The interface and the table of labellers."""
 
 import re
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from manyways.records import Heuristic, Segment
 
 LABELLERS: dict[str, str] = {
     "pocket": "manyways.pocket.labeller:load",
     "exemplars": "manyways.heuristics.exemplar_labeller:load",
+    "attempts": "manyways.heuristics.exemplar_labeller:load_taught",
 }
-"""name -> ``module:function``; the function takes the pack's heuristics, returns a Labeller."""
+"""name -> ``module:function``; the function takes the pack's heuristics, returns a Labeller.
+
+One that has a parameter ``attempts`` is also given a ``PromptedTexts``, to be called only when a
+text is labelled: when a run begins there are no attempts yet.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptedText:
+    """A text that was asked to follow ``heuristic``. Whether it does is not known."""
+
+    text: str
+    heuristic: str
+    problem_id: str
+
+
+PromptedTexts = Callable[[], Sequence[PromptedText]]
+"""The correct attempts of a run under its heuristics; empty before there are any."""
 
 
 class Labeller(Protocol):
@@ -23,6 +42,75 @@ class Labeller(Protocol):
     def adherence(self, text: str, heuristic: Heuristic) -> float:
         """How well ``text`` follows ``heuristic``, in [0, 1]."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guess:
+    """What a labeller says about a text whose heuristic is known, or was asked for.
+
+    Example: ``Guess(heuristic="induction", ranked=("figure", "induction", "symmetry"), unit="7")``.
+
+    ranked: the likeliest heuristics, at most three, the likeliest first.
+    unit:   texts of one unit (a problem) are alike.
+    """
+
+    heuristic: str
+    ranked: tuple[str, ...]
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabellerError:
+    """How often a labeller tells composed texts from others, counted on texts known to be either.
+
+    found: of ``composed`` texts with two heuristics, those that it saw two or more in.
+    passed: of ``single`` other texts, those that it saw fewer than two in.
+
+    Effective numbers, smaller than those of the texts, where texts at one problem are alike.
+    """
+
+    found: float
+    composed: float
+    passed: float
+    single: float
+
+    @property
+    def sensitivity(self) -> float:
+        """Share of composed texts that are found."""
+        return self.found / self.composed if self.composed else float("nan")
+
+    @property
+    def specificity(self) -> float:
+        """Share of other texts that pass as such."""
+        return self.passed / self.single if self.single else float("nan")
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A fitted labeller that can be put to texts that it was not fitted on."""
+
+    def exemplar_error(self) -> LabellerError:
+        """Its error in telling composed texts, on held-out exemplars: not on texts of a model."""
+        ...
+
+    def held_out(self) -> list[Guess]:
+        """Guesses at every exemplar of the pack, each by a labeller that has not seen it."""
+        ...
+
+    def guesses(self, texts: Sequence[PromptedText]) -> list[Guess]:
+        """Guesses at ``texts``, none by a labeller fitted on a text at the same problem."""
+        ...
+
+
+def measured_error(labeller: object) -> LabellerError | None:
+    """A labeller's error on texts like those of a run, if it knows: its ``measured_error``."""
+    found = getattr(labeller, "measured_error", None)
+    return found if isinstance(found, LabellerError) else None
+
+
+def is_exact(labeller: object) -> bool:
+    """Whether a labeller is right by construction: it says so with an attribute ``exact``."""
+    return bool(getattr(labeller, "exact", False))
 
 
 ANSWER = re.compile(r"\\boxed|^\W*(?:the )?(?:final )?answer\b", re.IGNORECASE)

@@ -112,17 +112,3 @@ def within_covariance(problem_S: ArrayLike, composed_S: ArrayLike, correct_S: Ar
     sum_x, sum_y = np.bincount(problem, x)[usable], np.bincount(problem, y)[usable]
     result: Floats = (sum_xy - sum_x * sum_y / n_P[usable]) / (n_P[usable] - 1)
     return result
-
-
-def corrected_rate(observed: float, *, sensitivity: float, specificity: float) -> float:
-    """A rate as it was before an imperfect labeller, in [0, 1].
-
-    ``(obs + sp - 1) / (se + sp - 1)`` (Rogan and Gladen 1978; theory M3).
-
-    Raises:
-        ValueError: the labeller is no better than chance (se + sp <= 1).
-    """
-    gain = sensitivity + specificity - 1
-    if gain <= 0:
-        raise ValueError("sensitivity + specificity must exceed 1: the labels carry no information")
-    return min(1.0, max(0.0, (observed + specificity - 1) / gain))

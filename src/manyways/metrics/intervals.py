@@ -47,17 +47,27 @@ def clustered_share(successes_P: ArrayLike, trials_P: ArrayLike) -> tuple[float,
     Returns:
         (share, low, high); nan and (0, 1) without trials.
     """
+    share, effective = effective_share(successes_P, trials_P)
+    if not effective:
+        return share, 0.0, 1.0
+    return share, *wilson(share * effective, effective)
+
+
+def effective_share(successes_P: ArrayLike, trials_P: ArrayLike) -> tuple[float, float]:
+    """A share over clustered trials and its effective number of trials: see ``clustered_share``.
+
+    (nan, 0) without trials.
+    """
     s_P, m_P = np.asarray(successes_P, dtype=float), np.asarray(trials_P, dtype=float)
     s_P, m_P = s_P[m_P > 0], m_P[m_P > 0]
     total, clusters = float(m_P.sum()), len(m_P)
     if not total:
-        return float("nan"), 0.0, 1.0
+        return float("nan"), 0.0
     share = float(s_P.sum() / total)
     spread = float((((s_P - share * m_P) / total) ** 2).sum()) * clusters / max(clusters - 1, 1)
-    effective = float(clusters)
     if 0 < share < 1 and clusters > 1:
-        effective = min(total, share * (1 - share) / max(spread, 1e-12))
-    return share, *wilson(share * effective, effective)
+        return share, min(total, share * (1 - share) / max(spread, 1e-12))
+    return share, float(clusters)
 
 
 def mean_intervals(

@@ -40,6 +40,8 @@ _IDS = tuple(SIGNS)
 class PocketLabeller:
     """Labels the lines of a solution by how they open; needs no knowledge of the problem."""
 
+    exact = True
+
     def segments(self, text: str) -> list[Segment]:
         """One segment a line, more when a line shows several heuristics; direct steps have None."""
         return [

@@ -42,6 +42,7 @@ class Source:
     four_cells: list[results.FourCells]
     paired: list[results.PairedRow]
     composition: list[results.CompositionRow]
+    labeller: list[results.LabellerRow]
     yields: list[results.YieldRow]
     diversity: list[results.DiversityRow]
     gate: list[results.GateRow]

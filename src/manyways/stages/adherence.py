@@ -19,6 +19,7 @@ from manyways.fingerprint import content_hash, fingerprint
 from manyways.heuristics.adherence import Case, Opinion, Scorer, ranks_of
 from manyways.heuristics.judging import judge_prompt
 from manyways.progress import Meter, say
+from manyways.recipe_engines import ModelConfig
 from manyways.records import PLAIN, Heuristic
 from manyways.stages import adherence_judge
 from manyways.stages.attempt_files import remove_leftovers
@@ -129,15 +130,23 @@ def _source(ctx: Context) -> dict[str, object]:
     kind, _, path = select.scorer.partition(":")
     if kind == "reward-model":
         return {"kind": kind, "model": model_hash(ctx, model_path(path)), "dtype": model.dtype}
-    model = select.judge or model
+    model = _judge(ctx)
+    words = {"model", "endpoint", "choices", "tokenizer", "extra"}
     return {
         "kind": kind,
         "model": served_hash(model) if model.remote else model_hash(ctx, place_of(model)),
         "engine": model.sampler,
         "dtype": model.dtype,
+        "http": model.http.model_dump(include=words) if model.remote and model.http else None,
         "tokens": select.judge_tokens,
         "rubric": fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)]),
     }
+
+
+def _judge(ctx: Context) -> ModelConfig:
+    """The model that judges: the base model, as the pool is sampled, unless the recipe says."""
+    recipe = ctx.recipe
+    return recipe.select.judge or recipe.model.under(recipe.generate.engine)
 
 
 _ANY = Case(
@@ -189,7 +198,7 @@ def _asked(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
 
 def _check(ctx: Context, known: Mapping[str, Opinion], *, final: bool) -> None:
     if _kind(ctx) == "judge":
-        name = (ctx.recipe.select.judge or ctx.recipe.model).path
+        name = _judge(ctx).path
         limit = ctx.recipe.verify.max_undecided
         adherence_judge.check(list(known.values()), name=name, limit=limit, final=final)
 

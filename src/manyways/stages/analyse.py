@@ -17,6 +17,7 @@ from manyways.stages.analysis.evaluated import Evaluation, evaluations
 from manyways.stages.analysis.evidence import Evidence
 from manyways.stages.analysis.explorer import explorer_rows
 from manyways.stages.analysis.findings import findings
+from manyways.stages.analysis.labels import labeller_error, labeller_rows
 from manyways.stages.analysis.paired import comparisons, paired_rows
 from manyways.stages.analysis.passes import curves, four_cells, pass_curve, pass_rows
 from manyways.stages.analysis.predictions import Observed, gate_solutions, prediction_rows
@@ -27,7 +28,7 @@ from manyways.stages.analysis.ways import Reader, composition_row, labelled, of_
 from manyways.stages.context import Context
 from manyways.stages.yields import yield_rows
 
-INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval")
+INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval", "agreement")
 READ = (".parquet", ".json", ".jsonl")
 
 Tables = dict[str, Sequence[object]]
@@ -72,7 +73,7 @@ def compute(ctx: Context) -> Tables:
     settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
     found = list(evaluations(ctx))
     benchmarks = ctx.recipe.evaluate.benchmarks
-    data = arm_data(ctx)
+    data, error = arm_data(ctx), labeller_error(ctx)
     every = curves([pass_curve(e) for e in found], benchmarks)
     pairs = list(paired_rows(every, comparisons(ctx.recipe.parsed_arms), settings))
     scores = list(pass_rows(every, settings))
@@ -87,7 +88,8 @@ def compute(ctx: Context) -> Tables:
         passes=scores,
         pairs=pairs,
         composition=[
-            composition_row(one, settings) for one in [*pooled(attempts), *of_data(data, reader)]
+            composition_row(one, settings, error)
+            for one in [*pooled(attempts), *of_data(data, reader)]
         ],
         gates=gate_rows(ctx),
         yields=yield_rows(ctx),
@@ -116,6 +118,7 @@ def compute(ctx: Context) -> Tables:
         "four_cells": list(four_cells(scores, ctx.recipe.arms)),
         "paired": pairs,
         "composition": evidence.composition,
+        "labeller": list(labeller_rows(ctx)),
         "yield": evidence.yields,
         "diversity": evidence.diversity,
         "gate": evidence.gates,

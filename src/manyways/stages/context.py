@@ -1,5 +1,7 @@
 """What every stage is given: the recipe, the run folder and the parts that the recipe names."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
@@ -9,7 +11,7 @@ from manyways.engines import ENGINES, Engine
 from manyways.errors import EngineError
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.labelling import LABELLERS, Labeller
+from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
 from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
 from manyways.problems.asking import instruction_for
@@ -70,8 +72,25 @@ class Context:
     @cached_property
     def labeller(self) -> Labeller:
         """Labels steps with heuristics of the pack."""
-        load = resolve(self.recipe.heuristics.labeller, LABELLERS, "labeller")
-        return cast(Labeller, load(self.pack))  # type: ignore[operator]
+        return self.labeller_named(self.recipe.heuristics.labeller)
+
+    def labeller_named(self, name: str, attempts: PromptedTexts | None = None) -> Labeller:
+        """A labeller for the pack by its name in the table, or ``module:function``.
+
+        attempts: what one that learns from attempts is given; the run's own when left out.
+        """
+        from manyways.stages.prompted import lessons
+
+        load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
+        if self.learns(name):
+            return load(self.pack, attempts=attempts or (lambda: lessons(self)))
+        return load(self.pack)
+
+    @staticmethod
+    def learns(labeller: str) -> bool:
+        """Whether the labeller of this name is fitted on attempts."""
+        load = cast(Callable[..., Labeller], resolve(labeller, LABELLERS, "labeller"))
+        return "attempts" in inspect.signature(load).parameters
 
     @cached_property
     def prompts(self) -> PromptFormat:

@@ -14,7 +14,7 @@ from manyways.reporting.blocks import (
     Table,
     explorer_link,
 )
-from manyways.reporting.sections import pairs
+from manyways.reporting.sections import labels, pairs
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import DIRECT, SEED_DATA, Source, prefer_pooled
 from manyways.results import CompositionRow, Phase
@@ -36,6 +36,7 @@ def section(source: Source) -> Section:
     rows = measured(source)
     if rows:
         blocks += [*_composition(source, rows), *_use(source, rows), *pairs.blocks(source, rows)]
+        blocks += labels.blocks(source)
     else:
         blocks.append(Note(kind="empty", sentences=("No labelled solutions to look at.",)))
     if source.gate:
@@ -91,11 +92,13 @@ def _composition(source: Source, rows: list[CompositionRow]) -> list[Block]:
 
 def _composition_table(source: Source, rows: list[CompositionRow]) -> Table:
     data = [row for row in source.composition if row.benchmark == SEED_DATA]
+    corrected = any(row.corrected for row in [*data, *rows])
     return Table(
         caption="Composition, switching and variety",
         head=(
             "",
             "composed",
+            *(("corrected",) if corrected else ()),
             "composed, if correct",
             "switch rate",
             "effective",
@@ -107,6 +110,7 @@ def _composition_table(source: Source, rows: list[CompositionRow]) -> Table:
             (
                 f"data of {row.arm}" if row in data else words.checkpoint_label(row.checkpoint),
                 words.rate(row.composed),
+                *((words.rate(row.corrected),) if corrected else ()),
                 words.rate(row.composed_correct),
                 words.rate(row.switch),
                 words.number(row.effective, 1),
@@ -118,7 +122,8 @@ def _composition_table(source: Source, rows: list[CompositionRow]) -> Table:
         ),
         note="n: problems. Effective: how many equally used ways, direct included, would be as "
         "varied. Drift: within-problem covariance of being composed and being correct; above zero, "
-        "RL is pushed towards composing.",
+        "RL is pushed towards composing."
+        + (" Corrected: for the errors of the labeller, see below." if corrected else ""),
     )
 
 

@@ -92,11 +92,19 @@ def _composition(
     change = "no change found"
     if apart(before.composed, after.composed):
         change = "rose" if after.composed.value > before.composed.value else "fell"
+    corrected = ""
+    if before.corrected and after.corrected:
+        corrected = (
+            " Corrected for the labeller's measured errors: "
+            f"{rate(before.corrected)}, {rate(after.corrected)}."
+        )
     others = [(name, evidence.use(name)) for name in ("base", "vanilla/rl", "star/rl")]
     beside = ", ".join(f"{name} {rate(row.composed)}" for name, row in others if row)
     return (
         f"Composition rate of {arm}, before and after RL: {rate(before.composed)}, "
-        f"{rate(after.composed)}: {change}" + (f" (beside it: {beside})." if beside else ".")
+        f"{rate(after.composed)}: {change}"
+        + (f" (beside it: {beside})." if beside else ".")
+        + corrected
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyways.heuristics.labelling import Labeller, step_labels
+from manyways.heuristics.labelling import Labeller, LabellerError, step_labels
 from manyways.metrics import composition as use
+from manyways.metrics.correction import corrected_share
 from manyways.metrics.intervals import clustered_share, mean_intervals
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
@@ -97,8 +98,13 @@ def pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
     return [*wide, *_merge(seeded, _without_seed)]
 
 
-def composition_row(solutions: Solutions, settings: Resampling) -> CompositionRow:
-    """The rates of one set of solutions; intervals count problems, not attempts."""
+def composition_row(
+    solutions: Solutions, settings: Resampling, error: LabellerError | None = None
+) -> CompositionRow:
+    """The rates of one set of solutions; intervals count problems, not attempts.
+
+    error: the labeller's, where it was measured.
+    """
     names, problem_S = np.unique(solutions.problem, return_inverse=True)
     composed_S = np.array([way.composed for way in solutions.ways], dtype=float)
     correct_S = np.array(solutions.correct, dtype=float)
@@ -126,7 +132,18 @@ def composition_row(solutions: Solutions, settings: Resampling) -> CompositionRo
         )
         if correct_S.any()
         else None,
+        corrected=_corrected(np.bincount(problem_S, composed_S), trials, error),
     )
+
+
+def _corrected(hits: Array, trials: Array, error: LabellerError | None) -> Score | None:
+    found = error and corrected_share(
+        hits,
+        trials,
+        sensitivity=(error.found, error.composed),
+        specificity=(error.passed, error.single),
+    )
+    return score("composition rate, corrected", found, len(trials)) if found else None
 
 
 def _share(name: str, hits: Array, trials: Array) -> Score:

@@ -1,0 +1,243 @@
+"""Two labellers on the same texts of a run: how far they agree, and how wrong one of them is.
+
+A text's label is the heuristic that most of its steps show (the earlier one of equals), ``direct``
+when none does. A text in which a labeller sees no step at all is left out: so a labeller that knows
+only some texts, read by hand, can serve as well.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from manyways.errors import DataError
+from manyways.heuristics.held_out import halves
+from manyways.heuristics.labelling import (
+    Labeller,
+    LabellerError,
+    PromptedText,
+    is_exact,
+    step_labels,
+)
+from manyways.metrics.agreement import kappa_interval
+from manyways.metrics.composition import DIRECT
+from manyways.metrics.intervals import clustered_share, effective_share
+from manyways.metrics.resampling import Resampling
+from manyways.records import Score
+from manyways.run_dir import benchmark_slug
+from manyways.stages.analysis.evaluated import evaluations
+from manyways.stages.context import Context
+from manyways.stages.prompted import lessons, prompted_texts
+from manyways.tables import write_text
+
+Texts = Literal["pool", "evaluations"]
+PER_PROBLEM = 4
+"""Attempts of each checkpoint at each benchmark problem."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agreement:
+    """What was found. ``exact``: which of the two is right by construction, if one is.
+
+    on:        ``pool`` (prompted attempts) or ``evaluations`` (attempts on benchmarks).
+    half:      only those at every other problem of the pool; a labeller may learn from the rest.
+    lessons:   attempts that a labeller was fitted on; none is at a problem that is judged here.
+    same:      share of texts with one label; the accuracy of the other one where one is exact.
+    confusion: label by ``first`` -> label by ``second`` -> number of texts.
+    composed:  shares of texts in which each of the two sees two or more heuristics.
+    error:     of the labeller that is not exact, in telling composed texts.
+    """
+
+    first: str
+    second: str
+    exact: str | None
+    on: Texts
+    half: bool
+    texts: int
+    problems: int
+    lessons: int
+    kappa: Score | None
+    same: Score
+    confusion: dict[str, dict[str, int]]
+    composed: tuple[Score, Score]
+    error: LabellerError | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """Which labellers, on which texts. ``held_out``: only the half that none is fitted on."""
+
+    first: str
+    second: str
+    on: Texts = "pool"
+    held_out: bool = False
+
+
+def compare(ctx: Context, pair: Pair) -> Agreement:
+    """Label the run's texts with both and compare.
+
+    Raises DataError when the run has no texts that both can label.
+    """
+    taught, texts = _texts(ctx, pair)
+    learned = 0
+    labellers = []
+    for name in (pair.first, pair.second):
+        labellers.append(ctx.labeller_named(name, lambda: taught))
+        learned = max(learned, len(taught) if ctx.learns(name) else 0)
+    known: list[dict[str, list[str | None] | None]] = [
+        {text.text: _steps(labeller, text.text) for text in texts} for labeller in labellers
+    ]
+    rows = [
+        (text.problem_id, first, second)
+        for text in texts
+        if (first := known[0][text.text]) is not None
+        and (second := known[1][text.text]) is not None
+    ]
+    if not rows:
+        raise DataError(
+            f"there are no texts on '{pair.on}' that both labellers can read: run the stage "
+            f"{'generate' if pair.on == 'pool' else 'evaluate'} first."
+        )
+    exact = [
+        n for n, one in zip((pair.first, pair.second), labellers, strict=True) if is_exact(one)
+    ]
+    return _agreement(ctx, pair, rows, exact=exact[0] if exact else None, learned=learned)
+
+
+def path_of(ctx: Context, found: Agreement) -> Path:
+    """Where an agreement is written."""
+    on = "pool-half" if found.half else found.on
+    names = "-".join(benchmark_slug(name) for name in (found.first, found.second, on))
+    return ctx.run.path("agreement", f"{names}.json")
+
+
+def write(ctx: Context, found: Agreement) -> Path:
+    """Write ``found`` into the run; returns the file."""
+    path = path_of(ctx, found)
+    write_text(path, json.dumps(asdict(found), indent=1))
+    return path
+
+
+def error_of(ctx: Context, labeller: str) -> LabellerError | None:
+    """The error of ``labeller`` against an exact one that was measured on this run, if it was.
+
+    On attempts on benchmarks where there are both: the rates to correct are about these.
+    """
+    files = sorted(ctx.run.path("agreement").glob("*.json"))
+    found = [TypeAdapter(Agreement).validate_json(file.read_bytes()) for file in files]
+    usable = [one for one in found if one.error and labeller in (one.first, one.second)]
+    usable = [one for one in usable if one.exact != labeller]
+    best = max(usable, key=lambda one: (one.on == "evaluations", one.texts), default=None)
+    return best.error if best else None
+
+
+def _texts(ctx: Context, pair: Pair) -> tuple[list[PromptedText], list[PromptedText]]:
+    """What may be learned from and what is judged; no problem is in both."""
+    if pair.on == "evaluations":
+        return lessons(ctx), list(_evaluated(ctx))
+    texts = prompted_texts(ctx)
+    if not _half(ctx, pair):
+        return [], texts
+    half, judged = halves(texts)
+    problems = {text.problem_id for text in half}
+    return [text for text in lessons(ctx) if text.problem_id in problems], judged
+
+
+def _half(ctx: Context, pair: Pair) -> bool:
+    learns = any(map(ctx.learns, (pair.first, pair.second)))
+    return pair.on == "pool" and (pair.held_out or learns)
+
+
+def _evaluated(ctx: Context) -> Iterable[PromptedText]:
+    for one in evaluations(ctx):
+        rows = zip(one.ranks.tolist(), one.texts(), strict=True)
+        for rank, group in groupby(rows, key=lambda row: row[0]):
+            for _, text in list(group)[:PER_PROBLEM]:
+                problem = f"{one.benchmark} {one.problems[rank]}"
+                yield PromptedText(text=text, heuristic=DIRECT, problem_id=problem)
+
+
+def _steps(labeller: Labeller, text: str) -> list[str | None] | None:
+    segments = labeller.segments(text)
+    return step_labels(segments) if segments else None
+
+
+Row = tuple[str, list[str | None], list[str | None]]
+"""Problem, the steps' labels by the first and by the second labeller."""
+
+
+def _agreement(
+    ctx: Context, pair: Pair, rows: Sequence[Row], *, exact: str | None, learned: int
+) -> Agreement:
+    problems = [row[0] for row in rows]
+    first, second = ([_label(row[i]) for row in rows] for i in (1, 2))
+    composed = [[len({x for x in row[i] if x}) > 1 for row in rows] for i in (1, 2)]
+    settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
+    value, low, high = kappa_interval(first, second, problems, settings)
+    count = len(set(problems))
+    error = None
+    if exact:
+        truth, seen = composed if exact == pair.first else composed[::-1]
+        error = _error(truth, seen, problems)
+    return Agreement(
+        first=pair.first,
+        second=pair.second,
+        exact=exact,
+        on=pair.on,
+        half=_half(ctx, pair),
+        texts=len(rows),
+        problems=count,
+        lessons=learned,
+        kappa=Score(name="kappa", value=value, low=low, high=high, n=count)
+        if not math.isnan(value)
+        else None,
+        same=_share("same label", [a == b for a, b in zip(first, second, strict=True)], problems),
+        confusion=_confusion(first, second),
+        composed=(
+            _share(f"composed by {pair.first}", composed[0], problems),
+            _share(f"composed by {pair.second}", composed[1], problems),
+        ),
+        error=error,
+    )
+
+
+def _label(steps: Sequence[str | None]) -> str:
+    counts = Counter(step for step in steps if step)
+    return counts.most_common(1)[0][0] if counts else DIRECT
+
+
+def _confusion(first: Sequence[str], second: Sequence[str]) -> dict[str, dict[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for (a, b), number in sorted(Counter(zip(first, second, strict=True)).items()):
+        table.setdefault(a, {})[b] = number
+    return table
+
+
+def _share(name: str, hits: Sequence[bool], problems: Sequence[str]) -> Score:
+    successes, trials = _by_problem(hits, problems)
+    value, low, high = clustered_share(successes, trials)
+    return Score(name=name, value=value, low=low, high=high, n=len(trials))
+
+
+def _by_problem(hits: Sequence[bool], problems: Sequence[str]) -> tuple[list[int], list[int]]:
+    trials = Counter(problems)
+    successes = Counter(problem for hit, problem in zip(hits, problems, strict=True) if hit)
+    return [successes[problem] for problem in trials], list(trials.values())
+
+
+def _error(truth: Sequence[bool], seen: Sequence[bool], problems: Sequence[str]) -> LabellerError:
+    right = {}
+    for kind in (True, False):
+        rows = [(s == t, p) for t, s, p in zip(truth, seen, problems, strict=True) if t == kind]
+        share, texts = effective_share(*_by_problem([r for r, _ in rows], [p for _, p in rows]))
+        right[kind] = (share * texts if texts else 0.0, texts)
+    return LabellerError(
+        found=right[True][0], composed=right[True][1],
+        passed=right[False][0], single=right[False][1],
+    )  # fmt: skip
