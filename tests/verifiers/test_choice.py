@@ -32,6 +32,20 @@ def test_what_names_no_option(answer, rule):
     assert option(answer, CHOICES) == ("", rule)
 
 
+@pytest.mark.parametrize("answer", ["(B) a pantry of sorts", "B) somewhere else"])
+def test_a_marked_letter_counts_even_with_a_text_that_is_no_option(answer):
+    assert option(answer, CHOICES) == ("B", "letter")
+
+
+@pytest.mark.parametrize(
+    ("gold", "text"),
+    [("D Dora", "D"), ("(D) Dora", "d"), ("D", "I would say (D)."), ("D", "D。 而不是 A")],
+)
+def test_options_that_a_problem_does_not_tell(gold, text):
+    problem = Problem(id="t/t/0", question="", answer=gold, verifier="choice")
+    assert verify(problem, text, policy="lenient").status == "correct"
+
+
 def test_verdicts():
     problem = Problem(id="t/t/0", question="", answer="B", verifier="choice", choices=CHOICES)
     statuses = [

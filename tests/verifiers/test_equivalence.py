@@ -4,6 +4,9 @@ from manyways.verifiers.equivalence import same_answer
 from manyways.verifiers.intervals import as_interval
 
 EQUAL_BOTH_WAYS = [
+    (r"\sin 30^\circ", r"\frac{1}{2}"),
+    (r"2\sin 20^{\circ}", r"2\cos 70^\circ"),
+    (r"0.\overline{27}", r"\frac{3}{11}"),
     ("x+1", "1+x"),
     (r"\sqrt{12}", r"2\sqrt{3}"),
     (r"\frac{\sqrt{3}}{3}", r"\frac{1}{\sqrt{3}}"),
@@ -59,6 +62,9 @@ EQUAL_BOTH_WAYS = [
     (r"2\text{ cm}", "2"),
 ]
 DIFFERENT_BOTH_WAYS = [
+    (r"2\sin 20^{\circ}", r"2\cos 71^\circ"),
+    (r"0.\overline{27}", r"\frac{27}{100}"),
+    ("C(7)", "7"),
     ("x+1", "x-1"),
     (r"\sqrt{2}", "1.41"),
     (r"\pi", "3.14"),

@@ -3,6 +3,16 @@ import pytest
 from manyways.verifiers.fast import MAX_LENGTH, decide
 
 EQUAL = [
+    ("12", "= 12"),
+    ("12", "twelve"),
+    ("345", "three hundred and forty-five"),
+    ("2500000", "2.5 million"),
+    ("12,000", "twelve thousand"),
+    ("7", "7 (seven)"),
+    ("7", "7 (in meters)"),
+    ("18", r"\text{18 dollars}"),
+    ("8", r"\textbf{(C)}\ 8"),
+    (r"\frac{1}{6}", r"0.1\overline{6}"),
     ("12", "12"),
     ("12", "+12"),
     ("12", "12.0"),
@@ -49,6 +59,9 @@ EQUAL = [
     ("0.333333", "1/3"),
 ]
 DIFFERENT = [
+    ("12", "twenty"),
+    ("8", r"\textbf{(C)}\ 7"),
+    (r"\frac{1}{7}", r"0.\overline{14286}"),
     ("12", "13"),
     ("12", "-12"),
     ("12", "12.1"),

@@ -61,8 +61,10 @@ def test_a_repeated_box_counts_once():
     assert strict(r"\boxed{4}, \boxed{4}") == ("4", "boxed")
 
 
-def test_nested_boxes_give_the_outer_one():
-    assert strict(r"\boxed{\boxed{3}}") == (r"\boxed{3}", "boxed")
+def test_a_box_that_holds_nothing_but_a_box_is_that_box():
+    assert strict(r"\boxed{\boxed{3}}") == ("3", "boxed")
+    assert strict(r"\boxed{\fbox{90^{\circ}}}") == (r"90^{\circ}", "boxed")
+    assert strict(r"\boxed{2\boxed{3}}") == (r"2\boxed{3}", "boxed")
 
 
 def test_strict_follows_the_form_of_the_prompt():
@@ -142,3 +144,54 @@ def test_a_reference_may_be_a_whole_solution():
 def test_hostile_texts_cost_linear_time(text):
     extract(text, policy="strict")
     extract(text, policy="lenient")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "rule"),
+    [
+        (r"A first guess is \boxed{40}, off by two. So the final answer is $42$.", "42", "later"),
+        (r"We get \boxed{42}. The final answer is as above.", "42", "boxed"),
+        (r"The final answer is $\boxed{42}$.", "42", "boxed"),
+        (r"\boxed{3} plates or \boxed{4} bowls", "3,4", "boxes"),
+        (r"\boxed{3} fails, try \boxed{4}", "4", "boxed"),
+        ("<answer>40</answer> no: <answer>\n42\n</answer>", "42", "tag"),
+        ("<answer>The number is 42.</answer>", "42", "tag"),
+        ("####: 42", "42", "hashes"),
+        ("40 + 2 = **42**", "40 + 2 = 42", "whole"),
+        ("Total cost: 42", "42", "whole"),
+        (r"Answer: $\$42$", r"\$42", "phrase"),
+        (r"The answer is $42$ and not $24$.", "$42$", "phrase"),
+        ("The answer is 42, because 6 times 7 is 42 and not 45.", "42", "phrase"),
+        ("La réponse est 42.", "42", "phrase"),
+        ("Respuesta: 42", "42", "phrase"),
+        ("Die Antwort lautet 42.", "42", "phrase"),
+        ("所以答案是 42。", "42", "phrase"),
+        ("答案：每人分到 42 个。", "42", "phrase"),
+    ],
+)
+def test_lenient_reads_what_models_write(text, answer, rule):
+    assert lenient(text) == (answer, rule)
+
+
+def test_a_thought_is_no_answer():
+    thought = r"<think>Perhaps \boxed{1}.</think> "
+    assert strict(thought + r"It is \boxed{2}.") == ("2", "boxed")
+    assert strict(thought + "So there.") is None
+    assert strict(r"<think>Perhaps \boxed{1}, or") is None
+    assert lenient(thought + "Hence 2 of them in all") == ("2", "last number")
+    assert lenient(thought) is None
+
+
+@pytest.mark.parametrize(
+    ("solution", "answer"),
+    [
+        (r"So $x=\boxed{4}$.", "4"),
+        ("2 + 2 = 4\n#### 4", "4"),
+        ("Adding up, the final answer is $4$. I hope it is correct. Note: see above.", "4"),
+        (r"So \boxed{x = 4", "x = 4"),
+        ("4", "4"),
+        ("the fourth", "the fourth"),
+    ],
+)
+def test_a_reference_may_be_a_solution_with_its_answer_marked(solution, answer):
+    assert reference(solution) == answer

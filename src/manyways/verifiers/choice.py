@@ -16,16 +16,20 @@ _LETTER = re.compile(
     re.S,
 )
 
+_UNNAMED = ("",) * 5
+"""Where a problem does not tell its options, there are taken to be as many as usual."""
+
 
 def verify(
     problem: Problem, text: str, *, policy: Policy = "strict", form: Form = "boxed"
 ) -> Verdict:
     """Judge which option the final answer of ``text`` names."""
-    found = extract(text, policy=policy, form=form, choices=problem.choices)
+    found = extract(text, policy=policy, form=form, choices=problem.choices or _UNNAMED)
     if found is None:
         return Verdict(status="no_answer", rule="none")
     named, rule = option(found.answer[:2000], problem.choices)
-    gold, _ = option(problem.answer, problem.choices)
+    gold, _ = option(problem.answer, problem.choices)  # "C Cecile" where no options are given
+    gold = gold or _leading_letter(problem.answer)
     return Verdict(
         status="correct" if named and named == gold else "wrong",
         answer=found.answer,
@@ -46,11 +50,18 @@ def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
     letter, rest = match[1].upper(), _words(match[2] or match[3] or "")
     if choices and ord(letter) - ord("A") >= len(choices):
         return by_text, "option text" if by_text else "no such option"
-    if match[3] is not None and rest not in letters:
+    marked = plain[:1] in "([" or plain[1:2] == ")"
+    if match[3] is not None and rest not in letters and not marked:
         return by_text, "option text" if by_text else "no option"
     if rest and letters.get(rest, letter) != letter:
         return "", "letter and text disagree"
     return letter, "letter"
+
+
+def _leading_letter(reference: str) -> str:
+    """The letter of a reference like ``C Cecile``, which names an option that is not given."""
+    found = re.match(r"\s*([A-Z])\s+[A-Z]", reference)
+    return found[1] if found else ""
 
 
 def _words(text: str) -> str:

@@ -42,7 +42,8 @@ _MAX_DEPTH = 6
 
 def same_answer(gold: str, answer: str) -> Decision:
     """Are the two the same answer? ``gold`` is the reference: the comparison follows its form."""
-    return _same(tidy(gold), tidy(answer), 0)
+    gold = tidy(gold)
+    return _same(gold, fast.as_number(gold, tidy(answer)), 0)
 
 
 def warm_up() -> None:

@@ -10,6 +10,7 @@ against a number, two answers against three).
 
 import re
 
+from manyways.verifiers.number_words import number_word
 from manyways.verifiers.numbers import Number, read_number, same_number, surely_differ
 from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape
 from manyways.verifiers.tidy import squeeze, tidy
@@ -31,6 +32,8 @@ _NUMERAL = re.compile(
 )
 _COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}((?:\.[0-9]{3})+)),[0-9]+")
 _POINT = re.compile(r"-?[0-9]*\.[0-9]+")
+_LETTERED = re.compile(r"(?:\\text[a-z]*\{\s*)?\([A-E]\)\s*\}?[\\~\s]*(?=[-0-9$\\])")
+_ALPHABETIC = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")
 
 Outcome = tuple[bool, str]
 """(equal?, the rule that decided)."""
@@ -50,10 +53,23 @@ def decide(gold: str, answer: str) -> Outcome | None:
         return _numerals(gold, answer)
     if not answer or len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return (True, "identical") if answer and gold == answer else None
-    gold, answer = tidy(gold), tidy(answer)
+    gold, answer = tidy(gold), as_number(gold, tidy(answer))
     if gold == answer or squeeze(gold) == squeeze(answer):
         return True, "identical"
     return same(gold, answer)
+
+
+def as_number(gold: str, answer: str) -> str:
+    r"""``7`` of ``\textbf{(C)}\ 7`` (an option with its letter) and of ``seven``.
+
+    Only where the reference has no letters of its own.
+    """
+    if _ALPHABETIC.search(gold):
+        return answer
+    found = _LETTERED.match(answer)
+    if found:
+        return answer[found.end() :]
+    return (number_word(answer) if answer[:1].isalpha() else None) or answer
 
 
 def same(gold: str, answer: str) -> Outcome | None:

@@ -4,9 +4,12 @@ Policy ``strict`` takes the form that the prompt asked for and nothing else, so 
 last number earns nothing. Policy ``lenient`` tries, in this order, and keeps the rule that decided:
 
 =========  ======================================================================================
+later      a formula after "final answer is" that comes after the last box
 boxed      ``\boxed{...}``, ``\fbox{...}``, ``\framebox{...}``; braces may nest
+tag        what the last ``<answer>...</answer>`` holds
 hashes     the rest of the line after the last ``####`` (GSM8K style)
-phrase     what follows the last "answer is", "Answer:", "answer =" up to the end of its sentence
+phrase     what follows the last "answer is", "Answer:", "answer =" up to the end of its sentence,
+           also in Chinese, French, German, Italian, Portuguese, Russian and Spanish
 unclosed   a box that is never closed, to the end of its line
 whole      the text itself, when it is one short line without prose
 last       the last formula between dollar signs or the last number, whichever comes later
@@ -16,8 +19,11 @@ letter     an option letter that the text begins with (``D. For ...``), else the
 
 Several boxes: the last one counts. Boxes with nothing but "and", "or", commas or spaces between
 them are one answer with several parts, joined by commas; a box that repeats its neighbour counts
-once. Empty boxes are ignored (a model that echoes the prompt writes one). A box that is never
-closed is no answer under ``strict``.
+once, and a box that holds nothing but a box is that box. Empty boxes are ignored (a model that
+echoes the prompt writes one). A box that is never closed is no answer under ``strict``.
+
+What stands before the last ``</think>`` is not looked at; a ``<think>`` without an end holds no
+answer under ``strict``.
 """
 
 import re
@@ -25,25 +31,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from manyways.verifiers.boxes import boxed_parts, end_of_boxes
+
 Policy = Literal["strict", "lenient"]
 Form = Literal["boxed", "hashes", "phrase"]
 
-_BOX = re.compile(r"\\{1,2}(?:boxed|fbox|framebox)(?![a-zA-Z])\s*(\{)?|\\.|[{}]", re.S)
-_BETWEEN = re.compile(
-    r"(?:[\s$,;*&]|\\[\[\]();,! ]|\\q?quad|\\(?:text|mbox|textrm)\{[^{}]{0,30}\}|\band\b|\bor\b"
-    r"|[a-zA-Z](?:_\{?\w\}?)?\s*=)*"
-)
-_BARE_BOX = re.compile(r"[^\s$,;{}]+")
 _PHRASE = re.compile(
     r"(?i:\banswers?\b(?:\s+(?:to\s+(?:the|this)\s+\w+\s+)?(?:is|are|was|will\s+be|must\s+be|"
     r"should\s+be|would\s+be|=)(?![a-zA-Z])\s*:?|\s*[:=]|\**\s*:\**|\s+(?=\$|\\[\[(]|[0-9]))|"
-    r"答案\s*(?:是|为|[:：]))"
+    r"答案\s*(?:是|为|[:：])|"
+    r"(?i:\b(?:r[ée]ponse|respuesta|resposta|risposta|antwort|ответ)(?:\s+final[ea]?)?"
+    r"\s*(?:[:：]|(?:est|es|é|è|ist|lautet)\b\s*:?)))"
 )
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|[?](?=\s|$)|\n|。|<\||(?i:\bI hope it is correct\b)")
+_FINAL = re.compile(r"(?i:\bfinal\s+answer\s+is)\s*:?\s*(?=\$|\\[\[(])")
+_TAG = re.compile(r"<answer>((?:(?!<answer>).){1,2000}?)</answer>", re.S)
+_LABEL = re.compile(r"[^\W\d_]{2,}(?:\s[^\W\d_]{2,}){0,3}\s*[:：]\s*(?=[-$\\0-9(])")
+_EMPHASIS = re.compile(r"(?<![\w)}\]*])\*\*(?=[^\s*])([^*\n]+?)(?<=\S)\*\*(?![\w(*])")
+_SENTENCE_END = re.compile(
+    r"\.(?=\s|$)|[?](?=\s|$)|\n|。|<\||(?i:\bI hope it is correct\b)"
+    r"|,?\s(?:because|since|which|and\s+not|but)\s"
+)
 _COPULA = re.compile(
     r"(?<![a-zA-Z])(?:is|are|equals|be|was)(?![a-zA-Z])(?:\s+(?:exactly|simply)\b)?:?"
 )
-_MATH_SPANS = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|\$([^$\n]+)\$", re.S)
+_MATH_SPANS = re.compile(
+    r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$((?:\\.|[^$\\\n])+)\$", re.S
+)
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])[-−+]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
     r"(?:/[0-9]+(?:\.[0-9]+)?)?(?:[eE][-+]?[0-9]+)?\s?%?"
@@ -73,9 +86,12 @@ def extract(
     form:    what the prompt asked for; all that ``strict`` accepts.
     choices: option texts of a multiple choice problem, A first.
     """
+    _, thought, said = text.rpartition("</think>")
     if policy == "strict":
-        return _FORMS[form](text)
-    for rule in (_boxed, _hashes, _phrase):
+        unfinished = not thought and "<think>" in text
+        return None if unfinished else _FORMS[form](said)
+    text = said
+    for rule in (_later, _boxed, _tag, _hashes, _phrase):
         found = rule(text)
         if found:
             return found
@@ -85,9 +101,13 @@ def extract(
 
 
 def reference(text: str) -> str:
-    """The answer in a reference that may be a whole solution: its box or ``####`` line, if any."""
-    found = _boxed(text) if "boxed" in text else _hashes(text) if "####" in text else None
-    return found.answer if found else text
+    """The answer in a reference that may be a whole solution: its box, ``####`` line or phrase."""
+    rules = {"boxed": (_later, _boxed, _unclosed_box), "####": (_hashes,), "nswer": (_phrase,)}
+    for mark, tried in rules.items():
+        found = next(filter(None, (rule(text) for rule in tried)), None) if mark in text else None
+        if found:
+            return found.answer
+    return text
 
 
 def form_of(instruction: str) -> Form:
@@ -100,52 +120,23 @@ def form_of(instruction: str) -> Form:
 
 
 def _boxed(text: str) -> Extraction | None:
-    start = text.rfind("\\boxed{")
-    if start >= 0 and text.find("\\boxed") == start and "box{" not in text[start + 7 :]:
-        end = text.find("}", start)
-        inside = text[start + 7 : end]
-        if end > 0 and "{" not in inside and "\\" not in inside and "framebox" not in text:
-            inside = inside.strip()
-            return Extraction(answer=inside, rule="boxed") if inside else None
-    boxes = [box for box in _boxes(text) if box[2]]
-    if not boxes:
+    parts = boxed_parts(text)
+    if not parts:
         return None
-    first, _, content = boxes.pop()
-    parts = [content]
-    while boxes and first - boxes[-1][1] <= 60:
-        earlier, end, content = boxes.pop()
-        if not _BETWEEN.fullmatch(text, end, first):
-            break
-        if content != parts[0]:
-            parts.insert(0, content)
-        first = earlier
     return Extraction(answer=",".join(parts), rule="boxed" if len(parts) == 1 else "boxes")
 
 
-def _boxes(text: str) -> list[tuple[int, int, str]]:
-    """(start, end, content) of the closed outermost boxes, in one pass over braces."""
-    boxes: list[tuple[int, int, str]] = []
-    stack: list[tuple[int, int]] = []  # (start of the box or -1, start of the content)
-    outer = 0  # how many boxes are open
-    for token in _BOX.finditer(text):
-        word = token.group()
-        if word == "{" or token.group(1):
-            is_box = word != "{"
-            stack.append((token.start() if is_box else -1, token.end()))
-            outer += is_box
-        elif word == "}":
-            if not stack:
-                continue
-            start, content = stack.pop()
-            if start >= 0:
-                outer -= 1
-                if outer == 0:
-                    boxes.append((start, token.end(), text[content : token.start()].strip()))
-        elif len(word) > 2 and outer == 0:
-            bare = _BARE_BOX.match(text, token.end())
-            if bare:
-                boxes.append((token.start(), bare.end(), bare.group().rstrip(".")))
-    return boxes
+def _later(text: str) -> Extraction | None:
+    """A box may hold a step on the way to what is then called the final answer."""
+    start = end_of_boxes(text) if "inal answer is" in text else -1
+    found = _phrase(text[start:]) if start >= 0 and _FINAL.search(text, start) else None
+    return Extraction(answer=found.answer, rule="later") if found else None
+
+
+def _tag(text: str) -> Extraction | None:
+    tags = _TAG.findall(text[-_SEARCHED:]) if "</answer>" in text else []
+    answer = _clip(tags[-1].strip()) if tags else ""
+    return Extraction(answer=answer, rule="tag") if answer else None
 
 
 def _unclosed_box(text: str) -> Extraction | None:
@@ -158,7 +149,7 @@ def _unclosed_box(text: str) -> Extraction | None:
 
 def _hashes(text: str) -> Extraction | None:
     _, mark, rest = text.rpartition("####")
-    answer = rest.split("\n", 1)[0].strip()
+    answer = rest.split("\n", 1)[0].strip().lstrip(": ")
     return Extraction(answer=answer, rule="hashes") if mark and answer else None
 
 
@@ -178,7 +169,16 @@ def _clip(rest: str) -> str:
     if formula and not _continues(rest[formula.end() :]):
         return _content(formula)
     end = _SENTENCE_END.search(rest)
-    return _condense((rest[: end.start()] if end else rest).strip(" \t*`\"'"))
+    answer = _EMPHASIS.sub(r"\1", rest[: end.start()] if end else rest)
+    return _condense(_among_ideographs(answer.strip(" \t*`\"'")))
+
+
+def _among_ideographs(answer: str) -> str:
+    """Chinese, Japanese and Korean put no spaces around a number: the last piece that has one."""
+    if not _IDEOGRAPH.search(answer):
+        return answer
+    pieces = [p.strip(" ，、,：:") for p in _IDEOGRAPH.split(answer) if any(map(str.isdigit, p))]
+    return pieces[-1] if pieces else answer
 
 
 def _condense(answer: str) -> str:
@@ -209,10 +209,12 @@ def _continues(rest: str) -> bool:
 
 def _letter(text: str, options: int) -> Extraction | None:
     last = chr(ord("A") + options - 1)
-    first = re.match(rf"\s*\(?([A-{last}])[).:]\s", text)
+    first = re.match(rf"\s*\(?([A-{last}])(?:[).:]\s|[。，、]|{_IDEOGRAPH.pattern})", text)
     letters = re.findall(rf"(?<![\w'])\(?([A-{last}])\)?(?![\w'])", text[-_SEARCHED:])
     if first:
         letters.append(first[1])
+    elif len(text.strip(" ().")) == 1:
+        letters = [text.strip(" ().").upper()]
     return Extraction(answer=letters[-1], rule="letter") if letters else None
 
 
@@ -228,6 +230,7 @@ def _whole(text: str) -> Extraction | None:
         return None
     if words > (0 if "\x00" in outside else 4) or _SENTENCE_END.search(answer.rstrip(" .\n")):
         return None
+    answer = _EMPHASIS.sub(r"\1", _LABEL.sub("", answer) if _LABEL.match(answer) else answer)
     if words > 1 and any(c.isdigit() for c in answer) and _condense(answer) != answer:
         return Extraction(answer=_condense(answer), rule="is")
     return Extraction(answer=answer, rule="whole")

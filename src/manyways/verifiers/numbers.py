@@ -28,6 +28,7 @@ _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)"
 _POWER = r"(?:(?:\\times|\\cdot|\*)10(?:\^|\*\*)\{?\(?([-+]?[0-9]+)\)?\}?)"
 _PLAIN = re.compile(rf"([-+]?)({_DECIMAL})(?:[eE]([-+]?[0-9]+)|{_POWER})?")
 _TEN = re.compile(r"([-+]?)10\^\{?([-+]?[0-9]+)\}?")
+_REPEATING = re.compile(r"([-+]?)([0-9]*)\.([0-9]{0,20})\\(?:overline|bar)\{?([0-9]{1,20})\}?")
 _SLASH = re.compile(rf"([-+]?)\(?([-+]?{_DECIMAL})\)?/\(?([-+]?{_DECIMAL})\)?")
 _FRAC = re.compile(
     rf"([-+]?)([0-9]{{1,9}})?\\frac(?:\{{([-+]?{_DECIMAL})\}}|([0-9]))"
@@ -60,7 +61,7 @@ def read_number(text: str) -> Number | None:
         text = text[:-1].rstrip("\\")
     while text[:1] == "(" and text[-1:] == ")" and text.count("(") == 1:
         text = text[1:-1]
-    found = _plain(text) or _fraction(text)
+    found = _plain(text) or _fraction(text) or _repeating(text)
     if found is None or not percent:
         return found
     return Number(found.value, found.digits, True)
@@ -104,6 +105,17 @@ def _fraction(text: str) -> Number | None:
     if frac is None:
         return None
     return _ratio(frac[1], frac[2], frac[3] or frac[4], frac[5] or frac[6])
+
+
+def _repeating(text: str) -> Number | None:
+    r"""``0.1\overline{6}`` is 1/6."""
+    match = _REPEATING.fullmatch(text)
+    if match is None:
+        return None
+    sign, whole, start, period = match.groups()
+    tail = Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(start))
+    value = Fraction(int(whole + start or "0"), 10 ** len(start)) + tail
+    return Number(-value if sign == "-" else value)
 
 
 def _ratio(sign: str, whole: str | None, above: str, below: str) -> Number | None:

@@ -85,6 +85,9 @@ _WRAPPER = re.compile(
 _BRACED = re.compile(r"([\^_])\{([0-9a-zA-Z])\}")
 
 
+_TEXT_NUMBER = re.compile(r"\\(?:text|mbox|textrm|textbf|mathrm)\{\s*(-?\\?\$?[0-9][^{}]*)\}")
+
+
 def tidy(text: str) -> str:
     """``text`` in one spelling; the same string for the same writing of an answer."""
     text = text.strip()
@@ -93,7 +96,8 @@ def tidy(text: str) -> str:
     text = _unwrap(to_ascii(text))
     if any(mark in text for mark in "\\{<>!"):
         text = _tidy_latex(text)
-    text = _tidy_code(text)
+    numeral = _TEXT_NUMBER.fullmatch(text)
+    text = _tidy_code(numeral[1] if numeral else text).lstrip("= ")
     return " ".join(text.split()).rstrip(" .;,\\")
 
 

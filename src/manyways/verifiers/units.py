@@ -7,6 +7,8 @@ r"""Units are dropped, never converted.
 
 import re
 
+from manyways.verifiers.number_words import number_word
+
 _NAMES = (
     "degree degrees deg", "radian radians rad",
     "inch inches in", "foot feet ft", "yard yards yd yds", "mile miles mi",
@@ -52,11 +54,9 @@ _BASE = re.compile(
 _BASE_WORDS = re.compile(
     r"(?<=[0-9)])\s*(?:\\text\{\s*)?\(?\s*(?:in\s+)?base[\s-]+([0-9]{1,2}|[a-z]+)()\s*\)?\s*\}?$"
 )
-_COUNTING = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen",
-)  # fmt: skip
-_NUMBER_WORDS = {word: str(i) for i, word in enumerate(_COUNTING)}
+_TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
+_ANGLE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\^\\circ")
+_ASIDE = re.compile(r"(?<=[0-9}%])\s+\(\s*(?:in\s+)?([a-zA-Z-]{2,20})\s*\)$")
 
 
 def drop_units(text: str, *, letters: bool = False) -> tuple[str, str]:
@@ -65,9 +65,14 @@ def drop_units(text: str, *, letters: bool = False) -> tuple[str, str]:
     letters: also drop a final "m", "s", ... that is not marked as text. Meant for answers: in a
         reference such a letter is a variable.
     """
+    aside = _ASIDE.search(text) if text.endswith(")") else None
+    if aside and (aside[1] in UNITS or number_word(aside[1])):
+        text = text[: aside.start()]
     bare = _MONEY.sub("", text).strip() if "$" in text or not text.isascii() else text
     found = "dollar" if bare != text else ""
-    if "^\\circ" in bare:
+    if "^\\circ" in bare and _TRIGONOMETRIC.search(bare):
+        bare = _ANGLE.sub(r"(\1\\cdot\\frac{\\pi}{180})", bare)
+    elif "^\\circ" in bare:
         bare, found = _DEGREES.sub("", bare).strip(), "degree"
     if bare[-1:].isalpha() or bare[-1:] in "}.)0123456789":
         bare, word = _drop_last(bare, letters)
@@ -80,7 +85,7 @@ def _drop_last(text: str, letters: bool) -> tuple[str, str]:
     base = _BASE.search(text, start) or _BASE_WORDS.search(text, start)
     if base:
         digits = base[1] or base[2]
-        return text[: base.start()].strip(), "base " + _NUMBER_WORDS.get(digits, digits)
+        return text[: base.start()].strip(), "base " + (number_word(digits) or digits)
     match = _TEXT.search(text, start)
     if match:
         return text[: match.start()].strip(), _name(match[1], match[2])
@@ -97,8 +102,3 @@ def _name(words: str, raised: str | None) -> str:
     power = next((_POWERS[word] for word in parts if word in _POWERS), raised or "")
     names = [UNITS[word] for word in parts if word in UNITS]
     return names[-1] + power if names and names[-1] not in _COUNTED else ""
-
-
-def number_word(text: str) -> str | None:
-    """The digits of a number that is written as a word, up to sixteen."""
-    return _NUMBER_WORDS.get(text.strip().lower())
