@@ -32,10 +32,10 @@ def children():
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def alive(pids, *, seconds):
-    """Those of ``pids`` that still run after at most ``seconds``."""
+def alive(pids, *, seconds, enough=0):
+    """Those of ``pids`` that run once at most ``enough`` do, or after ``seconds``."""
     deadline = time.monotonic() + seconds
-    while pids and time.monotonic() < deadline:
+    while len(pids) > enough and time.monotonic() < deadline:
         pids = {pid for pid in pids if runs(pid)}
         time.sleep(0.1)
     return pids
@@ -51,14 +51,15 @@ def runs(pid):
 def test_threads_share_a_judge_while_one_of_them_brings_a_hostile_answer():
     before = children()
     hostile = Problem(id="a/b/9", question="", answer="5"), TOWER
-    with Judge(workers=2, timeout=1) as judge, ThreadPoolExecutor(6) as threads:
+    with Judge(workers=2, timeout=2) as judge, ThreadPoolExecutor(6) as threads:
         stuck = threads.submit(judge.verdicts, [hostile])
         asked = [(number, threads.submit(judge.verdicts, cases(number)[0])) for number in range(12)]
         for number, found in asked:
             assert [verdict.status for verdict in found.result()] == cases(number)[1]
-        assert stuck.result()[0].reason == "timeout"
-        assert len(children() - before) == 2
-    assert children() == before
+        assert stuck.result()[0].reason.startswith("timeout")
+        started = children() - before
+        assert len(alive(started, seconds=5, enough=2)) == 2
+    assert alive(started, seconds=5) == set()
 
 
 def test_a_trl_reward_function_judges_from_any_thread():

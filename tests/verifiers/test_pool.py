@@ -96,7 +96,7 @@ def verifiers(tmp_path, monkeypatch):
         "        os.sched_setaffinity(0, {0})\n"
         f"        subprocess.Popen([sys.executable, '-c', {burner!r}])\n"
         "        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n"
-        "    end = time.thread_time() + 0.2\n"
+        "    end = time.thread_time() + 0.03\n"
         "    while time.thread_time() < end: pass\n"
         "    return Verdict(status='correct', rule='computed')\n"
     )
@@ -109,12 +109,12 @@ def asked(name, question=""):
 
 
 def test_a_starved_worker_is_killed_at_its_limit_and_the_answer_still_judged(verifiers, tmp_path):
-    with Judge(workers=1, timeout=0.8) as judge:
+    with Judge(workers=1, timeout=1.5) as judge:
         (verdict, seconds), *_ = judge.timed(
             [asked("slow_verifiers:timid", str(tmp_path / "seen"))]
         )
     assert verdict.status == "correct"
-    assert 0.8 <= seconds < 0.8 + KILL_SECONDS
+    assert 1.5 <= seconds < 1.5 + KILL_SECONDS
 
 
 def test_a_loaded_machine_gives_no_answer_more_than_its_limit(verifiers):

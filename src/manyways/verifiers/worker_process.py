@@ -27,7 +27,7 @@ START_LIMIT = 120.0
 STARVED = 0.1
 """An attempt that got less than this share of its limit in processor time had no fair chance."""
 KILL_SECONDS = 0.5
-"""What ending a worker may add to an answer's limit; a hundredth of that is usual."""
+"""What ending a worker may add to an answer's limit; a fiftieth of that is usual."""
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of address space of one worker."""
 _MAX_REPLY = 1_000_000
@@ -48,6 +48,7 @@ class Worker:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
+        self._dying: list[subprocess.Popen[bytes]] = []
         self._closed = False
         self._lock = threading.RLock()  # against a close() from another thread
 
@@ -79,24 +80,30 @@ class Worker:
         return reply | {"seconds": time.monotonic() - start}
 
     def kill(self) -> None:
-        """End the process and everything it started."""
+        """End the process and everything it started, without waiting for it.
+
+        A process that gets no processor time needs long to die, too.
+        """
         with self._lock:
             process, self._process, self._buffer = self._process, None, b""
-        if process is None:
-            return
+            self._dying = [dead for dead in self._dying if dead.poll() is None]
+            if process is None:
+                return
+            self._dying.append(process)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        process.wait()
 
     def close(self) -> None:
-        """Kill the process and start none again."""
+        """Kill the process, start none again, and wait until all are gone."""
         with self._lock:
             self._closed = True
             self.kill()
+            for process in self._dying:
+                process.wait()
 
     def _start(self) -> None:
         with self._lock:
