@@ -42,13 +42,6 @@ class Policy(enum.StrEnum):
     lenient = "lenient"
 
 
-class LabelledTexts(enum.StrEnum):
-    """Prompted attempts, or those on benchmarks."""
-
-    pool = "pool"
-    evaluations = "evaluations"
-
-
 ArmOption = Annotated[str | None, typer.Option(help="Only this arm.")]
 SeedOption = Annotated[int | None, typer.Option(help="Only this seed.")]
 
@@ -127,22 +120,6 @@ def status(run: RunArgument) -> None:
     from manyways.run_dir import open_for_reading
 
     print_status(open_for_reading(run))
-
-
-@app.command()
-def agreement(
-    run: RunArgument,
-    first: Annotated[str | None, typer.Option(help="A labeller; default the recipe's.")] = None,
-    second: Annotated[str, typer.Option(help="The other labeller.")] = "exemplars",
-    on: Annotated[LabelledTexts, typer.Option(help="Which texts.")] = LabelledTexts.pool,
-    held_out: Annotated[
-        bool, typer.Option("--held-out", help="Only the half of the pool that none learns from.")
-    ] = False,
-) -> None:
-    """Compare two labellers on the texts of a run: kappa, accuracy, confusions."""
-    from manyways.commands.agreement import compare_labellers
-
-    compare_labellers(run, first=first, second=second, on=on.value, held_out=held_out)
 
 
 @app.command()
