@@ -1,70 +1,15 @@
 """The same code on a checkpoint and data of real format: tiny random Llama, GSM8K."""
 
-import os
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, Outcome, in_this_process
-from tiny_models import build_llama
-
-DATA = Path(os.environ.get("MANYWAYS_DATA", ROOT.parent / "shared" / "data"))
-
-RECIPE = """
-name = "tiny"
-arms = ["vanilla", "star", "heuristics-2"]
-data_dir = "{data}"
-[model]
-path = "{model}"
-[heuristics]
-pack = "polya"
-count = 2
-shots = 1
-labeller = "exemplars"
-[generate]
-problems = "gsm8k/train"
-limit = 8
-samples = 2
-plain_samples = 2
-max_tokens = 12
-[midtrain]
-steps = 2
-batch_size = 4
-learning_rate = 1e-3
-max_length = 1024
-[gate]
-problems = 2
-enforce = false
-[rl]
-problems = "gsm8k/train"
-limit = 8
-steps = 2
-group_size = 4
-prompts_per_step = 2
-learning_rate = 1e-4
-max_tokens = 8
-[evaluate]
-benchmarks = ["gsm8k/test"]
-limit = 4
-attempts = 4
-max_tokens = 8
-[select]
-min_adherence = 0.0
-near_duplicate = 1.0
-[analyse]
-bootstrap = 100
-explorer_problems = 4
-"""
+from command_line import Outcome, in_this_process
+from real_format import tiny_recipe
 
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not (DATA / "gsm8k_test.jsonl").is_file():
-        pytest.skip(f"no normalised problem sets in {DATA}: set MANYWAYS_DATA")
-    folder = tmp_path_factory.mktemp("tiny")
-    model = build_llama(folder / "model", context=2048)
-    path = folder / "tiny.toml"
-    path.write_text(RECIPE.format(data=DATA, model=model))
-    return path
+    return tiny_recipe(tmp_path_factory.mktemp("tiny"))
 
 
 def run(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Outcome:
