@@ -138,8 +138,13 @@ def part_checks(
 ) -> Iterator[Check]:
     """Is what each entry of a table needs installed?"""
     for name in table:
-        missing = [module for module in needs.get(name, ()) if not _has(module)]
-        wanted = ", ".join(needs.get(name, ())) or "nothing beyond this package"
+        if name not in needs:
+            yield Check(
+                group=group, name=name, state="warning", detail="its needs are not declared"
+            )
+            continue
+        missing = [module for module in needs[name] if not _has(module)]
+        wanted = ", ".join(needs[name])
         yield Check(
             group=group,
             name=name,

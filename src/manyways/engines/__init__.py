@@ -14,7 +14,12 @@ ENGINES: dict[str, str] = {
 }
 """name -> ``module:class``; called as ``cls(model_path, model_settings)``."""
 
-ENGINE_NEEDS: dict[str, tuple[str, ...]] = {"transformers": ("torch", "transformers")}
+ENGINE_NEEDS: dict[str, tuple[str, ...]] = {
+    "transformers": ("torch", "transformers"),
+    "vllm": ("vllm",),
+    "ray": ("ray",),
+    "http": ("httpx2", "anyio"),
+}
 """name -> modules that it imports; ``manyways doctor`` says which are missing."""
 
 
