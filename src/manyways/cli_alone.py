@@ -41,3 +41,49 @@ def agreement(
     from manyways.commands.agreement import compare_labellers
 
     compare_labellers(run, first=first, second=second, on=on.value, held_out=held_out)
+
+
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSONL or parquet: text, and problem if known.")
+]
+OutOption = Annotated[Path | None, typer.Option(help="Also write JSON here.")]
+LabellerOption = Annotated[str | None, typer.Option(help="Who labels steps.")]
+
+
+@alone.command()
+def diversity(
+    file: FileArgument,
+    embedder: Annotated[
+        Path | None, typer.Option(help="Folder of a sentence-embedding model.")
+    ] = None,
+    pack: Annotated[str | None, typer.Option(help="Count opening heuristics of this too.")] = None,
+    labeller: LabellerOption = None,
+    out: OutOption = None,
+) -> None:
+    """Measure how different texts are: Vendi score pooled and per problem, distinct n-grams."""
+    from manyways.commands.diversity import diversity as measure
+
+    measure(file, embedder=embedder, pack=pack, labeller=labeller, out=out)
+
+
+@alone.command()
+def composition(
+    file: FileArgument,
+    pack: Annotated[str, typer.Option(help="A heuristic pack: a name or a .toml file.")] = "polya",
+    labeller: LabellerOption = None,
+    sensitivity: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Labeller's, for composed texts.")
+    ] = None,
+    specificity: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Labeller's, for composed texts.")
+    ] = None,
+    out: OutOption = None,
+) -> None:
+    """Measure which heuristics texts show, combine and switch between, with intervals."""
+    from manyways.commands.composition import composition as measure
+    from manyways.errors import UserError
+
+    if (sensitivity is None) != (specificity is None):
+        raise UserError("give --sensitivity and --specificity together, or neither.")
+    errors = None if sensitivity is None or specificity is None else (sensitivity, specificity)
+    measure(file, pack=pack, labeller=labeller, errors=errors, out=out)

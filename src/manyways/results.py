@@ -152,6 +152,9 @@ class DiversityRow:
     per_problem: Score | None = None
     """Mean over problems of the Vendi score of the texts on that problem (two or more)."""
 
+    heuristics: Score | None = None
+    """exp of the entropy of the heuristics that open the texts, direct counted as one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplorerText:

@@ -93,7 +93,7 @@ def compute(ctx: Context) -> Tables:
         ],
         gates=gate_rows(ctx),
         yields=yield_rows(ctx),
-        diversity=list(diversity_rows(data, found, settings)),
+        diversity=list(diversity_rows(data, found, reader, settings)),
         rates=[row for row in rates if row.measured],
         curves=curve,
         outcomes=list(arm_rows(ctx, data, curve)),

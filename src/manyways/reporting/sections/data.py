@@ -205,18 +205,29 @@ def _diversity(source: Source) -> list[Block]:
 def _diversity_table(rows: list[DiversityRow]) -> Table:
     return Table(
         caption="Diversity",
-        head=("", "texts", "Vendi score", "within a problem", "distinct 3-grams"),
+        head=(
+            "",
+            "texts",
+            "Vendi score",
+            "within a problem",
+            "opening heuristics",
+            "distinct 3-grams",
+            "n",
+        ),
         rows=tuple(
             (
                 _what(row),
                 words.count(row.texts),
                 words.quantity(row.vendi),
                 words.quantity(row.per_problem),
+                words.quantity(row.heuristics),
                 words.number(row.distinct_3),
+                words.count(row.vendi.n),
             )
             for row in rows
         ),
-        note=f"Embedder: {'; '.join(dict.fromkeys(row.embedder for row in rows))}.",
+        note=f"Embedder: {'; '.join(dict.fromkeys(row.embedder for row in rows))}. n: problems. "
+        "Opening heuristics: how many equally used ones would be as varied, direct counted as one.",
         folded=len(rows) > 8,
     )
 
