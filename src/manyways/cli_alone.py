@@ -1,4 +1,4 @@
-"""Verbs that run no stage: what the theory expects, analyses of texts."""
+"""Verbs that run no stage: the theory's figures, labellers and runs next to one another."""
 
 import enum
 from pathlib import Path
@@ -87,3 +87,17 @@ def composition(
         raise UserError("give --sensitivity and --specificity together, or neither.")
     errors = None if sensitivity is None or specificity is None else (sensitivity, specificity)
     measure(file, pack=pack, labeller=labeller, errors=errors, out=out)
+
+
+@alone.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="The first is the reference.")
+    ],
+    each: Annotated[bool, typer.Option("--each", help="Every benchmark, not only means.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the differences here, as JSON.")] = None,
+) -> None:
+    """Compare runs: scores on their common problems, each run minus the first."""
+    from manyways.commands.compare import compare_runs
+
+    compare_runs(runs, each=each, out=out)

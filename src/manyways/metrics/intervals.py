@@ -186,6 +186,23 @@ def t_interval(values: ArrayLike) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def welch_interval(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
+    """Mean of ``a`` minus mean of ``b``, two independent groups of replicates (Welch 1947).
+
+    Degrees of freedom by Welch and Satterthwaite; (nan, nan) bounds where a group has fewer than 2.
+    """
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    difference = float(x.mean() - y.mean()) if len(x) and len(y) else float("nan")
+    if min(len(x), len(y)) < 2:
+        return difference, float("nan"), float("nan")
+    u, v = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+    if u + v == 0:
+        return difference, difference, difference
+    freedom = (u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1))
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(u + v))
+    return difference, difference - half, difference + half
+
+
 def holm(p_values: ArrayLike) -> Floats:
     """Adjust p values for their number (Holm 1979), in the given order."""
     p = np.asarray(p_values, dtype=float)

@@ -1,0 +1,138 @@
+"""``manyways compare``: the same tables across runs (other models, packs, settings)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from manyways.commands.printing import open_table, print_result
+from manyways.errors import UserError
+from manyways.metrics.intervals import score_intervals
+from manyways.metrics.resampling import Resampling
+from manyways.progress import say
+from manyways.recipe_file import load_recipe
+from manyways.records import Score
+from manyways.reporting.published import ROWS, SOURCE
+from manyways.results_scores import MATH_MEAN, MEAN
+from manyways.run_dir import open_for_reading
+from manyways.stages.analysis.across import AcrossRow, Compared, across_rows, compare, scores_at
+from manyways.stages.analysis.passes import Curve
+from manyways.stages.context import Context
+from manyways.tables import write_text
+
+LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SETTINGS = ("attempts", "temperature", "top_p", "max_tokens")
+"""Evaluation settings that must agree for scores to be comparable."""
+
+
+def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list[AcrossRow]:
+    """Print scores of every run on their common problems, and each run minus the first.
+
+    each: a row for every benchmark, not for the means alone.
+    out:  the differences as JSON.
+
+    Raises UserError when fewer than two runs are given or they have no evaluated problem in common.
+    """
+    if len(roots) < 2:
+        raise UserError("compare needs two run folders or more; the first is the reference.")
+    if len(roots) > len(LABELS):
+        raise UserError(f"compare takes at most {len(LABELS)} run folders.")
+    contexts = _contexts(roots)
+    compared = compare(contexts)
+    if not compared.benchmarks:
+        raise UserError(
+            "these runs have no evaluated problem in common: same benchmarks, same ids, same "
+            "questions and answers are needed. `manyways table RUN` prints one run."
+        )
+    for (label, ctx), root in zip(contexts.items(), roots, strict=True):
+        say(f"{label} = {ctx.recipe.name} in {root}, seeds {', '.join(map(str, ctx.recipe.seeds))}")
+    for warning in _warnings(contexts, compared):
+        say(f"warning: {warning}")
+    say(f"problems in common: {', '.join(f'{n} of {b}' for b, n in compared.matched.items())}")
+    settings = Resampling(resamples=min(c.recipe.analyse.bootstrap for c in contexts.values()))
+    rows = list(across_rows(compared, settings))
+    means = {MEAN, MATH_MEAN} & {row.benchmark for row in rows}
+    _print(compared, rows, settings, means if means and not each else None)
+    if MATH_MEAN in means:
+        _print_published()
+    if out is not None:
+        write_text(out, json.dumps([asdict(row) for row in rows], indent=1))
+        say(f"differences: {out}")
+    return rows
+
+
+def _contexts(roots: Sequence[Path]) -> dict[str, Context]:
+    """A, B, C, ... -> context."""
+    if len({root.resolve() for root in roots}) != len(roots):
+        raise UserError("the same run folder is named twice.")
+    return {
+        LABELS[number]: Context(recipe=load_recipe(r / "recipe.toml"), run=open_for_reading(r))
+        for number, r in enumerate(roots)
+    }
+
+
+def _warnings(contexts: dict[str, Context], compared: Compared) -> list[str]:
+    found = []
+    for name in SETTINGS:
+        values = {label: getattr(c.recipe.evaluate, name) for label, c in contexts.items()}
+        if len(set(values.values())) > 1:
+            listed = ", ".join(f"{label} {value}" for label, value in values.items())
+            found.append(f"evaluate.{name} differs ({listed}): part of a difference may be its.")
+    for label, ctx in contexts.items():
+        left = [b for b in ctx.recipe.evaluate.benchmarks if b not in compared.benchmarks]
+        if left:
+            found.append(f"{label}: {', '.join(left)} left out, not evaluated alike in every run.")
+    return found
+
+
+def _print(
+    compared: Compared, rows: Sequence[AcrossRow], settings: Resampling, only: set[str] | None
+) -> None:
+    """One line for each checkpoint, benchmark and k; a checkpoint may be in some runs only."""
+    scores = scores_at(compared)
+    cells = {label: _cells(curves, settings) for label, curves in scores.items()}
+    first, *others = compared.labels
+    heads = [head for label in others for head in (f"{label} - {first}", "p", "over seeds")]
+    table = open_table("benchmark", "checkpoint", *compared.labels, *heads)
+    for key in dict.fromkeys(key for of_run in cells.values() for key in of_run):
+        benchmark, k, name = key
+        if only is not None and benchmark not in only:
+            continue
+        found = {row.b: row for row in rows if (row.benchmark, row.k, row.checkpoint) == key}
+        differences = [cell for label in others for cell in _difference(found.get(label))]
+        values = [cells[label].get(key, "-") for label in compared.labels]
+        table.add_row(f"{benchmark} pass@{k}", name, *values, *differences)
+    print_result(table)
+
+
+def _cells(of_run: Sequence[Curve], settings: Resampling) -> dict[tuple[str, int, str], str]:
+    """(benchmark, k, checkpoint) -> score with its interval."""
+    found = {}
+    for curve in of_run:
+        mean_K, low_K, high_K = score_intervals(curve.values_PK, settings, curve.strata_P)
+        for i, k in enumerate(curve.ks):
+            text = f"{mean_K[i]:.2f} [{low_K[i]:.2f}, {high_K[i]:.2f}]"
+            found[curve.benchmark, k, curve.checkpoint.name] = text
+    return dict(sorted(found.items(), key=lambda item: (item[0][0] not in (MEAN, MATH_MEAN),)))
+
+
+def _difference(row: AcrossRow | None) -> tuple[str, str, str]:
+    if row is None:
+        return "-", "-", "-"
+    seeds = "-" if row.seeds is None else _signed(row.seeds)
+    return _signed(row.difference), f"{row.p:.3f}", seeds
+
+
+def _signed(score: Score) -> str:
+    return f"{score.value:+.2f} [{score.low:+.2f}, {score.high:+.2f}] n={score.n}"
+
+
+def _print_published() -> None:
+    table = open_table("published, not measured here", "figures in %")
+    for row in ROWS:
+        table.add_row(row.label, ", ".join(f"{b} {m}: {v}" for (b, m), v in row.values.items()))
+    console = Console(highlight=False, markup=False)
+    console.print(f"\n{SOURCE}")
+    print_result(table)
