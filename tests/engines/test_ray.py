@@ -40,6 +40,8 @@ def cluster():
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker with one CPU: sums are taken in the same order
+    # Ray makes its workers so nice that they get nothing on a busy machine.
+    os.environ.update(RAY_worker_niceness="0")
     start(ray)
     yield ray
     ray.shutdown()
