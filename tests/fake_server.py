@@ -50,6 +50,7 @@ class Habits:
     seeds: str = "honoured"  # or "ignored", "refused"
     limit: str = "max_tokens"
     forbids: str = ""  # prompts with this text are refused
+    fails: str = ""  # prompts with this text end in status 500
     writer: Callable[[str, int | None, dict], Said] = write
     bodies: list[dict] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -133,6 +134,7 @@ def objection(path: str, body: dict, key: str | None, habits: Habits) -> tuple[i
         (body["model"] != model, 404, f"the model {body['model']} does not exist"),
         (habits.seeds == "refused" and "seed" in body, 422, "unknown field: seed"),
         (limit not in body, 400, f"use '{limit}' instead of 'max_tokens'"),
+        (habits.fails and habits.fails in json.dumps(body), 500, "made up"),
         (habits.forbids and habits.forbids in json.dumps(body), 400, "the prompt is too long"),
     )
     return next(((status, why) for broken, status, why in rules if broken), (0, ""))

@@ -214,6 +214,21 @@ def test_a_refused_prompt_is_named():
         sample(url, many(5))
 
 
+def test_a_refused_request_takes_the_others_with_it_at_once(monkeypatch):
+    """Also those that are waiting for their next try: closing does not sit that out."""
+    monkeypatch.setattr(http_line, "FIRST_WAIT", 60.0)
+    habits = Habits(forbids="question 0", fails="later")
+    with fake_server(habits) as url:
+        engine = open_engine(url)
+        list(engine.sample([ask("hello", 1)], SETTINGS))
+        refused = ask("question 0", 1, 2)
+        start = time.monotonic()
+        with pytest.raises(DataError):
+            list(engine.sample([refused, *(ask(f"later {i}", 1) for i in range(9))], SETTINGS))
+        engine.close()
+        assert time.monotonic() - start < 20
+
+
 def test_a_server_that_stays_broken_ends_the_stage_and_a_long_wait_too():
     faults = Faults(error=0.0, drop=0.0, busy=0.0, stalled=0.0)
     with fake_server(Habits()) as url, fault_proxy(url, faults) as broken:

@@ -72,11 +72,11 @@ class HttpEngine:
                 waiting.append(self._start(request, settings))
                 ahead += len(request.seeds)
                 while waiting and ahead > AHEAD * self._config.concurrency:
-                    found = _gather(waiting.popleft())
+                    found = _next(waiting)
                     ahead -= len(found)
                     yield found
             while waiting:
-                yield _gather(waiting.popleft())
+                yield _next(waiting)
         finally:
             for future in (future for futures in waiting for future in futures):
                 future.cancel()
@@ -210,5 +210,8 @@ class HttpEngine:
         return self._line
 
 
-def _gather(futures: list[Future[list[Completion]]]) -> list[Completion]:
-    return [completion for future in futures for completion in future.result()]
+def _next(waiting: deque[list[Future[list[Completion]]]]) -> list[Completion]:
+    """The completions of the first request; it stays in ``waiting`` if one of them fails."""
+    found = [completion for future in waiting[0] for completion in future.result()]
+    waiting.popleft()
+    return found
