@@ -15,6 +15,7 @@ from manyways.progress import say
 from manyways.recipe_file import load_recipe
 from manyways.records import Score
 from manyways.reporting.published import ROWS, SOURCE
+from manyways.reporting.words import p_value
 from manyways.results_scores import MATH_MEAN, MEAN
 from manyways.run_dir import open_for_reading
 from manyways.stages.analysis.across import AcrossRow, Compared, across_rows, compare, scores_at
@@ -122,7 +123,7 @@ def _difference(row: AcrossRow | None) -> tuple[str, str, str]:
     if row is None:
         return "-", "-", "-"
     seeds = "-" if row.seeds is None else _signed(row.seeds)
-    return _signed(row.difference), f"{row.p:.3f}", seeds
+    return _signed(row.difference), p_value(row.p), seeds
 
 
 def _signed(score: Score) -> str:
