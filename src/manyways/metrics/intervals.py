@@ -16,8 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LEVEL = 0.95
 RARE = 1.0
-"""Problems' worth of success or failure below which resampling alone is not trusted: 2 covers a
-little more at 30 problems (93% at worst instead of 91%) at a third more width for weak models."""
+"""Problems' worth of success or failure below which resampling alone is not trusted."""
 EXACT_SIGNS = 12
 """Up to this many problems every pattern of signs is enumerated."""
 
