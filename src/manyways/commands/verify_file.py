@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -36,6 +36,7 @@ _FORMS = (
     '"entry_point", "completion" and "tests".'
 )
 _PROBLEM_FIELDS = {field.name for field in fields(Problem)}
+_VERDICT_FIELDS = tuple(field.name for field in fields(Verdict))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +110,7 @@ def verify_file(
         for batch in _batches(lines):
             for line, (verdict, seconds) in _judged(judge, batch, policy):
                 tally.add(line, verdict, seconds)
-                sink.write(json.dumps(asdict(verdict), ensure_ascii=False) + "\n")
+                sink.write(json.dumps(_as_fields(verdict), ensure_ascii=False) + "\n")
             sink.flush()
     summary = Summary(
         lines=sum(tally.counts.values()),
@@ -121,6 +122,11 @@ def verify_file(
     for sentence in summary.sentences():
         say(sentence)
     return summary
+
+
+def _as_fields(verdict: Verdict) -> dict[str, str | None]:
+    # dataclasses.asdict copies deeply: a fifth of the time of a file of integers
+    return {name: getattr(verdict, name) for name in _VERDICT_FIELDS}
 
 
 class _Tally:
