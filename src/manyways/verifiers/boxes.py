@@ -12,6 +12,9 @@ _BETWEEN = re.compile(
 )
 _BARE_BOX = re.compile(r"[^\s$,;{}]+")
 
+MAX_PARTS = 64
+"""So many boxes that stand together are one answer, of those that stand there the last."""
+
 
 def boxed_parts(text: str) -> list[str]:
     """What the last box holds, after what those hold that stand together with it; may be empty."""
@@ -26,7 +29,7 @@ def boxed_parts(text: str) -> list[str]:
         return []
     first, _, content = boxes.pop()
     parts = [_innermost(content)]
-    while boxes and first - boxes[-1][1] <= 60:
+    while boxes and first - boxes[-1][1] <= 60 and len(parts) < MAX_PARTS:
         earlier, end, content = boxes.pop()
         if not _BETWEEN.fullmatch(text, end, first):
             break
