@@ -7,6 +7,7 @@ import numpy as np
 
 from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.recipe_engines import ModelConfig
+from manyways.records import Message
 
 
 class GuessingEngine:
@@ -77,3 +78,24 @@ class NoBox(GuessingEngine):
 
     def complete(self, question: str, seed: int) -> Completion:
         return self.text("Thank you for asking.")
+
+
+class Swapping(GuessingEngine):
+    """Goes on with answers: right when another heuristic began them. Keeps its prompts."""
+
+    asked: list[tuple[Message, ...]] = []  # noqa: RUF012  emptied by ``reset``
+
+    @classmethod
+    def reset(cls) -> None:
+        super().reset()
+        cls.asked.clear()
+
+    def sample(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        for request in requests:
+            self.asked.append(request.messages)
+            exemplar, question, begun = (m.content for m in request.messages[-3:])
+            number = int(re.findall(r"What is (\d+)", question)[-1])
+            swapped = exemplar[:3] != begun[:3]
+            yield [self.text(f"\\boxed{{{number if swapped else -1}}}") for _ in request.seeds]

@@ -94,6 +94,7 @@ def make_tables(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, list[obj
         "arms": list(arm_rows(arms, seeds)),
         "costs": list(cost_rows(arms, seeds)),
         "predictions": list(prediction_rows()),
+        "probe": [probe_row()],
         "explorer": [explorer_row(rng, number, arms) for number in range(40)],
         "findings": list(findings()),
     }
@@ -351,6 +352,17 @@ def cost_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.Cos
             yield results.CostRow(
                 work=f"evaluate/{name}", seconds=61.0, attempts=5760, tokens=350000
             )
+
+
+def probe_row() -> results.ProbeRow:
+    ids = list(HEURISTICS)[:3]
+    gap = Score(name="swapped", value=0.12, low=0.03, high=0.2, n=30)
+    return results.ProbeRow(
+        model="base", heuristics=ids, attempts=1080,
+        matrix=[[score("success", 0.2 + 0.1 * (i != j), 30) for j in range(3)] for i in range(3)],
+        complementarity=gap, dependence=gap,
+        covariance=Score(name="cov", value=-0.08, low=-0.13, high=-0.02, n=30),
+    )  # fmt: skip
 
 
 def prediction_rows() -> Iterator[results.PredictionRow]:

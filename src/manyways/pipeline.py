@@ -7,6 +7,7 @@ for every arm and seed:
     GRPO with verdicts as reward                                    rl
 every checkpoint x every benchmark -> attempts with verdicts        evaluate
 tables with intervals, one report                                   analyse, report
+(prefix swap on the pool, off by default                            probe)
 """
 
 import json
@@ -24,6 +25,7 @@ from manyways.stages import (
     generate,
     midtrain,
     preflight,
+    probe,
     reinforce,
     report,
     selection,
@@ -31,7 +33,9 @@ from manyways.stages import (
 from manyways.stages.context import Context, Line
 from manyways.tables import write_text
 
-STAGES = ("generate", "select", "midtrain", "gate", "rl", "evaluate", "analyse", "report")
+STAGES = (
+    "generate", "select", "midtrain", "gate", "rl", "evaluate", "probe", "analyse", "report",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +68,8 @@ def steps(context: Context) -> Iterator[Step]:
     yield _evaluation(context, None, "base", context.base_path)
     for line in context.lines:
         yield from line_steps(context, line)
+    if context.recipe.probe.enabled:
+        yield _shared("probe", lambda: [probe.plan(context)], lambda: probe.run(context))
     yield _shared("analyse", lambda: [analyse.plan(context)], lambda: analyse.run(context))
     yield _shared("report", lambda: [report.plan(context)], lambda: report.run(context))
 
@@ -142,7 +148,7 @@ def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
             if jobs == 1
             else run_lines_in_processes(context, wanted, jobs=jobs)
         )
-    for stage in ("analyse", "report"):
+    for stage in ("probe", "analyse", "report"):
         if stage in wanted:
             run_shared(context, stage)
     if failures:

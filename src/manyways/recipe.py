@@ -121,6 +121,20 @@ class GateConfig(Section):
     min_mixed: Share = 0.05
 
 
+class ProbeConfig(Section):
+    """Prefix swap: the pool's attempts are cut in the middle and go on under another heuristic.
+
+    heuristics: the pack's first ones; every pair of them is tried.
+    problems:   of the pool, at equal distances.
+    samples:    continuations of each (problem, first heuristic, second heuristic).
+    """
+
+    enabled: bool = False
+    heuristics: Annotated[int, Field(ge=2)] = 4
+    problems: Positive = 32
+    samples: Positive = 4
+
+
 class RLConfig(Section):
     """GRPO. One step = ``prompts_per_step`` problems x ``group_size`` attempts."""
 
@@ -178,6 +192,7 @@ class Recipe(Section):
     select: SelectConfig = SelectConfig()
     midtrain: MidtrainConfig
     gate: GateConfig = GateConfig()
+    probe: ProbeConfig = ProbeConfig()
     rl: RLConfig
     evaluate: EvaluateConfig
     analyse: AnalyseConfig = AnalyseConfig()
@@ -211,6 +226,11 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _pool_engine_has_its_table(self) -> Self:
         self.model.under(self.generate.engine).check_tables()
+        if self.probe.enabled and self.probe.heuristics > self.heuristics.count:
+            raise ValueError(
+                f"probe.heuristics: {self.probe.heuristics} are more than heuristics.count, "
+                f"{self.heuristics.count}"
+            )
         return self
 
     @property

@@ -16,15 +16,15 @@ from pydantic import TypeAdapter
 
 from manyways.records import Score
 from manyways.results_scores import AverageRow, MajorityRow, PassRow, Phase, RateRow
-from manyways.results_theory import PredictionRow
+from manyways.results_theory import PredictionRow, ProbeRow
 from manyways.results_training import ArmRow, CostRow, CurveRow, GateRow
 from manyways.tables import write_text
 
 __all__ = [
     "TABLES", "ArmRow", "AverageRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow",
     "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "LabellerRow",
-    "MajorityRow", "PairedRow", "PassRow", "Phase", "PredictionRow", "RateRow", "YieldRow",
-    "read_rows", "write_rows",
+    "MajorityRow", "PairedRow", "PassRow", "Phase", "PredictionRow", "ProbeRow", "RateRow",
+    "YieldRow", "read_rows", "write_rows",
 ]  # fmt: skip
 
 
@@ -204,6 +204,7 @@ TABLES: dict[str, type] = {
     "arms": ArmRow,
     "costs": CostRow,
     "predictions": PredictionRow,
+    "probe": ProbeRow,
     "explorer": ExplorerRow,
     "findings": Finding,
 }

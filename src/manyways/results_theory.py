@@ -33,3 +33,24 @@ class PredictionRow:
     expected: str
     outcome: Outcome
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeRow:
+    """Prefix swap: success of attempts that begin under one heuristic and end under another.
+
+    matrix:          rows: the first heuristic, columns: the second; ``n`` counts problems.
+    complementarity: mean over problems of (mean off the diagonal - mean on it); above 0 where
+                     changing the heuristic pays.
+    covariance:      of the heuristics' strengths at the two halves, ``-(n-1)/n`` times that (M6).
+    dependence:      second over first singular value of the mean matrix; 0 if the two halves
+                     succeed independently (noise makes it positive).
+    """
+
+    model: str
+    heuristics: list[str]
+    matrix: list[list[Score]]
+    complementarity: Score | None
+    covariance: Score | None
+    dependence: Score | None
+    attempts: int

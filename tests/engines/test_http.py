@@ -10,7 +10,7 @@ from manyways.engines import SampleRequest, SamplingSettings, http_line
 from manyways.engines.http import HttpEngine
 from manyways.engines.http_line import told_to_wait
 from manyways.engines.openai_api import apportion, read_reply, server_seed
-from manyways.errors import DataError, EngineError, MissingWork
+from manyways.errors import DataError, EngineError, MissingWork, UserError
 from manyways.recipe_engines import ModelConfig
 from manyways.records import Message
 
@@ -165,6 +165,17 @@ def test_completions_endpoint_gets_rendered_text():
         sample(url, [SampleRequest(messages=turns, seeds=(1,))], endpoint="completions")
     prompt = habits.bodies[-1]["prompt"]
     assert prompt == "Problem: 1+1?\n\nSolution: 2\n\nProblem: 2+2?\n\nSolution: "
+
+
+def test_an_answer_begun_goes_on_as_text_and_not_as_chat():
+    habits = Habits()
+    turns = (Message(role="user", content="2+2?"), Message(role="assistant", content="First, "))
+    with fake_server(habits) as url:
+        request = [SampleRequest(messages=turns, seeds=(1,))]
+        sample(url, request, endpoint="completions")
+        with pytest.raises(UserError, match="endpoint"):
+            sample(url, request)
+    assert habits.bodies[-1]["prompt"] == "Problem: 2+2?\n\nSolution: First, "
 
 
 def test_nobody_who_counts_is_an_error():

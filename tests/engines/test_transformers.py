@@ -299,3 +299,16 @@ def test_bfloat16_is_loaded_when_asked_for(folder):
     engine = open_engine(folder, dtype="bfloat16")
     assert engine._decoder.model.dtype == torch.bfloat16
     assert len(flat(engine.sample(mixed_requests(3), SETTINGS))) == 12
+
+
+def test_an_answer_begun_goes_on_where_it_stopped(engine):
+    asked = ask("2+2?", 1)
+    begun = "First, add. "
+    turns = (*asked.messages, Message(role="assistant", content=begun))
+    going_on = prompt_ids(engine, SampleRequest(messages=turns, seeds=(1,)))
+    fresh = prompt_ids(engine, asked)
+    decode = engine._tokenizer.decode
+    assert decode(going_on) == decode(fresh) + begun
+    (completions,) = engine.sample([SampleRequest(messages=turns, seeds=(1,))], SETTINGS)
+    assert not completions[0].text.startswith(begun), "only what was added"
+    assert completions[0].prompt_tokens == len(going_on)

@@ -201,3 +201,9 @@ def test_disagreement_with_the_theory_is_said_first(three):
     assert "Of 3 expected signs, 1 agree with what was measured, 1 disagree and 1 cannot" in text
     said = "Quantity that disagrees (D2), heuristics-8/rl: −0.300 [−0.400, −0.200]; expected above"
     assert text.index(said) < text.index("✓ agrees") < text.index("? cannot tell")
+
+
+def test_the_prefix_swap_is_a_table_with_its_finding(three):
+    text = visible(render_html(load_source(three)))
+    assert "Swapped minus kept: 0.120 [0.030, 0.200], so changing the heuristic" in text
+    assert "1,080 continuations on 30 problems" in text

@@ -63,6 +63,7 @@ def context(
         "heuristics": {"count": len(pack), "labeller": "made_runs:labeller"},
         "generate": {"problems": "made_runs:load/seed?count=4", "max_tokens": 9},
         "select": {},
+        "probe": {},
         "midtrain": {"steps": 5, "learning_rate": 1e-4, "max_length": 64},
         "rl": {
             "problems": "made_runs:load/rl", "steps": 5, "learning_rate": 1e-5, "max_tokens": 9,

@@ -115,7 +115,7 @@ def test_before_rl(rows) -> None:
 
 def test_through_rl(rows) -> None:
     name = "Cov(composed, correct) within problems, weighted by c_G"
-    push = rows[name, "heuristics-2/mid on RL problems"]
+    push = rows[name, "heuristics-2/mid → heuristics-2/rl, on RL problems"]
     assert push.measured.low > 0, "only the composed attempt is right"
     of = "heuristics-2/rl − heuristics-2/mid"
     change = rows["Change of the composition rate through RL", of]

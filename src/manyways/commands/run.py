@@ -15,7 +15,7 @@ from manyways.plugins import nearest
 from manyways.recipe import Recipe
 from manyways.recipe_file import dump_recipe, load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import preflight
+from manyways.stages import preflight, probe
 from manyways.stages.context import Context, Line
 from manyways.tables import write_text
 
@@ -67,7 +67,10 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
         lines = _lines(context, arm, seed)
         preflight.run(context)
-        if arm is None and seed is None:
+        if stage == "probe":
+            # Asked for by name: also where the recipe leaves it out.
+            probe.run(context)
+        elif arm is None and seed is None:
             pipeline.run_shared(context, stage)
         failures = pipeline.run_lines(context, lines, (stage,))
         if failures:

@@ -29,6 +29,9 @@ class SampleRequest:
 
     Example: ``SampleRequest(messages=(Message(role="user", content="..."),), seeds=(17, 99))``
     asks for two attempts.
+
+    A last message of the assistant is the beginning of its answer: the completion goes on from
+    there, and its text is only what was added.
     """
 
     messages: tuple[Message, ...]

@@ -3,6 +3,8 @@
 from typing import Any
 
 from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer, model_path
+from manyways.engines.rendering import split_begun
+from manyways.errors import UserError
 from manyways.recipe_engines import HttpConfig
 from manyways.records import Message
 
@@ -23,8 +25,18 @@ class Prompts:
             self._tokenizer = load_tokenizer(model_path(config.tokenizer))
 
     def prompt(self, messages: tuple[Message, ...]) -> Prompt:
-        """What to send for ``messages``."""
-        return messages if self._chat else self._render(messages)
+        """What to send for ``messages``.
+
+        Raises UserError where a server of the ``chat`` kind is asked to go on with an answer.
+        """
+        if not self._chat:
+            return self._render(messages)
+        if split_begun(messages)[1]:
+            raise UserError(
+                "a chat endpoint starts a new answer, it does not go on with one: set "
+                'model.http.endpoint = "completions".'
+            )
+        return messages
 
     def counts(
         self, messages: tuple[Message, ...], texts: tuple[str, ...]
@@ -38,14 +50,15 @@ class Prompts:
         return len(self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _render(self, messages: tuple[Message, ...]) -> str:
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        asked, begun = split_begun(messages)
+        turns = [{"role": message.role, "content": message.content} for message in asked]
         if self._tokenizer is None:
-            return _render_base(turns)
+            return _render_base(turns) + begun
         text = str(
             self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         )
         bos = self._tokenizer.bos_token
-        return text.removeprefix(bos) if bos and self._adds_bos() else text
+        return (text.removeprefix(bos) if bos and self._adds_bos() else text) + begun
 
     def _adds_bos(self) -> bool:
         """Whether a server's tokenizer writes BOS by itself, so that ours would be a second one."""

@@ -9,6 +9,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+def split_begun(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
+    """The turns to render, and the beginning of the answer ('' where there is none)."""
+    if messages and messages[-1].role == "assistant":
+        return messages[:-1], messages[-1].content
+    return messages, ""
+
+
 def render(
     tokenizer: "PreTrainedTokenizerBase",
     messages: tuple[Message, ...],
@@ -18,12 +25,16 @@ def render(
 ) -> tuple[int, ...]:
     """The prompt's token ids, by the tokenizer's own chat template.
 
+    A last message of the assistant stands behind the generation prompt as the model would have
+    written it; its last token may be another than in a text sampled in one go.
+
     context: tokens that the model can hold, prompt and completion; None: no limit.
 
     Raises DataError when prompt and completion do not fit, or the prompt is empty.
     """
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    asked, begun = split_begun(messages)
+    turns = [{"role": message.role, "content": message.content} for message in asked]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) + begun
     # The template writes BOS itself where the model wants one.
     ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     wanted = len(ids) + max_tokens

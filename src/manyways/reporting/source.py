@@ -50,6 +50,7 @@ class Source:
     arms: list[results.ArmRow]
     costs: list[results.CostRow]
     predictions: list[results.PredictionRow]
+    probe: list[results.ProbeRow]
     explorer: list[results.ExplorerRow]
     findings: list[results.Finding]
 

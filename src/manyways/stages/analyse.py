@@ -4,7 +4,7 @@ Works with whatever is there: an arm that was refused or has not been trained ha
 Undecided attempts count as not correct; their share stands in the rates table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from manyways.metrics.resampling import Resampling
@@ -19,16 +19,25 @@ from manyways.stages.analysis.explorer import explorer_rows
 from manyways.stages.analysis.findings import findings
 from manyways.stages.analysis.labels import labeller_error, labeller_rows
 from manyways.stages.analysis.paired import comparisons, paired_rows
-from manyways.stages.analysis.passes import curves, four_cells, pass_curve, pass_rows
+from manyways.stages.analysis.passes import Curves, curves, four_cells, pass_curve, pass_rows
 from manyways.stages.analysis.predictions import Observed, gate_solutions, prediction_rows
 from manyways.stages.analysis.rates import rate_rows
+from manyways.stages.analysis.swaps import probe_rows
 from manyways.stages.analysis.training import arm_rows, cost_rows, curve_rows, gate_rows
 from manyways.stages.analysis.votes import majority_curves
-from manyways.stages.analysis.ways import Reader, composition_row, labelled, of_data, pooled
-from manyways.stages.context import Context
+from manyways.stages.analysis.ways import (
+    Reader,
+    Solutions,
+    composition_row,
+    labelled,
+    of_data,
+    pooled,
+)
+from manyways.stages.arm_data import TrainingRow
+from manyways.stages.context import Context, Line
 from manyways.stages.yields import yield_rows
 
-INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval", "agreement")
+INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval", "6-probe", "agreement")
 READ = (".parquet", ".json", ".jsonl")
 
 Tables = dict[str, Sequence[object]]
@@ -97,19 +106,10 @@ def compute(ctx: Context) -> Tables:
         rates=[row for row in rates if row.measured],
         curves=curve,
         outcomes=list(arm_rows(ctx, data, curve)),
+        swaps=probe_rows(ctx, settings),
     )
-    seen = Observed(
-        main=evidence.main or "",
-        arms=ctx.recipe.arms,
-        group=ctx.recipe.rl.group_size,
-        solutions=attempts,
-        gate=gate_solutions(ctx, reader),
-        passes=every,
-        pairs=pairs,
-        curves=curve,
-        data=data,
-    )
-    evidence = replace(evidence, predictions=prediction_rows(seen, settings))
+    gate = gate_solutions(ctx, reader)
+    evidence = _expected(ctx, evidence, attempts, gate, passes=every, data=data)
     return {
         "pass_at_k": scores,
         "averages": list(average_rows(found, scores, benchmarks)),
@@ -126,9 +126,36 @@ def compute(ctx: Context) -> Tables:
         "arms": evidence.outcomes,
         "costs": cost_rows(ctx),
         "predictions": evidence.predictions,
+        "probe": evidence.swaps,
         "explorer": list(explorer_rows(ctx)),
         "findings": findings(evidence),
     }
+
+
+def _expected(
+    ctx: Context,
+    evidence: Evidence,
+    attempts: Sequence[Solutions],
+    gate: Sequence[Solutions],
+    *,
+    passes: Curves,
+    data: Mapping[Line, Sequence[TrainingRow]],
+) -> Evidence:
+    """The evidence with what the theory expects of it."""
+    seen = Observed(
+        main=evidence.main or "",
+        arms=ctx.recipe.arms,
+        group=ctx.recipe.rl.group_size,
+        solutions=attempts,
+        gate=gate,
+        passes=passes,
+        pairs=evidence.pairs,
+        curves=evidence.curves,
+        data=data,
+        swaps=evidence.swaps,
+    )
+    settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
+    return replace(evidence, predictions=prediction_rows(seen, settings))
 
 
 def _majority(ctx: Context, found: Sequence[Evaluation], settings: Resampling) -> list[PassRow]:

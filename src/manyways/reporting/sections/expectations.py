@@ -6,7 +6,7 @@ from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Figure, Heading, Note, Section, Table
 from manyways.reporting.source import Source
-from manyways.results_theory import Outcome, Part, PredictionRow
+from manyways.results_theory import Outcome, Part, PredictionRow, ProbeRow
 
 INTRO = (
     "A minimal model of the method says which sign each of these numbers should have. Each was "
@@ -40,7 +40,42 @@ def section(source: Source) -> Section:
     else:
         nothing = "Nothing that the theory speaks of could be measured in this run."
         blocks.append(Note(kind="empty", sentences=(nothing,)))
+    for swap in source.probe:
+        blocks += _swap(source, swap)
     return Section(id="theory", title="Measured beside theory", intro=INTRO, blocks=tuple(blocks))
+
+
+def _swap(source: Source, row: ProbeRow) -> list[Block]:
+    """The prefix-swap matrix."""
+    heading = Heading(
+        title="Do the heuristics complement each other?",
+        text="Attempts of the base model are cut in the middle; the row is the heuristic that "
+        "began them, the column the one under which the same model went on. Each cell is the "
+        "share that ended right.",
+    )
+    gap, cov, rank = row.complementarity, row.covariance, row.dependence
+    found = "which says neither that changing pays nor that it does not"
+    if gap and gap.low > 0:
+        found = "so changing the heuristic in the middle pays: their strengths complement"
+    elif gap and gap.high < 0:
+        found = "so keeping the heuristic pays: their strengths do not complement"
+    cells = [
+        (source.heuristic_name(first), *(words.rate(score) for score in scores))
+        for first, scores in zip(row.heuristics, row.matrix, strict=True)
+    ]
+    table = Table(
+        caption="Success after a prefix swap",
+        head=("begun under", *(source.heuristic_name(h) for h in row.heuristics)),
+        rows=tuple(cells),
+        note=f"{row.attempts:,} continuations on {gap.n if gap else 0} problems; intervals take "
+        "continuations of one problem as alike.",
+    )
+    sentence = (
+        f"Swapped minus kept: {words.quantity(gap, 3)}, {found}. Covariance of strengths "
+        f"{words.quantity(cov, 3)} (below 0: complementary), second over first singular value "
+        f"{words.quantity(rank)} (0: the halves succeed independently; noise makes it positive)."
+    )
+    return [heading, Note(kind="finding", sentences=(sentence,)), table]
 
 
 def _tally(rows: list[PredictionRow]) -> str:
@@ -62,7 +97,8 @@ def _tables(source: Source, rows: list[PredictionRow]) -> list[Table]:
     found = []
     for part in PARTS:
         mine = [row for row in rows if row.part == part]
-        aside = [row for row in mine if part == "through RL" and source.main_arm not in row.of]
+        others = [arm for arm in source.recipe.arms if arm != source.main_arm]
+        aside = [r for r in mine if part == "through RL" and any(arm in r.of for arm in others)]
         main = [row for row in mine if row not in aside]
         for title, some, folded in ((part, main, False), (f"{part}, other arms", aside, True)):
             if some:

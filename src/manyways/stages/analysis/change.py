@@ -10,7 +10,7 @@ from manyways.metrics.composition import within_covariance
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
 from manyways.results import CurveRow
-from manyways.results_theory import Part, PredictionRow
+from manyways.results_theory import Part, PredictionRow, ProbeRow
 from manyways.stages.analysis.contrasts import (
     ByProblem,
     Policy,
@@ -65,7 +65,8 @@ def drift_rows(
     push, push_seeds = contrast(
         name, gate.values(lambda s: weighted_covariance(s, group)), None, settings
     )
-    quantity = Quantity(part=PART, name=name, proposition="D2", of=f"{before.name} on RL problems")
+    of = f"{before.name} → {after.name}, on RL problems"
+    quantity = Quantity(part=PART, name=name, proposition="D2", of=of)
     yield quantity.row(
         Expectation(words="its sign is that of the change below", side=None), push, push_seeds
     )
@@ -94,6 +95,24 @@ def logged_rows(
     concave = Expectation(words="below 0: entropy is a concave function of reward", side="below")
     quantity = Quantity(part=PART, name=name, proposition="B6", of=f"{arm} during RL")
     yield _over_seeds_row(quantity, concave, bends)
+
+
+def swap_row(swap: ProbeRow, change: PredictionRow | None) -> PredictionRow:
+    """The prefix swap beside what composition did: both should have one sign (D2 i, M6)."""
+    quantity = Quantity(
+        part=PART,
+        name="Swapped minus kept heuristic, by prefix swap",
+        proposition="D2 (i), M6",
+        of=f"{swap.model}, {len(swap.heuristics)} heuristics",
+    )
+    scores = [s for s in (change.measured, change.seeds) if s is not None] if change else []
+    expected = Expectation(words="the sign of the change of composition, not known", side="unknown")
+    if scores and all(score.low > 0 for score in scores):
+        expected = Expectation(words="above 0, as composition rose through RL", side="above")
+    elif scores and all(score.high < 0 for score in scores):
+        expected = Expectation(words="below 0, as composition fell through RL", side="below")
+    note = f"{swap.attempts} continuations"
+    return quantity.row(expected, swap.complementarity, note=note)
 
 
 def composed(solutions: Solutions) -> ByProblem:

@@ -18,7 +18,7 @@ from manyways.results import (
     YieldRow,
 )
 from manyways.results_scores import MATH_MEAN, MEAN
-from manyways.results_theory import PredictionRow
+from manyways.results_theory import PredictionRow, ProbeRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class Evidence:
     curves: Sequence[CurveRow]
     outcomes: Sequence[ArmRow]
     predictions: Sequence[PredictionRow] = ()
+    swaps: Sequence[ProbeRow] = ()
 
     @cached_property
     def benchmarks(self) -> list[str]:

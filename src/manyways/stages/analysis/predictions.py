@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from manyways.metrics.resampling import Resampling
 from manyways.results import CurveRow, PairedRow
 from manyways.results_scores import MEAN
-from manyways.results_theory import PredictionRow
-from manyways.stages.analysis.change import change_rows, direction, drift_rows, logged_rows
+from manyways.results_theory import PredictionRow, ProbeRow
+from manyways.stages.analysis.change import (
+    change_rows,
+    direction,
+    drift_rows,
+    logged_rows,
+    swap_row,
+)
 from manyways.stages.analysis.contrasts import Policy, policies
 from manyways.stages.analysis.designs import (
     budget_row,
@@ -49,6 +55,7 @@ class Observed:
     pairs: Sequence[PairedRow]
     curves: Sequence[CurveRow]
     data: Mapping[Line, Sequence[TrainingRow]]
+    swaps: Sequence[ProbeRow] = ()
 
     @property
     def benchmark(self) -> str:
@@ -116,6 +123,7 @@ def _start(
 def _through(
     seen: Observed, policy: Mapping[str, Policy], gate: Mapping[str, Policy], settings: Resampling
 ) -> Iterator[PredictionRow]:
+    changes: dict[str, PredictionRow] = {}
     for arm in sorted(seen.arms, key=lambda arm: arm != seen.main):
         before, after = policy.get(_before(arm)), policy.get(f"{arm}/rl")
         at_gate = gate.get(f"{arm}/mid")
@@ -125,9 +133,12 @@ def _through(
             if at_gate:
                 push, change = drift_rows((at_gate, before, after), seen.group, settings)
                 expected = direction(at_gate, push.measured, push.seeds)
+                changes[arm] = change
                 yield from (push, change)
         if any(row.arm == arm and row.stage == "rl" for row in seen.curves):
             yield from logged_rows(arm, seen.curves, expected)
+    for swap in seen.swaps:
+        yield swap_row(swap, changes.get(seen.main))
 
 
 def _between(

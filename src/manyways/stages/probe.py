@@ -1,0 +1,146 @@
+"""Prefix swap: do heuristics complement each other? (theory D2, M6). Off by default.
+
+Attempts of the pool under heuristic i are cut in the middle and go on under the prompt of j, by the
+model that wrote them. R_ij is how often that ends right. Every pair (i, j), i = j included, is
+sampled alike on the same problems, so pairs are compared on equal terms.
+"""
+
+from collections.abc import Iterator
+
+from manyways.engines import SamplingSettings
+from manyways.errors import MissingWork
+from manyways.fingerprint import fingerprint
+from manyways.progress import say
+from manyways.records import Heuristic, Message, Problem
+from manyways.run_dir import Work
+from manyways.stages import sampling
+from manyways.stages.context import Context
+from manyways.stages.cutting import first_half
+from manyways.stages.gate import spread
+from manyways.stages.generate import heuristic_prompt
+from manyways.stages.identity import sampling_identity
+from manyways.stages.sampling import Cell, Sampling
+from manyways.tables import read_attempts_table
+
+FOLDER = "6-probe"
+PROBE_SEED = 0
+BETWEEN = " > "
+"""Between the two heuristics in the name of a cell: ``induction > figure``."""
+
+
+def plan(ctx: Context) -> Work:
+    """The probe as a piece of work; more samples or problems sample only what is new."""
+    recipe = ctx.recipe
+    return ctx.run.work(
+        "probe",
+        identity={
+            "model": ctx.base_hash,
+            "pool": _pool(ctx),
+            "settings": recipe.generate.model_dump(
+                include={"problems", "temperature", "top_p", "max_tokens", "stop"}
+            ),
+            "shots": recipe.heuristics.shots,
+            "seed": PROBE_SEED,
+            **sampling_identity(ctx),
+        },
+        request={
+            **recipe.probe.model_dump(exclude={"enabled"}),
+            "limit": recipe.generate.limit,
+            "pack": fingerprint([heuristic.id for heuristic in probed(ctx)]),
+        },
+        outputs=(ctx.run.path(FOLDER),),
+    )
+
+
+def run(ctx: Context) -> None:
+    """Cut, sample and judge.
+
+    Raises MissingWork when the pool has no attempts that can be cut, VerifierUnwell when too many
+    answers are undecided.
+    """
+    work = plan(ctx)
+    if work.done:
+        say("probe: finished earlier.")
+        return
+    settings = ctx.recipe.generate
+    with work:
+        wanted = list(cells(ctx))
+        if not wanted:
+            raise MissingWork(
+                "probe: no problem has attempts of two heuristics that can be cut in the middle "
+                "(two steps before the answer): run generate first, or the attempts are too short."
+            )
+        counts = sampling.collect(
+            ctx,
+            engine=lambda: ctx.engine(ctx.base_path),
+            cells=wanted,
+            sampling=Sampling(
+                settings=SamplingSettings(
+                    max_tokens=settings.max_tokens,
+                    temperature=settings.temperature,
+                    top_p=settings.top_p,
+                    stop=settings.stop,
+                ),
+                folder=ctx.run.path(FOLDER),
+                run_seed=PROBE_SEED,
+                model_hash=ctx.base_hash,
+                label="probe",
+                part_size=settings.part_size,
+            ),
+        )
+        work.counts.update(counts, problems=len({cell.problem.id for cell in wanted}))
+    say(sampling.sentence("probe", counts))
+
+
+def probed(ctx: Context) -> tuple[Heuristic, ...]:
+    """The heuristics that are swapped."""
+    return ctx.pack[: ctx.recipe.probe.heuristics]
+
+
+def cells(ctx: Context) -> Iterator[Cell]:
+    """Every pair of heuristics on every problem that has two or more attempts to cut."""
+    settings = ctx.recipe.generate
+    problems = spread(ctx.problems(settings.problems, settings.limit), ctx.recipe.probe.problems)
+    openings = _openings(ctx, problems)
+    for problem in problems:
+        begun = openings.get(problem.id, {})
+        if len(begun) < 2:
+            continue
+        for first, text in begun.items():
+            for second in probed(ctx):
+                if second.id in begun:
+                    yield Cell(
+                        problem=problem,
+                        heuristic=f"{first}{BETWEEN}{second.id}",
+                        messages=(
+                            *heuristic_prompt(ctx, second, problem),
+                            Message(role="assistant", content=text),
+                        ),
+                        samples=ctx.recipe.probe.samples,
+                    )
+
+
+def _openings(ctx: Context, problems: list[Problem]) -> dict[str, dict[str, str]]:
+    """Problem -> heuristic -> first half of its first attempt that can be cut, right or wrong."""
+    wanted = {problem.id for problem in problems}
+    table = read_attempts_table(
+        ctx.run.path("1-attempts"), ["problem_id", "heuristic", "sample", "text"]
+    )
+    found: dict[str, dict[str, str]] = {}
+    names = [heuristic.id for heuristic in probed(ctx)]
+    for row in table.sort_by("sample").to_pylist():
+        if row["problem_id"] in wanted and row["heuristic"] in names:
+            begun = found.setdefault(row["problem_id"], {})
+            half = None if row["heuristic"] in begun else first_half(row["text"])
+            if half is not None:
+                begun[row["heuristic"]] = half
+    return {
+        problem: {name: begun[name] for name in names if name in begun}
+        for problem, begun in found.items()
+    }
+
+
+def _pool(ctx: Context) -> object:
+    """What the pool depends on; a new pool makes the old probe stale."""
+    stamp = ctx.run.stamp("generate")
+    return stamp.identity if stamp else None
