@@ -198,6 +198,14 @@ def test_a_wrong_path_and_an_unknown_model_name_what_is_served():
             sample(url + "/v2", many(1))
 
 
+def test_a_server_that_fails_from_the_first_request_on_is_not_called_absent():
+    with (
+        fake_server(Habits(fails="question")) as url,
+        pytest.raises(EngineError, match=r"status 500: made up\): it fails at requests for 'fake'"),
+    ):
+        sample(url, many(1))
+
+
 def test_keys(monkeypatch):
     habits = Habits(key="s3cret")
     with fake_server(habits) as url:

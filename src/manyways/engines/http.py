@@ -167,7 +167,7 @@ class HttpEngine:
                 other = self._dialect.adapted(str(error)) if error.status in (400, 422) else None
                 self._dialect = other or self._explain(error.status, str(error))
             except MissingWork as error:
-                self._explain(0, str(error.__cause__))
+                self._explain(getattr(error.__cause__, "status", 0), str(error.__cause__))
         self._seeds = self._portal.call(self._try_seeds, one, short)
 
     async def _try_seeds(self, one: SampleRequest, settings: SamplingSettings) -> str:
@@ -195,6 +195,8 @@ class HttpEngine:
             fix = f"check the key in {config.api_key_env}."
         elif status in (401, 403):
             fix = "it wants a key: name the variable that holds one in model.http.api_key_env."
+        elif status >= 500:
+            fix = f"it fails at requests for '{config.model}', its own log says why.{serves}"
         elif status == 404 or (names and config.model not in names):
             fix = f"check model.http.url and whether it serves '{config.model}'.{serves}"
         elif status:

@@ -36,12 +36,15 @@ class RefusedError(Exception):
 class FaultError(Exception):
     """One try failed in a way that may pass.
 
+    status: of the reply, 0 when there was none that made sense.
     told: seconds that the server asked to wait, None when it did not.
     """
 
-    def __init__(self, kind: str, message: str, told: float | None = None) -> None:
+    def __init__(
+        self, kind: str, message: str, *, status: int = 0, told: float | None = None
+    ) -> None:
         super().__init__(message)
-        self.kind, self.told = kind, told
+        self.kind, self.status, self.told = kind, status, told
 
 
 class Line:
@@ -134,7 +137,7 @@ class Line:
             if status not in TRY_AGAIN:
                 raise RefusedError(status, message)
             told = told_to_wait(response.headers.get("retry-after"))
-            raise FaultError(f"status {status}", message, told)
+            raise FaultError(f"status {status}", message, status=status, told=told)
         try:
             return read_reply(data, stop)
         except (ValueError, TypeError, AttributeError) as error:
