@@ -2,9 +2,9 @@
 
     python bench/verify_file.py [--lines 100000]
 
-Texts of a few sentences that end in a box, a phrase or a `####` line; half of the answers are wrong.
-Processor time says what an idle machine would take: the command is one process here, because the
-fast path decides every answer.
+Texts of a few sentences that end in a box, a phrase or a `####` line; half of the answers are
+wrong. Processor time says what an idle machine would take: the fast path decides every answer, so
+that the command is one process.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manyways.commands.verify_file import answer_case
+from manyways.commands.verify_lines import answer_case
 from manyways.errors import DataError
 from manyways.progress import Meter
 from manyways.records import Problem

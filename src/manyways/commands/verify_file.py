@@ -1,12 +1,6 @@
 """Judge the lines of a JSONL file, whatever wrote it: ``manyways verify FILE.jsonl``.
 
-A line is one of
-- ``{"gold": "1/2", "prediction": "0.5"}``: the prediction is an answer, or a text that ends in
-  one, and is read leniently; ``verifier`` and ``choices`` may be given beside it;
-- ``{"problem": {...the fields of a Problem...}, "text": "..."}``: a model's text, read under the
-  policy;
-- ``{"prompt": "...", "tests": "...", "entry_point": "f", "completion": "..."}``: a program, in the
-  field names of HumanEval (``test``) or MBPP (``test_list``, ``test_imports``), run in the sandbox.
+What a line may be stands in ``verify_lines``.
 """
 
 import heapq
@@ -18,35 +12,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 from rich.progress import Progress
 
+from manyways.commands.verify_lines import Case, read_case
 from manyways.errors import DataError
 from manyways.progress import CONSOLE, say
-from manyways.records import Problem, Verdict
-from manyways.verifiers.final_answer import Policy, reference
+from manyways.records import Verdict
+from manyways.verifiers.final_answer import Policy
 from manyways.verifiers.judge import Judge
 
 _BATCH = 512
 _SLOWEST = 5
-_PROGRAM_KEYS = ("completion", "code", "solution", "text", "prediction")
-_FORMS = (
-    'a line is {"gold", "prediction"}, {"problem": {...}, "text"} or a program with '
-    '"entry_point", "completion" and "tests".'
-)
-_PROBLEM_FIELDS = {field.name for field in fields(Problem)}
-_VERDICT_FIELDS = tuple(field.name for field in fields(Verdict))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """A line read: ``bare`` when its text is an answer rather than a model's output."""
-
-    line: int
-    problem: Problem
-    text: str
-    bare: bool
+_NAMES = tuple(field.name for field in fields(Verdict))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,9 +103,8 @@ def verify_file(
     return summary
 
 
-def _as_fields(verdict: Verdict) -> dict[str, str | None]:
-    # dataclasses.asdict copies deeply: a fifth of the time of a file of integers
-    return {name: getattr(verdict, name) for name in _VERDICT_FIELDS}
+def _as_fields(verdict: Verdict) -> dict[str, str]:  # dataclasses.asdict costs five times as much
+    return {name: getattr(verdict, name) for name in _NAMES}
 
 
 class _Tally:
@@ -169,7 +147,7 @@ def _batches(lines: Iterator[str]) -> Iterator[list[Case]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        cases.append(_case(number, line))
+        cases.append(read_case(number, line))
         if len(cases) == _BATCH:
             yield cases
             cases = []
@@ -188,76 +166,3 @@ def _judged(
         found.update(zip((case.line for case in part), judged, strict=True))
     for case in cases:
         yield case.line, found[case.line]
-
-
-def _case(number: int, line: str) -> Case:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"line {number} is not JSON: {error}.") from None
-    if not isinstance(record, dict):
-        raise DataError(f"line {number} is not a JSON object: {_FORMS}")
-    read = next((read for keys, read in _READERS.items() if keys <= record.keys()), None)
-    if read is None:
-        raise DataError(f"line {number} has the keys {', '.join(sorted(record))}; {_FORMS}")
-    try:
-        return read(number, record)
-    except (TypeError, ValueError, KeyError) as error:
-        raise DataError(f"line {number}: {error}; {_FORMS}") from None
-
-
-def answer_case(number: int, record: Mapping[str, Any]) -> Case:
-    """A line with ``gold`` and ``prediction``. Raises ValueError for what is no text."""
-    problem = Problem(
-        id=f"file/lines/{number}",
-        question="",
-        answer=reference(_text(record, "gold")),
-        verifier=record.get("verifier", "math"),
-        alternatives=tuple(record.get("alternatives", ())),
-        choices=tuple(record.get("choices", ())),
-    )
-    return Case(line=number, problem=problem, text=_text(record, "prediction"), bare=True)
-
-
-def _text_case(number: int, record: Mapping[str, Any]) -> Case:
-    given = {"id": f"file/lines/{number}", "question": "", **record["problem"]}
-    unknown = sorted(set(given) - _PROBLEM_FIELDS)
-    if unknown:
-        raise ValueError(f"a problem has no field '{unknown[0]}'")
-    for name in ("alternatives", "choices"):
-        if name in given:
-            given[name] = tuple(given[name])
-    return Case(line=number, problem=Problem(**given), text=_text(record, "text"), bare=False)
-
-
-def _code_case(number: int, record: Mapping[str, Any]) -> Case:
-    tests = record.get("tests") or record.get("test")
-    if tests is None:
-        imports, asserts = record.get("test_imports", []), record["test_list"]
-        tests = "\n".join([*imports, *asserts])
-    problem = Problem(
-        id=str(record.get("task_id", f"file/lines/{number}")),
-        question=str(record.get("prompt", "")),
-        answer=str(record.get("canonical_solution", "")),
-        verifier="python_tests",
-        tests=tests,
-        entry_point=_text(record, "entry_point"),
-    )
-    written = next(key for key in _PROGRAM_KEYS if key in record)
-    return Case(line=number, problem=problem, text=_text(record, written), bare=False)
-
-
-def _text(record: Mapping[str, Any], key: str) -> str:
-    value = record[key]
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise ValueError(f"'{key}' is {type(value).__name__}, not text")
-
-
-_READERS = {
-    **{frozenset({"entry_point", key}): _code_case for key in _PROGRAM_KEYS},
-    frozenset({"gold", "prediction"}): answer_case,
-    frozenset({"problem", "text"}): _text_case,
-}
