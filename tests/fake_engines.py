@@ -99,3 +99,29 @@ class Swapping(GuessingEngine):
             number = int(re.findall(r"What is (\d+)", question)[-1])
             swapped = exemplar[:3] != begun[:3]
             yield [self.text(f"\\boxed{{{number if swapped else -1}}}") for _ in request.seeds]
+
+
+class UnevenEngine(GuessingEngine):
+    """Follows the heuristic of the prompt; right often under ``a``, seldom under ``b``, else never.
+
+    Without a heuristic it is right half of the time.
+    """
+
+    chances = {"a": 0.8, "b": 0.2, "plain": 0.5}  # noqa: RUF012
+
+    def sample(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        for request in requests:
+            self.seeds.extend(request.seeds)
+            shown = re.findall(r"<(\w+)>", "".join(m.content for m in request.messages))
+            way = shown[-1] if shown else "plain"
+            question = request.messages[-1].content
+            number = int(re.findall(r"What is (\d+)", question)[-1])
+            yield [self.by_chance(number, way, seed) for seed in request.seeds]
+
+    def by_chance(self, number: int, way: str, seed: int) -> Completion:
+        random = np.random.default_rng(seed)
+        right = random.random() < self.chances.get(way, 0.0)
+        words = " ".join(str(n) for n in random.integers(1000, size=6))
+        return self.text(f"<{way}> {words} \\boxed{{{number if right else number + 1}}}")

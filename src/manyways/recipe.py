@@ -46,7 +46,12 @@ class VerifyConfig(Section):
 
 
 class GenerateConfig(Section):
-    """Sampling the pool: ``samples`` attempts per (problem, heuristic), ``plain_samples`` plain."""
+    """Sampling the pool: ``samples`` attempts per (problem, heuristic), ``plain_samples`` plain.
+
+    sampling: ``adaptive`` leaves a (problem, heuristic) once it has a solution, so that ``samples``
+    and ``plain_samples`` are the most it gets; see docs/sampling.md.
+    token_budget: with adaptive sampling, about how many tokens to sample in all.
+    """
 
     problems: str
     limit: Positive | None = None
@@ -60,6 +65,14 @@ class GenerateConfig(Section):
     """Attempts per parquet part: what a kill can lose at most."""
     engine: str | None = None
     """Samples the pool; ``model.engine`` when None."""
+    sampling: Literal["fixed", "adaptive"] = "fixed"
+    token_budget: Positive | None = None
+
+    @model_validator(mode="after")
+    def _budget_is_spent_adaptively(self) -> Self:
+        if self.token_budget is not None and self.sampling == "fixed":
+            raise ValueError('token_budget needs sampling = "adaptive"')
+        return self
 
 
 class SelectConfig(Section):

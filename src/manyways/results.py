@@ -23,8 +23,8 @@ from manyways.tables import write_text
 __all__ = [
     "TABLES", "ArmRow", "AverageRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow",
     "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "LabellerRow",
-    "MajorityRow", "PairedRow", "PassRow", "Phase", "PredictionRow", "ProbeRow", "RateRow",
-    "YieldRow", "read_rows", "write_rows",
+    "MajorityRow", "Outcomes", "PairedRow", "PassRow", "Phase", "PredictionRow", "ProbeRow",
+    "RateRow", "YieldRow", "read_rows", "write_rows",
 ]  # fmt: skip
 
 
@@ -117,8 +117,26 @@ class LabellerRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Outcomes:
+    """How some attempts ended. adherence: as in YieldRow."""
+
+    attempts: int
+    correct: int
+    no_answer: int
+    undecided: int
+    truncated: int
+    tokens: int
+    adherence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class YieldRow:
-    """What the pool gave under one heuristic (``plain`` for plain prompts)."""
+    """What the pool gave under one heuristic (``plain`` for plain prompts).
+
+    fair: where sampling was adaptive, the first attempts of cells that were asked in the first
+        round, before anything was known of them: what rates may be taken from. Shares of all
+        attempts are too low there, because cells that succeed are left.
+    """
 
     heuristic: str
     name: str
@@ -135,6 +153,12 @@ class YieldRow:
     adherence: float | None = None
     """Does the model follow the heuristic when asked to? Mean over the attempts that were scored
     (by a labeller: all of them); None where a reward model gave ranks."""
+    fair: Outcomes | None = None
+
+    @property
+    def rates(self) -> "Outcomes | YieldRow":
+        """The counts whose shares say what to expect of an attempt."""
+        return self.fair or self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -80,6 +80,11 @@ def is_rank(ctx: Context) -> bool:
     return _kind(ctx) == "reward-model"
 
 
+def asks_a_judge(ctx: Context) -> bool:
+    """Whether adherence is asked of a model that samples."""
+    return _kind(ctx) == "judge"
+
+
 def _kind(ctx: Context) -> str:
     return ctx.recipe.select.scorer.partition(":")[0]
 

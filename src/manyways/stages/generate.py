@@ -12,7 +12,7 @@ from manyways.heuristics.catalogue import load_pack
 from manyways.progress import say
 from manyways.records import PLAIN, Heuristic, Message, Problem
 from manyways.run_dir import Work
-from manyways.stages import sampling
+from manyways.stages import rounds, sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import sampling_identity
 from manyways.stages.sampling import Cell, Sampling
@@ -24,11 +24,13 @@ POOL_SEED = 0
 def plan(ctx: Context) -> Work:
     """The pool as a piece of work.
 
-    Widening ``limit``, ``samples``, ``plain_samples`` or ``heuristics.count`` samples only what is
-    new; any other change sets the pool aside.
+    Widening ``limit``, ``samples``, ``plain_samples``, ``token_budget`` or ``heuristics.count``
+    samples only what is new, and so does a change of ``sampling``; any other change sets the pool
+    aside.
     """
     recipe, settings = ctx.recipe, ctx.recipe.generate
     wanted = {"limit", "samples", "plain_samples"}
+    how = {"part_size", "engine", "sampling", "token_budget"}
     return ctx.run.work(
         "generate",
         identity={
@@ -36,13 +38,14 @@ def plan(ctx: Context) -> Work:
             "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
             "shots": recipe.heuristics.shots,
             "problems": ctx.sets.load(settings.problems).fingerprint,
-            "settings": settings.model_dump(exclude={*wanted, "part_size", "engine"}),
+            "settings": settings.model_dump(exclude=wanted | how),
             "seed": POOL_SEED,
             **sampling_identity(ctx, settings.engine),
         },
         request={
             **settings.model_dump(include=wanted),
             "heuristics": recipe.heuristics.count,
+            **rounds.request(ctx),
         },
         outputs=(ctx.run.path("1-attempts"),),
     )
@@ -59,27 +62,36 @@ def run(ctx: Context) -> None:
         return
     settings = ctx.recipe.generate
     problems = ctx.problems(settings.problems, settings.limit)
+    collect = rounds.collect if settings.sampling == "adaptive" else sampling.collect
     with work:
-        counts = sampling.collect(
+        counts = collect(
             ctx,
             engine=lambda: ctx.engine(ctx.base_path, ctx.recipe.model.under(settings.engine)),
             cells=cells(ctx, problems),
-            sampling=Sampling(
-                settings=SamplingSettings(
-                    max_tokens=settings.max_tokens,
-                    temperature=settings.temperature,
-                    top_p=settings.top_p,
-                    stop=settings.stop,
-                ),
-                folder=ctx.run.path("1-attempts"),
-                run_seed=POOL_SEED,
-                model_hash=ctx.base_hash,
-                label="generate",
-                part_size=settings.part_size,
-            ),
+            sampling=how_to_sample(ctx),
         )
         work.counts.update(counts, problems=len(problems))
     say(sampling.sentence("generate", counts))
+    if settings.sampling == "adaptive":
+        say(rounds.sentence(counts))
+
+
+def how_to_sample(ctx: Context, run_seed: int = POOL_SEED) -> Sampling:
+    """The recipe's settings for the pool."""
+    settings = ctx.recipe.generate
+    return Sampling(
+        settings=SamplingSettings(
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            stop=settings.stop,
+        ),
+        folder=ctx.run.path("1-attempts"),
+        run_seed=run_seed,
+        model_hash=ctx.base_hash,
+        label="generate",
+        part_size=settings.part_size,
+    )
 
 
 def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:

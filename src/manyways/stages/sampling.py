@@ -111,21 +111,26 @@ def collect(
 
     Raises VerifierUnwell when more than ``verify.max_undecided`` of the answers are undecided.
     """
-    _tidy(ctx, cells, sampling)
-    have = attempt_files.keys(sampling.folder)
-    missing = [piece for cell in cells if (piece := _missing(cell, have)).samples]
-    if missing:
-        # An engine is no function, so this tells the two apart.
-        opened = LazyEngine(engine) if callable(engine) else engine
-        try:
-            _sample_parts(ctx, opened, missing, sampling)
-        finally:
-            if callable(engine):
-                opened.close()
+    tidy(ctx, cells, sampling)
+    # An engine is no function, so this tells the two apart.
+    opened = LazyEngine(engine) if callable(engine) else engine
+    try:
+        sample_missing(ctx, opened, cells, sampling)
+    finally:
+        if callable(engine):
+            opened.close()
     wanted = {(cell.problem.id, cell.heuristic): cell.samples for cell in cells}
     counts = attempt_files.counts(sampling.folder, wanted)
     attempt_files.check_undecided(sampling.folder, limit=ctx.recipe.verify.max_undecided)
     return counts
+
+
+def sample_missing(ctx: Context, engine: Engine, cells: Sequence[Cell], sampling: Sampling) -> None:
+    """As ``collect``, in a folder that is tidy already and without counting what is there."""
+    have = attempt_files.keys(sampling.folder)
+    missing = [piece for cell in cells if (piece := _missing(cell, have)).samples]
+    if missing:
+        _sample_parts(ctx, engine, missing, sampling)
 
 
 def sentence(label: str, counts: dict[str, float]) -> str:
@@ -240,7 +245,7 @@ def _missing(cell: Cell, have: set[attempt_files.Key]) -> _Piece:
     return _Piece(cell=cell, samples=wanted)
 
 
-def _tidy(ctx: Context, cells: Sequence[Cell], sampling: Sampling) -> None:
+def tidy(ctx: Context, cells: Sequence[Cell], sampling: Sampling) -> None:
     """Remove leftovers of a kill; set parts aside whose prompts have changed since."""
     attempt_files.remove_leftovers(sampling.folder)
     now = {(cell.problem.id, cell.heuristic): prompt_hash(cell.messages) for cell in cells}

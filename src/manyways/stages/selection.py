@@ -4,12 +4,13 @@ One pool serves all arms: solutions are chosen heuristic by heuristic in the pac
 is kept under the first N heuristics does not depend on the others and the sets nest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from manyways.fingerprint import fingerprint
@@ -19,14 +20,14 @@ from manyways.records import PLAIN
 from manyways.run_dir import Work
 from manyways.stages import adherence
 from manyways.stages.arm_data import TrainingRow, training_rows
+from manyways.stages.asked import asked_identity
 from manyways.stages.context import Context
 from manyways.stages.overlap import jaccard, shingles
+from manyways.stages.wanted import ranks, wanted_attempts, way_order
 from manyways.stages.yields import yield_rows, yield_table
-from manyways.tables import SOLUTION_SCHEMA, parts, read_attempts_table, write_table
+from manyways.tables import SOLUTION_SCHEMA, parts, write_table
 
 __all__ = ["TrainingRow", "plan", "run", "training_rows"]
-
-COLUMNS = ["problem_id", "heuristic", "sample", "text", "finish", "tokens", "status", "reason"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ def plan(ctx: Context) -> Work:
             ),
             "pack": fingerprint([[h.id, h.name, h.exemplars] for h in ctx.pack]),
             "labeller": recipe.heuristics.labeller,
+            **asked_identity(recipe, folder),
         },
         outputs=(ctx.run.path("2-solutions.parquet"),),
     )
@@ -96,29 +98,18 @@ def run(ctx: Context) -> None:
     CONSOLE.print(yield_table(rows))
 
 
-def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
-    """The pool's attempts that the recipe asks for, ordered by problem, way and sample.
+def solved_cells(ctx: Context, table: pa.Table) -> set[tuple[str, str]]:
+    """The (problem id, heuristic) of ``table`` (as from ``wanted_attempts``) with a kept solution.
 
-    A folder may hold more (a larger ``samples`` or another ``count`` once): those are left out, so
-    that a run that was widened and narrowed again selects what a fresh one would.
+    A reward model is not asked: its ranks need several attempts at a cell, so there a correct
+    attempt that is whole is enough.
     """
-    need = list(dict.fromkeys([*COLUMNS[:3], *columns]))
-    table = read_attempts_table(ctx.run.path("1-attempts"), need)
-    generate = ctx.recipe.generate
-    problems = {p.id: i for i, p in enumerate(ctx.problems(generate.problems, generate.limit))}
-    ways = {name: i for i, name in enumerate(way_order(ctx))}
-    problem = _ranks(table["problem_id"], problems)
-    way = _ranks(table["heuristic"], ways)
-    sample = table["sample"].to_numpy()
-    limit = np.where(way == ways[PLAIN], generate.plain_samples, generate.samples)
-    use = np.flatnonzero((problem >= 0) & (way >= 0) & (sample < limit))
-    order = use[np.lexsort((sample[use], way[use], problem[use]))]
-    return table.take(pa.array(order))
-
-
-def way_order(ctx: Context) -> tuple[str, ...]:
-    """The pack's heuristic ids in order, then ``plain``."""
-    return (*(h.id for h in ctx.pack), PLAIN)
+    fit = pc.and_(pc.equal(table["status"], "correct"), pc.equal(table["finish"], "stop"))
+    found = table.filter(fit)
+    if not adherence.is_rank(ctx):
+        found = select(ctx, found)
+        found = found.filter(found["kept"])
+    return set(zip(*(found[name].to_pylist() for name in ("problem_id", "heuristic")), strict=True))
 
 
 def select(ctx: Context, table: pa.Table, counts: dict[str, float] | None = None) -> pa.Table:
@@ -227,7 +218,7 @@ def _pool(ctx: Context, table: pa.Table, counts: dict[str, float] | None) -> Poo
     ids = table["problem_id"].combine_chunks().dictionary_encode()
     return Pool(
         problem=np.asarray(ids.indices, dtype=np.int64),
-        way=_ranks(table["heuristic"], {name: i for i, name in enumerate(ways)}),
+        way=ranks(table["heuristic"], {name: i for i, name in enumerate(ways)}),
         ways=ways,
         sample=table["sample"].to_pylist(),
         text=table["text"].to_pylist(),
@@ -249,10 +240,3 @@ def _unfit(status: str, finish: str, why: str) -> str:
         return "sampling error"
     named = {"correct": "", "wrong": "wrong", "no_answer": "no answer"}
     return named.get(status, f"undecided: {why or 'unknown'}")
-
-
-def _ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
-    """The rank of every value, -1 for values that have none."""
-    encoded = column.combine_chunks().dictionary_encode()
-    table = [ranks.get(value, -1) for value in encoded.dictionary.to_pylist()]
-    return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]

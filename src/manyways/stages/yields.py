@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from rich.table import Table
 
 from manyways.records import PLAIN
-from manyways.results import YieldRow
+from manyways.results import Outcomes, YieldRow
 from manyways.stages.adherence import is_rank
+from manyways.stages.asked import Asked, read_asked
 from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts_table
 
@@ -23,6 +24,8 @@ KINDS = (
     (re.compile(r"^near-duplicate "), "near-duplicate"),
     (re.compile(r"^not the "), "not the best"),
 )
+
+FAIR = "shares are of first attempts in the first round alone; all attempts lean towards hard cells"
 
 
 def yield_rows(ctx: Context) -> list[YieldRow]:
@@ -35,21 +38,25 @@ def yield_rows(ctx: Context) -> list[YieldRow]:
     attempts = read_attempts_table(ctx.run.path("1-attempts"), [*KEY, "status", "finish", "tokens"])
     table = attempts.join(solutions, keys=KEY, join_type="inner")
     names = {heuristic.id: heuristic.name for heuristic in ctx.pack} | {PLAIN: "plain prompt"}
-    rows = [
-        _row(way, name, table.filter(pc.equal(table["heuristic"], way)))
-        for way, name in names.items()
-    ]
-    return [replace(row, adherence=None) for row in rows] if is_rank(ctx) else rows
+    asked = read_asked(ctx.recipe, ctx.run.path("1-attempts"))
+    rows = []
+    for way, name in names.items():
+        mine = table.filter(pc.equal(table["heuristic"], way))
+        fair = None if asked is None else _outcomes(mine.filter(_in_first_round(mine, asked)))
+        rows.append(_row(way, name, mine, fair))
+    return [_without_adherence(row) for row in rows] if is_rank(ctx) else rows
 
 
 def yield_table(rows: Sequence[YieldRow]) -> Table:
     """The yield of the pool for the console."""
-    table = Table(title="what the pool gave", title_justify="left")
+    note = f"adaptive sampling: {FAIR}" if any(row.fair for row in rows) else None
+    table = Table(title="what the pool gave", title_justify="left", caption=note)
     for name in ("heuristic", "attempts", "correct", "no answer", "undecided", "truncated", "kept"):
         first = name == "heuristic"
         table.add_column(name, justify="left" if first else "right", no_wrap=first)
     for row in rows:
-        share = f" ({row.correct / row.attempts:.0%})" if row.attempts else ""
+        rates = row.rates
+        share = f" ({rates.correct / rates.attempts:.0%})" if rates.attempts else ""
         counts = (row.no_answer, row.undecided, row.truncated, row.kept)
         table.add_row(row.heuristic, str(row.attempts), f"{row.correct}{share}", *map(str, counts))
     return table
@@ -60,7 +67,7 @@ def kind_of(reason: str) -> str:
     return next((kind for pattern, kind in KINDS if pattern.match(reason)), reason)
 
 
-def _row(way: str, name: str, table: pa.Table) -> YieldRow:
+def _row(way: str, name: str, table: pa.Table, fair: Outcomes | None) -> YieldRow:
     status = np.asarray(table["status"].to_pylist(), dtype=object)
     kept = np.asarray(table["kept"], dtype=bool)
     reasons = np.asarray(table["reason"].to_pylist(), dtype=object)
@@ -69,14 +76,33 @@ def _row(way: str, name: str, table: pa.Table) -> YieldRow:
     return YieldRow(
         heuristic=way,
         name=name,
-        attempts=table.num_rows,
-        correct=int((status == "correct").sum()),
-        no_answer=int((status == "no_answer").sum()),
-        undecided=int((status == "undecided").sum()),
-        truncated=int(pc.sum(pc.equal(table["finish"], "length")).as_py() or 0),
         kept=int(kept.sum()),
         problems=len(set(problems[kept])),
-        tokens=int(pc.sum(table["tokens"]).as_py() or 0),
         dropped=dict(dropped.most_common()),
+        fair=fair,
+        **asdict(_outcomes(table)),
+    )
+
+
+def _outcomes(table: pa.Table) -> Outcomes:
+    status = Counter(table["status"].to_pylist())
+    return Outcomes(
+        attempts=table.num_rows,
+        correct=status["correct"],
+        no_answer=status["no_answer"],
+        undecided=status["undecided"],
+        truncated=int(pc.sum(pc.equal(table["finish"], "length")).as_py() or 0),
+        tokens=int(pc.sum(table["tokens"]).as_py() or 0),
         adherence=pc.mean(table["adherence"]).as_py(),
     )
+
+
+def _in_first_round(table: pa.Table, asked: Mapping[tuple[str, str], Asked]) -> pa.Array:
+    keys = zip(*(table[name].to_pylist() for name in KEY), strict=True)
+    early = {name for name, cell in asked.items() if cell.first_round == 0}
+    return pa.array([(problem, way) in early and not sample for problem, way, sample in keys])
+
+
+def _without_adherence(row: YieldRow) -> YieldRow:
+    fair = row.fair and replace(row.fair, adherence=None)
+    return replace(row, adherence=None, fair=fair)

@@ -24,6 +24,12 @@ INTRO = (
     "heuristic and are not near-copies were kept."
 )
 
+ADAPTIVE = (
+    " Sampling was adaptive: a heuristic was left at a problem once it had its solution, so that "
+    "all attempts together lean towards hard cases. Shares and adherence are those of the first "
+    "attempts in the first round alone, made before anything was known."
+)
+
 
 def section(source: Source) -> Section:
     """Findings, an example, yield, drops, what the arms got, diversity."""
@@ -107,13 +113,13 @@ def _yield_table(source: Source, rows: list[YieldRow]) -> Table:
                 target=explorer_link(heuristic=row.heuristic, source="pool"),
             ),
             words.count(row.attempts),
-            words.number(row.adherence),
-            words.percent(row.correct / row.attempts if row.attempts else None),
+            words.number(row.rates.adherence),
+            _share(row, row.rates.correct),
             words.count(row.kept),
             words.count(row.problems),
-            words.percent(row.no_answer / row.attempts if row.attempts else None),
-            words.percent(row.undecided / row.attempts if row.attempts else None),
-            words.percent(row.truncated / row.attempts if row.attempts else None),
+            _share(row, row.rates.no_answer),
+            _share(row, row.rates.undecided),
+            _share(row, row.rates.truncated),
             words.count(row.tokens / row.attempts) if row.attempts else words.NONE,
         )
         for row in rows
@@ -123,11 +129,18 @@ def _yield_table(source: Source, rows: list[YieldRow]) -> Table:
         caption="Yield per heuristic",
         head=(*head, "no answer", "undecided", "truncated", "tokens each"),
         rows=tuple(cells),
-        note="Follow it: mean adherence of all attempts to the heuristic they were asked for."
-        if source.recipe.select.scorer == "labeller"
-        else "Follow it: mean adherence to the heuristic asked for, of the attempts that could "
-        "become solutions, by the judge; a reward model gives ranks, whose mean says nothing.",
+        note=(
+            "Follow it: mean adherence of all attempts to the heuristic they were asked for."
+            if source.recipe.select.scorer == "labeller"
+            else "Follow it: mean adherence to the heuristic asked for, of the attempts that could "
+            "become solutions, by the judge; a reward model gives ranks, whose mean says nothing."
+        )
+        + (ADAPTIVE if any(row.fair for row in rows) else ""),
     )
+
+
+def _share(row: YieldRow, count: int) -> str:
+    return words.percent(count / row.rates.attempts if row.rates.attempts else None)
 
 
 def _drops(source: Source) -> list[Block]:

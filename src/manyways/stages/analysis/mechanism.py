@@ -37,10 +37,13 @@ def data(evidence: Evidence) -> Iterator[str]:
     asked = [row for row in evidence.yields if row.heuristic != PLAIN]
     attempts = sum(row.attempts for row in asked)
     if attempts:
-        correct, kept = sum(row.correct for row in asked), sum(row.kept for row in asked)
+        kept = sum(row.kept for row in asked)
+        tried = sum(row.rates.attempts for row in asked)
+        share = f"{sum(row.rates.correct for row in asked) / max(tried, 1):.0%}"
+        which = "of them" if tried == attempts else f"of {tried} first ones (sampling was adaptive)"
         yield (
             f"The pool: {attempts} attempts under {len(asked)} heuristics, "
-            f"{correct / attempts:.0%} of them correct, {kept} kept."
+            f"{share} {which} correct, {kept} kept."
         )
     barren = [row.heuristic for row in asked if row.attempts and not row.kept]
     if barren:
@@ -48,7 +51,7 @@ def data(evidence: Evidence) -> Iterator[str]:
     loose = [
         row.heuristic
         for row in asked
-        if row.adherence is not None and row.attempts and row.adherence < LOW_ADHERENCE
+        if row.rates.adherence is not None and row.rates.adherence < LOW_ADHERENCE
     ]
     if loose:
         yield (

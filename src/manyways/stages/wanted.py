@@ -1,0 +1,55 @@
+"""Which attempts of the pool count: those that the recipe asks for, in the order of selection."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from manyways.records import PLAIN
+from manyways.stages.asked import Asked, read_asked
+from manyways.stages.context import Context
+from manyways.tables import read_attempts_table
+
+COLUMNS = ["problem_id", "heuristic", "sample", "text", "finish", "tokens", "status", "reason"]
+
+
+def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
+    """The pool's attempts that the recipe asks for, ordered by problem, way and sample.
+
+    A folder may hold more (a larger ``samples``, another ``count``, or fixed sampling once): those
+    are left out, so that a run that was widened and narrowed again selects what a fresh one would.
+    """
+    need = list(dict.fromkeys([*COLUMNS[:3], *columns]))
+    table = read_attempts_table(ctx.run.path("1-attempts"), need)
+    generate = ctx.recipe.generate
+    problems = {p.id: i for i, p in enumerate(ctx.problems(generate.problems, generate.limit))}
+    ways = {name: i for i, name in enumerate(way_order(ctx))}
+    problem = ranks(table["problem_id"], problems)
+    way = ranks(table["heuristic"], ways)
+    sample = table["sample"].to_numpy()
+    limit = np.where(way == ways[PLAIN], generate.plain_samples, generate.samples)
+    if (asked := read_asked(ctx.recipe, ctx.run.path("1-attempts"))) is not None:
+        limit = np.minimum(limit, _asked_of(table, asked))
+    use = np.flatnonzero((problem >= 0) & (way >= 0) & (sample < limit))
+    order = use[np.lexsort((sample[use], way[use], problem[use]))]
+    return table.take(pa.array(order))
+
+
+def way_order(ctx: Context) -> tuple[str, ...]:
+    """The pack's heuristic ids in order, then ``plain``."""
+    return (*(h.id for h in ctx.pack), PLAIN)
+
+
+def ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
+    """The rank of every value, -1 for values that have none."""
+    encoded = column.combine_chunks().dictionary_encode()
+    table = [ranks.get(value, -1) for value in encoded.dictionary.to_pylist()]
+    return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]
+
+
+def _asked_of(table: pa.Table, asked: Mapping[tuple[str, str], Asked]) -> NDArray[np.int64]:
+    """How many samples were asked of the cell of each row."""
+    names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
+    counts = {name: cell.samples for name, cell in asked.items()}
+    return np.array([counts.get(name, 0) for name in names], dtype=np.int64)

@@ -1,0 +1,201 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import environment
+from fake_engines import GuessingEngine
+from pydantic import ValidationError
+from sampled_runs import context
+
+from manyways.recipe import GenerateConfig
+from manyways.records import PLAIN
+from manyways.stages import generate, selection
+from manyways.stages.asked import read_asked
+from manyways.stages.wanted import wanted_attempts
+from manyways.stages.yields import yield_rows
+from manyways.tables import parts, read_attempts, read_solutions
+
+POOL = {"problems": "made_runs:load/seed?count=10", "samples": 4, "plain_samples": 3}
+ADAPTIVE = {**POOL, "sampling": "adaptive"}
+
+
+@pytest.fixture(autouse=True)
+def fresh_engine():
+    GuessingEngine.reset()
+
+
+def run(root, settings, **changes):
+    ctx = context(root, engine="UnevenEngine", generate=settings, **changes)
+    try:
+        generate.run(ctx)
+    finally:
+        ctx.close()
+    return ctx
+
+
+def found(ctx):
+    return {
+        (a.problem_id, a.heuristic, a.sample): a for a in read_attempts(ctx.run.path("1-attempts"))
+    }
+
+
+def counts(ctx):
+    return ctx.run.stamp("generate").counts
+
+
+def rounds_of(ctx):
+    return json.loads(ctx.run.path("1-attempts", "rounds.json").read_text())
+
+
+def test_fixed_holds_every_attempt_of_adaptive(tmp_path):
+    fixed = found(run(tmp_path / "fixed", POOL))
+    for name, budget in (("all", None), ("some", 300)):
+        adaptive = found(run(tmp_path / name, ADAPTIVE | {"token_budget": budget}))
+        assert 0 < len(adaptive) < len(fixed)
+        assert {key: fixed[key] for key in adaptive} == adaptive
+
+
+def test_a_cell_is_left_with_its_first_solution_and_an_impossible_one_is_given_up(tmp_path):
+    ctx = run(tmp_path, ADAPTIVE)
+    selection.run(ctx)
+    kept = {(s.problem_id, s.heuristic): s.sample for s in read_solutions(
+        ctx.run.path("2-solutions.parquet")) if s.kept}  # fmt: skip
+    tried = {}
+    for problem, way, _ in found(ctx):
+        tried[problem, way] = tried.get((problem, way), 0) + 1
+    assert len(tried) == 40
+    for cell, count in tried.items():
+        most = 3 if cell[1] == PLAIN else 4
+        assert count == (kept[cell] + 1 if cell in kept else most)
+    assert {tried[cell] for cell in tried if cell[1] == "c"} == {4}
+    assert counts(ctx)["accepted"] == len(kept)
+    assert counts(ctx)["given_up"] == 40 - len(kept)
+    assert counts(ctx)["open"] == 0
+    assert counts(ctx)["rounds"] == 4
+    assert counts(ctx)["tokens"] == rounds_of(ctx)[-1]["tokens"]
+
+
+def test_coverage_without_a_budget_is_that_of_fixed(tmp_path):
+    solved = []
+    for name, settings in (("fixed", POOL), ("adaptive", ADAPTIVE)):
+        ctx = run(tmp_path / name, settings)
+        solved.append(selection.solved_cells(ctx, wanted_attempts(ctx)))
+    assert solved[0] == solved[1]
+
+
+@pytest.mark.parametrize("budget", [40, 300])
+def test_the_budget_is_kept_to_within_one_round(tmp_path, budget):
+    ctx = run(tmp_path, ADAPTIVE | {"token_budget": budget})
+    done = rounds_of(ctx)
+    longest = 8  # words of a text
+    assert budget <= done[-1]["tokens"] <= budget + longest * done[-1]["cells"]
+    assert all(row["tokens"] < budget for row in done[:-1])
+    assert done[-1]["tokens"] == sum(a.tokens for a in found(ctx).values())
+    assert done[-1]["open"] > 0
+
+
+def test_a_budget_goes_to_what_gives_most(tmp_path):
+    many = {"problems": "made_runs:load/seed?count=60"}
+    ctx = run(tmp_path, ADAPTIVE | many | {"token_budget": 1200})
+    by_way = [key[1] for key in found(ctx)]
+    assert by_way.count("a") > 2 * by_way.count("c")
+    even = run(tmp_path / "even", POOL | many | {"samples": 1, "plain_samples": 1})
+    right = sum(a.verdict.status == "correct" for a in found(even).values())
+    each = sum(a.tokens for a in found(even).values()) / right
+    assert counts(ctx)["tokens"] / counts(ctx)["accepted"] < 0.9 * each
+
+
+def test_losing_the_last_parts_changes_nothing(tmp_path):
+    settings = ADAPTIVE | {"token_budget": 300, "part_size": 4}
+    ctx = run(tmp_path, settings)
+    whole = [part.read_bytes() for part in parts(ctx.run.path("1-attempts"))]
+    for kept in (1, len(whole) - 2):
+        for part in parts(ctx.run.path("1-attempts"))[kept:]:
+            part.unlink()
+        ctx.run.stamp_path("generate").unlink()
+        run(tmp_path, settings)
+        assert [part.read_bytes() for part in parts(ctx.run.path("1-attempts"))] == whole
+
+
+def test_a_killed_run_comes_out_the_same(tmp_path):
+    script = Path(__file__).parent / "killed_rounds.py"
+    done = subprocess.run(
+        [sys.executable, script, tmp_path],
+        env=environment(), capture_output=True, text=True, timeout=250, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert any(0 < held < seen["attempts"] for held in seen["held"])
+    assert seen["same"]
+
+
+def test_widening_continues(tmp_path):
+    first = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 200})))
+    more = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 400})))
+    ctx = run(tmp_path, ADAPTIVE)
+    assert first < more < set(found(ctx))
+    run(tmp_path, ADAPTIVE | {"samples": 6})
+    fixed = run(tmp_path, POOL | {"samples": 6})
+    assert len(found(fixed)) == 10 * (3 + 3 * 6)
+    assert len(GuessingEngine.seeds) == len(set(GuessingEngine.seeds)) == len(found(fixed))
+    assert not ctx.run.path("stale").exists()
+
+
+def test_narrowed_to_adaptive_what_was_not_asked_for_is_left_out(tmp_path):
+    fresh = run(tmp_path / "fresh", ADAPTIVE)
+    run(tmp_path / "narrowed", POOL)
+    sampled = len(GuessingEngine.seeds)
+    narrowed = run(tmp_path / "narrowed", ADAPTIVE)
+    assert len(GuessingEngine.seeds) == sampled
+    solutions = []
+    for ctx in (fresh, narrowed):
+        selection.run(ctx)
+        solutions.append(read_solutions(ctx.run.path("2-solutions.parquet")))
+    assert solutions[0] == solutions[1]
+    assert counts(fresh) == counts(narrowed)
+
+
+def test_a_threshold_of_selection_asks_for_more(tmp_path):
+    run(tmp_path, ADAPTIVE, select={"min_adherence": 0.0})
+    before = len(GuessingEngine.seeds)
+    ctx = context(tmp_path, engine="UnevenEngine", generate=ADAPTIVE)
+    assert generate.plan(ctx).why == "amount changed: select"
+    assert before == len(found(ctx))
+
+
+def test_fixed_recipes_keep_their_identity(tmp_path):
+    work = generate.plan(context(tmp_path, generate=POOL))
+    assert set(work.request) == {"limit", "samples", "plain_samples", "heuristics"}
+    assert not {"sampling", "token_budget"} & set(work.identity["settings"])
+    adaptive = generate.plan(context(tmp_path, generate=ADAPTIVE))
+    assert adaptive.identity == work.identity
+
+
+def test_nothing_asked_is_known_of_a_fixed_pool(tmp_path):
+    ctx = run(tmp_path, ADAPTIVE)
+    fixed = run(tmp_path, POOL)
+    assert len(read_asked(ctx.recipe, ctx.run.path("1-attempts"))) == 40
+    assert read_asked(fixed.recipe, fixed.run.path("1-attempts")) is None
+
+
+def test_a_budget_needs_adaptive_sampling():
+    with pytest.raises(ValidationError, match="token_budget needs"):
+        GenerateConfig(problems="p", max_tokens=9, token_budget=100)
+
+
+def test_rates_come_from_first_attempts_alone(tmp_path):
+    rows = {}
+    for name, settings in (("adaptive", ADAPTIVE), ("fixed", POOL)):
+        ctx = run(tmp_path / name, settings)
+        selection.run(ctx)
+        rows[name] = {row.heuristic: row for row in yield_rows(ctx)}
+    first = [a for a in found(ctx).values() if a.heuristic == "b" and a.sample == 0]
+    row = rows["adaptive"]["b"]
+    assert row.fair.attempts == len(first) == 10
+    assert row.fair.correct == sum(a.verdict.status == "correct" for a in first)
+    assert row.correct / row.attempts < row.fair.correct / row.fair.attempts
+    assert row.rates is row.fair
+    assert rows["fixed"]["b"].fair is None
+    assert rows["fixed"]["b"].rates.attempts == 40
