@@ -24,6 +24,7 @@ INTRO = (
     "heuristic and are not near-copies were kept."
 )
 
+ARM_HEAD = ("arm", "data", "examples", "problems", "ways each")
 ADAPTIVE = (
     " Sampling was adaptive: a heuristic was left at a problem once it had its solution, so that "
     "all attempts together lean towards hard cases. Shares and adherence are those of the first "
@@ -180,17 +181,7 @@ def _arms(source: Source) -> Table:
         groups.setdefault(cells, []).append(str(row.seed))
     return Table(
         caption="What each arm was mid-trained on",
-        head=(
-            "arm",
-            "data",
-            "examples",
-            "problems",
-            "ways each",
-            "SFT steps",
-            "RL steps",
-            "outcome",
-            "seeds",
-        ),
+        head=(*ARM_HEAD, "SFT steps", "RL steps", "outcome", "seeds"),
         rows=tuple((*cells, ", ".join(seeds)) for cells, seeds in groups.items()),
     )
 
