@@ -52,6 +52,19 @@ class GuessingEngine:
         type(self).closed += 1
 
 
+class Recording(GuessingEngine):
+    """Keeps the turns before each question, in the order in which requests come."""
+
+    heads: list[tuple[str, ...]] = []  # noqa: RUF012  one list for all engines
+
+    def sample(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[list[Completion]]:
+        for request in requests:
+            self.heads.append(tuple(message.content for message in request.messages[:-1]))
+            yield from super().sample([request], settings)
+
+
 class NeverStops(GuessingEngine):
     """Always runs into the token limit."""
 

@@ -1,7 +1,8 @@
 from dataclasses import replace
+from itertools import groupby
 
 import pytest
-from fake_engines import GuessingEngine
+from fake_engines import GuessingEngine, Recording
 from sampled_runs import context
 
 from manyways.records import PLAIN, Exemplar
@@ -100,3 +101,20 @@ def test_the_training_seed_does_not_matter(tmp_path):
 def test_no_correct_attempt_is_no_error_here(tmp_path):
     ctx = run(tmp_path, engine="NeverRight")
     assert ctx.run.stamp("generate").counts["correct"] == 0
+
+
+def test_an_engine_is_asked_heuristic_by_heuristic_so_neighbours_share_their_exemplars(tmp_path):
+    Recording.heads.clear()
+    sizes = {"samples": 2, "plain_samples": 1, "part_size": 5}
+    run(tmp_path, engine="Recording", generate=sizes)
+    heads = [head for head, _ in groupby(Recording.heads)]
+    assert len(heads) == len(set(heads)) == 4, (
+        "plain, then each heuristic once, not problem by problem"
+    )
+    assert heads[0] == ()
+    assert [head[0][:10] for head in heads[1:]] == ["A: Do it.\n", "B: Do it.\n", "C: Do it.\n"]
+    assert len(Recording.heads) == 4 * 4
+    Recording.heads.clear()
+    run(tmp_path, engine="Recording", generate=sizes | {"samples": 3})
+    again = [head for head, _ in groupby(Recording.heads)]
+    assert again == heads[1:], "what is added later comes in the same order"

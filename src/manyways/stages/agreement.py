@@ -29,6 +29,7 @@ from manyways.metrics.agreement import kappa_interval
 from manyways.metrics.composition import DIRECT
 from manyways.metrics.intervals import clustered_share, effective_share
 from manyways.metrics.resampling import Resampling
+from manyways.progress import Meter
 from manyways.records import Score
 from manyways.run_dir import benchmark_slug
 from manyways.stages.analysis.evaluated import evaluations
@@ -85,14 +86,8 @@ def compare(ctx: Context, pair: Pair) -> Agreement:
     Raises DataError when the run has no texts that both can label.
     """
     taught, texts = _texts(ctx, pair)
-    learned = 0
-    labellers = []
-    for name in (pair.first, pair.second):
-        labellers.append(ctx.labeller_named(name, lambda: taught))
-        learned = max(learned, len(taught) if ctx.learns(name) else 0)
-    known: list[dict[str, list[str | None] | None]] = [
-        {text.text: _steps(labeller, text.text) for text in texts} for labeller in labellers
-    ]
+    named = [(n, ctx.labeller_named(n, lambda: taught)) for n in (pair.first, pair.second)]
+    known = [_read(labeller, texts, name) for name, labeller in named]
     rows = [
         (text.problem_id, first, second)
         for text in texts
@@ -104,10 +99,9 @@ def compare(ctx: Context, pair: Pair) -> Agreement:
             f"there are no texts on '{pair.on}' that both labellers can read: run the stage "
             f"{'generate' if pair.on == 'pool' else 'evaluate'} first."
         )
-    exact = [
-        n for n, one in zip((pair.first, pair.second), labellers, strict=True) if is_exact(one)
-    ]
-    return _agreement(ctx, pair, rows, exact=exact[0] if exact else None, learned=learned)
+    exact = next((name for name, labeller in named if is_exact(labeller)), None)
+    learned = len(taught) if any(ctx.learns(name) for name, _ in named) else 0
+    return _agreement(ctx, pair, rows, exact=exact, learned=learned)
 
 
 def path_of(ctx: Context, found: Agreement) -> Path:
@@ -163,12 +157,23 @@ def _evaluated(ctx: Context) -> Iterable[PromptedText]:
                 yield PromptedText(text=text, heuristic=DIRECT, problem_id=problem)
 
 
-def _steps(labeller: Labeller, text: str) -> list[str | None] | None:
-    segments = labeller.segments(text)
-    return step_labels(segments) if segments else None
+Steps = list[str | None]
+"""The labels of a text's steps, in order."""
 
 
-Row = tuple[str, list[str | None], list[str | None]]
+def _read(labeller: Labeller, texts: Sequence[PromptedText], name: str) -> dict[str, Steps | None]:
+    """Each different text -> its steps' labels, None where the labeller sees no step."""
+    different = list(dict.fromkeys(text.text for text in texts))
+    known: dict[str, Steps | None] = {}
+    with Meter(f"read by {name}", total=len(different), unit="texts") as meter:
+        for text in different:
+            segments = labeller.segments(text)
+            known[text] = step_labels(segments) if segments else None
+            meter.advance()
+    return known
+
+
+Row = tuple[str, Steps, Steps]
 """Problem, the steps' labels by the first and by the second labeller."""
 
 

@@ -62,8 +62,9 @@ def _error(source: Source) -> list[Block]:
     known = any(one.corrected for one in source.composition)
     sentence += (
         "Texts of a model are another matter. Composition rates are also given corrected, by an "
-        "error measured on texts of a model; a dash: the rate contradicts that error, so it does "
-        "not hold there. Switch rates and drift are not corrected."
+        "error measured on texts of a model and taken to be the same for every checkpoint, which "
+        "it need not be. A dash: the rate contradicts that error, so it does not hold there. "
+        "Switch rates and drift are not corrected."
         if known
         else "Texts of a model are another matter: composition rates are as seen, not corrected. "
         "`manyways agreement` measures the error on texts of the run where an exact labeller, or "
