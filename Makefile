@@ -30,7 +30,7 @@ check: setup-dev
 	$(BIN)/pytest tests/test_architecture.py
 
 test: setup-dev
-	$(BIN)/pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: setup-dev
 	$(BIN)/pytest

@@ -59,7 +59,10 @@ class Completion:
 
 
 class Engine(Protocol):
-    """Samples text. One object holds one model; ``close`` frees it."""
+    """Samples text. One object holds one model; ``close`` frees it.
+
+    An engine of the user's own may leave out ``reads_ahead`` (it does not) and ``facts``.
+    """
 
     @property
     def reads_ahead(self) -> bool:

@@ -59,7 +59,7 @@ class LazyEngine:
     @property
     def reads_ahead(self) -> bool:
         """As ``Engine.reads_ahead``."""
-        return self._opened().reads_ahead
+        return getattr(self._opened(), "reads_ahead", False)
 
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
@@ -68,8 +68,9 @@ class LazyEngine:
         return self._opened().sample(requests, settings)
 
     def facts(self) -> Mapping[str, str | int]:
-        """As ``Engine.facts``."""
-        return self._opened().facts()
+        """As ``Engine.facts``; nothing is known of an engine that does not say."""
+        opened = self._opened()
+        return opened.facts() if hasattr(opened, "facts") else {"seeds": "not stated by the engine"}
 
     def close(self) -> None:
         """Close the engine, if it was opened."""
@@ -113,7 +114,7 @@ def collect(
     """
     tidy(ctx, cells, sampling)
     # An engine is no function, so this tells the two apart.
-    opened = LazyEngine(engine) if callable(engine) else engine
+    opened = LazyEngine(engine if callable(engine) else lambda: engine)
     try:
         sample_missing(ctx, opened, cells, sampling)
     finally:
