@@ -21,30 +21,33 @@ CASES = [
 ]
 
 
-def direct(path: Path, case: Case) -> float:
-    """One case alone, as the model card of a Skywork reward model calls it."""
+def direct(path: Path) -> list[float]:
+    """Each case alone, as the model card of a Skywork reward model calls it."""
     tokenizer = AutoTokenizer.from_pretrained(path)
     model = AutoModelForSequenceClassification.from_pretrained(path, dtype=torch.float32)
-    asked = (
-        f"{case.heuristic.name}: {case.heuristic.instruction}\n\n{case.question}\n\n"
-        "Put your final answer within \\boxed{}."
-    )
-    chat = [{"role": "user", "content": asked}, {"role": "assistant", "content": case.text}]
-    text = tokenizer.apply_chat_template(chat, tokenize=False)
-    text = text.removeprefix(tokenizer.bos_token)
-    ids = tokenizer(tokenizer.bos_token + text, return_tensors="pt", add_special_tokens=False)
-    with torch.no_grad():
-        return float(model(**ids).logits[0][0])
+    logits = []
+    for case in CASES:
+        asked = (
+            f"{case.heuristic.name}: {case.heuristic.instruction}\n\n{case.question}\n\n"
+            "Put your final answer within \\boxed{}."
+        )
+        chat = [{"role": "user", "content": asked}, {"role": "assistant", "content": case.text}]
+        text = tokenizer.apply_chat_template(chat, tokenize=False)
+        text = text.removeprefix(tokenizer.bos_token)
+        ids = tokenizer(tokenizer.bos_token + text, return_tensors="pt", add_special_tokens=False)
+        with torch.no_grad():
+            logits.append(float(model(**ids).logits[0][0]))
+    return logits
 
 
 @pytest.mark.parametrize("pad", [True, False])
-@pytest.mark.parametrize("batch_tokens", [1, 4096])
-def test_scores_equal_a_direct_call(tmp_path: Path, pad: bool, batch_tokens: int) -> None:
+def test_scores_equal_a_direct_call_in_any_batch(tmp_path: Path, pad: bool) -> None:
     path = build_reward_model(tmp_path, pad=pad)
-    model = RewardModel(str(path), dtype="float32", device="cpu", batch_tokens=batch_tokens)
-    found = [opinion.value for opinion in model.opinions(CASES)]
-    wanted = [direct(path, case) for case in CASES]
-    assert found == pytest.approx(wanted, abs=1e-4)
+    wanted = direct(path)
+    for batch_tokens in (1, 4096):
+        model = RewardModel(str(path), dtype="float32", device="cpu", batch_tokens=batch_tokens)
+        found = [opinion.value for opinion in model.opinions(CASES)]
+        assert found == pytest.approx(wanted, abs=1e-4), batch_tokens
     assert len({round(value, 3) for value in wanted}) == len(CASES), "the pairs can be told apart"
 
 

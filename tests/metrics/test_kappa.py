@@ -42,9 +42,9 @@ def test_the_interval_covers() -> None:
     rng = np.random.default_rng(2)
     truth = 0.6  # labels kept with 0.6, else drawn evenly from the two: kappa 0.6
     held = 0
-    for _ in range(100):
+    for _ in range(60):
         first = [str(x) for x in rng.choice(["a", "b"], 150)]
         second = [x if rng.random() < 0.6 else str(rng.choice(["a", "b"])) for x in first]
-        _, low, high = kappa_interval(first, second, range(150), Resampling(resamples=200))
+        _, low, high = kappa_interval(first, second, range(150), Resampling(resamples=150))
         held += low <= truth <= high
-    assert held >= 88
+    assert held >= 52
