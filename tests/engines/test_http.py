@@ -46,7 +46,7 @@ def sample(url, requests, settings=SETTINGS, **http):
 
 def test_faults_lose_nothing_double_nothing_and_change_nothing():
     """Also that Retry-After is waited for, and a stall ends at the timeout."""
-    requests, habits = many(60), Habits()
+    requests, habits = many(40), Habits()
     with fake_server(habits) as url:
         calm, _ = sample(url, requests)
         faults = Faults(stalled=0.02, retry_after="0.1")
@@ -54,7 +54,7 @@ def test_faults_lose_nothing_double_nothing_and_change_nothing():
             rough, facts = sample(broken, requests, timeout=1.5)
     assert rough == calm
     assert set(faults.met) == {"none", "error", "drop", "busy", "stalled"}
-    assert facts["requests"] == 120 + PROBE
+    assert facts["requests"] == 80 + PROBE
     assert facts["faults: status 500"] == faults.met["error"]
     assert facts["faults: status 429"] == faults.met["busy"]
     assert facts["faults: dropped"] == faults.met["drop"]
@@ -65,8 +65,8 @@ def test_faults_lose_nothing_double_nothing_and_change_nothing():
     answered = {
         raw: n for raw, n in faults.delivered.items() if json.loads(raw)["max_tokens"] == 30
     }
-    assert 0 <= sum(answered.values()) - 120 - PROBE <= late
-    assert len(answered) == 120 + 1  # two of the probes' bodies are asked for again
+    assert 0 <= sum(answered.values()) - 80 - PROBE <= late
+    assert len(answered) == 80 + 1  # two of the probes' bodies are asked for again
     seeds = [json.loads(raw)["seed"] for raw in answered]
     assert {server_seed(s) for r in requests for s in r.seeds} <= set(seeds)
 
