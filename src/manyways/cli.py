@@ -44,6 +44,9 @@ class Policy(enum.StrEnum):
 
 ArmOption = Annotated[str | None, typer.Option(help="Only this arm.")]
 SeedOption = Annotated[int | None, typer.Option(help="Only this seed.")]
+PrintOption = Annotated[
+    bool, typer.Option("--print-command", help="Print what would be started; start nothing.")
+]
 
 
 @app.command()
@@ -78,7 +81,21 @@ def _stage_command(name: str, summary: str) -> None:
 
         run_stage(run, name, arm=arm, seed=seed)
 
-    command = per_line if name in ("midtrain", "gate", "rl", "evaluate") else shared
+    def training(
+        run: RunArgument,
+        arm: ArmOption = None,
+        seed: SeedOption = None,
+        print_command: PrintOption = False,
+    ) -> None:
+        from manyways.commands.run import print_commands, run_stage
+
+        if print_command:
+            print_commands(run, name, arm=arm, seed=seed)
+        else:
+            run_stage(run, name, arm=arm, seed=seed)
+
+    command = per_line if name in ("gate", "evaluate") else shared
+    command = training if name in ("midtrain", "rl") else command
     app.command(name=name, help=summary)(command)
 
 
@@ -99,6 +116,14 @@ def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
     from manyways.commands.run import run_one_line
 
     run_one_line(run, arm=arm, seed=seed, until=until)
+
+
+@app.command(hidden=True, name="line-stage")
+def line_stage(run: RunArgument, stage: str, arm: str, seed: int) -> None:
+    """Train one (arm, seed) as one of the processes that accelerate started."""
+    from manyways.commands.line_stage import line_stage as train
+
+    train(run, stage, arm=arm, seed=seed)
 
 
 @app.command()

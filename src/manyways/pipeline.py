@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from manyways.errors import MissingWork, StageError
+from manyways.errors import MissingWork, RecipeError, StageError
 from manyways.progress import say
 from manyways.run_dir import Work
 from manyways.stages import (
@@ -135,6 +135,8 @@ def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
     """
     from manyways.jobs import run_lines_in_processes
 
+    if jobs > 1 and context.recipe.launch is not None:
+        raise RecipeError("--jobs and [launch] both spread work over processes: give one of them.")
     wanted = STAGES[: STAGES.index(until) + 1]
     preflight.check_reach(context, wanted)
     preflight.run(context)

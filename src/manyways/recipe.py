@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from manyways.arms import Arm, parse_arm
 from manyways.recipe_engines import ModelConfig
+from manyways.recipe_training import LaunchConfig, LoraConfig, TrackingConfig, VerlConfig
 from manyways.recipe_types import Names, Positive, Rate, Scalar, Section, Share
 
 
@@ -115,6 +116,7 @@ class MidtrainConfig(Section):
     warmup: Share = 0.05
     max_length: Positive
     save_every: Positive = 50
+    lora: LoraConfig | None = None
     extra: dict[str, Scalar] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -168,6 +170,8 @@ class RLConfig(Section):
     epsilon_high: Rate = 0.28
     beta: Annotated[float, Field(ge=0.0)] = 0.0
     save_every: Positive = 50
+    lora: LoraConfig | None = None
+    verl: VerlConfig | None = None
     extra: dict[str, Scalar] = Field(default_factory=dict)
 
 
@@ -207,6 +211,8 @@ class Recipe(Section):
     gate: GateConfig = GateConfig()
     probe: ProbeConfig = ProbeConfig()
     rl: RLConfig
+    tracking: TrackingConfig = TrackingConfig()
+    launch: LaunchConfig | None = None
     evaluate: EvaluateConfig
     analyse: AnalyseConfig = AnalyseConfig()
 

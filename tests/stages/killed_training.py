@@ -1,6 +1,7 @@
 """Mid-trains and does RL whole; then in another folder is killed while a checkpoint is written.
 
-Prints one JSON line. A process of its own, so that it can fork before any thread exists.
+Given a number after the folder, with LoRA of that rank. Prints one JSON line. A process of its
+own, so that it can fork before any thread exists.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ class LuckyJudge:
 
 
 def context(root: Path, model: Path) -> Context:
+    lora = {"lora": {"rank": int(sys.argv[2]), "dropout": 0.1}} if sys.argv[2:] else {}
     ctx = made_runs.context(
         root,
         pack=("a", "b"),
@@ -38,9 +40,9 @@ def context(root: Path, model: Path) -> Context:
         model={"path": str(model), "device": "cpu"},
         generate={"problems": f"made_runs:load/seed?count={PROBLEMS}"},
         midtrain={"steps": 6, "batch_size": 4, "save_every": 2, "max_length": 300,
-                  "learning_rate": 1e-3, "warmup": 0.5},
+                  "learning_rate": 1e-3, "warmup": 0.5} | lora,
         rl={"problems": "made_runs:load/rl?count=5", "steps": 6, "group_size": 8,
-            "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3},
+            "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3} | lora,
     )  # fmt: skip
     ctx.__dict__["judge"] = LuckyJudge()
     return ctx

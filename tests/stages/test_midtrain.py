@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from transformers import AutoModelForCausalLM
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import DataError, ModelError, NothingToTrainOn, RecipeError
 from manyways.heuristics.prompts import PromptFormat
+from manyways.recipe_training import TrackingConfig
 from manyways.stages import midtrain, selection
-from manyways.stages.context import Line
-from manyways.stages.midtrain import IGNORE, examples, fitting
+from manyways.stages.context import Context, Line
+from manyways.stages.examples import IGNORE, examples, fitting
 from manyways.stages.selection import TrainingRow
 
 LINE = Line(arm="heuristics-2", seed=0)
@@ -170,3 +172,25 @@ def test_unknown_extra_keys_are_refused(tmp_path, folder) -> None:
     ctx = ready(tmp_path, folder, extra={"lr_schedule_type": "cosine"})
     with pytest.raises(RecipeError, match=r"midtrain\.extra\.lr_schedule_type.*lr_scheduler_type"):
         midtrain.run(ctx, LINE)
+
+
+@pytest.mark.slow
+def test_tensorboard_gets_the_losses_that_metrics_jsonl_has(tmp_path, folder, monkeypatch) -> None:
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    ctx = ready(tmp_path, folder)
+    tracked = TrackingConfig(report_to=("tensorboard",))
+    pack = ctx.pack
+    ctx = Context(recipe=ctx.recipe.model_copy(update={"tracking": tracked}), run=ctx.run)
+    ctx.__dict__["pack"] = pack
+    midtrain.run(ctx, LINE)
+    out = ctx.run.arm_path(LINE.arm, LINE.seed)
+    events = EventAccumulator(str(out / "tensorboard" / "midtrain"))
+    events.Reload()
+    curve = (out / "3-midtrain" / "metrics.jsonl").read_text().splitlines()
+    assert [e.step for e in events.Scalars("train/loss")] == [1, 2, 3]
+    for event, row in zip(events.Scalars("train/loss"), map(json.loads, curve), strict=True):
+        assert event.value == pytest.approx(row["loss"], abs=1e-5)

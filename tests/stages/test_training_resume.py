@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 def outcomes(tmp_path_factory):
     """What ``killed_training.py`` found; one process for all tests of this file."""
     script = [sys.executable, str(HERE / "killed_training.py")]
-    env = os.environ | {"PYTHONPATH": f"{HERE}:{HERE.parent}", "OMP_NUM_THREADS": "1"}
+    places = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"}
     folder = tmp_path_factory.mktemp("killed")
     done = subprocess.run(
         [*script, str(folder)], env=env, check=False, capture_output=True, text=True

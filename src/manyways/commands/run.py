@@ -1,5 +1,6 @@
 """What the verbs that work on a run folder do: resolve the recipe, take the lock, run stages."""
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ from manyways import pipeline
 from manyways.commands.summary import print_summary
 from manyways.errors import MissingWork, UserError
 from manyways.plugins import nearest
+from manyways.progress import say
 from manyways.recipe import Recipe
 from manyways.recipe_file import dump_recipe, load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import preflight, probe
+from manyways.stages import midtrain, preflight, probe, reinforce
 from manyways.stages.context import Context, Line
 from manyways.tables import write_text
 
@@ -75,6 +77,20 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
         failures = pipeline.run_lines(context, lines, (stage,))
         if failures:
             raise MissingWork("\n".join(failures))
+
+
+def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
+    """Print, one a line, the command lines that a training would start; for Slurm and the like."""
+    run = open_for_reading(root)
+    module = {"midtrain": midtrain, "rl": reinforce}[stage]
+    with _closing(Context(recipe=load_recipe(root / "recipe.toml"), run=run)) as context:
+        found = [
+            words for line in _lines(context, arm, seed) for words in module.commands(context, line)
+        ]
+    if not found:
+        say(f"{stage} runs inside manyways: set [launch], or rl.backend = 'verl', to start others")
+    for words in found:
+        print(shlex.join(words))
 
 
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:

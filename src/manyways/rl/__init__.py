@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from manyways.recipe import RLConfig
+from manyways.recipe import RLConfig, VerifyConfig
+from manyways.recipe_training import TrackingConfig
 from manyways.records import Message, Problem
 
 if TYPE_CHECKING:
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
 
 RL_BACKENDS: dict[str, str] = {
     "trl": "manyways.rl.trl:train",
+    "verl": "manyways.rl.verl.backend:train",
 }
 """name -> ``module:function`` of type Backend."""
 
-RL_NEEDS: dict[str, tuple[str, ...]] = {"trl": ("torch", "trl", "accelerate")}
-"""name -> modules that it imports here; ``manyways doctor`` says which are missing."""
+RL_NEEDS: dict[str, tuple[str, ...]] = {"trl": ("torch", "trl", "accelerate"), "verl": ()}
+"""name -> modules that it imports here; ``manyways doctor`` says which are missing.
+
+verl runs in an environment of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +60,8 @@ class RLSettings:
     arm, seed: the line; ``seed`` orders the problems and seeds the attempts.
     device:   ``cpu`` or ``cuda``.
     dtype:    of the weights in training: ``auto`` (float32), ``float32`` or ``bfloat16``.
+    verify:   how a backend that judges by itself does it.
+    tracking: the recipe's ``tracking`` section; ``name`` is what trackers call this training.
     """
 
     config: RLConfig
@@ -65,6 +71,9 @@ class RLSettings:
     device: str
     dtype: str = "auto"
     roll: Roller | None = field(default=None)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    name: str = "rl"
+    verify: VerifyConfig = field(default_factory=VerifyConfig)
 
 
 class Backend(Protocol):

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from manyways.records import Problem, Verdict
 
@@ -44,6 +45,8 @@ class StepReward:
     composed:        does a text combine heuristics?
     composed_sample: at most this many attempts of a batch are labelled, evenly spread.
     check:           given the latest verdicts, raises when the verifier is unwell.
+    gather:          where several processes train: every process's list, joined in their order, so
+        that ``view`` and ``check`` are about the whole batch.
     """
 
     judge: Judging
@@ -51,6 +54,7 @@ class StepReward:
     composed: Callable[[str], bool] | None = None
     composed_sample: int = 32
     check: Callable[[Sequence[Verdict]], None] | None = None
+    gather: Callable[[list[Any]], list[Any]] | None = None
     view: StepView | None = None
     _recent: deque[Verdict] = field(default_factory=lambda: deque(maxlen=HEALTH_WINDOW))
 
@@ -62,12 +66,13 @@ class StepReward:
         Raises what ``check`` raises.
         """
         verdicts = self.judge(list(zip(problems, texts, strict=True)))
-        rewards = [reward_of(verdict) for verdict in verdicts]
-        self.view = self._look(rewards, texts)
-        self._recent.extend(verdicts)
-        if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(verdicts)):
+        batch = list(zip(verdicts, texts, strict=True))
+        whole = self.gather(batch) if self.gather is not None else batch
+        self.view = self._look([reward_of(verdict) for verdict, _ in whole], [t for _, t in whole])
+        self._recent.extend(verdict for verdict, _ in whole)
+        if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(whole)):
             self.check(list(self._recent))
-        return rewards
+        return [reward_of(verdict) for verdict in verdicts]
 
     def trl_function(self, problems: Sequence[Problem]) -> Callable[..., list[float | None]]:
         """As a TRL reward function over rows whose column ``problem`` is an index."""

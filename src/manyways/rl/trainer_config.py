@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
 from manyways.plugins import nearest
+from manyways.rl import processes
 
 Config = TypeVar("Config")
 
@@ -87,19 +88,27 @@ def common_defaults(*, device: str, dtype: str) -> dict[str, object]:
 
 
 def in_micro_batches(batch: int, micro: int | None, key: str, *, device: str) -> dict[str, object]:
-    """One optimizer step of ``batch`` rows, ``micro`` at a time.
+    """One optimizer step of ``batch`` rows, each process ``micro`` of its share at a time.
 
     Without ``micro``: all at once on a GPU; on a CPU what its caches can hold, which is
     faster.
 
-    Raises RecipeError when ``micro`` does not divide ``batch``.
+    Raises RecipeError when the processes do not divide ``batch``, or ``micro`` not their share.
     """
+    several = processes.count()
+    if batch % several:
+        raise RecipeError(
+            f"launch.processes = {several}: it must divide {batch}, the rows of one step, so that "
+            "a step is the same whatever the number of processes."
+        )
+    share = batch // several
     if micro is None and device == "cpu":
-        micro = max(size for size in range(1, CPU_ROWS + 1) if batch % size == 0)
-    size = min(micro or batch, batch)
-    if batch % size:
-        raise RecipeError(f"{key} = {size}: it must divide {batch}, the rows of one step.")
-    return {"per_device_train_batch_size": size, "gradient_accumulation_steps": batch // size}
+        micro = max(size for size in range(1, CPU_ROWS + 1) if share % size == 0)
+    size = min(micro or share, share)
+    if share % size:
+        of = "the rows of one step" if several == 1 else "one process's rows of a step"
+        raise RecipeError(f"{key} = {size}: it must divide {share}, {of}.")
+    return {"per_device_train_batch_size": size, "gradient_accumulation_steps": share // size}
 
 
 def passes(count: int, total: int, seed: int) -> list[int]:
@@ -127,7 +136,8 @@ def load_for_training(path: str, *, dtype: str, device: str) -> tuple[Any, Any]:
     came = model.dtype
     wanted = torch.bfloat16 if dtype == "bfloat16" else torch.float32
     saved = wanted if device == "cpu" or dtype != "auto" else came
-    return model.to(wanted).to(device), saved
+    # One of several processes leaves it to the Trainer, which knows the GPU that is its own.
+    return model.to(wanted).to(device if processes.count() == 1 else "cpu"), saved
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from transformers import (
 
 from manyways.errors import MissingWork
 from manyways.progress import say
+from manyways.rl import processes
 from manyways.tables import write_text
 
 COMPLETE = "complete"
@@ -31,11 +32,12 @@ class MarkComplete(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Flush the checkpoint of this step to disk, then write the mark."""
-        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        for file in folder.iterdir():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
-        write_text(folder / COMPLETE, str(state.global_step))
+        # Every process writes a part of it.
+        processes.wait()
+        if processes.is_writer():
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            _flush(folder)
+            write_text(folder / COMPLETE, str(state.global_step))
 
 
 def newest_complete(trainer: Path) -> Path | None:
@@ -81,8 +83,13 @@ def train(trainer: Trainer, folder: Path, metrics: Path) -> None:
 
     Raises MissingWork when it ended before its last step.
     """
+    if processes.is_writer():
+        newest_complete(folder)
+    # The others must not see what is being deleted.
+    processes.wait()
     found = newest_complete(folder)
-    rewind_metrics(metrics, step_of(found))
+    if processes.is_writer():
+        rewind_metrics(metrics, step_of(found))
     if found:
         say(f"continuing from step {step_of(found)}")
     trainer.add_callback(MarkComplete())
@@ -113,7 +120,13 @@ def save_checkpoint(
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
     tokenizer.save_pretrained(partial)
-    for file in partial.iterdir():
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
+    _flush(partial)
     partial.rename(target)
+
+
+def _flush(folder: Path) -> None:
+    """Have everything in ``folder`` on disk."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())

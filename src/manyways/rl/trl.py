@@ -13,25 +13,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyways.checkpoints import load_tokenizer
 from manyways.fingerprint import attempt_seed
 from manyways.records import Message, Problem
-from manyways.rl import RLSettings, Roller, Rollout
-from manyways.rl.handover import end_of_turn, prompt_ids, stop_ids
+from manyways.rl import RLSettings, Roller, Rollout, processes, tracking
+from manyways.rl.handover import prompt_ids
+from manyways.rl.lora import peft_config
 from manyways.rl.reward import StepReward
 from manyways.rl.trainer_config import (
     build_config,
     common,
     common_defaults,
     in_micro_batches,
-    load_for_training,
     memory_advice,
     passes,
 )
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from trl import GRPOConfig, GRPOTrainer
+
+    from manyways.rl.trainee import Trainee
 
 OWN_SAMPLING = {
     "use_vllm",
@@ -60,9 +60,8 @@ def train(
     Raises RecipeError for settings that TRL refuses, ModelError for a checkpoint that cannot stop,
     a loss that is not a number or a GPU too small, and what ``reward`` raises.
     """
-    from manyways.rl.trainer_files import save_checkpoint
-    from manyways.rl.trainer_files import train as train_resumably
-    from manyways.rl.trainer_log import StepLog, Story, quiet
+    from manyways.rl.trainee import load, train_and_save
+    from manyways.rl.trainer_log import Story, quiet
 
     target = out / "checkpoint"
     if not target.exists():
@@ -74,24 +73,19 @@ def train(
             measure=lambda logs: measures(reward, logs),
             sentence=in_words,
         )
-        tokenizer: Any = load_tokenizer(checkpoint)
         out.mkdir(parents=True, exist_ok=True)
         with quiet(), memory_advice("rl.micro_batch (or lower rl.max_tokens)"):
             config = grpo_config(settings, out)
-            model, saved = load_for_training(
-                checkpoint, dtype=settings.dtype, device=settings.device
-            )
-            stops = stop_ids(model, tokenizer)
-            end_of_turn(tokenizer, stops)
-            log = StepLog(story)
-            trainer = _trainer(model, tokenizer, problems, (config, reward, settings))
-            trainer.add_callback(log)
-            try:
-                train_resumably(trainer, out / "trainer", story.metrics)
-            finally:
-                log.close()
-            save_checkpoint(model.to(saved), tokenizer, target, stops=stops)
-    shutil.rmtree(out / "trainer", ignore_errors=True)
+            trainee = load(checkpoint, dtype=settings.dtype, device=settings.device)
+            trainer = _trainer(trainee, problems, (config, reward, settings))
+            if processes.count() > 1:
+                from accelerate.utils import gather_object
+
+                reward.gather = gather_object
+            train_and_save(trainer, story, trainee, out)
+            tracking.close(settings.tracking)
+    if processes.is_writer():
+        shutil.rmtree(out / "trainer", ignore_errors=True)
     return target
 
 
@@ -124,6 +118,7 @@ def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
     }
     defaults = {
         **common_defaults(device=settings.device, dtype=settings.dtype),
+        **tracking.arguments(settings.tracking, name=settings.name, folder=out.parent),
         "lr_scheduler_type": "constant_with_warmup",
     }
     return build_config(GRPOConfig, "rl", fixed=fixed, defaults=defaults, extra=rl.extra)
@@ -158,8 +153,7 @@ def in_words(row: Mapping[str, float | None]) -> str:
 
 
 def _trainer(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
+    trainee: "Trainee",
     problems: Sequence[Problem],
     parts: tuple["GRPOConfig", StepReward, RLSettings],
 ) -> "GRPOTrainer":
@@ -173,15 +167,20 @@ def _trainer(
         for index, problem in enumerate(problems)
     ]
     order = passes(len(rows), _rows_needed(config), settings.seed)
-    own = settings.roll if not OWN_SAMPLING & set(settings.config.extra) else None
+    theirs = OWN_SAMPLING & set(settings.config.extra) or processes.may_be_sharded()
+    own = None if theirs else settings.roll
     # TRL says so of rollout_func, in a warning.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     trainer = GRPOTrainer(
-        model=model,
+        model=trainee.model,
         reward_funcs=[reward.trl_function(problems)],
         args=config,
         train_dataset=Dataset.from_list(rows).select(order),
-        processing_class=tokenizer,
+        processing_class=trainee.tokenizer,
+        peft_config=peft_config(
+            settings.config.lora,
+            "rl",
+        ),
         rollout_func=_rollout_func(own, settings) if own else None,
     )
     trainer.remove_callback(PrinterCallback)
@@ -210,6 +209,8 @@ def _rollout_func(
         tokenizer, step = trainer.processing_class, trainer.state.global_step
         turns = [tuple(Message(**turn) for turn in prompt) for prompt in prompts]  # type: ignore[arg-type]
         ids = [tuple(prompt_ids(tokenizer, messages)[0]) for messages in turns]
+        # Processes take a step's rows in their order, so a place is the same in one or in several.
+        before = processes.rank() * len(ids)
         model = trainer.accelerator.unwrap_model(trainer.model)
         model.eval()
         tokens = roll(
@@ -217,7 +218,8 @@ def _rollout_func(
                 model=model,
                 prompts=tuple(ids),
                 seeds=tuple(
-                    attempt_seed(settings.seed, line, str(step), place) for place in range(len(ids))
+                    attempt_seed(settings.seed, line, str(step), before + place)
+                    for place in range(len(ids))
                 ),
                 stop_ids=tuple(trainer.eos_token_ids),
                 pad_id=tokenizer.pad_token_id,

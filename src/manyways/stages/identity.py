@@ -6,6 +6,7 @@ from pathlib import Path
 
 from manyways.checkpoints import checkpoint_hash
 from manyways.errors import MissingWork
+from manyways.recipe import MidtrainConfig, RLConfig
 from manyways.stages.context import Context
 
 
@@ -46,3 +47,13 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
         "prompt": asdict(ctx.prompts),
         "verify": recipe.verify.model_dump(exclude={"workers", "max_undecided"}),
     }
+
+
+def training_identity(section: MidtrainConfig | RLConfig) -> dict[str, object]:
+    """What a checkpoint depends on of its training's section: all but how often it is kept.
+
+    Tables that are left out do not count, so that what was trained before they existed stays
+    finished.
+    """
+    absent = {name for name in ("lora", "verl") if getattr(section, name, None) is None}
+    return section.model_dump(exclude={"save_every", *absent})

@@ -2,38 +2,30 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from manyways.checkpoints import load_tokenizer, pick_device
-from manyways.errors import DataError, NothingToTrainOn
+from manyways.checkpoints import pick_device
+from manyways.errors import NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.progress import say
-from manyways.records import Message
-from manyways.rl.handover import encode, end_of_turn, prompt_ids, stop_ids
+from manyways.recipe_training import LoraConfig
+from manyways.rl import launch, processes, tracking
+from manyways.rl.lora import peft_config
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
+from manyways.stages.examples import Example, examples, fitting
+from manyways.stages.identity import training_identity
 from manyways.stages.selection import TrainingRow, training_rows
 from manyways.tables import write_text
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from trl import SFTConfig, SFTTrainer
 
+    from manyways.rl.trainee import Trainee
     from manyways.rl.trainer_log import Story
-
-IGNORE = -100
-"""The label of a token without loss."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
-    """A training row as tokens; ``labels`` is IGNORE on the prompt and ends in a stop token."""
-
-    input_ids: list[int]
-    labels: list[int]
 
 
 def plan(ctx: Context, line: Line) -> Work:
@@ -51,17 +43,38 @@ def plan(ctx: Context, line: Line) -> Work:
         identity={
             "base": ctx.base_hash,
             "data": data,
-            "midtrain": recipe.midtrain.model_dump(exclude={"save_every"}),
+            "midtrain": training_identity(recipe.midtrain),
             "prompt": recipe.prompt.model_dump(),
             "seed": line.seed,
             "model": [recipe.model.dtype, recipe.model.device],
         },
-        outputs=(ctx.run.arm_path(line.arm, line.seed, "3-midtrain"),),
+        outputs=(_folder(ctx, line),),
     )
 
 
 def run(ctx: Context, line: Line) -> None:
-    """Mid-train one line; continues where a killed run stopped.
+    """Mid-train one line, here or in processes of its own; continues where a killed run stopped.
+
+    Raises what ``run_here`` raises.
+    """
+    if ctx.recipe.launch is None or plan(ctx, line).done:
+        run_here(ctx, line)
+    else:
+        launch.run(
+            launch.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed)),
+            ctx.run,
+        )
+
+
+def commands(ctx: Context, line: Line) -> list[list[str]]:
+    """The command lines that ``run`` would start; none where it trains in its own process."""
+    if ctx.recipe.launch is None or line.arm == "vanilla":
+        return []
+    return [launch.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed))]
+
+
+def run_here(ctx: Context, line: Line) -> None:
+    """Mid-train one line in this process and those that train with it.
 
     Raises NothingToTrainOn when the arm has no rows, DataError when none fits max_length,
     ModelError when the chat template cannot teach the model to stop.
@@ -71,55 +84,12 @@ def run(ctx: Context, line: Line) -> None:
         say(f"midtrain {line.name}: finished before")
         return
     rows = training_rows(ctx, line)
-    out = ctx.run.arm_path(line.arm, line.seed, "3-midtrain")
     with work:
-        _write_lineage(ctx, rows, out / "data.jsonl")
-        steps = _train(ctx, line, rows, out)
+        _write_lineage(ctx, rows, _folder(ctx, line) / "data.jsonl")
+        steps = train(ctx, line)
         work.counts.update(
             steps=steps, examples=len(rows), problems=len({row.problem_id for row in rows})
         )
-
-
-def examples(
-    rows: Sequence[TrainingRow],
-    tokenizer: "PreTrainedTokenizerBase",
-    ask: Callable[[TrainingRow], tuple[Message, ...]],
-    end: int,
-) -> list[Example]:
-    """Rows as tokens: the prompt ``ask(row)`` as engines send it, the solution, the token ``end``.
-
-    The solution is put after the *generation* prompt, where its tokens were once sampled, and not
-    rendered as a turn: templates trim, rewrite, or add white space after the stop token.
-    """
-    made = []
-    for row in rows:
-        ids, prompt = prompt_ids(tokenizer, ask(row))
-        whole = encode(tokenizer, prompt + row.text)
-        # A tokenizer may merge across the boundary; sampling never does.
-        answer = whole[len(ids) :] if whole[: len(ids)] == ids else encode(tokenizer, row.text)
-        labels = [IGNORE] * len(ids) + [*answer, end]
-        made.append(Example(input_ids=[*ids, *answer, end], labels=labels))
-    return made
-
-
-def fitting(made: Sequence[Example], max_length: int, line: Line) -> list[Example]:
-    """The examples of at most ``max_length`` tokens; how many are longer is said.
-
-    Raises DataError when none fits.
-    """
-    kept = [example for example in made if len(example.input_ids) <= max_length]
-    longest = max(len(example.input_ids) for example in made)
-    if not kept:
-        raise DataError(
-            f"midtrain.max_length = {max_length}: all {len(made)} examples of {line.name} are "
-            f"longer (up to {longest} tokens). Raise it."
-        )
-    if len(kept) < len(made):
-        say(
-            f"midtrain {line.name}: {len(made) - len(kept)} of {len(made)} examples are longer "
-            f"than midtrain.max_length = {max_length} (up to {longest} tokens) and are left out"
-        )
-    return kept
 
 
 def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
@@ -152,52 +122,52 @@ def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
         SFTConfig,
         "midtrain",
         fixed=fixed,
-        defaults=common_defaults(device=device, dtype=recipe.model.dtype),
+        defaults={
+            **common_defaults(device=device, dtype=recipe.model.dtype),
+            **tracking.arguments(
+                recipe.tracking, name=f"{recipe.name}/{line.name}/midtrain", folder=out.parent
+            ),
+        },
         extra=section.extra,
     )
 
 
-def _train(ctx: Context, line: Line, rows: Sequence[TrainingRow], out: Path) -> int:
-    """Train and save ``out/checkpoint``; returns the number of optimizer steps."""
-    from manyways.rl.trainer_config import load_for_training, memory_advice
-    from manyways.rl.trainer_files import save_checkpoint
-    from manyways.rl.trainer_files import train as train_resumably
-    from manyways.rl.trainer_log import StepLog, quiet
+def train(ctx: Context, line: Line) -> int:
+    """Train and save ``checkpoint``; returns the number of optimizer steps.
 
-    recipe = ctx.recipe
-    tokenizer: Any = load_tokenizer(ctx.base_path)
+    Called by each process that trains, and by itself for none of the bookkeeping.
+    """
+    from manyways.rl.trainee import load, train_and_save
+    from manyways.rl.trainer_config import memory_advice
+    from manyways.rl.trainer_log import quiet
+
+    model, out = ctx.recipe.model, _folder(ctx, line)
     with quiet(), memory_advice("midtrain.micro_batch"):
-        model, saved = load_for_training(
-            ctx.base_path, dtype=recipe.model.dtype, device=pick_device(recipe.model.device)
-        )
-        stops = stop_ids(model, tokenizer)
+        trainee = load(ctx.base_path, dtype=model.dtype, device=pick_device(model.device))
         made = examples(
-            rows,
-            tokenizer,
+            training_rows(ctx, line),
+            trainee.tokenizer,
             lambda row: ctx.prompt_of(row.problem_id),
-            end_of_turn(tokenizer, stops),
+            trainee.end,
         )
-        made = fitting(made, recipe.midtrain.max_length, line)
+        made = fitting(made, ctx.recipe.midtrain.max_length, line)
         steps = _steps(ctx, len(made))
         if not (out / "checkpoint").exists():
-            log = StepLog(_story(line, out))
             config = sft_config(ctx, line, out, steps)
-            trainer = _trainer(model, tokenizer, made, config)
-            trainer.add_callback(log)
-            try:
-                train_resumably(trainer, out / "trainer", out / "metrics.jsonl")
-            finally:
-                log.close()
-            save_checkpoint(model.to(saved), tokenizer, out / "checkpoint", stops=stops)
-    shutil.rmtree(out / "trainer", ignore_errors=True)
+            trainer = _trainer(trainee, made, config, ctx.recipe.midtrain.lora)
+            train_and_save(trainer, _story(line, out), trainee, out)
+            tracking.close(ctx.recipe.tracking)
+    if processes.is_writer():
+        shutil.rmtree(out / "trainer", ignore_errors=True)
     return steps
 
 
+def _folder(ctx: Context, line: Line) -> Path:
+    return ctx.run.arm_path(line.arm, line.seed, "3-midtrain")
+
+
 def _trainer(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    made: Sequence[Example],
-    config: "SFTConfig",
+    trainee: "Trainee", made: Sequence[Example], config: "SFTConfig", lora: LoraConfig | None
 ) -> "SFTTrainer":
     from datasets import Dataset
     from transformers import PrinterCallback
@@ -205,13 +175,14 @@ def _trainer(
 
     from manyways.rl.trainer_config import passes
 
-    rows = config.per_device_train_batch_size * config.gradient_accumulation_steps
-    order = passes(len(made), config.max_steps * rows, config.seed)
+    share = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    order = passes(len(made), config.max_steps * share * processes.count(), config.seed)
     trainer = SFTTrainer(
-        model=model,
+        model=trainee.model,
         args=config,
         train_dataset=Dataset.from_list([asdict(example) for example in made]).select(order),
-        processing_class=tokenizer,
+        processing_class=trainee.tokenizer,
+        peft_config=peft_config(lora, "midtrain"),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

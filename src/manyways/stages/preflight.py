@@ -9,7 +9,7 @@ from manyways.fingerprint import problems_hash
 from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Problem
-from manyways.rl import RL_BACKENDS
+from manyways.rl import RL_BACKENDS, lora, tracking
 from manyways.stages import adherence
 from manyways.stages.context import Context
 from manyways.tables import write_text
@@ -32,6 +32,9 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
         resolve(recipe.verify.verifier, VERIFIERS, "verifier")
     if recipe.select.judge:
         resolve(recipe.select.judge.engine, ENGINES, "engine")
+    lora.check(recipe.midtrain.lora, "midtrain")
+    lora.check(recipe.rl.lora, "rl")
+    tracking.check(recipe.tracking)
     _ = (context.pack, context.labeller, context.base_hash, adherence.identity(context))
     sets = {
         recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit),

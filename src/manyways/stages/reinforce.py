@@ -11,11 +11,12 @@ from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Verdict
 from manyways.results import GateRow, read_rows
-from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout
+from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.rl.handover import check_same_template
 from manyways.rl.reward import StepReward
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
+from manyways.stages.identity import training_identity
 from manyways.verifiers.judge import check_health
 
 
@@ -34,7 +35,7 @@ def plan(ctx: Context, line: Line) -> Work:
         identity={
             "checkpoint": checkpoint_hash(start),
             "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
-            "rl": recipe.rl.model_dump(exclude={"save_every"}),
+            "rl": training_identity(recipe.rl),
             "verify": verify,
             "prompt": recipe.prompt.model_dump(),
             "seed": line.seed,
@@ -45,39 +46,82 @@ def plan(ctx: Context, line: Line) -> Work:
 
 
 def run(ctx: Context, line: Line) -> None:
-    """Train with the recipe's RL backend; continues where a killed run stopped.
+    """RL of one line, here or in processes of its own; continues where a killed run stopped.
 
-    Raises GateRefused when the gate refused the checkpoint, VerifierUnwell when too many attempts
-    could not be judged, and what the backend raises.
+    Raises GateRefused when the gate refused the checkpoint, and what ``run_here`` raises.
     """
     _ask_gate(ctx, line)
+    if ctx.recipe.launch is None or plan(ctx, line).done or ctx.recipe.rl.backend != "trl":
+        run_here(ctx, line)
+    else:
+        work = ("rl", line.arm, line.seed)
+        launch.run(launch.command(ctx.recipe.launch, ctx.run.root, work), ctx.run)
+
+
+def run_here(ctx: Context, line: Line) -> None:
+    """RL of one line in this process and those that train with it.
+
+    Raises VerifierUnwell when too many attempts could not be judged, and what the backend raises.
+    """
     work = plan(ctx, line)
     if work.done:
         say(f"rl {line.name}: finished before")
         return
+    rl = ctx.recipe.rl
+    with work:
+        problems = train(ctx, line)
+        attempts = rl.steps * rl.prompts_per_step * rl.group_size
+        work.counts.update(steps=rl.steps, attempts=attempts, problems=problems)
+
+
+def train(ctx: Context, line: Line) -> int:
+    """Train with the recipe's RL backend; returns the number of problems.
+
+    Called by each process that trains, and by itself for none of the bookkeeping.
+    """
     recipe = ctx.recipe
     problems = ctx.problems(recipe.rl.problems, recipe.rl.limit)
-    with work:
-        start = ctx.midtrained_path(line)
-        check_same_template(ctx.base_path, start)
-        backend = cast(Backend, resolve(recipe.rl.backend, RL_BACKENDS, "RL backend"))
-        backend(
-            start,
-            problems,
-            reward=_reward(ctx),
-            settings=RLSettings(
-                config=recipe.rl,
-                messages=lambda problem: ctx.prompts_for(problem).plain(problem.question),
-                arm=line.arm,
-                seed=line.seed,
-                device=pick_device(recipe.model.device),
-                dtype=recipe.model.dtype,
-                roll=_roller(recipe.model.batch_tokens),
-            ),
-            out=ctx.run.arm_path(line.arm, line.seed, "5-rl"),
-        )
-        attempts = recipe.rl.steps * recipe.rl.prompts_per_step * recipe.rl.group_size
-        work.counts.update(steps=recipe.rl.steps, attempts=attempts, problems=len(problems))
+    start = ctx.midtrained_path(line)
+    check_same_template(ctx.base_path, start)
+    backend = cast(Backend, resolve(recipe.rl.backend, RL_BACKENDS, "RL backend"))
+    backend(
+        start,
+        problems,
+        reward=_reward(ctx),
+        settings=rl_settings(ctx, line),
+        out=ctx.run.arm_path(line.arm, line.seed, "5-rl"),
+    )
+    return len(problems)
+
+
+def commands(ctx: Context, line: Line) -> list[list[str]]:
+    """The command lines that ``run`` would start; none where it trains in its own process."""
+    recipe = ctx.recipe
+    if recipe.rl.backend == "verl":
+        from manyways.rl.verl import backend
+
+        out = ctx.run.arm_path(line.arm, line.seed, "5-rl")
+        return backend.commands(ctx.midtrained_path(line), rl_settings(ctx, line), out)
+    if recipe.launch is None or recipe.rl.backend != "trl":
+        return []
+    return [launch.command(recipe.launch, ctx.run.root, ("rl", line.arm, line.seed))]
+
+
+def rl_settings(ctx: Context, line: Line) -> RLSettings:
+    """What the backend is told about one line."""
+    recipe = ctx.recipe
+    return RLSettings(
+        config=recipe.rl,
+        messages=lambda problem: ctx.prompts_for(problem).plain(problem.question),
+        arm=line.arm,
+        seed=line.seed,
+        device=pick_device(recipe.model.device),
+        dtype=recipe.model.dtype,
+        roll=_roller(recipe.model.batch_tokens),
+        tracking=recipe.tracking,
+        name=f"{recipe.name}/{line.name}/rl",
+        verify=recipe.verify,
+    )
 
 
 def _ask_gate(ctx: Context, line: Line) -> None:

@@ -1,0 +1,71 @@
+"""How trainings run, apart from what they learn: adapters, trackers, processes, verl."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from manyways.recipe_types import Names, Positive, Rate, Scalar, Section, Share
+
+Tracker = Literal["tensorboard", "trackio", "wandb"]
+
+
+class LoraConfig(Section):
+    """Train adapters of low rank and merge them when saving: checkpoints stay ordinary folders.
+
+    An update of a weight is ``alpha / rank * B @ A``. (Hu et al. 2021, "LoRA", section 4.1.)
+
+    target_modules: ``all-linear`` (every linear layer but the output), or names of layers.
+    """
+
+    rank: Positive = 16
+    alpha: Rate = 32.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    target_modules: str | Names = "all-linear"
+
+
+class TrackingConfig(Section):
+    """Trackers that get what TRL logs; our own metrics.jsonl is written in any case.
+
+    A training is named ``<recipe>/<arm>/seed-<s>/<stage>`` there.
+    """
+
+    report_to: Annotated[tuple[Tracker, ...], Field(strict=False)] = ()
+    project: str = "manyways"
+
+
+class LaunchConfig(Section):
+    """Both trainings in several processes, by ``accelerate launch``. A step stays the same step.
+
+    processes: on this machine, one for each GPU. Left out, accelerate's file says how many.
+    accelerate_config: a file that ``accelerate config`` wrote, for FSDP, DeepSpeed or several
+        machines; data-parallel on this machine without it.
+    """
+
+    processes: Positive | None = None
+    accelerate_config: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.processes is None and self.accelerate_config is None:
+            raise ValueError("give processes, accelerate_config or both")
+        return self
+
+
+class VerlConfig(Section):
+    """RL by verl, in an environment of its own. Its GPUs are ``nodes`` x ``gpus_per_node``.
+
+    python: the interpreter of that environment.
+    prompt_tokens: longest prompt; problems with a longer one are left out.
+    tokens_per_gpu: in one forward pass, where ``rl.micro_batch`` is not given.
+    tensor_parallel, gpu_memory: of vLLM, the latter a share of a GPU's memory.
+    extra: further hydra overrides, ``"trainer.balance_batch" = false``.
+    """
+
+    python: str
+    nodes: Positive = 1
+    gpus_per_node: Positive = 1
+    prompt_tokens: Positive = 1024
+    tokens_per_gpu: Positive = 16384
+    tensor_parallel: Positive = 1
+    gpu_memory: Share = 0.5
+    extra: dict[str, Scalar] = Field(default_factory=dict)

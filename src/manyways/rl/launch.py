@@ -1,0 +1,130 @@
+"""A training in several processes: started with ``accelerate launch``, watched, never left over.
+
+The process that started it keeps the lock of the run folder and waits. Process 0 of those that
+train writes metrics, checkpoints and the stamp. Each of them ends when the one that started it is
+gone, however that went, so that nobody writes into a folder that looks free.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from manyways import errors
+from manyways.errors import ManywaysError, MissingWork
+from manyways.recipe_training import LaunchConfig
+from manyways.run_dir import LOCK_HELD, RunDir
+
+FAILURE = "MANYWAYS_FAILURE_FILE"
+"""Where a process that trains leaves its error for the one that started it."""
+PARENT = "MANYWAYS_STARTED_BY"
+"""``<process id> <time of its start>`` of the process that waits."""
+GRACE_SECONDS = 20.0
+
+
+def command(launch: LaunchConfig, root: Path, work: tuple[str, str, int]) -> list[str]:
+    """The command line that trains.
+
+    root: of the run. work: (``midtrain`` or ``rl``, arm, seed).
+    """
+    stage, arm, seed = work
+    words = [sys.executable, "-m", "accelerate.commands.launch"]
+    if launch.accelerate_config is not None:
+        words += ["--config_file", str(Path(launch.accelerate_config).expanduser().resolve())]
+        if launch.processes is not None:
+            words += ["--num_processes", str(launch.processes)]
+    else:
+        # --multi_gpu is accelerate's word for torchrun on one machine. On CPUs too: our settings
+        # say use_cpu, and its --cpu starts a single process.
+        several = ["--multi_gpu"] if (launch.processes or 1) > 1 else []
+        words += [*several, "--num_processes", str(launch.processes), "--num_machines", "1"]
+        words += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    return [*words, "-m", "manyways.cli", "line-stage", str(root), stage, arm, str(seed)]
+
+
+def run(words: list[str], folder: RunDir) -> None:
+    """Run a training's command line to its end.
+
+    Raises the error of the process that failed first, MissingWork when one was killed.
+    """
+    me = psutil.Process()
+    with tempfile.TemporaryDirectory(prefix="manyways-") as scratch:
+        failure = Path(scratch) / "failure.json"
+        environment = {
+            **os.environ,
+            LOCK_HELD: str(folder.root),
+            FAILURE: str(failure),
+            PARENT: f"{me.pid} {me.create_time()}",
+        }
+        process = subprocess.Popen(
+            words,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            # A rerun finds the folder locked until the last of its writers has ended.
+            pass_fds=() if folder.lock_file is None else (folder.lock_file,),
+        )
+        try:
+            code = process.wait()
+        finally:
+            _end(process)
+        if code != 0:
+            raise _told(failure, code)
+
+
+def tell(error: ManywaysError) -> None:
+    """Leave ``error`` for the process that started this one; the first one told counts."""
+    place = os.environ.get(FAILURE)
+    if place and not Path(place).exists():
+        row = {"kind": type(error).__name__, "message": str(error)}
+        Path(place).write_text(json.dumps(row), encoding="utf-8")
+
+
+def end_with_parent(seconds: float = 0.5) -> None:
+    """From now on, end this process at once when the one that waits, or the launcher, is gone."""
+    given = os.environ.get(PARENT)
+    launcher = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == launcher and (given is None or _lives(given)):
+            time.sleep(seconds)
+        os._exit(1)
+
+    if given is not None:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _lives(given: str) -> bool:
+    number, began = given.split()
+    try:
+        process = psutil.Process(int(number))
+        return process.create_time() == float(began) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Have the launcher end its processes, as after Ctrl-C or an error here."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _told(failure: Path, code: int) -> ManywaysError:
+    if failure.exists():
+        row = json.loads(failure.read_text(encoding="utf-8"))
+        kind = getattr(errors, row["kind"], ManywaysError)
+        error: ManywaysError = kind(row["message"])
+        return error
+    return MissingWork(
+        f"a training process ended without a word (exit code {code} of accelerate launch; killed, "
+        "or out of memory?): run the same command again to continue from its last checkpoint."
+    )

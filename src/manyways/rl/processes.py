@@ -1,0 +1,32 @@
+"""This process among those that train together, as accelerate and torchrun started them."""
+
+import os
+
+
+def count() -> int:
+    """How many processes train together, 1 when nothing started several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
+
+
+def rank() -> int:
+    """The number of this process, 0 for the one that writes."""
+    return int(os.environ.get("RANK", "0")) if "LOCAL_RANK" in os.environ else 0
+
+
+def is_writer() -> bool:
+    """Whether this process writes metrics, checkpoints and stamps."""
+    return rank() == 0
+
+
+def may_be_sharded() -> bool:
+    """Whether accelerate's file asks for FSDP or DeepSpeed: then a process may lack weights."""
+    wanted = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+    return any(os.environ.get(name, "").lower() == "true" for name in wanted)
+
+
+def wait() -> None:
+    """Until every process is here. At once when there is one."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()

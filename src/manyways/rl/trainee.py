@@ -1,0 +1,97 @@
+"""The model in training: loaded with what it is saved with, saved as an ordinary checkpoint."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manyways.checkpoints import load_tokenizer
+from manyways.rl import processes
+from manyways.rl.handover import end_of_turn, stop_ids
+from manyways.rl.lora import merged
+from manyways.rl.trainer_config import load_for_training
+from manyways.rl.trainer_files import save_checkpoint, train
+from manyways.rl.trainer_log import StepLog, Story
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trainee:
+    """A model in its training dtype, and what its checkpoint needs besides weights.
+
+    stops: every token that ends a text. end: the one that ends an assistant's turn.
+    saved: the torch dtype in which to save.
+    """
+
+    path: str
+    dtype: str
+    model: Any
+    tokenizer: "PreTrainedTokenizerBase"
+    stops: tuple[int, ...]
+    end: int
+    saved: Any
+
+
+def load(path: str, *, dtype: str, device: str) -> Trainee:
+    """Load the checkpoint at ``path`` for training.
+
+    Raises ModelError when it cannot be loaded or its chat template cannot teach it to stop.
+    """
+    tokenizer = load_tokenizer(path)
+    model, saved = load_for_training(path, dtype=dtype, device=device)
+    stops = stop_ids(model, tokenizer)
+    return Trainee(
+        path=path,
+        dtype=dtype,
+        model=model,
+        tokenizer=tokenizer,
+        stops=stops,
+        end=end_of_turn(tokenizer, stops),
+        saved=saved,
+    )
+
+
+def train_and_save(trainer: "Trainer", story: Story, trainee: Trainee, out: Path) -> None:
+    """Train from what lies in ``out/trainer``, then save ``out/checkpoint``, adapters merged.
+
+    Every process that trains calls this; one of them writes.
+
+    Raises MissingWork when training ended early, ModelError for a loss that is not a number.
+    """
+    log = StepLog(story)
+    if processes.is_writer():
+        trainer.add_callback(log)
+    try:
+        train(trainer, out / "trainer", story.metrics)
+    finally:
+        log.close()
+    whole = _whole(trainer, trainee)
+    if whole is not None:
+        model = merged(whole).to(trainee.saved)
+        save_checkpoint(model, trainee.tokenizer, out / "checkpoint", stops=trainee.stops)
+    processes.wait()
+
+
+def is_sharded(trainer: "Trainer") -> bool:
+    """Whether no process holds all weights (FSDP, DeepSpeed stage 3)."""
+    deepspeed = getattr(trainer.accelerator.state, "deepspeed_plugin", None)
+    return bool(trainer.is_fsdp_enabled or (deepspeed and deepspeed.zero_stage == 3))
+
+
+def _whole(trainer: "Trainer", trainee: Trainee) -> "PreTrainedModel | None":
+    """The trained model with all its weights, in the process that writes; None in the others."""
+    if not is_sharded(trainer):
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        return model if processes.is_writer() else None
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if not processes.is_writer():
+        return None
+    model, _ = load_for_training(trainee.path, dtype=trainee.dtype, device="cpu")
+    adapters = getattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config", None)
+    if adapters:
+        from peft import get_peft_model
+
+        model = get_peft_model(model, adapters["default"])
+    model.load_state_dict(state)
+    return model

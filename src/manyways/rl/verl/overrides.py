@@ -1,0 +1,177 @@
+"""The one place where the recipe's ``rl`` section becomes verl's settings (hydra overrides)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyways.errors import RecipeError
+from manyways.recipe_training import VerlConfig
+from manyways.rl import RLSettings
+
+LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-mean-token-sum-norm"}
+"""Our ``rl.loss_type`` -> verl's ``loss_agg_mode``."""
+ACTOR = "actor_rollout_ref.actor"
+ROLLOUT = "actor_rollout_ref.rollout"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where verl reads and writes, all in the folder ``root`` of one line."""
+
+    root: Path
+
+    @property
+    def problems(self) -> Path:
+        """The parquet file of prompts."""
+        return self.root / "problems.parquet"
+
+    @property
+    def reward(self) -> Path:
+        """The file of the reward function."""
+        return self.root / "reward.py"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The checkpoints of verl itself, from which it resumes."""
+        return self.root / "checkpoints"
+
+    @property
+    def rollouts(self) -> Path:
+        """One file of attempts for each step."""
+        return self.root / "rollouts"
+
+    def log(self, number: int) -> Path:
+        """The metrics of the ``number``-th start: verl begins its file anew each time."""
+        return self.root / f"log-{number}.jsonl"
+
+
+def overrides(checkpoint: str, settings: RLSettings, places: Places, *, log: Path) -> list[str]:
+    """Every setting that is not verl's own default, as ``key=value``.
+
+    Raises RecipeError for what verl cannot do.
+    """
+    values = {
+        **_algorithm(settings),
+        **_data(settings, places),
+        **_actor(checkpoint, settings),
+        **_rollout(settings),
+        **_trainer(settings, places),
+    }
+    words = [f"{key}={_word(value)}" for key, value in values.items()]
+    # A key that verl's schema does not have, but ray.init does.
+    words.append(f"+ray_kwargs.ray_init.runtime_env.env_vars.VERL_FILE_LOGGER_PATH={_word(log)}")
+    return [*words, *(f"{k}={_word(v)}" for k, v in verl_of(settings).extra.items())]
+
+
+def verl_of(settings: RLSettings) -> VerlConfig:
+    """The recipe's ``rl.verl`` table. Raises RecipeError when there is none."""
+    if settings.config.verl is None:
+        raise RecipeError(
+            "rl.backend = 'verl' needs the table [rl.verl] with python, the interpreter of an "
+            "environment in which verl is installed (docs/scale.md)."
+        )
+    return settings.config.verl
+
+
+def _algorithm(settings: RLSettings) -> dict[str, object]:
+    rl = settings.config
+    if rl.scale_rewards == "batch":
+        raise RecipeError("rl.scale_rewards = 'batch': verl knows only 'group' and 'none'.")
+    return {
+        "algorithm.adv_estimator": "grpo",
+        "algorithm.norm_adv_by_std_in_grpo": rl.scale_rewards == "group",
+        "algorithm.use_kl_in_reward": False,
+    }
+
+
+def _data(settings: RLSettings, places: Places) -> dict[str, object]:
+    rl, verl = settings.config, verl_of(settings)
+    return {
+        "data.train_files": places.problems,
+        # Read at the start, never sampled: evaluation is ours.
+        "data.val_files": places.problems,
+        "data.val_max_samples": rl.prompts_per_step,
+        "data.train_batch_size": rl.prompts_per_step,
+        "data.max_prompt_length": verl.prompt_tokens,
+        "data.max_response_length": rl.max_tokens,
+        "data.shuffle": False,
+        "reward.custom_reward_function.path": places.reward,
+        "reward.custom_reward_function.name": "compute_score",
+    }
+
+
+def _actor(checkpoint: str, settings: RLSettings) -> dict[str, object]:
+    rl, verl = settings.config, verl_of(settings)
+    if rl.loss_type not in LOSSES:
+        raise RecipeError(f"rl.loss_type = '{rl.loss_type}': verl knows {', '.join(LOSSES)}.")
+    if rl.lora is not None:
+        raise RecipeError("rl.lora: not with the backend verl, whose merger leaves adapters apart.")
+    values: dict[str, object] = {
+        "actor_rollout_ref.model.path": checkpoint,
+        "actor_rollout_ref.model.enable_gradient_checkpointing": True,
+        f"{ACTOR}.optim.lr": rl.learning_rate,
+        f"{ACTOR}.optim.lr_warmup_steps": round(rl.warmup * rl.steps),
+        f"{ACTOR}.optim.lr_scheduler_type": "constant",
+        # In prompts; verl multiplies by rollout.n. One update for each step, as through TRL.
+        f"{ACTOR}.ppo_mini_batch_size": rl.prompts_per_step,
+        f"{ACTOR}.ppo_epochs": 1,
+        f"{ACTOR}.use_dynamic_bsz": rl.micro_batch is None,
+        f"{ACTOR}.ppo_max_token_len_per_gpu": verl.tokens_per_gpu,
+        f"{ACTOR}.clip_ratio": rl.epsilon,
+        f"{ACTOR}.clip_ratio_low": rl.epsilon,
+        f"{ACTOR}.clip_ratio_high": rl.epsilon_high,
+        f"{ACTOR}.loss_agg_mode": LOSSES[rl.loss_type],
+        f"{ACTOR}.use_kl_loss": rl.beta > 0,
+        f"{ACTOR}.entropy_coeff": 0,
+        f"{ACTOR}.calculate_entropy": True,
+    }
+    if rl.loss_type == "dr_grpo":
+        values[f"{ACTOR}.loss_scale_factor"] = rl.max_tokens
+    if rl.beta > 0:
+        values[f"{ACTOR}.kl_loss_coef"] = rl.beta
+    if rl.micro_batch is not None:
+        values[f"{ACTOR}.ppo_micro_batch_size_per_gpu"] = rl.micro_batch
+        values[f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu"] = rl.micro_batch
+    return values
+
+
+def _rollout(settings: RLSettings) -> dict[str, object]:
+    rl, verl = settings.config, verl_of(settings)
+    return {
+        f"{ROLLOUT}.name": "vllm",
+        f"{ROLLOUT}.n": rl.group_size,
+        f"{ROLLOUT}.temperature": rl.temperature,
+        f"{ROLLOUT}.seed": settings.seed,
+        f"{ROLLOUT}.tensor_model_parallel_size": verl.tensor_parallel,
+        f"{ROLLOUT}.gpu_memory_utilization": verl.gpu_memory,
+    }
+
+
+def _trainer(settings: RLSettings, places: Places) -> dict[str, object]:
+    rl, verl, tracking = settings.config, verl_of(settings), settings.tracking
+    return {
+        "trainer.logger": ["console", "file", *tracking.report_to],
+        "trainer.project_name": tracking.project,
+        "trainer.experiment_name": settings.name,
+        "trainer.nnodes": verl.nodes,
+        "trainer.n_gpus_per_node": verl.gpus_per_node,
+        "trainer.total_epochs": 1,
+        "trainer.total_training_steps": rl.steps,
+        "trainer.save_freq": rl.save_every,
+        "trainer.max_actor_ckpt_to_keep": 2,
+        "trainer.test_freq": -1,
+        "trainer.val_before_train": False,
+        "trainer.resume_mode": "auto",
+        "trainer.default_local_dir": places.checkpoints,
+        "trainer.rollout_data_dir": places.rollouts,
+    }
+
+
+def _word(value: object) -> str:
+    """A value in hydra's grammar; text is quoted, so that no character of a path has a meaning."""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ",".join(_word(item) for item in value) + "]"
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,45 @@
+"""Our verdicts as verl's reward, in verl's own Python: this module must import nothing heavy."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from manyways.records import Problem, Verdict
+from manyways.verifiers.judge import Judge, check_health
+
+WINDOW = 512
+"""Verdicts over which the undecided share is watched, in each of verl's reward workers."""
+
+
+def scorer(settings: Mapping[str, Any]) -> Callable[..., dict[str, float]]:
+    """A ``compute_score`` for verl, which wants a number for every attempt.
+
+    Undecided gives 0.0, as a wrong answer does, and is counted apart. This is not what training
+    through TRL does: there an undecided attempt is left out of its group. So too many of them, more
+    than ``max_undecided`` of the last 512, end the training.
+
+    settings: ``workers``, ``timeout``, ``policy``, ``allow_unsafe_code``, ``max_undecided``.
+    """
+    limit = settings["max_undecided"]
+    judge = Judge(**{name: value for name, value in settings.items() if name != "max_undecided"})
+    recent: deque[Verdict] = deque(maxlen=WINDOW)
+
+    def compute_score(
+        *, solution_str: str, extra_info: Mapping[str, str], **_: object
+    ) -> dict[str, float]:
+        verdict = judge.verdicts([(read_problem(extra_info["problem"]), solution_str)])[0]
+        recent.append(verdict)
+        if len(recent) == WINDOW:
+            check_health(list(recent), limit=limit)
+        score = 1.0 if verdict.status == "correct" else 0.0
+        return {"score": score, "acc": score, "undecided": float(verdict.status == "undecided")}
+
+    return compute_score
+
+
+def read_problem(text: str) -> Problem:
+    """A problem as ``files.write_problems`` wrote it."""
+    row = json.loads(text)
+    several = {name: tuple(row[name]) for name in ("alternatives", "choices")}
+    return Problem(**{**row, **several})

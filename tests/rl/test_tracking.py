@@ -1,0 +1,57 @@
+"""Trackers get what TRL logs, under names that tell the trainings of a run apart."""
+
+import os
+from pathlib import Path
+
+import pytest
+from trl import GRPOConfig, SFTConfig
+
+from manyways.errors import RecipeError
+from manyways.recipe_file import load_recipe
+from manyways.recipe_training import TrackingConfig
+from manyways.rl import tracking
+from manyways.rl.trainer_config import build_config, common, common_defaults
+
+POCKET = Path(__file__).parents[2] / "recipes" / "pocket.toml"
+VARIABLES = ("TENSORBOARD_LOGGING_DIR", "WANDB_PROJECT", "WANDB_DIR")
+
+
+@pytest.fixture(autouse=True)
+def clean_variables(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "before")
+
+
+def test_without_trackers_nothing_is_reported(tmp_path) -> None:
+    given = tracking.arguments(TrackingConfig(), name="pocket/star/seed-0/rl", folder=tmp_path)
+    assert given == {"report_to": "none"}
+    assert os.environ["WANDB_PROJECT"] == "before"
+
+
+@pytest.mark.parametrize("cls", [SFTConfig, GRPOConfig])
+def test_trackers_and_names_reach_trl(cls, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(tracking, "find_spec", lambda name: True)
+    recipe = load_recipe(POCKET, ['tracking.report_to=["wandb", "trackio", "tensorboard"]'])
+    given = tracking.arguments(recipe.tracking, name="pocket/star/seed-0/rl", folder=tmp_path)
+    config = build_config(
+        cls,
+        "rl",
+        fixed=common(tmp_path, steps=1, seed=0, device="cpu"),
+        defaults={**common_defaults(device="cpu", dtype="auto"), **given},
+        extra={},
+    )
+    assert config.report_to == ["wandb", "trackio", "tensorboard"]
+    assert (config.run_name, config.project) == ("pocket/star/seed-0/rl", "manyways")
+    assert os.environ["WANDB_PROJECT"] == "manyways"
+    assert os.environ["TENSORBOARD_LOGGING_DIR"] == str(tmp_path / "tensorboard" / "rl")
+
+
+def test_a_missing_tracker_is_named_with_the_command_that_brings_it(monkeypatch) -> None:
+    monkeypatch.setattr(tracking, "find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match=r"names wandb, .*pip install 'manyways\[wandb\]'"):
+        tracking.check(TrackingConfig(report_to=("wandb",)))
+
+
+def test_a_tracker_that_there_is_not_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"tracking\.report_to.*'tensorboard'"):
+        load_recipe(POCKET, ['tracking.report_to=["tensorbord"]'])

@@ -1,0 +1,102 @@
+"""Both trainings of the smoke recipe: in one process, in two, and in two with kills on the way.
+
+Prints a table of the curves, then one JSON line.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "smoke.toml"
+SET = ['arms=["heuristics-2"]', "midtrain.save_every=1", "rl.group_size=8"]
+FOLDERS = {"midtrain": "3-midtrain", "rl": "5-rl"}
+
+
+def manyways(*words: str, wait: bool = True) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-m", "manyways.cli", *words], stdout=sys.stderr)
+    if wait and process.wait() != 0:
+        raise SystemExit(f"{words} ended with {process.returncode}")
+    return process
+
+
+def line(root: Path, stage: str) -> Path:
+    return root / "arms" / "heuristics-2" / "seed-0" / FOLDERS[stage]
+
+
+def outcome(root: Path, stage: str) -> dict[str, object]:
+    rows = [json.loads(x) for x in (line(root, stage) / "metrics.jsonl").read_text().splitlines()]
+    weights = (line(root, stage) / "checkpoint" / "model.safetensors").read_bytes()
+    return {
+        "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in rows],
+        "weights": hashlib.sha256(weights).hexdigest(),
+    }
+
+
+def ranks(root: Path) -> list[psutil.Process]:
+    """The processes that train in ``root``, process 0 first."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if (
+            "line-stage" in words
+            and str(root) in words
+            and "accelerate.commands.launch" not in words
+        ):
+            found.append(process)
+    return sorted(found, key=lambda process: process.pid)
+
+
+def kill_in_training(root: Path, stage: str, whom: str) -> int:
+    """Start a training, SIGKILL ``rank`` 1 or the ``parent`` after its first checkpoint."""
+    process = manyways(stage, str(root), wait=False)
+    while not list((line(root, stage) / "trainer").glob("checkpoint-*/complete")):
+        if process.poll() is not None:
+            raise SystemExit(f"{stage} ended with {process.returncode} before it was killed")
+        time.sleep(0.05)
+    target = process.pid if whom == "parent" else ranks(root)[-1].pid
+    os.kill(target, signal.SIGKILL)
+    return process.wait()
+
+
+def main(folder: Path) -> None:
+    start = folder / "start"
+    overrides = [word for one in SET for word in ("--set", one)]
+    manyways("run", str(RECIPE), "--out", str(start), *overrides, "--until", "select")
+    one, two, killed = (folder / name for name in ("one", "two", "killed"))
+    for root in (one, two, killed):
+        shutil.copytree(start, root)
+    for root in (two, killed):
+        with (root / "recipe.toml").open("a") as stream:
+            stream.write("\n[launch]\nprocesses = 2\n")
+    for root in (one, two):
+        for stage in FOLDERS:
+            manyways(stage, str(root))
+    codes = {"rank": kill_in_training(killed, "midtrain", "rank")}
+    manyways("midtrain", str(killed))
+    codes["parent"] = kill_in_training(killed, "rl", "parent")
+    deadline = time.monotonic() + 60
+    while ranks(killed) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    left = [process.pid for process in ranks(killed)]
+    manyways("rl", str(killed))
+    found = {
+        root.name: {stage: outcome(root, stage) for stage in FOLDERS} for root in (one, two, killed)
+    }
+    print("stage     step  one: loss  reward   two: loss  reward")
+    for stage in FOLDERS:
+        for a, b in zip(found["one"][stage]["rows"], found["two"][stage]["rows"], strict=True):
+            values = [f"{x.get(k, float('nan')):9.6f}" for x in (a, b) for k in ("loss", "reward")]
+            print(f"{stage:9} {a['step']:4}  " + " ".join(values))
+    print(json.dumps({**found, "codes": codes, "left_over": left}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
