@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from manyways import pipeline
 from manyways.errors import RecipeError
 from manyways.recipe_file import dump_recipe, load_recipe, parse_recipe
+from manyways.run_dir import RunDir
+from manyways.stages.context import Context
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 POCKET = Path(__file__).parents[1] / "recipes" / "pocket.toml"
@@ -97,3 +100,35 @@ def test_broken_toml_and_missing_file(tmp_path: Path) -> None:
 def test_override_takes_words_and_values() -> None:
     recipe = load_recipe(POCKET, ["name=other", "generate.limit=7", "seeds=[3,4]"])
     assert (recipe.name, recipe.generate.limit, recipe.seeds) == ("other", 7, (3, 4))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_shipped_recipe_dry_runs(path: Path, tmp_path: Path) -> None:
+    """With the embedded model and its problems in place of what only a connection brings."""
+    here = [
+        "model.path='package:manyways.pocket/base'", "model.engine='transformers'",
+        "generate.problems='pocket/seed'", "generate.limit=4",
+        "rl.problems='pocket/rl'", "rl.limit=4", "evaluate.limit=4",
+        "evaluate.benchmarks=['pocket/test']",
+    ]  # fmt: skip
+    recipe = load_recipe(path, here)
+    context = Context(recipe=recipe, run=RunDir(root=tmp_path))
+    rows = dict(pipeline.dry_run(context))
+    assert rows["generate"].startswith("would run")
+    assert {f"rl/{arm}/seed-{seed}" for arm in recipe.arms for seed in recipe.seeds} <= set(rows)
+
+
+@pytest.mark.parametrize("mode", ["colocate", "server"])
+def test_settings_of_vllm_reach_trl(mode: str, tmp_path: Path) -> None:
+    from manyways.rl import RLSettings
+    from manyways.rl.trl import OWN_SAMPLING, grpo_config
+
+    recipe = load_recipe(POCKET.with_name(f"paper-trl-{mode}.toml"))
+    given = RLSettings(config=recipe.rl, messages=lambda p: (), arm="star", seed=0, device="cpu")
+    config = grpo_config(given, tmp_path)
+    assert (config.use_vllm, config.vllm_mode) == (True, mode)
+    assert OWN_SAMPLING & set(recipe.rl.extra)
+    assert recipe.launch is not None
+    rows = recipe.rl.prompts_per_step * recipe.rl.group_size
+    assert recipe.launch.processes is not None
+    assert rows % (recipe.launch.processes * (recipe.rl.micro_batch or 1)) == 0

@@ -16,7 +16,12 @@ from pathlib import Path
 import psutil
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "smoke.toml"
-SET = ['arms=["heuristics-2"]', "midtrain.save_every=1", "rl.group_size=8"]
+SET = [
+    'arms=["heuristics-2"]',
+    "midtrain.save_every=1",
+    "rl.group_size=16",
+    "rl.prompts_per_step=8",
+]
 FOLDERS = {"midtrain": "3-midtrain", "rl": "5-rl"}
 
 

@@ -136,6 +136,7 @@ def test_two_processes_take_the_steps_of_one(found) -> None:
     ):
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-3)
     one, two = found["one"]["rl"]["rows"][0], found["two"]["rl"]["rows"][0]
+    assert one["mixed"] > 0  # otherwise nothing was learnt and nothing compared
     for key in ("reward", "mixed", "length", "truncated"):
         assert two[key] == pytest.approx(one[key], abs=1e-6), key
 

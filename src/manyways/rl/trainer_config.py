@@ -84,6 +84,8 @@ def common_defaults(*, device: str, dtype: str) -> dict[str, object]:
         # Two, so that a kill while the newest is being marked leaves a whole one.
         "save_total_limit": 2,
         "dataloader_pin_memory": gpu,
+        # With several processes: looking for unused weights costs a pass over the graph each step.
+        "ddp_find_unused_parameters": False,
     }
 
 

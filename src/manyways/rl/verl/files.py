@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, {source!r})
 
-from manyways.rl.verl.scoring import scorer
+from manyways.stages.verl_scoring import scorer
 
 compute_score = scorer({settings!r})
 '''
