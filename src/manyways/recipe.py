@@ -11,7 +11,13 @@ from pydantic import Field, field_validator, model_validator
 
 from manyways.arms import Arm, parse_arm
 from manyways.recipe_engines import ModelConfig
-from manyways.recipe_training import LaunchConfig, LoraConfig, TrackingConfig, VerlConfig
+from manyways.recipe_training import (
+    LaunchConfig,
+    LoraConfig,
+    MidtrainConfig,
+    TrackingConfig,
+    VerlConfig,
+)
 from manyways.recipe_types import Names, Positive, Rate, Scalar, Section, Share
 
 
@@ -103,27 +109,6 @@ class SelectConfig(Section):
         if isinstance(given, dict) and str(given.get("scorer")).startswith("reward-model"):
             return {"min_adherence": None, **given}
         return given
-
-
-class MidtrainConfig(Section):
-    """TRL SFT. Exactly one of ``steps`` (equal steps across arms) and ``epochs``."""
-
-    steps: Positive | None = None
-    epochs: Rate | None = None
-    batch_size: Positive = 32
-    micro_batch: Positive | None = None
-    learning_rate: Rate
-    warmup: Share = 0.05
-    max_length: Positive
-    save_every: Positive = 50
-    lora: LoraConfig | None = None
-    extra: dict[str, Scalar] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give exactly one of steps and epochs")
-        return self
 
 
 class GateConfig(Section):

@@ -1,4 +1,4 @@
-"""How trainings run, apart from what they learn: adapters, trackers, processes, verl."""
+"""Mid-training, and how trainings run: adapters, trackers, processes, verl."""
 
 from typing import Annotated, Literal, Self
 
@@ -21,6 +21,27 @@ class LoraConfig(Section):
     alpha: Rate = 32.0
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     target_modules: str | Names = "all-linear"
+
+
+class MidtrainConfig(Section):
+    """TRL SFT. Exactly one of ``steps`` (equal steps across arms) and ``epochs``."""
+
+    steps: Positive | None = None
+    epochs: Rate | None = None
+    batch_size: Positive = 32
+    micro_batch: Positive | None = None
+    learning_rate: Rate
+    warmup: Share = 0.05
+    max_length: Positive
+    save_every: Positive = 50
+    lora: LoraConfig | None = None
+    extra: dict[str, Scalar] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give exactly one of steps and epochs")
+        return self
 
 
 class TrackingConfig(Section):
