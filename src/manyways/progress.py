@@ -22,7 +22,8 @@ QUIET_SECONDS = 30.0
 
 def say(text: str) -> None:
     """Tell the user one sentence."""
-    CONSOLE.print(text, highlight=False, markup=False)
+    # In a log, a path or an address that is broken across lines cannot be copied or searched for.
+    CONSOLE.print(text, highlight=False, markup=False, soft_wrap=not CONSOLE.is_terminal)
 
 
 class Meter:
