@@ -16,9 +16,11 @@ def planned(ctx: Context) -> Iterator[Planned]:
     problems = len(ctx.problems(generate.problems, generate.limit))
     plain = problems * generate.plain_samples
     named = problems * ctx.recipe.heuristics.count * generate.samples
+    # Adaptive sampling may need less than this, never more.
+    bound = (plain + named) * generate.max_tokens
     yield Planned(
         work="generate", stage="generate", attempts=plain + named,
-        bound=(plain + named) * generate.max_tokens, prompts="generate",
+        bound=min(bound, generate.token_budget or bound), prompts="generate",
     )  # fmt: skip
     yield Planned(work="select", stage="select", attempts=plain + named)
     yield from _evaluations(ctx, "base", ways=False)
