@@ -114,7 +114,7 @@ def pocket_build(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")] = Path("pocket-base"),
     seed: int = 0,
 ) -> None:
-    """Train the embedded base model from nothing (up to 30 minutes on 2 cores)."""
+    """Train the embedded base model from nothing (about half an hour on 2 cores)."""
     from manyways.commands.pocket import build_base
 
     build_base(out, seed=seed)
