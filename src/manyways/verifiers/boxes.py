@@ -6,6 +6,7 @@ One pass over the braces, so it is safe on anything a model wrote.
 import re
 
 _BOX = re.compile(r"\\{1,2}(?:boxed|fbox|framebox)(?![a-zA-Z])\s*(\{)?|\\.|[{}]", re.S)
+_OPENED = re.compile(r"\\{1,2}(?:boxed|fbox|framebox)(?![a-zA-Z])")
 _BETWEEN = re.compile(
     r"(?:[\s$,;*&]|\\[\[\]();,! ]|\\q?quad|\\(?:text|mbox|textrm)\{[^{}]{0,30}\}|\band\b|\bor\b"
     r"|[a-zA-Z](?:_\{?\w\}?)?\s*=|(?!(?:and|or)\b)[a-zA-Z]{3,15}\s+(?=(?:and|or)\b))*"
@@ -59,7 +60,8 @@ def _boxes(text: str) -> list[tuple[int, int, str]]:
     boxes: list[tuple[int, int, str]] = []
     stack: list[tuple[int, int]] = []  # (start of the box or -1, start of the content)
     outer = 0  # how many boxes are open
-    for token in _BOX.finditer(text):
+    first = _OPENED.search(text)
+    for token in _BOX.finditer(text, first.start()) if first else ():
         word = token.group()
         if word == "{" or token.group(1):
             is_box = word != "{"

@@ -36,12 +36,13 @@ from manyways.verifiers.boxes import boxed_parts, end_of_boxes
 Policy = Literal["strict", "lenient"]
 Form = Literal["boxed", "hashes", "phrase"]
 
-_PHRASE = re.compile(
-    r"(?i:\banswers?\b(?:\s+(?:to\s+(?:the|this)\s+\w+\s+)?(?:is|are|was|will\s+be|must\s+be|"
-    r"should\s+be|would\s+be|=)(?![a-zA-Z])\s*:?|\s*[:=]|\**\s*:\**|\s+(?=\$|\\[\[(]|[0-9]))|"
-    r"答案\s*(?:是|为|[:：])|"
-    r"(?i:\b(?:r[ée]ponse|respuesta|resposta|risposta|antwort|ответ)(?:\s+final[ea]?)?"
-    r"\s*(?:[:：]|(?:est|es|é|è|ist|lautet)\b\s*:?)))"
+_PHRASE = re.compile(  # begins with a set of characters, which the engine skips to
+    r"[AaRr答Оо](?:(?<=\b[Aa])(?i:nswers?\b(?:\s+(?:to\s+(?:the|this)\s+\w+\s+)?"
+    r"(?:is|are|was|will\s+be|must\s+be|should\s+be|would\s+be|=)(?![a-zA-Z])\s*:?|\s*[:=]"
+    r"|\**\s*:\**|\s+(?=\$|\\[\[(]|[0-9])))"
+    r"|(?<=答)案\s*(?:是|为|[:：])"
+    r"|(?i:(?:(?<=\br)(?:[ée]ponse|espuesta|esposta|isposta)|(?<=\ba)ntwort|(?<=\bо)твет)"
+    r"(?:\s+final[ea]?)?\s*(?:[:：]|(?:est|es|é|è|ist|lautet)\b\s*:?)))"
 )
 _FINAL = re.compile(r"(?i:\bfinal\s+answer\s+is)\s*:?\s*(?=\$|\\[\[(])")
 _TAG = re.compile(r"<answer>((?:(?!<answer>).){1,2000}?)</answer>", re.S)

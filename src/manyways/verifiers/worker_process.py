@@ -86,7 +86,6 @@ class Worker:
         """
         with self._lock:
             process, self._process, self._buffer = self._process, None, b""
-            self._dying = [dead for dead in self._dying if dead.poll() is None]
             if process is None:
                 return
             self._dying.append(process)
@@ -109,6 +108,7 @@ class Worker:
         with self._lock:
             if self._closed:
                 raise EOFError
+            self._dying = [dead for dead in self._dying if dead.poll() is None]
             if self._process is None or self._process.poll() is not None:
                 self.kill()
                 self._process = _new_process()
