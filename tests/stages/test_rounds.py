@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sampled_runs import context
 
 from manyways.recipe import GenerateConfig
-from manyways.records import PLAIN
+from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
 from manyways.stages.asked import read_asked
 from manyways.stages.wanted import wanted_attempts
@@ -26,8 +26,21 @@ def fresh_engine():
     GuessingEngine.reset()
 
 
+class JudgeHere:
+    """Compares what the box holds, without processes."""
+
+    def verdicts(self, pairs):
+        for problem, text in pairs:
+            right = f"\\boxed{{{problem.answer}}}" in text
+            yield Verdict(status="correct" if right else "wrong", rule="here")
+
+    def close(self):
+        pass
+
+
 def run(root, settings, **changes):
     ctx = context(root, engine="UnevenEngine", generate=settings, **changes)
+    ctx.__dict__["judge"] = JudgeHere()
     try:
         generate.run(ctx)
     finally:
@@ -51,7 +64,7 @@ def rounds_of(ctx):
 
 def test_fixed_holds_every_attempt_of_adaptive(tmp_path):
     fixed = found(run(tmp_path / "fixed", POOL))
-    for name, budget in (("all", None), ("some", 300)):
+    for name, budget in (("all", None), ("some", 100)):
         adaptive = found(run(tmp_path / name, ADAPTIVE | {"token_budget": budget}))
         assert 0 < len(adaptive) < len(fixed)
         assert {key: fixed[key] for key in adaptive} == adaptive
@@ -85,7 +98,7 @@ def test_coverage_without_a_budget_is_that_of_fixed(tmp_path):
     assert solved[0] == solved[1]
 
 
-@pytest.mark.parametrize("budget", [40, 300])
+@pytest.mark.parametrize("budget", [40, 200])
 def test_the_budget_is_kept_to_within_one_round(tmp_path, budget):
     ctx = run(tmp_path, ADAPTIVE | {"token_budget": budget})
     done = rounds_of(ctx)
@@ -108,10 +121,10 @@ def test_a_budget_goes_to_what_gives_most(tmp_path):
 
 
 def test_losing_the_last_parts_changes_nothing(tmp_path):
-    settings = ADAPTIVE | {"token_budget": 300, "part_size": 4}
+    settings = ADAPTIVE | {"token_budget": 150, "part_size": 4}
     ctx = run(tmp_path, settings)
     whole = [part.read_bytes() for part in parts(ctx.run.path("1-attempts"))]
-    for kept in (1, len(whole) - 2):
+    for kept in (1, len(whole) - 1):
         for part in parts(ctx.run.path("1-attempts"))[kept:]:
             part.unlink()
         ctx.run.stamp_path("generate").unlink()
@@ -119,6 +132,7 @@ def test_losing_the_last_parts_changes_nothing(tmp_path):
         assert [part.read_bytes() for part in parts(ctx.run.path("1-attempts"))] == whole
 
 
+@pytest.mark.slow
 def test_a_killed_run_comes_out_the_same(tmp_path):
     script = Path(__file__).parent / "killed_rounds.py"
     done = subprocess.run(
@@ -132,8 +146,8 @@ def test_a_killed_run_comes_out_the_same(tmp_path):
 
 
 def test_widening_continues(tmp_path):
-    first = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 200})))
-    more = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 400})))
+    first = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 80})))
+    more = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 160})))
     ctx = run(tmp_path, ADAPTIVE)
     assert first < more < set(found(ctx))
     run(tmp_path, ADAPTIVE | {"samples": 6})
