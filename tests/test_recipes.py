@@ -102,6 +102,7 @@ def test_override_takes_words_and_values() -> None:
     assert (recipe.name, recipe.generate.limit, recipe.seeds) == ("other", 7, (3, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_shipped_recipe_dry_runs(path: Path, tmp_path: Path) -> None:
     """With the embedded model and its problems in place of what only a connection brings."""

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from trl import GRPOConfig, SFTConfig
 
 from manyways.errors import RecipeError
 from manyways.recipe_file import load_recipe
@@ -28,13 +27,15 @@ def test_without_trackers_nothing_is_reported(tmp_path) -> None:
     assert os.environ["WANDB_PROJECT"] == "before"
 
 
-@pytest.mark.parametrize("cls", [SFTConfig, GRPOConfig])
-def test_trackers_and_names_reach_trl(cls, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("name", ["SFTConfig", "GRPOConfig"])
+def test_trackers_and_names_reach_trl(name, tmp_path, monkeypatch) -> None:
+    import trl
+
     monkeypatch.setattr(tracking, "find_spec", lambda name: True)
     recipe = load_recipe(POCKET, ['tracking.report_to=["wandb", "trackio", "tensorboard"]'])
     given = tracking.arguments(recipe.tracking, name="pocket/star/seed-0/rl", folder=tmp_path)
     config = build_config(
-        cls,
+        getattr(trl, name),
         "rl",
         fixed=common(tmp_path, steps=1, seed=0, device="cpu"),
         defaults={**common_defaults(device="cpu", dtype="auto"), **given},
