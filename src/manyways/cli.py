@@ -196,12 +196,16 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+SIGNS_OF_A_FULL_DISK = ("No space left", "PytorchStreamWriter failed", "inline_container.cc")
+"""What safetensors and torch (whose file writer has two ways to fail) say of one."""
+
+
 def _no_space(error: BaseException | None) -> bool:
-    """Whether a full disk is behind ``error``; safetensors and torch say so only in words."""
+    """Whether a full disk is behind ``error``; some libraries say so only in words."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if any(sign in str(error) for sign in ("No space left", "PytorchStreamWriter failed")):
+        if any(sign in str(error) for sign in SIGNS_OF_A_FULL_DISK):
             return True
         error = error.__cause__ or error.__context__
     return False

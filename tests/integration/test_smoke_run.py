@@ -121,6 +121,7 @@ def test_arms_in_processes_give_the_same_checkpoints(finished: Path, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_killed_at_random_moments_it_ends_with_the_same_records(
     finished: Path, tmp_path: Path
 ) -> None:
