@@ -9,7 +9,7 @@ from manyways.records import Problem, Verdict
 from manyways.results import AverageRow, MajorityRow, PassRow, RateRow, read_rows
 from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
 from manyways.stages import analyse
-from manyways.stages.analysis.passes import means
+from manyways.stages.analysis.summaries import means
 
 TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from manyways.fingerprint import content_hash
-from manyways.metrics.intervals import difference_intervals, sign_flip, welch_interval
+from manyways.metrics.intervals import welch_interval
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
 from manyways.stages.analysis.evaluated import evaluations
-from manyways.stages.analysis.passes import Curve, Curves, common, curves, pass_curve, score
+from manyways.stages.analysis.paired import Difference, differences
+from manyways.stages.analysis.passes import Curve, Curves, curves, pass_curve, score
 from manyways.stages.context import Context
 
 
@@ -105,33 +106,26 @@ def _alike(
 
 
 def _rows(a: Curve, b: Curve, labels: tuple[str, str], settings: Resampling) -> Iterator[AcrossRow]:
-    problems, ks = common([a, b])
-    if not problems or not ks:
-        return
-    chosen = sorted({1, max(ks)})
-    a, b = a.on(problems, chosen), b.on(problems, chosen)
-    difference_PK = b.values_PK - a.values_PK
-    mean_K, low_K, high_K = difference_intervals(difference_PK, settings, a.strata_P)
-    for i, k in enumerate(chosen):
-        label = f"difference in pass@{k}"
+    for found in differences(b, a, settings):
         yield AcrossRow(
             checkpoint=a.checkpoint.name,
             a=labels[0],
             b=labels[1],
             benchmark=a.benchmark,
-            k=k,
-            difference=score(label, (mean_K[i], low_K[i], high_K[i]), len(problems)),
-            p=sign_flip(difference_PK[:, i], settings, a.strata_P),
-            seeds=_over_seeds(label, a, b, i),
+            k=found.k,
+            difference=found.score,
+            p=found.p,
+            seeds=_over_seeds(found),
         )
 
 
-def _over_seeds(label: str, a: Curve, b: Curve, column: int) -> Score | None:
+def _over_seeds(found: Difference) -> Score | None:
     """Seeds of different runs are independent, whatever their numbers."""
-    means = [[float(c.mean_K(x)[column]) for x in c.seeds.values()] for c in (b, a)]
+    means = [[float(c.mean_K(x)[0]) for x in c.seeds.values()] for c in (found.a, found.b)]
     if min(len(m) for m in means) < 2:
         return None
-    return score(f"{label} over seeds", welch_interval(*means), sum(len(m) for m in means))
+    label = f"{found.score.name} over seeds"
+    return score(label, welch_interval(*means), sum(len(m) for m in means))
 
 
 def scores_at(compared: Compared) -> dict[str, Sequence[Curve]]:

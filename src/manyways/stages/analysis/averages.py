@@ -7,7 +7,7 @@ from math import isnan, sqrt
 from manyways.metrics.pass_at_k import sampling_variance
 from manyways.results import AverageRow, PassRow
 from manyways.stages.analysis.evaluated import Evaluation
-from manyways.stages.analysis.passes import means
+from manyways.stages.analysis.summaries import summarised
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ def average_rows(
     evaluations: Sequence[Evaluation], passes: Sequence[PassRow], benchmarks: Sequence[str]
 ) -> Iterator[AverageRow]:
     """One row per row of pass@1, which avg@N equals in value and interval."""
-    luck = _lucks(evaluations, benchmarks)
+    single = ((e.checkpoint, e.benchmark, _luck(e)) for e in evaluations)
+    luck = summarised(single, benchmarks, pool=_mean, mean=_mean)
     for row in passes:
         if row.k != 1:
             continue
@@ -43,32 +44,13 @@ def average_rows(
         )
 
 
-def _lucks(
-    evaluations: Sequence[Evaluation], benchmarks: Sequence[str]
-) -> dict[tuple[str, str], _Luck]:
-    """By (checkpoint, benchmark), the names being those of ``passes.curves``."""
-    found = {(e.checkpoint.name, e.benchmark): _luck(e) for e in evaluations}
-    seeds: dict[tuple[str, str], list[_Luck]] = {}
-    for e in evaluations:
-        if e.checkpoint.seed is not None:
-            own = found[e.checkpoint.name, e.benchmark]
-            seeds.setdefault((e.checkpoint.pooled, e.benchmark), []).append(own)
-    found |= {key: _mean(parts) for key, parts in seeds.items()}
-    for label, members in means(benchmarks).items():
-        for name in dict.fromkeys(name for name, _ in found):
-            parts = [found[name, b] for b in members if (name, b) in found]
-            if len(parts) == len(members):
-                found[name, label] = _mean(parts)
-    return found
-
-
 def _luck(evaluation: Evaluation) -> _Luck:
     n_P = evaluation.attempts_P
     variance_P = sampling_variance(n_P, evaluation.correct_P)
     return _Luck(int(n_P.min()), int(n_P.max()), float(variance_P.sum() / len(n_P) ** 2))
 
 
-def _mean(parts: Sequence[_Luck]) -> _Luck:
+def _mean(parts: Sequence[_Luck], _: str) -> _Luck:
     """Of the plain average of independent means."""
     return _Luck(
         min(part.least for part in parts),

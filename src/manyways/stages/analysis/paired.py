@@ -1,12 +1,14 @@
 """Differences in pass@k between checkpoints on the same problems."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from manyways.arms import Arm
 from manyways.metrics.intervals import difference_intervals, sign_flip
 from manyways.metrics.resampling import Resampling
+from manyways.records import Score
 from manyways.results import PairedRow
 from manyways.stages.analysis.evaluated import BASE
 from manyways.stages.analysis.passes import Curve, Curves, common, over_seeds, score
@@ -46,7 +48,19 @@ def paired_rows(
                 yield from _rows(curves[a, benchmark], curves[b, benchmark], settings)
 
 
-def _rows(a: Curve, b: Curve, settings: Resampling) -> Iterator[PairedRow]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """``a - b`` in pass@k over their common problems; ``a`` and ``b`` are cut to those and to k."""
+
+    k: int
+    score: Score
+    p: float
+    a: Curve
+    b: Curve
+
+
+def differences(a: Curve, b: Curve, settings: Resampling) -> Iterator[Difference]:
+    """At k = 1 and the largest k that both have; nothing without a common problem."""
     problems, ks = common([a, b])
     if not problems or not ks:
         return
@@ -55,24 +69,34 @@ def _rows(a: Curve, b: Curve, settings: Resampling) -> Iterator[PairedRow]:
     difference_PK = a.values_PK - b.values_PK
     mean_K, low_K, high_K = difference_intervals(difference_PK, settings, a.strata_P)
     for i, k in enumerate(chosen):
-        label = f"difference in pass@{k}"
+        bounds = (mean_K[i], low_K[i], high_K[i])
+        yield Difference(
+            k=k,
+            score=score(f"difference in pass@{k}", bounds, len(problems)),
+            p=sign_flip(difference_PK[:, i], settings, a.strata_P),
+            a=a.on(problems, [k]),
+            b=b.on(problems, [k]),
+        )
+
+
+def _rows(a: Curve, b: Curve, settings: Resampling) -> Iterator[PairedRow]:
+    for found in differences(a, b, settings):
         yield PairedRow(
             a=a.checkpoint.name,
             b=b.checkpoint.name,
             benchmark=a.benchmark,
-            k=k,
-            difference=score(label, (mean_K[i], low_K[i], high_K[i]), len(problems)),
-            p=sign_flip(difference_PK[:, i], settings, a.strata_P),
-            seeds=over_seeds(label, _seed_differences(a, b, i)),
+            k=found.k,
+            difference=found.score,
+            p=found.p,
+            seeds=over_seeds(found.score.name, _seed_differences(found.a, found.b)),
         )
 
 
-def _seed_differences(a: Curve, b: Curve, column: int) -> list[float]:
-    """Differences a - b per seed; a checkpoint without seeds (the base) stands for all."""
+def _seed_differences(a: Curve, b: Curve) -> list[float]:
+    """Per seed, a - b at the one k; a checkpoint without seeds (the base) stands for all."""
     seeds = set(a.seeds or b.seeds) & set(b.seeds or a.seeds)
     differences = [
-        a.mean_K(a.seeds.get(s, a.values_PK))[column]
-        - b.mean_K(b.seeds.get(s, b.values_PK))[column]
+        a.mean_K(a.seeds.get(s, a.values_PK))[0] - b.mean_K(b.seeds.get(s, b.values_PK))[0]
         for s in sorted(seeds)
     ]
     return [float(np.round(d, 12)) for d in differences]

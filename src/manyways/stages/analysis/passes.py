@@ -15,8 +15,9 @@ from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
 from manyways.results import FourCells, PassRow
-from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
+from manyways.results_scores import MEAN
 from manyways.stages.analysis.evaluated import BASE, Checkpoint, Evaluation
+from manyways.stages.analysis.summaries import summarised
 
 SEEDS_FOR_T = 3
 """From this many seeds on, an interval over seeds is given as well."""
@@ -70,32 +71,9 @@ Curves = dict[tuple[str, str], Curve]
 
 
 def curves(single: Sequence[Curve], benchmarks: Sequence[str]) -> Curves:
-    """All curves: per seed, pooled over seeds, and the means over benchmarks.
-
-    A mean exists for checkpoints that have all its benchmarks: that over every benchmark where
-    there are two or more, that over the six math sets where there are those and others.
-    """
-    every = {(c.checkpoint.name, c.benchmark): c for c in single}
-    pooled: dict[tuple[str, str], list[Curve]] = {}
-    for curve in single:
-        if curve.checkpoint.seed is not None:
-            pooled.setdefault((curve.checkpoint.pooled, curve.benchmark), []).append(curve)
-    every |= {key: _pool(of_seeds) for key, of_seeds in pooled.items()}
-    for label, members in means(benchmarks).items():
-        for name in dict.fromkeys(name for name, _ in every):
-            parts = [every[name, b] for b in members if (name, b) in every]
-            if len(parts) == len(members):
-                every[name, label] = _mean(parts, label)
-    return every
-
-
-def means(benchmarks: Sequence[str]) -> dict[str, list[str]]:
-    """Name of a mean over benchmarks -> its members, for the means that these benchmarks have."""
-    found = {MEAN: list(benchmarks)} if len(benchmarks) > 1 else {}
-    math = [name for name in benchmarks if whole_set(name) in MATH_SETS]
-    if len(math) == len(MATH_SETS) < len(benchmarks):
-        found[MATH_MEAN] = math
-    return found
+    """All curves: per seed, pooled over seeds, and the means over benchmarks."""
+    named = ((curve.checkpoint, curve.benchmark, curve) for curve in single)
+    return summarised(named, benchmarks, pool=_pool, mean=_mean)
 
 
 def pass_rows(
@@ -161,24 +139,29 @@ def pass_curve(evaluation: Evaluation) -> Curve:
     """pass@k for every power of two that all problems have attempts for."""
     n_P, c_P = evaluation.attempts_P, evaluation.correct_P
     ks = powers_of_two(int(n_P.min()))
+    return curve_of(evaluation, ks, pass_matrix(n_P, c_P, ks))
+
+
+def curve_of(evaluation: Evaluation, ks: Sequence[int], values_PK: Floats) -> Curve:
+    """The curve of one checkpoint on one benchmark."""
     return Curve(
         checkpoint=evaluation.checkpoint,
         benchmark=evaluation.benchmark,
         problems=evaluation.problems,
-        strata_P=np.zeros(len(n_P), dtype=np.int64),
+        strata_P=np.zeros(len(values_PK), dtype=np.int64),
         ks=tuple(ks),
-        values_PK=pass_matrix(n_P, c_P, ks),
-        attempts=int(n_P.sum()),
+        values_PK=values_PK,
+        attempts=int(evaluation.attempts_P.sum()),
         seeds={},
     )
 
 
-def _pool(of_seeds: Sequence[Curve]) -> Curve:
+def _pool(of_seeds: Sequence[Curve], name: str) -> Curve:
     """Per problem the average over seeds, on the problems and k that all seeds have."""
     first = of_seeds[0]
     problems, ks = common(of_seeds)
     same = [curve.on(problems, ks) for curve in of_seeds]
-    checkpoint = replace(first.checkpoint, name=first.checkpoint.pooled, seed=None)
+    checkpoint = replace(first.checkpoint, name=name, seed=None)
     values = {c.checkpoint.seed or 0: c.values_PK for c in same}
     return replace(
         same[0],

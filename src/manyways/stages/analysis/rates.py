@@ -1,25 +1,21 @@
 """How attempts ended: correct, wrong, without an answer, undecided, cut off."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow.compute as pc
 
 from manyways.results import RateRow
 from manyways.stages.analysis.evaluated import Evaluation
-from manyways.stages.analysis.passes import means
+from manyways.stages.analysis.summaries import summarised
 
 SHARES = ("correct", "wrong", "no_answer", "undecided", "truncated", "mean_tokens")
 
 
 def rate_rows(evaluations: Sequence[Evaluation], benchmarks: Sequence[str]) -> list[RateRow]:
     """One row per checkpoint and benchmark, then pooled over seeds, then means over benchmarks."""
-    single = [_row(evaluation) for evaluation in evaluations]
-    pooled: dict[tuple[str, str], list[RateRow]] = {}
-    for evaluation, row in zip(evaluations, single, strict=True):
-        if evaluation.checkpoint.seed is not None:
-            pooled.setdefault((evaluation.checkpoint.pooled, row.benchmark), []).append(row)
-    rows = [*single, *(_pool(name, of_seeds) for (name, _), of_seeds in pooled.items())]
-    return [*rows, *_means(rows, benchmarks)]
+    single = ((e.checkpoint, e.benchmark, _row(e)) for e in evaluations)
+    return list(summarised(single, benchmarks, pool=_pool, mean=_mean).values())
 
 
 def _row(evaluation: Evaluation) -> RateRow:
@@ -38,20 +34,13 @@ def _row(evaluation: Evaluation) -> RateRow:
     )
 
 
-def _pool(checkpoint: str, rows: Sequence[RateRow]) -> RateRow:
+def _pool(rows: Sequence[RateRow], checkpoint: str) -> RateRow:
     total = sum(row.attempts for row in rows)
     shares = {s: sum(getattr(r, s) * r.attempts for r in rows) / total for s in SHARES}
-    return RateRow(
-        checkpoint=checkpoint, benchmark=rows[0].benchmark, attempts=total, **shares
-    )  # fmt: skip
+    return replace(rows[0], checkpoint=checkpoint, attempts=total, **shares)
 
 
-def _means(rows: Sequence[RateRow], benchmarks: Sequence[str]) -> Iterator[RateRow]:
-    found = {(row.checkpoint, row.benchmark): row for row in rows}
-    for label, members in means(benchmarks).items():
-        for name in dict.fromkeys(row.checkpoint for row in rows):
-            parts = [found[name, b] for b in members if (name, b) in found]
-            if len(parts) == len(members):
-                shares = {s: sum(getattr(p, s) for p in parts) / len(parts) for s in SHARES}
-                attempts = sum(part.attempts for part in parts)
-                yield RateRow(checkpoint=name, benchmark=label, attempts=attempts, **shares)
+def _mean(rows: Sequence[RateRow], label: str) -> RateRow:
+    total = sum(row.attempts for row in rows)
+    shares = {s: sum(getattr(r, s) for r in rows) / len(rows) for s in SHARES}
+    return replace(rows[0], benchmark=label, attempts=total, **shares)

@@ -7,7 +7,7 @@ import numpy as np
 from manyways.metrics.majority import majority_at_k
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.stages.analysis.evaluated import Evaluation
-from manyways.stages.analysis.passes import Curve
+from manyways.stages.analysis.passes import Curve, curve_of
 from manyways.verifiers.spelling import vote_of
 
 UNCOUNTED = "python_tests"
@@ -28,16 +28,7 @@ def majority_curve(evaluation: Evaluation) -> Curve | None:
         problem = asked[name]
         votes = [vote_of(a, problem.verifier, problem.choices) for a in answers[start:end]]
         rows.append(majority_at_k(votes, list(evaluation.correct_S[start:end]), ks))
-    return Curve(
-        checkpoint=evaluation.checkpoint,
-        benchmark=evaluation.benchmark,
-        problems=evaluation.problems,
-        strata_P=np.zeros(len(rows), dtype=np.int64),
-        ks=tuple(ks),
-        values_PK=np.stack(rows),
-        attempts=int(evaluation.attempts_P.sum()),
-        seeds={},
-    )
+    return curve_of(evaluation, ks, np.stack(rows))
 
 
 def majority_curves(evaluations: Sequence[Evaluation]) -> list[Curve]:
