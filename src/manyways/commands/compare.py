@@ -68,9 +68,10 @@ def _contexts(roots: Sequence[Path]) -> dict[str, Context]:
     """A, B, C, ... -> context."""
     if len({root.resolve() for root in roots}) != len(roots):
         raise UserError("the same run folder is named twice.")
+    runs = [open_for_reading(root) for root in roots]
     return {
-        LABELS[number]: Context(recipe=load_recipe(r / "recipe.toml"), run=open_for_reading(r))
-        for number, r in enumerate(roots)
+        LABELS[number]: Context(recipe=load_recipe(run.path("recipe.toml")), run=run)
+        for number, run in enumerate(runs)
     }
 
 
