@@ -168,9 +168,9 @@ def table(
 
 def main() -> NoReturn:
     """Entry point: our own errors become one message and an exit code, never a traceback."""
-    # Idle OpenMP threads that spin stall everything else on a machine with few cores. Read once,
-    # when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Idle OpenMP threads that spin long stall everything else on a machine with few cores, and
+    # threads that never spin wake up too slowly. Read once, when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         code = app(standalone_mode=False)
     except ManywaysError as error:

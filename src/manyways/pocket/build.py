@@ -36,7 +36,7 @@ class BuildSettings:
     """
 
     seed: int = 0
-    steps: int = 3000
+    steps: int = 2500
     batch: int = 64
     micro: int = 16
     spread: float = 0.06
