@@ -113,19 +113,25 @@ def heuristics_check(
 def pocket_build(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")] = Path("pocket-base"),
     seed: int = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Default: what the world needs.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=8, help="Default: 2 on a CPU, 1 with a GPU.")
+    ] = None,
 ) -> None:
-    """Train the embedded base model from nothing (about half an hour on 2 cores)."""
+    """Train the embedded base model from nothing (under half an hour on 2 cores)."""
     from manyways.commands.pocket import build_base
 
-    build_base(out, seed=seed)
+    build_base(out, seed=seed, steps=steps, processes=processes)
 
 
 @pocket.command("check")
-def pocket_check() -> None:
+def pocket_check(
+    model: Annotated[str | None, typer.Option(help="A folder; default the embedded base.")] = None,
+) -> None:
     """Print the base model's success by operation and heuristic; fail if a property is gone."""
-    from manyways.commands.pocket import check_base
+    from manyways.commands.pocket import BASE, check_base
 
-    check_base()
+    check_base(model or BASE)
 
 
 @export.command("dataset")

@@ -4,6 +4,9 @@ Joins the pocket world with the prompt format and the engine, so that base train
 the prompts that generation sends later.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +39,22 @@ class PocketUnfit(StageError):
     """The embedded base no longer has the properties that the pocket world promises."""
 
 
-def build_base(out: Path, *, seed: int, steps: int | None = None) -> None:
-    """Train the base model from nothing into the folder ``out``, with the pack's own prompts."""
+def build_base(
+    out: Path, *, seed: int, steps: int | None = None, processes: int | None = None
+) -> None:
+    """Train the base model from nothing into the folder ``out``, with the pack's own prompts.
+
+    processes: that train together on a CPU, one core each; default 2 where there are two cores and
+               no GPU, since two such processes are faster than one with two threads.
+
+    Raises StageError when the processes that were started did not all end well.
+    """
+    if processes is None:
+        processes = _processes()
+    if processes > 1 and "LOCAL_RANK" not in os.environ:
+        _build_together(out, seed=seed, steps=steps, processes=processes)
+        return
+
     from manyways.pocket.build import BuildSettings, build
 
     settings = BuildSettings(seed=seed) if steps is None else BuildSettings(seed=seed, steps=steps)
@@ -46,9 +63,33 @@ def build_base(out: Path, *, seed: int, steps: int | None = None) -> None:
         pack=load_pack("pocket"),
         prompts=PROMPTS,
         settings=settings,
-        command=f"manyways pocket build --seed {seed}",
+        command=f"manyways pocket build --seed {seed} --steps {settings.steps}",
     )
-    Console().print(f"Base model in {out}, final loss {loss:.4f}. Now: manyways pocket check")
+    if os.environ.get("RANK", "0") == "0":
+        Console().print(
+            f"Base model in {out}, final loss {loss:.4f}. "
+            f"Now: manyways pocket check --model {out}",
+            soft_wrap=True,
+        )
+
+
+def _processes() -> int:
+    import torch
+
+    return 1 if torch.cuda.is_available() else min(2, os.cpu_count() or 1)
+
+
+def _build_together(out: Path, *, seed: int, steps: int | None, processes: int) -> None:
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    words += ["--nproc-per-node", str(processes), "-m", "manyways.cli", "pocket", "build"]
+    words += ["--out", str(out), "--seed", str(seed), "--processes", str(processes)]
+    words += [] if steps is None else ["--steps", str(steps)]
+    code = subprocess.run(words, env={"OMP_NUM_THREADS": "1", **os.environ}, check=False).returncode
+    if code != 0:
+        raise StageError(
+            f"a process that trained the base ended with exit code {code}; its own words are "
+            "above. `--processes 1` trains in one process."
+        )
 
 
 def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:

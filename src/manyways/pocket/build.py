@@ -30,7 +30,8 @@ class BuildSettings:
     steps:  optimizer steps.
     batch:  documents a step.
     layers, hidden, inner: of the Llama model; heads are 32 wide.
-    micro:  documents a forward pass, a divisor of batch; gradients are accumulated over a batch.
+    micro:  documents a forward pass; gradients are accumulated over a batch. ``micro`` times the
+            number of processes must divide ``batch``.
     spread: standard deviation of the initial weights.
     workers: processes that prepare documents; 0 does it in the training process.
     """
@@ -38,7 +39,7 @@ class BuildSettings:
     seed: int = 0
     steps: int = 2500
     batch: int = 64
-    micro: int = 16
+    micro: int = 8
     spread: float = 0.06
     beta2: float = 0.98
     rate: float = 2e-3
@@ -54,7 +55,8 @@ class BaseCorpus(IterableDataset[dict[str, list[int]]]):
 
     Each optimizer step's batch takes one piece of every length from a pool of ``POOL`` batches.
     Whole batches of one length would be batches of one sort of document, which this model does not
-    learn from. ``labels`` are -100 on the prompt: the model learns solutions, not questions.
+    learn from. Long and short pieces take turns, so that two processes that share them have equal
+    work. ``labels`` are -100 on the prompt: the model learns solutions, not questions.
     """
 
     def __init__(
@@ -80,7 +82,8 @@ class BaseCorpus(IterableDataset[dict[str, list[int]]]):
             for band in bands:
                 rng.shuffle(band)
             for step in zip(*bands, strict=True):
-                yield from (row for piece in step for row in piece)
+                turns = [*step[::2], *reversed(step[1::2])]
+                yield from (row for piece in turns for row in piece)
 
     def _rows(self, batch: list[Document]) -> list[dict[str, list[int]]]:
         heads = [
@@ -106,8 +109,10 @@ def build(
     """Train and save the base checkpoint to the folder ``out``; returns the final loss.
 
     The folder is an ordinary Hugging Face checkpoint with weights in bfloat16, and ``build.json``
-    says how it was made. The same settings give the same weights on the same machine.
+    says how it was made. The same settings give the same weights on the same machine with the same
+    number of processes. Under torchrun all processes train together and the first one saves.
     """
+    from accelerate import PartialState
     from transformers import set_seed
 
     set_seed(settings.seed)
@@ -116,9 +121,10 @@ def build(
     trainer = _trainer(model, BaseCorpus(pack, prompts, tokenizer, settings), settings, out)
     mean_loss = trainer.train().training_loss
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row] or [mean_loss]
-    model.to(device="cpu", dtype=torch.bfloat16).save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    _write_build_json(out, settings, command=command, loss=float(losses[-1]))
+    if PartialState().is_main_process:
+        model.to(device="cpu", dtype=torch.bfloat16).save_pretrained(out)
+        tokenizer.save_pretrained(out)
+        _write_build_json(out, settings, command=command, loss=float(losses[-1]))
     return float(losses[-1])
 
 
@@ -151,8 +157,10 @@ def new_model(tokenizer: "PreTrainedTokenizerFast", settings: BuildSettings) -> 
 def _trainer(
     model: "LlamaForCausalLM", corpus: BaseCorpus, settings: BuildSettings, out: Path
 ) -> Any:  # noqa: ANN401 - transformers is untyped here
+    from accelerate import PartialState
     from transformers import Trainer, TrainingArguments
 
+    processes = PartialState(cpu=not torch.cuda.is_available()).num_processes
     pad = int(corpus.tokenizer.pad_token_id)
 
     def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -165,7 +173,7 @@ def _trainer(
         output_dir=str(out),
         max_steps=settings.steps,
         per_device_train_batch_size=settings.micro,
-        gradient_accumulation_steps=settings.batch // settings.micro,
+        gradient_accumulation_steps=settings.batch // (settings.micro * processes),
         adam_beta2=settings.beta2,
         learning_rate=settings.rate,
         lr_scheduler_type="cosine",
@@ -173,6 +181,9 @@ def _trainer(
         weight_decay=0.01,
         dataloader_num_workers=settings.workers,
         dataloader_pin_memory=False,
+        # Each process reads its own turns: pieces of several lengths cannot be sent as one.
+        accelerator_config={"dispatch_batches": False},
+        use_cpu=not torch.cuda.is_available(),
         logging_steps=50,
         save_strategy="no",
         report_to="none",
@@ -185,12 +196,15 @@ def _trainer(
 def _write_build_json(out: Path, settings: BuildSettings, *, command: str, loss: float) -> None:
     from importlib.metadata import version
 
+    from accelerate import PartialState
+
     chosen = asdict(settings)
     chosen["mix"]["world"] = settings.mix.world.name
     facts = {
         "command": command,
         "settings": chosen,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "processes": PartialState().num_processes,
         "threads": torch.get_num_threads(),
         "final_loss": round(loss, 4),
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
