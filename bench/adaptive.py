@@ -33,8 +33,8 @@ from typing import Any
 import numpy as np
 
 from manyways.engines import Engine
-from manyways.recipe import GenerateConfig
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
+from manyways.recipe.tree import GenerateConfig
 from manyways.run_dir import RunDir
 from manyways.stages import generate, rounds, sampling, selection
 from manyways.stages.context import Context

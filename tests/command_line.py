@@ -54,7 +54,7 @@ def in_a_process(*args: str | Path, cwd: Path = ROOT) -> Outcome:
 
 def in_this_process(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Outcome:
     """Run a command to its end in this process: no start-up cost."""
-    from manyways import cli
+    from manyways.cli import app as cli
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["manyways", *map(str, args)])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from manyways.engines import Completion, SampleRequest, SamplingSettings
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
 

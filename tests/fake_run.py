@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
-from manyways import results
-from manyways.recipe_file import dump_recipe, parse_recipe
+from manyways.recipe.file import dump_recipe, parse_recipe
 from manyways.records import Score
-from manyways.results import Phase, write_rows
+from manyways.results import tables as results
+from manyways.results.tables import Phase, write_rows
 from manyways.run_dir import open_for_writing
 from manyways.tables import write_text
 

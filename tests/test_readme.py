@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from manyways import cli
-from manyways.cli_parts import export, heuristics, pocket, problems
+from manyways.cli import app as cli
+from manyways.cli.parts import export, heuristics, pocket, problems
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -6,7 +6,7 @@ import pytest
 
 from manyways import pipeline
 from manyways.errors import RecipeError
-from manyways.recipe_file import dump_recipe, load_recipe, parse_recipe
+from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
 from manyways.run_dir import RunDir
 from manyways.stages.context import Context
 

@@ -12,7 +12,7 @@ from manyways.commands.export.dataset import export_dataset
 from manyways.commands.export.folder import line_of
 from manyways.commands.export.sources import source_facts
 from manyways.errors import DataError, MissingWork, NothingToTrainOn, RecipeError
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
 from manyways.stages import selection
 from manyways.stages.context import Context, Line
 

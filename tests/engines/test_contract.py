@@ -8,7 +8,7 @@ from fake_server import Habits, fake_server
 from manyways.engines import ENGINES, SampleRequest, SamplingSettings
 from manyways.errors import UserError
 from manyways.plugins import resolve
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
 SETTINGS = SamplingSettings(max_tokens=24)

@@ -11,7 +11,7 @@ from manyways.engines.http import HttpEngine
 from manyways.engines.http_line import told_to_wait
 from manyways.engines.openai_api import apportion, read_reply, server_seed
 from manyways.errors import DataError, EngineError, MissingWork, UserError
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
 SETTINGS = SamplingSettings(max_tokens=30)

@@ -23,7 +23,7 @@ from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.http import HttpEngine
 from manyways.errors import EngineError
 from manyways.problems import load_problems
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 
 URL = {"url": "http://there/v1"}
 

@@ -13,7 +13,7 @@ from tiny_models import build_llama
 
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.errors import DataError, EngineError, ModelError
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 from manyways.stages import generate
 from manyways.tables import parts, read_attempts

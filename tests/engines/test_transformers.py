@@ -12,7 +12,7 @@ from manyways.engines import SampleRequest, SamplingSettings, decoding
 from manyways.engines.noise import distribution, uniforms
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import DataError, ModelError
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
 SETTINGS = SamplingSettings(max_tokens=40)

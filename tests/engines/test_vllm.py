@@ -15,7 +15,7 @@ from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines import vllm as engine_module
 from manyways.engines.vllm import VllmEngine
 from manyways.errors import DataError, EngineError
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
 SETTINGS = SamplingSettings(max_tokens=20, temperature=0.7, top_p=0.9, stop=("box",))

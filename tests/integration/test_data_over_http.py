@@ -16,7 +16,7 @@ SMOKE = ROOT / "recipes" / "smoke.toml"
 KEY = "s3cret-of-the-test"
 RUN = """
 import sys
-from manyways import cli
+from manyways.cli import app as cli
 try:
     cli.main()
 finally:

@@ -8,8 +8,8 @@ from command_line import ROOT
 from real_format import tiny_recipe
 
 from manyways.problems.published import ALL
-from manyways.recipe_file import load_recipe
-from manyways.results import AverageRow, MajorityRow, PassRow, RateRow, read_rows
+from manyways.recipe.file import load_recipe
+from manyways.results.tables import AverageRow, MajorityRow, PassRow, RateRow, read_rows
 from manyways.run_dir import RunDir, open_for_writing
 from manyways.stages import analyse, evaluate, report
 from manyways.stages.context import Context

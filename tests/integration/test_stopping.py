@@ -18,7 +18,7 @@ SMOKE = ROOT / "recipes" / "smoke.toml"
 # A shell's background job ignores Ctrl-C, and its children inherit that: undone first.
 AS_IN_A_TERMINAL = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from manyways.cli import main; main()"
+    "from manyways.cli.app import main; main()"
 )
 
 
@@ -82,7 +82,7 @@ def no_space_behind() -> None:
 def test_a_full_disk_is_named_whatever_reports_it(
     fail: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from manyways import cli
+    from manyways.cli import app as cli
 
     monkeypatch.setattr(cli, "app", lambda **_: fail())
     with pytest.raises(SystemExit) as end:

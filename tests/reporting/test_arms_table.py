@@ -9,13 +9,13 @@ import pytest
 from command_line import in_this_process
 from fake_run import recipe_tree, score, write_run
 
-from manyways.recipe_file import dump_recipe, parse_recipe
+from manyways.recipe.file import dump_recipe, parse_recipe
 from manyways.reporting.arms_formats import MARK, tex, to_csv, to_latex, to_markdown
 from manyways.reporting.arms_table import build
 from manyways.reporting.markdown import render_markdown
 from manyways.reporting.source import load_source
-from manyways.results import PassRow, write_rows
-from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN
+from manyways.results.scores import MATH_MEAN, MATH_SETS, MEAN
+from manyways.results.tables import PassRow, write_rows
 
 PAPER = (*MATH_SETS, "humaneval/test", "musr/team")
 

@@ -7,8 +7,8 @@ import pytest
 from browser import chromium
 from fake_run import write_run
 
-from manyways import results
-from manyways.results import read_rows, write_rows
+from manyways.results import tables as results
+from manyways.results.tables import read_rows, write_rows
 from manyways.stages.report import render
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror='document.title=1'>"

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from fake_run import make_tables, write_run
 
-from manyways import results
 from manyways.reporting import explorer
 from manyways.reporting.markdown import render_markdown
 from manyways.reporting.page import json_island, render_html
 from manyways.reporting.sections.answer import answer
 from manyways.reporting.sections.training import moving_average
 from manyways.reporting.source import load_source
-from manyways.results import read_rows, write_rows
+from manyways.results import tables as results
+from manyways.results.tables import read_rows, write_rows
 from manyways.run_dir import open_for_writing
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>{{7*7}}"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from manyways.errors import RecipeError
-from manyways.recipe_file import load_recipe
-from manyways.recipe_training import LoraConfig
+from manyways.recipe.file import load_recipe
+from manyways.recipe.training import LoraConfig
 from manyways.rl import lora
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.toml"

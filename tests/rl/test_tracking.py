@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from manyways.errors import RecipeError
-from manyways.recipe_file import load_recipe
-from manyways.recipe_training import TrackingConfig
+from manyways.recipe.file import load_recipe
+from manyways.recipe.training import TrackingConfig
 from manyways.rl import tracking
 from manyways.rl.trainer_config import build_config, common, common_defaults
 

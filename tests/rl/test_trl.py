@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import RecipeError
-from manyways.recipe import RLConfig
+from manyways.recipe.tree import RLConfig
 from manyways.records import Message, Problem, Verdict
 from manyways.rl import RLSettings
 from manyways.rl import trl as backend

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from manyways.errors import RecipeError, VerifierUnwell
-from manyways.recipe import RLConfig, VerifyConfig
+from manyways.recipe.tree import RLConfig, VerifyConfig
 from manyways.records import Message, Problem
 from manyways.rl import RLSettings
 from manyways.rl.verl import backend

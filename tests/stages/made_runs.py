@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from manyways.problems import Source
-from manyways.recipe import Recipe
+from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Exemplar, Heuristic, Problem, Segment, Verdict
 from manyways.run_dir import RunDir
 from manyways.stages.context import Context

@@ -12,7 +12,7 @@ from tiny_models import build_llama, build_reward_model
 from manyways.engines import Completion
 from manyways.errors import ModelError, RecipeError, VerifierUnwell
 from manyways.heuristics.judging import LEVELS
-from manyways.recipe_file import load_recipe, parse_recipe
+from manyways.recipe.file import load_recipe, parse_recipe
 from manyways.records import Solution
 from manyways.stages import preflight, selection
 from manyways.stages.yields import yield_rows

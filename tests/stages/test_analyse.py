@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_evaluation, put_pool
 
-from manyways.results import (
+from manyways.results.tables import (
     TABLES,
     CompositionRow,
     FourCells,

@@ -6,8 +6,8 @@ import pytest
 from made_runs import attempt, context, put_evaluation
 
 from manyways.records import Problem, Verdict
-from manyways.results import AverageRow, MajorityRow, PassRow, RateRow, read_rows
-from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
+from manyways.results.scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
+from manyways.results.tables import AverageRow, MajorityRow, PassRow, RateRow, read_rows
 from manyways.stages import analyse
 from manyways.stages.analysis.summaries import means
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from made_runs import attempt, context, put_evaluation, put_pool
 
-from manyways.results import (
+from manyways.results.tables import (
     ArmRow,
     CompositionRow,
     CurveRow,

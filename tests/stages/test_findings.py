@@ -4,7 +4,7 @@ import pytest
 
 from manyways.arms import parse_arm
 from manyways.records import Score
-from manyways.results import ArmRow, PairedRow, PassRow
+from manyways.results.tables import ArmRow, PairedRow, PassRow
 from manyways.stages.analysis.evidence import Evidence
 from manyways.stages.analysis.findings import findings
 

@@ -4,7 +4,7 @@ from sampled_runs import context
 
 from manyways.errors import GateRefused, MissingWork
 from manyways.records import PLAIN, Attempt, Verdict
-from manyways.results import GateRow, read_rows
+from manyways.results.tables import GateRow, read_rows
 from manyways.stages import gate
 from manyways.stages.context import Line
 

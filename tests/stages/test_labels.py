@@ -10,7 +10,7 @@ from manyways.heuristics.held_out import folds, halves, joined
 from manyways.heuristics.labelling import LabellerError, Measured, PromptedText, is_exact
 from manyways.metrics.correction import corrected_rate
 from manyways.records import Segment
-from manyways.results import CompositionRow, LabellerRow, read_rows
+from manyways.results.tables import CompositionRow, LabellerRow, read_rows
 from manyways.stages import analyse
 from manyways.stages.prompted import lessons, prompted_texts
 

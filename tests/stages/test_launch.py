@@ -10,8 +10,8 @@ import pytest
 
 from manyways import errors
 from manyways.errors import MissingWork, RecipeError
-from manyways.recipe_file import load_recipe
-from manyways.recipe_training import LaunchConfig
+from manyways.recipe.file import load_recipe
+from manyways.recipe.training import LaunchConfig
 from manyways.rl import launch, processes
 from manyways.rl.reward import StepReward
 from manyways.rl.trainer_config import in_micro_batches

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import DataError, ModelError, NothingToTrainOn, RecipeError
 from manyways.heuristics.prompts import PromptFormat
-from manyways.recipe_training import TrackingConfig
+from manyways.recipe.training import TrackingConfig
 from manyways.stages import midtrain, selection
 from manyways.stages.context import Context, Line
 from manyways.stages.examples import IGNORE, examples, fitting

@@ -7,7 +7,7 @@ import pytest
 from made_runs import attempt, context, put_evaluation
 
 from manyways.records import Score
-from manyways.results import PredictionRow, read_rows
+from manyways.results.tables import PredictionRow, read_rows
 from manyways.stages import analyse
 from manyways.stages.analysis.expectation import Expectation, decide
 from manyways.tables import append_attempts, write_text

@@ -11,7 +11,7 @@ from sampled_runs import context
 from manyways.errors import MissingWork
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
-from manyways.results_theory import PredictionRow, ProbeRow
+from manyways.results.theory import PredictionRow, ProbeRow
 from manyways.stages import probe
 from manyways.stages.analysis.change import swap_row
 from manyways.stages.analysis.swaps import probe_rows

@@ -12,7 +12,7 @@ from sampled_runs import context
 from manyways.engines import SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN
 from manyways.stages import sampling
 from manyways.stages.identity import model_hash

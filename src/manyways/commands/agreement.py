@@ -4,7 +4,7 @@ from pathlib import Path
 
 from manyways.commands.printing import open_table, print_result
 from manyways.progress import say
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
 from manyways.records import Score
 from manyways.run_dir import open_for_reading, open_for_writing
 from manyways.stages import agreement

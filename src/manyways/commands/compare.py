@@ -12,11 +12,11 @@ from manyways.errors import UserError
 from manyways.metrics.intervals import score_intervals
 from manyways.metrics.resampling import Resampling
 from manyways.progress import say
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
 from manyways.records import Score
 from manyways.reporting.published import ROWS, SOURCE
 from manyways.reporting.words import p_value
-from manyways.results_scores import MATH_MEAN, MEAN
+from manyways.results.scores import MATH_MEAN, MEAN
 from manyways.run_dir import open_for_reading
 from manyways.stages.analysis.across import AcrossRow, Compared, across_rows, compare, scores_at
 from manyways.stages.analysis.passes import Curve

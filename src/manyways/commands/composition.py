@@ -13,7 +13,7 @@ from manyways.metrics.correction import corrected_rate
 from manyways.metrics.resampling import Resampling
 from manyways.progress import Meter, say
 from manyways.records import Score
-from manyways.results import CompositionRow
+from manyways.results.tables import CompositionRow
 from manyways.stages.analysis.evaluated import Checkpoint
 from manyways.stages.analysis.ways import Reader, Solutions, composition_row
 from manyways.tables import write_text

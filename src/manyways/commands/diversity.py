@@ -11,7 +11,7 @@ from manyways.metrics.embedding_model import load_embedder
 from manyways.metrics.resampling import Resampling
 from manyways.metrics.texts import EMBEDDER, distinct_n, embed
 from manyways.progress import say
-from manyways.results import DiversityRow
+from manyways.results.tables import DiversityRow
 from manyways.stages.analysis.diversity import Described, diversity_row
 from manyways.stages.analysis.ways import Reader
 from manyways.tables import write_text

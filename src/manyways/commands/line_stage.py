@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from manyways.errors import ManywaysError, UserError
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
 from manyways.rl import launch, processes
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import midtrain, reinforce

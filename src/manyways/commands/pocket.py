@@ -67,8 +67,7 @@ def build_base(
     )
     if os.environ.get("RANK", "0") == "0":
         Console().print(
-            f"Base model in {out}, final loss {loss:.4f}. "
-            f"Now: manyways pocket check --model {out}",
+            f"Base model in {out}, final loss {loss:.4f}. Now: manyways pocket check --model {out}",
             soft_wrap=True,
         )
 
@@ -121,7 +120,7 @@ def _sampler(model: str, meter: Meter) -> Sampler:
     """Samples one attempt a prompt at temperature 1, with seeds that number the prompts."""
     from manyways.checkpoints import model_path
     from manyways.engines.transformers import TransformersEngine
-    from manyways.recipe_engines import ModelConfig
+    from manyways.recipe.engines import ModelConfig
 
     config = ModelConfig(path=model, dtype="float32")
     engine = TransformersEngine(model_path(model), config)

@@ -14,8 +14,8 @@ from manyways.commands.summary import print_summary
 from manyways.errors import MissingWork, UserError
 from manyways.plugins import nearest
 from manyways.progress import say
-from manyways.recipe import Recipe
-from manyways.recipe_file import dump_recipe, load_recipe
+from manyways.recipe.file import dump_recipe, load_recipe
+from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import midtrain, preflight, probe, reinforce
 from manyways.stages.context import Context, Line

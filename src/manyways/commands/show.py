@@ -11,7 +11,7 @@ from rich.panel import Panel
 
 from manyways.commands.printing import open_table
 from manyways.errors import DataError
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
 from manyways.records import Attempt, Problem, Solution
 from manyways.run_dir import RunDir
 from manyways.stages.context import Context

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from manyways.records import Score
-from manyways.results import Finding, FourCells, read_rows
+from manyways.results.tables import Finding, FourCells, read_rows
 from manyways.run_dir import RunDir
 
 

@@ -15,7 +15,7 @@ from manyways.engines.http_line import Line, RefusedError
 from manyways.engines.http_prompts import Prompts
 from manyways.engines.openai_api import Dialect, Reply, completions, request_body
 from manyways.errors import DataError, EngineError, MissingWork
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 
 AHEAD = 4
 """Attempts read ahead of the one that is waited for, in multiples of the concurrency."""

@@ -12,7 +12,7 @@ import httpx2
 
 from manyways.engines.openai_api import Reply, path_of, read_reply, refusal
 from manyways.errors import EngineError, MissingWork
-from manyways.recipe_engines import HttpConfig
+from manyways.recipe.engines import HttpConfig
 
 FIRST_WAIT = 0.5
 """Seconds before the first further try; every next wait is twice as long."""

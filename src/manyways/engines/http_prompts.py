@@ -5,7 +5,7 @@ from typing import Any
 from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer, model_path
 from manyways.engines.rendering import split_begun
 from manyways.errors import UserError
-from manyways.recipe_engines import HttpConfig
+from manyways.recipe.engines import HttpConfig
 from manyways.records import Message
 
 Prompt = str | tuple[Message, ...]

@@ -8,7 +8,7 @@ from typing import Any
 from manyways.engines import Completion, SamplingSettings
 from manyways.engines.stop_strings import trim
 from manyways.errors import EngineError
-from manyways.recipe_engines import HttpConfig
+from manyways.recipe.engines import HttpConfig
 from manyways.records import Finish, Message
 
 SEED_BITS = 31

@@ -12,7 +12,7 @@ from manyways.engines import ENGINES, Completion, Engine, SampleRequest, Samplin
 from manyways.engines.batching import windows
 from manyways.errors import EngineError, ManywaysError, MissingWork
 from manyways.plugins import resolve
-from manyways.recipe_engines import ModelConfig, RayConfig
+from manyways.recipe.engines import ModelConfig, RayConfig
 
 if TYPE_CHECKING:
     from ray import ObjectRef

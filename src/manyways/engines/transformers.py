@@ -13,7 +13,7 @@ from manyways.engines.decoding import Decoder, Sampled
 from manyways.engines.rendering import render
 from manyways.engines.stop_strings import StopStrings
 from manyways.errors import ModelError
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
 SEEDS = "honoured: an attempt's text follows from its seed, up to ties in floating point"

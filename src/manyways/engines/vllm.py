@@ -14,7 +14,7 @@ from manyways.engines.openai_api import FINISHES
 from manyways.engines.rendering import render
 from manyways.engines.stop_strings import trim
 from manyways.errors import EngineError
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 
 if TYPE_CHECKING:
     from vllm import LLM, RequestOutput, SamplingParams

@@ -7,8 +7,8 @@ from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.published import COLUMNS, ROWS, SOURCE
 from manyways.reporting.source import Source, prefer_pooled
-from manyways.results import PassRow
-from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
+from manyways.results.scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
+from manyways.results.tables import PassRow
 
 BRACKETS = " In brackets: 95% bootstrap intervals over problems."
 """Follows the caption where intervals are printed."""

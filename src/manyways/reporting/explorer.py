@@ -4,7 +4,7 @@ import json
 
 from manyways.reporting.blocks import Explorer, Section
 from manyways.reporting.source import Source
-from manyways.results import ExplorerRow
+from manyways.results.tables import ExplorerRow
 
 MAX_BYTES = 7_000_000
 """Size of the explorer's texts at most: the page stays below 15 MB with the chart library."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from manyways.results_scores import MATH_MEAN
+from manyways.results.scores import MATH_MEAN
 
 SOURCE = (
     "Published figures, not measured here: RRV et al., Mid-Training with Self-Generated Data "

@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from manyways import results
-from manyways.recipe import Recipe
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
+from manyways.recipe.tree import Recipe
 from manyways.reporting import palette
-from manyways.results import Phase, read_rows
+from manyways.results import tables as results
+from manyways.results.tables import Phase, read_rows
 from manyways.run_dir import Stamp, open_for_reading
 
 SEED_DATA = "seed data"

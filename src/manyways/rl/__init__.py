@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from manyways.recipe import RLConfig, VerifyConfig
-from manyways.recipe_training import TrackingConfig
+from manyways.recipe.training import TrackingConfig
+from manyways.recipe.tree import RLConfig, VerifyConfig
 from manyways.records import Message, Problem
 
 if TYPE_CHECKING:

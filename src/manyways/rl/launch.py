@@ -18,7 +18,7 @@ import psutil
 
 from manyways import errors
 from manyways.errors import ManywaysError, MissingWork
-from manyways.recipe_training import LaunchConfig
+from manyways.recipe.training import LaunchConfig
 from manyways.run_dir import LOCK_HELD, RunDir
 
 FAILURE = "MANYWAYS_FAILURE_FILE"

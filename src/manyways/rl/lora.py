@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from manyways.errors import RecipeError
-from manyways.recipe_training import LoraConfig
+from manyways.recipe.training import LoraConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from manyways.errors import RecipeError
-from manyways.recipe_training import TrackingConfig
+from manyways.recipe.training import TrackingConfig
 
 
 def check(tracking: TrackingConfig) -> None:

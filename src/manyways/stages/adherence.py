@@ -19,7 +19,7 @@ from manyways.fingerprint import content_hash, fingerprint
 from manyways.heuristics.adherence import Case, Opinion, Scorer, ranks_of
 from manyways.heuristics.judging import judge_prompt
 from manyways.progress import Meter, say
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN, Heuristic
 from manyways.stages import adherence_judge
 from manyways.stages.attempt_files import remove_leftovers

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from manyways.metrics.resampling import Resampling
 from manyways.progress import say
-from manyways.results import TABLES, MajorityRow, PassRow, write_rows
+from manyways.results.tables import TABLES, MajorityRow, PassRow, write_rows
 from manyways.run_dir import Work
 from manyways.stages.analysis.averages import average_rows
 from manyways.stages.analysis.diversity import arm_data, diversity_rows

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manyways.fingerprint import fingerprint
-from manyways.recipe import Recipe
+from manyways.recipe.tree import Recipe
 from manyways.tables import write_table
 
 FILE = "asked.parquet"

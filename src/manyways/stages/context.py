@@ -15,8 +15,8 @@ from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
 from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
 from manyways.problems.asking import instruction_for
-from manyways.recipe import Recipe
-from manyways.recipe_engines import ModelConfig
+from manyways.recipe.engines import ModelConfig
+from manyways.recipe.tree import Recipe
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import RunDir
 from manyways.stages.problem_sets import ProblemSets

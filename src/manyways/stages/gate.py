@@ -10,7 +10,7 @@ from manyways.heuristics.labelling import step_labels
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.progress import say
 from manyways.records import PLAIN, Attempt, Problem
-from manyways.results import GateRow, read_rows, write_rows
+from manyways.results.tables import GateRow, read_rows, write_rows
 from manyways.run_dir import Work
 from manyways.stages import sampling
 from manyways.stages.context import Context, Line

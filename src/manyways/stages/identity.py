@@ -6,8 +6,8 @@ from pathlib import Path
 
 from manyways.checkpoints import checkpoint_hash
 from manyways.errors import MissingWork
-from manyways.recipe import RLConfig
-from manyways.recipe_training import MidtrainConfig
+from manyways.recipe.training import MidtrainConfig
+from manyways.recipe.tree import RLConfig
 from manyways.stages.context import Context
 
 

@@ -11,7 +11,7 @@ from manyways.checkpoints import pick_device
 from manyways.errors import NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.progress import say
-from manyways.recipe_training import LoraConfig
+from manyways.recipe.training import LoraConfig
 from manyways.rl import launch, processes, tracking
 from manyways.rl.lora import peft_config
 from manyways.run_dir import Work

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from manyways.errors import DataError
 from manyways.problems import ProblemSet, load_set
 from manyways.problems.overlap import normal
-from manyways.recipe import Recipe
+from manyways.recipe.tree import Recipe
 from manyways.records import Problem
 
 

@@ -10,7 +10,7 @@ from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Verdict
-from manyways.results import GateRow, read_rows
+from manyways.results.tables import GateRow, read_rows
 from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.rl.handover import check_same_template
 from manyways.rl.reward import StepReward

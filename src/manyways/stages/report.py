@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.progress import say
-from manyways.results import TABLES
+from manyways.results.tables import TABLES
 from manyways.run_dir import RunDir, Work
 from manyways.tables import write_text
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from rich.table import Table
 
 from manyways.records import PLAIN
-from manyways.results import Outcomes, YieldRow
+from manyways.results.tables import Outcomes, YieldRow
 from manyways.stages.adherence import is_rank
 from manyways.stages.asked import Asked, read_asked
 from manyways.stages.context import Context

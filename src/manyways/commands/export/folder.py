@@ -10,7 +10,7 @@ from typing import Protocol
 from manyways.arms import parse_arm
 from manyways.errors import DataError, RecipeError
 from manyways.progress import say
-from manyways.recipe_file import dump_recipe, load_recipe
+from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.run_dir import open_for_reading
 from manyways.stages.context import Context, Line
 from manyways.tables import write_text

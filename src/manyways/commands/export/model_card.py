@@ -7,7 +7,7 @@ from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_inde
 
 from manyways.commands.export.sources import SourceFacts, is_hub_id, source_facts
 from manyways.commands.export.template import front_matter, render
-from manyways.results import Finding, GateRow, PassRow, read_rows
+from manyways.results.tables import Finding, GateRow, PassRow, read_rows
 from manyways.stages.context import Context, Line
 
 OUR_BASE = "package:manyways.pocket/base"

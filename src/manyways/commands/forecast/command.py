@@ -8,7 +8,7 @@ from manyways.commands.forecast.records import FILE, Measured, read_forecast, wr
 from manyways.commands.forecast.show import print_comparison, print_forecast
 from manyways.errors import DataError
 from manyways.progress import say
-from manyways.recipe_file import load_recipe
+from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages.context import Context
 

@@ -6,7 +6,7 @@ from manyways.records import Score
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Key, Note, Section, Table
 from manyways.reporting.source import Source
-from manyways.results import FourCells, Phase
+from manyways.results.tables import FourCells, Phase
 
 QUESTION = "Did learning many ways help RL here?"
 FAR = 3

@@ -6,7 +6,7 @@ from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import Source
-from manyways.results import PairedRow
+from manyways.results.tables import PairedRow
 from manyways.run_dir import benchmark_slug
 
 

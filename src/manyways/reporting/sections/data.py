@@ -16,7 +16,7 @@ from manyways.reporting.blocks import (
     explorer_link,
 )
 from manyways.reporting.source import PLAIN, Source
-from manyways.results import DiversityRow, Phase, YieldRow
+from manyways.results.tables import DiversityRow, Phase, YieldRow
 
 INTRO = (
     "Every solution was written by the base model itself: it was asked to solve each problem under "

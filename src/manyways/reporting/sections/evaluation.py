@@ -18,7 +18,7 @@ from manyways.reporting.blocks import (
 from manyways.reporting.sections import arms, comparison, sampling, votes
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import Source, prefer_pooled
-from manyways.results import PassRow
+from manyways.results.tables import PassRow
 from manyways.run_dir import benchmark_slug
 
 INTRO = (

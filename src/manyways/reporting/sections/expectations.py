@@ -6,7 +6,7 @@ from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Figure, Heading, Note, Section, Table
 from manyways.reporting.source import Source
-from manyways.results_theory import Outcome, Part, PredictionRow, ProbeRow
+from manyways.results.theory import Outcome, Part, PredictionRow, ProbeRow
 
 INTRO = (
     "A minimal model of the method says which sign each of these numbers should have. Each was "

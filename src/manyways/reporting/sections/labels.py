@@ -3,7 +3,7 @@
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Heading, Note, Table
 from manyways.reporting.source import Source
-from manyways.results import LabellerRow
+from manyways.results.tables import LabellerRow
 
 FULL = 16
 """Heuristics up to which the whole confusion matrix is shown."""

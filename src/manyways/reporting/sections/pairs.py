@@ -3,7 +3,7 @@
 from manyways.reporting import charts_use, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table
 from manyways.reporting.source import Source
-from manyways.results import CompositionRow
+from manyways.results.tables import CompositionRow
 
 FLOWS = 24
 """Flows in a diagram at most."""

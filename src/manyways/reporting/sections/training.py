@@ -6,7 +6,7 @@ from typing import NamedTuple
 from manyways.reporting import charts, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Note, Section, Table
 from manyways.reporting.source import Source
-from manyways.results import CurveRow
+from manyways.results.tables import CurveRow
 
 INTRO = (
     "Mid-training teaches the kept solutions; the gate checks that RL can learn from the result; "

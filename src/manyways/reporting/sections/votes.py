@@ -3,7 +3,7 @@
 from manyways.reporting import words
 from manyways.reporting.blocks import Cell, Table
 from manyways.reporting.source import Source, prefer_pooled
-from manyways.results import RateRow
+from manyways.results.tables import RateRow
 
 NOTE = (
     "avg@N: share of correct attempts over all N at each problem, which pass@1 equals; ± is its "

@@ -17,7 +17,7 @@ from manyways.reporting.blocks import (
 from manyways.reporting.sections import labels, pairs
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import DIRECT, SEED_DATA, Source, prefer_pooled
-from manyways.results import CompositionRow, Phase
+from manyways.results.tables import CompositionRow, Phase
 
 INTRO = (
     "RL can only strengthen what a model already tries. Here we look at which heuristics its "

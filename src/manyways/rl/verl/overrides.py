@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.errors import RecipeError
-from manyways.recipe_training import VerlConfig
+from manyways.recipe.training import VerlConfig
 from manyways.rl import RLSettings
 
 LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-mean-token-sum-norm"}

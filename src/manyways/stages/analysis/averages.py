@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import isnan, sqrt
 
 from manyways.metrics.pass_at_k import sampling_variance
-from manyways.results import AverageRow, PassRow
+from manyways.results.tables import AverageRow, PassRow
 from manyways.stages.analysis.evaluated import Evaluation
 from manyways.stages.analysis.summaries import summarised
 

@@ -9,8 +9,8 @@ from manyways.metrics import modes
 from manyways.metrics.composition import within_covariance
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
-from manyways.results import CurveRow
-from manyways.results_theory import Part, PredictionRow, ProbeRow
+from manyways.results.tables import CurveRow
+from manyways.results.theory import Part, PredictionRow, ProbeRow
 from manyways.stages.analysis.contrasts import (
     ByProblem,
     Policy,

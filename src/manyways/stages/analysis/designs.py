@@ -7,8 +7,8 @@ import numpy as np
 from manyways.metrics.intervals import mean_intervals
 from manyways.metrics.pass_at_k import crossover
 from manyways.metrics.resampling import Resampling, bootstrap_means
-from manyways.results import PairedRow
-from manyways.results_theory import Part, PredictionRow
+from manyways.results.tables import PairedRow
+from manyways.results.theory import Part, PredictionRow
 from manyways.stages.analysis.contrasts import Policy, contrast, labels_of, numbered
 from manyways.stages.analysis.expectation import Expectation, Quantity
 from manyways.stages.analysis.passes import Curve, common, over_seeds, score

@@ -15,7 +15,7 @@ from manyways.metrics.resampling import Resampling
 from manyways.metrics.texts import EMBEDDER, distinct_n, embed
 from manyways.metrics.vendi import vendi_of_texts, vendi_per_problem
 from manyways.records import Score
-from manyways.results import DiversityRow
+from manyways.results.tables import DiversityRow
 from manyways.stages.analysis.evaluated import Evaluation
 from manyways.stages.analysis.passes import score
 from manyways.stages.analysis.ways import Reader

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from manyways.records import Problem
-from manyways.results import Phase
+from manyways.results.tables import Phase
 from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts_table
 

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from manyways.arms import Arm
 from manyways.records import Score
-from manyways.results import (
+from manyways.results.scores import MATH_MEAN, MEAN
+from manyways.results.tables import (
     ArmRow,
     CompositionRow,
     CurveRow,
@@ -17,8 +18,7 @@ from manyways.results import (
     RateRow,
     YieldRow,
 )
-from manyways.results_scores import MATH_MEAN, MEAN
-from manyways.results_theory import PredictionRow, ProbeRow
+from manyways.results.theory import PredictionRow, ProbeRow
 
 
 @dataclass(frozen=True, kw_only=True)

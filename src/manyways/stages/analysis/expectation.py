@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from manyways.records import Score
-from manyways.results_theory import Outcome, Part, PredictionRow
+from manyways.results.theory import Outcome, Part, PredictionRow
 
 Side = Literal["above", "below", "near", "unknown"]
 

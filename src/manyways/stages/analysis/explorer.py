@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manyways.records import Problem
-from manyways.results import ExplorerRow, ExplorerText
+from manyways.results.tables import ExplorerRow, ExplorerText
 from manyways.stages.analysis.evaluated import BASE
 from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts_table

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from manyways.metrics.intervals import holm
 from manyways.metrics.pass_at_k import crossover
-from manyways.results import Finding, PairedRow
+from manyways.results.tables import Finding, PairedRow
 from manyways.stages.analysis.evidence import Evidence, bounds, clause, sign_of
 from manyways.stages.analysis.mechanism import data, mechanism, training
 

@@ -8,7 +8,7 @@ from manyways.heuristics.held_out import confusion
 from manyways.heuristics.labelling import Guess, LabellerError, Measured, is_exact, measured_error
 from manyways.metrics.intervals import clustered_share, wilson
 from manyways.records import Score
-from manyways.results import LabellerRow
+from manyways.results.tables import LabellerRow
 from manyways.stages.agreement import error_of
 from manyways.stages.analysis.passes import score
 from manyways.stages.context import Context

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from manyways.records import PLAIN
-from manyways.results import CompositionRow
+from manyways.results.tables import CompositionRow
 from manyways.stages.analysis.evidence import Evidence, apart, rate
 
 LOW_ADHERENCE = 0.5

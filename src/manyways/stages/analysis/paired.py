@@ -9,7 +9,7 @@ from manyways.arms import Arm
 from manyways.metrics.intervals import difference_intervals, sign_flip
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
-from manyways.results import PairedRow
+from manyways.results.tables import PairedRow
 from manyways.stages.analysis.evaluated import BASE
 from manyways.stages.analysis.passes import Curve, Curves, common, over_seeds, score
 

@@ -14,8 +14,8 @@ from manyways.metrics.intervals import score_intervals, t_interval
 from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
-from manyways.results import FourCells, PassRow
-from manyways.results_scores import MEAN
+from manyways.results.scores import MEAN
+from manyways.results.tables import FourCells, PassRow
 from manyways.stages.analysis.evaluated import BASE, Checkpoint, Evaluation
 from manyways.stages.analysis.summaries import summarised
 

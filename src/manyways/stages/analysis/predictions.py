@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from manyways.metrics.resampling import Resampling
-from manyways.results import CurveRow, PairedRow
-from manyways.results_scores import MEAN
-from manyways.results_theory import PredictionRow, ProbeRow
+from manyways.results.scores import MEAN
+from manyways.results.tables import CurveRow, PairedRow
+from manyways.results.theory import PredictionRow, ProbeRow
 from manyways.stages.analysis.change import (
     change_rows,
     direction,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pyarrow.compute as pc
 
-from manyways.results import RateRow
+from manyways.results.tables import RateRow
 from manyways.stages.analysis.evaluated import Evaluation
 from manyways.stages.analysis.summaries import summarised
 

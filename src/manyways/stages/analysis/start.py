@@ -8,7 +8,7 @@ import numpy as np
 from manyways.metrics import modes
 from manyways.metrics.pass_at_k import signal_rate
 from manyways.metrics.resampling import Resampling
-from manyways.results_theory import Part, PredictionRow
+from manyways.results.theory import Part, PredictionRow
 from manyways.stages.analysis.contrasts import (
     ByProblem,
     Policy,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from manyways.results_scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
+from manyways.results.scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
 from manyways.stages.analysis.evaluated import Checkpoint
 
 T = TypeVar("T")

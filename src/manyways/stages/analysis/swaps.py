@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from manyways.metrics.intervals import clustered_share, mean_intervals
 from manyways.metrics.resampling import Resampling, resamples
 from manyways.records import Score
-from manyways.results_theory import ProbeRow
+from manyways.results.theory import ProbeRow
 from manyways.stages.analysis.passes import score
 from manyways.stages.context import Context
 from manyways.stages.probe import BETWEEN, FOLDER, probed

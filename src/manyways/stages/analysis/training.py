@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from manyways.results import ArmRow, CostRow, CurveRow, GateRow, read_rows
+from manyways.results.tables import ArmRow, CostRow, CurveRow, GateRow, read_rows
 from manyways.run_dir import RunDir
 from manyways.stages.arm_data import TrainingRow
 from manyways.stages.context import Context, Line

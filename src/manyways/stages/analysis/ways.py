@@ -17,7 +17,7 @@ from manyways.metrics.correction import corrected_share
 from manyways.metrics.intervals import clustered_share, mean_intervals
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
-from manyways.results import CompositionRow
+from manyways.results.tables import CompositionRow
 from manyways.stages.analysis.evaluated import Checkpoint, Evaluation
 from manyways.stages.analysis.passes import score
 from manyways.stages.arm_data import TrainingRow

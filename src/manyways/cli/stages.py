@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from manyways.cli_parts import RunArgument
+from manyways.cli.parts import RunArgument
 
 stages = typer.Typer(rich_markup_mode=None)
 

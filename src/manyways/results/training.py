@@ -1,4 +1,4 @@
-"""Rows of the result tables about training: gate, curves, arms, costs. See ``results``."""
+"""Rows of the result tables about training: gate, curves, arms, costs. See ``results.tables``."""
 
 from dataclasses import dataclass
 from typing import Literal

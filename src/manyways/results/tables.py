@@ -15,9 +15,9 @@ from typing import Literal, TypeVar, cast
 from pydantic import TypeAdapter
 
 from manyways.records import Score
-from manyways.results_scores import AverageRow, MajorityRow, PassRow, Phase, RateRow
-from manyways.results_theory import PredictionRow, ProbeRow
-from manyways.results_training import ArmRow, CostRow, CurveRow, GateRow
+from manyways.results.scores import AverageRow, MajorityRow, PassRow, Phase, RateRow
+from manyways.results.theory import PredictionRow, ProbeRow
+from manyways.results.training import ArmRow, CostRow, CurveRow, GateRow
 from manyways.tables import write_text
 
 __all__ = [

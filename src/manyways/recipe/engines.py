@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from manyways.recipe_types import Positive, Rate, Scalar, Section
+from manyways.recipe.section import Positive, Rate, Scalar, Section
 
 
 class HttpConfig(Section):

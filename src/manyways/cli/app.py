@@ -9,9 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from manyways.cli_alone import alone
-from manyways.cli_parts import DataOption, RunArgument, export, heuristics, pocket, problems
-from manyways.cli_stages import stages
+from manyways.cli.alone import alone
+from manyways.cli.parts import DataOption, RunArgument, export, heuristics, pocket, problems
+from manyways.cli.stages import stages
 from manyways.errors import ManywaysError
 
 app = typer.Typer(

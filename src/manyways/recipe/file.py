@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
-from manyways.recipe import Recipe
+from manyways.recipe.tree import Recipe
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

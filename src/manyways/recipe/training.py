@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manyways.recipe_types import Names, Positive, Rate, Scalar, Section, Share
+from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
 
 Tracker = Literal["tensorboard", "trackio", "wandb"]
 

@@ -10,15 +10,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from manyways.arms import Arm, parse_arm
-from manyways.recipe_engines import ModelConfig
-from manyways.recipe_training import (
+from manyways.recipe.engines import ModelConfig
+from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
+from manyways.recipe.training import (
     LaunchConfig,
     LoraConfig,
     MidtrainConfig,
     TrackingConfig,
     VerlConfig,
 )
-from manyways.recipe_types import Names, Positive, Rate, Scalar, Section, Share
 
 
 class PromptConfig(Section):

@@ -1,6 +1,6 @@
 """Rows of the result tables beside pass@k: avg@N and majority@k, how attempts ended.
 
-Pooling over seeds, names and intervals are as in ``results``.
+Pooling over seeds, names and intervals are as in ``results.tables``.
 """
 
 from dataclasses import dataclass
