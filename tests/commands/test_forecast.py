@@ -83,7 +83,7 @@ def test_tokens_never_exceed_the_limit(tmp_path: Path) -> None:
 
 def test_epochs_become_steps(tmp_path: Path) -> None:
     ctx = context(tmp_path, midtrain={"steps": None, "epochs": 2.0, "batch_size": 4})
-    assert midtrain_steps(ctx, 100) == 50
+    assert midtrain_steps(ctx, "midtrain/star/seed-0", 100) == 50
 
 
 def test_two_points_make_a_line_and_noise_does_not() -> None:

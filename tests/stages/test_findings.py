@@ -30,7 +30,6 @@ def evidence(**changes: object) -> Evidence:
     rows = {"heuristics-2/rl": (0.5, 0.8), "vanilla/rl": (0.3, 0.7), "base": (0.25, 0.75)}
     base = Evidence(
         arms=tuple(map(parse_arm, ("vanilla", "star", "heuristics-2"))), seeds=1,
-        examples_seen=None,
         passes=[passed(c, k, v[i]) for c, v in rows.items() for i, k in enumerate((1, 16))],
         pairs=[pair(1, 0.1, 0.3), pair(16, -0.02, 0.2)],
         composition=[], gates=[], yields=[], diversity=[], rates=[], curves=[], outcomes=[],

@@ -149,8 +149,8 @@ def test_a_finished_line_is_not_trained_again_but_another_seed_is(tmp_path, fold
 
 def test_epochs_become_steps(tmp_path, folder) -> None:
     ctx = ready(tmp_path, folder, steps=None, epochs=2.0)
-    assert midtrain._steps(ctx, 8) == 4
-    assert midtrain._steps(ctx, 1) == 1
+    assert ctx.recipe.midtrain.steps_for(8) == 4
+    assert ctx.recipe.midtrain.steps_for(1) == 1
 
 
 def test_a_template_that_never_stops_is_refused_before_training(tmp_path, folder) -> None:

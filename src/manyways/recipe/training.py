@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from manyways.arms import Arm
 from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
 
 Tracker = Literal["tensorboard", "trackio", "wandb"]
@@ -42,6 +43,18 @@ class MidtrainConfig(Section):
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give exactly one of steps and epochs")
         return self
+
+    def of(self, arm: Arm) -> Self:
+        """The section as ``arm`` is trained by it: of its own length where its name gives one."""
+        if arm.steps is None and arm.epochs is None:
+            return self
+        return self.model_copy(update={"steps": arm.steps, "epochs": arm.epochs})
+
+    def steps_for(self, examples: float) -> int:
+        """Optimizer steps: ``steps``, or as many as the epochs over ``examples`` rows take."""
+        if self.steps is not None:
+            return self.steps
+        return max(1, round((self.epochs or 1.0) * examples / self.batch_size))
 
 
 class TrackingConfig(Section):

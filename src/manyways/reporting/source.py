@@ -61,7 +61,7 @@ class Source:
         many = [arm for arm in arms if arm.kind == "heuristics"]
         trained = [arm for arm in arms if arm.midtrains]
         if many:
-            return max(many, key=lambda arm: arm.ways).name
+            return max(many, key=lambda arm: (arm.parent is None, arm.ways)).name
         return (trained or arms)[-1].name
 
     @cached_property

@@ -76,14 +76,19 @@ def arm_words(name: str) -> str:
     except ValueError:
         return ""
     ways = "one way" if arm.ways == 1 else f"{arm.ways} ways"
-    return {
+    data = {
         "vanilla": "no mid-training: RL only",
         "star": "one plain correct solution per problem (STaR)",
         "heuristics": f"{ways} per problem, one correct solution per heuristic",
         "random": "one correct solution per problem, under a heuristic drawn at random",
+        "matched": "one correct solution per problem, repeated: problems and heuristics as often "
+        f"as in heuristics-{arm.ways}",
         "wrong": f"{ways} per problem, all with a wrong answer",
         "budget": f"{ways} per problem on fewer problems, examples held equal",
     }[arm.kind]
+    if arm.steps:
+        return f"{data}; mid-trained for {plural(arm.steps, 'step')}"
+    return f"{data}; mid-trained for {arm.epochs:g} epochs" if arm.epochs else data
 
 
 def listing(words: Iterable[str]) -> str:

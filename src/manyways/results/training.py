@@ -48,7 +48,10 @@ class CurveRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmRow:
-    """What one (arm, seed) was trained on, and how far it came."""
+    """What one (arm, seed) was trained on, and how far it came.
+
+    epochs: passes over its examples in mid-training, None where it has not trained.
+    """
 
     arm: str
     seed: int
@@ -59,6 +62,7 @@ class ArmRow:
     rl_steps: int
     outcome: str
     """``complete``, or the sentence that says why it stopped."""
+    epochs: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -93,7 +93,6 @@ def compute(ctx: Context) -> Tables:
     evidence = Evidence(
         arms=ctx.recipe.parsed_arms,
         seeds=len(ctx.recipe.seeds),
-        examples_seen=(ctx.recipe.midtrain.steps or 0) * ctx.recipe.midtrain.batch_size or None,
         passes=scores,
         pairs=pairs,
         composition=[

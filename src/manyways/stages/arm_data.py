@@ -12,6 +12,7 @@ from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.progress import say
 from manyways.records import PLAIN, Problem
 from manyways.stages.context import Context, Line
+from manyways.stages.matching import mismatch, one_way_each
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,9 @@ class TrainingRow:
     text: str
 
 
+MISMATCH = 0.02
+"""A matched arm says so where a larger share of its examples is amiss."""
+
 Found = Mapping[str, Mapping[str, tuple[int, str]]]
 """Problem id -> heuristic -> (sample, text) of the kept solutions, both in the run's order."""
 
@@ -42,6 +46,8 @@ def training_rows(ctx: Context, line: Line) -> list[TrainingRow]:
     | star         | the first correct plain attempt of each problem                            |
     | heuristics-N | every kept solution under the pack's first N heuristics                    |
     | random       | of each problem one kept solution, drawn with ``line.seed``                |
+    | matched-N    | of each problem one of its solutions of heuristics-N, as often as it has   |
+    |              | some, drawn so that each heuristic has as many examples (``matching``)     |
     | wrong-N      | as heuristics-N, from the pool of wrong answers                            |
     | budget-N     | M examples: problems in the order of how many ways they have (at most N    |
     |              | count), ties drawn with ``line.seed``, each with its first N ways          |
@@ -116,7 +122,20 @@ def _pick(ctx: Context, arm: Arm, seed: int, found: Found) -> list[tuple[str, st
     if arm.kind == "budget":
         return _budget(arm, seed, shown, budget(ctx, found))
     first = {heuristic.id for heuristic in ctx.pack[: arm.ways]}
-    return [(problem, way) for problem, ways in shown.items() for way in ways if way in first]
+    few = {problem: [way for way in ways if way in first] for problem, ways in shown.items()}
+    if arm.kind == "matched":
+        return _matched(arm, seed, {problem: ways for problem, ways in few.items() if ways})
+    return [(problem, way) for problem, ways in few.items() for way in ways]
+
+
+def _matched(arm: Arm, seed: int, ways: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+    chosen = one_way_each(ways, random.Random(f"matched {seed}"))
+    if ways and (amiss := mismatch(ways, chosen)) > MISMATCH:
+        say(
+            f"arm {arm.name}: {amiss:.1%} of its examples are under another heuristic than in "
+            f"heuristics-{arm.ways}: too few problems have several ways to match it better."
+        )
+    return [(problem, way) for problem, way in chosen.items() for _ in ways[problem]]
 
 
 def _budget(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
+from manyways.arms import parse_arm
 from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
 from manyways.errors import EngineError
@@ -16,6 +17,7 @@ from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
 from manyways.problems.asking import instruction_for
 from manyways.recipe.engines import ModelConfig
+from manyways.recipe.training import MidtrainConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import RunDir
@@ -158,6 +160,10 @@ class Context:
     def lines(self) -> list[Line]:
         """Every (arm, seed) of the recipe."""
         return [Line(arm=arm, seed=seed) for arm in self.recipe.arms for seed in self.recipe.seeds]
+
+    def midtraining(self, line: Line) -> MidtrainConfig:
+        """The recipe's section, with the length that the arm's name gives where it gives one."""
+        return self.recipe.midtrain.of(parse_arm(line.arm))
 
     def midtrained_path(self, line: Line) -> str:
         """The checkpoint that RL starts from: the mid-trained one, or the base for vanilla."""

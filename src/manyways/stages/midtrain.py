@@ -43,7 +43,7 @@ def plan(ctx: Context, line: Line) -> Work:
         identity={
             "base": ctx.base_hash,
             "data": data,
-            "midtrain": training_identity(recipe.midtrain),
+            "midtrain": training_identity(ctx.midtraining(line)),
             "prompt": recipe.prompt.model_dump(),
             "seed": line.seed,
             "model": [recipe.model.dtype, recipe.model.device],
@@ -151,7 +151,7 @@ def train(ctx: Context, line: Line) -> int:
             trainee.end,
         )
         made = fitting(made, ctx.recipe.midtrain.max_length, line)
-        steps = _steps(ctx, len(made))
+        steps = ctx.midtraining(line).steps_for(len(made))
         if not (out / "checkpoint").exists():
             config = sft_config(ctx, line, out, steps)
             trainer = _trainer(trainee, made, config, ctx.recipe.midtrain.lora)
@@ -186,14 +186,6 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-def _steps(ctx: Context, count: int) -> int:
-    """Optimizer steps: the recipe's, or as many as its epochs over ``count`` rows take."""
-    section = ctx.recipe.midtrain
-    if section.steps is not None:
-        return section.steps
-    return max(1, round((section.epochs or 1.0) * count / section.batch_size))
 
 
 def _story(line: Line, out: Path) -> "Story":

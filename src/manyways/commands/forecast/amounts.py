@@ -35,7 +35,7 @@ def _line(ctx: Context, line: Line) -> Iterator[Planned]:
     ways = line.arm not in PLAIN_ARMS
     trains = line.arm != "vanilla"
     if trains:
-        steps = recipe.midtrain.steps or 0
+        steps = ctx.midtraining(line).steps or 0
         yield Planned(work=f"midtrain/{line.name}", stage="midtrain", steps=steps)
     problems = min(recipe.gate.problems, len(ctx.problems(rl.problems, rl.limit)))
     for work, attempts, steps in (
@@ -61,9 +61,6 @@ def _evaluations(ctx: Context, checkpoint: str, *, ways: bool) -> Iterator[Plann
         )  # fmt: skip
 
 
-def midtrain_steps(ctx: Context, examples: float) -> int:
-    """Optimizer steps of a mid-training on ``examples`` rows, as the stage counts them."""
-    section = ctx.recipe.midtrain
-    if section.steps is not None:
-        return section.steps
-    return max(1, round((section.epochs or 1.0) * examples / section.batch_size))
+def midtrain_steps(ctx: Context, work: str, examples: float) -> int:
+    """Optimizer steps of ``midtrain/<arm>/seed-<s>`` on ``examples`` rows, as the stage counts."""
+    return ctx.midtraining(Line(arm=work.split("/")[1], seed=0)).steps_for(examples)

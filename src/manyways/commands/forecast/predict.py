@@ -72,7 +72,7 @@ def _expected(
     if work.prompts:
         return _sampling(ctx, work, row, measured=measured)
     if work.stage == "midtrain":
-        steps = midtrain_steps(ctx, _examples(ctx, measured))
+        steps = midtrain_steps(ctx, work.work, _examples(ctx, measured))
         return replace(row, seconds=measured.midtrain_once + steps * measured.midtrain_step)
     return replace(row, seconds=SELECT_ONCE + work.attempts * measured.label)
 

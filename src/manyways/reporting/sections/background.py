@@ -1,6 +1,7 @@
 """What the run cost, where its numbers come from, and how far they carry."""
 
 from manyways.fingerprint import fingerprint
+from manyways.recipe.tree import Recipe
 from manyways.reporting import charts_use, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Code, Note, Section, Table
 from manyways.reporting.source import Source
@@ -120,20 +121,26 @@ def cautions(source: Source) -> Section:
 
 def _standing(source: Source) -> tuple[str, ...]:
     recipe = source.recipe
-    length = (
-        f"{recipe.midtrain.steps} optimizer steps"
-        if recipe.midtrain.steps
-        else f"{recipe.midtrain.epochs:g} epochs"
-    )
     return (
         f"These results are about {recipe.model.path} on "
         f"{words.listing(recipe.evaluate.benchmarks)}; they do "
         "not show what another model or other problems would do.",
         f"{words.plural(len(recipe.seeds), 'training seed')}: the luck of training is known only "
         "as far as the seeds differ.",
-        f"Every arm is mid-trained for {length}, so arms with fewer examples see each more often."
-        if recipe.midtrain.steps
-        else f"Every arm is mid-trained for {length}, so arms with more examples take more steps.",
+        _length(recipe),
         f"Steps are labelled by '{recipe.heuristics.labeller}'; its errors enter every composition "
         "and switch rate.",
     )
+
+
+def _length(recipe: Recipe) -> str:
+    """How long arms are mid-trained, and what that makes unequal."""
+    steps, other = recipe.midtrain.steps, [arm.name for arm in recipe.parsed_arms if arm.suffix]
+    length = f"{steps} optimizer steps" if steps else f"{recipe.midtrain.epochs:g} epochs"
+    but = f" but {words.listing(other)}, whose length is in the name," if other else ""
+    unequal = (
+        "arms with fewer examples see each more often"
+        if steps
+        else "arms with more examples take more steps"
+    )
+    return f"Every arm{but} is mid-trained for {length}, so {unequal}."

@@ -175,14 +175,16 @@ def _arms(source: Source) -> Table:
             words.count(row.problems),
             words.number(row.ways, 1),
             words.count(row.midtrain_steps),
+            words.number(row.epochs, 1),
             words.count(row.rl_steps),
             row.outcome,
         )
         groups.setdefault(cells, []).append(str(row.seed))
     return Table(
         caption="What each arm was mid-trained on",
-        head=(*ARM_HEAD, "SFT steps", "RL steps", "outcome", "seeds"),
+        head=(*ARM_HEAD, "SFT steps", "epochs", "RL steps", "outcome", "seeds"),
         rows=tuple((*cells, ", ".join(seeds)) for cells, seeds in groups.items()),
+        note="Epochs: how often mid-training saw each example.",
     )
 
 

@@ -22,12 +22,13 @@ SURE = 0.975
 
 
 def random_rows(pairs: Sequence[PairedRow], many: str, benchmark: str) -> Iterator[PredictionRow]:
-    """One random heuristic per problem against all of them (A4)."""
+    """One heuristic per problem, random or in equal shares, against all of them (A4)."""
+    matched = many.replace("heuristics", "matched")
     words = f"within {SAME} of 0, if the model cannot tell problems apart"
     expected = Expectation(words=words, side="near", margin=SAME)
     for row in pairs:
         arms = {row.a.split("/")[0], row.b.split("/")[0]}
-        if arms == {many, "random"} and row.benchmark == benchmark:
+        if arms in ({many, "random"}, {many, matched}) and row.benchmark == benchmark:
             quantity = Quantity(
                 part=PART,
                 name=f"Difference in pass@{row.k}",

@@ -23,14 +23,10 @@ from manyways.results.theory import PredictionRow, ProbeRow
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Rows of every table, the arms and the number of seeds of the recipe.
-
-    examples_seen: mid-training steps x batch size, None where epochs were given.
-    """
+    """Rows of every table, the arms and the number of seeds of the recipe."""
 
     arms: tuple[Arm, ...]
     seeds: int
-    examples_seen: int | None
     passes: Sequence[PassRow]
     pairs: Sequence[PairedRow]
     composition: Sequence[CompositionRow]
@@ -58,7 +54,8 @@ class Evidence:
     @property
     def main(self) -> str | None:
         """The arm of the main question: that of most heuristics, else the first that mid-trains."""
-        many = sorted((a for a in self.arms if a.kind == "heuristics"), key=lambda a: -a.ways)
+        many = [arm for arm in self.arms if arm.kind == "heuristics"]
+        many.sort(key=lambda arm: (arm.parent is not None, -arm.ways))
         first = next(iter([*many, *(arm for arm in self.arms if arm.midtrains)]), None)
         return first.name if first else None
 

@@ -124,7 +124,9 @@ def _contrasts(evidence: Evidence) -> Iterator[str]:
     questions = {
         ("heuristics", "star"): "Many ways against one self-chosen solution per problem",
         ("heuristics", "random"): "Many ways against one random way per problem",
+        ("heuristics", "matched"): "Many ways of a problem against one, all problems alike",
         ("heuristics", "wrong"): "Correct against wrong solutions in as many ways",
+        ("heuristics", "heuristics"): "The same data in mid-training of another length",
         ("budget", "budget"): "Many ways on few problems against few ways on many",
     }
     kinds = {arm.name: arm.kind for arm in evidence.arms}
@@ -132,7 +134,8 @@ def _contrasts(evidence: Evidence) -> Iterator[str]:
         arm_a, arm_b = a.split("/")[0], b.split("/")[0]
         question = questions.get((kinds.get(arm_a, ""), kinds.get(arm_b, "")))
         rows = evidence.differences(a, b)
-        if question and rows and a.endswith("/rl") and (arm_a == main or "budget" in arm_a):
+        ours = "budget" in arm_a or arm_a.partition("@")[0] == main
+        if question and rows and a.endswith("/rl") and ours:
             words = "; ".join(_worded(row, evidence) for row in rows)
             yield f"{question}, both after RL ({arm_a} against {arm_b}): {words}."
 

@@ -75,11 +75,7 @@ def training(evidence: Evidence) -> Iterator[str]:
     for (arm, outcome), seeds in stopped.items():
         yield f"{arm} (seed {', '.join(seeds)}) did not go all the way: {outcome}"
     yield from _rewards(evidence)
-    trained = [row for row in evidence.outcomes if row.examples and row.midtrain_steps]
-    if evidence.examples_seen and trained:
-        passes = {row.arm: evidence.examples_seen / row.examples for row in trained}
-        listed = ", ".join(f"{arm} {times:.1f} times" for arm, times in passes.items())
-        yield f"Every arm mid-trains for the same number of steps, so it sees its data: {listed}."
+    yield from _lengths(evidence)
     long = [row for row in evidence.rates if row.truncated > TRUNCATED]
     if long:
         worst = max(long, key=lambda row: row.truncated)
@@ -87,6 +83,20 @@ def training(evidence: Evidence) -> Iterator[str]:
             f"{worst.truncated:.0%} of the attempts of {worst.checkpoint} on {worst.benchmark} "
             "were cut off at evaluate.max_tokens."
         )
+
+
+def _lengths(evidence: Evidence) -> Iterator[str]:
+    """How long each arm mid-trained, in steps and in passes over its data."""
+    trained = {row.arm: row for row in evidence.outcomes if row.epochs is not None}
+    if len({row.midtrain_steps for row in trained.values()}) == 1:
+        listed = ", ".join(f"{arm} {row.epochs:.1f} times" for arm, row in trained.items())
+        yield f"Every arm mid-trains for the same number of steps, so it sees its data: {listed}."
+    elif trained:
+        listed = ", ".join(
+            f"{arm} {row.midtrain_steps} steps, {row.epochs:.1f} times"
+            for arm, row in trained.items()
+        )
+        yield f"Arms mid-train for different lengths; each sees its data: {listed}."
 
 
 def _composition(

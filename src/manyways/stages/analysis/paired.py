@@ -19,22 +19,31 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
 
     Every RL checkpoint with vanilla RL and with the base, every mid-trained one with the base,
     and the contrasts that the arms exist for: many ways with one self-chosen, with one random
-    way and with wrong ones, and the budget arms with the one of fewest ways.
+    way, with one way each in equal shares and with wrong ones, the budget arms with the one of
+    fewest ways; the same among variants of one length; and every variant with its arm.
     """
     trained = [arm for arm in arms if arm.midtrains]
     pairs = [(f"{arm.name}/rl", "vanilla/rl") for arm in trained]
     pairs += [(f"{arm.name}/rl", BASE) for arm in arms]
     pairs += [(f"{arm.name}/mid", BASE) for arm in trained]
-    many = sorted((arm for arm in arms if arm.kind == "heuristics"), key=lambda arm: -arm.ways)
-    budget = sorted((arm for arm in arms if arm.kind == "budget"), key=lambda arm: arm.ways)
-    wrong = [arm for arm in arms if arm.kind == "wrong"]
-    contrasts = [(arm.name, "star") for arm in many]
-    contrasts += [(arm.name, "random") for arm in many]
-    contrasts += [(f"heuristics-{arm.ways}", arm.name) for arm in wrong]
-    contrasts += [(arm.name, budget[0].name) for arm in budget[1:]]
+    suffixes = sorted({arm.suffix for arm in arms})
+    contrasts = [c for s in suffixes for c in _contrasts([a for a in arms if a.suffix == s], s)]
+    contrasts += [(arm.name, arm.parent) for arm in arms if arm.parent]
     return pairs + [
         (f"{a}/{phase}", f"{b}/{phase}") for a, b in contrasts for phase in ("rl", "mid")
     ]
+
+
+def _contrasts(arms: Sequence[Arm], suffix: str) -> Iterator[tuple[str, str]]:
+    """The contrasts among arms whose names end in ``suffix``; some may not be in the recipe."""
+    many = sorted((arm for arm in arms if arm.kind == "heuristics"), key=lambda arm: -arm.ways)
+    budget = sorted((arm for arm in arms if arm.kind == "budget"), key=lambda arm: arm.ways)
+    for single in ("star", "random"):
+        yield from ((arm.name, single + suffix) for arm in many)
+    for kind in ("matched", "wrong"):
+        of_kind = (arm for arm in arms if arm.kind == kind)
+        yield from ((f"heuristics-{arm.ways}{suffix}", arm.name) for arm in of_kind)
+    yield from ((arm.name, budget[0].name) for arm in budget[1:])
 
 
 def paired_rows(

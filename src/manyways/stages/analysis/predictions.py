@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from manyways.arms import parse_arm
 from manyways.metrics.resampling import Resampling
 from manyways.results.scores import MEAN
 from manyways.results.tables import CurveRow, PairedRow
@@ -146,9 +147,9 @@ def _between(
 ) -> Iterator[PredictionRow]:
     yield from random_rows(seen.pairs, seen.main, seen.benchmark)
     yield from _pass_at_k(seen, settings)
-    ways = seen.main.partition("-")[2]
-    wrong, right = seen.curve(f"wrong-{ways}/mid"), seen.curve(f"{seen.main}/mid")
-    if wrong and right:
+    wrong_arm = seen.main.replace("heuristics", "wrong")
+    wrong, right = seen.curve(f"{wrong_arm}/mid"), seen.curve(f"{seen.main}/mid")
+    if wrong and right and wrong_arm != seen.main:
         yield from wrong_rows(wrong, right, settings)
     yield from _budget(seen, policy, settings)
 
@@ -171,9 +172,8 @@ def _pass_at_k(seen: Observed, settings: Resampling) -> Iterator[PredictionRow]:
 def _budget(
     seen: Observed, policy: Mapping[str, Policy], settings: Resampling
 ) -> Iterator[PredictionRow]:
-    arms = sorted(
-        (int(arm.removeprefix("budget-")), arm) for arm in seen.arms if arm.startswith("budget-")
-    )
+    every_arm = (parse_arm(name) for name in seen.arms)
+    arms = sorted((a.ways, a.name) for a in every_arm if a.kind == "budget" and not a.suffix)
     if len(arms) < 2:
         return
     (_, one), (ways, many) = arms[0], arms[-1]

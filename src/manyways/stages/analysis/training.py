@@ -45,15 +45,19 @@ def arm_rows(
     for line in ctx.lines:
         examples = data.get(line, [])
         problems = len({row.problem_id for row in examples})
+        ways = len({(row.problem_id, row.heuristic) for row in examples})
+        steps = last.get((line.arm, line.seed, "midtrain"), 0)
+        seen = steps * ctx.recipe.midtrain.batch_size
         yield ArmRow(
             arm=line.arm,
             seed=line.seed,
             examples=len(examples),
             problems=problems,
-            ways=len(examples) / problems if problems else 0.0,
-            midtrain_steps=last.get((line.arm, line.seed, "midtrain"), 0),
+            ways=ways / problems if problems else 0.0,
+            midtrain_steps=steps,
             rl_steps=last.get((line.arm, line.seed, "rl"), 0),
             outcome=_outcome(ctx.run, line),
+            epochs=seen / len(examples) if seen and examples else None,
         )
 
 

@@ -1,0 +1,90 @@
+"""Names of arms: every one has one spelling, which is safe as a folder's name, or a nearest one."""
+
+import re
+
+import pytest
+
+from manyways.arms import Arm, parse_arm
+from manyways.recipe.training import MidtrainConfig
+from manyways.stages.analysis.paired import comparisons
+
+
+def test_a_length_makes_a_variant() -> None:
+    assert parse_arm("heuristics-8@25") == Arm(
+        name="heuristics-8@25", kind="heuristics", ways=8, steps=25
+    )
+    assert parse_arm("star@2epochs").epochs == 2.0
+    assert parse_arm("random@0.5epochs").epochs == 0.5
+    assert (parse_arm("star").parent, parse_arm("star").suffix) == (None, "")
+    assert (parse_arm("star@10").parent, parse_arm("star@10").suffix) == ("star", "@10")
+    assert parse_arm("matched-4").ways == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("starr", "star"),
+        ("heuristic-8", "heuristics-8"),
+        ("heuristics-08", "heuristics-8"),
+        ("match-4", "matched-4"),
+        ("heuristics8", "heuristics-8"),
+        ("heuristics-8@25steps", "heuristics-8@25"),
+        ("heuristics-8@025", "heuristics-8@25"),
+        ("heuristics-8@2epoch", "heuristics-8@2epochs"),
+        ("star@1.50epochs", "star@1.5epochs"),
+        ("sta@3", "star@3"),
+    ],
+)
+def test_a_misspelt_arm_is_answered_with_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean '{re.escape(nearest)}'"):
+        parse_arm(name)
+    parse_arm(nearest)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "@25", "star@", "star@0", "star@0epochs", "star@-3", "star@epochs", "star@1e3", "star@@3",
+     "star@3@4", "star-3", "heuristics-0", "heuristics-1000", "../star", "star@2 epochs",
+     "heuristics-8\n", "heuristics-٣"],
+)  # fmt: skip
+def test_what_is_no_arm_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="unknown arm"):
+        parse_arm(name)
+
+
+def test_vanilla_has_no_length() -> None:
+    with pytest.raises(ValueError, match="vanilla has no mid-training"):
+        parse_arm("vanilla@25")
+
+
+def test_names_are_safe_as_folders() -> None:
+    for name in ("heuristics-8@25", "star@0.25epochs", "matched-64@12epochs"):
+        parse_arm(name)
+        assert re.fullmatch(r"[a-z0-9.@-]+", name)
+
+
+def test_a_variant_is_trained_for_its_own_length() -> None:
+    section = MidtrainConfig(steps=50, batch_size=4, learning_rate=1e-4, max_length=9)
+    assert section.of(parse_arm("star")) is section
+    assert section.of(parse_arm("star@25")).steps_for(1000) == 25
+    assert section.of(parse_arm("star@2epochs")).steps_for(30) == 15
+    assert section.of(parse_arm("star@0.5epochs")).steps_for(2) == 1
+    epochs = section.model_copy(update={"steps": None, "epochs": 3.0})
+    assert epochs.of(parse_arm("star@7")).steps_for(1000) == 7
+    assert epochs.of(parse_arm("star")).steps_for(8) == 6
+
+
+def test_variants_are_compared_with_their_arm_and_with_variants_of_their_length() -> None:
+    names = ["vanilla", "star", "heuristics-8", "matched-8", "star@2epochs", "heuristics-8@2epochs",
+             "heuristics-8@25"]  # fmt: skip
+    pairs = comparisons([parse_arm(name) for name in names])
+    for pair in (
+        ("heuristics-8/rl", "star/rl"),
+        ("heuristics-8/rl", "matched-8/rl"),
+        ("heuristics-8@2epochs/rl", "star@2epochs/rl"),
+        ("heuristics-8@25/mid", "heuristics-8/mid"),
+        ("heuristics-8@25/rl", "vanilla/rl"),
+    ):
+        assert pair in pairs
+    assert ("heuristics-8/rl", "star@2epochs/rl") not in pairs
+    assert len(set(pairs)) == len(pairs)
