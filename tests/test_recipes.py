@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from made_verl import environment
 
 from manyways import pipeline
 from manyways.errors import RecipeError
@@ -112,6 +113,8 @@ def test_shipped_recipe_dry_runs(path: Path, tmp_path: Path) -> None:
         "rl.problems='pocket/rl'", "rl.limit=4", "evaluate.limit=4",
         "evaluate.benchmarks=['pocket/test']",
     ]  # fmt: skip
+    if load_recipe(path).rl.verl is not None:
+        here.append(f"rl.verl.python='{environment(tmp_path / 'env')}'")
     recipe = load_recipe(path, here)
     context = Context(recipe=recipe, run=RunDir(root=tmp_path))
     rows = dict(pipeline.dry_run(context))

@@ -1,14 +1,20 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 from command_line import in_this_process
+from made_verl import environment
 
 from manyways.commands import doctor
 from manyways.commands.doctor_data import data_checks
+from manyways.commands.doctor_verl import verl_check
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.problems.published import ALL
+from manyways.recipe.verl import VerlConfig
 from manyways.rl import RL_BACKENDS, RL_NEEDS
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def test_an_engine_without_its_module_is_missing_with_the_command() -> None:
@@ -32,7 +38,33 @@ def test_install_command_names_the_extra_where_there_is_one(
 
 def test_every_engine_and_backend_declares_what_it_needs() -> None:
     assert set(ENGINE_NEEDS) == set(ENGINES)
-    assert set(RL_NEEDS) == set(RL_BACKENDS)
+    # verl lives in an environment of its own, which is looked at by itself.
+    assert {*RL_NEEDS, "verl"} == set(RL_BACKENDS)
+
+
+def test_verl_is_looked_for_where_the_recipe_says(tmp_path: Path) -> None:
+    whole, half = environment(tmp_path / "a"), environment(tmp_path / "b", lacks=("vllm",))
+    check = verl_check(VerlConfig(python=whole))
+    assert (check.group, check.state, check.fix) == ("RL backend", "ok", "")
+    assert check.detail == f"verl 0.9.1 in {whole}"
+    check = verl_check(VerlConfig(python=half))
+    assert (check.state, check.detail) == ("warning", f"no module vllm in {half}")
+    assert check.fix.startswith(f"{half} -m pip install 'verl[vllm]==0.9.1' ")
+    check = verl_check(VerlConfig(python=str(tmp_path / "absent")))
+    assert check.state == "warning" and "python3 -m venv verl-env" in check.detail
+
+
+def test_verl_without_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    check = verl_check(None)
+    assert check.state == "missing"
+    assert check.detail.startswith("needs verl, vllm, math_verify, pydantic, psutil in an env")
+    assert check.fix.startswith("python3 -m venv verl-env && verl-env/bin/pip install 'verl[vllm]")
+    environment(tmp_path / "verl-env", version="0.8.0")
+    check = verl_check(None)
+    assert (check.state, check.detail) == (
+        "ok", "verl 0.8.0 in verl-env/bin/python; checked against 0.9.1",
+    )  # fmt: skip
 
 
 def test_data_folder_is_counted(tmp_path: Path) -> None:
@@ -95,6 +127,8 @@ def test_command_ends_with_zero_whatever_it_finds(
     assert outcome.code == 0, outcome.err
     rows = json.loads(outcome.out)
     assert {row["group"] for row in rows} >= {"version", "engine", "RL backend", "verdicts", "data"}
-    outcome = in_this_process(capsys, "doctor", "--data-dir", tmp_path / "nowhere")
+    recipe = RECIPES / "paper-verl.toml"
+    outcome = in_this_process(capsys, "doctor", recipe, "--data-dir", tmp_path / "nowhere")
     assert outcome.code == 0
+    assert re.search(r"RL backend +│? *verl +│? *warning", outcome.out), outcome.out
     assert "no such folder" in outcome.out and "Warnings: " in outcome.out

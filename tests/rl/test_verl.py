@@ -5,23 +5,25 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import venv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 
 from manyways.errors import RecipeError, VerifierUnwell
+from manyways.recipe.file import load_recipe, parse_recipe
 from manyways.recipe.tree import RLConfig, VerifyConfig
 from manyways.records import Message, Problem
 from manyways.rl import RLSettings
 from manyways.rl.verl import backend
+from manyways.rl.verl.environment import VERSION
 from manyways.rl.verl.files import write_problems, write_reward
 from manyways.rl.verl.log import curve
-from manyways.rl.verl.overrides import Places, overrides
+from manyways.rl.verl.overrides import Places, check_extra, overrides
 
-VERL = "verl==0.9.1"
+PAPER = Path(__file__).parents[2] / "recipes" / "paper-verl.toml"
 PROBLEMS = [
     Problem(id="set/train/0", question="What is 3 + 4?", answer="7", tags={"level": "1"}),
     Problem(id="set/train/1", question="Pick", answer="B", verifier="choice", choices=("x", "y")),
@@ -101,21 +103,55 @@ def test_undecided_is_nothing_and_counted_and_too_many_end_the_training(tmp_path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss_type": "bnpo"}, "verl knows dapo, grpo, dr_grpo"),
+        ({"loss_type": "bnpo"}, "loss_type = 'bnpo': verl knows dapo, grpo, dr_grpo"),
         ({"scale_rewards": "batch"}, "only 'group' and 'none'"),
-        ({"lora": {}}, "rl.lora"),
+        ({"lora": {}}, "lora: not with verl"),
+        ({"extra": {"use_vllm": True}}, "settings of verl stand in rl.verl.extra"),
+        ({"verl": None}, r"needs the table \[rl.verl\]"),
+        ({"group_size": 3}, "6 attempts are not divisible by verl's 4 GPUs"),
+        ({"micro_batch": 3}, "micro_batch = 3: it must divide 2"),
+        ({"max_tokens": 16000}, "one attempt may have 17024 tokens"),
+        (
+            {"verl": {"python": "p", "gpus_per_node": 4, "tensor_parallel": 3}},
+            "tensor_parallel = 3: it must divide verl's 4 GPUs",
+        ),
     ],
 )
-def test_what_verl_cannot_do_is_refused(tmp_path, changes, message) -> None:
+def test_what_verl_cannot_do_is_refused_when_the_recipe_is_read(changes, message) -> None:
+    tree = tomllib.loads(PAPER.read_text())
+    tree["rl"] |= {"group_size": 4, "prompts_per_step": 2} | changes
+    if changes.get("verl", True) is None:
+        del tree["rl"]["verl"]
     with pytest.raises(RecipeError, match=message):
-        words(settings(**changes), tmp_path)
+        parse_recipe(tree, "here")
 
 
-def test_without_its_table_the_error_names_it(tmp_path) -> None:
-    given = settings()
-    bare = replace(given, config=given.config.model_copy(update={"verl": None}))
-    with pytest.raises(RecipeError, match=r"needs the table \[rl.verl\]"):
-        words(bare, tmp_path)
+def test_several_mistakes_are_told_at_once() -> None:
+    with pytest.raises(RecipeError, match=r"bnpo(.|\n)*not divisible by verl's 4 GPUs"):
+        load_recipe(PAPER, ["rl.loss_type=bnpo", "rl.group_size=3", "rl.prompts_per_step=3"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("trainer.total_training_steps", 9, "decided by the recipe's own keys"),
+        ("+data.train_files", "x", "decided by the recipe's own keys"),
+        ("model_engine", "megatron", "its checkpoints are not merged here, only those of dp"),
+        ("actor_rollout_ref.actor.strategy", "megatron", "only those of fsdp, fsdp2"),
+    ],
+)
+def test_extra_keys_that_would_break_the_training_are_refused(key, value, message) -> None:
+    with pytest.raises(RecipeError, match=message):
+        check_extra(settings(verl={"extra": {key: value}}).config)
+
+
+def test_extra_keys_that_replace_a_default_come_last(tmp_path) -> None:
+    extra = {"actor_rollout_ref.rollout.name": "sglang", "trainer.balance_batch": False}
+    given = settings(verl={"extra": extra})
+    check_extra(given.config)
+    assert words(given, tmp_path)[-2:] == [
+        "actor_rollout_ref.rollout.name='sglang'", "trainer.balance_batch=False",
+    ]  # fmt: skip
 
 
 def test_its_logs_become_rows_and_a_step_taken_again_counts_once(tmp_path) -> None:
@@ -131,10 +167,17 @@ def test_its_logs_become_rows_and_a_step_taken_again_counts_once(tmp_path) -> No
     first.write_text(line(1, 0.1) + line(2, 0.2) + line(3, 0.9)[:20])
     second.write_text(line(2, 0.3) + line(3, 0.4))
     scores = [1, 1, 0, 1, 0, 0, 1, 1]
-    (tmp_path / "3.jsonl").write_text(
-        "".join(json.dumps({"score": s, "undecided": float(i == 4)}) + "\n"
-                for i, s in enumerate(scores))
-    )  # fmt: skip
+    dumped = "".join(
+        json.dumps(
+            {"output": "a\u2028b", "score": s, "undecided": float(i == 4)}, ensure_ascii=False
+        )
+        + "\n"
+        for i, s in enumerate(scores)
+    ).encode()
+    # Written in the background: at first only a part is there, cut within a character.
+    (tmp_path / "3.jsonl").write_bytes(dumped[: dumped.rindex(b"\xe2") + 1])
+    assert "mixed" not in curve([first, second], tmp_path, group_size=2)[2]
+    (tmp_path / "3.jsonl").write_bytes(dumped)
     rows = curve([first, second], tmp_path, group_size=2)
     assert [(row["step"], row["reward"]) for row in rows] == [(1, 0.1), (2, 0.3), (3, 0.4)]
     assert rows[0] == {
@@ -144,13 +187,6 @@ def test_its_logs_become_rows_and_a_step_taken_again_counts_once(tmp_path) -> No
     assert rows[2].items() >= {
         "mixed": 0.25, "all_right": 0.5, "all_wrong": 0.25, "undecided": 0.125,
     }.items()  # fmt: skip
-
-
-def test_a_python_that_lacks_verl_is_named_with_the_command(tmp_path) -> None:
-    with pytest.raises(RecipeError, match=r"pip install 'verl\[vllm\]'"):
-        backend.check_python(sys.executable)
-    with pytest.raises(RecipeError, match="No such file"):
-        backend.check_python(str(tmp_path / "absent"))
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +200,7 @@ def python(tmp_path_factory):
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "hydra-core", "omegaconf"], check=True)
-    subprocess.run([*pip, "--no-deps", VERL], check=True)
+    subprocess.run([*pip, "--no-deps", f"verl=={VERSION}"], check=True)
     return str(python)
 
 
@@ -196,6 +232,11 @@ def test_verls_own_configuration_takes_every_key(python, tmp_path, changes) -> N
     assert actor["optim"]["lr_warmup_steps"] == 3
     assert (rollout["name"], rollout["n"], rollout["response_length"]) == ("vllm", 4, 64)
     assert rollout["prompt_length"] == 1024
+    if given.config.micro_batch is not None:
+        # With a reference model verl's validate_config refuses a recipe without the second.
+        sizes = {config["actor_rollout_ref"][name]["log_prob_micro_batch_size_per_gpu"]
+                 for name in ("rollout", "ref")}  # fmt: skip
+        assert sizes == {given.config.micro_batch}
     assert config["actor_rollout_ref"]["model"]["path"] == "/models/it's base"
     assert config["data"]["train_files"] == str(tmp_path / "problems.parquet")
     assert config["trainer"]["total_training_steps"] == 6

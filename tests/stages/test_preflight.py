@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from made_verl import environment
 from sampled_runs import context
 
-from manyways.errors import DataError
+from manyways.errors import DataError, RecipeError
 from manyways.stages import preflight
 
 
@@ -59,3 +60,33 @@ def test_training_on_a_benchmark_is_refused(tmp_path):
     ctx = context(tmp_path, rl={"problems": name}, evaluate={"benchmarks": [name]})
     with pytest.raises(DataError, match="both trained on and a benchmark"):
         preflight.run(ctx)
+
+
+def by_verl(root, python, **verl):
+    """A recipe whose RL is verl's, in an environment at ``python``."""
+    table = {"python": str(python), **verl}
+    return context(root, rl={"problems": "made_runs:load/rl", "backend": "verl", "verl": table})
+
+
+def test_verl_is_looked_for_before_anything_is_sampled(tmp_path):
+    ctx = by_verl(tmp_path / "run", tmp_path / "absent")
+    with pytest.raises(RecipeError, match="python3 -m venv verl-env") as caught:
+        preflight.check_reach(ctx, ("generate", "midtrain", "rl"))
+    assert caught.value.exit_code == 2
+    # Nobody is kept from the data alone, or from the report of what is trained.
+    preflight.check_reach(ctx, ("generate", "select"))
+    for line in ctx.lines:
+        ctx.run.arm_path(line.arm, line.seed, "5-rl", "checkpoint").mkdir(parents=True)
+    preflight.check_reach(ctx, ("generate", "midtrain", "rl"))
+
+
+def test_another_version_of_verl_is_told(tmp_path, capsys):
+    python = environment(tmp_path / "env", version="0.10.0")
+    preflight.check_reach(by_verl(tmp_path / "run", python), ("rl",))
+    assert "verl 0.10.0 is installed" in capsys.readouterr().err
+
+
+def test_a_setting_that_is_not_the_tables_to_make_is_refused(tmp_path):
+    ctx = by_verl(tmp_path, "python", extra={"data.shuffle": True})
+    with pytest.raises(RecipeError, match=r"rl.verl.extra.\"data.shuffle\": decided by the recipe"):
+        preflight.check_names(ctx)

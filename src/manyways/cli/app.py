@@ -129,13 +129,16 @@ def forecast(
 
 @app.command()
 def doctor(
+    recipe: Annotated[
+        Path | None, typer.Argument(help="A recipe (.toml) or run folder: look at what it names.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
     data_dir: DataOption = None,
 ) -> None:
     """What this machine has and lacks: versions, devices, engines, sandbox, data. Exit code 0."""
     from manyways.commands.doctor import print_checks
 
-    print_checks(as_json=as_json, data_dir=data_dir)
+    print_checks(as_json=as_json, data_dir=data_dir, recipe=recipe)
 
 
 @app.command()

@@ -21,9 +21,12 @@ from rich.console import Console
 
 from manyways.commands.doctor_check import Check
 from manyways.commands.doctor_data import data_checks
+from manyways.commands.doctor_verl import verl_check
 from manyways.commands.printing import open_table, print_result
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.fingerprint import versions
+from manyways.recipe.file import load_recipe
+from manyways.recipe.verl import VerlConfig
 from manyways.rl import RL_BACKENDS, RL_NEEDS
 
 GIB = 1024**3
@@ -33,9 +36,17 @@ GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 OPTIONAL = ("peft", "vllm", "ray", "reasoning_gym")
 
 
-def print_checks(*, as_json: bool = False, data_dir: Path | None = None) -> None:
-    """Print every check, and the command that mends each that is not ``ok``."""
-    found = list(checks(data_dir))
+def print_checks(
+    *, as_json: bool = False, data_dir: Path | None = None, recipe: Path | None = None
+) -> None:
+    """Print every check, and the command that mends each that is not ``ok``.
+
+    recipe: one (or a run folder) whose own environment for RL is to be looked at.
+    """
+    verl = None
+    if recipe is not None:
+        verl = load_recipe(recipe / "recipe.toml" if recipe.is_dir() else recipe).rl.verl
+    found = list(checks(data_dir, verl))
     if as_json:
         print(json.dumps([asdict(check) for check in found], indent=1))
         return
@@ -51,13 +62,15 @@ def print_checks(*, as_json: bool = False, data_dir: Path | None = None) -> None
     console.print(f"Warnings: {warned}.")
 
 
-def checks(data_dir: Path | None = None) -> Iterator[Check]:
+def checks(data_dir: Path | None = None, verl: VerlConfig | None = None) -> Iterator[Check]:
     """Every check, group by group."""
     yield from version_checks()
     yield from machine_checks()
     yield device_check()
     yield from part_checks("engine", ENGINES, ENGINE_NEEDS)
-    yield from part_checks("RL backend", RL_BACKENDS, RL_NEEDS)
+    here = {name: place for name, place in RL_BACKENDS.items() if name != "verl"}
+    yield from part_checks("RL backend", here, RL_NEEDS)
+    yield verl_check(verl)
     yield from optional_checks()
     yield sandbox_check()
     yield from data_checks(data_dir)

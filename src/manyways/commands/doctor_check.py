@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+State = Literal["ok", "missing", "warning"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
@@ -16,6 +18,6 @@ class Check:
 
     group: str
     name: str
-    state: Literal["ok", "missing", "warning"] = "ok"
+    state: State = "ok"
     detail: str = ""
     fix: str = ""

@@ -1,4 +1,4 @@
-"""Mid-training, and how trainings run: adapters, trackers, processes, verl."""
+"""Mid-training, and how trainings run: adapters, trackers, processes."""
 
 from typing import Annotated, Literal, Self
 
@@ -83,23 +83,3 @@ class LaunchConfig(Section):
         if self.processes is None and self.accelerate_config is None:
             raise ValueError("give processes, accelerate_config or both")
         return self
-
-
-class VerlConfig(Section):
-    """RL by verl, in an environment of its own. Its GPUs are ``nodes`` x ``gpus_per_node``.
-
-    python: the interpreter of that environment.
-    prompt_tokens: longest prompt; problems with a longer one are left out.
-    tokens_per_gpu: in one forward pass, where ``rl.micro_batch`` is not given.
-    tensor_parallel, gpu_memory: of vLLM, the latter a share of a GPU's memory.
-    extra: further hydra overrides, ``"trainer.balance_batch" = false``.
-    """
-
-    python: str
-    nodes: Positive = 1
-    gpus_per_node: Positive = 1
-    prompt_tokens: Positive = 1024
-    tokens_per_gpu: Positive = 16384
-    tensor_parallel: Positive = 1
-    gpu_memory: Share = 0.5
-    extra: dict[str, Scalar] = Field(default_factory=dict)

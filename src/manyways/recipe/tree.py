@@ -17,8 +17,8 @@ from manyways.recipe.training import (
     LoraConfig,
     MidtrainConfig,
     TrackingConfig,
-    VerlConfig,
 )
+from manyways.recipe.verl import VerlConfig, check_verl
 
 
 class PromptConfig(Section):
@@ -158,6 +158,12 @@ class RLConfig(Section):
     lora: LoraConfig | None = None
     verl: VerlConfig | None = None
     extra: dict[str, Scalar] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _verl_can(self) -> Self:
+        if self.backend == "verl":
+            check_verl(self)
+        return self
 
 
 class EvaluateConfig(Section):

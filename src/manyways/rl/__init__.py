@@ -18,10 +18,10 @@ RL_BACKENDS: dict[str, str] = {
 }
 """name -> ``module:function`` of type Backend."""
 
-RL_NEEDS: dict[str, tuple[str, ...]] = {"trl": ("torch", "trl", "accelerate"), "verl": ()}
+RL_NEEDS: dict[str, tuple[str, ...]] = {"trl": ("torch", "trl", "accelerate")}
 """name -> modules that it imports here; ``manyways doctor`` says which are missing.
 
-verl runs in an environment of its own."""
+Not verl, which runs in an environment of its own: see ``rl.verl.environment``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

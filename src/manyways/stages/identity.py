@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from manyways.checkpoints import checkpoint_hash
 from manyways.errors import MissingWork
@@ -51,10 +52,13 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
 
 
 def training_identity(section: MidtrainConfig | RLConfig) -> dict[str, object]:
-    """What a checkpoint depends on of its training's section: all but how often it is kept.
+    """What a checkpoint depends on of its training's section.
+
+    All but how often it is kept, and where the interpreter of verl lies.
 
     Tables that are left out do not count, so that what was trained before they existed stays
     finished.
     """
     absent = {name for name in ("lora", "verl") if getattr(section, name, None) is None}
-    return section.model_dump(exclude={"save_every", *absent})
+    gone: dict[str, Any] = dict.fromkeys(("save_every", *absent), True)
+    return section.model_dump(exclude={"verl": {"python"}, **gone})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from manyways.engines import ENGINES
 from manyways.errors import DataError, EngineError
@@ -10,6 +11,8 @@ from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.rl import RL_BACKENDS, lora, tracking
+from manyways.rl.verl import environment
+from manyways.rl.verl.overrides import check_extra
 from manyways.stages import adherence
 from manyways.stages.context import Context
 from manyways.tables import write_text
@@ -34,6 +37,8 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
         resolve(recipe.select.judge.engine, ENGINES, "engine")
     lora.check(recipe.midtrain.lora, "midtrain")
     lora.check(recipe.rl.lora, "rl")
+    if recipe.rl.backend == "verl":
+        check_extra(recipe.rl)
     tracking.check(recipe.tracking)
     _ = (context.pack, context.labeller, context.base_hash, adherence.identity(context))
     sets = {
@@ -46,9 +51,10 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
 
 
 def check_reach(context: Context, wanted: Sequence[str]) -> None:
-    """Whether the engine can sample what the ``wanted`` stages make.
+    """Whether the engine can sample what the ``wanted`` stages make, and the trainer is there.
 
-    Raises EngineError when they train and the model is held by a server.
+    Raises EngineError when they train and the model is held by a server, RecipeError when verl
+    is to train and its Python lacks something.
     """
     if context.recipe.model.remote and "midtrain" in wanted:
         raise EngineError(
@@ -57,6 +63,8 @@ def check_reach(context: Context, wanted: Sequence[str]) -> None:
             "--until select. To train as well: generate.engine = 'http', model.engine one that "
             "loads checkpoints, model.path a checkpoint of the served model."
         )
+    if "rl" in wanted:
+        _look_for_verl(context)
 
 
 def run(context: Context) -> None:
@@ -75,6 +83,20 @@ def run(context: Context) -> None:
         with work:
             _check_references(context, sets)
             write_text(listing, json.dumps([_listing(context, n) for n in sets], indent=1))
+
+
+def _look_for_verl(context: Context) -> None:
+    """Unless every checkpoint that it would train is there."""
+    rl = context.recipe.rl
+    trained = all(Path(context.rl_path(line)).exists() for line in context.lines)
+    if rl.backend != "verl" or rl.verl is None or trained:
+        return
+    found = environment.check(rl.verl)
+    if found.version not in ("", environment.VERSION):
+        say(
+            f"verl {found.version} is installed in that environment; the settings that it is given "
+            f"were checked against {environment.VERSION}"
+        )
 
 
 def _listing(context: Context, name: str) -> dict[str, object]:

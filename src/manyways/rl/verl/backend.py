@@ -3,24 +3,21 @@
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from manyways.checkpoints import load_tokenizer
-from manyways.errors import DataError, MissingWork, RecipeError
-from manyways.progress import say
+from manyways.errors import DataError, MissingWork
+from manyways.progress import Meter, say
 from manyways.records import Problem
 from manyways.rl import RLSettings
 from manyways.rl.handover import prompt_ids
 from manyways.rl.reward import StepReward
+from manyways.rl.verl import environment, process
 from manyways.rl.verl.files import write_problems, write_reward
 from manyways.rl.verl.log import curve
 from manyways.rl.verl.overrides import Places, overrides, verl_of
 from manyways.tables import write_text
-
-NEEDS = "import verl, vllm, math_verify, pydantic, psutil"
-LOOK_SECONDS = 10.0
 
 
 def train(
@@ -41,44 +38,35 @@ def train(
     target, places = out / "checkpoint", Places(root=out / "verl")
     if target.exists():
         return target
-    check_python(verl_of(settings).python)
+    environment.check_imports(verl_of(settings))
     prepare(checkpoint, problems, settings=settings, places=places)
-    _run(command(checkpoint, settings, places), settings, places, out / "metrics.jsonl")
-    last = _last(settings, places)
-    if not last.is_dir():
-        raise MissingWork(
-            f"verl ended without the checkpoint of step {settings.config.steps} "
-            f"({places.root / 'console.txt'} has what it said): run the same command again, it "
-            "resumes from its last checkpoint."
-        )
-    partial = _partial(out)
-    shutil.rmtree(partial, ignore_errors=True)
-    done = subprocess.run(merge_command(settings, last, partial), check=False)
-    if done.returncode != 0:
-        raise MissingWork(f"verl's model merger failed with exit code {done.returncode}.")
+    if places.saved < settings.config.steps:
+        _run(command(checkpoint, settings, places), settings, places, out / "metrics.jsonl")
+    _merge(settings, places, _partial(out))
     # The template that every stage of this run renders prompts with, not what verl saved.
-    load_tokenizer(checkpoint).save_pretrained(partial)
-    partial.rename(target)
+    load_tokenizer(checkpoint).save_pretrained(_partial(out))
+    _partial(out).rename(target)
     return target
 
 
 def command(checkpoint: str, settings: RLSettings, places: Places) -> list[str]:
     """The command line of verl's trainer, with every setting that is not its default."""
-    log = places.log(len(list(places.root.glob("log-*.jsonl"))) + 1)
-    words = [verl_of(settings).python, "-m", "verl.trainer.main_ppo"]
+    log = places.log(len(places.logs) + 1)
+    words = [environment.interpreter(verl_of(settings)), "-m", "verl.trainer.main_ppo"]
     return [*words, *overrides(checkpoint, settings, places, log=log)]
 
 
 def commands(checkpoint: str, settings: RLSettings, out: Path) -> list[list[str]]:
     """The command lines that ``train`` runs, in order."""
     places = Places(root=out / "verl")
-    merge = merge_command(settings, _last(settings, places), _partial(out))
+    merge = merge_command(settings, places.actor(settings.config.steps), _partial(out))
     return [command(checkpoint, settings, places), merge]
 
 
 def merge_command(settings: RLSettings, actor: Path, target: Path) -> list[str]:
     """The command line that turns verl's sharded checkpoint into a Hugging Face folder."""
-    words = [verl_of(settings).python, "-m", "verl.model_merger", "merge", "--backend", "fsdp"]
+    python = environment.interpreter(verl_of(settings))
+    words = [python, "-m", "verl.model_merger", "merge", "--backend", "fsdp"]
     return [*words, "--local_dir", str(actor), "--target_dir", str(target)]
 
 
@@ -103,22 +91,12 @@ def prepare(
     write_reward(places.reward, settings.verify)
 
 
-def check_python(python: str) -> None:
-    """Raises RecipeError when verl or what our reward needs cannot be imported by ``python``."""
-    try:
-        done = subprocess.run([python, "-c", NEEDS], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise RecipeError(f"rl.verl.python = '{python}': {error.strerror}.") from error
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["failed"])[-1]
-        raise RecipeError(
-            f"rl.verl.python = '{python}' cannot run `{NEEDS}`: {last}. In that environment: "
-            "pip install 'verl[vllm]' 'math-verify[antlr4_13_2]' pydantic psutil"
-        )
-
-
-def _last(settings: RLSettings, places: Places) -> Path:
-    return places.checkpoints / f"global_step_{settings.config.steps}" / "actor"
+def write_metrics(settings: RLSettings, places: Places, metrics: Path) -> int:
+    """Bring metrics.jsonl up to what verl has logged; returns the number of its steps."""
+    line = {"arm": settings.arm, "seed": settings.seed, "stage": "rl"}
+    rows = curve(places.logs, places.rollouts, group_size=settings.config.group_size)
+    write_text(metrics, "".join(json.dumps({**line, **row}) + "\n" for row in rows))
+    return len(rows)
 
 
 def _partial(out: Path) -> Path:
@@ -126,26 +104,46 @@ def _partial(out: Path) -> Path:
 
 
 def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) -> None:
-    """Run verl to its end; its words go to console.txt, its numbers to our metrics.jsonl."""
-    console = places.root / "console.txt"
-    say(f"rl {settings.arm}/seed-{settings.seed}: verl is started, it writes to {console}")
-    with console.open("ab") as stream:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT
+    """Run verl; its words go to console.txt, its numbers to our metrics.jsonl.
+
+    Raises MissingWork with its last words when the last step's checkpoint is not whole.
+    """
+    console, steps = places.root / "console.txt", settings.config.steps
+    begin = console.stat().st_size if console.exists() else 0
+    label = f"rl {settings.arm}/seed-{settings.seed}"
+    say(f"{label}: verl is started, it writes to {console}")
+    with Meter(label, total=steps, unit="steps") as meter:
+        seen = 0
+
+        def look() -> None:
+            nonlocal seen
+            found = write_metrics(settings, places, metrics)
+            meter.advance(found - seen)
+            seen = found
+
+        code = process.run(words, console, look=look)
+    if places.saved < steps:
+        again = f"it resumes from step {places.saved}" if places.saved else "it starts anew"
+        raise MissingWork(
+            f"verl ended with exit code {code} before the checkpoint of step {steps} was whole. "
+            f"Run the same command again: {again}. Its last lines in {console}:\n"
+            + process.tail(console, begin)
         )
-        try:
-            while process.poll() is None:
-                time.sleep(LOOK_SECONDS)
-                write_metrics(settings, places, metrics)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-    write_metrics(settings, places, metrics)
+    if code != 0:
+        say(f"{label}: verl ended with exit code {code}, but its last checkpoint is whole")
 
 
-def write_metrics(settings: RLSettings, places: Places, metrics: Path) -> None:
-    """Bring metrics.jsonl up to what verl has logged."""
-    logs = sorted(places.root.glob("log-*.jsonl"), key=lambda p: int(p.stem.split("-")[1]))
-    line = {"arm": settings.arm, "seed": settings.seed, "stage": "rl"}
-    rows = curve(logs, places.rollouts, group_size=settings.config.group_size)
-    write_text(metrics, "".join(json.dumps({**line, **row}) + "\n" for row in rows))
+def _merge(settings: RLSettings, places: Places, target: Path) -> None:
+    """Raises MissingWork with the merger's last words when it fails."""
+    shutil.rmtree(target, ignore_errors=True)
+    words = merge_command(settings, places.actor(settings.config.steps), target)
+    console = places.root / "merge.txt"
+    with console.open("wb") as stream:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode != 0 or not (target / "config.json").is_file():
+        raise MissingWork(
+            f"verl's model merger failed with exit code {done.returncode}. Its last lines in "
+            f"{console}:\n" + process.tail(console, 0)
+        )

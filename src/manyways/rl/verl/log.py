@@ -3,7 +3,9 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 NAMES = {
     "loss": ("actor/pg_loss", "actor/loss"),
@@ -36,11 +38,19 @@ def shares(path: Path, *, group_size: int) -> dict[str, float]:
     """Shares of mixed, all right and all wrong groups, and of undecided attempts, in [0, 1].
 
     An undecided attempt was trained on as a wrong one, and so counts as wrong in its group. Nothing
-    when verl left no file, or one of another size than whole groups.
+    when there is no such file, or one of another size than whole groups: verl writes it in the
+    background, so it may be a part. verl's newer trainer does not tell which are undecided.
     """
     if not path.is_file():
         return {}
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    state = path.stat()
+    return _shares(path, group_size, (state.st_mtime_ns, state.st_size))
+
+
+@cache
+def _shares(path: Path, group_size: int, _state: tuple[int, int]) -> dict[str, float]:
+    """Read once for as long as it does not change: all steps together may be gigabytes."""
+    rows = list(_rows(path))
     if not rows or len(rows) % group_size:
         return {}
     # verl sorts by the id of the prompt, so attempts at one problem are neighbours.
@@ -56,7 +66,7 @@ def shares(path: Path, *, group_size: int) -> dict[str, float]:
     return found
 
 
-def _named(data: dict[str, object]) -> dict[str, float]:
+def _named(data: dict[str, Any]) -> dict[str, float]:
     found = {}
     for name, theirs in NAMES.items():
         values = [data[key] for key in theirs if key in data]
@@ -65,12 +75,17 @@ def _named(data: dict[str, object]) -> dict[str, float]:
     return found
 
 
-def _lines(log: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    """(step, metrics) of each whole line; the last may be half written."""
-    if log.is_file():
-        for line in log.read_text(encoding="utf-8").splitlines():
+def _lines(log: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for row in _rows(log):
+        yield int(row["step"]), row["data"]
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Each whole line; the last may be half written, or cut within a character."""
+    if path.is_file():
+        # Not splitlines: texts of a model hold separators that JSON does not escape.
+        for line in path.read_bytes().split(b"\n"):
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
+                yield json.loads(line)
+            except ValueError:
                 continue
-            yield int(row["step"]), row["data"]

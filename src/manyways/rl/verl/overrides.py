@@ -1,16 +1,28 @@
 """The one place where the recipe's ``rl`` section becomes verl's settings (hydra overrides)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.errors import RecipeError
-from manyways.recipe.training import VerlConfig
+from manyways.recipe.tree import RLConfig
+from manyways.recipe.verl import LOSSES, VerlConfig
 from manyways.rl import RLSettings
 
-LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-mean-token-sum-norm"}
-"""Our ``rl.loss_type`` -> verl's ``loss_agg_mode``."""
 ACTOR = "actor_rollout_ref.actor"
 ROLLOUT = "actor_rollout_ref.rollout"
+REF = "actor_rollout_ref.ref"
+TRACKER = "latest_checkpointed_iteration.txt"
+MERGED = {"actor_rollout_ref.actor.strategy": ("fsdp", "fsdp2"), "model_engine": ("dp",)}
+"""What our call of verl's merger can read."""
+REPLACEABLE = {
+    "actor_rollout_ref.model.enable_gradient_checkpointing",
+    f"{ACTOR}.optim.lr_scheduler_type",
+    f"{ACTOR}.entropy_coeff",
+    f"{ACTOR}.calculate_entropy",
+    f"{ROLLOUT}.name",
+}
+"""Of what we set, the defaults that ``rl.verl.extra`` may replace."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +51,25 @@ class Places:
         """One file of attempts for each step."""
         return self.root / "rollouts"
 
+    @property
+    def logs(self) -> list[Path]:
+        """The metrics of every start so far, in order."""
+        found = self.root.glob("log-*.jsonl")
+        return sorted(found, key=lambda path: int(path.stem.split("-")[1]))
+
+    def actor(self, step: int) -> Path:
+        """The policy in the checkpoint of a step."""
+        return self.checkpoints / f"global_step_{step}" / "actor"
+
+    @property
+    def saved(self) -> int:
+        """The last step whose checkpoint is whole (verl notes it after saving), 0 without one."""
+        try:
+            step = int((self.checkpoints / TRACKER).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return 0
+        return step if self.actor(step).is_dir() else 0
+
     def log(self, number: int) -> Path:
         """The metrics of the ``number``-th start: verl begins its file anew each time."""
         return self.root / f"log-{number}.jsonl"
@@ -49,17 +80,20 @@ def overrides(checkpoint: str, settings: RLSettings, places: Places, *, log: Pat
 
     Raises RecipeError for what verl cannot do.
     """
-    values = {
-        **_algorithm(settings),
-        **_data(settings, places),
-        **_actor(checkpoint, settings),
-        **_rollout(settings),
-        **_trainer(settings, places),
-    }
+    values = _decided(checkpoint, settings, places)
     words = [f"{key}={_word(value)}" for key, value in values.items()]
     # A key that verl's schema does not have, but ray.init does.
     words.append(f"+ray_kwargs.ray_init.runtime_env.env_vars.VERL_FILE_LOGGER_PATH={_word(log)}")
-    return [*words, *(f"{k}={_word(v)}" for k, v in verl_of(settings).extra.items())]
+    extra = verl_of(settings).extra
+    _refuse(extra, decided=values)
+    return [*words, *(f"{k}={_word(v)}" for k, v in extra.items())]
+
+
+def check_extra(rl: RLConfig) -> None:
+    """Raises RecipeError for a key of ``rl.verl.extra`` that is not its place to set."""
+    nobody = RLSettings(config=rl, messages=lambda _: (), arm="", seed=0, device="cpu")
+    decided = _decided("", nobody, Places(root=Path()))
+    _refuse(verl_of(nobody).extra, decided=decided)
 
 
 def verl_of(settings: RLSettings) -> VerlConfig:
@@ -74,8 +108,6 @@ def verl_of(settings: RLSettings) -> VerlConfig:
 
 def _algorithm(settings: RLSettings) -> dict[str, object]:
     rl = settings.config
-    if rl.scale_rewards == "batch":
-        raise RecipeError("rl.scale_rewards = 'batch': verl knows only 'group' and 'none'.")
     return {
         "algorithm.adv_estimator": "grpo",
         "algorithm.norm_adv_by_std_in_grpo": rl.scale_rewards == "group",
@@ -101,10 +133,6 @@ def _data(settings: RLSettings, places: Places) -> dict[str, object]:
 
 def _actor(checkpoint: str, settings: RLSettings) -> dict[str, object]:
     rl, verl = settings.config, verl_of(settings)
-    if rl.loss_type not in LOSSES:
-        raise RecipeError(f"rl.loss_type = '{rl.loss_type}': verl knows {', '.join(LOSSES)}.")
-    if rl.lora is not None:
-        raise RecipeError("rl.lora: not with the backend verl, whose merger leaves adapters apart.")
     values: dict[str, object] = {
         "actor_rollout_ref.model.path": checkpoint,
         "actor_rollout_ref.model.enable_gradient_checkpointing": True,
@@ -131,6 +159,8 @@ def _actor(checkpoint: str, settings: RLSettings) -> dict[str, object]:
     if rl.micro_batch is not None:
         values[f"{ACTOR}.ppo_micro_batch_size_per_gpu"] = rl.micro_batch
         values[f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu"] = rl.micro_batch
+        # Also without a reference model: verl asks for it only where there is one.
+        values[f"{REF}.log_prob_micro_batch_size_per_gpu"] = rl.micro_batch
     return values
 
 
@@ -175,3 +205,27 @@ def _word(value: object) -> str:
     if isinstance(value, list):
         return "[" + ",".join(_word(item) for item in value) + "]"
     return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _decided(checkpoint: str, settings: RLSettings, places: Places) -> dict[str, object]:
+    return {
+        **_algorithm(settings),
+        **_data(settings, places),
+        **_actor(checkpoint, settings),
+        **_rollout(settings),
+        **_trainer(settings, places),
+    }
+
+
+def _refuse(extra: Mapping[str, object], *, decided: Mapping[str, object]) -> None:
+    for given, value in extra.items():
+        key = given.lstrip("+~")
+        if key in MERGED and value not in MERGED[key]:
+            raise RecipeError(
+                f"rl.verl.extra.\"{given}\" = '{value}': its checkpoints are not merged here, only "
+                f"those of {', '.join(MERGED[key])}."
+            )
+        if key in decided and key not in REPLACEABLE:
+            raise RecipeError(
+                f'rl.verl.extra."{given}": decided by the recipe\'s own keys; remove it from extra.'
+            )

@@ -1,0 +1,89 @@
+"""RL by verl: its table, and what of a recipe verl cannot honour."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from manyways.recipe.section import Positive, Scalar, Section, Share
+
+if TYPE_CHECKING:
+    from manyways.recipe.tree import RLConfig
+
+LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-mean-token-sum-norm"}
+"""Our ``rl.loss_type`` -> verl's ``loss_agg_mode``."""
+
+
+class VerlConfig(Section):
+    """RL by verl, in an environment of its own. Its GPUs are ``nodes`` x ``gpus_per_node``.
+
+    python: the interpreter of that environment.
+    prompt_tokens: longest prompt; problems with a longer one are left out.
+    tokens_per_gpu: in one forward pass, where ``rl.micro_batch`` is not given.
+    tensor_parallel, gpu_memory: of vLLM, the latter a share of a GPU's memory.
+    extra: further hydra overrides, ``"trainer.balance_batch" = false``.
+    """
+
+    python: str
+    nodes: Positive = 1
+    gpus_per_node: Positive = 1
+    prompt_tokens: Positive = 1024
+    tokens_per_gpu: Positive = 16384
+    tensor_parallel: Positive = 1
+    gpu_memory: Share = 0.5
+    extra: dict[str, Scalar] = Field(default_factory=dict)
+
+
+def check_verl(rl: "RLConfig") -> None:
+    """Raise ValueError naming every setting of ``rl`` that verl cannot honour."""
+    if rl.verl is None:
+        raise ValueError(
+            "backend = 'verl' needs the table [rl.verl] with python, the interpreter of an "
+            "environment in which verl is installed (docs/scale.md)"
+        )
+    mistakes = [*_not_known_to_verl(rl), *_not_divisible(rl, rl.verl)]
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+
+
+def _not_known_to_verl(rl: "RLConfig") -> list[str]:
+    rules = (
+        (
+            rl.loss_type not in LOSSES,
+            f"loss_type = '{rl.loss_type}': verl knows {', '.join(LOSSES)}",
+        ),
+        (
+            rl.scale_rewards == "batch",
+            "scale_rewards = 'batch': verl knows only 'group' and 'none'",
+        ),
+        (rl.lora is not None, "lora: not with verl, whose merger leaves adapters apart"),
+        (bool(rl.extra), "extra goes to TRL: settings of verl stand in rl.verl.extra"),
+    )
+    return [sentence for broken, sentence in rules if broken]
+
+
+def _not_divisible(rl: "RLConfig", verl: VerlConfig) -> list[str]:
+    """What verl's ``validate_config`` and its batching would refuse once all is loaded."""
+    gpus, attempts = verl.nodes * verl.gpus_per_node, rl.prompts_per_step * rl.group_size
+    share, longest = attempts // gpus, verl.prompt_tokens + rl.max_tokens
+    micro = rl.micro_batch
+    rules = (
+        (
+            attempts % gpus > 0,
+            f"prompts_per_step x group_size = {attempts} attempts are not divisible by verl's "
+            f"{gpus} GPUs (verl.nodes x verl.gpus_per_node)",
+        ),
+        (
+            micro is not None and attempts % gpus == 0 and share % micro > 0,
+            f"micro_batch = {micro}: it must divide {share}, the attempts of a step on one GPU",
+        ),
+        (
+            micro is None and verl.tokens_per_gpu < longest,
+            f"verl.tokens_per_gpu = {verl.tokens_per_gpu}: one attempt may have {longest} tokens "
+            "(verl.prompt_tokens + max_tokens)",
+        ),
+        (
+            gpus % verl.tensor_parallel > 0,
+            f"verl.tensor_parallel = {verl.tensor_parallel}: it must divide verl's {gpus} GPUs",
+        ),
+    )
+    return [sentence for broken, sentence in rules if broken]

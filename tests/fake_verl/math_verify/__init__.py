@@ -1,0 +1,1 @@
+"""Stands in for math-verify, which is only looked for: the answers here are integers."""

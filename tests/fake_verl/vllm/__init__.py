@@ -1,0 +1,1 @@
+"""Stands in for vLLM, which is only looked for."""
