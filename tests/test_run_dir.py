@@ -109,3 +109,13 @@ def test_not_a_run_folder(tmp_path: Path) -> None:
 
 def test_slug() -> None:
     assert benchmark_slug("pocket/test?count=9") == "pocket-test-count-9"
+
+
+def test_a_stamp_that_was_replaced_is_read_again(tmp_path: Path) -> None:
+    with open_for_writing(tmp_path) as run:
+        do(run, rate=1)
+        assert [stamp.identity["rate"] for stamp in run.stamps()] == [1]
+        do(run, rate=2)
+        assert [stamp.identity["rate"] for stamp in run.stamps()] == [2]
+        run.stamp_path("stage/a").write_text("{")
+        assert run.stamp("stage/a") is None

@@ -39,6 +39,17 @@ def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
     return getattr(module, attribute)
 
 
+def check(name: str, table: Mapping[str, str], kind: str) -> None:
+    """Whether ``resolve`` will know ``name``; what a table names is not imported for that.
+
+    A finished run that is asked for again must not wait for torch.
+
+    Raises UserError as ``resolve`` does.
+    """
+    if name not in table:
+        resolve(name, table, kind)
+
+
 def nearest(name: str, known: Mapping[str, object]) -> str:
     """A sentence naming the closest known name, or all of them when none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

@@ -18,6 +18,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from manyways import __version__
@@ -155,15 +156,13 @@ class RunDir:
     def stamp(self, work: str) -> Stamp | None:
         """The stamp of a finished piece of work, None when it is not finished."""
         try:
-            row = json.loads(self.stamp_path(work).read_text(encoding="utf-8"))
+            return _read_stamp(self.stamp_path(work))
         except (OSError, json.JSONDecodeError):
             return None
-        return Stamp(**{**row, "outputs": tuple(row["outputs"])})
 
     def stamps(self) -> list[Stamp]:
         """Every stamp, in the order in which the work ended."""
-        rows = [json.loads(p.read_text()) for p in sorted((self.root / "stamps").glob("*.json"))]
-        stamps = [Stamp(**{**row, "outputs": tuple(row["outputs"])}) for row in rows]
+        stamps = [_read_stamp(path) for path in sorted((self.root / "stamps").glob("*.json"))]
         return sorted(stamps, key=lambda stamp: stamp.ended)
 
     def finish(self, work: Work, seconds: float) -> None:
@@ -233,6 +232,18 @@ def open_for_reading(root: Path) -> RunDir:
     if not (root / "recipe.toml").is_file():
         raise RunDirError(f"'{root}' is not a run folder: it has no recipe.toml.")
     return RunDir(root=root.resolve())
+
+
+def _read_stamp(path: Path) -> Stamp:
+    stat = path.stat()
+    return _stamp_at(path, stat.st_ino, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 14)
+def _stamp_at(path: Path, *_state: int) -> Stamp:
+    """Read once: every piece of work reads all stamps when it ends. New stamps are new files."""
+    row = json.loads(path.read_text(encoding="utf-8"))
+    return Stamp(**{**row, "outputs": tuple(row["outputs"])})
 
 
 def benchmark_slug(benchmark: str) -> str:

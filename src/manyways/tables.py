@@ -83,12 +83,12 @@ def parts(folder: Path) -> list[Path]:
 
 def attempts_table(attempts: Iterable[Attempt]) -> pa.Table:
     """Attempts as one table in ATTEMPT_SCHEMA."""
-    rows = []
-    for attempt in attempts:
-        row = asdict(attempt)
-        row.update(row.pop("verdict"))
-        rows.append(row)
-    return pa.Table.from_pylist(rows, schema=ATTEMPT_SCHEMA)
+    rows = list(attempts)
+    columns = {name: [getattr(row, name) for row in rows] for name in ATTEMPT_SCHEMA.names[:-4]}
+    columns |= {
+        name: [getattr(row.verdict, name) for row in rows] for name in ATTEMPT_SCHEMA.names[-4:]
+    }
+    return pa.table(columns, schema=ATTEMPT_SCHEMA)
 
 
 def read_attempts_table(folder: Path, columns: list[str] | None = None) -> pa.Table:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from manyways.metrics.texts import distinct_n, embed
-from manyways.metrics.vendi import BLOCK, vendi, vendi_of_texts, vendi_per_problem
+from manyways.metrics.vendi import BLOCK, vendi, vendi_scores
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def test_the_dual_form_equals_the_kernel_form(n: int, d: int) -> None:
 def test_streaming_equals_all_at_once() -> None:
     texts = [f"{word} number {i % 7} and {i % 11}" for i in range(BLOCK + 50) for word in ("a",)]
     texts = [t.replace("7", "seven") for t in texts]
-    score, low, high = vendi_of_texts(texts, list(range(len(texts))), embed)
+    score, low, high = vendi_scores(texts, list(range(len(texts))), embed).pooled
     assert score == pytest.approx(vendi(embed(texts)))
     assert low <= score <= high
 
@@ -45,25 +45,38 @@ def test_the_interval_covers_a_fresh_set() -> None:
         rows = [(p, words[random.integers(4)]) for p in range(count) for _ in range(3)]
         return [" ".join([*w, "then", "done"]) for _, w in rows], [p for p, _ in rows]
 
-    truth = vendi_of_texts(*world(4000), embed)[0]
+    truth = vendi_scores(*world(4000), embed).pooled[0]
     hits = 0
     for _ in range(60):
-        _, low, high = vendi_of_texts(*world(60), embed)
+        _, low, high = vendi_scores(*world(60), embed).pooled
         hits += low <= truth <= high
     assert hits >= 52
 
 
 def test_one_problem_has_no_interval() -> None:
-    assert np.isnan(vendi_of_texts(["a b", "c d"], ["p", "p"], embed)[1])
-    assert np.isnan(vendi_of_texts([], [], embed)[0])
+    assert np.isnan(vendi_scores(["a b", "c d"], ["p", "p"], embed).pooled[1])
+    assert np.isnan(vendi_scores([], [], embed).pooled[0])
 
 
 def test_per_problem_scores() -> None:
     texts = ["add one two", "add one two", "x y z w", "unlike this at all", "alone"]
-    scores = vendi_per_problem(texts, ["p", "p", "q", "q", "r"], embed)
+    scores = vendi_scores(texts, ["p", "p", "q", "q", "r"], embed).per_problem_P
     assert scores[0] == pytest.approx(1.0)
     assert scores[1] > 1.8
     assert len(scores) == 2
+
+
+def test_a_problem_whose_texts_lie_apart_or_across_blocks_is_one_problem() -> None:
+    random = np.random.default_rng(1)
+    texts = [" ".join(random.choice(list("abcdefgh"), 4)) for _ in range(BLOCK + 30)]
+    problems = [i // 7 for i in range(len(texts))]
+    expected = [vendi(embed(texts[i : i + 7])) for i in range(0, len(texts) - 1, 7)]
+    found = vendi_scores(texts, problems, embed)
+    assert found.per_problem_P == pytest.approx(expected)
+    shuffled = random.permutation(len(texts))
+    mixed = vendi_scores([texts[i] for i in shuffled], [problems[i] for i in shuffled], embed)
+    assert sorted(mixed.per_problem_P) == pytest.approx(sorted(expected))
+    assert mixed.pooled[0] == pytest.approx(found.pooled[0])
 
 
 def test_embedding_is_unit_deterministic_and_blind_to_figures() -> None:

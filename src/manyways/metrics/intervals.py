@@ -1,14 +1,14 @@
 """Intervals and tests over independent units (problems, seeds).
 
 Shapes: _P problems, _K quantities measured on the same problems, _R resamples.
-Every random draw is seeded: the same numbers in give the same interval out.
+Every random draw is seeded: the same numbers in give the same interval out. SciPy is imported late:
+a command that finds its work finished must not wait for it.
 """
 
 from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from manyways.metrics.resampling import BLOCK, Resampling, columns, resampled, weights
 
@@ -26,9 +26,11 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, flo
 
     ``n`` may be an effective, fractional number of units.
     """
+    from scipy.special import ndtri
+
     if n <= 0:
         return 0.0, 1.0
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = float(ndtri(0.5 + level / 2))
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
@@ -177,11 +179,13 @@ def sign_flip(
 
 def t_interval(values: ArrayLike) -> tuple[float, float, float]:
     """Mean of replicates (seeds) with Student's t interval; (nan, nan) bounds for fewer than 2."""
+    from scipy.special import stdtrit
+
     x = np.asarray(values, dtype=float)
     mean = float(x.mean()) if len(x) else float("nan")
     if len(x) < 2:
         return mean, float("nan"), float("nan")
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    half = float(stdtrit(len(x) - 1, 0.5 + LEVEL / 2) * x.std(ddof=1) / np.sqrt(len(x)))
     return mean, mean - half, mean + half
 
 
@@ -190,6 +194,8 @@ def welch_interval(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
 
     Degrees of freedom by Welch and Satterthwaite; (nan, nan) bounds where a group has fewer than 2.
     """
+    from scipy.special import stdtrit
+
     x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     difference = float(x.mean() - y.mean()) if len(x) and len(y) else float("nan")
     if min(len(x), len(y)) < 2:
@@ -198,7 +204,7 @@ def welch_interval(a: ArrayLike, b: ArrayLike) -> tuple[float, float, float]:
     if u + v == 0:
         return difference, difference, difference
     freedom = (u + v) ** 2 / (u**2 / (len(x) - 1) + v**2 / (len(y) - 1))
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(u + v))
+    half = float(stdtrit(freedom, 0.5 + LEVEL / 2) * np.sqrt(u + v))
     return difference, difference - half, difference + half
 
 
@@ -216,10 +222,12 @@ def _bca_levels(
     x_PK: Floats, weight_P: Floats, groups: list[Ints], boot: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     """The quantile levels that BCa reads the bootstrap distribution at."""
+    from scipy.special import ndtr, ndtri
+
     mean_K, means_RK = boot
     below_K = (means_RK < mean_K).mean(axis=0) + 0.5 * (means_RK == mean_K).mean(axis=0)
     floor = 0.5 / len(means_RK)
-    z0_K = stats.norm.ppf(np.clip(below_K, floor, 1 - floor))
+    z0_K = ndtri(np.clip(below_K, floor, 1 - floor))
     influence_PK = np.zeros_like(x_PK)
     for members in groups:
         centred = x_PK[members] - x_PK[members].mean(axis=0)
@@ -227,7 +235,7 @@ def _bca_levels(
     scale_K = (influence_PK**2).sum(axis=0) ** 1.5
     accel_K = (influence_PK**3).sum(axis=0) / np.where(scale_K > 0, 6 * scale_K, 1.0)
     levels = []
-    for z in (stats.norm.ppf((1 - LEVEL) / 2), stats.norm.ppf(0.5 + LEVEL / 2)):
+    for z in (ndtri((1 - LEVEL) / 2), ndtri(0.5 + LEVEL / 2)):
         shifted_K = z0_K + z
-        levels.append(stats.norm.cdf(z0_K + shifted_K / (1 - accel_K * shifted_K)))
+        levels.append(ndtr(z0_K + shifted_K / (1 - accel_K * shifted_K)))
     return levels[0], levels[1]

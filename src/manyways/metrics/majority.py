@@ -58,7 +58,8 @@ def majority_at_k(
     if not worth_G.any():
         scores_K[inside] = 0.0
     elif n <= EXACT:
-        scores_K[inside] = exact_majority(votes_G, worth_G, n, [ks[i] for i in inside])
+        wanted = tuple(ks[i] for i in inside)
+        scores_K[inside] = _exact(tuple(votes_G.tolist()), tuple(worth_G.tolist()), n, wanted)
     else:
         random = np.random.default_rng(seed)
         for i in inside:
@@ -96,6 +97,12 @@ def exact_majority(
         total_K += shares_Y @ worth_YX[:, list(ks)]
     mean_K: Floats = total_K / np.array([float(comb(n, k)) for k in ks])
     return mean_K
+
+
+@lru_cache(maxsize=1 << 14)
+def _exact(votes: tuple[int, ...], worth: tuple[float, ...], n: int, ks: tuple[int, ...]) -> Floats:
+    """Problems with few attempts often split the votes in the same way."""
+    return exact_majority(votes, worth, n, ks)
 
 
 def _add_group(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from manyways.metrics.entropy import effective_number
-from manyways.metrics.resampling import Resampling, resamples
+from manyways.metrics.resampling import Resampling, resampled_sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -101,7 +101,6 @@ def pooled_effective(tables: Sequence[Floats], settings: Resampling) -> list[Flo
     """
     made = []
     for counts_PH in tables:
-        draws_RP = resamples(len(counts_PH), settings)
-        rows = [counts_PH.sum(axis=0), *(draws_RP @ counts_PH)]
+        rows = [counts_PH.sum(axis=0), *resampled_sums(counts_PH, settings)]
         made.append(np.array([effective_number(row) for row in rows], dtype=float))
     return made

@@ -39,6 +39,23 @@ def resamples(units: int, settings: Resampling) -> Floats:
     return np.asarray(_draws(units, settings.resamples, (settings.seed, 0, 0)), dtype=float)
 
 
+def resampled_sums(counts_PK: Floats, settings: Resampling) -> Floats:
+    """Sums over the units of each bootstrap sample, (R, K): ``resamples(P) @ counts_PK`` in blocks.
+
+    Exact, and so the same in blocks or at once, where counts are whole numbers.
+    """
+    units, count = len(counts_PK), settings.resamples
+    if units * count <= BLOCK:
+        return np.asarray(resamples(units, settings) @ counts_PK)
+    sums_RK = np.empty((count, counts_PK.shape[1]))
+    random = np.random.default_rng((settings.seed, 0, 0))
+    even, rows = np.full(units, 1 / units), max(1, BLOCK // units)
+    for start in range(0, count, rows):
+        draws = random.multinomial(units, even, size=min(rows, count - start))
+        sums_RK[start : start + rows] = draws.astype(float) @ counts_PK
+    return sums_RK
+
+
 def columns(values: ArrayLike) -> Floats:
     """Values as (P, K); one quantity is one column."""
     x = np.asarray(values, dtype=float)

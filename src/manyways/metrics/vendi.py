@@ -8,10 +8,10 @@ Shapes: _N items, _D dimensions, _G groups of problems.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 BLOCK = 4096
@@ -36,34 +36,75 @@ def from_gram(gram_DD: Floats) -> float:
     return float(np.exp(-(values * np.log(values)).sum()))
 
 
-def vendi_of_texts(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """Vendi scores of one set of texts.
+
+    pooled:     (score, low, high) of all texts together; the bounds are nan for fewer than two
+                problems, and all three without any text.
+    per_problem_P: of the texts on each problem that has two or more, problems as they appear.
+    """
+
+    pooled: tuple[float, float, float]
+    per_problem_P: Floats
+
+
+def vendi_scores(
     texts: Sequence[str],
     problems: Sequence[object],
     embed: Callable[[Sequence[str]], Floats],
     groups: int = GROUPS,
-) -> tuple[float, float, float]:
-    """Vendi score of any number of texts with an interval over problems.
+) -> Scores:
+    """Vendi scores of any number of texts, pooled with an interval over problems, and per problem.
 
     The interval is value +- t standard errors of a jackknife that leaves out one group of
     problems at a time: the d x d matrices of groups add up, so it costs ``groups`` eigenvalue
-    problems. (A bootstrap would repeat texts, and repeats lower the score.)
+    problems. (A bootstrap would repeat texts, and repeats lower the score.) Each text is embedded
+    once and no more than a block of them is held.
 
     Args:
         texts: the items.
         problems: what each text is about; texts on one problem stay together.
         embed: texts -> unit rows (N, D).
         groups: how many groups of problems; fewer when there are fewer problems.
-
-    Returns:
-        (score, low, high); the bounds are nan for fewer than two problems.
     """
     names = {name: i for i, name in enumerate(dict.fromkeys(problems))}
     count = min(groups, len(names))
     if not count:
-        return float("nan"), float("nan"), float("nan")
-    group_N = np.array([names[name] % count for name in problems])
-    grams_GDD, sizes_G = _grams(texts, group_N, count, embed)
-    total, n = grams_GDD.sum(axis=0), sizes_G.sum()
+        return Scores(pooled=(float("nan"),) * 3, per_problem_P=np.empty(0))
+    problem_N = np.array([names[name] for name in problems])
+    order_N = np.argsort(problem_N, kind="stable")
+    grams: list[Floats | float] = [0.0] * count
+    each: list[float] = []
+    begun = np.empty((0, 0))
+    for start in range(0, len(order_N), BLOCK):
+        rows = order_N[start : start + BLOCK]
+        x_ND = embed([texts[row] for row in rows])
+        _add_grams(grams, problem_N[rows] % count, x_ND)
+        parts = np.split(x_ND, np.flatnonzero(np.diff(problem_N[rows])) + 1)
+        if start and problem_N[rows[0]] == problem_N[order_N[start - 1]]:
+            parts[0] = np.concatenate([begun, parts[0]])
+        elif start:
+            parts.insert(0, begun)
+        begun = parts.pop()
+        each += [vendi(part) for part in parts if len(part) > 1]
+    each += [vendi(begun)] if len(begun) > 1 else []
+    sizes_G = np.bincount(problem_N % count, minlength=count).astype(float)
+    return Scores(pooled=_jackknife(np.stack(grams), sizes_G), per_problem_P=np.array(each))
+
+
+def _add_grams(grams: list[Floats | float], group_N: NDArray[np.int64], x_ND: Floats) -> None:
+    """Add X^T X of every group of problems."""
+    for group in np.unique(group_N):
+        rows = x_ND[group_N == group]
+        grams[group] = grams[group] + rows.T @ rows
+
+
+def _jackknife(grams_GDD: Floats, sizes_G: Floats) -> tuple[float, float, float]:
+    """The score of all groups together, and its interval from leaving out one at a time."""
+    from scipy.special import stdtrit
+
+    total, n, count = grams_GDD.sum(axis=0), sizes_G.sum(), len(sizes_G)
     score = from_gram(total / n)
     if count < 2:
         return score, float("nan"), float("nan")
@@ -72,41 +113,5 @@ def vendi_of_texts(
         for gram, size in zip(grams_GDD, sizes_G, strict=True)
     ]
     error = float(np.std(left) * np.sqrt(count - 1))
-    half = float(stats.t.ppf(0.975, count - 1)) * error
+    half = float(stdtrit(count - 1, 0.975)) * error
     return score, max(1.0, score - half), score + half
-
-
-def vendi_per_problem(
-    texts: Sequence[str],
-    problems: Sequence[object],
-    embed: Callable[[Sequence[str]], Floats],
-) -> Floats:
-    """Vendi score of the texts on each problem that has two or more, (P,)."""
-    members: dict[object, list[int]] = {}
-    for row, name in enumerate(problems):
-        members.setdefault(name, []).append(row)
-    several = [rows for rows in members.values() if len(rows) > 1]
-    scores: list[float] = []
-    for start in range(0, len(several), BLOCK // 8):
-        block = several[start : start + BLOCK // 8]
-        x_ND = embed([texts[row] for rows in block for row in rows])
-        edges = np.cumsum([len(rows) for rows in block])[:-1]
-        scores += [vendi(part) for part in np.split(x_ND, edges)]
-    return np.array(scores)
-
-
-def _grams(
-    texts: Sequence[str],
-    group_N: NDArray[np.int64],
-    count: int,
-    embed: Callable[[Sequence[str]], Floats],
-) -> tuple[Floats, Floats]:
-    """X^T X of every group, (G, D, D), and the groups' sizes."""
-    grams: list[Floats | float] = [0.0] * count
-    for start in range(0, len(texts), BLOCK):
-        x_ND = embed(texts[start : start + BLOCK])
-        here = group_N[start : start + BLOCK]
-        for group in np.unique(here):
-            rows = x_ND[here == group]
-            grams[group] = grams[group] + rows.T @ rows
-    return np.stack(grams), np.bincount(group_N, minlength=count).astype(float)

@@ -56,14 +56,12 @@ def of_attempts(
 
     Raises VerifierUnwell when a judge cannot be understood.
     """
+    if _kind(ctx) == "labeller":
+        return _labelled(ctx, table)
     cases = _cases(ctx, table)
     keys = {row: _key(case) for row, case in cases.items()}
     unique = {keys[row]: case for row, case in cases.items()}
-    if _kind(ctx) == "labeller":
-        score = ctx.labeller.adherence
-        known = {key: Opinion(value=score(c.text, c.heuristic)) for key, c in unique.items()}
-    else:
-        known = _asked(ctx, unique)
+    known = _asked(ctx, unique)
     if _kind(ctx) == "judge":
         sentence, found = adherence_judge.summary([known[key] for key in unique])
         say(sentence)
@@ -73,6 +71,21 @@ def of_attempts(
         opinions = _ranked(table, opinions)
     ways = table["heuristic"].to_pylist()
     return [FOLLOWS if w == PLAIN else opinions.get(row, UNASKED) for row, w in enumerate(ways)]
+
+
+def _labelled(ctx: Context, table: pa.Table) -> list[Opinion]:
+    """A labeller sees the text alone: each different one is scored once under a heuristic."""
+    score = ctx.labeller.adherence
+    heuristics = {heuristic.id: heuristic for heuristic in ctx.pack}
+    known: dict[tuple[str, str], Opinion] = {}
+    found = []
+    cells = zip(table["heuristic"].to_pylist(), table["text"].to_pylist(), strict=True)
+    for cell in cells:
+        way, text = cell
+        if way != PLAIN and cell not in known:
+            known[cell] = Opinion(value=score(text, heuristics[way]))
+        found.append(FOLLOWS if way == PLAIN else known[cell])
+    return found
 
 
 def is_rank(ctx: Context) -> bool:
@@ -99,14 +112,13 @@ def _cases(ctx: Context, table: pa.Table) -> dict[int, Case]:
     heuristics = {heuristic.id: heuristic for heuristic in ctx.pack}
     generate = ctx.recipe.generate
     questions = {p.id: p.question for p in ctx.problems(generate.problems, generate.limit)}
-    every = _kind(ctx) == "labeller"
     fit = {"correct", "wrong"} if _wants_wrong(ctx) else {"correct"}
     columns = ("problem_id", "heuristic", "text", "status", "finish")
     rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
     return {
         row: Case(question=questions[problem], text=text, heuristic=heuristics[way])
         for row, (problem, way, text, status, finish) in enumerate(rows)
-        if way != PLAIN and (every or (status in fit and finish == "stop"))
+        if way != PLAIN and status in fit and finish == "stop"
     }
 
 

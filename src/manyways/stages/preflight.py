@@ -7,7 +7,7 @@ from pathlib import Path
 from manyways.engines import ENGINES
 from manyways.errors import DataError, EngineError
 from manyways.fingerprint import problems_hash
-from manyways.plugins import resolve
+from manyways.plugins import check
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.rl import RL_BACKENDS, lora, tracking
@@ -23,18 +23,18 @@ LISTED = 3
 
 
 def check_names(context: Context) -> dict[str, list[Problem]]:
-    """Resolve every name in the recipe; returns the problem sets by name.
+    """Look up every name in the recipe; returns the problem sets by name.
 
     Raises UserError or a subclass for the first one that does not exist.
     """
     recipe = context.recipe
     for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
-        resolve(engine, ENGINES, "engine")
-    resolve(recipe.rl.backend, RL_BACKENDS, "RL backend")
+        check(engine, ENGINES, "engine")
+    check(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.verify.verifier:
-        resolve(recipe.verify.verifier, VERIFIERS, "verifier")
+        check(recipe.verify.verifier, VERIFIERS, "verifier")
     if recipe.select.judge:
-        resolve(recipe.select.judge.engine, ENGINES, "engine")
+        check(recipe.select.judge.engine, ENGINES, "engine")
     lora.check(recipe.midtrain.lora, "midtrain")
     lora.check(recipe.rl.lora, "rl")
     if recipe.rl.backend == "verl":

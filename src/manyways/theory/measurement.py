@@ -7,7 +7,6 @@ Shapes: _H heuristics, _N observations.
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import fisher_exact
 
 from manyways.theory import checks
 
@@ -26,6 +25,8 @@ def fisher_p(first: tuple[int, int], second: tuple[int, int]) -> float:
         checks.count(0, successes=successes, n=n)
         if successes > n:
             raise ValueError(f"{successes} successes of {n} are too many")
+    from scipy.stats import fisher_exact
+
     return float(fisher_exact([[s, n - s] for s, n in (first, second)])[1])
 
 

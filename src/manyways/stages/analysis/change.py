@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import compress
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from manyways.stages.analysis.contrasts import (
 from manyways.stages.analysis.expectation import Expectation, Quantity
 from manyways.stages.analysis.passes import over_seeds
 from manyways.stages.analysis.ways import Solutions
-from manyways.theory import grpo
 
 PART: Part = "through RL"
 
@@ -117,27 +117,26 @@ def swap_row(swap: ProbeRow, change: PredictionRow | None) -> PredictionRow:
 
 def composed(solutions: Solutions) -> ByProblem:
     """Share of composed solutions at each problem."""
-    names, problem_S = np.unique(solutions.problem, return_inverse=True)
-    composed_S = np.array([way.composed for way in solutions.ways], dtype=float)
-    rates = np.bincount(problem_S, composed_S) / np.bincount(problem_S)
-    return dict(zip(names.tolist(), rates.tolist(), strict=True))
+    names, problem_S = solutions.numbered
+    rates = np.bincount(problem_S, solutions.composed_S) / np.bincount(problem_S)
+    return dict(zip(names, rates.tolist(), strict=True))
 
 
 def weighted_covariance(solutions: Solutions, group: int) -> ByProblem:
     """Cov(composed, correct) x c_G(p) at each problem with two or more attempts."""
-    names, problem_S = np.unique(solutions.problem, return_inverse=True)
+    names, problem_S = solutions.numbered
     n_P = np.bincount(problem_S)
-    right_S = np.array(solutions.correct, dtype=float)
-    composed_S = np.array([way.composed for way in solutions.ways], dtype=float)
-    cov_P = within_covariance(problem_S, composed_S, right_S)
+    cov_P = within_covariance(problem_S, solutions.composed_S, solutions.correct_S)
     usable = n_P > 1
-    p_P = np.bincount(problem_S, right_S)[usable] / n_P[usable]
-    each = zip(names[usable].tolist(), p_P.tolist(), cov_P.tolist(), strict=True)
+    p_P = np.bincount(problem_S, solutions.correct_S)[usable] / n_P[usable]
+    each = zip(compress(names, usable), p_P.tolist(), cov_P.tolist(), strict=True)
     return {name: cov * _clock(p, group) for name, p, cov in each}
 
 
 @lru_cache(maxsize=4096)
 def _clock(p: float, group: int) -> float:
+    from manyways.theory import grpo
+
     return grpo.clock(p, group)
 
 
@@ -146,7 +145,8 @@ def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProb
     tables = []
     for solutions in (before, after):
         names, found = numbered(solutions, labels)
-        rows = [names.index(problem) for problem in both]
+        place = {name: row for row, name in enumerate(names)}
+        rows = [place[problem] for problem in both]
         tables.append(modes.Openings(tried_PH=found.tried_PH[rows], right_PH=found.right_PH[rows]))
     moved_P = modes.moved_towards_success(*tables)
     return dict(zip(both, moved_P.tolist(), strict=True))

@@ -43,11 +43,10 @@ def policies(solutions: Sequence[Solutions]) -> dict[str, Policy]:
 
 def numbered(solutions: Solutions, labels: Sequence[str]) -> tuple[list[str], Openings]:
     """Problems in order, and their attempts by opening label (those of ``labels``)."""
-    names, problem_S = np.unique(solutions.problem, return_inverse=True)
+    names, problem_S = solutions.numbered
     place = {label: i for i, label in enumerate(labels)}
     label_S = [place[way.opening] for way in solutions.ways]
-    table = openings(problem_S, label_S, solutions.correct, labels=len(labels))
-    return [str(name) for name in names], table
+    return names, openings(problem_S, label_S, solutions.correct_S, labels=len(labels))
 
 
 def labels_of(solutions: Sequence[Solutions]) -> list[str]:

@@ -13,7 +13,7 @@ from manyways.metrics.intervals import mean_intervals
 from manyways.metrics.modes import openings, pooled_effective
 from manyways.metrics.resampling import Resampling
 from manyways.metrics.texts import EMBEDDER, distinct_n, embed
-from manyways.metrics.vendi import vendi_of_texts, vendi_per_problem
+from manyways.metrics.vendi import vendi_scores
 from manyways.records import Score
 from manyways.results.tables import DiversityRow
 from manyways.stages.analysis.evaluated import Evaluation
@@ -85,12 +85,13 @@ def diversity_row(
     """Every measure of one set of texts. ``embedder``: texts -> unit rows, and its name."""
     embedding, called = embedder
     count = len(set(of.problems))
-    each_P = vendi_per_problem(of.texts, of.problems, embedding)
+    found = vendi_scores(of.texts, of.problems, embedding)
+    each_P = found.per_problem_P
     per_problem = None
     if len(each_P):
-        mean, low, high = (float(x[0]) for x in mean_intervals(np.asarray(each_P), settings))
+        mean, low, high = (float(x[0]) for x in mean_intervals(each_P, settings))
         per_problem = score("Vendi score per problem", (mean, low, high), len(each_P))
-    bounds = vendi_of_texts(of.texts, of.problems, embedding)
+    bounds = found.pooled
     value = bounds if count > 1 else (bounds[0], bounds[0], bounds[0])
     return DiversityRow(
         what=what,

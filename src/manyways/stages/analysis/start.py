@@ -20,7 +20,6 @@ from manyways.stages.analysis.contrasts import (
 from manyways.stages.analysis.expectation import Expectation, Quantity
 from manyways.stages.analysis.passes import over_seeds, score
 from manyways.stages.analysis.ways import Solutions
-from manyways.theory import grpo
 
 PART: Part = "before RL"
 
@@ -79,6 +78,7 @@ def start_rows(pair: Pair) -> Iterator[PredictionRow]:
 
 def gate_rows(pair: Pair, group: int) -> Iterator[PredictionRow]:
     """Just before RL, on RL's own problems, in groups of its own size."""
+    from manyways.theory import grpo
 
     def mixed(solutions: Solutions) -> ByProblem:
         return _by_counts(solutions, lambda n, c: signal_rate(n, c, group).tolist())
@@ -107,11 +107,11 @@ def _by_counts(
     solutions: Solutions, value: Callable[[Sequence[int], Sequence[int]], Sequence[float]]
 ) -> ByProblem:
     """``value`` of the numbers of attempts and of correct ones at each problem."""
-    names, problem_S = np.unique(solutions.problem, return_inverse=True)
+    names, problem_S = solutions.numbered
     n_P = np.bincount(problem_S)
-    c_P = np.bincount(problem_S, np.array(solutions.correct, dtype=float)).astype(int)
+    c_P = np.bincount(problem_S, solutions.correct_S).astype(int)
     values = value(n_P.tolist(), c_P.tolist())
-    each = zip(names.tolist(), values, strict=True)
+    each = zip(names, values, strict=True)
     return {name: float(x) for name, x in each if np.isfinite(x)}
 
 

@@ -5,6 +5,7 @@ Shapes: _S solutions.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from manyways.heuristics.labelling import Labeller, LabellerError, step_labels
 from manyways.metrics import composition as use
 from manyways.metrics.correction import corrected_share
+from manyways.metrics.entropy import effective_number
 from manyways.metrics.intervals import clustered_share, mean_intervals
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
@@ -57,6 +59,23 @@ class Solutions:
     problem: list[str]
     ways: list[use.Ways]
     correct: list[bool]
+
+    @cached_property
+    def numbered(self) -> tuple[list[str], Array]:
+        """The problems in the order of their names, and the number of each solution's problem."""
+        names = sorted(set(self.problem))
+        place = {name: number for number, name in enumerate(names)}
+        return names, np.fromiter(map(place.__getitem__, self.problem), np.int64, len(self.problem))
+
+    @cached_property
+    def composed_S(self) -> Array:
+        """1.0 for each solution with two or more different heuristics."""
+        return np.array([way.composed for way in self.ways], dtype=float)
+
+    @cached_property
+    def correct_S(self) -> Array:
+        """1.0 for each correct solution."""
+        return np.array(self.correct, dtype=float)
 
 
 def labelled(evaluation: Evaluation, reader: Reader) -> Solutions:
@@ -105,9 +124,8 @@ def composition_row(
 
     error: the labeller's, where it was measured.
     """
-    names, problem_S = np.unique(solutions.problem, return_inverse=True)
-    composed_S = np.array([way.composed for way in solutions.ways], dtype=float)
-    correct_S = np.array(solutions.correct, dtype=float)
+    names, problem_S = solutions.numbered
+    composed_S, correct_S = solutions.composed_S, solutions.correct_S
     trials = np.bincount(problem_S, minlength=len(names))
     steps = use.step_counts(solutions.ways)
     total = sum(steps.values())
@@ -118,7 +136,7 @@ def composition_row(
         benchmark=solutions.benchmark,
         composed=_share("composition rate", np.bincount(problem_S, composed_S), trials),
         switch=_switch(solutions.ways, problem_S),
-        effective=use.effective_ways(solutions.ways),
+        effective=effective_number(list(steps.values())),
         shares={name: count / total for name, count in steps.items()},
         pairs=dict(use.pair_counts(solutions.ways)),
         drift=None
