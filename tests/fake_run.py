@@ -9,6 +9,7 @@ from manyways.recipe.file import dump_recipe, parse_recipe
 from manyways.records import Score
 from manyways.results import tables as results
 from manyways.results.tables import Phase, write_rows
+from manyways.results.theory import Point
 from manyways.run_dir import open_for_writing
 from manyways.tables import write_text
 
@@ -95,6 +96,8 @@ def make_tables(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, list[obj
         "costs": list(cost_rows(arms, seeds)),
         "predictions": list(prediction_rows()),
         "probe": [probe_row()],
+        "openings": list(opening_rows(arms)),
+        "token_modes": list(token_mode_rows(arms)),
         "explorer": [explorer_row(rng, number, arms) for number in range(40)],
         "findings": list(findings()),
     }
@@ -363,6 +366,32 @@ def probe_row() -> results.ProbeRow:
         complementarity=gap, dependence=gap,
         covariance=Score(name="cov", value=-0.08, low=-0.13, high=-0.02, n=30),
     )  # fmt: skip
+
+
+def opening_rows(arms: Sequence[str]) -> Iterator[results.OpeningRow]:
+    for arm in arms:
+        for number, heuristic in enumerate([*list(HEURISTICS)[:3], "direct"]):
+            moved = (0.12, -0.05, 0.0, -0.07)[number]
+            change = Score(name="change", value=moved, low=moved - 0.03, high=moved + 0.03, n=1900)
+            yield results.OpeningRow(
+                arm=arm, heuristic=heuristic, change=change, seeds=None, push=change,
+                expected="rises, as its covariance is above 0" if moved > 0 else "unknown",
+                outcome="agrees" if moved > 0 else "cannot tell",
+                course=[
+                    Point(step=step, share=score("opens", 0.25 + moved * step / 150, 960))
+                    for step in range(15, 151, 15)
+                ],
+            )  # fmt: skip
+
+
+def token_mode_rows(arms: Sequence[str]) -> Iterator[results.TokenModesRow]:
+    for name, arm, seed, phase in checkpoints(arms, (0,)):
+        if seed is None or "/" in name:
+            modes = Score(name="modes", value=2.4, low=2.1, high=2.7, n=44)
+            yield results.TokenModesRow(
+                checkpoint=name.replace("/seed-0", ""), arm=arm, phase=phase, modes=modes,
+                seeds=None, above=modes, known=score("known", 0.7, 44), shared=5.2,
+            )  # fmt: skip
 
 
 def prediction_rows() -> Iterator[results.PredictionRow]:

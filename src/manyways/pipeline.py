@@ -8,6 +8,7 @@ for every arm and seed:
 every checkpoint x every benchmark -> attempts with verdicts        evaluate
 tables with intervals, one report                                   analyse, report
 (prefix swap on the pool, off by default                            probe)
+every checkpoint: token modes where solutions part, from logits    branch
 """
 
 import json
@@ -20,6 +21,7 @@ from manyways.progress import say
 from manyways.run_dir import Work
 from manyways.stages import (
     analyse,
+    branch,
     evaluate,
     gate,
     generate,
@@ -34,7 +36,8 @@ from manyways.stages.context import Context, Line
 from manyways.tables import write_text
 
 STAGES = (
-    "generate", "select", "midtrain", "gate", "rl", "evaluate", "probe", "analyse", "report",
+    "generate", "select", "midtrain", "gate", "rl", "evaluate", "probe", "branch",
+    "analyse", "report",
 )  # fmt: skip
 
 
@@ -70,6 +73,8 @@ def steps(context: Context) -> Iterator[Step]:
         yield from line_steps(context, line)
     if context.recipe.probe.enabled:
         yield _shared("probe", lambda: [probe.plan(context)], lambda: probe.run(context))
+    if branch.why_not(context) is None:
+        yield _shared("branch", lambda: branch.plan(context), lambda: branch.run(context))
     yield _shared("analyse", lambda: [analyse.plan(context)], lambda: analyse.run(context))
     yield _shared("report", lambda: [report.plan(context)], lambda: report.run(context))
 
@@ -150,7 +155,7 @@ def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
             if jobs == 1
             else run_lines_in_processes(context, wanted, jobs=jobs)
         )
-    for stage in ("probe", "analyse", "report"):
+    for stage in ("probe", "branch", "analyse", "report"):
         if stage in wanted:
             run_shared(context, stage)
     if failures:

@@ -2,7 +2,7 @@ import pytest
 
 from manyways.errors import VerifierUnwell
 from manyways.records import Problem, Verdict
-from manyways.rl.reward import HEALTH_WINDOW, StepReward, reward_of
+from manyways.rl.reward import HEALTH_WINDOW, Shown, StepReward, reward_of
 
 PROBLEMS = [Problem(id=f"p/{i}", question="?", answer=str(i)) for i in range(4)]
 SIGNS = {"+": "correct", "-": "wrong", "0": "no_answer", "?": "undecided"}
@@ -41,11 +41,18 @@ def test_nothing_judged_has_no_mean_reward() -> None:
     assert scored("??")[1].view.reward is None
 
 
-def test_composed_share_is_over_an_even_sample() -> None:
+def test_labels_are_of_an_even_sample() -> None:
     seen = []
-    scored("+" * 64, "-" * 64, composed=lambda text: seen.append(text) or text == "+")
+
+    def read(text: str) -> Shown:
+        seen.append(text)
+        return Shown(composed=text == "+", opening="a" if text == "+" else "direct")
+
+    view = scored("+" * 64, "-" * 64, read=read)[1].view
     assert len(seen) == 32
     assert seen.count("+") == 16
+    assert view.composed == 0.5
+    assert view.openings == {"a": (16, 16), "direct": (16, 0)}
 
 
 def test_an_unwell_verifier_stops_training_once_enough_verdicts_say_so() -> None:

@@ -12,7 +12,7 @@ from manyways.recipe.tree import RLConfig
 from manyways.records import Message, Problem, Verdict
 from manyways.rl import RLSettings
 from manyways.rl import trl as backend
-from manyways.rl.reward import StepReward
+from manyways.rl.reward import Shown, StepReward
 from manyways.rl.trl import grpo_config, in_words, train
 
 PROBLEMS = [Problem(id=f"p/{i}", question=f"What is {i}?", answer=str(i)) for i in range(3)]
@@ -131,14 +131,18 @@ def test_a_group_that_cannot_be_judged_gives_no_gradient(folder, tmp_path, monke
 
 
 def test_each_step_has_a_row_and_groups_are_whole(folder, tmp_path, monkeypatch, capsys) -> None:
-    reward = StepReward(judge=alternating, group_size=4, composed=lambda text: len(text) % 2 == 0)
+    def read(text: str) -> Shown:
+        return Shown(composed=len(text) % 2 == 0, opening="a" if text else "direct")
+
+    reward = StepReward(judge=alternating, group_size=4, read=read)
     rows, seen = trained(folder, tmp_path, monkeypatch, reward, settings(steps=3))
     assert [row["step"] for row in rows] == [1, 2, 3]
     for row in rows:
         assert row.keys() >= {
             "arm", "seed", "stage", "reward", "mixed", "all_right", "all_wrong", "entropy",
-            "length", "truncated", "undecided", "composed", "loss", "seconds",
+            "length", "truncated", "undecided", "composed", "loss", "seconds", "openings",
         }  # fmt: skip
+        assert sum(tried for tried, _ in row["openings"].values()) > 0
         assert row["stage"] == "rl"
     asked = [problem for _, problems in seen for problem in problems[::4]]
     assert all(problems[:4] == problems[:1] * 4 for _, problems in seen)

@@ -84,7 +84,7 @@ def test_a_missing_side_is_explained() -> None:
     given = evidence(pairs=[], outcomes=[stopped])
     assert "Not answered: heuristics-2/seed-0: the gate refused it." in main(given)
     assert "no vanilla arm" in main(evidence(pairs=[], arms=(parse_arm("star"),)))
-    assert "no arm that mid-trains" in main(evidence(pairs=[], arms=(parse_arm("vanilla"),)))
+    assert "none that learns before RL" in main(evidence(pairs=[], arms=(parse_arm("vanilla"),)))
     assert main(evidence(passes=[], pairs=[])).startswith("Nothing has been evaluated")
 
 

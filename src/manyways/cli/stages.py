@@ -51,6 +51,7 @@ _stage_command("gate", "4 Measure whether each checkpoint is fit for RL.")
 _stage_command("rl", "5 Train with the verdicts as reward (GRPO).")
 _stage_command("evaluate", "6 Sample every checkpoint on every benchmark.")
 _stage_command("probe", "Cut attempts in the middle and go on under another heuristic.")
+_stage_command("branch", "Read from logits how many ways each checkpoint could well go on.")
 _stage_command("analyse", "7 Turn attempts into tables with intervals.")
 _stage_command("report", "8 Write report.html and report.md.")
 

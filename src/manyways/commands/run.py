@@ -17,9 +17,12 @@ from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import midtrain, preflight, probe, reinforce
+from manyways.stages import branch, midtrain, preflight, probe, reinforce
 from manyways.stages.context import Context, Line
 from manyways.tables import write_text
+
+ASKED = {"probe": probe.run, "branch": branch.run}
+"""Stages that a run may leave out."""
 
 
 def run_recipe(
@@ -69,9 +72,9 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
         lines = _lines(context, arm, seed)
         preflight.run(context)
-        if stage == "probe":
-            # Asked for by name: also where the recipe leaves it out.
-            probe.run(context)
+        if stage in ASKED:
+            # By name: also where the recipe leaves it out.
+            ASKED[stage](context)
         elif arm is None and seed is None:
             pipeline.run_shared(context, stage)
         failures = pipeline.run_lines(context, lines, (stage,))

@@ -135,6 +135,16 @@ class ProbeConfig(Section):
     samples: Positive = 4
 
 
+class BranchConfig(Section):
+    """Token modes from logits: what could a checkpoint well say where kept solutions part?
+
+    problems: of the pool, among those solved under two or more heuristics, at equal distances.
+    """
+
+    enabled: bool = True
+    problems: Positive = 64
+
+
 class RLConfig(Section):
     """GRPO. One step = ``prompts_per_step`` problems x ``group_size`` attempts."""
 
@@ -201,6 +211,7 @@ class Recipe(Section):
     midtrain: MidtrainConfig
     gate: GateConfig = GateConfig()
     probe: ProbeConfig = ProbeConfig()
+    branch: BranchConfig = BranchConfig()
     rl: RLConfig
     tracking: TrackingConfig = TrackingConfig()
     launch: LaunchConfig | None = None

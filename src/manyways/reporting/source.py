@@ -51,6 +51,8 @@ class Source:
     costs: list[results.CostRow]
     predictions: list[results.PredictionRow]
     probe: list[results.ProbeRow]
+    openings: list[results.OpeningRow]
+    token_modes: list[results.TokenModesRow]
     explorer: list[results.ExplorerRow]
     findings: list[results.Finding]
 

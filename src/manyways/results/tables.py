@@ -16,15 +16,15 @@ from pydantic import TypeAdapter
 
 from manyways.records import Score
 from manyways.results.scores import AverageRow, MajorityRow, PassRow, Phase, RateRow
-from manyways.results.theory import PredictionRow, ProbeRow
+from manyways.results.theory import OpeningRow, PredictionRow, ProbeRow, TokenModesRow
 from manyways.results.training import ArmRow, CostRow, CurveRow, GateRow
 from manyways.tables import write_text
 
 __all__ = [
     "TABLES", "ArmRow", "AverageRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow",
     "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "LabellerRow",
-    "MajorityRow", "Outcomes", "PairedRow", "PassRow", "Phase", "PredictionRow", "ProbeRow",
-    "RateRow", "YieldRow", "read_rows", "write_rows",
+    "MajorityRow", "OpeningRow", "Outcomes", "PairedRow", "PassRow", "Phase", "PredictionRow",
+    "ProbeRow", "RateRow", "TokenModesRow", "YieldRow", "read_rows", "write_rows",
 ]  # fmt: skip
 
 
@@ -229,6 +229,8 @@ TABLES: dict[str, type] = {
     "costs": CostRow,
     "predictions": PredictionRow,
     "probe": ProbeRow,
+    "openings": OpeningRow,
+    "token_modes": TokenModesRow,
     "explorer": ExplorerRow,
     "findings": Finding,
 }

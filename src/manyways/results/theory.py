@@ -54,3 +54,69 @@ class ProbeRow:
     covariance: Score | None
     dependence: Score | None
     attempts: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A share at one moment of RL. ``step``: the last one of the stretch that it is over."""
+
+    step: int
+    share: Score
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpeningRow:
+    """The share of RL's own attempts that open with one heuristic: its course and its prediction.
+
+    heuristic: ``direct`` for attempts that show none.
+    course:    the share over stretches of RL steps, all seeds together; attempts of one step are
+               counted as alike, ``n`` counts labelled attempts.
+    change:    last fifth of the steps minus the first; ``seeds``: its interval over seeds.
+    push:      Cov(opens with it, correct) within RL's problems just before RL, times c_G(p): the
+               speed of its mass under the replicator (B1); None without attempts to take it from.
+    """
+
+    arm: str
+    heuristic: str
+    course: list[Point]
+    change: Score
+    seeds: Score | None
+    push: Score | None
+    expected: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForkRow:
+    """The next-token distribution of one checkpoint where the ways of one problem part.
+
+    entropy: in nats, at temperature 1.
+    above:   number of tokens with a probability above 0.05.
+    known:   probability of the tokens that the kept solutions go on with.
+    shared:  tokens of a solution before this one.
+    """
+
+    problem_id: str
+    entropy: float
+    above: int
+    known: float
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenModesRow:
+    """How many tokens a checkpoint could well go on with where solutions part, from its logits.
+
+    modes:  exp of the entropy, mean over problems; ``seeds``: its interval over seeds.
+    above, known: means of the fields of ForkRow.
+    shared: mean tokens of a solution before that place.
+    """
+
+    checkpoint: str
+    arm: str
+    phase: Literal["base", "mid", "rl"]
+    modes: Score
+    seeds: Score | None
+    above: Score
+    known: Score
+    shared: float

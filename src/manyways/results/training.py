@@ -44,6 +44,8 @@ class CurveRow:
     undecided: float | None = None
     composed: float | None = None
     seconds: float | None = None
+    openings: dict[str, tuple[int, int]] | None = None
+    """Heuristic -> how many labelled attempts open with it, how many of these are correct."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

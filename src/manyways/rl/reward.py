@@ -1,7 +1,7 @@
 """Verdicts become rewards, and each step's attempts become what its line of metrics says."""
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,26 @@ HEALTH_WINDOW = 512
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """What a labeller reads in one attempt.
+
+    composed: two or more heuristics appear.
+    opening:  the first one, ``direct`` where there is none.
+    """
+
+    composed: bool
+    opening: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepView:
     """What one batch of attempts showed; every share is in [0, 1].
 
     mixed, all_right, all_wrong: shares of the groups; a group none of whose attempts could be
     judged counts in none of the three. undecided: share of attempts. reward: mean over the judged
     attempts, None when there are none. composed: share of the labelled attempts that combine
-    heuristics, None without a labeller.
+    heuristics, None without a labeller. openings: heuristic -> how many labelled attempts open with
+    it, and how many of these are correct.
     """
 
     reward: float | None
@@ -30,6 +43,7 @@ class StepView:
     all_wrong: float
     undecided: float
     composed: float | None
+    openings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -42,17 +56,17 @@ class StepReward:
     ``loss_type`` ``dapo`` and ``bnpo`` its tokens still count in the loss's denominator (as those
     of an all-right group do), and a group of which only one attempt was judged gives no gradient.
 
-    composed:        does a text combine heuristics?
-    composed_sample: at most this many attempts of a batch are labelled, evenly spread.
-    check:           given the latest verdicts, raises when the verifier is unwell.
-    gather:          where several processes train: every process's list, joined in their order, so
+    read:   what a text shows.
+    sample: at most this many attempts of a batch are labelled, evenly spread.
+    check:  given the latest verdicts, raises when the verifier is unwell.
+    gather: where several processes train: every process's list, joined in their order, so
         that ``view`` and ``check`` are about the whole batch.
     """
 
     judge: Judging
     group_size: int
-    composed: Callable[[str], bool] | None = None
-    composed_sample: int = 32
+    read: Callable[[str], Shown] | None = None
+    sample: int = 32
     check: Callable[[Sequence[Verdict]], None] | None = None
     gather: Callable[[list[Any]], list[Any]] | None = None
     view: StepView | None = None
@@ -68,7 +82,8 @@ class StepReward:
         verdicts = self.judge(list(zip(problems, texts, strict=True)))
         batch = list(zip(verdicts, texts, strict=True))
         whole = self.gather(batch) if self.gather is not None else batch
-        self.view = self._look([reward_of(verdict) for verdict, _ in whole], [t for _, t in whole])
+        rewards = [reward_of(verdict) for verdict, _ in whole]
+        self.view = self._look(rewards, [text for _, text in whole])
         self._recent.extend(verdict for verdict, _ in whole)
         if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(whole)):
             self.check(list(self._recent))
@@ -87,6 +102,7 @@ class StepReward:
 
     def _look(self, rewards: Sequence[float | None], texts: Sequence[str]) -> StepView:
         size = self.group_size
+        seen = self._labelled(rewards, texts)
         groups = [rewards[i : i + size] for i in range(0, len(rewards), size)]
         judged = [{reward for reward in group if reward is not None} for group in groups]
         known = [reward for reward in rewards if reward is not None]
@@ -96,15 +112,27 @@ class StepReward:
             all_right=sum(values == {1.0} for values in judged) / len(groups),
             all_wrong=sum(values == {0.0} for values in judged) / len(groups),
             undecided=1 - len(known) / len(rewards),
-            composed=self._composed_share(texts),
+            composed=sum(one.composed for one, _ in seen) / len(seen) if seen else None,
+            openings=_openings(seen),
         )
 
-    def _composed_share(self, texts: Sequence[str]) -> float | None:
-        if self.composed is None:
-            return None
-        step = max(1, -(-len(texts) // self.composed_sample))
-        sample = texts[::step]
-        return sum(map(self.composed, sample)) / len(sample)
+    def _labelled(
+        self, rewards: Sequence[float | None], texts: Sequence[str]
+    ) -> list[tuple[Shown, bool]]:
+        """What a sample of the attempts shows, and whether each is correct."""
+        if self.read is None:
+            return []
+        step = max(1, -(-len(texts) // self.sample))
+        return [
+            (self.read(text), reward == 1.0)
+            for text, reward in zip(texts[::step], rewards[::step], strict=True)
+        ]
+
+
+def _openings(seen: Sequence[tuple[Shown, bool]]) -> dict[str, tuple[int, int]]:
+    tried = Counter(one.opening for one, _ in seen)
+    right = Counter(one.opening for one, correct in seen if correct)
+    return {name: (count, right[name]) for name, count in tried.most_common()}
 
 
 def reward_of(verdict: Verdict) -> float | None:

@@ -28,6 +28,7 @@ class Story:
     metrics:  the JSON lines file.
     measure:  from TRL's own log of a step to fields of CurveRow.
     sentence: from those fields to words.
+    details:  further fields of the step, which are no numbers.
     """
 
     arm: str
@@ -36,6 +37,7 @@ class Story:
     metrics: Path
     measure: Callable[[Mapping[str, float | None]], dict[str, float | None]]
     sentence: Callable[[Mapping[str, float | None]], str]
+    details: Callable[[], Mapping[str, object]] = dict
 
 
 class StepLog(TrainerCallback):  # type: ignore[misc]
@@ -100,7 +102,8 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     def _write(self, step: int, row: Mapping[str, float | None]) -> None:
         story = self._story
         known = {k: round(v, 6) for k, v in row.items() if v is not None and math.isfinite(v)}
-        full = {"arm": story.arm, "seed": story.seed, "stage": story.stage, "step": step, **known}
+        line = {"arm": story.arm, "seed": story.seed, "stage": story.stage, "step": step}
+        full = {**line, **known, **story.details()}
         with story.metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(full) + "\n")
 

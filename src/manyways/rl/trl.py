@@ -71,6 +71,7 @@ def train(
             stage="rl",
             metrics=out / "metrics.jsonl",
             measure=lambda logs: measures(reward, logs),
+            details=lambda: {"openings": dict(reward.view.openings)} if reward.view else {},
             sentence=in_words,
         )
         out.mkdir(parents=True, exist_ok=True)
@@ -126,8 +127,9 @@ def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
 
 def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, float | None]:
     """A step's row of metrics, from the reward's view of its attempts and TRL's log."""
+    shown = asdict(reward.view) if reward.view else {}
     return {
-        **(asdict(reward.view) if reward.view else {}),
+        **{k: v for k, v in shown.items() if k != "openings"},
         "entropy": logs.get("entropy"),
         "length": logs.get("completions/mean_length"),
         "truncated": logs.get("completions/clipped_ratio"),

@@ -12,18 +12,22 @@ from manyways.progress import say
 from manyways.results.tables import TABLES, MajorityRow, PassRow, write_rows
 from manyways.run_dir import Work
 from manyways.stages.analysis.averages import average_rows
+from manyways.stages.analysis.contrasts import policies
 from manyways.stages.analysis.diversity import arm_data, diversity_rows
 from manyways.stages.analysis.evaluated import Evaluation, evaluations
 from manyways.stages.analysis.evidence import Evidence
 from manyways.stages.analysis.explorer import explorer_rows
 from manyways.stages.analysis.findings import findings
 from manyways.stages.analysis.labels import labeller_error, labeller_rows
+from manyways.stages.analysis.openings import opening_rows
 from manyways.stages.analysis.paired import comparisons, paired_rows
 from manyways.stages.analysis.passes import Curves, curves, four_cells, pass_curve, pass_rows
 from manyways.stages.analysis.predictions import Observed, gate_solutions, prediction_rows
 from manyways.stages.analysis.rates import rate_rows
 from manyways.stages.analysis.swaps import probe_rows
+from manyways.stages.analysis.token_modes import mode_rows, read_forks, why_none
 from manyways.stages.analysis.training import arm_rows, cost_rows, curve_rows, gate_rows
+from manyways.stages.analysis.transfer import parts_apart
 from manyways.stages.analysis.votes import majority_curves
 from manyways.stages.analysis.ways import (
     Reader,
@@ -37,7 +41,7 @@ from manyways.stages.arm_data import TrainingRow
 from manyways.stages.context import Context, Line
 from manyways.stages.yields import yield_rows
 
-INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval", "6-probe", "agreement")
+INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval", "6-probe", "6-branch", "agreement")
 READ = (".parquet", ".json", ".jsonl")
 
 Tables = dict[str, Sequence[object]]
@@ -52,7 +56,8 @@ def plan(ctx: Context) -> Work:
             "inputs": _inputs(ctx),
             "finished": [[s.work, s.ended] for s in ctx.run.stamps() if s.work not in ENDS],
             "recipe": recipe.model_dump(
-                mode="json", include={"arms", "seeds", "evaluate", "analyse", "heuristics"}
+                mode="json",
+                include={"arms", "seeds", "evaluate", "analyse", "heuristics", "branch"},
             ),
         },
         outputs=tuple(ctx.run.path("7-tables", f"{name}.json") for name in TABLES),
@@ -108,7 +113,8 @@ def compute(ctx: Context) -> Tables:
         swaps=probe_rows(ctx, settings),
     )
     gate = gate_solutions(ctx, reader)
-    evidence = _expected(ctx, evidence, attempts, gate, passes=every, data=data)
+    seen = _observed(ctx, evidence, attempts, gate, passes=every, data=data)
+    evidence = replace(evidence, predictions=prediction_rows(seen, settings))
     return {
         "pass_at_k": scores,
         "averages": list(average_rows(found, scores, benchmarks)),
@@ -126,12 +132,14 @@ def compute(ctx: Context) -> Tables:
         "costs": cost_rows(ctx),
         "predictions": evidence.predictions,
         "probe": evidence.swaps,
+        "openings": seen.openings,
+        "token_modes": mode_rows(seen.tokens, settings),
         "explorer": list(explorer_rows(ctx)),
         "findings": findings(evidence),
     }
 
 
-def _expected(
+def _observed(
     ctx: Context,
     evidence: Evidence,
     attempts: Sequence[Solutions],
@@ -139,12 +147,25 @@ def _expected(
     *,
     passes: Curves,
     data: Mapping[Line, Sequence[TrainingRow]],
-) -> Evidence:
-    """The evidence with what the theory expects of it."""
-    seen = Observed(
+) -> Observed:
+    """All that the theory has something to say about."""
+    settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
+    group, before_rl = ctx.recipe.rl.group_size, policies(gate)
+    openings = [
+        row
+        for arm in ctx.recipe.arms
+        for row in opening_rows(
+            arm,
+            evidence.curves,
+            before_rl.get(f"{arm}/mid"),
+            group=group,
+            settings=settings,
+        )
+    ]
+    return Observed(
         main=evidence.main or "",
         arms=ctx.recipe.arms,
-        group=ctx.recipe.rl.group_size,
+        group=group,
         solutions=attempts,
         gate=gate,
         passes=passes,
@@ -152,9 +173,11 @@ def _expected(
         curves=evidence.curves,
         data=data,
         swaps=evidence.swaps,
+        openings=openings,
+        tokens=read_forks(ctx),
+        why_no_tokens=why_none(ctx),
+        apart=parts_apart(ctx),
     )
-    settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
-    return replace(evidence, predictions=prediction_rows(seen, settings))
 
 
 def _majority(ctx: Context, found: Sequence[Evaluation], settings: Resampling) -> list[PassRow]:

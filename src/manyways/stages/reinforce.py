@@ -6,6 +6,7 @@ from typing import cast
 from manyways.checkpoints import checkpoint_hash, pick_device
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
+from manyways.heuristics.labelling import step_labels
 from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
 from manyways.progress import say
@@ -13,7 +14,7 @@ from manyways.records import Verdict
 from manyways.results.tables import GateRow, read_rows
 from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.rl.handover import check_same_template
-from manyways.rl.reward import StepReward
+from manyways.rl.reward import Shown, StepReward
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
 from manyways.stages.identity import training_identity
@@ -134,8 +135,9 @@ def _reward(ctx: Context) -> StepReward:
     limit = ctx.recipe.verify.max_undecided
     labeller = ctx.labeller
 
-    def composed(text: str) -> bool:
-        return ways_of([step.heuristic for step in labeller.segments(text)]).composed
+    def read(text: str) -> Shown:
+        ways = ways_of(step_labels(labeller.segments(text)))
+        return Shown(composed=ways.composed, opening=ways.opening)
 
     def check(verdicts: Sequence[Verdict]) -> None:
         check_health(verdicts, limit=limit)
@@ -143,7 +145,7 @@ def _reward(ctx: Context) -> StepReward:
     return StepReward(
         judge=ctx.judge.verdicts,
         group_size=ctx.recipe.rl.group_size,
-        composed=composed,
+        read=read,
         check=check,
     )
 

@@ -5,6 +5,7 @@ from collections import Counter
 from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Figure, Heading, Note, Section, Table
+from manyways.reporting.sections import openings, token_modes
 from manyways.reporting.source import Source
 from manyways.results.theory import Outcome, Part, PredictionRow, ProbeRow
 
@@ -18,8 +19,6 @@ RULE = (
     "The interval over problems and, from three seeds on, the one over seeds both have to say so; "
     "with three seeds the latter is wide. n: problems, or seeds where a training gives one number. "
     "Nothing is corrected for the number of rows.",
-    "Not measured: modes of the next token (needs logits), mass over single RL steps (RL logs "
-    "composition only), transfer to problems whose parts were trained apart.",
 )
 PARTS: tuple[Part, ...] = ("before RL", "through RL", "between arms")
 ORDER: tuple[Outcome, ...] = ("disagrees", "agrees", "cannot tell", "no sign expected")
@@ -40,6 +39,7 @@ def section(source: Source) -> Section:
     else:
         nothing = "Nothing that the theory speaks of could be measured in this run."
         blocks.append(Note(kind="empty", sentences=(nothing,)))
+    blocks += [*openings.blocks(source), *token_modes.blocks(source)]
     for swap in source.probe:
         blocks += _swap(source, swap)
     return Section(id="theory", title="Measured beside theory", intro=INTRO, blocks=tuple(blocks))

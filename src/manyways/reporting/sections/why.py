@@ -129,12 +129,15 @@ def _composition_table(source: Source, rows: list[CompositionRow]) -> Table:
 
 def _use(source: Source, rows: list[CompositionRow]) -> list[Block]:
     base = next((row for row in rows if row.phase == "base"), None)
-    top = max(share for row in rows for h, share in row.shares.items() if h != DIRECT)
+    top = max((s for row in rows for h, s in row.shares.items() if h != DIRECT), default=0.0)
+    if not top:
+        return [Note(kind="empty", sentences=(_unlabelled(rows),))]
     figures = []
     for arm in source.arm_order:
         mine = [row for row in rows if row.arm == arm and row.phase != "base"]
-        if mine:
-            figures.append(_use_chart(source, [*([base] if base else []), *mine], top))
+        of_arm = [*([base] if base else []), *mine]
+        if mine and any(_used(row) for row in of_arm):
+            figures.append(_use_chart(source, of_arm, top))
     keys = tuple(
         Key(
             group="phase",
@@ -154,9 +157,20 @@ def _use(source: Source, rows: list[CompositionRow]) -> list[Block]:
     return [heading, Charts(charts=tuple(figures), legend=keys)] if figures else []
 
 
+def _unlabelled(rows: list[CompositionRow]) -> str:
+    if any(row.shares for row in rows):
+        return "No solution shows a heuristic: every step is direct."
+    return "Solutions hold nothing but their answer: there is no step to label."
+
+
+def _used(row: CompositionRow) -> set[str]:
+    """The heuristics that its steps show."""
+    return {h for h, share in row.shares.items() if share > 0 and h != DIRECT}
+
+
 def _use_chart(source: Source, rows: list[CompositionRow], top: float) -> Chart:
     arm, last = rows[-1].arm, rows[-1].shares
-    used = {h for row in rows for h, share in row.shares.items() if share > 0 and h != DIRECT}
+    used = {heuristic for row in rows for heuristic in _used(row)}
     order = sorted(used, key=lambda h: -max(row.shares.get(h, 0.0) for row in rows))[:MOST]
     order.sort(key=lambda h: -last.get(h, 0.0))
     lines = [

@@ -74,7 +74,9 @@ def drift_rows(
     a, b = after.values(composed), before.values(composed)
     measured, seeds = contrast(name, a, b, settings)
     quantity = Quantity(part=PART, name=name, proposition="D2", of=f"{after.name} − {before.name}")
-    note = f"{mean_of(b):.3f} before, {mean_of(a):.3f} after"
+    note = "no problem with attempts both before and after"
+    if measured:
+        note = f"{mean_of(b):.3f} before, {mean_of(a):.3f} after"
     yield quantity.row(direction(gate, push, push_seeds), measured, seeds, note=note)
 
 
@@ -122,11 +124,17 @@ def composed(solutions: Solutions) -> ByProblem:
     return dict(zip(names, rates.tolist(), strict=True))
 
 
-def weighted_covariance(solutions: Solutions, group: int) -> ByProblem:
-    """Cov(composed, correct) x c_G(p) at each problem with two or more attempts."""
+def weighted_covariance(
+    solutions: Solutions, group: int, flags: Sequence[bool] | None = None
+) -> ByProblem:
+    """Cov(flag, correct) x c_G(p) at each problem with two or more attempts.
+
+    flags: of each solution; whether it is composed when left out.
+    """
     names, problem_S = solutions.numbered
     n_P = np.bincount(problem_S)
-    cov_P = within_covariance(problem_S, solutions.composed_S, solutions.correct_S)
+    flag_S = solutions.composed_S if flags is None else np.array(flags, dtype=float)
+    cov_P = within_covariance(problem_S, flag_S, solutions.correct_S)
     usable = n_P > 1
     p_P = np.bincount(problem_S, solutions.correct_S)[usable] / n_P[usable]
     each = zip(compress(names, usable), p_P.tolist(), cov_P.tolist(), strict=True)

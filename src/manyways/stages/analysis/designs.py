@@ -41,6 +41,8 @@ def random_rows(pairs: Sequence[PairedRow], many: str, benchmark: str) -> Iterat
 def wrong_rows(wrong: Curve, right: Curve, settings: Resampling) -> Iterator[PredictionRow]:
     """What wrong solutions leave of success at the start (F1, F3)."""
     problems, _ = common([wrong, right])
+    if not problems:
+        return
     a, b = wrong.on(problems, [1]), right.on(problems, [1])
     both_PK = np.concatenate([a.values_PK, b.values_PK], axis=1)
     mean_K, means_RK = bootstrap_means(both_PK, settings, a.strata_P)
@@ -58,10 +60,15 @@ def wrong_rows(wrong: Curve, right: Curve, settings: Resampling) -> Iterator[Pre
         return
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = np.nanquantile(means_RK[:, 0] / means_RK[:, 1], [0.025, 0.975])
+    if not np.isfinite(high):
+        note = f"{right.checkpoint.name} is right too seldom for a ratio"
+        yield quantity.row(below, None, note=note)
+        return
     measured = score(name, (mean_K[0] / mean_K[1], low, high), len(problems))
     shared = sorted(set(a.seeds) & set(b.seeds))
-    ratios = [float(a.mean_K(a.seeds[s])[0] / b.mean_K(b.seeds[s])[0]) for s in shared]
-    seeds = over_seeds(name, ratios) if np.isfinite(ratios).all() else None
+    each = [(a.mean_K(a.seeds[s])[0], b.mean_K(b.seeds[s])[0]) for s in shared]
+    ratios = [float(x / y) for x, y in each if y]
+    seeds = over_seeds(name, ratios) if len(ratios) == len(each) else None
     note = f"pass@1 {mean_K[0]:.3f} against {mean_K[1]:.3f}"
     yield quantity.row(below, measured, seeds, note=note)
     yield quantity.row(near, measured, seeds, note=note)
@@ -71,7 +78,6 @@ def growth_row(
     wide: Curve, narrow: Curve, settings: Resampling, *, proposition: str, words: str
 ) -> PredictionRow:
     """Whether the lead of the wider policy grows from k = 1 to the largest k."""
-    wide, narrow = _same(wide, narrow)
     gap_PK = wide.values_PK - narrow.values_PK
     name = f"Lead at pass@{wide.ks[-1]} − lead at pass@1"
     growth_P = gap_PK[:, -1] - gap_PK[:, 0]
@@ -89,7 +95,6 @@ def growth_row(
 
 def crossover_row(wide: Curve, narrow: Curve, settings: Resampling) -> PredictionRow:
     """The k at which the wider policy overtakes the narrower one (E3)."""
-    wide, narrow = _same(wide, narrow)
     ks = list(wide.ks)
     both_PK = np.concatenate([narrow.values_PK, wide.values_PK], axis=1)
     mean_K, means_RK = bootstrap_means(both_PK, settings, wide.strata_P)
@@ -146,9 +151,10 @@ def budget_row(
     return quantity.row(expected, measured, seeds, note=note)
 
 
-def _same(a: Curve, b: Curve) -> tuple[Curve, Curve]:
+def side_by_side(a: Curve, b: Curve) -> tuple[Curve, Curve] | None:
+    """Both on their common problems and k; None where they share no problem or no second k."""
     problems, ks = common([a, b])
-    return a.on(problems, ks), b.on(problems, ks)
+    return (a.on(problems, ks), b.on(problems, ks)) if problems and len(ks) > 1 else None
 
 
 def _seed_growth(wide: Curve, narrow: Curve) -> list[float]:

@@ -11,6 +11,7 @@ from manyways.metrics.pass_at_k import crossover
 from manyways.results.tables import Finding, PairedRow
 from manyways.stages.analysis.evidence import Evidence, bounds, clause, sign_of
 from manyways.stages.analysis.mechanism import data, mechanism, training
+from manyways.stages.analysis.unanswered import why_unanswered
 
 FEW_PROBLEMS = 50
 UNDECIDED = 0.01
@@ -38,7 +39,7 @@ def _main(evidence: Evidence) -> Iterator[str]:
     if rows:
         yield _answer(str(arm), rows, evidence)
     else:
-        yield f"Did learning many ways first help RL? Not answered: {_missing(evidence)}"
+        yield f"Did learning many ways first help RL? Not answered: {why_unanswered(evidence)}"
     yield from _by_benchmark(rows, evidence)
     for name in ["vanilla", *([arm] if arm else [])]:
         yield from _against_base(name, evidence)
@@ -84,19 +85,6 @@ def _units(row: PairedRow, evidence: Evidence) -> str:
     count = min(evidence.seeds_of(row.a), evidence.seeds_of(row.b))
     seeds = f"{count} seed{'s' if count > 1 else ''}"
     return f"n = {row.difference.n} problems{over}, {seeds}; brackets are 95% intervals"
-
-
-def _missing(evidence: Evidence) -> str:
-    if evidence.main is None:
-        return "the recipe has no arm that mid-trains."
-    if all(arm.kind != "vanilla" for arm in evidence.arms):
-        return "the recipe has no vanilla arm to compare with."
-    stopped = [
-        f"{row.arm}/seed-{row.seed}: {row.outcome}"
-        for row in evidence.outcomes
-        if row.arm in (evidence.main, "vanilla") and row.outcome != "complete"
-    ]
-    return "; ".join(stopped) or f"{evidence.main} or vanilla has not been evaluated after RL."
 
 
 def _against_base(arm: str, evidence: Evidence) -> Iterator[str]:

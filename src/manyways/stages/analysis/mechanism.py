@@ -25,7 +25,8 @@ def mechanism(evidence: Evidence) -> Iterator[str]:
     before, after = evidence.use(f"{arm}/mid"), evidence.use(f"{arm}/rl")
     if before and after:
         yield _composition(str(arm), before, after, evidence)
-        yield _shares(str(arm), before, after)
+        if before.shares or after.shares:
+            yield _shares(str(arm), before, after)
     if before:
         yield from _before_rl(str(arm), before)
     yield from _signal(evidence)

@@ -6,13 +6,13 @@ The main contrast is the arm of most heuristics against the one taught a single 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from manyways.arms import parse_arm
 from manyways.metrics.resampling import Resampling
 from manyways.results.scores import MEAN
 from manyways.results.tables import CurveRow, PairedRow
-from manyways.results.theory import PredictionRow, ProbeRow
+from manyways.results.theory import OpeningRow, PredictionRow, ProbeRow
 from manyways.stages.analysis.change import (
     change_rows,
     direction,
@@ -26,11 +26,16 @@ from manyways.stages.analysis.designs import (
     crossover_row,
     growth_row,
     random_rows,
+    side_by_side,
     wrong_rows,
 )
 from manyways.stages.analysis.evaluated import BASE, Checkpoint
+from manyways.stages.analysis.flow import flow_rows
+from manyways.stages.analysis.openings import replicator_rows
 from manyways.stages.analysis.passes import Curve, Curves
 from manyways.stages.analysis.start import Pair, gate_rows, start_rows
+from manyways.stages.analysis.token_modes import Seen, token_rows
+from manyways.stages.analysis.transfer import Apart, transfer_row
 from manyways.stages.analysis.ways import Reader, Solutions
 from manyways.stages.arm_data import TrainingRow
 from manyways.stages.context import Context, Line
@@ -45,6 +50,7 @@ class Observed:
 
     main: the arm of the question.  solutions: labelled attempts, per seed and benchmark.
     gate: labelled attempts at RL's problems just before RL, per line.  group: RL's group size.
+    tokens: next-token distributions where solutions part.  apart: problems for D4.
     """
 
     main: str
@@ -57,6 +63,10 @@ class Observed:
     curves: Sequence[CurveRow]
     data: Mapping[Line, Sequence[TrainingRow]]
     swaps: Sequence[ProbeRow] = ()
+    openings: Sequence[OpeningRow] = ()
+    tokens: Seen = field(default_factory=dict)
+    why_no_tokens: str = ""
+    apart: Apart = field(default_factory=Apart)
 
     @property
     def benchmark(self) -> str:
@@ -116,6 +126,7 @@ def _start(
     many, few = policy.get(f"{seen.main}/mid"), policy.get(_before(_few(seen)))
     if many and few:
         yield from start_rows(Pair(many=many, few=few, settings=settings))
+        yield from token_rows(seen.tokens, seen.main, few.name, settings, why=seen.why_no_tokens)
     many, few = gate.get(f"{seen.main}/mid"), gate.get(f"{_few(seen)}/mid")
     if many and few:
         yield from gate_rows(Pair(many=many, few=few, settings=settings), seen.group)
@@ -138,6 +149,13 @@ def _through(
                 yield from (push, change)
         if any(row.arm == arm and row.stage == "rl" for row in seen.curves):
             yield from logged_rows(arm, seen.curves, expected)
+            yield from replicator_rows(
+                arm, seen.curves, [row for row in seen.openings if row.arm == arm]
+            )
+        if arm == seen.main and before and after:
+            if at_gate:
+                yield from flow_rows(at_gate, before, after, settings)
+            yield transfer_row(before, after, seen.apart, settings)
     for swap in seen.swaps:
         yield swap_row(swap, changes.get(seen.main))
 
@@ -157,16 +175,19 @@ def _between(
 def _pass_at_k(seen: Observed, settings: Resampling) -> Iterator[PredictionRow]:
     for phase in ("mid", "rl"):
         wide, narrow = seen.curve(f"{seen.main}/{phase}"), seen.curve(f"{_few(seen)}/{phase}")
-        if wide and narrow:
-            yield growth_row(
-                wide, narrow, settings, proposition="E2", words="a mixture gains with k"
-            )
-            yield crossover_row(wide, narrow, settings)
-    base, narrowed = seen.curve(BASE), seen.curve("vanilla/rl")
-    if base and narrowed:
-        words = "RL narrows, as far as logits are shared by problems"
-        yield growth_row(base, narrowed, settings, proposition="E5", words=words)
-        yield crossover_row(base, narrowed, settings)
+        yield from _race(wide, narrow, settings, ("E2", "a mixture gains with k"))
+    words = "RL narrows, as far as logits are shared by problems"
+    yield from _race(seen.curve(BASE), seen.curve("vanilla/rl"), settings, ("E5", words))
+
+
+def _race(
+    wide: Curve | None, narrow: Curve | None, settings: Resampling, why: tuple[str, str]
+) -> Iterator[PredictionRow]:
+    """How the lead of the wider policy grows with k, and where it overtakes."""
+    both = side_by_side(wide, narrow) if wide and narrow else None
+    if both:
+        yield growth_row(*both, settings, proposition=why[0], words=why[1])
+        yield crossover_row(*both, settings)
 
 
 def _budget(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from manyways.results.tables import ArmRow, CostRow, CurveRow, GateRow, read_rows
 from manyways.run_dir import RunDir
@@ -78,7 +79,7 @@ def cost_rows(ctx: Context) -> list[CostRow]:
 def _curve(path: Path, line: Line, stage: str) -> list[CurveRow]:
     if not path.is_file():
         return []
-    steps: dict[int, dict[str, float]] = {}
+    steps: dict[int, dict[str, Any]] = {}
     for text in path.read_text(encoding="utf-8").splitlines():
         try:
             row = json.loads(text)

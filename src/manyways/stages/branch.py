@@ -1,0 +1,141 @@
+"""Token modes: how many ways a checkpoint could well go on where solutions part (theory A1, A3).
+
+For some problems of the pool the kept solutions under different heuristics are laid side by side;
+each checkpoint is given what they have in common, and its next-token distribution is read from its
+logits. Every checkpoint reads the same beginnings: nothing is sampled.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from manyways.fingerprint import fingerprint
+from manyways.progress import Meter, say
+from manyways.records import PLAIN
+from manyways.results.tables import write_rows
+from manyways.results.theory import ForkRow
+from manyways.run_dir import Work
+from manyways.stages.arm_data import kept_solutions
+from manyways.stages.context import Context
+from manyways.stages.gate import spread
+from manyways.stages.identity import model_hash
+
+FOLDER = "6-branch"
+LOCAL = ("transformers", "vllm")
+"""Engines that load checkpoints here, so that ``transformers`` can load them too."""
+
+Forks = dict[str, tuple[str, ...]]
+"""Problem id -> its kept solutions, one under each of two or more heuristics."""
+
+
+def why_not(ctx: Context) -> str | None:
+    """Why logits cannot be read in this run, None when they can."""
+    if ctx.recipe.model.engine not in LOCAL:
+        return (
+            f"logits are read from checkpoints on this machine, and model.engine is "
+            f"'{ctx.recipe.model.engine}'"
+        )
+    return None if ctx.recipe.branch.enabled else "the recipe says branch.enabled = false"
+
+
+def plan(ctx: Context) -> list[Work]:
+    """One piece of work for each checkpoint that there is."""
+    return [_work(ctx, name, path) for name, path in _checkpoints(ctx)]
+
+
+def run(ctx: Context) -> None:
+    """Read the logits of every checkpoint that there is and has not been read.
+
+    Raises ModelError and DataError as ``engines.next_token`` does.
+    """
+    if ctx.recipe.model.engine not in LOCAL:
+        say(f"branch: left out: {why_not(ctx)}.")
+        return
+    missing = [
+        (path, work)
+        for name, path in _checkpoints(ctx)
+        if not (work := _work(ctx, name, path)).done
+    ]
+    if not missing:
+        say("branch: finished earlier.")
+        return
+    forks = _forks(ctx)
+    if not forks:
+        say("branch: no problem has kept solutions under two heuristics, so nothing parts.")
+    with Meter("branch", total=len(missing), unit="checkpoints") as meter:
+        for path, work in missing:
+            with work:
+                rows = _read(ctx, path, forks)
+                write_rows(ctx.run.path(work.outputs[0]), rows)
+                work.counts.update(problems=len(rows))
+            meter.advance()
+
+
+def file_of(ctx: Context, checkpoint: str) -> Path:
+    """Where the rows of ``base`` or ``<arm>/seed-<s>/<mid|rl>`` lie."""
+    return ctx.run.path(FOLDER, f"{checkpoint}.json")
+
+
+def _work(ctx: Context, name: str, path: str) -> Work:
+    selected = ctx.run.stamp("select")
+    model = ctx.recipe.model
+    return ctx.run.work(
+        f"branch/{name}",
+        identity={
+            "model": model_hash(ctx, path),
+            "solutions": fingerprint(selected.identity) if selected else None,
+            "prompt": [ctx.prompts.instruction, ctx.prompts.system],
+            "dtype": model.dtype,
+        },
+        request=ctx.recipe.branch.model_dump(exclude={"enabled"}),
+        outputs=(file_of(ctx, name),),
+    )
+
+
+def _checkpoints(ctx: Context) -> Iterator[tuple[str, str]]:
+    """Name and folder of the base and of whatever was trained."""
+    yield "base", ctx.base_path
+    for line in ctx.lines:
+        if line.arm != "vanilla":
+            yield from _if_there(f"{line.name}/mid", ctx.midtrained_path(line))
+        yield from _if_there(f"{line.name}/rl", ctx.rl_path(line))
+
+
+def _if_there(name: str, path: str) -> Iterator[tuple[str, str]]:
+    if Path(path, "config.json").is_file():
+        yield name, path
+
+
+def _forks(ctx: Context) -> Forks:
+    """At equal distances among the problems that were solved under two or more heuristics."""
+    if not ctx.run.path("2-solutions.parquet").is_file():
+        return {}
+    generate = ctx.recipe.generate
+    problems = ctx.problems(generate.problems, generate.limit)
+    found = kept_solutions(ctx, problems, wrong=False)
+    several = {
+        problem: tuple(text for way, (_, text) in ways.items() if way != PLAIN)
+        for problem, ways in found.items()
+    }
+    several = {problem: texts for problem, texts in several.items() if len(texts) > 1}
+    chosen = [problem for problem in problems if problem.id in several]
+    return {p.id: several[p.id] for p in spread(chosen, ctx.recipe.branch.problems)}
+
+
+def _read(ctx: Context, path: str, forks: Forks) -> list[ForkRow]:
+    from manyways.engines.next_token import Fork, next_tokens
+
+    if not forks:
+        return []
+    asked = [Fork(messages=ctx.prompt_of(name), texts=texts) for name, texts in forks.items()]
+    found = next_tokens(path, ctx.recipe.model, asked)
+    return [
+        ForkRow(
+            problem_id=name,
+            entropy=one.entropy,
+            above=one.above,
+            known=one.known,
+            shared=one.shared,
+        )
+        for name, one in zip(forks, found, strict=True)
+        if one is not None
+    ]
