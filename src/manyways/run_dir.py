@@ -6,8 +6,7 @@ RUN/
   2-solutions.parquet
   arms/<arm>/seed-<s>/3-midtrain/  4-gate.json  5-rl/
   6-eval/<checkpoint>/<benchmark>/part-*.parquet
-  6-probe/part-*.parquet            prefix swap, where it was asked for
-  6-branch/<checkpoint>.json        next tokens where solutions part
+  6-probe/  6-branch/               prefix swap where asked for; next tokens where solutions part
   7-tables/*.json  report.html  report.md
   stamps/  stale/                   bookkeeping; outputs set aside when their settings changed
 """

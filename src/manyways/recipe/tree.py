@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from manyways.arms import Arm, parse_arm
 from manyways.recipe.engines import ModelConfig
+from manyways.recipe.probes import BranchConfig, ProbeConfig
 from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
 from manyways.recipe.training import (
     LaunchConfig,
@@ -119,30 +120,6 @@ class GateConfig(Section):
     min_stop: Share = 0.5
     max_no_answer: Share = 0.5
     min_mixed: Share = 0.05
-
-
-class ProbeConfig(Section):
-    """Prefix swap: the pool's attempts are cut in the middle and go on under another heuristic.
-
-    heuristics: the pack's first ones; every pair of them is tried.
-    problems:   of the pool, at equal distances.
-    samples:    continuations of each (problem, first heuristic, second heuristic).
-    """
-
-    enabled: bool = False
-    heuristics: Annotated[int, Field(ge=2)] = 4
-    problems: Positive = 32
-    samples: Positive = 4
-
-
-class BranchConfig(Section):
-    """Token modes from logits: what could a checkpoint well say where kept solutions part?
-
-    problems: of the pool, among those solved under two or more heuristics, at equal distances.
-    """
-
-    enabled: bool = True
-    problems: Positive = 64
 
 
 class RLConfig(Section):
