@@ -31,6 +31,7 @@ class CompletionOutput:
     text: str
     token_ids: list[int]
     finish_reason: str | None
+    logprobs: list[dict[int, SimpleNamespace]] | None = None
 
 
 @dataclass
@@ -66,5 +67,8 @@ def answer(ids: list[int], params: SamplingParams) -> RequestOutput:
         text, ended = text[: found.start()], True
         words = text.split()
     count = min(len(words) + ended, params.max_tokens)
-    one = CompletionOutput(text, list(range(count)), "stop" if ended else "length")
+    told = None
+    if params.logprobs is not None:
+        told = [{i: SimpleNamespace(logprob=-0.25 * i)} for i in range(count)]
+    one = CompletionOutput(text, list(range(count)), "stop" if ended else "length", told)
     return RequestOutput(prompt_token_ids=ids, outputs=[one])

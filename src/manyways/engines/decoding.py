@@ -13,7 +13,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from manyways.engines import SamplingSettings
 from manyways.engines.batching import Batch
-from manyways.engines.noise import choose, distribution, uniforms
+from manyways.engines.noise import choose, distribution, log_probability, uniforms
 from manyways.errors import ModelError
 
 ROOM = 64
@@ -35,10 +35,14 @@ class StopCheck(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampled:
-    """Tokens of one attempt, EOS included; ``ended``: by EOS or a stop string, not by length."""
+    """Tokens of one attempt, EOS included; ``ended``: by EOS or a stop string, not by length.
+
+    logprobs: as ``Completion.logprobs``.
+    """
 
     tokens: list[int]
     ended: bool
+    logprobs: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,7 @@ class Decoder:
         tokens_BT = torch.zeros((size, settings.max_tokens), dtype=torch.long, device=device)
         length_B = torch.full((size,), settings.max_tokens, device=device)
         ended_B = torch.zeros(size, dtype=torch.bool, device=device)
+        logprob_BT = torch.zeros(tokens_BT.shape, device=device) if settings.logprobs else None
         for step in range(settings.max_tokens):
             rows = state.rows
             probability_RV = distribution(
@@ -70,6 +75,8 @@ class Decoder:
             )
             token_R = choose(probability_RV, noise_BT[rows, step])
             tokens_BT[rows, step] = token_R
+            if logprob_BT is not None:
+                logprob_BT[rows, step] = log_probability(state.logits_RV, token_R)
             ends_R = torch.isin(token_R, self.eos)
             if stop is not None:
                 first = max(0, step + 1 - stop.tail)
@@ -91,8 +98,7 @@ class Decoder:
                 state.keep(keep)
                 token_R = token_R[keep]
             self._advance(state, token_R)
-        table = zip(tokens_BT.tolist(), length_B.tolist(), ended_B.tolist(), strict=True)
-        return [Sampled(tokens=row[:length], ended=ended) for row, length, ended in table]
+        return _cut(tokens_BT, length_B, ended_B, logprob_BT)
 
     def _prefill(self, batch: Batch, max_tokens: int) -> "_State":
         """Run each distinct prompt once, then give every attempt its copy of the cache."""
@@ -135,6 +141,18 @@ class Decoder:
         )
         state.logits_RV = out.logits[:, -1]
         state.position_R = state.position_R + 1
+
+
+def _cut(
+    tokens_BT: Tensor, length_B: Tensor, ended_B: Tensor, logprob_BT: Tensor | None
+) -> list[Sampled]:
+    """Each attempt up to its end."""
+    told = [None] * len(length_B) if logprob_BT is None else logprob_BT.tolist()
+    table = zip(tokens_BT.tolist(), length_B.tolist(), ended_B.tolist(), told, strict=True)
+    return [
+        Sampled(tokens=row[:length], ended=ended, logprobs=logs and tuple(logs[:length]))
+        for row, length, ended, logs in table
+    ]
 
 
 @dataclass(kw_only=True)

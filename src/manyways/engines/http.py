@@ -24,6 +24,13 @@ FIRST_RETRIES = 3
 TASTE = 32
 """Tokens of the texts by which it is found out whether the server honours seeds."""
 
+LOGPROBS = {
+    frozenset({True}): "the server's own; of its model or of what it sampled from, as it has it",
+    frozenset({False}): "asked for, but the server gives none",
+    frozenset({True, False}): "the server's own, for some attempts only",
+}
+"""What ``facts`` says, by whether replies held any."""
+
 
 class HttpEngine:
     """One model behind an address. Nothing is loaded here, no torch either.
@@ -42,9 +49,11 @@ class HttpEngine:
         config = model_config.http
         self._config = config.model_copy(update={"model": config.model or model_config.path})
         self._prompts = Prompts(self._config)
-        self._dialect, self._met = Dialect(), False
+        self._dialect = Dialect()
+        self._met: set[bool] = set()
         self._seeds = "not asked yet"
         self._tokens = ""
+        self._told: set[bool] = set()
         self._resources = ExitStack()
         self._portal = self._resources.enter_context(start_blocking_portal())
         try:
@@ -66,9 +75,9 @@ class HttpEngine:
         ahead = 0
         try:
             for request in requests:
-                if request.seeds and not self._met:
+                if request.seeds and settings.logprobs not in self._met:
                     self._meet(request, settings)
-                    self._met = True
+                    self._met.add(settings.logprobs)
                 waiting.append(self._start(request, settings))
                 ahead += len(request.seeds)
                 while waiting and ahead > AHEAD * self._config.concurrency:
@@ -90,6 +99,7 @@ class HttpEngine:
             "endpoint": self._config.endpoint,
             "seeds": self._seeds,
             "tokens": self._tokens,
+            **({"logprobs": LOGPROBS[frozenset(self._told)]} if self._told else {}),
             "requests": line.requests,
             **{f"faults: {kind}": count for kind, count in sorted(line.faults.items())},
         }
@@ -140,7 +150,10 @@ class HttpEngine:
             config=self._config,
             dialect=self._dialect,
         )
-        return await self._open_line().ask(body, settings.stop, retries=retries)
+        reply = await self._open_line().ask(body, settings.stop, retries=retries)
+        if settings.logprobs:
+            self._told |= {told is not None for told in reply.logprobs}
+        return reply
 
     def _counted(self, request: SampleRequest, reply: Reply) -> list[Completion]:
         """The server's token counts are taken first: it knows what ends a text."""

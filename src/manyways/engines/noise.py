@@ -60,3 +60,12 @@ def choose(probability_BV: "Tensor", uniform_B: "Tensor") -> "Tensor":
     target_B = torch.minimum(uniform_B * total_B, below_B)
     token_B = torch.searchsorted(cumulative_BV, target_B[:, None], right=True)[:, 0]
     return token_B.where(total_B.isfinite(), -1)
+
+
+def log_probability(logits_BV: "Tensor", token_B: "Tensor") -> "Tensor":
+    """Of each row's token under the model itself (temperature 1, every token), float32, ``(B,)``.
+
+    For the token -1 of a row that is not finite, any number.
+    """
+    chosen_B = token_B.clamp(min=0)
+    return logits_BV.float().log_softmax(dim=-1).gather(-1, chosen_B[:, None])[:, 0]

@@ -123,6 +123,7 @@ class TransformersEngine:
             finish="stop" if sampled.ended or stopped else "length",
             prompt_tokens=prompt_tokens,
             tokens=len(sampled.tokens),
+            logprobs=sampled.logprobs,
         )
 
 
