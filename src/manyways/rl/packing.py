@@ -1,0 +1,109 @@
+"""Training without padding: the model's numbers, computed from fewer tokens.
+
+A trainer pads a batch to its longest prompt and its longest completion, and repeats a prompt for
+every attempt at it. TRL asks the model only for the log-probability of each labelled token, and
+these follow from packed rows as well (``rl.packed_rows``).
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from manyways.progress import say
+from manyways.rl.packed_rows import IGNORE, Packed, pack
+
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
+"""Mean absolute difference of log-probabilities up to which packed and padded count as equal."""
+ASKED = {"input_ids", "attention_mask", "labels", "fused_lm_head"}
+UNCHANGED = {"use_cache", "num_items_in_batch"}
+OF_BATCH = {"loss", "aux_loss"}
+
+
+def without_padding(model: Any) -> None:  # noqa: ANN401
+    """Have ``model``, already in a TRL trainer, compute log-probabilities on packed rows.
+
+    Results differ from those of the padded batch by rounding alone; the first batch is computed in
+    both ways, and a model for which they differ by more is trained with padding. So are models with
+    dropout, whose noise would be shared with the prompts, and models on a GPU, where kernels for
+    padding-free batches are a matter of TRL's and transformers' own settings.
+    """
+    model = model.get_base_model() if hasattr(model, "peft_config") else model
+    if model.device.type != "cpu" or _drops(model):
+        return
+    padded, trusted = model.forward, _Trust()
+
+    @functools.wraps(padded)
+    def forward(*args: object, **kwargs: Any) -> Any:  # noqa: ANN401
+        packed = None
+        if not args and trusted.yes and kwargs.get("fused_lm_head"):
+            packed = _packed(kwargs)
+        if packed is None:
+            return padded(*args, **kwargs)
+        kept = {key: value for key, value in kwargs.items() if key in UNCHANGED}
+        bias = _bias(packed.allowed, model.dtype)
+        out = padded(
+            input_ids=packed.input_ids,
+            position_ids=packed.position_ids,
+            attention_mask=bias,
+            shift_labels=packed.labels,
+            fused_lm_head=True,
+            **kept,
+        )
+        shape = (kwargs["labels"].shape[0], kwargs["labels"].shape[1] - 1)
+        own = {key: _as_batch(key, value, packed, shape) for key, value in out.items()}
+        if trusted.judges(own["log_probs"], padded, kwargs):
+            return type(out)(**own)
+        return padded(**kwargs)
+
+    model.forward = forward
+
+
+class _Trust:
+    """Whether packed rows give a model's own numbers, found out on the first batch."""
+
+    def __init__(self) -> None:
+        self.yes = True
+        self._asked = False
+
+    @torch.no_grad()
+    def judges(self, log_probs: Tensor, padded: Any, kwargs: Mapping[str, Any]) -> bool:  # noqa: ANN401
+        if not self._asked:
+            self._asked = True
+            expected = padded(**kwargs).log_probs
+            labelled = kwargs["labels"][:, 1:] != IGNORE
+            gap = (log_probs - expected)[labelled].abs().mean().item()
+            self.yes = gap <= TOLERANCE.get(expected.dtype, 0.0)
+            if not self.yes:
+                say(
+                    f"training with padding: this model's log-probabilities differ by {gap:.2g} "
+                    "where attempts share a row"
+                )
+        return self.yes
+
+
+def _packed(kwargs: Mapping[str, Any]) -> Packed | None:
+    given = {key for key, value in kwargs.items() if value is not None}
+    if not ASKED <= given <= ASKED | UNCHANGED:
+        return None
+    return pack(kwargs["input_ids"], kwargs["attention_mask"], kwargs["labels"])
+
+
+def _drops(model: nn.Module) -> bool:
+    attention = getattr(model.config, "attention_dropout", 0.0)
+    return bool(attention) or any(isinstance(m, nn.Dropout) and m.p > 0 for m in model.modules())
+
+
+def _bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """What attention adds to its scores, as transformers' own masks do."""
+    bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+    return bias.masked_fill_(~allowed, torch.finfo(dtype).min)
+
+
+def _as_batch(key: str, value: Tensor, packed: Packed, shape: tuple[int, int]) -> Tensor:
+    if key in OF_BATCH:
+        return value
+    flat = value.new_zeros(shape[0] * shape[1])
+    return flat.scatter(0, packed.target, value.flatten()[packed.source]).view(shape)
