@@ -51,7 +51,8 @@ def test_verl_is_looked_for_where_the_recipe_says(tmp_path: Path) -> None:
     assert (check.state, check.detail) == ("warning", f"no module vllm in {half}")
     assert check.fix.startswith(f"{half} -m pip install 'verl[vllm]==0.9.1' ")
     check = verl_check(VerlConfig(python=str(tmp_path / "absent")))
-    assert check.state == "warning" and "python3 -m venv verl-env" in check.detail
+    assert (check.state, check.detail) == ("warning", f"no interpreter {tmp_path / 'absent'}")
+    assert check.fix.startswith("python3 -m venv verl-env && ")
 
 
 def test_verl_without_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

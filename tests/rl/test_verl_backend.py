@@ -86,6 +86,7 @@ def test_killed_on_the_way_resumed_followed_merged(base, python, tmp_path, monke
         truncated=0.125, seconds=2.5, mixed=0.5, all_right=0.5, all_wrong=0.0,
     )  # fmt: skip
     assert [row["step"] for row in lines(tmp_path / "verl" / "log-2.jsonl")] == [3, 4]
+    assert not (tmp_path / "verl" / "checkpoints").exists()
     assert "step:4 - actor/entropy:0.25" in (tmp_path / "verl" / "console.txt").read_text()
     # Finished: asked again, nothing is started.
     assert train(base, "/no/such/python", tmp_path) == merged
@@ -106,15 +107,15 @@ def test_an_error_is_told_in_verls_own_last_words(base, python, tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_a_merge_that_failed_is_made_up_for_without_training(base, python, tmp_path) -> None:
-    train(base, python, tmp_path)
-    shard = next((tmp_path / "verl").glob(f"checkpoints/global_step_{STEPS}/actor/*.pt"))
-    (tmp_path / "checkpoint").rename(tmp_path / "before")
-    kept = shard.rename(shard.with_suffix(".away"))
-    with pytest.raises(MissingWork, match=r"merger failed with exit code 1(.|\n)*No such file"):
+def test_a_merge_that_failed_is_made_up_for_without_training(
+    base, python, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("FAKE_VERL", json.dumps({"merge": "fails"}))
+    with pytest.raises(MissingWork, match=r"merger failed with exit code 1(.|\n)*no room for the"):
         train(base, python, tmp_path)
-    kept.rename(shard)
-    train(base, python, tmp_path)
+    monkeypatch.delenv("FAKE_VERL")
+    merged = train(base, python, tmp_path)
+    assert json.loads((merged / "config.json").read_text())["steps_taken"] == STEPS
     assert sorted(p.name for p in (tmp_path / "verl").glob("log-*")) == ["log-1.jsonl"]
 
 

@@ -1,5 +1,6 @@
 """The part of ``manyways doctor`` about verl, which lives in an environment of its own."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,12 +20,13 @@ def verl_check(named: VerlConfig | None) -> Check:
     """
     given = named is not None
     if named is None:
-        python = USUAL if Path(USUAL).exists() else sys.executable
-        named = VerlConfig(python=python)
+        named = VerlConfig(python=USUAL if Path(USUAL).exists() else sys.executable)
     bad: State = "warning" if given else "missing"
-    wanted = environment.modules(named)
+    wanted, python = environment.modules(named), environment.interpreter(named)
+    if shutil.which(python) is None:
+        return _check(bad, f"no interpreter {named.python}", environment.INSTALL)
     try:
-        found = environment.look(environment.interpreter(named), wanted)
+        found = environment.look(python, wanted)
     except RecipeError as error:
         return _check(bad, str(error))
     if not found.missing:

@@ -31,12 +31,14 @@ def train(
     """Train ``checkpoint`` with verl; returns ``out/checkpoint``, an ordinary folder.
 
     ``reward`` is not called: verl's workers judge by themselves, with the recipe's settings.
-    verl resumes by itself from ``out/verl/checkpoints``.
+    verl resumes by itself from ``out/verl/checkpoints``, which go once they are merged: with the
+    optimizer's state they are many times the model.
 
     Raises RecipeError when its Python cannot be used, MissingWork when it ended early.
     """
     target, places = out / "checkpoint", Places(root=out / "verl")
     if target.exists():
+        shutil.rmtree(places.checkpoints, ignore_errors=True)
         return target
     environment.check_imports(verl_of(settings))
     prepare(checkpoint, problems, settings=settings, places=places)
@@ -46,6 +48,7 @@ def train(
     # The template that every stage of this run renders prompts with, not what verl saved.
     load_tokenizer(checkpoint).save_pretrained(_partial(out))
     _partial(out).rename(target)
+    shutil.rmtree(places.checkpoints, ignore_errors=True)
     return target
 
 

@@ -1,7 +1,11 @@
-"""``python -m verl.model_merger merge``: a sharded checkpoint becomes a Hugging Face folder."""
+"""``python -m verl.model_merger merge``: a sharded checkpoint becomes a Hugging Face folder.
+
+It fails when FAKE_VERL speaks of ``merge``.
+"""
 
 import argparse
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,6 +15,8 @@ parser.add_argument("--backend", required=True, choices=["fsdp", "megatron"])
 parser.add_argument("--local_dir", type=Path)
 parser.add_argument("--target_dir", type=Path, default=Path("tmp"))
 given = parser.parse_args()
+if "merge" in os.environ.get("FAKE_VERL", ""):
+    raise FileNotFoundError("no room for the merged model")
 world = json.loads((given.local_dir / "fsdp_config.json").read_text())["world_size"]
 given.target_dir.mkdir(parents=True, exist_ok=True)
 shards = [given.local_dir / f"model_world_size_{world}_rank_{i}.pt" for i in range(world)]
