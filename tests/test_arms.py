@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from manyways.arms import Arm, parse_arm
+from manyways.arms import Arm, check_arms, parse_arm
 from manyways.recipe.training import MidtrainConfig
 from manyways.stages.analysis.paired import comparisons
 
@@ -33,6 +33,10 @@ def test_a_length_makes_a_variant() -> None:
         ("heuristics-8@2epoch", "heuristics-8@2epochs"),
         ("star@1.50epochs", "star@1.5epochs"),
         ("sta@3", "star@3"),
+        ("star@round-2", "star@round2"),
+        ("heuristics-8@round02", "heuristics-8@round2"),
+        ("heuristics-8@round2@25", "heuristics-8@25@round2"),
+        ("distil-8", "distilled-8"),
     ],
 )
 def test_a_misspelt_arm_is_answered_with_the_nearest(name: str, nearest: str) -> None:
@@ -45,6 +49,7 @@ def test_a_misspelt_arm_is_answered_with_the_nearest(name: str, nearest: str) ->
     "name",
     ["", "@25", "star@", "star@0", "star@0epochs", "star@-3", "star@epochs", "star@1e3", "star@@3",
      "star@3@4", "star-3", "heuristics-0", "heuristics-1000", "../star", "star@2 epochs",
+     "star@round1", "star@round2@round3", "star@round100",
      "heuristics-8\n", "heuristics-٣"],
 )  # fmt: skip
 def test_what_is_no_arm_is_refused(name: str) -> None:
@@ -52,13 +57,45 @@ def test_what_is_no_arm_is_refused(name: str) -> None:
         parse_arm(name)
 
 
-def test_vanilla_has_no_length() -> None:
-    with pytest.raises(ValueError, match="vanilla has no mid-training"):
-        parse_arm("vanilla@25")
+def test_vanilla_has_no_variants_and_another_model_no_rounds() -> None:
+    for name in ("vanilla@25", "vanilla@round2"):
+        with pytest.raises(ValueError, match="vanilla has no mid-training"):
+            parse_arm(name)
+    with pytest.raises(ValueError, match="rounds are of one's own attempts"):
+        parse_arm("distilled-8@round2")
+
+
+def test_rounds_come_after_the_length_and_follow_one_another() -> None:
+    third = parse_arm("heuristics-8@25@round3")
+    assert (third.steps, third.round, third.parent) == (25, 3, "heuristics-8@25@round2")
+    assert parse_arm("heuristics-8@25@round2").parent == "heuristics-8@25"
+    assert parse_arm("star@round2").parent == "star"
+    assert parse_arm("star").round == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["star@round2"], "'star@round2' goes on from 'star': list that one before it"),
+        (["star@round2", "star"], "list that one before it"),
+        (["star", "star@round3"], "goes on from 'star@round2'"),
+        (["star", "star@5@round2"], "goes on from 'star@5'"),
+        (["heuristics-9"], "'heuristics-9' needs heuristics.count >= 9, it is 8"),
+        (["distilled-2"], r"'distilled-2' needs \[distill\]"),
+    ],
+)
+def test_a_recipe_has_what_its_arms_need(names: list[str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        check_arms([parse_arm(name) for name in names], heuristics=8, distills=False)
+
+
+def test_distilled_arms_need_no_heuristics() -> None:
+    names = ["star", "star@5", "star@5@round2", "star@5@round3", "distilled-16"]
+    check_arms([parse_arm(name) for name in names], heuristics=8, distills=True)
 
 
 def test_names_are_safe_as_folders() -> None:
-    for name in ("heuristics-8@25", "star@0.25epochs", "matched-64@12epochs"):
+    for name in ("heuristics-8@25", "star@0.25epochs", "matched-64@12epochs@round2"):
         parse_arm(name)
         assert re.fullmatch(r"[a-z0-9.@-]+", name)
 

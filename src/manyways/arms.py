@@ -9,23 +9,25 @@
 | matched-N      | one way per problem, repeated: problems and heuristics as often as heuristics-N |
 | wrong-N        | as heuristics-N, but attempts with a wrong final answer                         |
 | budget-N       | N ways x M/N problems, where M examples is the same for every N                 |
+| distilled-N    | N correct attempts per problem of another model: not self-generated             |
 
-A length after ``@`` makes a variant, which differs from the arm before it in that alone:
+A length or a round after ``@`` makes a variant, which differs from the arm before it in that alone:
 
 | name               | mid-training                                                                |
 |--------------------|-----------------------------------------------------------------------------|
 | heuristics-8@25    | 25 optimizer steps, whatever ``[midtrain]`` says                            |
 | star@2epochs       | two passes over the arm's examples, as many steps as that takes             |
+| star@round2        | goes on from the mid-trained star, on a new pool that it wrote itself       |
 """
 
 import difflib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-Kind = Literal["vanilla", "star", "heuristics", "random", "matched", "wrong", "budget"]
-NUMBERED = ("heuristics", "matched", "wrong", "budget")
+Kind = Literal["vanilla", "star", "heuristics", "random", "matched", "wrong", "budget", "distilled"]
+NUMBERED = ("heuristics", "matched", "wrong", "budget", "distilled")
 PLAIN_KINDS = ("vanilla", "star", "random")
 
 _WHOLE = "[1-9][0-9]{0,6}"
@@ -33,7 +35,10 @@ _SHARE = rf"(?:0|{_WHOLE})\.[0-9]{{0,3}}[1-9]"
 _HEAD = re.compile(
     rf"(?P<plain>{'|'.join(PLAIN_KINDS)})|(?P<kind>{'|'.join(NUMBERED)})-(?P<ways>[1-9][0-9]{{0,2}})"
 )
-_LENGTH = re.compile(rf"(?P<steps>{_WHOLE})|(?P<epochs>{_WHOLE}|{_SHARE})epochs")
+_VARIANT = re.compile(
+    rf"(?:@(?:(?P<steps>{_WHOLE})|(?P<epochs>{_WHOLE}|{_SHARE})epochs))?"
+    r"(?:@round(?P<round>[2-9]|[1-9][0-9]))?"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +47,9 @@ class Arm:
 
     ways: the N of the name; 1 for ``star`` and ``random``, 0 for vanilla. Heuristics of the pack
           that the arm's data is drawn from, and but for ``matched`` the most that one problem has.
+          Of ``distilled`` the number of attempts, under no heuristic.
     steps, epochs: of mid-training where the name says, else both None.
+    round: of sampling and mid-training, from 1.
     """
 
     name: str
@@ -50,6 +57,7 @@ class Arm:
     ways: int
     steps: int | None = None
     epochs: float | None = None
+    round: int = 1
 
     @property
     def midtrains(self) -> bool:
@@ -58,9 +66,19 @@ class Arm:
 
     @property
     def parent(self) -> str | None:
-        """The arm that this one is a variant of: ``heuristics-8`` of ``heuristics-8@25``."""
+        """The arm that this one is a variant of: ``heuristics-8`` of ``heuristics-8@25``.
+
+        Of a later round, that of the round before.
+        """
         head, at, _ = self.name.rpartition("@")
+        if self.round > 2:
+            return f"{head}@round{self.round - 1}"
         return head if at else None
+
+    @property
+    def heuristics(self) -> int:
+        """How many heuristics of the pack it needs."""
+        return 0 if self.kind == "distilled" else self.ways
 
     @property
     def suffix(self) -> str:
@@ -74,21 +92,42 @@ def parse_arm(name: str) -> Arm:
 
     Every arm has one spelling alone, because its name is the name of its folder.
     """
-    head, at, length = name.partition("@")
-    arm = _parse_head(head, name)
-    found = _LENGTH.fullmatch(length)
-    if arm is None or (at and not found):
+    head, at, rest = name.partition("@")
+    arm, found = _parse_head(head, name), _VARIANT.fullmatch(at + rest)
+    if arm is None or found is None:
         raise ValueError(_unknown(name))
-    if found and not arm.midtrains:
-        raise ValueError(f"'{name}': vanilla has no mid-training whose length could differ")
-    steps, epochs = (found["steps"], found["epochs"]) if found else (None, None)
-    return Arm(
-        name=name,
-        kind=arm.kind,
-        ways=arm.ways,
-        steps=int(steps) if steps else None,
-        epochs=float(epochs) if epochs else None,
+    if rest and not arm.midtrains:
+        raise ValueError(f"'{name}': vanilla has no mid-training that could differ")
+    if found["round"] and arm.kind == "distilled":
+        raise ValueError(f"'{name}': rounds are of one's own attempts, not of another model's")
+    return replace(
+        arm,
+        steps=int(found["steps"]) if found["steps"] else None,
+        epochs=float(found["epochs"]) if found["epochs"] else None,
+        round=int(found["round"] or 1),
     )
+
+
+def check_arms(arms: Sequence[Arm], *, heuristics: int, distills: bool) -> None:
+    """Whether a recipe with these arms has what they need.
+
+    heuristics: of the pack that the recipe takes. distills: whether it has ``[distill]``.
+
+    Raises ValueError for the first arm that lacks something.
+    """
+    before: set[str] = set()
+    for arm in arms:
+        if arm.heuristics > heuristics:
+            raise ValueError(
+                f"arms: '{arm.name}' needs heuristics.count >= {arm.heuristics}, it is {heuristics}"
+            )
+        if arm.kind == "distilled" and not distills:
+            raise ValueError(f"arms: '{arm.name}' needs [distill] with attempts or a model")
+        if arm.round > 1 and arm.parent not in before:
+            raise ValueError(
+                f"arms: '{arm.name}' goes on from '{arm.parent}': list that one before it"
+            )
+        before.add(arm.name)
 
 
 def _parse_head(head: str, name: str) -> Arm | None:
@@ -103,23 +142,29 @@ def _parse_head(head: str, name: str) -> Arm | None:
 
 def _unknown(name: str) -> str:
     forms = ", ".join([*PLAIN_KINDS, *(f"{kind}-N" for kind in NUMBERED)])
-    close = difflib.get_close_matches(name, list(_near(name)), n=1, cutoff=0.5)
+    head, *variant = name.split("@")
+    # Whoever writes the round before the length means the other order.
+    meant = "@".join([head, *sorted(variant, key=lambda part: part.startswith("ro"))])
+    close = difflib.get_close_matches(meant, list(_near(name)), n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return (
         f"unknown arm '{name}': write one of {forms} (N = 1, 2, 4, ...), with @25 after it for 25 "
-        f"mid-training steps or @2epochs for two epochs{hint}"
+        f"mid-training steps, @2epochs for two epochs, @round2 for a second round{hint}"
     )
 
 
 def _near(name: str) -> Iterator[str]:
     """Every arm that can be named with the numbers in ``name``."""
-    head, at, length = name.partition("@")
+    head, at, variant = name.partition("@")
     ways = re.findall("0*([1-9][0-9]{0,2})", head) or ["8"]
     heads = [*PLAIN_KINDS, *(f"{kind}-{n}" for kind in NUMBERED for n in ways)]
     if not at:
         yield from heads
         return
-    amounts = [f"{float(n):g}" for n in re.findall(r"[0-9]{1,5}(?:\.[0-9]{1,3})?", length)]
-    lengths = [*amounts, *(f"{n}epochs" for n in amounts if "step" not in length)]
-    for one in (each for each in lengths if _LENGTH.fullmatch(each)):
-        yield from (f"{head}@{one}" for head in heads if head != "vanilla")
+    amounts = [f"{float(n):g}" for n in re.findall(r"[0-9]{1,5}(?:\.[0-9]{1,3})?", variant)]
+    lengths = [*amounts, *(f"{n}epochs" for n in amounts if "step" not in variant)]
+    rounds = [f"round{n}" for n in amounts]
+    both = [f"{length}@{late}" for length in lengths for late in rounds]
+    for one in (f"@{each}" for each in (*lengths, *rounds, *both)):
+        if _VARIANT.fullmatch(one):
+            yield from (f"{head}{one}" for head in heads if head != "vanilla")

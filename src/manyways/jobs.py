@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections import deque
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from manyways.progress import say
@@ -19,13 +19,14 @@ def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: i
     cores between them, take the visible GPUs in turn and write what they say to
     ``arms/<arm>/seed-<s>/log.txt``.
     """
-    waiting = deque(enumerate(context.lines))
+    waiting = list(enumerate(context.lines))
     running: dict[Line, subprocess.Popen[bytes]] = {}
     failures: list[str] = []
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
-                slot, line = waiting.popleft()
+            while len(running) < jobs and (free := _next(waiting, running)):
+                waiting.remove(free)
+                slot, line = free
                 running[line] = _start(context, line, wanted, slot=slot, jobs=jobs)
                 say(f"{line.name}: started, writes to {_log(context, line)}")
             for line, process in [(ln, p) for ln, p in running.items() if p.poll() is not None]:
@@ -40,6 +41,14 @@ def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: i
         for process in running.values():
             process.terminate()
     return failures
+
+
+def _next(
+    waiting: Sequence[tuple[int, Line]], running: Collection[Line]
+) -> tuple[int, Line] | None:
+    """The first line that does not go on from one that is still to be trained."""
+    busy = {*running, *(line for _, line in waiting)}
+    return next((job for job in waiting if job[1].before not in busy), None)
 
 
 def _start(

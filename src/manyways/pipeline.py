@@ -1,7 +1,9 @@
 """The experiment, top to bottom: base -> pool -> arms -> scores -> report.
 
 pool = attempts of the base model on problems x heuristics          generate, select
+(attempts of another model, for distilled arms                      generate)
 for every arm and seed:
+    (of a later round: a pool of the round before's checkpoint      generate, select)
     mid-train the base on the arm's solutions                       midtrain
     is the checkpoint fit for RL?                                   gate
     GRPO with verdicts as reward                                    rl
@@ -13,15 +15,17 @@ every checkpoint: token modes where solutions part, from logits    branch
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from manyways.arms import parse_arm
 from manyways.errors import MissingWork, RecipeError, StageError
 from manyways.progress import say
 from manyways.run_dir import Work
 from manyways.stages import (
     analyse,
     branch,
+    distill,
     evaluate,
     gate,
     generate,
@@ -33,12 +37,15 @@ from manyways.stages import (
     selection,
 )
 from manyways.stages.context import Context, Line
+from manyways.stages.pools import pool_of
 from manyways.tables import write_text
 
 STAGES = (
     "generate", "select", "midtrain", "gate", "rl", "evaluate", "probe", "branch",
     "analyse", "report",
 )  # fmt: skip
+DISTILLED = "generate/distilled"
+ENDS = ("analyse", "report")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +75,9 @@ def steps(context: Context) -> Iterator[Step]:
     """Every step of the recipe, in an order in which each finds its inputs."""
     yield _shared("generate", lambda: [generate.plan(context)], lambda: generate.run(context))
     yield _shared("select", lambda: [selection.plan(context)], lambda: selection.run(context))
+    if any(line.distils for line in context.lines):
+        foreign = _shared("generate", lambda: [distill.plan(context)], lambda: distill.run(context))
+        yield replace(foreign, name=DISTILLED)
     yield _evaluation(context, None, "base", context.base_path)
     for line in context.lines:
         yield from line_steps(context, line)
@@ -80,7 +90,9 @@ def steps(context: Context) -> Iterator[Step]:
 
 
 def line_steps(context: Context, line: Line) -> Iterator[Step]:
-    """Mid-train, gate, RL and evaluation of one (arm, seed)."""
+    """Mid-train, gate, RL and evaluation of one (arm, seed); of a later round its pool before."""
+    if parse_arm(line.arm).round > 1:
+        yield from _pool_steps(context, line)
     if line.arm != "vanilla":
         yield _of_line("midtrain", midtrain, context=context, line=line)
     yield _of_line("gate", gate, context=context, line=line)
@@ -114,7 +126,7 @@ def run_line(context: Context, line: Line, wanted: tuple[str, ...] = STAGES) -> 
         except StageError as error:
             say(f"{line.name}: {error}")
             failure = failure or error
-            if step.stage == "midtrain":
+            if step.stage in ("generate", "select", "midtrain"):
                 break
     row = {"arm": line.arm, "seed": line.seed, "outcome": str(failure or "complete")}
     write_text(outcome, json.dumps(row))
@@ -190,9 +202,30 @@ def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]
 
 def _feeds(earlier: Step, later: Step) -> bool:
     """Whether ``later`` may use what ``earlier`` leaves."""
+    if DISTILLED in (earlier.name, later.name):
+        return later.stage in ENDS or (later.line is not None and later.line.distils)
     if later.line is None:
         return later.name != "evaluate/base" or earlier.stage == "select"
-    return earlier.line in (None, later.line) and earlier.name != "evaluate/base"
+    before = later.line.before if earlier.stage in ("generate", "select", "midtrain") else None
+    return earlier.line in (None, later.line, before) and earlier.name != "evaluate/base"
+
+
+def _pool_steps(context: Context, line: Line) -> Iterator[Step]:
+    """Sampling and selection of the pool of one (arm, seed), by its checkpoint of before."""
+    yield Step(
+        stage="generate",
+        name=f"generate/{line.name}",
+        line=line,
+        plan=lambda: [generate.plan(pool_of(context, line))],
+        run=lambda: generate.run(pool_of(context, line)),
+    )
+    yield Step(
+        stage="select",
+        name=f"select/{line.name}",
+        line=line,
+        plan=lambda: [selection.plan(pool_of(context, line))],
+        run=lambda: selection.run(pool_of(context, line)),
+    )
 
 
 def _shared(stage: str, plan: Callable[[], list[Work]], run: Callable[[], None]) -> Step:

@@ -4,6 +4,7 @@ RUN/
   recipe.toml  manifest.json        resolved recipe; every finished piece of work
   1-attempts/part-*.parquet
   2-solutions.parquet
+  pools/<arm>/seed-<s>/  pools/distilled/    as 1 and 2, of later rounds, of another model
   arms/<arm>/seed-<s>/3-midtrain/  4-gate.json  5-rl/
   6-eval/<checkpoint>/<benchmark>/part-*.parquet
   6-probe/  6-branch/               prefix swap where asked for; next tokens where solutions part
@@ -18,38 +19,16 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from manyways import __version__
 from manyways.errors import RunDirError
 from manyways.fingerprint import fingerprint, versions
+from manyways.stamps import Stamp, read_stamp, read_stamps
 from manyways.tables import write_text
 
 LOCK_HELD = "MANYWAYS_LOCK_HELD_BY"
 """Set by the process that holds the lock for the child processes that work on its behalf."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stamp:
-    """Written last, when a piece of work is whole.
-
-    Example: ``Stamp(work="midtrain/star/seed-0", identity={...}, request={...}, seconds=41.2,
-    counts={"steps": 120}, outputs=("arms/star/seed-0/3-midtrain",), versions={...}, ended=...)``.
-
-    identity: what each record depends on. request: how much of it is wanted.
-    facts: found out while working, and part of neither.
-    """
-
-    work: str
-    identity: dict[str, object]
-    request: dict[str, object]
-    seconds: float
-    counts: dict[str, float]
-    outputs: tuple[str, ...]
-    versions: dict[str, str]
-    ended: float
-    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -156,14 +135,13 @@ class RunDir:
     def stamp(self, work: str) -> Stamp | None:
         """The stamp of a finished piece of work, None when it is not finished."""
         try:
-            return _read_stamp(self.stamp_path(work))
+            return read_stamp(self.stamp_path(work))
         except (OSError, json.JSONDecodeError):
             return None
 
     def stamps(self) -> list[Stamp]:
-        """Every stamp, in the order in which the work ended."""
-        stamps = [_read_stamp(path) for path in sorted((self.root / "stamps").glob("*.json"))]
-        return sorted(stamps, key=lambda stamp: stamp.ended)
+        """Every stamp, those of pools included, in the order in which the work ended."""
+        return sorted(read_stamps(self.root), key=lambda stamp: stamp.ended)
 
     def finish(self, work: Work, seconds: float) -> None:
         """Write the stamp of ``work`` and refresh manifest.json."""
@@ -232,18 +210,6 @@ def open_for_reading(root: Path) -> RunDir:
     if not (root / "recipe.toml").is_file():
         raise RunDirError(f"'{root}' is not a run folder: it has no recipe.toml.")
     return RunDir(root=root.resolve())
-
-
-def _read_stamp(path: Path) -> Stamp:
-    stat = path.stat()
-    return _stamp_at(path, stat.st_ino, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=1 << 14)
-def _stamp_at(path: Path, *_state: int) -> Stamp:
-    """Read once: every piece of work reads all stamps when it ends. New stamps are new files."""
-    row = json.loads(path.read_text(encoding="utf-8"))
-    return Stamp(**{**row, "outputs": tuple(row["outputs"])})
 
 
 def benchmark_slug(benchmark: str) -> str:

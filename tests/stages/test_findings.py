@@ -115,3 +115,39 @@ def test_contrasts_speak_of_the_main_arm_only() -> None:
     text = kinds(evidence(pairs=rows, arms=arms), "mechanism")
     assert "(heuristics-2 against star): higher" in text
     assert "heuristics-1" not in text
+
+
+def test_variants_are_not_the_main_arm_and_are_compared_with_theirs() -> None:
+    names = ("heuristics-2@9", "star", "matched-2", "heuristics-2", "heuristics-2@round2")
+    arms = tuple(map(parse_arm, names))
+    assert evidence(arms=arms).main == "heuristics-2"
+    rows = [
+        pair(1, 0.1, 0.2, b="matched-2/rl"),
+        pair(1, 0.1, 0.2, "heuristics-2@9/rl", b="heuristics-2/rl"),
+        pair(1, 0.1, 0.2, "heuristics-2@round2/rl", b="heuristics-2/rl"),
+        pair(1, 0.1, 0.2, "heuristics-2@round2/rl", b="vanilla/rl"),
+    ]
+    text = kinds(evidence(pairs=rows, arms=arms), "mechanism")
+    for words in (
+        "Many ways of a problem against one, all problems alike, both after RL (heuristics-2",
+        "of another length, both after RL (heuristics-2@9 against heuristics-2): higher",
+        "One more round of writing a pool and mid-training on it, both after RL (heuristics-2@ro",
+    ):
+        assert words in text
+    assert "vanilla" not in text
+
+
+def test_lengths_of_mid_training_are_told_where_they_differ() -> None:
+    def row(arm: str, steps: int, epochs: float) -> ArmRow:
+        return ArmRow(
+            arm=arm, seed=0, examples=10, problems=5, ways=2.0, midtrain_steps=steps, rl_steps=3,
+            outcome="complete", epochs=epochs,
+        )  # fmt: skip
+
+    same = [row("star", 50, 9.0), row("heuristics-2", 50, 6.64)]
+    text = kinds(evidence(outcomes=same), "training")
+    assert "the same number of steps, so it sees its data: star 9.0 times, heuristics-2 6.6" in text
+    other = [*same, row("star@25", 25, 4.5)]
+    text = kinds(evidence(outcomes=other), "training")
+    assert "different lengths; each sees its data: star 50 steps, 9.0 times" in text
+    assert "star@25 25 steps, 4.5 times" in text

@@ -17,7 +17,7 @@ from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import branch, midtrain, preflight, probe, reinforce
+from manyways.stages import branch, midtrain, pools, preflight, probe, reinforce
 from manyways.stages.context import Context, Line
 from manyways.tables import write_text
 
@@ -77,6 +77,9 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
             ASKED[stage](context)
         elif arm is None and seed is None:
             pipeline.run_shared(context, stage)
+        if stage in ("generate", "select"):
+            # A later round's pool can wait: its writer is trained by a later stage.
+            lines = [line for line in lines if pools.ready(context, line)]
         failures = pipeline.run_lines(context, lines, (stage,))
         if failures:
             raise MissingWork("\n".join(failures))

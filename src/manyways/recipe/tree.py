@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from manyways.arms import Arm, parse_arm
+from manyways.arms import Arm, check_arms, parse_arm
+from manyways.recipe.distill import DistillConfig
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.probes import BranchConfig, ProbeConfig
 from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
@@ -184,6 +185,7 @@ class Recipe(Section):
     heuristics: HeuristicsConfig
     verify: VerifyConfig = VerifyConfig()
     generate: GenerateConfig
+    distill: DistillConfig | None = None
     select: SelectConfig = SelectConfig()
     midtrain: MidtrainConfig
     gate: GateConfig = GateConfig()
@@ -212,13 +214,10 @@ class Recipe(Section):
         return seeds
 
     @model_validator(mode="after")
-    def _ways_within_pack(self) -> Self:
-        for arm in self.parsed_arms:
-            if arm.ways > self.heuristics.count:
-                raise ValueError(
-                    f"arms: '{arm.name}' needs heuristics.count >= {arm.ways}, "
-                    f"it is {self.heuristics.count}"
-                )
+    def _arms_have_what_they_need(self) -> Self:
+        check_arms(
+            self.parsed_arms, heuristics=self.heuristics.count, distills=self.distill is not None
+        )
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,8 @@ from manyways.recipe.tree import Recipe
 from manyways.reporting import palette
 from manyways.results import tables as results
 from manyways.results.tables import Phase, read_rows
-from manyways.run_dir import Stamp, open_for_reading
+from manyways.run_dir import open_for_reading
+from manyways.stamps import Stamp
 
 SEED_DATA = "seed data"
 """The benchmark name under which the kept solutions themselves are described."""

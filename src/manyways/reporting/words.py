@@ -85,10 +85,16 @@ def arm_words(name: str) -> str:
         f"as in heuristics-{arm.ways}",
         "wrong": f"{ways} per problem, all with a wrong answer",
         "budget": f"{ways} per problem on fewer problems, examples held equal",
+        "distilled": f"{plural(arm.ways, 'correct solution')} per problem by another model: not "
+        "self-generated",
     }[arm.kind]
     if arm.steps:
-        return f"{data}; mid-trained for {plural(arm.steps, 'step')}"
-    return f"{data}; mid-trained for {arm.epochs:g} epochs" if arm.epochs else data
+        data += f"; mid-trained for {plural(arm.steps, 'step')}"
+    if arm.epochs:
+        data += f"; mid-trained for {arm.epochs:g} epochs"
+    if arm.round > 1:
+        data += f"; round {arm.round}: by the checkpoint of {arm.parent}, which is trained on"
+    return data
 
 
 def listing(words: Iterable[str]) -> str:

@@ -41,7 +41,10 @@ from manyways.stages.arm_data import TrainingRow
 from manyways.stages.context import Context, Line
 from manyways.stages.yields import yield_rows
 
-INPUTS = ("1-attempts", "2-solutions.parquet", "arms", "6-eval", "6-probe", "6-branch", "agreement")
+INPUTS = (
+    "1-attempts", "2-solutions.parquet", "pools", "arms", "6-eval", "6-probe", "6-branch",
+    "agreement",
+)  # fmt: skip
 READ = (".parquet", ".json", ".jsonl")
 
 Tables = dict[str, Sequence[object]]

@@ -13,6 +13,8 @@ from manyways.progress import say
 from manyways.records import PLAIN, Problem
 from manyways.stages.context import Context, Line
 from manyways.stages.matching import mismatch, one_way_each
+from manyways.stages.pools import pool_of
+from manyways.tables import parts, read_attempts_table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +53,10 @@ def training_rows(ctx: Context, line: Line) -> list[TrainingRow]:
     | wrong-N      | as heuristics-N, from the pool of wrong answers                            |
     | budget-N     | M examples: problems in the order of how many ways they have (at most N    |
     |              | count), ties drawn with ``line.seed``, each with its first N ways          |
+    | distilled-N  | of each problem the first N correct attempts of another model              |
 
-    M is ``select.budget`` or, without it, the number of solutions kept under the pack's first
+    The pool is the run's own but for rounds and distilled arms (``pools``). M is
+    ``select.budget`` or, without it, the number of solutions kept under the pack's first
     heuristic: the same for every N. Problems with many ways tend to be easy ones, so budget arms
     of large N train on easier problems: a property of the design, not of the ways alone.
 
@@ -65,11 +69,14 @@ def training_rows(ctx: Context, line: Line) -> list[TrainingRow]:
         return []
     generate = ctx.recipe.generate
     problems = ctx.problems(generate.problems, generate.limit)
-    found = kept_solutions(ctx, problems, wrong=arm.kind == "wrong")
-    picked = _pick(ctx, arm, line.seed, found)
-    if not picked:
-        raise NothingToTrainOn(_nothing(ctx, arm))
     questions = {problem.id: problem.question for problem in problems}
+    pool = pool_of(ctx, line)
+    if arm.kind == "distilled":
+        return _distilled(pool, arm, questions)
+    found = kept_solutions(pool, problems, wrong=arm.kind == "wrong")
+    picked = _pick(pool, arm, line.seed, found)
+    if not picked:
+        raise NothingToTrainOn(_nothing(pool, arm))
     return [
         TrainingRow(
             problem_id=problem,
@@ -80,6 +87,38 @@ def training_rows(ctx: Context, line: Line) -> list[TrainingRow]:
         )
         for problem, way in picked
     ]
+
+
+def _distilled(pool: Context, arm: Arm, questions: Mapping[str, str]) -> list[TrainingRow]:
+    """Of each problem the first N different attempts that are correct and whole."""
+    folder = pool.run.path("1-attempts")
+    if not parts(folder):
+        raise MissingWork(f"'{folder}' holds no attempts: run the stage generate first.")
+    columns = ["problem_id", "sample", "text", "status", "finish"]
+    table = read_attempts_table(folder, columns).sort_by("sample")
+    chosen: dict[str, dict[str, int]] = {problem: {} for problem in questions}
+    for row in table.to_pylist():
+        texts = chosen.get(row["problem_id"], {})
+        fit = row["status"] == "correct" and row["finish"] == "stop"
+        if fit and len(texts) < arm.ways:
+            texts.setdefault(row["text"], row["sample"])
+    rows = [
+        TrainingRow(
+            problem_id=problem,
+            question=questions[problem],
+            heuristic=PLAIN,
+            sample=sample,
+            text=text,
+        )
+        for problem, texts in chosen.items()
+        for text, sample in texts.items()
+    ]
+    if not rows:
+        raise NothingToTrainOn(
+            f"none of the {table.num_rows} attempts of the other model is correct and whole: "
+            f"nothing to mid-train arm '{arm.name}' on; see [distill]."
+        )
+    return rows
 
 
 def kept_solutions(ctx: Context, problems: list[Problem], *, wrong: bool) -> Found:

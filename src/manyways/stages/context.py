@@ -37,6 +37,27 @@ class Line:
         """``star/seed-0``."""
         return f"{self.arm}/seed-{self.seed}"
 
+    @property
+    def before(self) -> "Line | None":
+        """Of a later round, the line that it goes on from."""
+        arm = parse_arm(self.arm)
+        late = arm.round > 1 and arm.parent is not None
+        return Line(arm=str(arm.parent), seed=self.seed) if late else None
+
+    @property
+    def distils(self) -> bool:
+        """Whether it trains on attempts of another model."""
+        return parse_arm(self.arm).kind == "distilled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Writer:
+    """The model that writes a pool where that is not the base model. ``seed``: the pool's own."""
+
+    path: str
+    hash: str
+    seed: int
+
 
 def place_of(model: ModelConfig) -> str:
     """The model's folder or Hub id, or its name on a server."""
@@ -50,30 +71,42 @@ def served_hash(model: ModelConfig) -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """The recipe, the run folder, and the parts that the recipe names, loaded when first used."""
+    """The recipe, the run folder, and the parts that the recipe names, loaded when first used.
+
+    origin, writer: of a pool that is not the run's own (``pools``), the run's context, which lends
+    its parts, and the model that takes the place of the base model.
+    """
 
     recipe: Recipe
     run: RunDir
+    origin: "Context | None" = None
+    writer: Writer | None = None
 
     @cached_property
     def base_path(self) -> str:
         """The base model's folder or Hub id, or its name on a server."""
-        return place_of(self.recipe.model)
+        return self.writer.path if self.writer else place_of(self.recipe.model)
 
     @cached_property
     def base_hash(self) -> str:
         """What identifies the base model."""
+        if self.writer:
+            return self.writer.hash
         model = self.recipe.model
         return served_hash(model) if model.remote else checkpoint_hash(self.base_path)
 
     @cached_property
     def pack(self) -> tuple[Heuristic, ...]:
         """The heuristics of the run, in the pack's order."""
+        if self.origin:
+            return self.origin.pack[: self.recipe.heuristics.count]
         return load_pack(self.recipe.heuristics.pack, self.recipe.heuristics.count)
 
     @cached_property
     def labeller(self) -> Labeller:
         """Labels steps with heuristics of the pack."""
+        if self.origin:
+            return self.origin.labeller
         return self.labeller_named(self.recipe.heuristics.labeller)
 
     def labeller_named(self, name: str, attempts: PromptedTexts | None = None) -> Labeller:
@@ -104,6 +137,8 @@ class Context:
     @cached_property
     def judge(self) -> Judge:
         """Gives verdicts under the recipe's policy."""
+        if self.origin:
+            return self.origin.judge
         verify = self.recipe.verify
         return Judge(
             workers=verify.workers,
@@ -124,7 +159,7 @@ class Context:
     @cached_property
     def sets(self) -> ProblemSets:
         """The problem sets that the recipe names."""
-        return ProblemSets(self.recipe)
+        return self.origin.sets if self.origin else ProblemSets(self.recipe)
 
     def prompts_for(self, problem: Problem) -> PromptFormat:
         """The run's prompt format, asking for a program where the problem wants one."""
@@ -164,6 +199,13 @@ class Context:
     def midtraining(self, line: Line) -> MidtrainConfig:
         """The recipe's section, with the length that the arm's name gives where it gives one."""
         return self.recipe.midtrain.of(parse_arm(line.arm))
+
+    def start_path(self, line: Line) -> str:
+        """The checkpoint that mid-training starts from: the base, or that of the round before."""
+        arm = parse_arm(line.arm)
+        if arm.round == 1 or arm.parent is None:
+            return self.base_path
+        return self.midtrained_path(Line(arm=arm.parent, seed=line.seed))
 
     def midtrained_path(self, line: Line) -> str:
         """The checkpoint that RL starts from: the mid-trained one, or the base for vanilla."""

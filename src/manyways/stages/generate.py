@@ -39,7 +39,7 @@ def plan(ctx: Context) -> Work:
             "shots": recipe.heuristics.shots,
             "problems": ctx.sets.load(settings.problems).fingerprint,
             "settings": settings.model_dump(exclude=wanted | how),
-            "seed": POOL_SEED,
+            "seed": _seed(ctx),
             **sampling_identity(ctx, settings.engine),
         },
         request={
@@ -76,8 +76,12 @@ def run(ctx: Context) -> None:
         say(rounds.sentence(counts))
 
 
-def how_to_sample(ctx: Context, run_seed: int = POOL_SEED) -> Sampling:
-    """The recipe's settings for the pool."""
+def _seed(ctx: Context) -> int:
+    return ctx.writer.seed if ctx.writer else POOL_SEED
+
+
+def how_to_sample(ctx: Context, run_seed: int | None = None) -> Sampling:
+    """The recipe's settings for the pool, whose own seed is used unless one is given."""
     settings = ctx.recipe.generate
     return Sampling(
         settings=SamplingSettings(
@@ -87,7 +91,7 @@ def how_to_sample(ctx: Context, run_seed: int = POOL_SEED) -> Sampling:
             stop=settings.stop,
         ),
         folder=ctx.run.path("1-attempts"),
-        run_seed=run_seed,
+        run_seed=_seed(ctx) if run_seed is None else run_seed,
         model_hash=ctx.base_hash,
         label="generate",
         part_size=settings.part_size,
@@ -119,7 +123,7 @@ def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
         for heuristic in ctx.pack
         for problem in problems
     ]
-    return plain + named
+    return [cell for cell in (*plain, *named) if cell.samples]
 
 
 def heuristic_prompt(ctx: Context, heuristic: Heuristic, problem: Problem) -> tuple[Message, ...]:

@@ -17,7 +17,8 @@ from manyways.rl.lora import peft_config
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
 from manyways.stages.examples import Example, examples, fitting
-from manyways.stages.identity import training_identity
+from manyways.stages.identity import model_hash, training_identity
+from manyways.stages.pools import pool_of, written_by
 from manyways.stages.selection import TrainingRow, training_rows
 from manyways.tables import write_text
 
@@ -41,7 +42,7 @@ def plan(ctx: Context, line: Line) -> Work:
     return ctx.run.work(
         f"midtrain/{line.name}",
         identity={
-            "base": ctx.base_hash,
+            "base": model_hash(ctx, ctx.start_path(line)),
             "data": data,
             "midtrain": training_identity(ctx.midtraining(line)),
             "prompt": recipe.prompt.model_dump(),
@@ -85,7 +86,7 @@ def run_here(ctx: Context, line: Line) -> None:
         return
     rows = training_rows(ctx, line)
     with work:
-        _write_lineage(ctx, rows, _folder(ctx, line) / "data.jsonl")
+        _write_lineage(ctx, line, rows)
         steps = train(ctx, line)
         work.counts.update(
             steps=steps, examples=len(rows), problems=len({row.problem_id for row in rows})
@@ -143,7 +144,8 @@ def train(ctx: Context, line: Line) -> int:
 
     model, out = ctx.recipe.model, _folder(ctx, line)
     with quiet(), memory_advice("midtrain.micro_batch"):
-        trainee = load(ctx.base_path, dtype=model.dtype, device=pick_device(model.device))
+        start = ctx.start_path(line)
+        trainee = load(start, dtype=model.dtype, device=pick_device(model.device))
         made = examples(
             training_rows(ctx, line),
             trainee.tokenizer,
@@ -201,16 +203,21 @@ def _story(line: Line, out: Path) -> "Story":
     )
 
 
-def _write_lineage(ctx: Context, rows: Sequence[TrainingRow], path: Path) -> None:
+def _write_lineage(ctx: Context, line: Line, rows: Sequence[TrainingRow]) -> None:
     """data.jsonl: the texts trained on, and the attempt of the pool that each one was.
 
-    model: hash of the model that wrote it, which is the one that is trained. pool: what every
-    attempt of the pool depends on.
+    written_by, model: the model that wrote it, which is the one that is trained but for distilled
+    arms, and its hash. pool: what every attempt of the pool depends on.
     """
-    pool = ctx.run.stamp("generate")
-    made_by = {"pool": fingerprint(pool.identity) if pool else None, "model": ctx.base_hash}
+    pool = pool_of(ctx, line)
+    stamp = pool.run.stamp("generate")
+    made_by = {
+        "pool": fingerprint(stamp.identity) if stamp else None,
+        "model": pool.base_hash,
+        "written_by": written_by(ctx, line),
+    }
     lines = [json.dumps({**asdict(row), **made_by}, ensure_ascii=False) for row in rows]
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    write_text(_folder(ctx, line) / "data.jsonl", "".join(f"{row}\n" for row in lines))
 
 
 def _hash(rows: Sequence[TrainingRow]) -> str:

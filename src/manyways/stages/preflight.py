@@ -13,7 +13,7 @@ from manyways.records import Problem
 from manyways.rl import RL_BACKENDS, lora, tracking
 from manyways.rl.verl import environment
 from manyways.rl.verl.overrides import check_extra
-from manyways.stages import adherence
+from manyways.stages import adherence, distill
 from manyways.stages.context import Context
 from manyways.tables import write_text
 from manyways.verifiers import VERIFIERS
@@ -35,6 +35,7 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
         check(recipe.verify.verifier, VERIFIERS, "verifier")
     if recipe.select.judge:
         check(recipe.select.judge.engine, ENGINES, "engine")
+    _check_distill(context)
     lora.check(recipe.midtrain.lora, "midtrain")
     lora.check(recipe.rl.lora, "rl")
     if recipe.rl.backend == "verl":
@@ -48,6 +49,14 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     for name in recipe.evaluate.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
     return sets
+
+
+def _check_distill(context: Context) -> None:
+    settings = context.recipe.distill
+    if settings is not None and settings.model is not None:
+        check(settings.model.engine, ENGINES, "engine")
+    elif settings is not None:
+        distill.source_hash(Path(str(settings.attempts)))
 
 
 def check_reach(context: Context, wanted: Sequence[str]) -> None:

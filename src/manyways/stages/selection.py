@@ -23,7 +23,7 @@ from manyways.stages.arm_data import TrainingRow, training_rows
 from manyways.stages.asked import asked_identity
 from manyways.stages.context import Context
 from manyways.stages.overlap import jaccard, shingles
-from manyways.stages.wanted import ranks, wanted_attempts, way_order
+from manyways.stages.wanted import ranks, refuse_foreign, wanted_attempts, way_order
 from manyways.stages.yields import yield_rows, yield_table
 from manyways.tables import SOLUTION_SCHEMA, parts, write_table
 
@@ -80,12 +80,16 @@ def plan(ctx: Context) -> Work:
 
 
 def run(ctx: Context) -> None:
-    """Choose solutions from the pool and say how much each heuristic gave."""
+    """Choose solutions from the pool and say how much each heuristic gave.
+
+    Raises DataError when an attempt was not written by the model that ``generate`` sampled.
+    """
     work = plan(ctx)
     if work.done:
         say("select: finished earlier.")
         return
     with work:
+        refuse_foreign(ctx)
         table = wanted_attempts(ctx)
         write_table(ctx.run.path("2-solutions.parquet"), select(ctx, table, work.counts))
         rows = yield_rows(ctx)

@@ -1,11 +1,13 @@
 """Which attempts of the pool count: those that the recipe asks for, in the order of selection."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from manyways.errors import DataError
 from manyways.records import PLAIN
 from manyways.stages.asked import Asked, read_asked
 from manyways.stages.context import Context
@@ -34,6 +36,25 @@ def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
     use = np.flatnonzero((problem >= 0) & (way >= 0) & (sample < limit))
     order = use[np.lexsort((sample[use], way[use], problem[use]))]
     return table.take(pa.array(order))
+
+
+def refuse_foreign(ctx: Context) -> None:
+    """A pool is written by the model that is trained on it.
+
+    Raises DataError where parts were copied in that another model wrote.
+    """
+    stamp, folder = ctx.run.stamp("generate"), ctx.run.path("1-attempts")
+    if stamp is None:
+        return
+    writers = Counter(read_attempts_table(folder, ["model_hash"])["model_hash"].to_pylist())
+    foreign = writers.total() - writers[str(stamp.identity["model"])]
+    if foreign:
+        raise DataError(
+            f"{foreign} of {writers.total()} attempts in '{folder}' were written by another model "
+            "than the one that is trained: arms on this pool are self-generated. Move these parts "
+            "away; to train on another model's attempts, name them in [distill] and add an arm "
+            "'distilled-N'."
+        )
 
 
 def way_order(ctx: Context) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from manyways.progress import Meter, say
 from manyways.records import PLAIN, Message, Problem
 from manyways.stages.arm_data import training_rows
 from manyways.stages.context import Context, Line
+from manyways.stages.pools import pool_of
 from manyways.tables import read_attempts_table, write_table, write_text
 
 KEY = ["problem_id", "heuristic", "sample"]
@@ -83,7 +84,8 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
 
     Ordered as in mid-training: by problem, then by the pack's order. One row for each solution.
     """
-    path = ctx.run.path("2-solutions.parquet")
+    run = (pool_of(ctx, line) if line else ctx).run
+    path = run.path("2-solutions.parquet")
     if not path.is_file():
         raise MissingWork(f"'{path}' does not exist: run `manyways select {ctx.run.root}` first.")
     solutions = pq.read_table(path, columns=[*KEY, "text", "status", "adherence", "kept"])
@@ -91,7 +93,7 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
     wanted = _of_line(ctx, line) if line else kept
     wanted = wanted.append_column("place", pa.array(range(wanted.num_rows), pa.int64()))
     columns = ["prompt_tokens", "tokens", "model_hash", "answer", "rule", "seed"]
-    attempts = read_attempts_table(ctx.run.path("1-attempts"), [*KEY, *columns])
+    attempts = read_attempts_table(run.path("1-attempts"), [*KEY, *columns])
     table = wanted.join(solutions, keys=KEY, join_type="inner")
     table = table.join(attempts, keys=KEY, join_type="inner").sort_by("place")
     if table.num_rows != wanted.num_rows:
@@ -105,6 +107,11 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
 def _of_line(ctx: Context, line: Line) -> pa.Table:
     if line.arm == "vanilla":
         raise RecipeError("arm 'vanilla' mid-trains on nothing: there is no data to export.")
+    if line.distils:
+        raise RecipeError(
+            f"arm '{line.arm}' trains on another model's texts: they are where [distill] says, and "
+            "only what this run's own model wrote is exported."
+        )
     rows = training_rows(ctx, line)
     schema = pa.schema([(KEY[0], pa.string()), (KEY[1], pa.string()), (KEY[2], pa.int32())])
     return pa.Table.from_pylist([{key: getattr(row, key) for key in KEY} for row in rows], schema)

@@ -11,6 +11,7 @@ from manyways.commands.export.sources import SourceFacts, is_hub_id, source_fact
 from manyways.commands.export.template import front_matter, render
 from manyways.results.tables import YieldRow
 from manyways.stages.context import Context, Line
+from manyways.stages.pools import pool_of, written_by
 from manyways.stages.yields import yield_rows
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -41,6 +42,7 @@ class DatasetFacts:
     exported: Mapping[str, int]
     settings: Mapping[str, object]
     versions: Mapping[str, str]
+    until: str = "select"
 
     @property
     def wrong(self) -> bool:
@@ -51,7 +53,9 @@ class DatasetFacts:
 def facts_of(ctx: Context, line: Line | None, table: pa.Table, form: str) -> DatasetFacts:
     """The facts about ``table``, the solutions that are exported."""
     recipe = ctx.recipe
-    stamp = ctx.run.stamp("generate")
+    pool = pool_of(ctx, line) if line else ctx
+    stamp = pool.run.stamp("generate")
+    late = line is not None and line.before is not None
     return DatasetFacts(
         name=recipe.name,
         form=form,
@@ -65,11 +69,14 @@ def facts_of(ctx: Context, line: Line | None, table: pa.Table, form: str) -> Dat
         statuses=_counted(table["status"]),
         source=source_facts(ctx, recipe.generate.problems),
         left_out=len(ctx.sets.dropped(recipe.generate.problems)),
-        model=recipe.model.path,
+        model=f"{recipe.model.path}, mid-trained: {written_by(ctx, line)}"
+        if line and late
+        else recipe.model.path,
+        until="midtrain" if late else "select",
         model_hash=sorted(table["model_hash"].unique().to_pylist()),
         pack=recipe.heuristics.pack,
         heuristics=recipe.heuristics.count,
-        yields=yield_rows(ctx),
+        yields=yield_rows(pool),
         exported=_counted(table["heuristic"]),
         settings={
             **recipe.generate.model_dump(exclude={"part_size"}),

@@ -46,12 +46,13 @@ def open_run(root: Path, data_dir: Path | None = None) -> Context:
 def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
     """The line of ``arm`` with ``seed``, the recipe's first seed for None.
 
-    An arm that the recipe does not train will do: every arm is selected from the same pool.
+    An arm that the recipe does not train will do: every arm is selected from the same pool, but for
+    later rounds, whose pools exist only where the recipe has them.
 
     Raises RecipeError for a name that is no arm or a seed that the recipe does not have.
     """
     try:
-        ways = parse_arm(arm).ways
+        ways = parse_arm(arm).heuristics
     except ValueError as error:
         raise RecipeError(f"--arm: {error}.") from error
     if ways > ctx.recipe.heuristics.count:

@@ -15,9 +15,9 @@ from manyways.commands.export.samples import (
 )
 from manyways.commands.export.sources import source_facts
 from manyways.fingerprint import versions
-from manyways.run_dir import Stamp
 from manyways.stages.context import Context
 from manyways.stages.evaluate import run_seed
+from manyways.stamps import Stamp
 
 VERSION = 1.0
 """Of a task: raised when the meaning of our prompts or metrics changes."""

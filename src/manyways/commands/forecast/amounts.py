@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 
+from manyways.arms import parse_arm
 from manyways.commands.forecast.records import Planned
 from manyways.run_dir import benchmark_slug
+from manyways.stages import pools
 from manyways.stages.context import Context, Line
+from manyways.stages.pools import SAMPLES
 
-PLAIN_ARMS = ("vanilla", "star")
-"""Arms whose checkpoints write as after plain prompts."""
+PLAIN_ARMS = ("vanilla", "star", "distilled")
+"""Kinds of arms whose checkpoints write as after plain prompts."""
 
 
 def planned(ctx: Context) -> Iterator[Planned]:
@@ -23,6 +26,10 @@ def planned(ctx: Context) -> Iterator[Planned]:
         bound=min(bound, generate.token_budget or bound), prompts="generate",
     )  # fmt: skip
     yield Planned(work="select", stage="select", attempts=plain + named)
+    if ctx.recipe.distill and any(line.distils for line in ctx.lines):
+        # From a file nothing is sampled.
+        each = (ctx.recipe.distill.samples or SAMPLES) if ctx.recipe.distill.model else 0
+        yield _pool(ctx, "generate/distilled", problems * each, plain=True)
     yield from _evaluations(ctx, "base", ways=False)
     for line in ctx.lines:
         yield from _line(ctx, line)
@@ -32,8 +39,16 @@ def planned(ctx: Context) -> Iterator[Planned]:
 
 def _line(ctx: Context, line: Line) -> Iterator[Planned]:
     recipe, rl = ctx.recipe, ctx.recipe.rl
-    ways = line.arm not in PLAIN_ARMS
+    arm = parse_arm(line.arm)
+    ways = arm.kind not in PLAIN_ARMS
     trains = line.arm != "vanilla"
+    if arm.round > 1:
+        plain = arm.kind == "star"
+        generate = recipe.generate
+        each = generate.plain_samples if plain else generate.samples * pools.ways_of(ctx, arm)
+        count = len(ctx.problems(generate.problems, generate.limit)) * each
+        yield _pool(ctx, f"generate/{line.name}", count, plain=plain)
+        yield Planned(work=f"select/{line.name}", stage="select", attempts=count)
     if trains:
         steps = ctx.midtraining(line).steps or 0
         yield Planned(work=f"midtrain/{line.name}", stage="midtrain", steps=steps)
@@ -49,6 +64,15 @@ def _line(ctx: Context, line: Line) -> Iterator[Planned]:
     if trains:
         yield from _evaluations(ctx, f"{line.name}/mid", ways=ways)
     yield from _evaluations(ctx, f"{line.name}/rl", ways=ways)
+
+
+def _pool(ctx: Context, work: str, attempts: int, *, plain: bool) -> Planned:
+    """A pool beside the run's own, as if the base model wrote it."""
+    return Planned(
+        work=work, stage="generate", attempts=attempts,
+        bound=attempts * ctx.recipe.generate.max_tokens,
+        prompts="plain" if plain else "heuristics",
+    )  # fmt: skip
 
 
 def _evaluations(ctx: Context, checkpoint: str, *, ways: bool) -> Iterator[Planned]:

@@ -67,7 +67,7 @@ def _expected(
     )
     if measured is None:
         return row
-    if work.stage == "generate":
+    if work.work == "generate":
         return _generate(ctx, row, measured)
     if work.prompts:
         return _sampling(ctx, work, row, measured=measured)

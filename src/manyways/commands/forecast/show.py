@@ -8,7 +8,8 @@ from pathlib import Path
 from manyways.commands.forecast.records import Expected, Forecast, Measured
 from manyways.commands.printing import open_table, print_result
 from manyways.progress import say
-from manyways.run_dir import RunDir, Stamp
+from manyways.run_dir import RunDir
+from manyways.stamps import Stamp
 
 MIB = 1024**2
 SAMPLING = ("generate", "gate", "rl", "evaluate")

@@ -1,5 +1,7 @@
 """What the run cost, where its numbers come from, and how far they carry."""
 
+from collections.abc import Iterator
+
 from manyways.fingerprint import fingerprint
 from manyways.recipe.tree import Recipe
 from manyways.reporting import charts_use, palette, words
@@ -78,16 +80,30 @@ def provenance(source: Source) -> Section:
             ("training seeds", ", ".join(map(str, recipe.seeds))),
         ),
     )
-    lineage = Note(
-        kind="finding",
-        sentences=(
-            "Self-generated: every arm is trained on attempts of the base model above, from one "
-            "pool. The life of any problem: manyways show RUN PROBLEM.",
-        ),
-    )
+    lineage = Note(kind="finding", sentences=tuple(_lineage(recipe)))
     blocks: list[Block] = [run, lineage, *_stamps(source)]
     blocks.append(Code(caption="The recipe, every default spelled out", text=source.recipe_text))
     return Section(id="provenance", title="Provenance", intro=PROVENANCE, blocks=tuple(blocks))
+
+
+def _lineage(recipe: Recipe) -> Iterator[str]:
+    """Who wrote what the arms were trained on."""
+    foreign = [arm.name for arm in recipe.parsed_arms if arm.kind == "distilled"]
+    late = [arm.name for arm in recipe.parsed_arms if arm.round > 1]
+    but = f" but {words.listing([*foreign, *late])}" if foreign or late else ""
+    yield (
+        f"Self-generated: every arm{but} is trained on attempts of the base model above, from one "
+        "pool. The life of any problem: manyways show RUN PROBLEM."
+    )
+    if late:
+        yield (
+            f"Self-generated in rounds: each seed of {words.listing(late)} is trained on attempts "
+            "of its own mid-trained checkpoint of the round before, and goes on from that."
+        )
+    if foreign and recipe.distill:
+        model = recipe.distill.model
+        source = model.path if model else f"the attempts in {recipe.distill.attempts}"
+        yield f"Not self-generated: {words.listing(foreign)}, trained on {source}."
 
 
 def _stamps(source: Source) -> list[Block]:

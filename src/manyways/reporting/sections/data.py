@@ -19,7 +19,7 @@ from manyways.reporting.source import PLAIN, Source
 from manyways.results.tables import DiversityRow, Phase, YieldRow
 
 INTRO = (
-    "Every solution was written by the base model itself: it was asked to solve each problem under "
+    "The pool was written by the base model itself: it was asked to solve each problem under "
     "each heuristic, a verifier judged the answers, and the correct ones that follow their "
     "heuristic and are not near-copies were kept."
 )

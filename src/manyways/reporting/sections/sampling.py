@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from manyways.reporting import words
 from manyways.reporting.blocks import Table
 from manyways.reporting.source import Source
-from manyways.run_dir import Stamp
+from manyways.stamps import Stamp
 
 SETTINGS = ("temperature", "top_p", "max_tokens")
 VERSIONS = ("manyways", "transformers", "vllm", "torch", "math-verify")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyways.arms import parse_arm
-from manyways.errors import NothingToTrainOn
+from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.metrics.intervals import mean_intervals
 from manyways.metrics.modes import openings, pooled_effective
 from manyways.metrics.resampling import Resampling
@@ -38,7 +38,7 @@ def arm_data(ctx: Context) -> dict[Line, list[TrainingRow]]:
         if parse_arm(line.arm).midtrains:
             try:
                 found[line] = training_rows(ctx, line)
-            except NothingToTrainOn:
+            except (NothingToTrainOn, MissingWork):
                 continue
     return found
 

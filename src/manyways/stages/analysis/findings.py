@@ -115,12 +115,16 @@ def _contrasts(evidence: Evidence) -> Iterator[str]:
         ("heuristics", "matched"): "Many ways of a problem against one, all problems alike",
         ("heuristics", "wrong"): "Correct against wrong solutions in as many ways",
         ("heuristics", "heuristics"): "The same data in mid-training of another length",
+        ("heuristics", "distilled"): "Many ways of one's own against another model's solutions",
         ("budget", "budget"): "Many ways on few problems against few ways on many",
     }
     kinds = {arm.name: arm.kind for arm in evidence.arms}
+    rounds = {arm.name: arm.parent for arm in evidence.arms if arm.round > 1}
     for a, b in dict.fromkeys((row.a, row.b) for row in evidence.pairs):
         arm_a, arm_b = a.split("/")[0], b.split("/")[0]
         question = questions.get((kinds.get(arm_a, ""), kinds.get(arm_b, "")))
+        if rounds.get(arm_a) == arm_b:
+            question = "One more round of writing a pool and mid-training on it"
         rows = evidence.differences(a, b)
         ours = "budget" in arm_a or arm_a.partition("@")[0] == main
         if question and rows and a.endswith("/rl") and ours:

@@ -44,6 +44,8 @@ def _contrasts(arms: Sequence[Arm], suffix: str) -> Iterator[tuple[str, str]]:
         of_kind = (arm for arm in arms if arm.kind == kind)
         yield from ((f"heuristics-{arm.ways}{suffix}", arm.name) for arm in of_kind)
     yield from ((arm.name, budget[0].name) for arm in budget[1:])
+    distilled = [arm.name for arm in arms if arm.kind == "distilled"]
+    yield from ((arm.name, other) for arm in many for other in distilled)
 
 
 def paired_rows(

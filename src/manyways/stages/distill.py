@@ -1,0 +1,180 @@
+"""1 generate, of another model: its attempts are sampled, or read from a file, and judged here.
+
+A file has one attempt a line, ``{"problem": "gsm8k/train/00042", "text": "..."}``. In place of the
+problem's id it may give its ``question``; ``prediction`` and ``completion`` are read as ``text``;
+``"finish": "length"`` says that an attempt was cut off. A folder is one of attempts that manyways
+wrote, in any run. Verdicts are this run's own, whatever the source says.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from manyways.errors import DataError
+from manyways.fingerprint import content_hash
+from manyways.progress import Meter, say
+from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
+from manyways.run_dir import Work
+from manyways.stages import attempt_files, generate, sampling
+from manyways.stages.context import Context
+from manyways.stages.pools import distill_settings, distilled_pool
+from manyways.tables import append_attempts, parts, read_attempts_table
+
+TEXTS = ("text", "prediction", "completion")
+FORM = 'a line is {"problem": "<id>", "text": "..."} or {"question": "...", "text": "..."}.'
+
+UNJUDGED = Verdict(status="undecided", reason="not judged yet")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trace:
+    """One attempt as the source has it. ``problem``: an id or, where that is missing, a question.
+
+    Example: ``Trace(problem="gsm8k/train/00042", text="First ...", finish="stop")``.
+    """
+
+    problem: str
+    text: str
+    finish: Finish
+
+
+def plan(ctx: Context) -> Work:
+    """The pool of another model as a piece of work.
+
+    Raises RecipeError without ``[distill]``, DataError when its file or folder does not exist.
+    """
+    pool, settings = distilled_pool(ctx), distill_settings(ctx)
+    if settings.model is not None:
+        return generate.plan(pool)
+    generating = ctx.recipe.generate
+    return pool.run.work(
+        "generate",
+        identity={
+            "attempts": source_hash(Path(str(settings.attempts))),
+            "problems": ctx.sets.load(generating.problems).fingerprint,
+            "limit": generating.limit,
+            "verify": ctx.recipe.verify.model_dump(exclude={"workers", "max_undecided"}),
+        },
+        outputs=(pool.run.path("1-attempts"),),
+    )
+
+
+def run(ctx: Context) -> None:
+    """Sample or read the attempts of another model.
+
+    Raises DataError when no attempt of the source is at a problem of the run or, naming the line,
+    when one cannot be read; VerifierUnwell when too many answers are undecided.
+    """
+    pool, settings = distilled_pool(ctx), distill_settings(ctx)
+    if settings.model is not None:
+        generate.run(pool)
+        return
+    work = plan(ctx)
+    if work.done:
+        say("generate/distilled: finished earlier.")
+        return
+    with work:
+        counts = _take_over(ctx, pool, Path(str(settings.attempts)))
+        work.counts.update(counts)
+    say(sampling.sentence("generate/distilled", counts))
+
+
+def source_hash(path: Path) -> str:
+    """16 hex digits over a file, or over the parts of a folder.
+
+    Raises DataError when there is neither.
+    """
+    if path.is_file():
+        return content_hash([path.read_bytes().decode("utf-8", "replace")])
+    if path.is_dir() and parts(path):
+        return content_hash(f"{part.name} {part.stat().st_size}" for part in parts(path))
+    raise DataError(
+        f"distill.attempts: '{path}' is neither a file nor a folder with part-*.parquet; {FORM}"
+    )
+
+
+def read_traces(path: Path) -> Iterator[Trace]:
+    """The attempts of a file or folder, in order. Raises DataError naming the line."""
+    if path.is_dir():
+        table = read_attempts_table(path, ["problem_id", "text", "finish"])
+        for row in table.to_pylist():
+            yield Trace(problem=row["problem_id"], text=row["text"], finish=row["finish"])
+        return
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, start=1):
+            if raw.strip():
+                try:
+                    yield _trace(json.loads(raw.decode("utf-8")))
+                except ValueError as error:
+                    raise DataError(f"{path}, line {number}: {error}; {FORM}") from None
+
+
+def _trace(record: object) -> Trace:
+    if not isinstance(record, dict):
+        raise ValueError("not a JSON object")
+    named = (record.get(key) for key in ("problem", "problem_id", "question"))
+    problem = next((name for name in named if isinstance(name, str)), None)
+    text = next((record[key] for key in TEXTS if isinstance(record.get(key), str)), None)
+    if problem is None or text is None:
+        missing = "'problem' or 'question'" if problem is None else "'text'"
+        raise ValueError(f"no {missing} that is a text")
+    finish = record.get("finish", "stop")
+    if finish not in ("stop", "length", "error"):
+        raise ValueError(f"'finish' is {finish!r}, not 'stop' or 'length'")
+    return Trace(problem=problem, text=text, finish=cast(Finish, finish))
+
+
+def _attempts(problems: Sequence[Problem], path: Path) -> list[tuple[Problem, Attempt]]:
+    """Every attempt at one of ``problems``, numbered at each in the order of the source."""
+    by_name = {_normal(problem.question): problem for problem in problems}
+    by_name |= {_normal(problem.id): problem for problem in problems}
+    model, strangers = f"file:{source_hash(path)}", 0
+    numbers: Counter[str] = Counter()
+    found = []
+    for trace in read_traces(path):
+        problem = by_name.get(_normal(trace.problem))
+        if problem is None:
+            strangers += 1
+            continue
+        attempt = Attempt(
+            problem_id=problem.id, heuristic=PLAIN, sample=numbers[problem.id], seed=0,
+            text=trace.text, finish=trace.finish, prompt_tokens=0, tokens=0, prompt_hash="",
+            model_hash=model, verdict=UNJUDGED,
+        )  # fmt: skip
+        numbers[problem.id] += 1
+        found.append((problem, attempt))
+    if not found:
+        raise DataError(
+            f"distill.attempts: none of the {strangers} attempts in '{path}' is at a problem of "
+            f"generate.problems, whose ids look like '{problems[0].id}'; {FORM}"
+        )
+    if strangers:
+        say(f"generate/distilled: {strangers} attempts are at other problems and left out.")
+    return found
+
+
+def _normal(name: str) -> str:
+    return " ".join(name.lower().split())
+
+
+def _take_over(ctx: Context, pool: Context, path: Path) -> dict[str, float]:
+    """Judge what is not there yet and append it, part by part; returns the counts of the pool."""
+    folder = pool.run.path("1-attempts")
+    attempt_files.remove_leftovers(folder)
+    generating = ctx.recipe.generate
+    asked = _attempts(ctx.problems(generating.problems, generating.limit), path)
+    there = attempt_files.keys(folder)
+    missing = [(p, a) for p, a in asked if (a.problem_id, a.heuristic, a.sample) not in there]
+    with Meter("generate/distilled", total=len(missing), unit="attempts") as meter:
+        for start in range(0, len(missing), generating.part_size):
+            part = missing[start : start + generating.part_size]
+            verdicts = ctx.judge.verdicts([(problem, one.text) for problem, one in part])
+            judged = zip(part, verdicts, strict=True)
+            append_attempts(folder, [replace(one, verdict=found) for (_, one), found in judged])
+            meter.advance(len(part))
+    attempt_files.check_undecided(folder, limit=ctx.recipe.verify.max_undecided)
+    wanted = Counter((a.problem_id, a.heuristic) for _, a in asked)
+    return {**attempt_files.counts(folder, wanted), "problems": len(wanted)}
