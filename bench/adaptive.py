@@ -1,25 +1,33 @@
 """Adaptive against fixed sampling of the pool, on the embedded world.
 
-For each seed one fixed pool of 8 attempts at every cell (problems x 8 heuristics and plain) is
-sampled and judged. It holds every attempt that either policy can ask for, so both are replayed on
-it: fixed best-of-N looks at the first N attempts of each cell, adaptive goes through its rounds
-with an engine that must not be opened. What counts as accepted is what selection keeps.
+For each seed one fixed pool of ``--depth`` attempts at every cell (problems x 8 heuristics and
+plain) is sampled and judged, each seed with problems of its own. Both policies are replayed on it:
+fixed best-of-N looks at the first N attempts of each cell, adaptive goes through its rounds. With
+a depth of 8 the pool holds every attempt that either can ask for, and the engine must not be opened
+again; with 4, adaptive samples what it wants beyond. What counts as accepted is what selection
+keeps.
 
-A smaller pool is then sampled for real in both ways, timed, and compared with its replay.
+Ways to spend:
 
-Three ways to spend:
-
-fixed     best-of-N, N = 1 ... 8
+fixed     best-of-N
 stopping  adaptive without a budget, at most N attempts a cell: as many solutions as best-of-N
 budgeted  adaptive with a token budget, at most 8 attempts a cell; the budget is what best-of-4
-          costs, and the rounds say how many cells were accepted by when
+          costs (0.75 of it with a depth of 4), the rounds say how many cells were accepted by when
+no texts, shuffled texts   budgeted, without or with the wrong questions for the model of chances
+told      only the attempts at cells that best-of-4 gets accepted, up to their first success: less
+          than any policy that does not know the future can spend
 
 Equal coverage is as many accepted cells, not the same cells. The price of a round in which coverage
-is passed is shared out evenly over its newly accepted cells.
+is passed is shared out evenly over its newly accepted cells. Tokens are sampled ones. "With
+prompts" adds those of prompts: once a cell for fixed, once an attempt for adaptive, whose rounds
+read a prompt anew.
 
-    python bench/adaptive.py [--problems 60] [--seeds 3] [--pools FOLDER] [--out OUT.json]
+    python bench/adaptive.py [--full] [--pools FOLDER] [--out OUT.json]
 
-``--pools`` keeps the sampled pools; what is there already is not sampled again.
+Quick, a minute or two: 30 problems, one seed, depth 4. ``--full``: 60 problems, three seeds, depth
+8, and a smaller pool sampled for real in all ways, timed, and compared with its replay.
+``--problems``, ``--seeds``, ``--first-seed`` and ``--depth`` override these. ``--pools`` keeps the
+sampled pools; what is there already is not sampled again.
 """
 
 import argparse
@@ -27,6 +35,8 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,41 +45,64 @@ import numpy as np
 from manyways.engines import Engine
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import GenerateConfig
+from manyways.records import Problem
 from manyways.run_dir import RunDir
 from manyways.stages import generate, rounds, sampling, selection
 from manyways.stages.context import Context
-from manyways.stages.wanted import wanted_attempts
+from manyways.stages.wanted import COLUMNS, wanted_attempts
 from manyways.tables import read_attempts
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"
 SAMPLES, BASELINE, TARGET = 8, 4, 0.6
+SHALLOW = 0.75
+"""Of best-of-4's tokens: enough to pass its coverage, with little to sample beyond the pool."""
 REAL_PROBLEMS = 15
 Row = dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problems", type=int, default=60)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--pools", type=Path)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    arguments = parsed()
+    first, depth = arguments.first_seed, arguments.depth
+    real = None
     with tempfile.TemporaryDirectory() as scratch:
         pools = arguments.pools or Path(scratch)
-        seeds = [measure(pools, seed, arguments.problems) for seed in range(arguments.seeds)]
-        real = end_to_end(Path(scratch))
+        seeds = [
+            measure(pools, seed, arguments.problems, depth)
+            for seed in range(first, first + arguments.seeds)
+        ]
+        if arguments.full:
+            real = end_to_end(Path(scratch))
     results = {"problems": arguments.problems, "samples": SAMPLES, "seeds": seeds, "real": real}
     show(results)
     if arguments.out:
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help="everything; many minutes")
+    parser.add_argument("--problems", type=int, help="of each seed; default: 30, with --full 60")
+    parser.add_argument("--seeds", type=int, help="default: 1, with --full 3")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--depth", type=int, choices=(BASELINE, SAMPLES))
+    parser.add_argument("--pools", type=Path)
+    parser.add_argument("--out", type=Path)
+    found = parser.parse_args()
+    found.problems = found.problems or (60 if found.full else 30)
+    found.seeds = found.seeds or (3 if found.full else 1)
+    found.depth = found.depth or (SAMPLES if found.full else BASELINE)
+    return found
+
+
 class Pool:
     """A run folder and the cells of one seed, each seed with problems of its own."""
 
-    def __init__(self, root: Path, seed: int, problems: int, **changes: str | int | None) -> None:
+    def __init__(
+        self, root: Path, seed: int, problems: int, texts: str = "own", **changes: str | int | None
+    ) -> None:
         recipe = load_recipe(RECIPE)
         wanted: Row = {
+            "problems": f"pocket/seed?count={problems * (seed + 1)}",
             "limit": problems * (seed + 1),
             "samples": SAMPLES,
             "plain_samples": SAMPLES,
@@ -79,7 +112,13 @@ class Pool:
         root.mkdir(parents=True, exist_ok=True)
         self.ctx = Context(recipe=recipe, run=RunDir(root=root.resolve(), writer=True))
         listed = self.ctx.problems(recipe.generate.problems, recipe.generate.limit)
-        self.cells = generate.cells(self.ctx, listed[problems * seed :])
+        mine = listed[problems * seed :]
+        seen = dict(zip([problem.id for problem in mine], questions(mine, texts), strict=True))
+        # Prompts stay what they are: only the model of chances reads a cell's question.
+        self.cells = [
+            replace(cell, problem=replace(cell.problem, question=seen[cell.problem.id]))
+            for cell in generate.cells(self.ctx, mine)
+        ]
         self.how = generate.how_to_sample(self.ctx, run_seed=seed)
 
     def collect(self, *, closed: bool = False) -> dict[str, float]:
@@ -99,7 +138,7 @@ class Pool:
 
     def accepted(self) -> dict[str, float]:
         """Cells that selection keeps a solution of, tokens, and the adherence of what is kept."""
-        table = wanted_attempts(self.ctx)
+        table = wanted_attempts(self.ctx, [*COLUMNS, "prompt_tokens"])
         chosen = selection.select(self.ctx, table)
         kept = chosen.filter(chosen["kept"])
         adherence = [v for v in kept["adherence"].to_pylist() if v is not None]
@@ -108,31 +147,66 @@ class Pool:
             "tokens": int(np.sum(table["tokens"].to_numpy())),
             "accepted": kept.num_rows,
             "adherence": float(np.mean(adherence)) if adherence else 0.0,
+            "prompt_tokens": float(np.mean(table["prompt_tokens"].to_numpy())),
         }
 
+    def told(self) -> int:
+        """Tokens up to the first success at the cells that get accepted, none at others."""
+        table = wanted_attempts(self.ctx)
+        chosen = selection.select(self.ctx, table)
+        names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
+        fit = [
+            kept or why.startswith("not the ")
+            for kept, why in zip(
+                chosen["kept"].to_pylist(), chosen["reason"].to_pylist(), strict=True
+            )
+        ]
+        spent: dict[tuple[str, str], int] = {}
+        solved: set[tuple[str, str]] = set()
+        for name, count, good in zip(names, table["tokens"].to_pylist(), fit, strict=True):
+            if name not in solved:
+                spent[name] = spent.get(name, 0) + count
+                solved |= {name} if good else set()
+        return sum(spent[name] for name in solved)
 
-def measure(pools: Path, seed: int, problems: int) -> Row:
+
+def questions(problems: Sequence[Problem], texts: str) -> list[str]:
+    """What the model of chances may read: the problems' own questions, none, or others'."""
+    own = [problem.question for problem in problems]
+    if texts == "shuffled":
+        return [own[i] for i in np.random.default_rng(0).permutation(len(own))]
+    return own if texts == "own" else [""] * len(own)
+
+
+def measure(pools: Path, seed: int, problems: int, depth: int) -> Row:
     """Every way to spend, on the fixed pool of one seed."""
-    whole = Pool(pools / f"seed-{seed}", seed, problems)
+    whole = Pool(pools / f"seed-{seed}", seed, problems, samples=depth, plain_samples=depth)
     whole.collect()
+    source = whole.ctx.run.path("1-attempts")
 
     def replayed(**changes: str | int | None) -> Row:
         with tempfile.TemporaryDirectory() as folder:
-            source, root = whole.ctx.run.path("1-attempts"), Path(folder)
+            root = Path(folder)
             shutil.copytree(source, root / "1-attempts")
             pool = Pool(root, seed, problems, **changes)
-            pool.collect(closed=True)
-            row = pool.accepted()
+            pool.collect(closed=depth == SAMPLES)
             listed = root / "1-attempts" / rounds.FILE
             history = json.loads(listed.read_text()) if listed.is_file() else []
-            return {**row, "rounds": history}
+            for part in (root / "1-attempts").glob("part-*"):
+                shutil.copy(part, source)
+            return {**pool.accepted(), "rounds": history}
 
-    fixed = {n: replayed(samples=n, plain_samples=n) for n in range(1, SAMPLES + 1)}
+    fixed = {n: replayed(samples=n, plain_samples=n) for n in range(1, depth + 1)}
     stopping = {
-        n: replayed(samples=n, plain_samples=n, sampling="adaptive") for n in (BASELINE, SAMPLES)
+        n: replayed(samples=n, plain_samples=n, sampling="adaptive") for n in {BASELINE, depth}
     }
-    budget = int(fixed[BASELINE]["tokens"])
-    budgeted = replayed(sampling="adaptive", token_budget=budget)
+    least = {"samples": BASELINE, "plain_samples": BASELINE}
+    tokens, accepted = int(fixed[BASELINE]["tokens"]), fixed[BASELINE]["accepted"]
+    how: Row = {
+        "sampling": "adaptive",
+        "token_budget": tokens if depth == SAMPLES else int(SHALLOW * tokens),
+    }
+    budgeted, *without = (replayed(**how, texts=texts) for texts in ("own", "none", "shuffled"))
     return {
         "seed": seed,
         "cells": len(whole.cells),
@@ -140,16 +214,31 @@ def measure(pools: Path, seed: int, problems: int) -> Row:
         "stopping": {n: _short(row) for n, row in stopping.items()},
         "budgeted": _short(budgeted),
         "rounds": budgeted["rounds"],
-        "stopping_ratio": stopping[BASELINE]["tokens"] / budget,
+        "stopping_ratio": stopping[BASELINE]["tokens"] / tokens,
+        "told_ratio": Pool(source.parent, seed, problems, **least).told() / tokens,
         "ratios": {
             n: ratio(budgeted["rounds"], int(row["accepted"]), int(row["tokens"]))
             for n, row in fixed.items()
             if n <= BASELINE
         },
-        "target_coverage": reached(budgeted["rounds"], TARGET * budget)
-        / fixed[BASELINE]["accepted"],
-        "more_at_equal_tokens": budgeted["accepted"] / fixed[BASELINE]["accepted"],
+        "without": {
+            name: ratio(row["rounds"], int(accepted), tokens)
+            for name, row in zip(("no texts", "shuffled texts"), without, strict=True)
+        },
+        "with_prompts": with_prompts(budgeted, fixed[BASELINE], len(whole.cells)),
+        "target_coverage": reached(budgeted["rounds"], TARGET * tokens) / accepted,
     }
+
+
+def with_prompts(budgeted: Row, fixed: Row, cells: int) -> float | None:
+    """The ratio at equal coverage with prompts counted, read anew for every adaptive attempt."""
+    spent, have = _path(budgeted["rounds"])
+    if have[-1] < fixed["accepted"]:
+        return None
+    attempts = np.cumsum([0, *(row["cells"] for row in budgeted["rounds"])])
+    sampled, asked = (np.interp(fixed["accepted"], have, of) for of in (spent, attempts))
+    adaptive = sampled + asked * budgeted["prompt_tokens"]
+    return float(adaptive / (fixed["tokens"] + cells * fixed["prompt_tokens"]))
 
 
 def _short(row: Row) -> Row:
@@ -224,19 +313,25 @@ def show(results: Row) -> None:
                 f"  {name:20} {one['accepted']:4} {one['tokens']:7} {one['tokens_each']:6.0f} "
                 f"{one['adherence']:.2f}"
             )
-        ratios = ", ".join(
-            f"best-of-{n} {'not reached' if r is None else format(r, '.2f')}"
-            for n, r in row["ratios"].items()
-        )
+        ratios = ", ".join(f"best-of-{n} {_said(r)}" for n, r in row["ratios"].items())
         print(f"  tokens at equal coverage, budgeted / fixed: {ratios}")
-        print(f"  the same, stopping / fixed best-of-{BASELINE}: {row['stopping_ratio']:.2f}")
+        others = {"stopping": row["stopping_ratio"], **row["without"], "told": row["told_ratio"]}
+        others["budgeted, with prompts"] = row["with_prompts"]
+        listed = ", ".join(f"{name} {_said(r)}" for name, r in others.items())
+        print(f"  the same against best-of-{BASELINE}: {listed}")
         print(
-            f"  accepted / best-of-{BASELINE}'s: {row['target_coverage']:.2f} at {TARGET} of its "
-            f"tokens, {row['more_at_equal_tokens']:.2f} at all of them"
+            f"  accepted / best-of-{BASELINE}'s, at {TARGET} of its tokens: "
+            f"{row['target_coverage']:.2f}"
         )
+    if results["real"] is None:
+        return
     print(f"sampled for real, {results['real']['problems']} problems:")
     for name in ("fixed", "stopping", "budgeted"):
         print(f"  {name:9} {results['real'][name]}")
+
+
+def _said(value: float | None) -> str:
+    return "not reached" if value is None else format(value, ".2f")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Nothing it writes is right, so a verifier that accepts at random stands in for t
 is measured is that the stages run at this size, and how many tokens per second they reach.
 
     python bench/gpu_path.py --size 3b --data-dir DATA --out OUT.json
+
+Without a GPU, or a folder of problem sets, it says so and does nothing.
 """
 
 import argparse
@@ -101,17 +103,26 @@ def build(folder: Path, size: str) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def main() -> None:
     """Build, run the recipe, print what each piece of work cost."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", choices=SIZES, default="3b")
-    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--data-dir", type=Path, default=os.environ.get("MANYWAYS_DATA"))
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--problems", type=int, default=32)
     parser.add_argument("--until", default="report")
     parser.add_argument("--batch-tokens", type=int, default=131072)
     parser.add_argument("--out", type=Path, default=Path("gpu_path.json"))
     args = parser.parse_args()
+    if args.data_dir is None or (args.size != "tiny" and not has_gpu()):
+        print("left out: needs --data-dir or MANYWAYS_DATA, and a GPU for any size but tiny")
+        return
     sys.path.insert(0, str(ROOT / "tests"))
     with tempfile.TemporaryDirectory() as folder:
         model, run, recipe = Path(folder, "model"), Path(folder, "run"), Path(folder, "r.toml")

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
@@ -20,9 +22,10 @@ def test_without_attempts_all_cells_are_alike():
 
 def test_the_gradient_is_that_of_the_loss():
     tried_PH, accepted_PH = sampled(np.full((3, 2), 0.4), 5)
-    cells = _Cells(tried_PH, accepted_PH)
-    theta = np.array([0.3, -0.4, 0.5, -0.2, 0.1, 0.7, -0.6])
-    spreads = (0.8, 1.3)
+    tried_PH[1, 1], accepted_PH[1, 1] = 0, False
+    cells = _Cells(tried_PH, accepted_PH, np.array([[1.0, 0.2], [-0.5, 0.9], [0.1, -1.1]]))
+    theta = np.array([0.3, -0.4, 0.5, -0.2, 0.1, 0.7, -0.6, 0.4, -0.9, 0.8, 0.3])
+    spreads = (0.8, 1.3, 0.6)
     numeric = approx_fprime(theta, lambda t: cells.loss(t, spreads)[0], 1e-6)
     assert cells.loss(theta, spreads)[1] == pytest.approx(numeric, abs=1e-4)
 
@@ -33,7 +36,7 @@ def test_the_loss_is_the_beta_binomial_one():
     m, s = 1 / (1 + np.exp(-0.5)), np.exp(0.7)
     likelihood = s * m * s * (1 - m) * (s * (1 - m) + 1) / (s * (s + 1) * (s + 2))
     penalty = 0.5 * ((0.5 / 3.0) ** 2 + (0.7 / 2.0) ** 2)
-    value, _ = cells.loss(np.array([0.5, 0.7, 0.0, 0.0]), (1.0, 1.0))
+    value, _ = cells.loss(np.array([0.5, 0.7, 0.0, 0.0]), (1.0, 1.0, 1.0))
     assert value == pytest.approx(penalty - np.log(likelihood))
 
 
@@ -84,3 +87,46 @@ def test_failures_lower_the_chance_of_a_cell_faster_where_cells_are_all_or_nothi
         left.append((after / prior.mean_PH).mean())
     assert left[0] < 0.2
     assert left[1] > 0.7
+
+
+def test_a_heuristic_is_expected_where_problems_read_alike():
+    """Two sorts of problems, each with a heuristic of its own: only features can tell."""
+    sort_P = np.repeat([1.0, -1.0], 30)
+    chance_PH = np.where(sort_P[:, None] * np.array([1.0, -1.0, 0.0]) > 0, 0.9, 0.05)
+    tried_PH, accepted_PH = sampled(chance_PH, 2)
+    tried_PH[::3], accepted_PH[::3] = 0, False
+    blind = fit_prior(tried_PH, accepted_PH).mean_PH[::3]
+    seeing = fit_prior(tried_PH, accepted_PH, sort_P[:, None])
+    untried = seeing.mean_PH[::3]
+    assert untried[:10, 0].min() > 5 * untried[:10, 1].max()
+    assert untried[10:, 1].min() > 5 * untried[10:, 0].max()
+    assert np.ptp(blind[:, 0]) < 0.2
+    assert seeing.spreads[2] > 1
+
+
+def test_features_that_tell_nothing_are_hardly_used():
+    random = np.random.default_rng(3)
+    chance_PH = random.beta(1, 2, size=(60, 6))
+    tried_PH, accepted_PH = sampled(chance_PH, 3)
+    noise_PF = random.normal(size=(60, 8)) / np.sqrt(8)
+    with_noise = fit_prior(tried_PH, accepted_PH, noise_PF)
+    without = fit_prior(tried_PH, accepted_PH)
+    assert with_noise.spreads[2] < 0.7
+    assert np.abs(with_noise.mean_PH - without.mean_PH).mean() < 0.06
+
+
+def test_a_fit_is_quick_and_not_quadratic_in_cells():
+    """Eight times the heuristics cost about eight times the evaluations' work, not 64 times."""
+    seconds = {}
+    for heuristics in (2, 16):
+        tried_PH, accepted_PH = sampled(np.full((500, heuristics), 0.3), 3)
+        cells = _Cells(tried_PH, accepted_PH, np.random.default_rng(0).normal(size=(500, 32)))
+        theta = np.full(cells.size, 0.1)
+        best = float("inf")
+        for _ in range(5):
+            start = time.process_time()
+            for _ in range(10):
+                cells.loss(theta, (1.0, 1.0, 1.0))
+            best = min(best, time.process_time() - start)
+        seconds[heuristics] = best
+    assert seconds[16] < 20 * seconds[2]

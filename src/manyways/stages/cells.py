@@ -1,10 +1,12 @@
 """The cells of an adaptive pool: what each was asked and gave, and which are asked next.
 
-Shapes: _C cells, _P problems, _H heuristics (plain prompts count as one).
+Shapes: _C cells, _P problems, _H heuristics (plain prompts count as one), _F features of a text.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from manyways.fingerprint import attempt_seed
 from manyways.metrics.acceptance import Prior, fit_prior
+from manyways.metrics.texts import text_features
 from manyways.stages.asked import Asked
 from manyways.stages.sampling import Cell, Sampling
 
@@ -19,9 +22,9 @@ Array = NDArray[Any]
 Name = tuple[str, str]
 """(problem id, heuristic)."""
 
-ROUNDS_FOR_ALL = 8
-"""Rounds in which every cell could have had one attempt, when a budget is spent: few enough for
-large batches, many enough to learn before most of the budget is gone."""
+FIRST_ROUND, LATER_ROUNDS = 1 / 8, 1 / 16
+"""Shares of all cells that a round takes when a budget is spent: small enough to learn before most
+of the budget is gone, large enough for batches. The first is a sample from which rates are told."""
 DIGITS = 6
 """Of the logarithm of the gain; what lies beyond may differ between machines."""
 
@@ -72,7 +75,8 @@ class Cells:
         price_C = self._price_H()[self._heuristic_C]
         gain_C = np.log(self._chance_C() / price_C).round(DIGITS)
         ranked = open_C[np.lexsort((self._tie_C[open_C], -gain_C[open_C]))]
-        ranked = ranked[: -(-len(self._cells) // ROUNDS_FOR_ALL)]
+        share = LATER_ROUNDS if self._asked_C.any() else FIRST_ROUND
+        ranked = ranked[: math.ceil(share * len(self._cells))]
         affordable = np.searchsorted(np.cumsum(price_C[ranked]), left, side="right")
         return sorted(int(i) for i in ranked[: max(affordable, 1)])
 
@@ -126,8 +130,14 @@ class Cells:
         tried_PH, accepted_PH = np.zeros(shape), np.zeros(shape)
         place = (self._problem_C, self._heuristic_C)
         tried_PH[place], accepted_PH[place] = self._asked_C, self._accepted_C
-        self.prior = fit_prior(tried_PH, accepted_PH)
+        self.prior = fit_prior(tried_PH, accepted_PH, self._features_PF, start=self.prior)
         return self.prior.chance(tried_PH, accepted_PH)[place]
+
+    @cached_property
+    def _features_PF(self) -> Array:
+        """Of the problems' questions, in the order of ``_problem_C``."""
+        questions = {cell.problem.id: cell.problem.question for cell in self._cells}
+        return text_features(list(questions.values()))
 
     def _price_H(self) -> Array:
         """Expected tokens of an attempt: the mean under its heuristic, shrunk to that of all.
