@@ -23,6 +23,7 @@ prompts" adds those of prompts: once a cell for fixed, once an attempt for adapt
 read a prompt anew.
 
     python bench/adaptive.py [--full] [--pools FOLDER] [--out OUT.json]
+    python bench/adaptive.py --fits     # only what a refit of the model of chances costs
 
 Quick, a minute or two: 30 problems, one seed, depth 4. ``--full``: 60 problems, three seeds, depth
 8, and a smaller pool sampled for real in all ways, timed, and compared with its replay.
@@ -43,6 +44,7 @@ from typing import Any
 import numpy as np
 
 from manyways.engines import Engine
+from manyways.metrics.acceptance import fit_prior
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import GenerateConfig
 from manyways.records import Problem
@@ -62,6 +64,9 @@ Row = dict[str, Any]
 
 def main() -> None:
     arguments = parsed()
+    if arguments.fits:
+        time_fits()
+        return
     first, depth = arguments.first_seed, arguments.depth
     real = None
     with tempfile.TemporaryDirectory() as scratch:
@@ -81,6 +86,7 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="everything; many minutes")
+    parser.add_argument("--fits", action="store_true", help="only time refits")
     parser.add_argument("--problems", type=int, help="of each seed; default: 30, with --full 60")
     parser.add_argument("--seeds", type=int, help="default: 1, with --full 3")
     parser.add_argument("--first-seed", type=int, default=0)
@@ -300,6 +306,31 @@ def replay(scratch: Path, name: str, real: Context) -> set[tuple[str, str, int]]
     return set(
         zip(*(table[key].to_pylist() for key in ("problem_id", "heuristic", "sample")), strict=True)
     )
+
+
+def time_fits(problems: int = 1000, passes: int = 24) -> None:
+    """Processor seconds of every refit while cells of made-up chances are tried, best first."""
+    random = np.random.default_rng(0)
+    x_PF = random.normal(size=(problems, 32)) / np.sqrt(32)
+    for heuristics in (8, 64):
+        rate_PH = 1 / (1 + np.exp(2 - 3 * x_PF @ random.normal(size=(32, heuristics))))
+        tried_PH, accepted_PH = np.zeros(rate_PH.shape, int), np.zeros(rate_PH.shape, bool)
+        prior, seconds = None, []
+        for _ in range(passes):
+            chance_PH = random.random(rate_PH.shape)
+            if prior is not None:
+                chance_PH = prior.chance(tried_PH, accepted_PH)
+            ranked = np.argsort(np.where(accepted_PH, 0, -chance_PH), axis=None)
+            chosen = np.unravel_index(ranked[: rate_PH.size // 16], rate_PH.shape)
+            tried_PH[chosen] += 1
+            accepted_PH[chosen] |= random.random(len(chosen[0])) < rate_PH[chosen]
+            start = time.process_time()
+            prior = fit_prior(tried_PH, accepted_PH, x_PF, start=prior)
+            seconds.append(time.process_time() - start)
+        print(
+            f"{problems} problems x {heuristics}: a refit takes {np.median(seconds):.3f} CPU "
+            f"seconds (median of {passes}), at most {max(seconds):.3f}"
+        )
 
 
 def show(results: Row) -> None:

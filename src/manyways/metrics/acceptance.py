@@ -187,7 +187,7 @@ def _log_rising(base_N: Floats, cell_M: Counts, step_M: Counts) -> tuple[float, 
     """
     stepped_M = base_N[cell_M] + step_M
     slope_N = np.bincount(cell_M, weights=1 / stepped_M, minlength=len(base_N))
-    return float(np.log(stepped_M).sum()), slope_N
+    return float(np.log(stepped_M).sum()), np.asarray(slope_N, dtype=np.float64)
 
 
 def _spread(effects: Floats, information: Floats, spread: float) -> float:
