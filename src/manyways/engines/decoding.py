@@ -1,10 +1,15 @@
 """The decode loop over a model's own forward and transformers' own cache.
 
-B attempts of a batch, R those of them still in the model's batch, P their distinct prompts,
+Attempts at one prompt are one row of the model's batch for as long as they have the same tokens:
+the model would compute the same for each of them. They part where their seeds draw different
+tokens, and a row leaves when its attempts have ended.
+
+B attempts of a batch, A those of them that go on, R rows of the model's batch, P distinct prompts,
 L prompt tokens, T sampled tokens, V vocabulary.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -13,13 +18,13 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from manyways.engines import SamplingSettings
 from manyways.engines.batching import Batch
+from manyways.engines.growing_cache import GrowingLayer
 from manyways.engines.noise import choose, distribution, log_probability, uniforms
 from manyways.errors import ModelError
 
-ROOM = 64
-"""Tokens by which a cache layer grows at a time."""
 COMPACT = 0.9
-"""Finished attempts leave the model's batch once the others are at most this share of it."""
+"""Where rows cannot be moved one by one (attention windows), finished attempts leave the model's
+batch once the others are at most this share of it."""
 
 
 class StopCheck(Protocol):
@@ -61,81 +66,78 @@ class Decoder:
 
         Raises ModelError when the model's logits are not finite.
         """
-        device, size = self.model.device, len(batch.seeds)
-        noise_BT = torch.from_numpy(uniforms(batch.seeds, settings.max_tokens)).to(device)
+        noise_BT = torch.from_numpy(uniforms(batch.seeds, settings.max_tokens))
+        noise_BT = noise_BT.to(self.model.device)
         state = self._prefill(batch, settings.max_tokens)
-        tokens_BT = torch.zeros((size, settings.max_tokens), dtype=torch.long, device=device)
-        length_B = torch.full((size,), settings.max_tokens, device=device)
-        ended_B = torch.zeros(size, dtype=torch.bool, device=device)
-        logprob_BT = torch.zeros(tokens_BT.shape, device=device) if settings.logprobs else None
+        texts = [_Text() for _ in batch.seeds]
+        ends = set(self.eos.tolist())
         for step in range(settings.max_tokens):
-            rows = state.rows
-            probability_RV = distribution(
-                state.logits_RV, temperature=settings.temperature, top_p=settings.top_p
-            )
-            token_R = choose(probability_RV, noise_BT[rows, step])
-            tokens_BT[rows, step] = token_R
-            if logprob_BT is not None:
-                logprob_BT[rows, step] = log_probability(state.logits_RV, token_R)
-            ends_R = torch.isin(token_R, self.eos)
-            if stop is not None:
-                first = max(0, step + 1 - stop.tail)
-                hits = stop.hits(tokens_BT[rows, first : step + 1].tolist())
-                ends_R |= torch.tensor(hits, device=device)
-            length_B[rows] = length_B[rows].where(~ends_R | ended_B[rows], step + 1)
-            ended_B[rows] |= ends_R
-            # The only wait for the device in a step.
-            live, lowest = torch.stack([(~ended_B).sum(), token_R.min()]).tolist()
-            if lowest < 0:
-                raise ModelError(
-                    "the model's output is not a number (NaN or infinity): its weights are broken, "
-                    "or its training diverged. Train it again with a lower learning rate."
-                )
-            if live == 0 or step + 1 == settings.max_tokens:
+            tokens = _draw(state, texts, noise_BT[:, step], settings)
+            self._end(texts, state.attempts, ends, stop)
+            going = sum(not texts[attempt].ended for attempt in state.attempts)
+            if going == 0 or step + 1 == settings.max_tokens:
                 break
-            if live <= COMPACT * len(rows):
-                keep = (~ended_B[rows]).nonzero()[:, 0]
-                state.keep(keep)
-                token_R = token_R[keep]
-            self._advance(state, token_R)
-        return _cut(tokens_BT, length_B, ended_B, logprob_BT)
+            if state.shares or going <= COMPACT * len(state.attempts):
+                kept = [not texts[attempt].ended for attempt in state.attempts]
+                tokens = [token for token, stays in zip(tokens, kept, strict=True) if stays]
+                state.leave(kept)
+            self._advance(state, state.part(tokens))
+        return [text.sampled(settings.logprobs) for text in texts]
+
+    @staticmethod
+    def _end(
+        texts: "Sequence[_Text]", attempts: Sequence[int], ends: set[int], stop: StopCheck | None
+    ) -> None:
+        going = [texts[attempt] for attempt in attempts if not texts[attempt].ended]
+        hits = stop.hits([text.tokens[-stop.tail :] for text in going]) if stop else []
+        for place, text in enumerate(going):
+            text.ended = text.tokens[-1] in ends or bool(hits and hits[place])
 
     def _prefill(self, batch: Batch, max_tokens: int) -> "_State":
-        """Run each distinct prompt once, then give every attempt its copy of the cache."""
+        """Run each distinct prompt once."""
         device = self.model.device
         width = max(len(prompt) for prompt in batch.prompts)
         padded = [[self.pad] * (width - len(prompt)) + list(prompt) for prompt in batch.prompts]
         length_P = torch.tensor([len(prompt) for prompt in batch.prompts], device=device)
         column_L = torch.arange(width + max_tokens, device=device)
         # Columns to the right of the prompt hold sampled tokens: never masked.
-        mask_PL = (column_L >= width - length_P[:, None]).long()
+        mask_PL = column_L >= width - length_P[:, None]
         position_PL = (mask_PL.cumsum(dim=-1) - 1).clamp(min=0)
         cache = DynamicCache(config=self.model.config)
-        cache.layers = [GrowingLayer() if type(x) is DynamicLayer else x for x in cache.layers]
+        shares = all(type(layer) is DynamicLayer for layer in cache.layers)
+        size = len(batch.owners)
+        cache.layers = [
+            GrowingLayer(size) if type(layer) is DynamicLayer else layer for layer in cache.layers
+        ]
         out = self.model(
             input_ids=torch.tensor(padded, device=device),
-            attention_mask=mask_PL[:, :width],
+            attention_mask=mask_PL[:, :width].long(),
             position_ids=position_PL[:, :width],
             past_key_values=cache,
             logits_to_keep=1,
         )
-        owner_B = torch.tensor(batch.owners, device=device)
-        cache.batch_select_indices(owner_B)
-        return _State(
+        state = _State(
             cache=cache,
-            logits_RV=out.logits[owner_B, -1],
-            mask_RL=mask_PL[owner_B],
-            position_R=length_P[owner_B],
-            rows=torch.arange(len(owner_B), device=device),
+            shares=shares,
+            logits_RV=out.logits[:, -1],
+            mask_RL=mask_PL,
+            position_R=length_P,
             width=width,
+            attempts=list(range(size)),
+            rows=list(batch.owners),
         )
+        if not shares:
+            state.arrange(list(batch.owners))
+            state.logits_RV = state.logits_RV[torch.tensor(batch.owners, device=device)]
+            state.rows = list(range(size))
+        return state
 
-    def _advance(self, state: "_State", token_R: Tensor) -> None:
-        """Feed one token of each attempt."""
+    def _advance(self, state: "_State", token_R: list[int]) -> None:
+        """Feed one token of each row."""
         state.width += 1
         out = self.model(
-            input_ids=token_R[:, None],
-            attention_mask=state.mask_RL[:, : state.width],
+            input_ids=torch.tensor(token_R, device=self.model.device)[:, None],
+            attention_mask=state.mask_RL[:, : state.width].long(),
             position_ids=state.position_R[:, None],
             past_key_values=state.cache,
         )
@@ -143,77 +145,102 @@ class Decoder:
         state.position_R = state.position_R + 1
 
 
-def _cut(
-    tokens_BT: Tensor, length_B: Tensor, ended_B: Tensor, logprob_BT: Tensor | None
-) -> list[Sampled]:
-    """Each attempt up to its end."""
-    told = [None] * len(length_B) if logprob_BT is None else logprob_BT.tolist()
-    table = zip(tokens_BT.tolist(), length_B.tolist(), ended_B.tolist(), told, strict=True)
-    return [
-        Sampled(tokens=row[:length], ended=ended, logprobs=logs and tuple(logs[:length]))
-        for row, length, ended, logs in table
-    ]
+@dataclass(kw_only=True)
+class _Text:
+    """An attempt so far."""
+
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    ended: bool = False
+
+    def sampled(self, logprobs: bool) -> Sampled:
+        told = tuple(self.logprobs) if logprobs else None
+        return Sampled(tokens=self.tokens, ended=self.ended, logprobs=told)
+
+
+def _draw(
+    state: "_State", texts: Sequence[_Text], noise_B: Tensor, settings: SamplingSettings
+) -> list[int]:
+    """One more token for each attempt; those of ended ones, where these are still fed, are lost."""
+    row_A, attempt_A = torch.tensor([state.rows, state.attempts], device=noise_B.device)
+    probability_RV = distribution(
+        state.logits_RV, temperature=settings.temperature, top_p=settings.top_p
+    )
+    token_A = choose(probability_RV[row_A], noise_B[attempt_A])
+    # The only wait for the device in a step, but for log-probabilities.
+    tokens: list[int] = token_A.tolist()
+    if min(tokens) < 0:
+        raise ModelError(
+            "the model's output is not a number (NaN or infinity): its weights are broken, "
+            "or its training diverged. Train it again with a lower learning rate."
+        )
+    told = [0.0] * len(tokens)
+    if settings.logprobs:
+        told = log_probability(state.logits_RV[row_A], token_A).tolist()
+    for attempt, token, logprob in zip(state.attempts, tokens, told, strict=True):
+        if not texts[attempt].ended:
+            texts[attempt].tokens.append(token)
+            texts[attempt].logprobs.append(logprob)
+    return tokens
 
 
 @dataclass(kw_only=True)
 class _State:
-    """What the next forward needs; ``rows``: which attempts of the batch are still in it."""
+    """What the next forward needs.
+
+    shares:   whether attempts with equal tokens are one row.
+    attempts: those in the model's batch, and ``rows``: the row of each.
+    """
 
     cache: Any
+    shares: bool
     logits_RV: Tensor
     mask_RL: Tensor
     position_R: Tensor
-    rows: Tensor
     width: int
+    attempts: list[int]
+    rows: list[int]
 
-    def keep(self, index: Tensor) -> None:
-        """Drop the attempts that are not in ``index``."""
-        self.cache.batch_select_indices(index)
-        self.mask_RL = self.mask_RL[index]
-        self.position_R = self.position_R[index]
-        self.rows = self.rows[index]
+    def leave(self, kept: Sequence[bool]) -> None:
+        """Drop the attempts that are not ``kept``; their rows go in ``part``."""
+        self.attempts = [a for a, stays in zip(self.attempts, kept, strict=True) if stays]
+        self.rows = [row for row, stays in zip(self.rows, kept, strict=True) if stays]
+
+    def part(self, tokens: Sequence[int]) -> list[int]:
+        """A row for each distinct (row, token) of the attempts; returns the token of each row."""
+        children: dict[tuple[int, int], int] = {}
+        child = [
+            children.setdefault(key, len(children)) for key in zip(self.rows, tokens, strict=True)
+        ]
+        places = self.arrange([row for row, _ in children])
+        fed = [0] * len(children)
+        for place, (_, token) in zip(places, children, strict=True):
+            fed[place] = token
+        self.rows = [places[number] for number in child]
+        return fed
+
+    def arrange(self, parents: Sequence[int]) -> list[int]:
+        """Rows that continue the rows ``parents``; returns the place of each."""
+        places = _places(parents) if self.shares else list(range(len(parents)))
+        source = [0] * len(parents)
+        for place, parent in zip(places, parents, strict=True):
+            source[place] = parent
+        if source == list(range(len(self.mask_RL))):
+            return places
+        source_R = torch.tensor(source, device=self.mask_RL.device)
+        self.mask_RL = self.mask_RL[source_R]
+        self.position_R = self.position_R[source_R]
+        self.cache.batch_select_indices(source_R)
+        return places
 
 
-class GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """A cache layer that keeps some room, so that a new token does not copy all earlier ones.
-
-    ``keys`` and ``values`` are views of the filled part, so everything else is inherited.
-    """
-
-    keys: Tensor
-    values: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rooms = (_Room(), _Room())
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
-    ) -> tuple[Tensor, Tensor]:
-        """Append states of shape (R, heads, new tokens, width); returns all states so far."""
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-        self.keys = self._rooms[0].append(self.keys, key_states)
-        self.values = self._rooms[1].append(self.values, value_states)
-        return self.keys, self.values
-
-
-class _Room:
-    """A buffer of which ``_view`` is the filled part."""
-
-    def __init__(self) -> None:
-        self._buffer: Tensor | None = None
-        self._view: Tensor | None = None
-
-    def append(self, old: Tensor, new: Tensor) -> Tensor:
-        have = old.shape[-2] if old.dim() == 4 else 0
-        want = have + new.shape[-2]
-        buffer = self._buffer
-        # ``old`` is another tensor after the cache was reordered or cropped.
-        if buffer is None or old is not self._view or buffer.shape[-2] < want:
-            buffer = new.new_empty((*new.shape[:2], want + ROOM, new.shape[-1]))
-            if have:
-                buffer[:, :, :have] = old
-        buffer[:, :, have:want] = new
-        self._buffer, self._view = buffer, buffer[:, :, :want]
-        return self._view
+def _places(parents: Sequence[int]) -> list[int]:
+    """Where each child of a row goes: the first stays where it is, others where a row is free."""
+    count, taken = len(parents), set()
+    places = [-1] * count
+    for child, parent in enumerate(parents):
+        if parent < count and parent not in taken:
+            places[child] = parent
+            taken.add(parent)
+    free = (place for place in range(count) if place not in taken)
+    return [next(free) if place < 0 else place for place in places]
