@@ -6,6 +6,7 @@ import pytest
 
 from manyways.arms import Arm, check_arms, parse_arm
 from manyways.recipe.training import MidtrainConfig
+from manyways.reporting.words import arm_words
 from manyways.stages.analysis.paired import comparisons
 
 
@@ -125,3 +126,16 @@ def test_variants_are_compared_with_their_arm_and_with_variants_of_their_length(
         assert pair in pairs
     assert ("heuristics-8/rl", "star@2epochs/rl") not in pairs
     assert len(set(pairs)) == len(pairs)
+
+
+def test_every_arm_is_told_in_words() -> None:
+    told = {
+        "matched-8": "repeated: problems and heuristics as often as in heuristics-8",
+        "star@25": "STaR); mid-trained for 25 steps",
+        "heuristics-8@0.5epochs": "per heuristic; mid-trained for 0.5 epochs",
+        "random@round2": "at random; round 2, written by the mid-trained random, which goes on",
+        "distilled-1": "1 correct solution per problem by another model: not self-generated",
+    }
+    for name, words in told.items():
+        assert words in arm_words(name)
+    assert arm_words("base") == ""

@@ -86,6 +86,18 @@ def test_epochs_become_steps(tmp_path: Path) -> None:
     assert midtrain_steps(ctx, "midtrain/star/seed-0", 100) == 50
 
 
+def test_pools_of_rounds_and_of_another_model_are_counted(tmp_path: Path) -> None:
+    arms = ("star", "heuristics-2", "star@round2", "heuristics-2@round2", "distilled-2")
+    other = {"model": {"path": "other"}, "samples": 3}
+    ctx = context(tmp_path, arms=arms, seeds=(0, 1), distill=other)
+    attempts = {work.work: work.attempts for work in planned(ctx)}
+    assert attempts["generate/star@round2/seed-1"] == 4 * 4
+    assert attempts["generate/heuristics-2@round2/seed-0"] == 4 * 2 * 4
+    assert attempts["generate/distilled"] == 4 * 3
+    rows = {row.work: row for row in forecast(ctx, measured(ctx), None).rows}
+    assert rows["generate/distilled"].tokens == 12 * 4.0
+
+
 def test_two_points_make_a_line_and_noise_does_not() -> None:
     assert line_through((8, 3.0), (28, 8.0)) == (1.0, 0.25)
     assert line_through((8, 3.0), (16, 2.0)) == (0.0, 0.125)

@@ -93,7 +93,7 @@ def arm_words(name: str) -> str:
     if arm.epochs:
         data += f"; mid-trained for {arm.epochs:g} epochs"
     if arm.round > 1:
-        data += f"; round {arm.round}: by the checkpoint of {arm.parent}, which is trained on"
+        data += f"; round {arm.round}, written by the mid-trained {arm.parent}, which goes on"
     return data
 
 

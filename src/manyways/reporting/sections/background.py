@@ -151,7 +151,8 @@ def _standing(source: Source) -> tuple[str, ...]:
 
 def _length(recipe: Recipe) -> str:
     """How long arms are mid-trained, and what that makes unequal."""
-    steps, other = recipe.midtrain.steps, [arm.name for arm in recipe.parsed_arms if arm.suffix]
+    steps = recipe.midtrain.steps
+    other = [arm.name for arm in recipe.parsed_arms if arm.steps or arm.epochs]
     length = f"{steps} optimizer steps" if steps else f"{recipe.midtrain.epochs:g} epochs"
     but = f" but {words.listing(other)}, whose length is in the name," if other else ""
     unequal = (
