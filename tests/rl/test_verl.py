@@ -268,3 +268,36 @@ def test_verls_merger_takes_our_arguments(python, tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"'local_dir': '{tmp_path / 'actor'}'" in done.stdout
     assert f"'target_dir': '{tmp_path / 'hf'}'" in done.stdout
+
+
+@pytest.fixture
+def merging(python, tmp_path) -> str:
+    """This Python with its torch, and verl from its own environment: enough for verl's merger."""
+    (site,) = Path(python).parent.parent.glob("lib/python*/site-packages")
+    if not (site / "tensordict").is_dir():
+        pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
+        subprocess.run([*pip, "tensordict", "pyvers", "orjson"], check=True)
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nPYTHONPATH='{site}' exec '{sys.executable}' \"$@\"\n")
+    script.chmod(0o755)
+    return str(script)
+
+
+@pytest.mark.slow
+def test_verls_own_merger_puts_together_what_fsdp_sharded(merging, tmp_path) -> None:
+    """Two processes on a CPU shard a model; merged it is the model, in bfloat16."""
+    import torch
+    from safetensors.torch import load_file
+    from tiny_models import build_llama
+
+    base, places = build_llama(tmp_path / "base"), Places(root=tmp_path / "verl")
+    given = settings(verl={"python": merging})
+    actor = places.actor(given.config.steps)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    script = Path(__file__).with_name("sharded_training.py")
+    subprocess.run([*launch, str(script), str(base), str(actor)], check=True)
+    assert len(list(actor.glob("model_world_size_2_rank_?.pt"))) == 2
+    backend._merge(given, places, tmp_path / "merged")
+    before, after = (load_file(tmp_path / n / "model.safetensors") for n in ("base", "merged"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name].bfloat16(), after[name]) for name in before)
