@@ -77,6 +77,16 @@ def test_the_checkpoint_writes_the_pool_under_the_heuristics_of_the_arm_alone(
     assert {row.heuristic for row in rows} <= {"a", "b"}
 
 
+def test_a_round_is_sampled_adaptively_where_the_first_pool_is(tmp_path: Path) -> None:
+    ctx = bootstrapped(tmp_path, generate={"sampling": "adaptive"})
+    for arm, ways in (("heuristics-2", {"a", "b"}), ("star", {PLAIN})):
+        train(ctx, arm)
+        pool = sample(ctx, Line(arm=f"{arm}@round2", seed=1))
+        assert {a.heuristic for a in read_attempts(pool.run.path("1-attempts"))} == ways
+        assert pool.run.path("1-attempts", "rounds.json").is_file()
+    ctx.close()
+
+
 def test_rounds_do_not_repeat_the_seeds_of_the_first_pool(tmp_path: Path) -> None:
     ctx = bootstrapped(tmp_path)
     train(ctx, "heuristics-2")

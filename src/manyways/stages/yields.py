@@ -100,7 +100,8 @@ def _outcomes(table: pa.Table) -> Outcomes:
 def _in_first_round(table: pa.Table, asked: Mapping[tuple[str, str], Asked]) -> pa.Array:
     keys = zip(*(table[name].to_pylist() for name in KEY), strict=True)
     early = {name for name, cell in asked.items() if cell.first_round == 0}
-    return pa.array([(problem, way) in early and not sample for problem, way, sample in keys])
+    found = [(problem, way) in early and not sample for problem, way, sample in keys]
+    return pa.array(found, pa.bool_())
 
 
 def _without_adherence(row: YieldRow) -> YieldRow:
