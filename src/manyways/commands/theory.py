@@ -88,7 +88,8 @@ def _chart(name: str, drawing: Drawing) -> Chart:
     x, y = drawing.axes
     return Chart(
         id=name,
-        title=f"{y[0].upper()}{y[1:]} against {x}",
+        # A symbol keeps its case: c_G is not C_G.
+        title=f"{y if set(y) & set('@_') else y[0].upper() + y[1:]} against {x}",
         alt=f"{y} against {x}. {ends}.",
         spec=spec,
         height=400,

@@ -171,7 +171,8 @@ def lines(
 
 def _scale(logarithmic: bool) -> dict[str, object]:
     """Full powers of ten are labelled, as plain numbers."""
-    return {"type": "log", "dtick": 1, "exponentformat": "none"} if logarithmic else {}
+    plain = {"exponentformat": "none", "separatethousands": True}
+    return {"type": "log", "dtick": 1, **plain} if logarithmic else {}
 
 
 def _share_range(curves: Sequence[Line]) -> list[float]:
