@@ -60,10 +60,10 @@ def test_shares_changes_and_signs(gate) -> None:
     rows = rows_of([row for seed in (0, 1, 2) for row in logged(seed)], gate)
     assert list(rows) == ["a", "direct"]
     a, direct = rows["a"], rows["direct"]
-    assert [point.step for point in a.course] == list(range(2, 21, 2))
-    assert a.course[0].share.value == pytest.approx(9 / 32)
-    assert a.course[0].share.n == 3 * 2 * 16
-    assert a.course[0].share.low < 9 / 32 < a.course[0].share.high
+    assert [point.step for point in a.course] == [4, 8, 11, 14, 17, 20]
+    assert a.course[0].share.value == pytest.approx(20 / 64)
+    assert a.course[0].share.n == 3 * 4 * 16
+    assert a.course[0].share.low < 20 / 64 < a.course[0].share.high
     first, last = (4 + 5 + 5 + 6) / 64, (12 + 13 + 13 + 14) / 64
     assert a.change.value == pytest.approx(last - first, abs=0.02)
     assert a.change.low < a.change.value < a.change.high

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from manyways.reporting import charts, words
+from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
 from manyways.reporting.source import Source
 from manyways.results.theory import OpeningRow
@@ -38,11 +38,20 @@ def blocks(source: Source) -> list[Block]:
         )
         for heuristic in drawn
     )
+    # The bands of eight curves hide one another, so they wait for a click.
+    bands = Key(
+        group="band",
+        name="yes",
+        label="intervals",
+        colour=palette.MUTED[0],
+        symbol="band",
+        on=False,
+    )
     figures = tuple(_chart(source, arm, rows[:MOST], drawn) for arm, rows in by_arm.items())
     tables = [_table(source, arm, rows) for arm, rows in by_arm.items()]
     return [
         Heading(title="What do RL's attempts open with?", text=TEXT),
-        Charts(charts=figures, legend=legend),
+        Charts(charts=figures, legend=(*legend, bands)),
         *tables,
     ]
 

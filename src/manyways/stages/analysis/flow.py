@@ -72,7 +72,7 @@ def flow_rows(
             yield quantity.row(words, None, note=_why_not(labels))
             continue
         low, high = np.quantile(values[1:], [0.025, 0.975])
-        note = f"{len(labels)} opening labels, direct among them: {', '.join(labels)}"
+        note = f"n: heuristics, beside the reference {labels[0]}; interval over problems"
         measured = score(quantity.name, (values[0], low, high), len(labels) - 1)
         yield quantity.row(words, measured, note=note)
 

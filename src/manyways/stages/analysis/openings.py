@@ -24,6 +24,8 @@ from manyways.stages.analysis.ways import Solutions
 PART: Part = "through RL"
 STRETCHES = 10
 """Points of a drawn course at most."""
+STEPS = 3
+"""Steps that a point is over at least: one step has few problems, and its share no interval."""
 SELDOM = 0.01
 """Heuristics that open fewer of all attempts than this have no row."""
 
@@ -98,7 +100,8 @@ def replicator_rows(
     ]
     values = [x / length for x in moved]
     measured = over_seeds(quantity.name, values)
-    few = f"{np.mean(values):+.3f} over {len(values)} seeds; an interval needs three"
+    seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
+    few = f"{np.mean(values):+.3f} over {seeds}; an interval needs three"
     note = "change of each share x its covariance with success before RL" if measured else few
     yield quantity.row(expected, measured, note=note)
 
@@ -148,7 +151,7 @@ def _towards(push: tuple[Score | None, Score | None]) -> Expectation:
 
 def _course(name: str, logged: BySeed) -> Iterator[Point]:
     steps = sorted({step for of_seed in logged.values() for step in of_seed})
-    for stretch in np.array_split(steps, min(STRETCHES, len(steps))):
+    for stretch in np.array_split(steps, max(2, min(STRETCHES, len(steps) // STEPS))):
         yield Point(
             step=int(stretch[-1]), share=_share(name, logged, int(stretch[0]), int(stretch[-1]))
         )

@@ -149,9 +149,9 @@ def _through(
                 yield from (push, change)
         if any(row.arm == arm and row.stage == "rl" for row in seen.curves):
             yield from logged_rows(arm, seen.curves, expected)
-            yield from replicator_rows(
-                arm, seen.curves, [row for row in seen.openings if row.arm == arm]
-            )
+            openings = [row for row in seen.openings if row.arm == arm]
+            if openings or arm == seen.main:
+                yield from replicator_rows(arm, seen.curves, openings)
         if arm == seen.main and before and after:
             if at_gate:
                 yield from flow_rows(at_gate, before, after, settings)
