@@ -44,7 +44,7 @@ def main() -> None:
     print(f"drawn: {given.out}")
 
 
-def figure(rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - plotly has no types
+def figure(rows: list[dict[str, Any]]) -> Any:
     """Time and memory over attempts, both axes logarithmic."""
     from plotly.subplots import make_subplots
 

@@ -1,11 +1,12 @@
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare
+from scipy.stats import chi2_contingency, chisquare
 from tiny_models import build_gpt2, build_llama, build_mistral
 
 from manyways.engines import SampleRequest, SamplingSettings, decoding
@@ -340,3 +341,27 @@ def test_an_answer_begun_goes_on_where_it_stopped(engine):
     (completions,) = engine.sample([SampleRequest(messages=turns, seeds=(1,))], SETTINGS)
     assert not completions[0].text.startswith(begun), "only what was added"
     assert completions[0].prompt_tokens == len(going_on)
+
+
+def test_texts_come_as_often_as_from_generate(engine):
+    """Two samples, ours with shared rows and transformers' own: how often each beginning comes."""
+    request, count = ask("Ann has 3 apples.", *range(600)), 600
+    settings = SamplingSettings(max_tokens=3, temperature=0.5)
+    ours = Counter(
+        tuple(one.tokens) for one in tokens_of(engine, [request], settings).values()
+    )  # fmt: skip
+    prompt = torch.tensor([prompt_ids(engine, request)])
+    torch.manual_seed(0)
+    out = engine._decoder.model.generate(
+        prompt, attention_mask=torch.ones_like(prompt), do_sample=True, temperature=0.5, top_k=0,
+        max_new_tokens=3, num_return_sequences=count,
+    )[:, prompt.shape[1] :].tolist()  # fmt: skip
+    eos = engine._tokenizer.eos_token_id
+    theirs = Counter(tuple(row[: row.index(eos) + 1] if eos in row else row) for row in out)
+    common = [text for text in ours | theirs if ours[text] + theirs[text] >= 10]
+    rare = [count - sum(sample[text] for text in common) for sample in (ours, theirs)]
+    table = [[sample[text] for text in common] for sample in (ours, theirs)]
+    if sum(rare):
+        table = [[*row, other] for row, other in zip(table, rare, strict=True)]
+    assert len(common) > 5
+    assert chi2_contingency(table).pvalue > 1e-3

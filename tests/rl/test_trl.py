@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_models import build_llama
 from transformers import AutoModelForCausalLM
 
@@ -207,3 +208,31 @@ def test_a_step_in_words() -> None:
     assert in_words({**row, "undecided": 0.5, "composed": 0.25}).endswith(
         "undecided 50%, composed 25%"
     )
+
+
+def test_loss_and_step_are_those_of_trl_on_the_same_attempts(folder, tmp_path, monkeypatch) -> None:
+    """Packed into rows, against the trainer left as TRL made it: loss, entropy, weights after."""
+    from manyways.rl import trainee
+
+    def roll(ask) -> list[list[int]]:
+        return [[6 + (3 * place + i) % 30 for i in range(2 + place)] for place in range(8)]
+
+    found = []
+    for way in ("packed", "padded"):
+        if way == "padded":
+            monkeypatch.setattr(trainee, "without_padding", lambda model: None)
+        reward = StepReward(judge=alternating, group_size=4)
+        out = tmp_path / way
+        # SGD, so that a gradient's size counts: Adam's first step knows its sign alone.
+        given = settings(roll, steps=1, max_tokens=12, extra={"optim": "sgd"})
+        train(str(folder), PROBLEMS, reward=reward, settings=given, out=out)
+        row = json.loads((out / "metrics.jsonl").read_text())
+        found.append((row, load_file(out / "checkpoint" / "model.safetensors")))
+    (row, weights), (expected, plain) = found
+    assert row["loss"] == pytest.approx(expected["loss"], abs=1e-6)
+    assert row["entropy"] == pytest.approx(expected["entropy"], abs=1e-5)
+    start = load_file(folder / "model.safetensors")
+    moved = torch.cat([(plain[name] - start[name]).flatten() for name in start])
+    ours = torch.cat([(weights[name] - start[name]).flatten() for name in start])
+    assert moved.norm() > 1e-5
+    assert (ours - moved).norm() < 1e-2 * moved.norm()
