@@ -14,6 +14,7 @@ stopping  adaptive without a budget, at most N attempts a cell: as many solution
 budgeted  adaptive with a token budget, at most 8 attempts a cell; the budget is what best-of-4
           costs (0.75 of it with a depth of 4), the rounds say how many cells were accepted by when
 no texts, shuffled texts   budgeted, without or with the wrong questions for the model of chances
+          (with a depth of 8)
 told      only the attempts at cells that best-of-4 gets accepted, up to their first success: less
           than any policy that does not know the future can spend
 
@@ -71,14 +72,17 @@ def main() -> None:
     real = None
     with tempfile.TemporaryDirectory() as scratch:
         pools = arguments.pools or Path(scratch)
-        seeds = [
-            measure(pools, seed, arguments.problems, depth)
-            for seed in range(first, first + arguments.seeds)
-        ]
+        seeds = []
+        for seed in range(first, first + arguments.seeds):
+            seeds.append(measure(pools, seed, arguments.problems, depth))
+            show_seed(seeds[-1])
         if arguments.full:
             real = end_to_end(Path(scratch))
     results = {"problems": arguments.problems, "samples": SAMPLES, "seeds": seeds, "real": real}
-    show(results)
+    if real is not None:
+        print(f"sampled for real, {real['problems']} problems:")
+        for name in ("fixed", "stopping", "budgeted"):
+            print(f"  {name:9} {real[name]}")
     if arguments.out:
         arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -212,7 +216,9 @@ def measure(pools: Path, seed: int, problems: int, depth: int) -> Row:
         "sampling": "adaptive",
         "token_budget": tokens if depth == SAMPLES else int(SHALLOW * tokens),
     }
-    budgeted, *without = (replayed(**how, texts=texts) for texts in ("own", "none", "shuffled"))
+    budgeted = replayed(**how)
+    # What questions are worth is asked of deep pools alone: it triples the rounds.
+    blind = {"no texts": "none", "shuffled texts": "shuffled"} if depth == SAMPLES else {}
     return {
         "seed": seed,
         "cells": len(whole.cells),
@@ -228,8 +234,8 @@ def measure(pools: Path, seed: int, problems: int, depth: int) -> Row:
             if n <= BASELINE
         },
         "without": {
-            name: ratio(row["rounds"], int(accepted), tokens)
-            for name, row in zip(("no texts", "shuffled texts"), without, strict=True)
+            name: ratio(replayed(**how, texts=texts)["rounds"], int(accepted), tokens)
+            for name, texts in blind.items()
         },
         "with_prompts": with_prompts(budgeted, fixed[BASELINE], len(whole.cells)),
         "target_coverage": reached(budgeted["rounds"], TARGET * tokens) / accepted,
@@ -333,32 +339,26 @@ def time_fits(problems: int = 1000, passes: int = 24) -> None:
         )
 
 
-def show(results: Row) -> None:
-    for row in results["seeds"]:
-        print(f"seed {row['seed']}, {row['cells']} cells: accepted, tokens, tokens each, adherence")
-        lines = {f"fixed best-of-{n}": one for n, one in row["fixed"].items()}
-        lines |= {f"stopping, at most {n}": one for n, one in row["stopping"].items()}
-        lines["budgeted"] = row["budgeted"]
-        for name, one in lines.items():
-            print(
-                f"  {name:20} {one['accepted']:4} {one['tokens']:7} {one['tokens_each']:6.0f} "
-                f"{one['adherence']:.2f}"
-            )
-        ratios = ", ".join(f"best-of-{n} {_said(r)}" for n, r in row["ratios"].items())
-        print(f"  tokens at equal coverage, budgeted / fixed: {ratios}")
-        others = {"stopping": row["stopping_ratio"], **row["without"], "told": row["told_ratio"]}
-        others["budgeted, with prompts"] = row["with_prompts"]
-        listed = ", ".join(f"{name} {_said(r)}" for name, r in others.items())
-        print(f"  the same against best-of-{BASELINE}: {listed}")
+def show_seed(row: Row) -> None:
+    print(f"seed {row['seed']}, {row['cells']} cells: accepted, tokens, tokens each, adherence")
+    lines = {f"fixed best-of-{n}": one for n, one in row["fixed"].items()}
+    lines |= {f"stopping, at most {n}": one for n, one in row["stopping"].items()}
+    lines["budgeted"] = row["budgeted"]
+    for name, one in lines.items():
         print(
-            f"  accepted / best-of-{BASELINE}'s, at {TARGET} of its tokens: "
-            f"{row['target_coverage']:.2f}"
+            f"  {name:20} {one['accepted']:4} {one['tokens']:7} {one['tokens_each']:6.0f} "
+            f"{one['adherence']:.2f}"
         )
-    if results["real"] is None:
-        return
-    print(f"sampled for real, {results['real']['problems']} problems:")
-    for name in ("fixed", "stopping", "budgeted"):
-        print(f"  {name:9} {results['real'][name]}")
+    ratios = ", ".join(f"best-of-{n} {_said(r)}" for n, r in row["ratios"].items())
+    print(f"  tokens at equal coverage, budgeted / fixed: {ratios}")
+    others = {"stopping": row["stopping_ratio"], **row["without"], "told": row["told_ratio"]}
+    others["budgeted, with prompts"] = row["with_prompts"]
+    listed = ", ".join(f"{name} {_said(r)}" for name, r in others.items())
+    print(f"  the same against best-of-{BASELINE}: {listed}")
+    print(
+        f"  accepted / best-of-{BASELINE}'s, at {TARGET} of its tokens: "
+        f"{row['target_coverage']:.2f}"
+    )
 
 
 def _said(value: float | None) -> str:
