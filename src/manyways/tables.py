@@ -93,7 +93,7 @@ def attempts_table(attempts: Iterable[Attempt]) -> pa.Table:
 
 def read_attempts_table(folder: Path, columns: list[str] | None = None) -> pa.Table:
     """All parts of ``folder`` as one table (empty when there are none)."""
-    tables = [pq.read_table(part, columns=columns) for part in parts(folder)]
+    tables = [pq.ParquetFile(part).read(columns) for part in parts(folder)]
     schema = (
         ATTEMPT_SCHEMA if columns is None else pa.schema([ATTEMPT_SCHEMA.field(c) for c in columns])
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manyways.metrics.texts import distinct_n, embed
+from manyways.metrics.texts import NUMBER, VOCABULARY, WORD, _features, distinct_n, embed
 from manyways.metrics.vendi import BLOCK, vendi, vendi_scores
 
 
@@ -100,3 +100,14 @@ def test_distinct_n() -> None:
     assert distinct_n(["a b c d"]) == 1.0
     assert distinct_n(["a b c", "a b c"]) == 0.5
     assert np.isnan(distinct_n(["a b"]))
+
+
+def test_features_are_those_of_the_usual_hashing() -> None:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    text = "Split 35 as 30 and 5: Äpfel, äpfel!"
+    usual = HashingVectorizer(
+        n_features=VOCABULARY, ngram_range=(1, 2), token_pattern=WORD.pattern, binary=True,
+        norm=None, alternate_sign=False,
+    )  # fmt: skip
+    assert _features(text) == set(usual.transform([NUMBER.sub("0", text)]).indices.tolist())

@@ -1,18 +1,15 @@
 """Texts as vectors and as n-grams, offline and the same on every machine.
 
-Shapes: _N texts, _D dimensions.
+Shapes: _N texts, _D dimensions, _F features of all texts.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 DIMENSIONS = 256
 VOCABULARY = 1 << 18
@@ -21,6 +18,10 @@ EMBEDDER = f"words and word pairs, numbers masked, randomly projected to {DIMENS
 
 SAME = 1e-9
 """Below, the size of a direction is rounding."""
+
+REMEMBERED = 1 << 20
+"""Words and pairs whose features are kept at hand."""
+
 NUMBER = re.compile(r"\d+")
 WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -33,20 +34,13 @@ def embed(texts: Sequence[str], dimensions: int = DIMENSIONS) -> NDArray[np.floa
     (Weinberger et al. 2009, arXiv 0902.2206). Numbers are masked: two solutions that differ in
     their figures alone are the same. An empty text gets the first axis.
     """
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    if not texts:
-        return np.empty((0, dimensions))
-    vectorizer = HashingVectorizer(
-        n_features=VOCABULARY,
-        ngram_range=(1, 2),
-        token_pattern=WORD.pattern,
-        binary=True,
-        norm=None,
-        alternate_sign=False,
-    )
-    features = vectorizer.transform([NUMBER.sub("0", text) for text in texts])
-    x_ND = np.asarray((features @ _projection(dimensions)).todense())
+    present = [_features(text) for text in texts]
+    feature_F = np.fromiter(chain.from_iterable(present), np.int64)
+    text_F = np.repeat(np.arange(len(texts)), [len(features) for features in present])
+    columns, signs = _projection(dimensions)
+    cell_F = text_F * dimensions + columns[feature_F]
+    sums = np.bincount(cell_F, signs[feature_F], minlength=len(texts) * dimensions)
+    x_ND = sums.reshape(len(texts), dimensions)
     length_N = np.linalg.norm(x_ND, axis=1)
     x_ND[length_N == 0, 0] = 1.0
     unit: NDArray[np.float64] = x_ND / np.where(length_N == 0, 1.0, length_N)[:, None]
@@ -67,15 +61,35 @@ def text_features(texts: Sequence[str], count: int = 32) -> NDArray[np.float64]:
     return features / np.sqrt(np.sum(features**2) / len(texts)) if kept else features
 
 
-@cache
-def _projection(dimensions: int) -> "csr_matrix":
-    """The sparse (VOCABULARY, D) matrix of one random sign per row."""
-    from scipy.sparse import csr_matrix
+def _features(text: str) -> set[int]:
+    """The features that a text has: its words and pairs of neighbouring words."""
+    words = WORD.findall(NUMBER.sub("0", text).lower())
+    if len(_FEATURES) > REMEMBERED:
+        _FEATURES.clear()
+    return {*map(_FEATURES.__getitem__, words), *map(_FEATURES.__getitem__, pairwise(words))}
 
+
+class _Features(dict[str | tuple[str, ...], int]):
+    """Word or pair of words -> feature, hashed as scikit-learn's HashingVectorizer hashes it."""
+
+    def __missing__(self, gram: str | tuple[str, ...]) -> int:
+        from sklearn.utils import murmurhash3_32
+
+        words = gram if isinstance(gram, str) else " ".join(gram)
+        self[gram] = feature = abs(int(murmurhash3_32(words))) % VOCABULARY
+        return feature
+
+
+_FEATURES = _Features()
+
+
+@cache
+def _projection(dimensions: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The one column that each feature goes to, and its random sign."""
     random = np.random.default_rng(20260508)
     columns = random.integers(0, dimensions, size=VOCABULARY)
     signs = random.integers(0, 2, size=VOCABULARY) * 2.0 - 1.0
-    return csr_matrix((signs, (np.arange(VOCABULARY), columns)), shape=(VOCABULARY, dimensions))
+    return columns, signs
 
 
 def distinct_n(texts: Iterable[str], n: int = 3) -> float:

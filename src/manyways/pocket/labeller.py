@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from manyways.errors import DataError
 from manyways.records import Heuristic, Segment
@@ -84,14 +85,15 @@ def operation(line: str) -> str | None:
     return part["kind"] if part else None
 
 
-def _segments(line: str) -> list[Segment]:
+@lru_cache(maxsize=1 << 16)
+def _segments(line: str) -> tuple[Segment, ...]:
     found = [
         (match.start(), _IDS[(match.lastindex or 1) - 1]) for match in _ANY_SIGN.finditer(line)
     ]
     if not found:
-        return [Segment(text=line, heuristic=None)]
+        return (Segment(text=line, heuristic=None),)
     starts = [0, *(start for start, _ in found[1:]), len(line)]
-    return [
+    return tuple(
         Segment(text=line[a:b], heuristic=label)
         for a, b, (_, label) in zip(starts, starts[1:], found, strict=False)
-    ]
+    )

@@ -98,4 +98,5 @@ def _joined(a: Solutions, b: Solutions) -> Solutions:
         problem=[*a.problem, *b.problem],
         ways=[*a.ways, *b.ways],
         correct=[*a.correct, *b.correct],
+        parts=(),
     )

@@ -26,8 +26,10 @@ def majority_curve(evaluation: Evaluation) -> Curve | None:
     rows = []
     for name, start, end in zip(evaluation.problems, starts[:-1], starts[1:], strict=True):
         problem = asked[name]
-        votes = [vote_of(a, problem.verifier, problem.choices) for a in answers[start:end]]
-        rows.append(majority_at_k(votes, list(evaluation.correct_S[start:end]), ks))
+        mine = answers[start:end]
+        spelled = {a: vote_of(a, problem.verifier, problem.choices) for a in set(mine)}
+        votes, right = [spelled[a] for a in mine], evaluation.correct_S[start:end].tolist()
+        rows.append(majority_at_k(votes, right, ks))
     return curve_of(evaluation, ks, np.stack(rows))
 
 

@@ -3,6 +3,7 @@
 Shapes: _S solutions.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -59,6 +60,8 @@ class Solutions:
     problem: list[str]
     ways: list[use.Ways]
     correct: list[bool]
+    parts: tuple["Solutions", ...] = ()
+    """What it was merged from: counted once, not again for every sum."""
 
     @cached_property
     def numbered(self) -> tuple[list[str], Array]:
@@ -66,6 +69,16 @@ class Solutions:
         names = sorted(set(self.problem))
         place = {name: number for number, name in enumerate(names)}
         return names, np.fromiter(map(place.__getitem__, self.problem), np.int64, len(self.problem))
+
+    @cached_property
+    def steps(self) -> Mapping[str, int]:
+        """Heuristic -> number of steps, most frequent first."""
+        return _summed([one.steps for one in self.parts]) or use.step_counts(self.ways)
+
+    @cached_property
+    def pairs(self) -> Mapping[str, int]:
+        """``first > second`` -> number of switches, most frequent first."""
+        return _summed([one.pairs for one in self.parts]) or use.pair_counts(self.ways)
 
     @cached_property
     def composed_S(self) -> Array:
@@ -127,7 +140,7 @@ def composition_row(
     names, problem_S = solutions.numbered
     composed_S, correct_S = solutions.composed_S, solutions.correct_S
     trials = np.bincount(problem_S, minlength=len(names))
-    steps = use.step_counts(solutions.ways)
+    steps = solutions.steps
     total = sum(steps.values())
     return CompositionRow(
         checkpoint=solutions.checkpoint.name,
@@ -138,7 +151,7 @@ def composition_row(
         switch=_switch(solutions.ways, problem_S),
         effective=effective_number(list(steps.values())),
         shares={name: count / total for name, count in steps.items()},
-        pairs=dict(use.pair_counts(solutions.ways)),
+        pairs=dict(solutions.pairs),
         drift=None
         if solutions.benchmark == SEED_DATA
         else _drift(problem_S, composed_S, correct_S, settings),
@@ -185,6 +198,13 @@ def _drift(
     return score("Cov(composed, correct) within problems", (mean, low, high), len(cov_P))
 
 
+def _summed(counts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _without_seed(solutions: Solutions) -> Solutions:
     checkpoint = solutions.checkpoint
     return replace(solutions, checkpoint=replace(checkpoint, name=checkpoint.pooled, seed=None))
@@ -202,6 +222,7 @@ def _merge(
             problem=[name for one in members for name in one.problem],
             ways=[way for one in members for way in one.ways],
             correct=[right for one in members for right in one.correct],
+            parts=tuple(members),
         )
         for members in groups.values()
     ]
