@@ -88,7 +88,7 @@ def _projection(dimensions: int) -> tuple[NDArray[np.int64], NDArray[np.float64]
     """The one column that each feature goes to, and its random sign."""
     random = np.random.default_rng(20260508)
     columns = random.integers(0, dimensions, size=VOCABULARY)
-    signs = random.integers(0, 2, size=VOCABULARY) * 2.0 - 1.0
+    signs = (random.integers(0, 2, size=VOCABULARY) * 2 - 1).astype(np.float64)
     return columns, signs
 
 
