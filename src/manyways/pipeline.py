@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from manyways.arms import parse_arm
 from manyways.errors import MissingWork, RecipeError, StageError
 from manyways.progress import say
 from manyways.run_dir import Work
@@ -91,7 +90,7 @@ def steps(context: Context) -> Iterator[Step]:
 
 def line_steps(context: Context, line: Line) -> Iterator[Step]:
     """Mid-train, gate, RL and evaluation of one (arm, seed); of a later round its pool before."""
-    if parse_arm(line.arm).round > 1:
+    if line.before:
         yield from _pool_steps(context, line)
     if line.arm != "vanilla":
         yield _of_line("midtrain", midtrain, context=context, line=line)

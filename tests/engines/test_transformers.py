@@ -20,13 +20,7 @@ SETTINGS = SamplingSettings(max_tokens=40)
 TIE = 1e-5
 """A seed's number this close to the boundary between two tokens may fall on either side."""
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,7 @@ from manyways.rl.packing import without_padding
 
 OUTPUTS = ("log_probs", "entropy", "is_top1")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def batch(prompts, completions, *, pad=2):

@@ -18,13 +18,7 @@ from manyways.rl.trl import grpo_config, in_words, train
 
 PROBLEMS = [Problem(id=f"p/{i}", question=f"What is {i}?", answer=str(i)) for i in range(3)]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

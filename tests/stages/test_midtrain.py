@@ -22,13 +22,7 @@ ROW = TrainingRow(
     problem_id="p/0", question="What is 3 + 4?", heuristic="split", sample=0, text="It is 7."
 )
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 import pytest
-import torch
 from killed_training import LuckyJudge
 from made_runs import context
 from tiny_models import build_llama
@@ -18,13 +17,7 @@ from manyways.stages.context import Line
 
 LINE = Line(arm="vanilla", seed=0)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

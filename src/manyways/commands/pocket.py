@@ -21,6 +21,7 @@ from manyways.pocket.check import Cell, Sampler, label_error, measure, violation
 from manyways.pocket.world import WORLDS
 from manyways.progress import Meter
 from manyways.records import PLAIN, Heuristic, Message
+from manyways.rl import processes as together
 
 BASE = "package:manyways.pocket/base"
 PROMPTS = PromptFormat(instruction="")
@@ -51,7 +52,7 @@ def build_base(
     """
     if processes is None:
         processes = _processes()
-    if processes > 1 and "LOCAL_RANK" not in os.environ:
+    if processes > 1 and together.count() == 1:
         _build_together(out, seed=seed, steps=steps, processes=processes)
         return
 
@@ -65,7 +66,7 @@ def build_base(
         settings=settings,
         command=f"manyways pocket build --seed {seed} --steps {settings.steps}",
     )
-    if os.environ.get("RANK", "0") == "0":
+    if together.is_writer():
         Console().print(
             f"Base model in {out}, final loss {loss:.4f}. Now: manyways pocket check --model {out}",
             soft_wrap=True,

@@ -19,8 +19,13 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from manyways.engines import SamplingSettings
 from manyways.engines.batching import Batch
 from manyways.engines.growing_cache import GrowingLayer
-from manyways.engines.noise import choose, distribution, log_probability, uniforms
-from manyways.errors import ModelError
+from manyways.engines.noise import (
+    choose,
+    distribution,
+    log_probability,
+    not_a_number,
+    uniforms,
+)
 
 COMPACT = 0.9
 """Where rows cannot be moved one by one (attention windows), finished attempts leave the model's
@@ -170,10 +175,7 @@ def _draw(
     # The only wait for the device in a step, but for log-probabilities.
     tokens: list[int] = token_A.tolist()
     if min(tokens) < 0:
-        raise ModelError(
-            "the model's output is not a number (NaN or infinity): its weights are broken, "
-            "or its training diverged. Train it again with a lower learning rate."
-        )
+        raise not_a_number()
     told = [0.0] * len(tokens)
     if settings.logprobs:
         told = log_probability(state.logits_RV[row_A], token_A).tolist()

@@ -13,8 +13,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manyways.checkpoints import load_model, load_tokenizer, pick_device
+from manyways.engines.noise import not_a_number
 from manyways.engines.rendering import render
-from manyways.errors import ModelError
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 
@@ -111,10 +111,7 @@ def _look(model: PreTrainedModel, place: Place) -> NextToken:
     # A logit of -inf is a token of probability 0, which adds nothing.
     entropy = float(-(p_V * log_V.where(p_V > 0, 0.0)).sum())
     if math.isnan(entropy):
-        raise ModelError(
-            "the model's output is not a number (NaN or infinity): its weights are broken, "
-            "or its training diverged. Train it again with a lower learning rate."
-        )
+        raise not_a_number()
     return NextToken(
         entropy=max(0.0, entropy),
         above=int((p_V > LIKELY).sum()),

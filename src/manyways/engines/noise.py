@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from manyways.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -40,6 +42,14 @@ def distribution(logits_BV: "Tensor", *, temperature: float, top_p: float) -> "T
     # The first token always stays: its "before" is 0.
     kept_BV = sorted_BV.where(before_BV < top_p, 0.0)
     return kept_BV.new_zeros(kept_BV.shape).scatter(-1, order_BV, kept_BV)
+
+
+def not_a_number() -> ModelError:
+    """The error to raise for a distribution that is not finite."""
+    return ModelError(
+        "the model's output is not a number (NaN or infinity): its weights are broken, "
+        "or its training diverged. Train it again with a lower learning rate."
+    )
 
 
 def choose(probability_BV: "Tensor", uniform_B: "Tensor") -> "Tensor":

@@ -112,7 +112,6 @@ def build(
     says how it was made. The same settings give the same weights on the same machine with the same
     number of processes. Under torchrun all processes train together and the first one saves.
     """
-    from accelerate import PartialState
     from transformers import set_seed
 
     set_seed(settings.seed)
@@ -121,10 +120,11 @@ def build(
     trainer = _trainer(model, BaseCorpus(pack, prompts, tokenizer, settings), settings, out)
     mean_loss = trainer.train().training_loss
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row] or [mean_loss]
-    if PartialState().is_main_process:
+    if trainer.is_world_process_zero():
         model.to(device="cpu", dtype=torch.bfloat16).save_pretrained(out)
         tokenizer.save_pretrained(out)
-        _write_build_json(out, settings, command=command, loss=float(losses[-1]))
+        processes = trainer.args.world_size
+        _write_build_json(out, settings, command=command, processes=processes, loss=losses[-1])
     return float(losses[-1])
 
 
@@ -193,10 +193,10 @@ def _trainer(
     return Trainer(model=model, args=arguments, train_dataset=corpus, data_collator=collate)
 
 
-def _write_build_json(out: Path, settings: BuildSettings, *, command: str, loss: float) -> None:
+def _write_build_json(
+    out: Path, settings: BuildSettings, *, command: str, processes: int, loss: float
+) -> None:
     from importlib.metadata import version
-
-    from accelerate import PartialState
 
     chosen = asdict(settings)
     chosen["mix"]["world"] = settings.mix.world.name
@@ -204,7 +204,7 @@ def _write_build_json(out: Path, settings: BuildSettings, *, command: str, loss:
         "command": command,
         "settings": chosen,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "processes": PartialState().num_processes,
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "final_loss": round(loss, 4),
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},

@@ -72,7 +72,7 @@ def run(words: list[str], folder: RunDir) -> None:
         try:
             code = process.wait()
         finally:
-            _end(process)
+            end(process, GRACE_SECONDS)
         if code != 0:
             raise _told(failure, code)
 
@@ -108,12 +108,12 @@ def _lives(given: str) -> bool:
         return False
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Have the launcher end its processes, as after Ctrl-C or an error here."""
+def end(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Have ``process`` end, as after Ctrl-C or an error here; it has ``seconds`` to do so."""
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(GRACE_SECONDS)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
 

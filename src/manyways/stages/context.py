@@ -202,10 +202,7 @@ class Context:
 
     def start_path(self, line: Line) -> str:
         """The checkpoint that mid-training starts from: the base, or that of the round before."""
-        arm = parse_arm(line.arm)
-        if arm.round == 1 or arm.parent is None:
-            return self.base_path
-        return self.midtrained_path(Line(arm=arm.parent, seed=line.seed))
+        return self.midtrained_path(line.before) if line.before else self.base_path
 
     def midtrained_path(self, line: Line) -> str:
         """The checkpoint that RL starts from: the mid-trained one, or the base for vanilla."""

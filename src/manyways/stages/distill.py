@@ -77,23 +77,27 @@ def run(ctx: Context) -> None:
         say("generate/distilled: finished earlier.")
         return
     with work:
-        counts = _take_over(ctx, pool, Path(str(settings.attempts)))
+        counts = _take_over(
+            ctx, pool, path=Path(str(settings.attempts)), source=work.identity["attempts"]
+        )
         work.counts.update(counts)
     say(sampling.sentence("generate/distilled", counts))
 
 
-def source_hash(path: Path) -> str:
-    """16 hex digits over a file, or over the parts of a folder.
+def check_source(path: Path) -> None:
+    """Raises DataError when ``path`` is neither a file nor a folder of parts."""
+    if not (path.is_file() or (path.is_dir() and parts(path))):
+        raise DataError(
+            f"distill.attempts: '{path}' is neither a file nor a folder with part-*.parquet; {FORM}"
+        )
 
-    Raises DataError when there is neither.
-    """
+
+def source_hash(path: Path) -> str:
+    """16 hex digits over a file, or over the parts of a folder. Raises as ``check_source``."""
+    check_source(path)
     if path.is_file():
         return content_hash([path.read_bytes().decode("utf-8", "replace")])
-    if path.is_dir() and parts(path):
-        return content_hash(f"{part.name} {part.stat().st_size}" for part in parts(path))
-    raise DataError(
-        f"distill.attempts: '{path}' is neither a file nor a folder with part-*.parquet; {FORM}"
-    )
+    return content_hash(f"{part.name} {part.stat().st_size}" for part in parts(path))
 
 
 def read_traces(path: Path) -> Iterator[Trace]:
@@ -127,11 +131,16 @@ def _trace(record: object) -> Trace:
     return Trace(problem=problem, text=text, finish=cast(Finish, finish))
 
 
-def _attempts(problems: Sequence[Problem], path: Path) -> list[tuple[Problem, Attempt]]:
-    """Every attempt at one of ``problems``, numbered at each in the order of the source."""
+def _attempts(
+    problems: Sequence[Problem], path: Path, source: object
+) -> list[tuple[Problem, Attempt]]:
+    """Every attempt at one of ``problems``, numbered at each in the order of the source.
+
+    source: its hash.
+    """
     by_name = {_normal(problem.question): problem for problem in problems}
     by_name |= {_normal(problem.id): problem for problem in problems}
-    model, strangers = f"file:{source_hash(path)}", 0
+    model, strangers = f"file:{source}", 0
     numbers: Counter[str] = Counter()
     found = []
     for trace in read_traces(path):
@@ -160,12 +169,12 @@ def _normal(name: str) -> str:
     return " ".join(name.lower().split())
 
 
-def _take_over(ctx: Context, pool: Context, path: Path) -> dict[str, float]:
+def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> dict[str, float]:
     """Judge what is not there yet and append it, part by part; returns the counts of the pool."""
     folder = pool.run.path("1-attempts")
     attempt_files.remove_leftovers(folder)
     generating = ctx.recipe.generate
-    asked = _attempts(ctx.problems(generating.problems, generating.limit), path)
+    asked = _attempts(ctx.problems(generating.problems, generating.limit), path, source)
     there = attempt_files.keys(folder)
     missing = [(p, a) for p, a in asked if (a.problem_id, a.heuristic, a.sample) not in there]
     with Meter("generate/distilled", total=len(missing), unit="attempts") as meter:

@@ -87,20 +87,15 @@ def distill_settings(ctx: Context) -> DistillConfig:
 
 def ready(ctx: Context, line: Line) -> bool:
     """Whether the pool of ``line`` could be sampled now: its writer has been trained."""
-    arm = parse_arm(line.arm)
-    path = ctx.start_path(line)
-    return arm.round == 1 or (Path(path) / "config.json").is_file()
+    return line.before is None or Path(ctx.start_path(line), "config.json").is_file()
 
 
 def written_by(ctx: Context, line: Line) -> str:
     """Who wrote what ``line`` is trained on: ``base``, a checkpoint of this run, another model."""
-    arm = parse_arm(line.arm)
-    if arm.kind == "distilled":
+    if line.distils:
         settings = distill_settings(ctx)
         return f"another model: {settings.model.path if settings.model else settings.attempts}"
-    if arm.round > 1:
-        return f"{arm.parent}/seed-{line.seed}/mid"
-    return "base"
+    return f"{line.before.name}/mid" if line.before else "base"
 
 
 def ways_of(ctx: Context, arm: Arm) -> int:

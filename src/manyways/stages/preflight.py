@@ -56,7 +56,7 @@ def _check_distill(context: Context) -> None:
     if settings is not None and settings.model is not None:
         check(settings.model.engine, ENGINES, "engine")
     elif settings is not None:
-        distill.source_hash(Path(str(settings.attempts)))
+        distill.check_source(Path(str(settings.attempts)))
 
 
 def check_reach(context: Context, wanted: Sequence[str]) -> None:

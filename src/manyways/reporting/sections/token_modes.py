@@ -1,7 +1,8 @@
 """How many tokens each checkpoint could well go on with where solutions part, from its logits."""
 
-from manyways.reporting import charts, palette, words
+from manyways.reporting import charts, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table
+from manyways.reporting.sections import by_checkpoint
 from manyways.reporting.source import Source
 
 TEXT = (
@@ -17,28 +18,17 @@ def blocks(source: Source) -> list[Block]:
     rows = source.token_modes
     if not rows:
         return []
-    lines = [
-        charts.Row(
-            label=words.checkpoint_label(row.checkpoint),
-            marks=(
-                charts.Mark(
-                    score=row.modes,
-                    colour=source.arm_colour(row.arm, row.phase),
-                    words=f"{words.quantity(row.modes)} tokens, n = {row.modes.n} problems",
-                    symbol=palette.PHASE_SYMBOLS[row.phase],
-                ),
-            ),
-        )
-        for row in rows
-    ]
+    lines = by_checkpoint.lines(
+        source,
+        (
+            (row, row.modes, f"{words.quantity(row.modes)} tokens, n = {row.modes.n} problems", "")
+            for row in rows
+        ),
+    )
     chart = Chart(
         id="token-modes",
         title="Token modes where solutions part",
-        alt="Effective number of next tokens: "
-        + "; ".join(
-            f"{line.label} {words.number(row.modes.value)}"
-            for line, row in zip(lines, rows, strict=True)
-        ),
+        alt=f"Effective number of next tokens: {by_checkpoint.listed(lines)}",
         spec=charts.intervals(lines, axis="effective number of next tokens"),
         height=charts.height_of(lines),
         note="95% bootstrap intervals over problems.",

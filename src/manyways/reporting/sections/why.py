@@ -14,7 +14,7 @@ from manyways.reporting.blocks import (
     Table,
     explorer_link,
 )
-from manyways.reporting.sections import labels, pairs
+from manyways.reporting.sections import by_checkpoint, labels, pairs
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import DIRECT, SEED_DATA, Source, prefer_pooled
 from manyways.results.tables import CompositionRow, Phase
@@ -55,29 +55,22 @@ def measured(source: Source) -> list[CompositionRow]:
 
 
 def _composition(source: Source, rows: list[CompositionRow]) -> list[Block]:
-    lines = [
-        charts.Row(
-            label=words.checkpoint_label(row.checkpoint),
-            marks=(
-                charts.Mark(
-                    score=row.composed,
-                    colour=source.arm_colour(row.arm, row.phase),
-                    words=f"composed: {words.rate(row.composed)}, n = {row.composed.n} problems",
-                    symbol=palette.PHASE_SYMBOLS[row.phase],
-                    link=explorer_link(source=row.checkpoint, composed="yes"),
-                ),
-            ),
-        )
-        for row in rows
-    ]
+    lines = by_checkpoint.lines(
+        source,
+        (
+            (
+                row,
+                row.composed,
+                f"composed: {words.rate(row.composed)}, n = {row.composed.n} problems",
+                explorer_link(source=row.checkpoint, composed="yes"),
+            )
+            for row in rows
+        ),
+    )
     chart = Chart(
         id="composition",
         title=f"Composition rate on {benchmark_words(source.mechanism)}",
-        alt="Share of solutions that combine heuristics: "
-        + "; ".join(
-            f"{line.label} {words.number(row.composed.value)}"
-            for line, row in zip(lines, rows, strict=True)
-        ),
+        alt=f"Share of solutions that combine heuristics: {by_checkpoint.listed(lines)}",
         spec=charts.intervals(lines, axis="share of solutions with two or more heuristics"),
         height=charts.height_of(lines),
         note="95% intervals; attempts at one problem are counted as alike.",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from manyways.errors import RunDirError
+from manyways.rl.launch import end
 
 LOOK_SECONDS = 10.0
 """Between two looks at what verl has logged."""
@@ -56,7 +57,7 @@ def run(words: list[str], console: Path, *, look: Callable[[], None]) -> int:
                 except subprocess.TimeoutExpired:
                     look()
         finally:
-            _end(process)
+            end(process, GRACE_SECONDS)
             look()
 
 
@@ -87,13 +88,3 @@ def _alone(folder: Path) -> Iterator[int]:
                     ) from error
                 time.sleep(0.2)
         yield lock.fileno()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it, as after Ctrl-C or an error here."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
