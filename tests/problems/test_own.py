@@ -170,3 +170,10 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match="save_to_disk"):
         load_problems(f"file:{tmp_path}/folder")
+
+
+def test_a_bare_path_is_told_how_to_name_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"question": "Q", "answer": "1"}\n')
+    with pytest.raises(DataError, match=f"write 'file:{path}'"):
+        load_problems(str(path))

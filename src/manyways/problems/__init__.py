@@ -122,6 +122,8 @@ def load_set(
     set_name, split, options = split_name(name)
     revision = options.pop("revision", revision)
     source = Source(data_dir=data_dir, revision=revision, options=options)
+    if set_name not in PROBLEM_SETS and Path(name.partition("?")[0]).is_file():
+        raise DataError(f"'{name}' is a file: for problems of your own write 'file:{name}'.")
     load = cast(Loader, resolve(set_name, PROBLEM_SETS, "problem set"))
     problems = load(split, source)
     if not problems:
