@@ -45,17 +45,21 @@ def recipe(steps: int, seed: int) -> Recipe:
     return whole.model_copy(update={"rl": rl, "arms": ("vanilla",), "seeds": (seed,)})
 
 
+def our_training(steps: int, turn: int) -> list[dict[str, Any]]:
+    """The rl stage on the base itself; returns its lines of metrics, one for each step."""
+    with tempfile.TemporaryDirectory() as folder:
+        ctx = Context(recipe=recipe(steps, turn), run=RunDir(root=Path(folder), writer=True))
+        reinforce.train(ctx, Line(arm="vanilla", seed=turn))
+        ctx.close()
+        told = ctx.run.arm_path("vanilla", turn, "5-rl", "metrics.jsonl").read_text()
+    return [json.loads(row) for row in told.splitlines()]
+
+
 def ours(steps: int) -> Any:
     def run(turn: int) -> bench.Row:
-        with tempfile.TemporaryDirectory() as folder:
-            ctx = Context(recipe=recipe(steps, turn), run=RunDir(root=Path(folder), writer=True))
-            line = Line(arm="vanilla", seed=turn)
-            used = time.process_time()
-            reinforce.train(ctx, line)
-            used = time.process_time() - used
-            ctx.close()
-            told = ctx.run.arm_path("vanilla", turn, "5-rl", "metrics.jsonl").read_text()
-        rows = [json.loads(row) for row in told.splitlines()][1:]
+        used = time.process_time()
+        rows = our_training(steps, turn)[1:]
+        used = time.process_time() - used
         means = _mean([(row["seconds"], row["length"], row["reward"]) for row in rows])
         return {**means, "processor": used}
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import sidebyside as bench
 import torch
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from manyways.checkpoints import model_path
 from manyways.heuristics.catalogue import load_pack
@@ -67,9 +67,10 @@ def data(problems: int) -> list[TrainingRow]:
 
 
 class Clock(TrainerCallback):
-    """Seconds and tokens of the steps after the warm-up, from one end of a step to the next."""
+    """Seconds, tokens and positions fed of the steps after the warm-up."""
 
-    def __init__(self) -> None:
+    def __init__(self, fed: "Fed") -> None:
+        self.fed = fed
         self.seconds = 0.0
         self.tokens = 0.0
         self.loss = 0.0
@@ -82,6 +83,8 @@ class Clock(TrainerCallback):
         if state.global_step > WARM:
             self.seconds += now - self._last[0]
             self.tokens += tokens - self._last[1]
+        else:
+            self.fed.count = 0
         self._last, self.loss = (now, tokens), logs["loss"]
 
 
@@ -97,36 +100,37 @@ class Fed:
         self.count += hidden.shape[0] * hidden.shape[1]
 
 
-def finished(trainer: Any, clock: Clock, fed: Fed) -> bench.Row:
+def finished(trainer: Any, clock: Clock) -> bench.Row:
     trainer.add_callback(clock)
+    trainer.remove_callback(PrinterCallback)
     with quiet():
         trainer.train()
-    total = trainer.state.num_input_tokens_seen or clock._last[1]
     return {
         "tokens": clock.tokens,
         "seconds": clock.seconds,
         "seconds_a_token": clock.seconds / clock.tokens,
-        "fed": fed.count / total,
+        "fed": clock.fed.count / clock.tokens,
         "loss": clock.loss,
     }
 
 
-def ours(rows: list[TrainingRow], steps: int) -> Any:
-    recipe = load_recipe(RECIPE)
+def our_trainer(rows: list[TrainingRow], turn: int, steps: int, folder: Path) -> tuple[Any, Fed]:
+    """The mid-train stage's own trainer of one line, ready to train."""
+    ctx = Context(recipe=load_recipe(RECIPE), run=RunDir(root=folder, writer=True))
     form = PromptFormat(instruction="")
+    trainee = load(MODEL, dtype="float32", device="cpu")
+    made = examples(rows, trainee.tokenizer, lambda row: form.plain(row.question), trainee.end)
+    config = midtrain.sft_config(ctx, Line(arm="heuristics-8", seed=turn), folder, steps)
+    trainer = midtrain._trainer(trainee, made, config, None)
+    without_padding(trainer.model)
+    return trainer, Fed(trainee.model)
 
+
+def ours(rows: list[TrainingRow], steps: int) -> Any:
     def run(turn: int) -> bench.Row:
-        line = Line(arm="heuristics-8", seed=turn)
         with tempfile.TemporaryDirectory() as folder, quiet():
-            ctx = Context(recipe=recipe, run=RunDir(root=Path(folder), writer=True))
-            trainee = load(MODEL, dtype="float32", device="cpu")
-            made = examples(
-                rows, trainee.tokenizer, lambda row: form.plain(row.question), trainee.end
-            )
-            config = midtrain.sft_config(ctx, line, Path(folder), steps)
-            trainer = midtrain._trainer(trainee, made, config, None)
-            without_padding(trainer.model)
-            return finished(trainer, Clock(), Fed(trainee.model))
+            trainer, fed = our_trainer(rows, turn, steps, Path(folder))
+            return finished(trainer, Clock(fed))
 
     return run
 
@@ -174,7 +178,7 @@ def plain(rows: list[TrainingRow], steps: int, strategy: str) -> Any:
             trainer = SFTTrainer(
                 model=model, args=config, train_dataset=pairs, processing_class=tokenizer
             )
-            return finished(trainer, Clock(), Fed(model))
+            return finished(trainer, Clock(Fed(model)))
 
     return run
 

@@ -94,18 +94,26 @@ def plainly(asked: Prompts, batch: int) -> Callable[[int], bench.Row]:
     return lambda turn: _rate(lambda: run(turn))
 
 
+def our_requests(asked: Prompts, turn: int) -> list[SampleRequest]:
+    return [
+        SampleRequest(
+            messages=messages,
+            seeds=tuple(attempt_seed(turn, "bench", str(i), s) for s in range(SAMPLES)),
+        )
+        for i, messages in enumerate(asked)
+    ]
+
+
+def our_engine() -> TransformersEngine:
+    return TransformersEngine(MODEL, ModelConfig(path=MODEL, dtype="float32"))
+
+
 def ours(asked: Prompts) -> Callable[[int], bench.Row]:
-    engine = TransformersEngine(MODEL, ModelConfig(path=MODEL, dtype="float32"))
+    engine = our_engine()
     settings = SamplingSettings(max_tokens=MAX_TOKENS)
 
     def run(turn: int) -> bench.Row:
-        requests = [
-            SampleRequest(
-                messages=messages,
-                seeds=tuple(attempt_seed(turn, "bench", str(i), s) for s in range(SAMPLES)),
-            )
-            for i, messages in enumerate(asked)
-        ]
+        requests = our_requests(asked, turn)
         found = [one for many in engine.sample(requests, settings) for one in many]
         return {"tokens": sum(one.tokens for one in found), "attempts": len(found)}
 

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.panel import Panel
 
@@ -15,7 +14,7 @@ from manyways.recipe.file import load_recipe
 from manyways.records import Attempt, Problem, Solution
 from manyways.run_dir import RunDir
 from manyways.stages.context import Context
-from manyways.tables import parts, read_attempts, read_solutions
+from manyways.tables import parts, read_attempts, read_solutions, read_table
 
 ANSWERS_SHOWN = 4
 TEXTS_SHOWN = 3
@@ -137,7 +136,9 @@ def _evaluations(run: RunDir, problem_id: str) -> Iterator[tuple[str, list[str]]
     for folder in sorted({part.parent for part in root.rglob("part-*.parquet")}):
         statuses: list[str] = []
         for part in parts(folder):
-            table = pq.read_table(part, columns=["problem_id", "status"])
-            statuses += table.filter(pc.field("problem_id") == problem_id)["status"].to_pylist()
+            table = read_table(part, ["problem_id", "status"])
+            statuses += table.filter(pc.equal(table["problem_id"], problem_id))[
+                "status"
+            ].to_pylist()
         if statuses:
             yield str(folder.relative_to(root)), statuses

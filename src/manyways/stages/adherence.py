@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manyways.checkpoints import model_path
 from manyways.fingerprint import content_hash, fingerprint
@@ -25,7 +24,7 @@ from manyways.stages import adherence_judge
 from manyways.stages.attempt_files import remove_leftovers
 from manyways.stages.context import Context, place_of, served_hash
 from manyways.stages.identity import model_hash
-from manyways.tables import parts, write_table
+from manyways.tables import parts, read_table, write_table
 
 UNASKED = Opinion(value=None, note="not asked")
 FOLLOWS = Opinion(value=1.0)
@@ -221,7 +220,7 @@ def _check(ctx: Context, known: Mapping[str, Opinion], *, final: bool) -> None:
 
 
 def _remembered(folder: Path) -> dict[str, Opinion]:
-    rows = [row for part in parts(folder) for row in pq.read_table(part).to_pylist()]
+    rows = [row for part in parts(folder) for row in read_table(part).to_pylist()]
     return {row.pop("key"): Opinion(**row) for row in rows}
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manyways.arms import Arm, parse_arm
 from manyways.errors import MissingWork, NothingToTrainOn
@@ -14,7 +13,7 @@ from manyways.records import PLAIN, Problem
 from manyways.stages.context import Context, Line
 from manyways.stages.matching import mismatch, one_way_each
 from manyways.stages.pools import pool_of
-from manyways.tables import parts, read_attempts_table
+from manyways.tables import parts, read_attempts_table, read_table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,8 +129,7 @@ def kept_solutions(ctx: Context, problems: list[Problem], *, wrong: bool) -> Fou
     if not path.is_file():
         raise MissingWork(f"'{path}' does not exist: run the stages generate and select first.")
     columns = ["problem_id", "heuristic", "sample", "text"]
-    mask = pc.field("wrong_pool" if wrong else "kept")
-    table = pq.read_table(path, columns=columns, filters=mask)
+    table = read_table(path, columns, where="wrong_pool" if wrong else "kept")
     found: dict[str, dict[str, tuple[int, str]]] = {problem.id: {} for problem in problems}
     for problem, way, sample, text in zip(*(table[c].to_pylist() for c in columns), strict=True):
         if problem in found:
@@ -198,7 +196,7 @@ def _budget(
 
 def _nothing(ctx: Context, arm: Arm) -> str:
     columns = ["heuristic", "status", "reason"]
-    table = pq.read_table(ctx.run.path("2-solutions.parquet"), columns=columns)
+    table = read_table(ctx.run.path("2-solutions.parquet"), columns)
     plain = arm.kind == "star"
     is_plain = pc.equal(table["heuristic"], PLAIN)
     table = table.filter(is_plain if plain else pc.invert(is_plain))

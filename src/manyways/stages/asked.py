@@ -9,11 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from manyways.fingerprint import fingerprint
 from manyways.recipe.tree import Recipe
-from manyways.tables import write_table
+from manyways.tables import read_table, write_table
 
 FILE = "asked.parquet"
 SCHEMA = pa.schema(
@@ -50,7 +49,7 @@ def read_asked(recipe: Recipe, folder: Path) -> Mapping[tuple[str, str], Asked] 
     path = folder / FILE
     if recipe.generate.sampling == "fixed" or not path.is_file():
         return None
-    cells = [Asked(**row) for row in pq.read_table(path).to_pylist()]
+    cells = [Asked(**row) for row in read_table(path).to_pylist()]
     return {(cell.problem_id, cell.heuristic): cell for cell in cells}
 
 

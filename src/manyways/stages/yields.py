@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.table import Table
 
 from manyways.records import PLAIN
@@ -16,7 +15,7 @@ from manyways.results.tables import Outcomes, YieldRow
 from manyways.stages.adherence import is_rank
 from manyways.stages.asked import Asked, read_asked
 from manyways.stages.context import Context
-from manyways.tables import parts, read_attempts_table
+from manyways.tables import parts, read_attempts_table, read_table
 
 KEY = ["problem_id", "heuristic", "sample"]
 KINDS = (
@@ -34,7 +33,7 @@ def yield_rows(ctx: Context) -> list[YieldRow]:
     if not path.is_file() or not parts(ctx.run.path("1-attempts")):
         return []
     columns = [*KEY, "status", "adherence", "kept", "reason"]
-    solutions = pq.read_table(path, columns=columns).drop_columns(["status"])
+    solutions = read_table(path, columns).drop_columns(["status"])
     attempts = read_attempts_table(ctx.run.path("1-attempts"), [*KEY, "status", "finish", "tokens"])
     table = attempts.join(solutions, keys=KEY, join_type="inner")
     names = {heuristic.id: heuristic.name for heuristic in ctx.pack} | {PLAIN: "plain prompt"}

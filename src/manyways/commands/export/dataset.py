@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from manyways.arms import parse_arm
 from manyways.commands.export.dataset_card import DatasetFacts, dataset_card, facts_of
@@ -18,7 +16,7 @@ from manyways.records import PLAIN, Message, Problem
 from manyways.stages.arm_data import training_rows
 from manyways.stages.context import Context, Line
 from manyways.stages.pools import pool_of
-from manyways.tables import read_attempts_table, write_table, write_text
+from manyways.tables import read_attempts_table, read_table, write_table, write_text
 
 KEY = ["problem_id", "heuristic", "sample"]
 SHARD = 50_000
@@ -88,8 +86,8 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
     path = run.path("2-solutions.parquet")
     if not path.is_file():
         raise MissingWork(f"'{path}' does not exist: run `manyways select {ctx.run.root}` first.")
-    solutions = pq.read_table(path, columns=[*KEY, "text", "status", "adherence", "kept"])
-    kept = solutions.filter(pc.field("kept")).select(KEY)
+    solutions = read_table(path, [*KEY, "text", "status", "adherence", "kept"])
+    kept = solutions.filter(solutions["kept"]).select(KEY)
     wanted = _of_line(ctx, line) if line else kept
     wanted = wanted.append_column("place", pa.array(range(wanted.num_rows), pa.int64()))
     columns = ["prompt_tokens", "tokens", "model_hash", "answer", "rule", "seed"]
