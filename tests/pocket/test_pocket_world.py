@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from manyways.errors import DataError
+from manyways.fingerprint import content_hash
+from manyways.pocket import world as world_module
 from manyways.pocket.kinds import KINDS
 from manyways.pocket.problems import load
 from manyways.pocket.solutions import composed, solution
 from manyways.pocket.ways import WAYS
-from manyways.pocket.world import SHARED_SPLITS, SIZES, SPLITS, WORLDS, exercises
+from manyways.pocket.world import SHARED_SPLITS, SIZES, SPLITS, WORLDS, exercises, split_of
 from manyways.problems import load_problems
 
 
@@ -53,6 +55,54 @@ def test_splits_have_their_numbers_of_parts():
     for split in SHARED_SPLITS:
         sizes = {int(problem.tags["parts"]) for problem in read(split, count="60")}
         assert sizes == set(SIZES[split])
+
+
+@pytest.mark.parametrize(
+    ("world", "wanted"), [("main", "a568c00062a702d8"), ("held-out", "1e5e5c8c84b539ce")]
+)
+def test_problems_are_what_they_always_were(world, wanted):
+    lines = [
+        f"{p.id}\t{p.question}\t{p.answer}\t{p.tags}"
+        for split in SHARED_SPLITS
+        for p in read(split, count="30", world=world)
+    ]
+    assert content_hash(lines) == wanted
+
+
+@pytest.mark.parametrize("parts", ["1", "2,3", "4"])
+def test_only_problems_of_so_many_parts(parts):
+    for split in ("rl", "test", "ood-story"):
+        sizes = {int(problem.tags["parts"]) for problem in read(split, parts=parts, count="40")}
+        assert sizes == {int(word) for word in parts.split(",")}
+
+
+def test_a_number_of_parts_moves_no_problem_to_another_split():
+    world = WORLDS["main"]
+    for split in SHARED_SPLITS:
+        for exercise in islice(exercises(world, split, (1, 2)), 60):
+            assert split_of(exercise.parts) == split
+
+
+def test_an_id_never_means_two_problems():
+    found = {}
+    for parts in ("", "1", "2", "3,2", "2,3", "1,2,3"):
+        for problem in read("test", count="20", **({"parts": parts} if parts else {})):
+            assert found.setdefault(problem.id, problem) == problem
+    assert len(found) == 4 * 20  # the split's own, twice, and three more
+    own = read("test", parts="3,2", count="5")
+    assert own == read("test", count="5")
+    assert read("rl", parts="1", count="1")[0].id == "pocket/rl-parts-1/00000"
+    assert read("rl", parts="1", count="20") == read("rl", parts="1", count="30")[:20]
+
+
+def test_a_split_of_few_problems_gives_what_it_has(monkeypatch):
+    monkeypatch.setattr(world_module, "PATIENCE", 4)
+    found = read("rl", parts="1")
+    assert 40 < len(found) < 560
+    contents = {exercise.parts for exercise in exercises(WORLDS["main"], "rl", (1,))}
+    assert len(contents) == len(found)
+    with pytest.raises(DataError, match=f"has {len(found)} different problems, fewer than count="):
+        read("rl", parts="1", count="600")
 
 
 def test_harder_is_longer_than_any_seed_problem():
@@ -153,6 +203,10 @@ def test_loads_by_name_with_options():
         ("test", {"cuont": "3"}, "Did you mean 'count'"),
         ("test", {"count": "0"}, "1 to 20000"),
         ("test", {"count": "many"}, "1 to 20000"),
+        ("test", {"parts": "one"}, "numbers from 1 to 4"),
+        ("test", {"parts": "0"}, "numbers from 1 to 4"),
+        ("test", {"parts": "2,5"}, "numbers from 1 to 4"),
+        ("test", {"parts": "2,"}, "numbers from 1 to 4"),
         ("test", {"world": "heldout"}, "Did you mean 'held-out'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The pocket world as a problem set: ``pocket/<split>[?count=N&world=held-out]``."""
+"""The pocket world as a problem set: ``pocket/<split>[?count=N&parts=1&world=held-out]``."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from manyways.errors import DataError
 from manyways.plugins import nearest
-from manyways.pocket.world import SHARED_SPLITS, WORLDS, Exercise, World, exercises
+from manyways.pocket.world import PARTS, SHARED_SPLITS, SIZES, WORLDS, Exercise, World, exercises
 from manyways.records import Problem
 
 COUNTS = {"seed": 400, "rl": 2000, "validation": 200}
@@ -14,6 +14,7 @@ COUNTS = {"seed": 400, "rl": 2000, "validation": 200}
 
 OPTIONS: dict[str, str] = {
     "count": "number of problems",
+    "parts": "numbers of parts that its problems have, for example 1 or 2,3",
     "world": "one of " + ", ".join(WORLDS),
 }
 
@@ -30,9 +31,12 @@ class Source(Protocol):
 def load(split: str, source: Source) -> list[Problem]:
     """The first problems of ``split``, in a stable order: a larger count only appends.
 
-    Options: ``count`` (how many), ``world`` (``main`` or ``held-out``).
+    Options: ``count`` (how many), ``parts`` (only problems of so many parts: ``1`` or ``2,3``),
+    ``world`` (``main`` or ``held-out``). Problems of other numbers of parts than the split's own
+    have ids of their own, ``pocket/rl-parts-1/00000``.
 
-    Raises DataError on an unknown split, option, world or a count that is no positive number.
+    Raises DataError on an unknown split, option or world, a count that is no positive number or
+    more than there are problems, or numbers of parts that no problem has.
     """
     if split not in SHARED_SPLITS:
         raise DataError(
@@ -41,10 +45,18 @@ def load(split: str, source: Source) -> list[Problem]:
     for key in source.options:
         if key not in OPTIONS:
             raise DataError(f"pocket problems have no option '{key}'.{nearest(key, OPTIONS)}")
-    world, count = _world(source), _count(source, split)
-    prefix = "pocket" if world.name == "main" else f"pocket-{world.name}"
-    drawn = islice(exercises(world, split), count)
-    return [_record(f"{prefix}/{split}/{i:05d}", exercise) for i, exercise in enumerate(drawn)]
+    world, count, sizes = _world(source), _count(source, split), _sizes(source, split)
+    drawn = list(islice(exercises(world, split, sizes), count))
+    if "count" in source.options and len(drawn) < count:
+        raise DataError(
+            f"pocket/{split}?parts={source.options['parts']} has {len(drawn)} different problems, "
+            f"fewer than count={count}: give a smaller count."
+        )
+    name = "pocket" if world.name == "main" else f"pocket-{world.name}"
+    name += f"/{split}"
+    if sizes != SIZES[split]:
+        name += f"-parts-{'-'.join(map(str, sizes))}"
+    return [_record(f"{name}/{i:05d}", exercise) for i, exercise in enumerate(drawn)]
 
 
 def _world(source: Source) -> World:
@@ -59,6 +71,21 @@ def _count(source: Source, split: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= 20_000:
         raise DataError(f"pocket option count={text}: give a number from 1 to 20000.")
     return int(text)
+
+
+def _sizes(source: Source, split: str) -> tuple[int, ...]:
+    """The wanted numbers of parts, in rising order: ``3,2`` and ``2,3`` are one set."""
+    text = source.options.get("parts")
+    if text is None:
+        return SIZES[split]
+    words = [word.strip() for word in text.split(",")]
+    known = {str(size): size for size in PARTS}
+    if not set(words) <= set(known):
+        raise DataError(
+            f"pocket option parts={text}: give numbers from {PARTS[0]} to {PARTS[-1]}, for example "
+            "parts=1 or parts=2,3."
+        )
+    return tuple(sorted({known[word] for word in words}))
 
 
 def _record(problem_id: str, exercise: Exercise) -> Problem:

@@ -28,6 +28,12 @@ SIZES: dict[str, tuple[int, ...]] = {
 }
 """split -> the numbers of parts that its problems have."""
 
+PARTS = SIZES["base"]
+"""Numbers of parts that a problem may have: the base model never saw another."""
+
+PATIENCE = 500
+"""Repeats in a row after which a sequence of chosen sizes has no more to give."""
+
 SURFACES = {"ood-equations": "equations", "ood-code": "code", "ood-story": "story"}
 
 
@@ -142,15 +148,26 @@ def draw_parts(
             return tuple(Part(name, numbers) for name, numbers in drawn)
 
 
-def exercises(world: World, split: str) -> Iterator[Exercise]:
-    """The endless, reproducible sequence of exercises of ``split``, none with repeated content."""
-    rng = Random(f"{world.seed}/{split}")
+def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator[Exercise]:
+    """The reproducible sequence of exercises of ``split``, none with repeated content.
+
+    sizes: the numbers of parts, in rising order; those of the split when empty. Which problems
+        belong to the split does not depend on them.
+
+    Endless for the split's own sizes. Of one part there are about 500 problems in each split: the
+    sequence of other sizes ends when ``PATIENCE`` draws in a row were had before.
+    """
+    own = sizes in ((), SIZES[split])
+    rng = Random(f"{world.seed}/{split}" if own else f"{world.seed}/{split}/{sizes}")
     seen: set[tuple[Part, ...]] = set()
-    while True:
-        parts = draw_parts(rng, world, split, size=rng.choice(SIZES[split]))
+    repeats = 0
+    while own or repeats < PATIENCE:
+        parts = draw_parts(rng, world, split, size=rng.choice(sizes or SIZES[split]))
         exercise = phrase(rng, parts, SURFACES.get(split, "words"))
         content = tuple(sorted(parts, key=str))
+        repeats += 1
         if content not in seen:
+            repeats = 0
             seen.add(content)
             yield exercise
 
