@@ -1,7 +1,10 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
 from manyways.metrics.composition import (
+    composed_if_alone,
     composed_share,
     effective_ways,
     pair_counts,
@@ -11,6 +14,7 @@ from manyways.metrics.composition import (
     within_covariance,
 )
 from manyways.metrics.entropy import collision, effective_number, entropy
+from manyways.theory.shared import shared_rate
 
 
 def test_direct_steps_are_counted_but_do_not_interrupt() -> None:
@@ -83,3 +87,23 @@ def test_collision_is_unbiased() -> None:
     draws = random.multinomial(10, truth, size=20_000)
     assert np.mean([collision(d) for d in draws]) == pytest.approx((truth**2).sum(), abs=0.003)
     assert np.isnan(collision([1]))
+
+
+def test_parts_that_choose_alone_compose_as_counting_every_choice_says() -> None:
+    mass_TH = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.0, 0.9, 0.1]])
+    rate = sum(
+        float(np.prod([mass_TH[t, h] for t, h in enumerate(choice)]))
+        for choice in product(range(3), repeat=3)
+        if len(set(choice) - {0}) > 1
+    )
+    assert composed_if_alone(mass_TH) == pytest.approx(rate)
+    assert composed_if_alone([mass_TH, mass_TH]) == pytest.approx([rate, rate])
+    assert composed_if_alone([[0, 1, 0], [0, 0, 1]]) == pytest.approx(1.0)
+    assert composed_if_alone([[0.5, 0.5], [0.1, 0.9]]) == pytest.approx(0.0), "one heuristic only"
+
+
+def test_without_direct_steps_it_is_the_log_linear_rate_without_stickiness() -> None:
+    gap = 1.3
+    likely = 1 / (1 + np.exp(-gap))
+    mass_TH = [[0, likely, 1 - likely], [0, 1 - likely, likely]]
+    assert composed_if_alone(mass_TH) == pytest.approx(shared_rate(gap, 0))

@@ -112,3 +112,24 @@ def within_covariance(problem_S: ArrayLike, composed_S: ArrayLike, correct_S: Ar
     sum_x, sum_y = np.bincount(problem, x)[usable], np.bincount(problem, y)[usable]
     result: Floats = (sum_xy - sum_x * sum_y / n_P[usable]) / (n_P[usable] - 1)
     return result
+
+
+def composed_if_alone(mass_TH: ArrayLike) -> Floats:
+    """Chance of two or more different heuristics if each part picks its own: theory D4, sigma = 0.
+
+    ``1 - prod_t d_t - sum_h [prod_t (d_t + p_th) - prod_t d_t]``, d_t the mass of direct steps:
+    all ways but none and one. Unbiased in estimated masses where the parts differ, since each of
+    them then enters every product once.
+
+    Args:
+        mass_TH: how part t is solved when it is asked alone, (..., T, H); column 0 is direct, and
+            rows sum to 1.
+
+    Returns:
+        The chances, (...).
+    """
+    mass = np.asarray(mass_TH, dtype=float)
+    direct = mass[..., :1]
+    none = direct.prod(axis=-2)[..., 0]
+    one_H = (direct + mass[..., 1:]).prod(axis=-2) - none[..., None]
+    return np.asarray(1 - none - one_H.sum(axis=-1))

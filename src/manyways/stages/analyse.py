@@ -11,6 +11,7 @@ from manyways.metrics.resampling import Resampling
 from manyways.progress import say
 from manyways.results.tables import TABLES, MajorityRow, PassRow, write_rows
 from manyways.run_dir import Work
+from manyways.stages.analysis.apart import parts_apart
 from manyways.stages.analysis.averages import average_rows
 from manyways.stages.analysis.contrasts import policies
 from manyways.stages.analysis.diversity import arm_data, diversity_rows
@@ -27,7 +28,6 @@ from manyways.stages.analysis.rates import rate_rows
 from manyways.stages.analysis.swaps import probe_rows
 from manyways.stages.analysis.token_modes import mode_rows, read_forks, why_none
 from manyways.stages.analysis.training import arm_rows, cost_rows, curve_rows, gate_rows
-from manyways.stages.analysis.transfer import parts_apart
 from manyways.stages.analysis.votes import majority_curves
 from manyways.stages.analysis.ways import (
     Reader,

@@ -13,6 +13,7 @@ from manyways.metrics.resampling import Resampling
 from manyways.results.scores import MEAN
 from manyways.results.tables import CurveRow, PairedRow
 from manyways.results.theory import OpeningRow, PredictionRow, ProbeRow
+from manyways.stages.analysis.apart import Apart
 from manyways.stages.analysis.change import (
     change_rows,
     direction,
@@ -35,7 +36,7 @@ from manyways.stages.analysis.openings import replicator_rows
 from manyways.stages.analysis.passes import Curve, Curves
 from manyways.stages.analysis.start import Pair, gate_rows, start_rows
 from manyways.stages.analysis.token_modes import Seen, token_rows
-from manyways.stages.analysis.transfer import Apart, transfer_row
+from manyways.stages.analysis.transfer import Trained, transfer_rows
 from manyways.stages.analysis.ways import Reader, Solutions
 from manyways.stages.arm_data import TrainingRow
 from manyways.stages.context import Context, Line
@@ -155,9 +156,22 @@ def _through(
         if arm == seen.main and before and after:
             if at_gate:
                 yield from flow_rows(at_gate, before, after, settings)
-            yield transfer_row(before, after, seen.apart, settings)
+            yield from transfer_rows(_trained(seen, policy, before, after), seen.apart, settings)
     for swap in seen.swaps:
         yield swap_row(swap, changes.get(seen.main))
+
+
+def _trained(
+    seen: Observed, policy: Mapping[str, Policy], before: Policy, after: Policy
+) -> Trained:
+    few = _few(seen)
+    ends = policy.get(_before(few)), policy.get(f"{few}/rl")
+    return Trained(
+        before=before,
+        after=after,
+        base=policy.get(BASE),
+        few=(ends[0], ends[1]) if few and ends[0] and ends[1] else None,
+    )
 
 
 def _between(

@@ -1,79 +1,94 @@
-"""Composition on problems whose parts were trained apart (D4), where a run was made so.
+"""Composition on problems whose parts were trained apart (D4), in a run made so.
 
-Problem sets that know the parts of a problem list them in its tag ``operations``. The measurement
-needs single parts in all training data and RL problems, and benchmarks that join them.
+A policy whose parameters no two problems share cannot begin to compose there (D4 i). One that
+shares its preferences by part does, as far as RL raises these preferences on single parts (D4 ii).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from manyways.metrics.resampling import Resampling
-from manyways.records import Problem
 from manyways.results.theory import Part, PredictionRow
+from manyways.stages.analysis.alone import alone_rows
+from manyways.stages.analysis.apart import Apart
 from manyways.stages.analysis.change import composed
-from manyways.stages.analysis.contrasts import ByProblem, Policy, contrast, mean_of
+from manyways.stages.analysis.contrasts import ByProblem, Policy, Values, contrast, mean_of
 from manyways.stages.analysis.expectation import Expectation, Quantity
 from manyways.stages.analysis.ways import Solutions
-from manyways.stages.context import Context
 
 PART: Part = "through RL"
-TAG = "operations"
+NAME = "Change of the composition rate on problems whose parts were trained apart"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Apart:
-    """Problems that join parts which training only had one by one; or why there are none.
+class Trained:
+    """The checkpoints that D4 compares.
 
-    joined: names as in ``Solutions.problem``.
+    before, after: around RL, of the arm of the question.  base: before all training.
+    few: the same two of the arm that was taught one way, where there is one.
     """
 
-    joined: frozenset[str] = frozenset()
-    why: str = ""
+    before: Policy
+    after: Policy
+    base: Policy | None = None
+    few: tuple[Policy, Policy] | None = None
 
 
-def parts_apart(ctx: Context) -> Apart:
-    """Look at the tags of everything that the run trains on and evaluates."""
-    recipe = ctx.recipe
-    trained = [
-        *ctx.problems(recipe.generate.problems, recipe.generate.limit),
-        *ctx.problems(recipe.rl.problems, recipe.rl.limit),
-    ]
-    benchmarks = {
-        name: ctx.problems(name, recipe.evaluate.limit) for name in recipe.evaluate.benchmarks
-    }
-    return found_apart(trained, benchmarks)
+def transfer_rows(trained: Trained, apart: Apart, settings: Resampling) -> Iterator[PredictionRow]:
+    """What RL, RL of many ways rather than few, and all training did to that rate.
 
-
-def found_apart(trained: Sequence[Problem], benchmarks: Mapping[str, Sequence[Problem]]) -> Apart:
-    """As ``parts_apart``, on problems in hand."""
-    if not all(problem.tags.get(TAG) for problem in trained):
-        return Apart(why=f"the problem sets do not say which parts a problem has (tag '{TAG}')")
-    counts = [len(problem.tags[TAG].split()) for problem in trained]
-    if max(counts) > 1:
-        several = sum(count > 1 for count in counts)
-        return Apart(
-            why=f"{several:,} of the {len(trained):,} problems trained on join several parts "
-            "already; it needs training on single parts"
+    One row that says why where no problem joins what was trained apart.
+    """
+    before, after, base = trained.before, trained.after, trained.base
+    shared = _above("preferences by part are shared between problems")
+    quantity = _quantity(NAME, f"{after.name} − {before.name}")
+    if apart.why:
+        yield quantity.row(shared, None, note=f"cannot be measured here because {apart.why}")
+        return
+    ends, starts = _rates(after, apart), _rates(before, apart)
+    yield _change(quantity, shared, (ends, starts), settings)
+    if trained.few:
+        few_before, few_after = trained.few
+        quantity = _quantity(
+            f"{NAME}, many ways − few",
+            f"({after.name} − {before.name}) − ({few_after.name} − {few_before.name})",
         )
-    alone = _parts(trained)
-    joined = frozenset(
-        f"{name} {problem.id}"
-        for name, problems in benchmarks.items()
-        for problem in problems
-        if len(found := set(problem.tags.get(TAG, "").split())) > 1 and found <= alone
-    )
-    return Apart(joined=joined, why="" if joined else "no benchmark joins the parts trained on")
+        expected = _above("one way leaves RL no choice by part to strengthen")
+        gains = _gains(ends, starts), _gains(_rates(few_after, apart), _rates(few_before, apart))
+        yield _change(quantity, expected, gains, settings, words=("many ways", "few"))
+    if base and base is not before:
+        quantity = _quantity(f"{NAME}, by all training", f"{after.name} − {base.name}")
+        yield _change(quantity, shared, (ends, _rates(base, apart)), settings)
+    yield from alone_rows(before, after, apart, settings)
 
 
-def transfer_row(
-    before: Policy, after: Policy, apart: Apart, settings: Resampling
+def _above(words: str) -> Expectation:
+    return Expectation(words=f"above 0, if {words}", side="above")
+
+
+def _quantity(name: str, of: str) -> Quantity:
+    return Quantity(part=PART, name=name, proposition="D4", of=of)
+
+
+def _change(
+    quantity: Quantity,
+    expected: Expectation,
+    sides: tuple[Values, Values],
+    settings: Resampling,
+    *,
+    words: tuple[str, str] = ("after", "before"),
 ) -> PredictionRow:
-    """The change of composition through RL on problems that join what was trained apart."""
-    name = "Change of the composition rate on problems whose parts were trained apart"
-    quantity = Quantity(part=PART, name=name, proposition="D4", of=f"{after.name} − {before.name}")
-    expected = Expectation(
-        words="above 0, if preferences by part are shared between problems", side="above"
-    )
+    """The first side minus the second, and both in words."""
+    measured, seeds = contrast(quantity.name, *sides, settings)
+    if not measured:
+        why = "cannot be measured here because no such problem has attempts on both sides"
+        return quantity.row(expected, None, note=why)
+    first, second = (f"{mean_of(side):.3f} {word}" for side, word in zip(sides, words, strict=True))
+    return quantity.row(expected, measured, seeds, note=f"{second}, {first}")
+
+
+def _rates(policy: Policy, apart: Apart) -> Values:
+    """Share of composed attempts at each joined problem."""
 
     def rates(solutions: Solutions) -> ByProblem:
         rows = [i for i, problem in enumerate(solutions.problem) if problem in apart.joined]
@@ -86,16 +101,13 @@ def transfer_row(
             )
         )
 
-    why = apart.why
-    if not why:
-        a, b = after.values(rates), before.values(rates)
-        measured, seeds = contrast(name, a, b, settings)
-        if measured:
-            note = f"{mean_of(b):.3f} before, {mean_of(a):.3f} after"
-            return quantity.row(expected, measured, seeds, note=note)
-        why = "no such problem has attempts both before and after RL"
-    return quantity.row(expected, None, note=f"cannot be measured here because {why}")
+    return policy.values(rates)
 
 
-def _parts(problems: Iterable[Problem]) -> set[str]:
-    return {part for problem in problems for part in problem.tags[TAG].split()}
+def _gains(ends: Values, starts: Values) -> Values:
+    """Per seed and problem; the base stands for every seed."""
+    return {
+        seed: {name: rate - begun[name] for name, rate in rates.items() if name in begun}
+        for seed, rates in ends.items()
+        if (begun := starts.get(seed, starts.get(None)))
+    }
