@@ -47,7 +47,7 @@ import numpy as np
 from manyways.engines import Engine
 from manyways.metrics.acceptance import fit_prior
 from manyways.recipe.file import load_recipe
-from manyways.recipe.tree import GenerateConfig
+from manyways.recipe.pool import GenerateConfig
 from manyways.records import Problem
 from manyways.run_dir import RunDir
 from manyways.stages import generate, rounds, sampling, selection

@@ -14,7 +14,8 @@ from pyarrow import parquet
 
 from manyways.errors import RecipeError, VerifierUnwell
 from manyways.recipe.file import load_recipe, parse_recipe
-from manyways.recipe.tree import RLConfig, VerifyConfig
+from manyways.recipe.pool import VerifyConfig
+from manyways.recipe.rl import RLConfig
 from manyways.records import Message, Problem
 from manyways.rl import RLSettings
 from manyways.rl.verl import backend

@@ -13,7 +13,7 @@ from made_verl import checkpoint, environment
 
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import MissingWork, RecipeError, RunDirError
-from manyways.recipe.tree import RLConfig
+from manyways.recipe.rl import RLConfig
 from manyways.recipe.verl import VerlConfig
 from manyways.records import Message, Problem
 from manyways.results.tables import CurveRow

@@ -9,7 +9,7 @@ from fake_engines import GuessingEngine
 from pydantic import ValidationError
 from sampled_runs import context
 
-from manyways.recipe.tree import GenerateConfig
+from manyways.recipe.pool import GenerateConfig
 from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
 from manyways.stages.asked import read_asked

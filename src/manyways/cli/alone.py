@@ -20,6 +20,19 @@ def theory(
     write_page(out, figure=figure)
 
 
+@alone.command()
+def keys(
+    section: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="For example rl or model.http.")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As docs/recipe.md.")] = False,
+) -> None:
+    """Print every key of a recipe: its value, default and meaning."""
+    from manyways.commands.keys import print_keys
+
+    print_keys(section, markdown=markdown)
+
+
 class LabelledTexts(enum.StrEnum):
     """Prompted attempts, or those on benchmarks."""
 

@@ -11,16 +11,20 @@ from manyways.recipe.section import Positive, Section
 class DistillConfig(Section):
     """Attempts of another model, for the arms ``distilled-N``; see docs/controls.md.
 
-    attempts: a file of JSON lines, or a folder of attempts that manyways wrote.
-    model:    sampled here with plain prompts, with the temperature and top_p of ``[generate]``.
-    samples:  attempts of ``model`` at each problem, 16 when left out.
-    max_tokens: longest attempt of ``model``; that of ``[generate]`` when left out.
+    Give exactly one of ``attempts`` and ``model``.
     """
 
     attempts: Annotated[str, Field(min_length=1)] | None = None
+    """A file of JSON lines, or a folder of attempts that manyways wrote."""
+
     model: ModelConfig | None = None
+    """Sampled here with plain prompts, with the temperature and top_p of ``[generate]``."""
+
     samples: Positive | None = None
+    """Attempts of ``model`` at each problem, 16 when left out."""
+
     max_tokens: Positive | None = None
+    """Longest attempt of ``model``; that of ``[generate]`` when left out."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -9,31 +9,38 @@ from manyways.recipe.section import Positive, Rate, Scalar, Section
 
 
 class HttpConfig(Section):
-    """``[model.http]``: an OpenAI-compatible server (vLLM, SGLang, llama.cpp, TGI, ...).
-
-    url:         up to and including ``/v1``.
-    model:       the name by which the server knows the model, where it is not ``model.path``.
-    api_key_env: the environment variable that holds the key: the key itself is never written.
-    endpoint:    ``chat`` (the server applies its chat template) or ``completions`` (we render).
-    concurrency: requests in flight at once.
-    timeout:     seconds of wall clock for one try, waiting in the server's queue included.
-    retries:     further tries of a request after a fault of the server or the line.
-    choices:     attempts asked for in one request; above 1, only the first has its own seed.
-    tokenizer:   a checkpoint whose tokenizer renders prompts for ``completions``, and counts tokens
-        where the server does not.
-    extra:       further fields of the request's body.
-    """
+    """An OpenAI-compatible server (vLLM, SGLang, llama.cpp, TGI, ...); docs/engines.md."""
 
     url: str
+    """Up to and including ``/v1``."""
+
     model: str = ""
+    """The name by which the server knows the model, where it is not that of ``path``."""
+
     api_key_env: str = ""
+    """The environment variable that holds the key: the key itself is never written."""
+
     endpoint: Literal["chat", "completions"] = "chat"
+    """``chat``: the server applies its template; ``completions``: prompts are rendered here."""
+
     concurrency: Positive = 32
+    """Requests in flight at once."""
+
     timeout: Rate = 600.0
+    """Seconds of wall clock for one try, waiting in the server's queue included."""
+
     retries: Annotated[int, Field(ge=0)] = 10
+    """Further tries of a request after a fault of the server or the line."""
+
     choices: Positive = 1
+    """Attempts asked for in one request; above 1, only the first has its own seed."""
+
     tokenizer: str = ""
+    """A checkpoint whose tokenizer renders prompts for ``completions``, and counts tokens where the
+    server does not."""
+
     extra: dict[str, Scalar] = Field(default_factory=dict)
+    """Further fields of the request's body."""
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
@@ -49,20 +56,25 @@ class HttpConfig(Section):
 
 
 class RayConfig(Section):
-    """``[model.ray]``: copies of another engine on a Ray cluster.
-
-    engine:  what each worker samples with; its own table is where it always is.
-    workers: how many, each with ``cpus`` and ``gpus`` to itself (0 GPUs: none is seen).
-    block:   attempts that a worker is given at a time, at least: what a lost worker loses.
-    address: of a running cluster (``auto``, ``ray://host:10001``); empty starts one here.
-    """
+    """Copies of another engine on a Ray cluster; docs/engines.md."""
 
     engine: str = "transformers"
+    """What each worker samples with; its own table is where it always is."""
+
     workers: Positive = 1
+    """How many, each with its processors and GPUs to itself."""
+
     cpus: Annotated[float, Field(ge=0.0)] = 1.0
+    """Of each worker."""
+
     gpus: Annotated[float, Field(ge=0.0)] = 0.0
+    """Of each worker; with 0 it sees none."""
+
     block: Positive = 256
+    """Attempts that a worker is given at a time, at least: what a lost worker loses."""
+
     address: str = ""
+    """Of a running cluster (``auto``, ``ray://host:10001``); empty starts one here."""
 
     @model_validator(mode="after")
     def _not_itself(self) -> Self:
@@ -87,19 +99,31 @@ PLACEMENT = {
 
 
 class ModelConfig(Section):
-    """The base model. ``path``: a folder, ``package:pkg/folder`` or a Hub id."""
+    """The base model and what samples it."""
 
     path: str
+    """A folder, ``package:PACKAGE/FOLDER``, a Hub id, or the name that a server knows."""
+
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the weights; ``auto`` takes them as they were saved."""
+
     device: str = "auto"
+    """``cuda``, ``cpu``, ...; ``auto`` takes a GPU where there is one."""
+
     engine: str = "transformers"
+    """``transformers``, ``vllm``, ``ray``, ``http`` or ``module:class`` (docs/engines.md)."""
+
     batch_tokens: Positive = 65536
-    """Upper bound of prompt + completion tokens held in one batch by the engine."""
+    """Tokens of prompts and attempts that ``transformers`` holds in one batch, at most."""
+
     http: HttpConfig | None = None
+    """Where the server of the engine ``http`` is."""
+
     vllm: dict[str, Scalar] = Field(default_factory=dict)
     """What ``vllm.LLM`` is given besides path and dtype, under vLLM's own names."""
 
     ray: RayConfig | None = None
+    """How many copies the engine ``ray`` makes, and of what."""
 
     @property
     def sampler(self) -> str:

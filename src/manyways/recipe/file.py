@@ -3,12 +3,13 @@
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
+from manyways.recipe.section import section_of
 from manyways.recipe.tree import Recipe
 
 
@@ -34,6 +35,7 @@ def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
         return Recipe.model_validate(tree)
     except ValidationError as error:
         lines = [_explain(cast(dict[str, Any], item)) for item in error.errors()]
+        lines.append("(`manyways keys` prints every key, `manyways keys rl` those of one table.)")
         raise RecipeError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)])) from error
 
 
@@ -69,13 +71,10 @@ def _explain(item: dict[str, Any]) -> str:
 def _fields_at(loc: tuple[Any, ...]) -> list[str]:
     model: type[BaseModel] = Recipe
     for part in loc:
-        inner = model.model_fields[str(part)].annotation
-        # A section that may be left out is a union with None.
-        kinds = [k for k in (inner, *get_args(inner)) if isinstance(k, type)]
-        sections = [kind for kind in kinds if issubclass(kind, BaseModel)]
-        if not sections:
+        inner = section_of(model.model_fields[str(part)].annotation)
+        if inner is None:
             return []
-        model = sections[0]
+        model = inner
     return list(model.model_fields)
 
 
@@ -83,23 +82,26 @@ def dump_recipe(recipe: Recipe) -> str:
     """The resolved recipe as TOML, every default spelled out; keys without a value are left out."""
     tree = recipe.model_dump(mode="json", exclude_none=True)
     lines = [
-        f"{key} = {_toml(value)}" for key, value in tree.items() if not isinstance(value, dict)
+        f"{key} = {toml_value(value)}" for key, value in tree.items() if not isinstance(value, dict)
     ]
     for name, section in tree.items():
         if isinstance(section, dict):
-            lines += ["", f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in section.items())]
+            lines += ["", f"[{name}]", *(f"{k} = {toml_value(v)}" for k, v in section.items())]
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A value as TOML writes it, tables inline."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+        return (
+            "{ " + ", ".join(f"{toml_value(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
+        )
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     return f'"{escaped}"'

@@ -1,6 +1,6 @@
 """What the sections of a recipe are made of."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,16 @@ Rate = Annotated[float, Field(gt=0.0)]
 
 
 class Section(BaseModel):
-    """Base of every section: frozen, no unknown keys, no silent conversions."""
+    """Base of every section: frozen, no unknown keys, no silent conversions.
+
+    The text below a key is its description, which ``manyways keys`` prints: every key has one.
+    (Pydantic could read it by ``use_attribute_docstrings``, at a cost to every command's start.)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def section_of(annotation: object) -> type[BaseModel] | None:
+    """The section that a key holds, also one that may be left out; None for a plain value."""
+    kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+    return next((kind for kind in kinds if issubclass(kind, BaseModel)), None)

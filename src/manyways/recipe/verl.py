@@ -7,30 +7,38 @@ from pydantic import Field
 from manyways.recipe.section import Positive, Scalar, Section, Share
 
 if TYPE_CHECKING:
-    from manyways.recipe.tree import RLConfig
+    from manyways.recipe.rl import RLConfig
 
 LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-mean-token-sum-norm"}
 """Our ``rl.loss_type`` -> verl's ``loss_agg_mode``."""
 
 
 class VerlConfig(Section):
-    """RL by verl, in an environment of its own. Its GPUs are ``nodes`` x ``gpus_per_node``.
-
-    python: the interpreter of that environment.
-    prompt_tokens: longest prompt; problems with a longer one are left out.
-    tokens_per_gpu: in one forward pass, where ``rl.micro_batch`` is not given.
-    tensor_parallel, gpu_memory: of vLLM, the latter a share of a GPU's memory.
-    extra: further hydra overrides, ``"trainer.balance_batch" = false``.
-    """
+    """RL by verl, in an environment of its own. Its GPUs are ``nodes`` x ``gpus_per_node``."""
 
     python: str
+    """The interpreter of that environment."""
+
     nodes: Positive = 1
+    """Machines."""
+
     gpus_per_node: Positive = 1
+    """GPUs of each."""
+
     prompt_tokens: Positive = 1024
+    """Longest prompt; problems with a longer one are left out."""
+
     tokens_per_gpu: Positive = 16384
+    """In one forward pass, where ``rl.micro_batch`` is not given."""
+
     tensor_parallel: Positive = 1
+    """GPUs that vLLM splits one copy of the model over."""
+
     gpu_memory: Share = 0.5
+    """Share of a GPU's memory that vLLM takes."""
+
     extra: dict[str, Scalar] = Field(default_factory=dict)
+    """Further hydra overrides, ``"trainer.balance_batch" = false``."""
 
 
 def check_verl(rl: "RLConfig") -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from manyways.recipe.pool import VerifyConfig
+from manyways.recipe.rl import RLConfig
 from manyways.recipe.training import TrackingConfig
-from manyways.recipe.tree import RLConfig, VerifyConfig
 from manyways.records import Message, Problem
 
 if TYPE_CHECKING:

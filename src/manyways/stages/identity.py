@@ -7,8 +7,8 @@ from typing import Any
 
 from manyways.checkpoints import checkpoint_hash
 from manyways.errors import MissingWork
+from manyways.recipe.rl import RLConfig
 from manyways.recipe.training import MidtrainConfig
-from manyways.recipe.tree import RLConfig
 from manyways.stages.context import Context
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from manyways.recipe.tree import VerifyConfig
+from manyways.recipe.pool import VerifyConfig
 from manyways.records import Message, Problem
 
 REWARD = '''"""The reward of this run; verl loads ``compute_score`` from here in its own Python."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.errors import RecipeError
-from manyways.recipe.tree import RLConfig
+from manyways.recipe.rl import RLConfig
 from manyways.recipe.verl import LOSSES, VerlConfig
 from manyways.rl import RLSettings
 

@@ -1,0 +1,89 @@
+"""``manyways keys``: every key of a recipe, for a terminal or as a page of the documentation."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from manyways.errors import UserError
+from manyways.plugins import nearest
+from manyways.recipe.reference import Key, Table, tables
+
+WIDTH = 92
+NEEDS = {
+    "required": "required",
+    "optional": "may be left out",
+    "off": "may be left out, and is off then",
+}
+PAGE = """# Every key of a recipe
+
+A recipe is a TOML file. The keys marked *required* are the shortest one that runs (with one of
+`midtrain.steps` and `midtrain.epochs`); [`recipes/`](../recipes/) has whole ones to start from. `manyways keys` prints this page,
+`manyways keys rl` one of its tables. On the command line `--set rl.steps=300` stands for a key. A
+key that does not exist and a value that cannot be are answered with their path before anything
+runs. This page is generated: `manyways keys --markdown`.
+"""
+LINKED = re.compile(r"docs/([a-z-]+[.]md)")
+
+
+def print_keys(section: str | None, *, markdown: bool) -> None:
+    """Print the tables of the recipe, or those at and below ``section``.
+
+    Raises UserError when there is no such table.
+    """
+    found = [one for one in tables() if section is None or _is_in(one.path, section)]
+    if not found:
+        known = {one.path: None for one in tables() if one.path}
+        raise UserError(f"a recipe has no table '{section}'.{nearest(str(section), known)}")
+    print("\n".join(page(found) if markdown else listing(found)))
+
+
+def _is_in(path: str, section: str) -> bool:
+    return path == section or path.startswith(f"{section}.")
+
+
+def listing(found: list[Table]) -> Iterator[str]:
+    """For a terminal: a key a paragraph."""
+    for table in found:
+        yield f"[{table.path}]  {NEEDS[table.need]}" if table.path else "At the top of the file"
+        yield from textwrap.wrap(
+            _bare(table.meaning), WIDTH, initial_indent="# ", subsequent_indent="# "
+        )
+        if table.like:
+            yield f"# Its keys are those of [{table.like}]."
+        for key in table.keys:
+            yield from _paragraph(key)
+        yield ""
+
+
+def _paragraph(key: Key) -> Iterator[str]:
+    given = "" if key.default in ("", "required") else f" = {key.default}"
+    needed = ", required" if key.default == "required" else ""
+    yield f"{key.name}{given}    ({key.kind}{needed})"
+    yield from textwrap.wrap(
+        _bare(key.meaning), WIDTH, initial_indent="    ", subsequent_indent="    "
+    )
+
+
+def page(found: list[Table]) -> Iterator[str]:
+    """As Markdown."""
+    yield PAGE
+    for table in found:
+        yield f"## `[{table.path}]`" if table.path else "## At the top of the file"
+        need = f" *{NEEDS[table.need].capitalize()}.*" if table.path else ""
+        like = f" Its keys are those of `[{table.like}]`." if table.like else ""
+        yield f"\n{_code(table.meaning)}{need}{like}\n"
+        if table.keys:
+            yield "| key | value | default | meaning |\n|---|---|---|---|"
+        for key in table.keys:
+            marks = {"": "", "required": "*required*"}
+            default = marks.get(key.default, f"`{key.default}`")
+            yield f"| `{key.name}` | {key.kind} | {default} | {_code(key.meaning)} |"
+        yield ""
+
+
+def _code(text: str) -> str:
+    return LINKED.sub(r"[\1](\1)", text.replace("``", "`"))
+
+
+def _bare(text: str) -> str:
+    return text.replace("``", "")
