@@ -8,10 +8,11 @@ import pytest
 from command_line import ROOT, in_this_process
 from made_runs import context
 
+from manyways.arms import parse_arm
 from manyways.commands.forecast import show
 from manyways.commands.forecast.amounts import midtrain_steps, planned
 from manyways.commands.forecast.command import compare
-from manyways.commands.forecast.predict import forecast, sampling_seconds
+from manyways.commands.forecast.predict import examples, forecast, sampling_seconds
 from manyways.commands.forecast.records import (
     FILE,
     Measured,
@@ -84,6 +85,35 @@ def test_tokens_never_exceed_the_limit(tmp_path: Path) -> None:
 def test_epochs_become_steps(tmp_path: Path) -> None:
     ctx = context(tmp_path, midtrain={"steps": None, "epochs": 2.0, "batch_size": 4})
     assert midtrain_steps(ctx, "midtrain/star/seed-0", 100) == 50
+
+
+def test_examples_are_those_of_the_arm(tmp_path: Path) -> None:
+    """4 problems, 3 heuristics, 4 attempts at each cell, half of them right."""
+    ctx = context(tmp_path)
+    solved = 1 - 0.5**4
+    expected = {
+        "star": 4 * solved,
+        "random": 4 * (1 - (1 - solved) ** 3),
+        "heuristics-2": 8 * solved,
+        "matched-3": 12 * solved,
+        "wrong-2": 8 * solved,
+        "budget-3": 4 * solved,
+        "distilled-5": 20,
+        "star@round2": 4 * solved,
+    }
+    made = measured(ctx)
+    found = {name: examples(ctx, parse_arm(name), made) for name in expected}
+    assert found == pytest.approx(expected)
+    fixed = context(tmp_path, select={"budget": 7})
+    assert examples(fixed, parse_arm("budget-2"), made) == pytest.approx(7)
+
+
+def test_a_forecast_of_rounds_says_whose_texts_it_took(tmp_path: Path, capsys: Any) -> None:
+    for arms, said in ((("star",), False), (("star", "star@round2"), True)):
+        ctx = context(tmp_path, arms=arms)
+        show.print_forecast(forecast(ctx, measured(ctx), 1.0), tmp_path)
+        heard = " ".join("".join(capsys.readouterr()).split())
+        assert ("as if the base model wrote them" in heard) == said
 
 
 def test_pools_of_rounds_and_of_another_model_are_counted(tmp_path: Path) -> None:

@@ -70,3 +70,15 @@ def test_programs_are_asked_for_as_programs_and_nothing_else_changes() -> None:
     assert "add_up" in instruction_for(program, "Box it.")
     assert "```python" in instruction_for(program, "Box it.")
     assert instruction_for(Problem(id="x/y/0", question="", answer=""), "Box it.") == "Box it."
+
+
+@pytest.mark.parametrize("name", ["mine.jsonl", "data/mine.jsonl?question=q"])
+def test_a_bare_file_is_told_how_to_name_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / name.partition("?")[0]
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    with pytest.raises(DataError, match="is a file: for problems of your own write 'file:"):
+        load_problems(name)

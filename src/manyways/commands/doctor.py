@@ -55,9 +55,9 @@ def print_checks(
         table.add_row(check.group, check.name, check.state, check.detail)
     print_result(table)
     console = Console(markup=False, highlight=False)
-    for check in found:
-        if check.fix:
-            console.print(f"{check.name}: {check.fix}", soft_wrap=True)
+    # A package may be missing twice: to an engine and as an option.
+    for advice in dict.fromkeys(f"{check.name}: {check.fix}" for check in found if check.fix):
+        console.print(advice, soft_wrap=True)
     warned = sum(check.state == "warning" for check in found)
     console.print(f"Warnings: {warned}.")
 

@@ -17,10 +17,10 @@ NEEDS = {
 PAGE = """# Every key of a recipe
 
 A recipe is a TOML file. The keys marked *required* are the shortest one that runs (with one of
-`midtrain.steps` and `midtrain.epochs`); [`recipes/`](../recipes/) has whole ones to start from. `manyways keys` prints this page,
-`manyways keys rl` one of its tables. On the command line `--set rl.steps=300` stands for a key. A
-key that does not exist and a value that cannot be are answered with their path before anything
-runs. This page is generated: `manyways keys --markdown`.
+`midtrain.steps` and `midtrain.epochs`); [`recipes/`](../recipes/) has whole ones to start from.
+`manyways keys` prints this page, `manyways keys rl` one of its tables. On the command line
+`--set rl.steps=300` stands for a key. A key that does not exist and a value that cannot be are
+answered with their path before anything runs. This page is generated: `manyways keys --markdown`.
 """
 LINKED = re.compile(r"docs/([a-z-]+[.]md)")
 

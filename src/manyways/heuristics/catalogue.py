@@ -41,7 +41,7 @@ def load_pack(name: str, count: int | None = None) -> tuple[Heuristic, ...]:
     if not pack or (count is not None and count > len(pack)):
         raise DataError(
             f"heuristic pack {path} has {len(pack)} heuristics, {count or 'at least 1'} wanted: "
-            "lower generate.heuristics or add entries."
+            "lower heuristics.count or add entries."
         )
     return pack[:count]
 
@@ -50,6 +50,8 @@ def _pack_path(name: str) -> Path:
     target = PACKS.get(name, name)
     path = package_path(target) if target.startswith("package:") else Path(target)
     if not path.is_file():
+        if path.suffix == ".toml":
+            raise DataError(f"no heuristic pack '{name}': there is no such file in {Path.cwd()}.")
         raise DataError(f"no heuristic pack '{name}'.{nearest(name, PACKS)} Or give a .toml path.")
     return path
 

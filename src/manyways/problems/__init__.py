@@ -122,8 +122,6 @@ def load_set(
     set_name, split, options = split_name(name)
     revision = options.pop("revision", revision)
     source = Source(data_dir=data_dir, revision=revision, options=options)
-    if set_name not in PROBLEM_SETS and Path(name.partition("?")[0]).is_file():
-        raise DataError(f"'{name}' is a file: for problems of your own write 'file:{name}'.")
     load = cast(Loader, resolve(set_name, PROBLEM_SETS, "problem set"))
     problems = load(split, source)
     if not problems:
@@ -149,6 +147,8 @@ def split_name(name: str) -> tuple[str, str, dict[str, str]]:
     set_name, colon, split = path.partition(":")
     if not colon or set_name not in PROBLEM_SETS:
         set_name, _, split = path.rpartition("/")
+    if set_name not in PROBLEM_SETS and Path(path).is_file():
+        raise DataError(f"'{name}' is a file: for problems of your own write 'file:{name}'.")
     if not set_name or not split:
         raise DataError(f"problem set '{name}' needs a split: write '{path.rstrip('/:')}/<split>'.")
     try:

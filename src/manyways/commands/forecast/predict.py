@@ -2,14 +2,16 @@
 
 Assumptions, all of them printed with it: one piece of work at a time; checkpoints sample as fast as
 the base model does; after mid-training on heuristics, texts are ``ratio`` times as long as plain
-ones; analyse and report cost what they cost us (a rule of thumb, not measured here). Selection by
-a reward model or a judge is not counted, and neither is waiting for other work on the machine.
+ones; pools of later rounds are written as the base model writes; analyse and report cost what they
+cost us (a rule of thumb, not measured here). Selection by a reward model or a judge is not counted,
+and neither is waiting for other work on the machine.
 """
 
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from manyways.arms import Arm, parse_arm
 from manyways.commands.forecast.amounts import midtrain_steps, planned
 from manyways.commands.forecast.records import Expected, Forecast, Measured, Planned, Sampled
 from manyways.fingerprint import versions
@@ -72,7 +74,8 @@ def _expected(
     if work.prompts:
         return _sampling(ctx, work, row, measured=measured)
     if work.stage == "midtrain":
-        steps = midtrain_steps(ctx, work.work, _examples(ctx, measured))
+        arm = parse_arm(work.work.split("/")[1])
+        steps = midtrain_steps(ctx, work.work, examples(ctx, arm, measured))
         return replace(row, seconds=measured.midtrain_once + steps * measured.midtrain_step)
     return replace(row, seconds=SELECT_ONCE + work.attempts * measured.label)
 
@@ -123,9 +126,25 @@ def _closing(row: Expected, evaluated: int) -> Expected:
     return row
 
 
-def _examples(ctx: Context, measured: Measured) -> float:
-    """Cells with a correct attempt, if attempts were independent: an upper estimate of examples."""
-    generate = ctx.recipe.generate
-    cells = len(ctx.problems(generate.problems, generate.limit)) * ctx.recipe.heuristics.count
-    right = measured.sampled["heuristics"].correct
-    return float(cells * (1 - (1 - right) ** generate.samples))
+def examples(ctx: Context, arm: Arm, measured: Measured) -> float:
+    """Training rows of ``arm``: cells with an attempt that fits, were attempts independent.
+
+    From above: equal attempts come together, and selection drops some. A later round is taken to
+    give what the base model gives, another model to solve every problem.
+    """
+    generate, budget = ctx.recipe.generate, ctx.recipe.select.budget
+    problems = len(ctx.problems(generate.problems, generate.limit))
+    right, plain = (measured.sampled[kind].correct for kind in ("heuristics", "plain"))
+    solved = _any_of(right, generate.samples)
+    each = {
+        "star": _any_of(plain, generate.plain_samples),
+        "random": _any_of(solved, ctx.recipe.heuristics.count),
+        "wrong": arm.ways * _any_of(1 - right, generate.samples),
+        "budget": budget / problems if budget else solved,
+        "distilled": float(arm.ways),
+    }
+    return problems * each.get(arm.kind, arm.ways * solved)
+
+
+def _any_of(chance: float, tries: int) -> float:
+    return float(1 - (1 - chance) ** tries)

@@ -25,6 +25,7 @@ def print_forecast(forecast: Forecast, root: Path) -> None:
     print_result(table)
     if forecast.measured:
         _print_basis(forecast.measured)
+        _print_rounds(forecast)
     else:
         say("Only amounts: without a measurement there are no tokens and no times.")
     _warn_disk(forecast, root)
@@ -84,6 +85,16 @@ def _print_basis(m: Measured) -> None:
         "thumb; select by its labeller (a reward model or a judge takes longer). What else runs on "
         "this machine, now or later, changes times in proportion."
     )
+
+
+def _print_rounds(forecast: Forecast) -> None:
+    """What no measurement of the base model can know."""
+    if any(row.stage == "generate" and "@round" in row.work for row in forecast.rows):
+        say(
+            "Pools of later rounds are priced as if the base model wrote them: their length and "
+            "share of right attempts are those of a checkpoint that does not exist yet. Where more "
+            "of them are right, midtrain.epochs takes more steps."
+        )
 
 
 def _warn_disk(forecast: Forecast, root: Path) -> None:
