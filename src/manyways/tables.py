@@ -57,7 +57,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file so that it is either the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     replace_synced(temporary, path)
 
 

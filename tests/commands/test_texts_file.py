@@ -66,3 +66,8 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(DataError, match=said):
             read_texts(tmp_path / name)
+
+
+def test_half_a_character_can_be_hashed(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a \\ud800", "problem": 1}')
+    assert read_texts(tmp_path / "a.jsonl").texts == ["a ?"]

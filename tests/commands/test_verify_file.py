@@ -4,7 +4,7 @@ import tracemalloc
 import pytest
 
 from manyways.commands.verify_file import verify_file
-from manyways.errors import DataError
+from manyways.errors import DataError, UserError
 from manyways.verifiers import sandbox
 
 
@@ -79,7 +79,7 @@ def test_programs_in_the_field_names_of_the_published_sets(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2 is not JSON"),
+        ("{", "line 2: not JSON"),
         ("[1]", "line 2 is not a JSON object"),
         ('{"gold": "1"}', 'line 2 has the keys gold; a line is {"gold", "prediction"}'),
         ('{"gold": ["1"], "prediction": "1"}', "line 2: 'gold' is list, not text"),
@@ -122,3 +122,43 @@ def test_bytes_that_are_no_text_do_not_stop_it(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"gold": "1", "prediction": "\xff 1"}\n')
     assert verify_file(path, out=tmp_path / "out").lines == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"gold": "1", "prediction": "1", "verifier": ["math"]}', "'verifier' is list"),
+        ('{"gold": "1", "prediction": "1", "alternatives": [null]}', "'alternatives' is NoneType"),
+        ('{"gold": "A", "prediction": "1", "choices": "abc"}', "'choices' is str, not a list"),
+        ('{"problem": {"answer": null}, "text": "1"}', "'answer' is NoneType"),
+        ('{"problem": {"answer": "1", "tags": []}, "text": "1"}', "'tags' is not an object"),
+        ('{"entry_point": "f", "completion": "", "tests": ["assert 1"]}', "'test_list'"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_wrong_types_are_named(tmp_path, line, said):
+    (tmp_path / "in.jsonl").write_text(line + "\n")
+    with pytest.raises(DataError, match="line 1") as error:
+        verify_file(tmp_path / "in.jsonl")
+    assert said in str(error.value)
+
+
+def test_half_a_character_is_judged_and_printed(tmp_path, capsys):
+    from command_line import in_this_process
+
+    path = written(tmp_path / "in.jsonl", [{"gold": "\ud800", "prediction": "\ud800"}])
+    outcome = in_this_process(capsys, "verify", path, "--out", tmp_path / "out")
+    assert (outcome.code, read(tmp_path / "out")[0]["answer"]) == (0, "\ud800")
+
+
+def test_what_is_not_whole_has_another_name(tmp_path):
+    path, out = tmp_path / "in.jsonl", tmp_path / "out"
+    out.write_text("before")
+    path.write_text('{"gold": "1", "prediction": "1"}\n' * 512 + "{\n")
+    with pytest.raises(DataError, match="line 513"):
+        verify_file(path, out=out)
+    assert out.read_text() == "before"
+    assert len(read(tmp_path / "out.partial")) == 512
+    with pytest.raises(UserError, match="name another"):
+        verify_file(path, out=path)
+    assert path.stat().st_size > 512

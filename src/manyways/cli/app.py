@@ -2,6 +2,7 @@
 
 import enum
 import errno
+import io
 import os
 import sys
 from pathlib import Path
@@ -174,6 +175,10 @@ def main() -> NoReturn:
     # Idle OpenMP threads that spin long stall everything else on a machine with few cores, and
     # threads that never spin wake up too slowly. Read once, when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal (or a lone surrogate) cannot write is written as its escape.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
     except ManywaysError as error:
@@ -188,7 +193,8 @@ def main() -> NoReturn:
                 1,
             )
         if isinstance(error, OSError) and error.errno is not None:
-            _fail(f"{error.strerror}: {error.filename or ''}. What is finished is kept.", 1)
+            code = 2 if error.errno in WRONG_PATHS else 1
+            _fail(f"{error.strerror}: '{error.filename or ''}'. What is finished is kept.", code)
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
         error.show()  # typer's usage errors know how to print themselves
@@ -198,6 +204,12 @@ def main() -> NoReturn:
         _fail("stopped. Run the same command again to continue where it was.", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
+
+WRONG_PATHS = {
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP,
+    errno.EEXIST, errno.ENAMETOOLONG,
+}  # fmt: skip
+"""What the system says of a path that the caller should not have named."""
 
 SIGNS_OF_A_FULL_DISK = ("No space left", "PytorchStreamWriter failed", "inline_container.cc")
 """What safetensors and torch (whose file writer has two ways to fail) say of one."""

@@ -10,7 +10,6 @@ Lines come in any order, and problems may have any number of attempts. A parquet
 ``manyways evaluate`` (or ``generate``) wrote, or any folder above such ones.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from manyways.commands.verify_lines import answer_case
 from manyways.errors import DataError
+from manyways.json_lines import read_json_lines
 from manyways.progress import Meter
 from manyways.records import Problem
 from manyways.tables import read_attempts_table
@@ -54,14 +54,12 @@ def read_sources(path: Path, *, workers: int) -> dict[str, list[JudgedAttempt]]:
 
     Raises DataError when there is nothing, or, naming the line, when one cannot be read.
     """
-    if path.is_dir():
+    if str(path) != "-" and path.is_dir():
         folders = sorted({part.parent for part in path.rglob("part-*.parquet")})
         folders = [folder for folder in folders if "stale" not in folder.relative_to(path).parts]
         if not folders:
             raise DataError(f"'{path}' holds no attempts: there is no part-*.parquet below it.")
         return {_name(folder, path): _of_folder(folder) for folder in folders}
-    if not path.is_file():
-        raise DataError(f"there is no file or folder '{path}'.")
     found = _of_file(path, workers)
     if not found:
         raise DataError(f"'{path}' holds no attempts: {FORMS}")
@@ -111,18 +109,11 @@ class _Line:
 
 
 def _records(path: Path) -> Iterator[_Line]:
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            if raw.strip():
-                try:
-                    yield _line(number, json.loads(raw.decode("utf-8")))
-                except (ValueError, TypeError) as error:
-                    raise DataError(f"{path}, line {number}: {_said(error)}; {FORMS}") from None
-
-
-def _said(error: Exception) -> str:
-    kind = "not JSON: " if isinstance(error, json.JSONDecodeError) else ""
-    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"{kind}{error}"
+    for number, record in read_json_lines(path):
+        try:
+            yield _line(number, record)
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{path}, line {number}: {error}; {FORMS}") from None
 
 
 def _line(number: int, record: object) -> _Line:

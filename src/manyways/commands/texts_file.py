@@ -5,12 +5,12 @@ where it is known. Attempts that ``manyways generate`` or ``evaluate`` wrote are
 (``problem_id``, ``text``, ``status``). Texts that name no problem count as one problem each.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.errors import DataError
+from manyways.json_lines import read_json_lines, regular
 
 FORMS = 'a line is {"text": "..."} or {"problem": "p1", "text": "...", "correct": true}.'
 
@@ -68,30 +68,17 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 def _records(path: Path) -> Iterator[tuple[str, object]]:
     """(line or row in words, record)."""
-    if path.is_dir():
+    if str(path) != "-" and path.is_dir():
         parts = sorted(path.rglob("*.parquet"))
         if not parts:
             raise DataError(f"'{path}' holds no texts: there is no parquet file below it.")
         for part in parts:
             yield from _parquet(part)
-    elif not path.is_file():
-        raise DataError(f"there is no file or folder '{path}'.")
     elif path.suffix == ".parquet":
-        yield from _parquet(path)
+        yield from _parquet(regular(path))
     else:
-        yield from _lines(path)
-
-
-def _lines(path: Path) -> Iterator[tuple[str, object]]:
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            if raw.strip():
-                try:
-                    yield f"line {number}", json.loads(raw.decode("utf-8"))
-                except UnicodeDecodeError:
-                    raise DataError(f"{path}, line {number}: not UTF-8.") from None
-                except json.JSONDecodeError as error:
-                    raise DataError(f"{path}, line {number}: not JSON: {error}; {FORMS}") from None
+        for number, record in read_json_lines(path):
+            yield f"line {number}", record
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, object]]:
@@ -121,10 +108,15 @@ def _row(where: str, record: object) -> _Row:
         raise ValueError("'problem' is neither a text nor a number")
     return _Row(
         where=where,
-        text=text,
+        text=_whole(text),
         problem=None if name is None else str(name),
         correct=_correct(record),
     )
+
+
+def _whole(text: str) -> str:
+    """Half a character (a lone surrogate, which JSON can hold) cannot be hashed or written."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _correct(record: Mapping[str, object]) -> bool | None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TextIO, cast
@@ -17,7 +17,8 @@ from typing import TextIO, cast
 from rich.progress import Progress
 
 from manyways.commands.verify_lines import Case, read_case
-from manyways.errors import DataError
+from manyways.errors import UserError
+from manyways.json_lines import read_json_lines, regular
 from manyways.progress import CONSOLE, say
 from manyways.records import Verdict
 from manyways.verifiers.final_answer import Policy
@@ -74,18 +75,21 @@ def verify_file(
     """Judge every line of ``path`` in order; one verdict a line, as JSON, to ``out``.
 
     Verdicts go to standard output when ``out`` is None; the summary is said on the console. The
-    file is read as it is judged, so its length does not matter.
+    file is read as it is judged, so its length does not matter. Until every line is judged,
+    verdicts lie in ``<out>.partial``.
 
     Raises DataError, naming the line, when one is not JSON or names no answer.
     """
     start = time.monotonic()
     tally = _Tally()
+    if out is not None and out.exists() and path.exists() and out.samefile(path):
+        raise UserError(f"--out {out} is the file that is read: name another.")
     with ExitStack() as stack:
         judge = stack.enter_context(
             Judge(workers=workers, timeout=timeout, allow_unsafe_code=allow_unsafe_code)
         )
         lines = _lines(stack, path)
-        sink = _sink(stack, out)
+        sink = stack.enter_context(_sink(out))
         for batch in _batches(lines):
             for line, (verdict, seconds) in _judged(judge, batch, policy):
                 tally.add(line, verdict, seconds)
@@ -124,30 +128,35 @@ class _Tally:
             heapq.heappop(self.slowest)
 
 
-def _lines(stack: ExitStack, path: Path) -> Iterator[str]:
+def _lines(stack: ExitStack, path: Path) -> Iterator[tuple[int, object]]:
     """The lines of a file, with a progress bar over its bytes on standard error."""
-    if not path.is_file():
-        raise DataError(f"there is no file '{path}'.")
     progress = Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal)
     stack.enter_context(progress)
-    opened = progress.open(path, "rt", encoding="utf-8", errors="replace", description="verify")
-    return iter(stack.enter_context(opened))
+    opened = progress.open(regular(path), "rb", description="verify")
+    return read_json_lines(path, stack.enter_context(opened), strict=False)
 
 
-def _sink(stack: ExitStack, out: Path | None) -> TextIO:
+@contextmanager
+def _sink(out: Path | None) -> Iterator[TextIO]:
     if out is None:
-        return sys.stdout
+        yield sys.stdout
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder: name a file in it.")
+    device = out.exists() and not out.is_file()  # /dev/null, a pipe
+    partial = out if device else out.with_name(f"{out.name}.partial")
     # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
-    return stack.enter_context(out.open("w", encoding="utf-8", errors="backslashreplace"))
+    with partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        yield stream
+    if not device:
+        partial.replace(out)
 
 
-def _batches(lines: Iterator[str]) -> Iterator[list[Case]]:
+def _batches(lines: Iterator[tuple[int, object]]) -> Iterator[list[Case]]:
     cases: list[Case] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        cases.append(read_case(number, line))
+    for number, record in lines:
+        cases.append(read_case(number, record))
         if len(cases) == _BATCH:
             yield cases
             cases = []

@@ -9,7 +9,6 @@ A line is one of
   field names of HumanEval (``test``) or MBPP (``test_list``, ``test_imports``), run in the sandbox.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -36,12 +35,8 @@ class Case:
     bare: bool
 
 
-def read_case(number: int, line: str) -> Case:
+def read_case(number: int, record: object) -> Case:
     """Line ``number`` of a file. Raises DataError, naming it, when it is none of the kinds."""
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"line {number} is not JSON: {error}.") from None
     if not isinstance(record, dict):
         raise DataError(f"line {number} is not a JSON object: {_FORMS}")
     read = next((read for keys, read in _READERS.items() if keys <= record.keys()), None)
@@ -59,21 +54,25 @@ def answer_case(number: int, record: Mapping[str, Any]) -> Case:
         id=f"file/lines/{number}",
         question="",
         answer=reference(_text(record, "gold")),
-        verifier=record.get("verifier", "math"),
-        alternatives=tuple(record.get("alternatives", ())),
-        choices=tuple(record.get("choices", ())),
+        verifier=_string(record, "verifier", "math"),
+        alternatives=_texts(record, "alternatives"),
+        choices=_texts(record, "choices"),
     )
     return Case(line=number, problem=problem, text=_text(record, "prediction"), bare=True)
 
 
 def _text_case(number: int, record: Mapping[str, Any]) -> Case:
+    if not isinstance(record["problem"], dict):
+        raise ValueError("'problem' is not an object")
     given = {"id": f"file/lines/{number}", "question": "", **record["problem"]}
     unknown = sorted(set(given) - _PROBLEM_FIELDS)
     if unknown:
         raise ValueError(f"a problem has no field '{unknown[0]}'")
-    for name in ("alternatives", "choices"):
-        if name in given:
-            given[name] = tuple(given[name])
+    for name in given.keys() - {"tags"}:
+        many = name in ("alternatives", "choices")
+        given[name] = _texts(given, name) if many else _text(given, name)
+    if not isinstance(given.get("tags", {}), dict):
+        raise ValueError("'tags' is not an object")
     return Case(line=number, problem=Problem(**given), text=_text(record, "text"), bare=False)
 
 
@@ -82,6 +81,8 @@ def _code_case(number: int, record: Mapping[str, Any]) -> Case:
     if tests is None:
         imports, asserts = record.get("test_imports", []), record["test_list"]
         tests = "\n".join([*imports, *asserts])
+    if not isinstance(tests, str):
+        raise ValueError("'tests' is no text; a list of asserts is called 'test_list'")
     problem = Problem(
         id=str(record.get("task_id", f"file/lines/{number}")),
         question=str(record.get("prompt", "")),
@@ -92,6 +93,20 @@ def _code_case(number: int, record: Mapping[str, Any]) -> Case:
     )
     written = next(key for key in _PROGRAM_KEYS if key in record)
     return Case(line=number, problem=problem, text=_text(record, written), bare=False)
+
+
+def _string(record: Mapping[str, Any], key: str, default: str) -> str:
+    value = record.get(key, default)
+    if not isinstance(value, str):
+        raise ValueError(f"'{key}' is {type(value).__name__}, not text")
+    return value
+
+
+def _texts(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = record.get(key, ())
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"'{key}' is {type(values).__name__}, not a list of texts")
+    return tuple(_text({key: value}, key) for value in values)
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:

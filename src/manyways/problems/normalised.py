@@ -1,12 +1,11 @@
 """Reading the normalised form of a problem set: one JSON record a line, plain or gzipped."""
 
-import gzip
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from manyways.errors import DataError
+from manyways.json_lines import read_json_lines
 
 
 def find(folder: Path, stem: str) -> Path | None:
@@ -36,21 +35,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
     Raises DataError, naming the line, when one is not a JSON object.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as stream:
-        try:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield _record(line, f"{path}:{number}")
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise DataError(f"{path} cannot be read: {error}.") from error
-
-
-def _record(line: str, where: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON ({error.msg}).") from error
-    if not isinstance(record, dict):
-        raise DataError(f"{where}: a JSON object is wanted, this is a {type(record).__name__}.")
-    return record
+    for number, record in read_json_lines(path):
+        if not isinstance(record, dict):
+            kind = type(record).__name__
+            raise DataError(f"{path}, line {number}: a JSON object is wanted, this is a {kind}.")
+        yield record

@@ -6,7 +6,6 @@ problem's id it may give its ``question``; ``prediction`` and ``completion`` are
 wrote, in any run. Verdicts are this run's own, whatever the source says.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import cast
 
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
+from manyways.json_lines import read_json_lines
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
 from manyways.run_dir import Work
@@ -107,13 +107,11 @@ def read_traces(path: Path) -> Iterator[Trace]:
         for row in table.to_pylist():
             yield Trace(problem=row["problem_id"], text=row["text"], finish=row["finish"])
         return
-    with path.open("rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            if raw.strip():
-                try:
-                    yield _trace(json.loads(raw.decode("utf-8")))
-                except ValueError as error:
-                    raise DataError(f"{path}, line {number}: {error}; {FORM}") from None
+    for number, record in read_json_lines(path):
+        try:
+            yield _trace(record)
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: {error}; {FORM}") from None
 
 
 def _trace(record: object) -> Trace:
