@@ -2,11 +2,11 @@
 
     python bench/bookkeeping.py [recipes/pocket.toml] [--set A.B=C ...] [--out FILE]
 
-The recipe is run in this process with a clock around every call that samples (the engine's),
-judges (the judge's) and trains (the trainers' own loop). A clock inside a clock counts for itself
-alone, so the parts add up to the whole. Apart stand imports of libraries, which are start-up, and
-loading models; all that is left is bookkeeping: prompts, seeds, parts, stamps, selection, analysis,
-report.
+The recipe is run in this process with a clock around every call that samples (the engine's), judges
+(the judge's), trains (the trainers' own loop) and asks a model for probabilities. A clock inside a
+clock counts for itself alone, so the parts add up to the whole. Apart stand imports of libraries,
+which are start-up, and loading models; all that is left is bookkeeping: prompts, seeds, parts,
+stamps, selection, analysis, report.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-WORK = ("sampling", "judging", "training")
+WORK = ("sampling", "judging", "training", "token probabilities")
 CLOCKED = {
     "manyways.engines.transformers:TransformersEngine.__init__": "loading models",
     "manyways.verifiers.judge:Judge.timed": "judging",
+    "manyways.engines.next_token:_look": "token probabilities",
     "manyways.rl.trainee:load": "loading models",
     "manyways.rl.trainee:train": "training",
     "manyways.rl.trainee:save_checkpoint": "saving checkpoints",
@@ -88,7 +89,8 @@ def main() -> None:
             given.recipe, Path(folder, "run"), overrides=given.overrides, until="report", jobs=1,
             data_dir=None,
         )  # fmt: skip
-    found = summary(clock.stop())
+        spent = clock.stop()
+    found = summary(spent)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps({"recipe": given.recipe.name, **found}, indent=1) + "\n")
     print(f"written: {given.out}")

@@ -13,7 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("generate", "select", "analyse", "report")
-MEASURES = {"seconds": "seconds of wall clock", "mib": "peak memory, MiB"}
+MEASURES = {"seconds": ("seconds of wall clock", 1), "mib": ("peak memory, MiB", "D2")}
+"""Measure -> its title and its axis's steps: powers of ten, or 2 and 5 between them too."""
 SIZE = (1080, 440)
 
 
@@ -52,7 +53,7 @@ def figure(rows: list[dict[str, Any]]) -> Any:
 
     drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.1)
     x = [row["attempts"] for row in rows]
-    for column, (measure, title) in enumerate(MEASURES.items(), start=1):
+    for column, (measure, (title, ticks)) in enumerate(MEASURES.items(), start=1):
         for place, stage in enumerate(STAGES):
             style = {"color": palette.hue(place), "width": 2.5}
             drawn.add_scatter(
@@ -60,9 +61,9 @@ def figure(rows: list[dict[str, Any]]) -> Any:
                 marker={"size": 8, "symbol": palette.symbol(place)}, mode="lines+markers",
                 showlegend=column == 1, row=1, col=column,
             )  # fmt: skip
-        axis = {"type": "log", "dtick": 1, "exponentformat": "none", "row": 1, "col": column}
-        drawn.update_xaxes(title="attempts of the run", tickformat=",", **axis)
-        drawn.update_yaxes(title=title, tickformat=",", **axis)
+        axis = {"type": "log", "tickformat": ",", "exponentformat": "none", "row": 1, "col": column}
+        drawn.update_xaxes(title="attempts of the run", dtick=1, **axis)
+        drawn.update_yaxes(title=title, dtick=ticks, **axis)
     lowest = min(row[stage]["seconds"] for row in rows for stage in STAGES)
     linear = [lowest * count / x[0] for count in x]
     drawn.add_scatter(

@@ -18,7 +18,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from manyways import __version__
@@ -156,9 +156,11 @@ class RunDir:
             ended=time.time(),
             facts=work.facts,
         )
-        write_text(self.stamp_path(work.name), json.dumps(asdict(stamp), indent=1))
-        manifest = {"manyways": __version__, "work": [asdict(stamp) for stamp in self.stamps()]}
-        write_text(self.root / "manifest.json", json.dumps(manifest, indent=1))
+        write_text(self.stamp_path(work.name), json.dumps(stamp.row(), indent=1))
+        # One line for each piece of work: hundreds of them are written anew whenever one ends.
+        rows = ",\n".join(json.dumps(stamp.row()) for stamp in self.stamps())
+        manifest = f'{{"manyways": {json.dumps(__version__)}, "work": [\n{rows}\n]}}\n'
+        write_text(self.root / "manifest.json", manifest)
 
     def set_aside(self, outputs: tuple[str, ...], label: str) -> None:
         """Move outputs made under other settings to ``stale/``: nothing is lost."""

@@ -31,6 +31,10 @@ class Stamp:
     ended: float
     facts: dict[str, str] = field(default_factory=dict)
 
+    def row(self) -> dict[str, object]:
+        """What a file holds of it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 def read_stamp(path: Path) -> Stamp:
     """One stamp. Raises OSError or JSONDecodeError where there is none."""

@@ -150,3 +150,24 @@ def test_dropout_and_calls_without_the_fused_head_are_left_alone(tmp_path) -> No
     given = batch(*attempts(groups=1, size=2))
     assert model.forward != before
     assert model(given["input_ids"]).logits.shape[:2] == given["input_ids"].shape
+
+
+@pytest.mark.parametrize("still", [(1, 4, 7, 8), range(15)])
+def test_attempts_without_advantage_are_read_but_give_no_gradient(tmp_path, still) -> None:
+    """Same numbers; the gradient is that of a loss in which these rows do not count."""
+    prompts, completions = attempts()
+    given = batch(prompts, completions)
+    flat = {tuple(completions[row]) for row in still}
+    counts = torch.tensor([[float(tuple(text) not in flat)] for text in completions])
+    found = []
+    for texts in (frozenset(), flat):
+        model = fused(build_llama(tmp_path / "model"))
+        without_padding(model, lambda texts=texts: texts)
+        out = model(**given, fused_lm_head=True)
+        (out.log_probs * counts).sum().backward()
+        found.append((out, torch.cat([p.grad.flatten() for p in model.parameters()])))
+    (every, expected), (out, gradients) = found
+    assert all(close(out[name], every[name]) for name in ("log_probs", "entropy"))
+    assert all(torch.equal(out[name], every[name]) for name in ("is_top1", "label_mask"))
+    assert close(gradients, expected)
+    assert (expected.norm() == 0) == (len(flat) == len(completions))

@@ -78,6 +78,30 @@ def test_as_a_trl_function_it_finds_the_problem_of_each_completion() -> None:
 
     function = StepReward(judge=remember, group_size=2).trl_function(PROBLEMS)
     turns = [[{"role": "assistant", "content": text}] for text in "abcd"]
-    rewards = function(prompts=["x"] * 4, completions=turns, problem=[2, 2, 0, 0], trainer_state=0)
+    rewards = function(
+        completions=turns, problem=[2, 2, 0, 0], completion_ids=[[1]] * 4, trainer_state=0
+    )
     assert rewards == [1.0] * 4
     assert asked == [(PROBLEMS[i], t) for i, t in zip((2, 2, 0, 0), "abcd", strict=True)]
+
+
+def test_attempts_without_advantage_are_known_by_their_tokens() -> None:
+    """Those of groups that got equal rewards, unless a mixed group wrote the same."""
+    by_text = {"r": "correct", "w": "wrong", "?": "undecided"}
+
+    def judge(pairs) -> list[Verdict]:
+        return [Verdict(status=by_text[text]) for _, text in pairs]
+
+    texts = ["r", "r", "r", "w", "w", "?"]
+    ids = [[1, 2], [3], [3], [4], [5], [6]]
+    reward = StepReward(judge=judge, group_size=2)
+    given = {
+        "completions": [[{"role": "assistant", "content": text}] for text in texts],
+        "problem": [0, 0, 1, 1, 2, 2],
+        "completion_ids": ids,
+    }
+    reward.trl_function(PROBLEMS)(**given)
+    assert reward.flat == {(1, 2), (5,), (6,)}
+    several = StepReward(judge=judge, group_size=2, gather=lambda own: own)
+    several.trl_function(PROBLEMS)(**given)
+    assert several.flat == frozenset()

@@ -204,6 +204,40 @@ def test_a_step_in_words() -> None:
     )
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw_torch"])
+def test_groups_without_a_mixed_reward_are_skipped_without_a_trace(
+    folder, tmp_path, monkeypatch, optimizer
+) -> None:
+    """Two steps, in the second no group is mixed: weights still move by momentum, as in TRL."""
+    from manyways.rl import trainee
+
+    plain_packing = trainee.without_padding
+    verdicts = [1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
+    found = []
+    for way in ("skipped", "computed"):
+        if way == "computed":
+            monkeypatch.setattr(trainee, "without_padding", lambda m, _flat: plain_packing(m))
+        left = list(verdicts)
+
+        def judge(pairs, left=left) -> list[Verdict]:
+            return [Verdict(status="correct" if left.pop(0) else "wrong") for _ in pairs]
+
+        given = settings(steps=2, extra={"optim": optimizer, "weight_decay": 0.1})
+        reward = StepReward(judge=judge, group_size=4)
+        train(str(folder), PROBLEMS, reward=reward, settings=given, out=tmp_path / way)
+        assert len(reward.flat) > 0
+        rows = [json.loads(x) for x in (tmp_path / way / "metrics.jsonl").read_text().splitlines()]
+        found.append((rows, load_file(tmp_path / way / "checkpoint" / "model.safetensors")))
+    (rows, weights), (expected, plain) = found
+    assert [row["mixed"] for row in rows] == [0.5, 0.0]
+    for ours, theirs in zip(rows, expected, strict=True):
+        assert ours["entropy"] == pytest.approx(theirs["entropy"], abs=1e-5)
+        assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-6)
+    start = load_file(folder / "model.safetensors")
+    moved = max((plain[name] - start[name]).abs().max() for name in start)
+    assert max((weights[name] - plain[name]).abs().max() for name in start) < 1e-2 * moved
+
+
 def test_loss_and_step_are_those_of_trl_on_the_same_attempts(folder, tmp_path, monkeypatch) -> None:
     """Packed into rows, against the trainer left as TRL made it: loss, entropy, weights after."""
     from manyways.rl import trainee
@@ -214,7 +248,7 @@ def test_loss_and_step_are_those_of_trl_on_the_same_attempts(folder, tmp_path, m
     found = []
     for way in ("packed", "padded"):
         if way == "padded":
-            monkeypatch.setattr(trainee, "without_padding", lambda model: None)
+            monkeypatch.setattr(trainee, "without_padding", lambda model, flat: None)
         reward = StepReward(judge=alternating, group_size=4)
         out = tmp_path / way
         # SGD, so that a gradient's size counts: Adam's first step knows its sign alone.

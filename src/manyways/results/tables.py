@@ -240,9 +240,9 @@ Row = TypeVar("Row")
 
 
 def write_rows(path: Path, rows: Sequence[object]) -> None:
-    """Write rows (dataclass instances) as a JSON list."""
-    data = [asdict(cast("Score", row)) for row in rows]
-    write_text(path, json.dumps(data, ensure_ascii=False, indent=1))
+    """Write rows (dataclass instances) as a JSON list, a line for each."""
+    lines = (json.dumps(asdict(cast("Score", row)), ensure_ascii=False) for row in rows)
+    write_text(path, "[" + ",".join(f"\n{line}" for line in lines) + "\n]\n")
 
 
 def read_rows(path: Path, row_type: type[Row]) -> list[Row]:

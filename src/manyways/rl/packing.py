@@ -6,7 +6,7 @@ these follow from packed rows as well (``rl.packed_rows``).
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
@@ -22,13 +22,19 @@ UNCHANGED = {"use_cache", "num_items_in_batch"}
 OF_BATCH = {"loss", "aux_loss"}
 
 
-def without_padding(model: Any) -> None:  # noqa: ANN401
+Flat = Callable[[], Collection[tuple[int, ...]]]
+"""Which attempts have no gradient now, by the tokens that are labelled."""
+
+
+def without_padding(model: Any, flat: Flat = frozenset) -> None:  # noqa: ANN401
     """Have ``model``, already in a TRL trainer, compute log-probabilities on packed rows.
 
     Results differ from those of the padded batch by rounding alone; the first batch is computed in
     both ways, and a model for which they differ by more is trained with padding. So are models with
     dropout, whose noise would be shared with the prompts, and models on a GPU, where kernels for
     padding-free batches are a matter of TRL's and transformers' own settings.
+
+    flat: attempts whose advantage is 0. Their numbers are computed, for the log, and no gradient.
     """
     model = model.get_base_model() if hasattr(model, "peft_config") else model
     if model.device.type != "cpu" or _drops(model):
@@ -37,25 +43,18 @@ def without_padding(model: Any) -> None:  # noqa: ANN401
 
     @functools.wraps(padded)
     def forward(*args: object, **kwargs: Any) -> Any:  # noqa: ANN401
-        packed = None
-        if not args and trusted.yes and kwargs.get("fused_lm_head"):
-            packed = _packed(kwargs)
-        if packed is None:
+        given = {key for key, value in kwargs.items() if value is not None}
+        fits = not args and ASKED <= given <= ASKED | UNCHANGED and kwargs["fused_lm_head"]
+        if not fits or not trusted.yes:
             return padded(*args, **kwargs)
-        kept = {key: value for key, value in kwargs.items() if key in UNCHANGED}
-        bias = _bias(packed.allowed, model.dtype)
-        out = padded(
-            input_ids=packed.input_ids,
-            position_ids=packed.position_ids,
-            attention_mask=bias,
-            shift_labels=packed.labels,
-            fused_lm_head=True,
-            **kept,
-        )
-        shape = (kwargs["labels"].shape[0], kwargs["labels"].shape[1] - 1)
-        own = {key: _as_batch(key, value, packed, shape) for key, value in out.items()}
-        if trusted.judges(own["log_probs"], padded, kwargs):
-            return type(out)(**own)
+        still = _labelled_as(flat(), kwargs["labels"])
+        out = _on_packed_rows(padded, kwargs, ~still, model.dtype)
+        if still.any():
+            with torch.no_grad():
+                rest = _on_packed_rows(padded, kwargs, still, model.dtype)
+            out = _together(out, rest, model) if rest else out
+        if out and trusted.judges(out["log_probs"], padded, kwargs):
+            return out
         return padded(**kwargs)
 
     model.forward = forward
@@ -84,11 +83,52 @@ class _Trust:
         return self.yes
 
 
-def _packed(kwargs: Mapping[str, Any]) -> Packed | None:
-    given = {key for key, value in kwargs.items() if value is not None}
-    if not ASKED <= given <= ASKED | UNCHANGED:
+def _labelled_as(texts: Collection[tuple[int, ...]], labels: Tensor) -> Tensor:
+    """Which rows' labelled tokens are among ``texts``; shape (B,)."""
+    if not texts:
+        return torch.zeros(labels.shape[0], dtype=torch.bool, device=labels.device)
+    own = (tuple(token for token in row if token != IGNORE) for row in labels.tolist())
+    return torch.tensor([text in texts for text in own], device=labels.device)
+
+
+def _on_packed_rows(
+    padded: Any,  # noqa: ANN401
+    kwargs: Mapping[str, Any],
+    rows: Tensor,
+    dtype: torch.dtype,
+) -> Any:  # noqa: ANN401
+    """The model's output for ``rows`` of the batch, zeros in the others; None where none packs."""
+    labels = kwargs["labels"].masked_fill(~rows[:, None], IGNORE)
+    packed = pack(kwargs["input_ids"], kwargs["attention_mask"], labels)
+    if packed is None:
         return None
-    return pack(kwargs["input_ids"], kwargs["attention_mask"], kwargs["labels"])
+    out = padded(
+        input_ids=packed.input_ids,
+        position_ids=packed.position_ids,
+        attention_mask=_bias(packed.allowed, dtype),
+        shift_labels=packed.labels,
+        fused_lm_head=True,
+        **{key: value for key, value in kwargs.items() if key in UNCHANGED},
+    )
+    shape = (labels.shape[0], labels.shape[1] - 1)
+    return type(out)({key: _as_batch(key, value, packed, shape) for key, value in out.items()})
+
+
+def _together(moving: Any, still: Any, model: nn.Module) -> Any:  # noqa: ANN401
+    """Numbers of rows with a gradient and of rows without, in one batch.
+
+    Where no row has one, every trained weight still gets a gradient of zeros: an optimizer skips
+    weights that have none, and would not go on by its momentum.
+    """
+    if moving is None:
+        trained = [weight for weight in model.parameters() if weight.requires_grad]
+        still["log_probs"] = still["log_probs"] + 0 * sum(w.flatten()[0] for w in trained)
+        return still
+    for key, value in still.items():
+        if key not in OF_BATCH:
+            either = moving[key] | value if value.dtype == torch.bool else moving[key] + value
+            moving[key] = either
+    return moving
 
 
 def _drops(model: nn.Module) -> bool:

@@ -61,6 +61,9 @@ class StepReward:
     check:  given the latest verdicts, raises when the verifier is unwell.
     gather: where several processes train: every process's list, joined in their order, so
         that ``view`` and ``check`` are about the whole batch.
+    flat:   tokens of the batch's attempts whose group's rewards are all equal, and that no other
+        group wrote: their advantage is 0. None of them where several processes train, since a
+        group may be spread over these.
     """
 
     judge: Judging
@@ -70,6 +73,7 @@ class StepReward:
     check: Callable[[Sequence[Verdict]], None] | None = None
     gather: Callable[[list[Any]], list[Any]] | None = None
     view: StepView | None = None
+    flat: frozenset[tuple[int, ...]] = frozenset()
     _recent: deque[Verdict] = field(default_factory=lambda: deque(maxlen=HEALTH_WINDOW))
 
     def score(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[float | None]:
@@ -93,12 +97,28 @@ class StepReward:
         """As a TRL reward function over rows whose column ``problem`` is an index."""
 
         def verdict(
-            *, completions: list[list[dict[str, str]]], problem: list[int], **_: object
+            *,
+            completions: list[list[dict[str, str]]],
+            problem: list[int],
+            completion_ids: list[list[int]],
+            **_: object,
         ) -> list[float | None]:
             texts = [turns[-1]["content"] for turns in completions]
-            return self.score([problems[index] for index in problem], texts)
+            rewards = self.score([problems[index] for index in problem], texts)
+            self.flat = frozenset() if self.gather else self._flat(rewards, completion_ids)
+            return rewards
 
         return verdict
+
+    def _flat(
+        self, rewards: Sequence[float | None], ids: Sequence[Sequence[int]]
+    ) -> frozenset[tuple[int, ...]]:
+        size = self.group_size
+        of_group: dict[bool, set[tuple[int, ...]]] = {True: set(), False: set()}
+        for start in range(0, len(rewards), size):
+            judged = {reward for reward in rewards[start : start + size] if reward is not None}
+            of_group[len(judged) > 1] |= {tuple(text) for text in ids[start : start + size]}
+        return frozenset(of_group[False] - of_group[True])
 
     def _look(self, rewards: Sequence[float | None], texts: Sequence[str]) -> StepView:
         size = self.group_size

@@ -8,7 +8,7 @@ from manyways.checkpoints import load_tokenizer
 from manyways.rl import processes
 from manyways.rl.handover import end_of_turn, stop_ids
 from manyways.rl.lora import merged
-from manyways.rl.packing import without_padding
+from manyways.rl.packing import Flat, without_padding
 from manyways.rl.trainer_config import load_for_training
 from manyways.rl.trainer_files import save_checkpoint, train
 from manyways.rl.trainer_log import StepLog, Story
@@ -53,16 +53,18 @@ def load(path: str, *, dtype: str, device: str) -> Trainee:
     )
 
 
-def train_and_save(trainer: "Trainer", story: Story, trainee: Trainee, out: Path) -> None:
+def train_and_save(
+    trainer: "Trainer", story: Story, trainee: Trainee, out: Path, *, flat: Flat = frozenset
+) -> None:
     """Train from what lies in ``out/trainer``, then save ``out/checkpoint``, adapters merged.
 
-    On a CPU attempts are packed into rows without padding (``rl.packing``).
+    On a CPU attempts are packed into rows without padding (``rl.packing``, where ``flat`` is said).
 
     Every process that trains calls this; one of them writes.
 
     Raises MissingWork when training ended early, ModelError for a loss that is not a number.
     """
-    without_padding(trainer.model)
+    without_padding(trainer.model, flat)
     log = StepLog(story)
     if processes.is_writer():
         trainer.add_callback(log)

@@ -31,6 +31,7 @@ from manyways.rl.trainer_config import (
 if TYPE_CHECKING:
     from trl import GRPOConfig, GRPOTrainer
 
+    from manyways.rl.packing import Flat
     from manyways.rl.trainee import Trainee
 
 OWN_SAMPLING = {
@@ -83,7 +84,7 @@ def train(
                 from accelerate.utils import gather_object
 
                 reward.gather = gather_object
-            train_and_save(trainer, story, trainee, out)
+            train_and_save(trainer, story, trainee, out, flat=_flat(config, reward))
             tracking.close(settings.tracking)
     if processes.is_writer():
         shutil.rmtree(out / "trainer", ignore_errors=True)
@@ -123,6 +124,12 @@ def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
         "lr_scheduler_type": "constant_with_warmup",
     }
     return build_config(GRPOConfig, "rl", fixed=fixed, defaults=defaults, extra=rl.extra)
+
+
+def _flat(config: "GRPOConfig", reward: StepReward) -> "Flat":
+    """Attempts without gradient: those without advantage, where nothing else is in the loss."""
+    regularised = config.beta or config.entropy_coef or config.use_adaptive_entropy
+    return frozenset if regularised else lambda: reward.flat
 
 
 def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, float | None]:
