@@ -19,11 +19,18 @@ class Apart:
 
     joined: problem (as in ``Solutions.problem``) -> the operations of its parts.
     alone:  problem of one part -> its operation.
+    taught: the same of the problems trained on, by their ids.
     """
 
     joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     alone: Mapping[str, str] = field(default_factory=dict)
+    taught: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
+
+    @property
+    def by_part(self) -> Mapping[str, str]:
+        """Every problem of one part -> its operation; empty where benchmarks ask none alone."""
+        return {**self.taught, **self.alone} if self.alone else {}
 
 
 def parts_apart(ctx: Context) -> Apart:
@@ -61,6 +68,7 @@ def found_apart(trained: Sequence[Problem], benchmarks: Mapping[str, Sequence[Pr
     return Apart(
         joined=joined,
         alone=alone,
+        taught={problem.id: _parts(problem)[0] for problem in trained},
         why="" if joined else "no benchmark joins the parts trained on",
     )
 

@@ -1,6 +1,6 @@
 """One number per problem and seed, and how policies differ in it on the same problems."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +39,18 @@ def policies(solutions: Sequence[Solutions]) -> dict[str, Policy]:
         old = seeds.get(one.checkpoint.seed)
         seeds[one.checkpoint.seed] = one if old is None else _joined(old, one)
     return {name: Policy(name=name, seeds=seeds) for name, seeds in found.items()}
+
+
+def on_problems(solutions: Solutions, wanted: Container[str]) -> Solutions:
+    """The attempts at some of the problems."""
+    rows = [i for i, problem in enumerate(solutions.problem) if problem in wanted]
+    return replace(
+        solutions,
+        problem=[solutions.problem[i] for i in rows],
+        ways=[solutions.ways[i] for i in rows],
+        correct=[solutions.correct[i] for i in rows],
+        parts=(),
+    )
 
 
 def numbered(solutions: Solutions, labels: Sequence[str]) -> tuple[list[str], Openings]:

@@ -1,13 +1,19 @@
 """Which gradient moves the masses? The regression M5, where a run has the data for it.
 
-Across heuristics, the change of log(p_h / p_1) through RL is regressed on A_h - A_1 and on
-p_h A_h - p_1 A_1: coefficients (1, 0) times a step size mean the natural gradient, (0, 1) the
-vanilla one. Advantages are taken within problems: p_h A_h is Cov(opens with h, correct), so that a
-heuristic is not called weak because its problems are hard. They come from the gate's attempts, and
-the masses from the benchmarks': noise that both sides share would look like a relation.
+Across heuristics, the change of log p_h through RL is regressed on A_h and on p_h A_h, all minus
+their means over heuristics: coefficients (1, 0) times a step size mean the natural gradient,
+(0, 1) the vanilla one. Advantages are taken within problems: p_h A_h is Cov(opens with h, correct),
+so that a heuristic is not called weak because its problems are hard. They come from the gate's
+attempts, and the masses from the benchmarks': noise that both sides share would look like a
+relation.
+
+The law is one of a single choice. Where all of RL's problems have one part and a benchmark asks
+parts alone, they are taken part by part and the regression is over (part, heuristic), minus the
+means of each part. Elsewhere all problems are one: where a policy prefers other heuristics for
+other parts, the vanilla gradient then shows in both coefficients, however large the run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -15,7 +21,7 @@ from numpy.typing import NDArray
 
 from manyways.metrics.resampling import Resampling, resamples
 from manyways.results.theory import Part, PredictionRow
-from manyways.stages.analysis.contrasts import Policy, labels_of, numbered
+from manyways.stages.analysis.contrasts import Policy, labels_of, numbered, on_problems
 from manyways.stages.analysis.expectation import Expectation, Quantity
 from manyways.stages.analysis.passes import score
 from manyways.theory.measurement import flow_coefficients
@@ -25,8 +31,13 @@ Floats = NDArray[np.float64]
 
 SEEN = 20
 """Attempts that a heuristic must open before RL, after it and at the gate: fewer have no log."""
-HEURISTICS = 4
-"""Heuristics with that many: two coefficients from fewer points would fit anything."""
+PROBLEMS = 5
+"""Problems of a part at the gate and on the benchmarks: fewer give no interval over problems."""
+CONTRASTS = 3
+"""Heuristics with that many, minus one for each part: two coefficients would fit any fewer."""
+
+Around = tuple[Policy, Policy, Policy]
+"""At the gate, before RL, after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +54,32 @@ class Counted:
     rows_P: Floats
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One part, or all problems as one: what was counted at the gate, before RL and after it.
+
+    labels: those that open enough attempts in all three.
+    """
+
+    labels: Sequence[str]
+    counted: tuple[Counted, Counted, Counted]
+
+
 def flow_rows(
-    gate: Policy, before: Policy, after: Policy, settings: Resampling
+    around: Around, part_of: Mapping[str, str], settings: Resampling
 ) -> Iterator[PredictionRow]:
-    """The two coefficients with bootstrap intervals over problems, or why there are none."""
-    labels = _seen_enough((gate, before, after))
+    """The two coefficients with bootstrap intervals over problems, or why there are none.
+
+    around: the policies at the gate, before RL and after it.
+    part_of: problem -> its part, of problems of one part; empty takes all problems as one.
+    """
+    cells = list(_cells(around, part_of))
     quantities = [
         Quantity(
             part=PART,
             name=f"Regression of log mass on {what}",
             proposition="M5",
-            of=f"{before.name} → {after.name}",
+            of=f"{around[1].name} → {around[2].name}",
         )
         for what in ("advantage", "mass x advantage")
     ]
@@ -63,27 +89,57 @@ def flow_rows(
         )
         for which in ("a natural", "a vanilla")
     ]
-    found = _coefficients((gate, before, after), labels, settings)
+    found = _coefficients(cells, settings)
     nothing = np.empty(0)
     for quantity, words, values in zip(
         quantities, expected, found or (nothing, nothing), strict=True
     ):
         if not len(values):
-            yield quantity.row(words, None, note=_why_not(labels))
+            yield quantity.row(words, None, note=_why_not(cells))
             continue
         low, high = np.quantile(values[1:], [0.025, 0.975])
-        note = f"n: heuristics, beside the reference {labels[0]}; interval over problems"
-        measured = score(quantity.name, (values[0], low, high), len(labels) - 1)
-        yield quantity.row(words, measured, note=note)
+        measured = score(quantity.name, (values[0], low, high), _contrasts(cells))
+        yield quantity.row(words, measured, note=_note(cells, part_of))
 
 
-def _why_not(labels: Sequence[str]) -> str:
-    if len(labels) < HEURISTICS:
+def _note(cells: Sequence[Cell], part_of: Mapping[str, str]) -> str:
+    note = "n: heuristics minus one for each part; interval over problems"
+    if part_of:
+        return f"{note}; within {len(cells)} parts"
+    return f"{note}; all parts as one, so both may differ from 0 under the vanilla gradient"
+
+
+def _why_not(cells: Sequence[Cell]) -> str:
+    if _contrasts(cells) < CONTRASTS:
         return (
-            f"cannot be measured here because {len(labels)} of the labels, not {HEURISTICS} or "
-            f"more, open {SEEN} attempts each at the gate, before and after RL"
+            f"cannot be measured here because only {_contrasts(cells)} heuristics, one of each "
+            f"part not counted, open {SEEN} attempts at {PROBLEMS} problems or more each at the "
+            f"gate, before and after RL; it needs {CONTRASTS}"
         )
     return "cannot be measured here because the two regressors are nearly proportional"
+
+
+def _contrasts(cells: Sequence[Cell]) -> int:
+    return sum(len(cell.labels) - 1 for cell in cells)
+
+
+def _cells(around: Around, part_of: Mapping[str, str]) -> Iterator[Cell]:
+    members: dict[str, set[str]] = {}
+    for problem, part in part_of.items():
+        members.setdefault(part, set()).add(problem)
+    every: list[Sequence[Policy]] = [
+        [_within(one, members[part]) for one in around] for part in sorted(members)
+    ]
+    for policies in every or [around]:
+        labels = _seen_enough(policies)
+        gate, before, after = (_counted(policy, labels) for policy in policies)
+        if len(labels) > 1 and min(len(c.tried_P) for c in (gate, before, after)) >= PROBLEMS:
+            yield Cell(labels=labels, counted=(gate, before, after))
+
+
+def _within(policy: Policy, problems: Container[str]) -> Policy:
+    seeds = {seed: on_problems(one, problems) for seed, one in policy.seeds.items()}
+    return Policy(name=policy.name, seeds=seeds)
 
 
 def _seen_enough(policies: Sequence[Policy]) -> list[str]:
@@ -95,30 +151,25 @@ def _seen_enough(policies: Sequence[Policy]) -> list[str]:
         ]
         for label in labels
     ]
-    kept = [(label, row) for label, row in zip(labels, counts, strict=True) if min(row) >= SEEN]
-    # The first is the reference: that of most attempts before RL.
-    return [label for label, _ in sorted(kept, key=lambda item: -item[1][1])]
+    return [label for label, row in zip(labels, counts, strict=True) if min(row) >= SEEN]
 
 
-def _coefficients(
-    policies: tuple[Policy, Policy, Policy], labels: Sequence[str], settings: Resampling
-) -> tuple[Floats, Floats] | None:
+def _coefficients(cells: Sequence[Cell], settings: Resampling) -> tuple[Floats, Floats] | None:
     """The coefficients, then those of each resample of problems; None where there are none."""
-    if len(labels) < HEURISTICS:
+    if _contrasts(cells) < CONTRASTS:
         return None
-    gate, before, after = (_counted(policy, labels) for policy in policies)
-    value = _fit(gate, before, after)
+    value = _fit([cell.counted for cell in cells])
     if value is None:
         return None
+    found = [value]
+    every = [one for cell in cells for one in cell.counted]
     draws = [
         resamples(len(one.tried_P), Resampling(resamples=settings.resamples, seed=seed))
-        for one, seed in ((gate, 1), (before, 2), (after, 3))
+        for seed, one in enumerate(every, start=1)
     ]
-    found = [value]
     for rows in zip(*draws, strict=True):
-        again = _fit(
-            *(_drawn(one, row) for one, row in zip((gate, before, after), rows, strict=True))
-        )
+        drawn = [_drawn(one, row) for one, row in zip(every, rows, strict=True)]
+        again = _fit(list(zip(drawn[::3], drawn[1::3], drawn[2::3], strict=True)))
         if again is not None:
             found.append(again)
     if len(found) < 0.9 * settings.resamples:
@@ -133,20 +184,30 @@ def _drawn(counted: Counted, times_P: Floats) -> Counted:
     return Counted(**{name: (part.T * times_P).T for name, part in parts.items()})
 
 
-def _fit(gate: Counted, before: Counted, after: Counted) -> tuple[float, float] | None:
+def _fit(cells: Sequence[tuple[Counted, Counted, Counted]]) -> tuple[float, float] | None:
     """None where a label was not drawn or the regressors cannot be told apart."""
-    masses = [one.opened_PH.sum(axis=0) / one.tried_P.sum() for one in (gate, before, after)]
-    if not all(mass.all() for mass in masses):
+    points = [_points(*counted) for counted in cells]
+    if any(one is None for one in points):
         return None
-    change_H = np.log(masses[2] / masses[2][0]) - np.log(masses[1] / masses[1][0])
-    weighted_H = gate.push_PH.sum(axis=0) / max(gate.rows_P.sum(), 1)
-    advantage_H = weighted_H / masses[0]
+    change_N, advantage_N, weighted_N = np.concatenate(
+        [one for one in points if one is not None], axis=1
+    )
     try:
-        return flow_coefficients(
-            change_H[1:], (advantage_H - advantage_H[0])[1:], (weighted_H - weighted_H[0])[1:]
-        )
+        return flow_coefficients(change_N, advantage_N, weighted_N)
     except ValueError:  # proportional regressors
         return None
+
+
+def _points(gate: Counted, before: Counted, after: Counted) -> Floats | None:
+    """Change of log mass, advantage and mass x advantage minus their means, (3, H)."""
+    masses = [
+        one.opened_PH.sum(axis=0) / max(one.tried_P.sum(), 1) for one in (gate, before, after)
+    ]
+    if not all(mass.all() for mass in masses):
+        return None
+    weighted_H = gate.push_PH.sum(axis=0) / max(gate.rows_P.sum(), 1)
+    rows = np.stack([np.log(masses[2]) - np.log(masses[1]), weighted_H / masses[0], weighted_H])
+    return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 
 
 def _counted(policy: Policy, labels: Sequence[str]) -> Counted:

@@ -155,7 +155,7 @@ def _through(
                 yield from replicator_rows(arm, seen.curves, openings)
         if arm == seen.main and before and after:
             if at_gate:
-                yield from flow_rows(at_gate, before, after, settings)
+                yield from flow_rows((at_gate, before, after), seen.apart.by_part, settings)
             yield from transfer_rows(_trained(seen, policy, before, after), seen.apart, settings)
     for swap in seen.swaps:
         yield swap_row(swap, changes.get(seen.main))

@@ -5,16 +5,15 @@ shares its preferences by part does, as far as RL raises these preferences on si
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from manyways.metrics.resampling import Resampling
 from manyways.results.theory import Part, PredictionRow
 from manyways.stages.analysis.alone import alone_rows
 from manyways.stages.analysis.apart import Apart
 from manyways.stages.analysis.change import composed
-from manyways.stages.analysis.contrasts import ByProblem, Policy, Values, contrast, mean_of
+from manyways.stages.analysis.contrasts import Policy, Values, contrast, mean_of, on_problems
 from manyways.stages.analysis.expectation import Expectation, Quantity
-from manyways.stages.analysis.ways import Solutions
 
 PART: Part = "through RL"
 NAME = "Change of the composition rate on problems whose parts were trained apart"
@@ -89,19 +88,7 @@ def _change(
 
 def _rates(policy: Policy, apart: Apart) -> Values:
     """Share of composed attempts at each joined problem."""
-
-    def rates(solutions: Solutions) -> ByProblem:
-        rows = [i for i, problem in enumerate(solutions.problem) if problem in apart.joined]
-        return composed(
-            replace(
-                solutions,
-                problem=[solutions.problem[i] for i in rows],
-                ways=[solutions.ways[i] for i in rows],
-                correct=[solutions.correct[i] for i in rows],
-            )
-        )
-
-    return policy.values(rates)
+    return policy.values(lambda solutions: composed(on_problems(solutions, apart.joined)))
 
 
 def _gains(ends: Values, starts: Values) -> Values:
