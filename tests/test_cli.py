@@ -1,5 +1,6 @@
 """What a newcomer gets wrong is answered with exit code 2, the mistake and the fix."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,9 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "would run: never finished" in outcome.out
     assert "would run after" in outcome.out
     assert not (tmp_path / "run").exists()
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    outcome = in_this_process(capsys, "--version")
+    assert (outcome.code, outcome.out.strip()) == (0, declared["version"])

@@ -1,5 +1,6 @@
 """Every shipped recipe loads; every mistake in one is answered with the key and the fix."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from made_verl import environment
 
 from manyways import pipeline
 from manyways.errors import RecipeError
+from manyways.problems import split_name
 from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
 from manyways.run_dir import RunDir
 from manyways.stages.context import Context
@@ -101,6 +103,17 @@ def test_broken_toml_and_missing_file(tmp_path: Path) -> None:
 def test_override_takes_words_and_values() -> None:
     recipe = load_recipe(POCKET, ["name=other", "generate.limit=7", "seeds=[3,4]"])
     assert (recipe.name, recipe.generate.limit, recipe.seeds) == ("other", 7, (3, 4))
+
+
+def test_the_recipe_on_the_page_for_ones_own_model_loads(tmp_path: Path) -> None:
+    page = (POCKET.parents[1] / "docs" / "your-own.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```toml my\.toml\n(.*?)^```", page, re.M | re.S)
+    recipe = tmp_path / "my.toml"
+    recipe.write_text(text)
+    loaded = load_recipe(recipe)
+    assert (loaded.model.engine, loaded.rl.group_size) == ("vllm", 16)
+    _, _, options = split_name(loaded.generate.problems)
+    assert options["verifier"] == "my_verifier:verify"
 
 
 @pytest.mark.slow

@@ -10,13 +10,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from manyways import __version__
 from manyways.cli.alone import alone
 from manyways.cli.parts import DataOption, RunArgument, export, heuristics, pocket, problems
 from manyways.cli.stages import stages
 from manyways.errors import ManywaysError
 
 app = typer.Typer(
-    help="Teach a model many correct ways to solve a problem, then let RL combine them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,6 +45,22 @@ class Policy(enum.StrEnum):
     lenient = "lenient"
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def manyways(
+    _: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print it."),
+    ] = False,
+) -> None:
+    """Teach a model many correct ways to solve a problem, then let RL combine them."""
+
+
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     recipe: Annotated[Path, typer.Argument(help="A recipe (.toml), or a run folder to continue.")],
@@ -52,7 +68,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key.")
     ] = None,
-    until: Annotated[str, typer.Option(help="Last stage to run.")] = "report",
+    until: Annotated[str, typer.Option(help="Last stage to run, for example select.")] = "report",
     dry_run: Annotated[bool, typer.Option(help="Say what would run and why; run nothing.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Arms trained at once.")] = 1,
     data_dir: DataOption = None,
@@ -92,7 +108,7 @@ def status(run: RunArgument) -> None:
 def verify(
     file: Annotated[Path, typer.Argument(help="JSON lines: gold and prediction, or code.")],
     out: Annotated[Path | None, typer.Option(help="Write verdicts here, not to stdout.")] = None,
-    workers: Annotated[int, typer.Option(min=1)] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per answer.")] = 5.0,
     policy: Annotated[Policy, typer.Option(help="How answers are extracted.")] = Policy.lenient,
     allow_unsafe_code: Annotated[
@@ -149,7 +165,7 @@ def passk(
     ],
     k: Annotated[str | None, typer.Option(help="For example 1,8,64.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the scores here as JSON.")] = None,
-    workers: Annotated[int, typer.Option(min=1)] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
 ) -> None:
     """Compute pass@k, avg@N and majority@k, with intervals, of attempts from anywhere."""
     from manyways.commands.passk import passk as score
@@ -160,7 +176,9 @@ def passk(
 @app.command()
 def table(
     run: RunArgument,
-    style: Annotated[Style, typer.Option("--format")] = Style.markdown,
+    style: Annotated[
+        Style, typer.Option("--format", help="What it is written as.")
+    ] = Style.markdown,
     out: Annotated[Path | None, typer.Option(help="Write it here, not to stdout.")] = None,
     intervals: Annotated[bool, typer.Option(help="With 95% intervals.")] = True,
 ) -> None:

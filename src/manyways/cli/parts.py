@@ -72,7 +72,9 @@ def problems_overlap(
 
 
 @heuristics.command("list")
-def heuristics_list(pack: Annotated[str, typer.Argument()] = "polya") -> None:
+def heuristics_list(
+    pack: Annotated[str, typer.Argument(help="A name or a .toml file.")] = "polya",
+) -> None:
     """The heuristics of a pack, in order."""
     from manyways.commands.heuristics import list_heuristics
 
@@ -81,7 +83,8 @@ def heuristics_list(pack: Annotated[str, typer.Argument()] = "polya") -> None:
 
 @heuristics.command("show")
 def heuristics_show(
-    heuristic: str, pack: Annotated[str | None, typer.Option(help="Only look here.")] = None
+    heuristic: Annotated[str, typer.Argument(help="For example working-backwards.")],
+    pack: Annotated[str | None, typer.Option(help="Only look here.")] = None,
 ) -> None:
     """One heuristic with its exemplars."""
     from manyways.commands.heuristics import show_heuristic
@@ -94,8 +97,10 @@ def heuristics_check(
     pack: Annotated[str, typer.Argument(help="A name or a .toml file.")],
     tokenizer: Annotated[str | None, typer.Option(help="Count prompt tokens under it.")] = None,
     data_dir: DataOption = None,
-    workers: Annotated[int, typer.Option(min=1)] = 2,
-    allow_unsafe_code: bool = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
+    allow_unsafe_code: Annotated[
+        bool, typer.Option("--allow-unsafe-code", help="Run programs even without a sandbox.")
+    ] = False,
 ) -> None:
     """Is a pack complete, are its exemplars right, and do they differ?"""
     from manyways.commands.heuristics import check_heuristics
@@ -112,7 +117,7 @@ def heuristics_check(
 @pocket.command("build")
 def pocket_build(
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")] = Path("pocket-base"),
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Of documents and weights.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Default: what the world needs.")] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, max=8, help="Default: 2 on a CPU, 1 with a GPU.")
@@ -140,7 +145,9 @@ def export_dataset(  # noqa: PLR0913, PLR0917 - one parameter per option of the 
     arm: Annotated[str | None, typer.Option(help="Its training rows; default all kept.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the arm; default the first.")] = None,
     out: Annotated[Path | None, typer.Option(help="Default exports/<run>-<arm>.")] = None,
-    form: Annotated[Form, typer.Option("--format")] = Form.prompt_completion,
+    form: Annotated[
+        Form, typer.Option("--format", help="Of its columns.")
+    ] = Form.prompt_completion,
     push: PushOption = None,
     data_dir: DataOption = None,
 ) -> None:
