@@ -60,8 +60,8 @@ def words(given: RLSettings, root: Path) -> list[str]:
     return overrides("/models/it's base", given, places, log=places.log(1))
 
 
-def score_file(root: Path, verify: VerifyConfig):
-    write_reward(root / "reward.py", verify)
+def score_file(root: Path, verify: VerifyConfig, form: str = "boxed"):
+    write_reward(root / "reward.py", verify, form=form)
     spec = importlib.util.spec_from_file_location("reward_of_a_run", root / "reward.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -87,6 +87,14 @@ def test_problems_travel_through_parquet_to_the_verdict(tmp_path) -> None:
             ground_truth=row["reward_model"]["ground_truth"], extra_info=row["extra_info"],
         )  # fmt: skip
         assert given == {"score": expected, "acc": expected, "undecided": 0.0}
+
+
+def test_the_reward_reads_the_form_that_the_prompt_asks_for(tmp_path) -> None:
+    write_problems(tmp_path / "p.parquet", PROBLEMS[:1], settings().messages)
+    (row,) = parquet.read_table(tmp_path / "p.parquet").to_pylist()
+    score = score_file(tmp_path, VerifyConfig(), form="hashes")
+    for text, expected in (("#### 7", 1.0), ("\\boxed{7}", 0.0)):
+        assert score(solution_str=text, extra_info=row["extra_info"])["score"] == expected
 
 
 def test_undecided_is_nothing_and_counted_and_too_many_end_the_training(tmp_path) -> None:

@@ -43,7 +43,7 @@ def labeller(pack: tuple[Heuristic, ...]) -> MarkLabeller:
 
 
 def heuristic(name: str) -> Heuristic:
-    exemplar = Exemplar(question="1 + 1?", solution=f"<{name}> 2", answer="2")
+    exemplar = Exemplar(question="1 + 1?", solution=f"<{name}> \\boxed{{2}}", answer="2")
     return Heuristic(
         id=name, name=name.upper(), family="f", question="?", instruction="Do it.",
         exemplars=(exemplar,),

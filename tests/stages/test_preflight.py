@@ -8,6 +8,7 @@ from made_verl import environment
 from sampled_runs import context
 
 from manyways.errors import DataError, RecipeError
+from manyways.records import Problem
 from manyways.stages import preflight
 
 
@@ -90,3 +91,29 @@ def test_a_setting_that_is_not_the_tables_to_make_is_refused(tmp_path):
     ctx = by_verl(tmp_path, "python", extra={"data.shuffle": True})
     with pytest.raises(RecipeError, match=r"rl.verl.extra.\"data.shuffle\": decided by the recipe"):
         preflight.check_names(ctx)
+
+
+HASHES = "End with '#### ' and the number."
+
+
+def test_the_prompt_decides_what_counts_as_an_answer(tmp_path):
+    problem = Problem(id="x/y/0", question="2 + 2?", answer="4")
+    for instruction, texts in {
+        "Put it within \\boxed{}.": ["\\boxed{4}", "#### 4"],
+        HASHES: ["#### 4", "\\boxed{4}"],
+        'Finish with "The answer is X".': ["The answer is 4.", "#### 4"],
+    }.items():
+        ctx = context(tmp_path, prompt={"instruction": instruction})
+        verdicts = ctx.judge.verdicts([(problem, text) for text in texts])
+        assert [verdict.status for verdict in verdicts] == ["correct", "no_answer"]
+
+
+def test_exemplars_in_another_form_than_the_prompt_asks_for_are_refused(tmp_path):
+    shown = {"pack": "polya", "count": 2, "shots": 1, "labeller": "exemplars"}
+    asked = {"instruction": HASHES}
+    ctx = context(tmp_path, prompt=asked, heuristics=shown)
+    with pytest.raises(RecipeError, match=r"asks for '#### \.\.\.', but the exemplars of 'polya'"):
+        preflight.run(ctx)
+    for changes in ({"heuristics": shown | {"shots": 0}}, {"verify": {"policy": "lenient"}}):
+        merged = {"heuristics": shown, **changes}
+        preflight.run(context(tmp_path, prompt=asked, **merged))

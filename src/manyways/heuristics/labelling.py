@@ -113,7 +113,7 @@ def is_exact(labeller: object) -> bool:
     return bool(getattr(labeller, "exact", False))
 
 
-ANSWER = re.compile(r"\\boxed|^\W*(?:the )?(?:final )?answer\b", re.IGNORECASE)
+ANSWER = re.compile(r"\\boxed|^\s*####|^\W*(?:the )?(?:final )?answer\b", re.IGNORECASE)
 """A step that states the final answer."""
 
 

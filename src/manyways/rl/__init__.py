@@ -62,6 +62,7 @@ class RLSettings:
     device:   ``cpu`` or ``cuda``.
     dtype:    of the weights in training: ``auto`` (float32), ``float32`` or ``bfloat16``.
     verify:   how a backend that judges by itself does it.
+    form:     of the final answer, as the prompt asks for it: for such a backend, too.
     tracking: the recipe's ``tracking`` section; ``name`` is what trackers call this training.
     """
 
@@ -75,6 +76,7 @@ class RLSettings:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     name: str = "rl"
     verify: VerifyConfig = field(default_factory=VerifyConfig)
+    form: str = "boxed"
 
 
 class Backend(Protocol):

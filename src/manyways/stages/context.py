@@ -22,6 +22,7 @@ from manyways.recipe.tree import Recipe
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import RunDir
 from manyways.stages.problem_sets import ProblemSets
+from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.judge import Judge
 
 
@@ -144,6 +145,7 @@ class Context:
             workers=verify.workers,
             timeout=verify.timeout,
             policy=verify.policy,
+            form=form_of(self.recipe.prompt.instruction),
             allow_unsafe_code=verify.allow_unsafe_code,
         )
 

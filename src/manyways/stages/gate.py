@@ -205,8 +205,8 @@ def complaint(ctx: Context, row: GateRow) -> str | None:
         remedy = "Raise midtrain.steps" if trained else "Use an arm that mid-trains"
         return (
             f"{row.no_answer:.0%} of attempts hold no answer that can be read "
-            f"(gate.max_no_answer = {gate.max_no_answer:.0%}): they do not end in a \\boxed{{}} "
-            f"answer. {remedy}, or ask for the form more clearly in prompt.instruction."
+            f"(gate.max_no_answer = {gate.max_no_answer:.0%}): they do not end in the form that "
+            f"the prompt asks for. {remedy}, or ask for it more clearly in prompt.instruction."
         )
     if row.mixed < gate.min_mixed:
         return _no_signal(ctx, row)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manyways.engines import ENGINES
-from manyways.errors import DataError, EngineError
+from manyways.errors import DataError, EngineError, RecipeError
 from manyways.fingerprint import problems_hash
+from manyways.heuristics.checks import exemplar_problem
 from manyways.plugins import check
 from manyways.progress import say
 from manyways.records import Problem
@@ -17,9 +18,11 @@ from manyways.stages import adherence, distill
 from manyways.stages.context import Context
 from manyways.tables import write_text
 from manyways.verifiers import VERIFIERS
+from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references
 
 LISTED = 3
+FORMS = {"boxed": "\\boxed{...}", "hashes": "'#### ...'", "phrase": "'The answer is ...'"}
 
 
 def check_names(context: Context) -> dict[str, list[Problem]]:
@@ -79,19 +82,46 @@ def check_reach(context: Context, wanted: Sequence[str]) -> None:
 def run(context: Context) -> None:
     """``check_names`` always; then, once, every reference must be accepted by its own verifier.
 
-    Raises DataError naming the set and its first unjudgeable references.
+    Raises DataError naming the set and its first unjudgeable references, RecipeError when the
+    prompt asks for another form of answer than its exemplars show.
     """
     sets = check_names(context)
-    identity = {
+    _check_exemplars(context, sets[context.recipe.generate.problems])
+    identity: dict[str, object] = {
         "problems": {name: problems_hash(problems) for name, problems in sets.items()},
         "verify": context.recipe.verify.model_dump(),
     }
+    if context.judge.form != "boxed":
+        identity["form"] = context.judge.form
     listing = context.run.path("problems.json")
     work = context.run.work("preflight", identity=identity, outputs=(listing,))
     if not work.done:
         with work:
             _check_references(context, sets)
             write_text(listing, json.dumps([_listing(context, n) for n in sets], indent=1))
+
+
+def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
+    """Attempts imitate exemplars: what is not read there would not be read in them.
+
+    Only for answers that are cut out of texts here, and only before the pool is sampled.
+
+    Raises RecipeError when a shown exemplar ends in another form than the prompt asks for.
+    """
+    recipe, form = context.recipe, context.judge.form
+    cut = {problem.verifier for problem in problems} & set(VERIFIERS) - {"python_tests"}
+    if not cut or recipe.verify.policy != "strict" or context.run.stamp("generate"):
+        return
+    for heuristic in context.pack:
+        for number, exemplar in enumerate(heuristic.exemplars[: recipe.heuristics.shots]):
+            program = exemplar_problem(heuristic, number).verifier == "python_tests"
+            if not program and extract(exemplar.solution, policy="strict", form=form) is None:
+                raise RecipeError(
+                    f"prompt.instruction asks for {FORMS[form]}, but the exemplars of "
+                    f"'{recipe.heuristics.pack}' ({heuristic.id}, exemplar {number + 1}) end in "
+                    "another form, which attempts would imitate: none of them would be read. "
+                    "Change prompt.instruction or the pack, or set verify.policy = 'lenient'."
+                )
 
 
 def _look_for_verl(context: Context) -> None:

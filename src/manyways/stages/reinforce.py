@@ -18,6 +18,7 @@ from manyways.rl.reward import Shown, StepReward
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
 from manyways.stages.identity import training_identity
+from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.judge import check_health
 
 
@@ -122,6 +123,7 @@ def rl_settings(ctx: Context, line: Line) -> RLSettings:
         tracking=recipe.tracking,
         name=f"{recipe.name}/{line.name}/rl",
         verify=recipe.verify,
+        form=form_of(recipe.prompt.instruction),
     )
 
 

@@ -91,7 +91,7 @@ def prepare(
     rl = settings.config
     order = passes(len(fitting), rl.steps * rl.prompts_per_step, settings.seed)
     write_problems(places.problems, [fitting[i] for i in order], settings.messages)
-    write_reward(places.reward, settings.verify)
+    write_reward(places.reward, settings.verify, form=settings.form)
 
 
 def write_metrics(settings: RLSettings, places: Places, metrics: Path) -> int:

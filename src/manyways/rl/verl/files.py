@@ -45,10 +45,10 @@ def write_problems(
     parquet.write_table(pa.Table.from_pylist(rows), path)
 
 
-def write_reward(path: Path, verify: VerifyConfig) -> None:
+def write_reward(path: Path, verify: VerifyConfig, *, form: str = "boxed") -> None:
     """The file for ``reward.custom_reward_function.path``."""
     settings = verify.model_dump(include={"workers", "timeout", "policy", "allow_unsafe_code"})
-    settings["max_undecided"] = verify.max_undecided
+    settings |= {"max_undecided": verify.max_undecided, "form": form}
     source = str(Path(__file__).parents[3])
     path.write_text(REWARD.format(source=source, settings=settings), encoding="utf-8")
 
