@@ -5,7 +5,6 @@ import pytest
 
 from manyways.metrics.composition import (
     composed_if_alone,
-    composed_share,
     effective_ways,
     pair_counts,
     step_counts,
@@ -13,7 +12,7 @@ from manyways.metrics.composition import (
     ways_of,
     within_covariance,
 )
-from manyways.metrics.entropy import collision, effective_number, entropy
+from manyways.metrics.entropy import effective_number, entropy
 from manyways.theory.shared import shared_rate
 
 
@@ -32,7 +31,6 @@ def test_pure_direct_and_empty_solutions_are_not_composed() -> None:
 
 def test_rates_over_solutions() -> None:
     solutions = [ways_of("ab"), ways_of("aaa"), ways_of([None])]
-    assert composed_share(solutions) == pytest.approx(1 / 3)
     assert switch_rate(solutions) == pytest.approx(1 / 3)
     assert switch_rate([ways_of([None])]) is None
     assert list(step_counts(solutions)) == ["a", "b", "direct"]
@@ -79,14 +77,6 @@ def test_the_correction_removes_most_of_the_bias() -> None:
     better = np.mean([entropy(d) for d in draws])
     assert plain < exact - 0.03
     assert abs(better - exact) < 0.005
-
-
-def test_collision_is_unbiased() -> None:
-    random = np.random.default_rng(3)
-    truth = np.array([0.5, 0.3, 0.2])
-    draws = random.multinomial(10, truth, size=20_000)
-    assert np.mean([collision(d) for d in draws]) == pytest.approx((truth**2).sum(), abs=0.003)
-    assert np.isnan(collision([1]))
 
 
 def test_parts_that_choose_alone_compose_as_counting_every_choice_says() -> None:

@@ -57,11 +57,6 @@ def ways_of(labels: Labels) -> Ways:
     )
 
 
-def composed_share(solutions: Sequence[Ways]) -> float:
-    """Share of solutions with two or more different heuristics; nan for none."""
-    return sum(s.composed for s in solutions) / len(solutions) if solutions else float("nan")
-
-
 def switch_rate(solutions: Iterable[Ways]) -> float | None:
     """Switches per boundary over all solutions (the leak of theory A2, D6); None without any."""
     counted = [(s.switches, s.boundaries) for s in solutions]

@@ -29,15 +29,3 @@ def effective_number(counts_C: ArrayLike, *, corrected: bool = True) -> float:
     """exp(entropy): n for n equal categories (theory A1); 0 for no counts."""
     total = float(np.sum(np.asarray(counts_C, dtype=float)))
     return float(np.exp(entropy(counts_C, corrected=corrected))) if total else 0.0
-
-
-def collision(counts_C: ArrayLike) -> float:
-    """Chance that two different draws agree, ``sum n_k (n_k - 1) / (N (N - 1))``, without bias.
-
-    Its inverse is another effective number (Simpson 1949). nan for fewer than two draws.
-    """
-    counts = np.asarray(counts_C, dtype=float)
-    total = counts.sum()
-    if total < 2:
-        return float("nan")
-    return float((counts * (counts - 1)).sum() / (total * (total - 1)))
