@@ -114,7 +114,7 @@ def test_a_variant_is_trained_for_its_own_length() -> None:
 
 def test_variants_are_compared_with_their_arm_and_with_variants_of_their_length() -> None:
     names = ["vanilla", "star", "heuristics-8", "matched-8", "star@2epochs", "heuristics-8@2epochs",
-             "heuristics-8@25"]  # fmt: skip
+             "heuristics-8@25", "heuristics-8@100", "heuristics-8@round2"]  # fmt: skip
     pairs = comparisons([parse_arm(name) for name in names])
     for pair in (
         ("heuristics-8/rl", "star/rl"),
@@ -122,9 +122,12 @@ def test_variants_are_compared_with_their_arm_and_with_variants_of_their_length(
         ("heuristics-8@2epochs/rl", "star@2epochs/rl"),
         ("heuristics-8@25/mid", "heuristics-8/mid"),
         ("heuristics-8@25/rl", "vanilla/rl"),
+        ("heuristics-8@round2/rl", "heuristics-8/rl"),
+        ("heuristics-8@round2/rl", "heuristics-8@100/rl"),
     ):
         assert pair in pairs
     assert ("heuristics-8/rl", "star@2epochs/rl") not in pairs
+    assert ("heuristics-8@round2/rl", "heuristics-8@25/rl") not in pairs
     assert len(set(pairs)) == len(pairs)
 
 

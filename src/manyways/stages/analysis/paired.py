@@ -20,7 +20,8 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     Every RL checkpoint with vanilla RL and with the base, every mid-trained one with the base,
     and the contrasts that the arms exist for: many ways with one self-chosen, with one random
     way, with one way each in equal shares and with wrong ones, the budget arms with the one of
-    fewest ways; the same among variants of one length; and every variant with its arm.
+    fewest ways; the same among variants of one length; every variant with its arm; and a later
+    round, which trains for longer, with the longest training of the first.
     """
     trained = [arm for arm in arms if arm.midtrains]
     pairs = [(f"{arm.name}/rl", "vanilla/rl") for arm in trained]
@@ -29,6 +30,7 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     suffixes = sorted({arm.suffix for arm in arms})
     contrasts = [c for s in suffixes for c in _contrasts([a for a in arms if a.suffix == s], s)]
     contrasts += [(arm.name, arm.parent) for arm in arms if arm.parent]
+    contrasts += [pair for arm in arms if arm.round > 1 for pair in _longest(arm, arms)]
     return pairs + [
         (f"{a}/{phase}", f"{b}/{phase}") for a, b in contrasts for phase in ("rl", "mid")
     ]
@@ -46,6 +48,13 @@ def _contrasts(arms: Sequence[Arm], suffix: str) -> Iterator[tuple[str, str]]:
     yield from ((arm.name, budget[0].name) for arm in budget[1:])
     distilled = [arm.name for arm in arms if arm.kind == "distilled"]
     yield from ((arm.name, other) for arm in many for other in distilled)
+
+
+def _longest(later: Arm, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
+    own = (later.kind, later.ways)
+    first = [a for a in arms if a.steps and a.round == 1 and (a.kind, a.ways) == own]
+    if first:
+        yield later.name, max(first, key=lambda arm: arm.steps or 0).name
 
 
 def paired_rows(
