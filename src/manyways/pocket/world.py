@@ -112,11 +112,15 @@ def answer_text(answers: tuple[int, ...]) -> str:
     return str(answers[0]) if len(answers) == 1 else f"({', '.join(map(str, answers))})"
 
 
-def _split_of(parts: list[tuple[str, tuple[int, ...]]]) -> str:
+def split_of(parts: tuple[Part, ...]) -> str:
     """The one split that a problem with these parts, in any order, belongs to.
 
     Half of all problems are base problems; the other splits share the rest equally.
     """
+    return _split_of([(part.kind, part.numbers) for part in parts])
+
+
+def _split_of(parts: list[tuple[str, tuple[int, ...]]]) -> str:
     content = sorted([f"{kind} {numbers}" for kind, numbers in parts])
     slot = _hash("; ".join(content)) % (2 * len(SHARED_SPLITS))
     return SHARED_SPLITS[slot] if slot < len(SHARED_SPLITS) else "base"
