@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_runs import attempt
 
-from manyways.errors import RunDirError
+from manyways.errors import DataError, RunDirError
 from manyways.run_dir import RunDir, benchmark_slug, open_for_reading, open_for_writing
+from manyways.tables import append_attempts, read_attempts
 
 
 def do(run: RunDir, text: str = "x", **identity: object) -> None:
@@ -117,5 +119,17 @@ def test_a_stamp_that_was_replaced_is_read_again(tmp_path: Path) -> None:
         assert [stamp.identity["rate"] for stamp in run.stamps()] == [1]
         do(run, rate=2)
         assert [stamp.identity["rate"] for stamp in run.stamps()] == [2]
+        for damaged in (b"{", b"\xff", b"[1]", b"{}", b""):
+            run.stamp_path("stage/a").write_bytes(damaged)
+            assert run.stamp("stage/a") is None
+            assert run.stamps() == []
         run.stamp_path("stage/a").write_text("{")
         assert run.stamp("stage/a") is None
+
+
+@pytest.mark.parametrize("left", [0, 400])
+def test_a_part_that_was_cut_off_is_named(tmp_path: Path, left: int) -> None:
+    part = append_attempts(tmp_path, [attempt("p1")])
+    os.truncate(part, left)
+    with pytest.raises(DataError, match=r"part-00000.parquet' is damaged.*made anew"):
+        list(read_attempts(tmp_path))

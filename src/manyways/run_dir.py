@@ -136,7 +136,7 @@ class RunDir:
         """The stamp of a finished piece of work, None when it is not finished."""
         try:
             return read_stamp(self.stamp_path(work))
-        except (OSError, json.JSONDecodeError):
+        except (OSError, ValueError):
             return None
 
     def stamps(self) -> list[Stamp]:

@@ -1,7 +1,8 @@
 """Stamps: written when a piece of work is whole, of the run and of its pools."""
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,7 +38,7 @@ class Stamp:
 
 
 def read_stamp(path: Path) -> Stamp:
-    """One stamp. Raises OSError or JSONDecodeError where there is none."""
+    """One stamp. Raises OSError where there is none, ValueError where it is damaged."""
     stat = path.stat()
     return _stamp_at(path, stat.st_ino, stat.st_mtime_ns)
 
@@ -46,14 +47,26 @@ def read_stamp(path: Path) -> Stamp:
 def _stamp_at(path: Path, *_state: int) -> Stamp:
     """Read once: every piece of work reads all stamps when it ends. New stamps are new files."""
     row = json.loads(path.read_text(encoding="utf-8"))
-    return Stamp(**{**row, "outputs": tuple(row["outputs"])})
+    try:
+        return Stamp(**{**row, "outputs": tuple(row["outputs"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"'{path}' is no stamp: {error}") from error
 
 
 def read_stamps(root: Path) -> Iterator[Stamp]:
-    """Every stamp of a run folder; those of a pool under ``<work>/<pool>``."""
-    for path in sorted(root.glob("stamps/*.json")):
-        yield read_stamp(path)
-    for path in sorted((root / POOLS).glob("**/stamps/*.json")):
-        stamp, pool = read_stamp(path), path.parents[1].relative_to(root / POOLS).as_posix()
+    """Every stamp of a run folder; those of a pool under ``<work>/<pool>``.
+
+    Work whose stamp is damaged is not finished: it will be done again.
+    """
+    for _, stamp in _whole(root.glob("stamps/*.json")):
+        yield stamp
+    for path, stamp in _whole((root / POOLS).glob("**/stamps/*.json")):
+        pool = path.parents[1].relative_to(root / POOLS).as_posix()
         outputs = tuple(f"{POOLS}/{pool}/{output}" for output in stamp.outputs)
         yield replace(stamp, work=f"{stamp.work}/{pool}", outputs=outputs)
+
+
+def _whole(paths: Iterable[Path]) -> Iterator[tuple[Path, Stamp]]:
+    for path in sorted(paths):
+        with contextlib.suppress(OSError, ValueError):
+            yield path, read_stamp(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manyways.errors import DataError
 from manyways.records import Attempt, Solution, Verdict
 
 ATTEMPT_SCHEMA = pa.schema(
@@ -98,8 +99,21 @@ def read_table(
     """One parquet file; ``where`` names a boolean column, and only rows where it is true are read.
 
     ``pq.read_table`` would load pandas first, which takes longer than most tables here.
+
+    Raises DataError for a file that is damaged.
     """
-    file = pq.ParquetFile(path)
+    try:
+        return _read(pq.ParquetFile(path), columns, where)
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(
+            f"'{path}' is damaged: {error} Put a copy back, or move it away and run the stage that "
+            "wrote it again: what is missing is made anew."
+        ) from error
+
+
+def _read(file: pq.ParquetFile, columns: list[str] | None, where: str | None) -> pa.Table:
     if where is None:
         return file.read(columns)
     groups = []

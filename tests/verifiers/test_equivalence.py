@@ -1,5 +1,6 @@
 import pytest
 
+from manyways.verifiers import fast
 from manyways.verifiers.equivalence import same_answer
 from manyways.verifiers.intervals import as_interval
 
@@ -132,3 +133,26 @@ def test_an_unreadable_reference_is_undecided_and_an_unreadable_answer_wrong():
 )
 def test_simple_inequalities_are_intervals(text, interval):
     assert as_interval(text) == interval
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "same"),
+    [
+        ("12", "\u200e12\u200b", True),
+        ("12", "\ufeff12", True),
+        ("1/6", r"0.1\dot{6}", True),
+        ("1/7", r"0.\dot{1}4285\dot{7}", True),
+        ("1/3", r"0.3\dot{4}", False),
+        ("10:00 a.m.", "10 AM", True),
+        ("10 am", "10:00 pm", False),
+        ("3:30 PM", "15:30", True),
+        ("12:30 AM", "00:30", True),
+        ("12:30 PM", "00:30", False),
+        ("2pm", "2mp", True),
+    ],
+)
+def test_marks_that_show_nothing_dotted_periods_and_clocks(
+    gold: str, answer: str, same: bool
+) -> None:
+    assert same_answer(gold, answer)[0] is same
+    assert fast.decide(gold, answer) is None or fast.decide(gold, answer)[0] is same

@@ -29,6 +29,10 @@ _POWER = r"(?:(?:\\times|\\cdot|\*)10(?:\^|\*\*)\{?\(?([-+]?[0-9]+)\)?\}?)"
 _PLAIN = re.compile(rf"([-+]?)({_DECIMAL})(?:[eE]([-+]?[0-9]+)|{_POWER})?")
 _TEN = re.compile(r"([-+]?)10\^\{?([-+]?[0-9]+)\}?")
 _REPEATING = re.compile(r"([-+]?)([0-9]*)\.([0-9]{0,20})\\(?:overline|bar)\{?([0-9]{1,20})\}?")
+_DOTTED = re.compile(
+    r"([-+]?[0-9]*\.[0-9]{0,20})\\dot\{?([0-9])\}?(?:([0-9]{0,18})\\dot\{?([0-9])\}?)?"
+)
+"""The same with dots over the first and the last digit of the period."""
 _SLASH = re.compile(rf"([-+]?)\(?([-+]?{_DECIMAL})\)?/\(?([-+]?{_DECIMAL})\)?")
 _FRAC = re.compile(
     rf"([-+]?)([0-9]{{1,9}})?\\frac(?:\{{([-+]?{_DECIMAL})\}}|([0-9]))"
@@ -109,6 +113,9 @@ def _fraction(text: str) -> Number | None:
 
 def _repeating(text: str) -> Number | None:
     r"""``0.1\overline{6}`` is 1/6."""
+    dotted = _DOTTED.fullmatch(text)
+    if dotted:
+        text = rf"{dotted[1]}\overline{{{dotted[2]}{dotted[3] or ''}{dotted[4] or ''}}}"
     match = _REPEATING.fullmatch(text)
     if match is None:
         return None

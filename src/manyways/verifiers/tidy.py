@@ -23,6 +23,8 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _SUBSCRIPTS = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Marks of byte order, of direction and of places to break: they show nothing."""
 _ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|([0-9]+(?:\.[0-9]+)?|[a-zA-Z]))")
 
 _THOUSANDS = re.compile(
@@ -110,7 +112,7 @@ def to_ascii(text: str) -> str:
     text = _SUBSCRIPTS.sub(lambda m: "_{" + m.group().translate(_LOWERED) + "}", text)
     for symbol, latex in _SYMBOLS.items():
         text = text.replace(symbol, latex)
-    return unicodedata.normalize("NFKC", text).replace("⁄", "/")
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).replace("⁄", "/")).strip()
 
 
 def unwrap_text(text: str) -> str:

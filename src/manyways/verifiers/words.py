@@ -15,6 +15,7 @@ _NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|-?\\frac\{[0-9]+\}\{[0-9]+\}")
 _WORD = re.compile(r"[a-zA-Z]{3,}")
 _NOT_PROSE = re.compile(r"[=^_+*/\\<>{}|&]|[0-9][a-zA-Z]")
 _TIME = re.compile(r"([0-9]{1,2})\s*:\s*([0-9]{2})(?:\s*:\s*([0-9]{2}))?\s*([ap])?\.?\s*(?:m\.?)?")
+_HOUR = re.compile(r"([0-9]{1,2})()()\s*([ap])\.?\s*m\.?")
 _ARTICLE = re.compile(r"(?:an?|the)\s+")
 _PUNCTUATION = re.compile(r"[^\w\s:.]|(?<![0-9])\.|\.(?![0-9])")
 _OPTION = re.compile(r"[A-E]")
@@ -27,7 +28,8 @@ def same_words(gold: str, answer: str) -> bool | None:
     if _OPTION.fullmatch(gold) and gold.lower() in (answer.lower(), _lettered(answer)):
         return True
     times = _time(gold), _time(answer)
-    if times[0] and (times[1] or times[0][1] == "00" or times[0][3]):
+    lone = _HOUR.fullmatch(gold.lower())  # 2pm may be a product
+    if times[0] and (times[1] or not lone) and (times[1] or times[0][1] == "00" or times[0][3]):
         return times[1] is not None and _same_time(times[0], times[1])
     number = number_word(unwrap_text(gold)) or number_word(unwrap_text(answer))
     if number is not None:
@@ -69,11 +71,15 @@ def _lettered(text: str) -> str:
 
 
 def _time(text: str) -> tuple[str, ...] | None:
-    found = _TIME.fullmatch(" ".join(unwrap_text(text).replace("\\", " ").lower().split()))
+    text = " ".join(unwrap_text(text).replace("\\", " ").lower().split())
+    found = _TIME.fullmatch(text) or _HOUR.fullmatch(text)
     if found is None:
         return None
     hour, minute, second, half = found.groups()
-    return (hour.lstrip("0") or "0", minute, second or "00", half or "")
+    number = int(hour)
+    if half is None and (number == 0 or 12 < number < 24):  # of the 24-hour clock
+        number, half = (number - 12, "p") if number else (12, "a")
+    return (str(number), minute or "00", second or "00", half or "")
 
 
 def _same_time(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool | None:
