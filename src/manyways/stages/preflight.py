@@ -28,7 +28,8 @@ FORMS = {"boxed": "\\boxed{...}", "hashes": "'#### ...'", "phrase": "'The answer
 def check_names(context: Context) -> dict[str, list[Problem]]:
     """Look up every name in the recipe; returns the problem sets by name.
 
-    Raises UserError or a subclass for the first one that does not exist.
+    Raises UserError or a subclass for the first one that does not exist, RecipeError when the
+    prompt asks for another form of answer than its exemplars show.
     """
     recipe = context.recipe
     for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
@@ -51,6 +52,7 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     }
     for name in recipe.evaluate.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
+    _check_exemplars(context, sets[recipe.generate.problems])
     return sets
 
 
@@ -82,11 +84,9 @@ def check_reach(context: Context, wanted: Sequence[str]) -> None:
 def run(context: Context) -> None:
     """``check_names`` always; then, once, every reference must be accepted by its own verifier.
 
-    Raises DataError naming the set and its first unjudgeable references, RecipeError when the
-    prompt asks for another form of answer than its exemplars show.
+    Raises DataError naming the set and its first unjudgeable references.
     """
     sets = check_names(context)
-    _check_exemplars(context, sets[context.recipe.generate.problems])
     identity: dict[str, object] = {
         "problems": {name: problems_hash(problems) for name, problems in sets.items()},
         "verify": context.recipe.verify.model_dump(),
