@@ -44,7 +44,7 @@ def test_dump_keeps_a_section_within_a_section(tmp_path: Path) -> None:
 
 
 def test_dump_survives_awkward_text(tmp_path: Path) -> None:
-    odd = 'say "\\boxed{}"\n\tthen stop\r'
+    odd = 'say "\\boxed{}"\n\tthen \x01stop\x7f\r'
     recipe = load_recipe(POCKET)
     recipe = recipe.model_copy(update={"prompt": recipe.prompt.model_copy(update={"system": odd})})
     copy = tmp_path / "recipe.toml"
@@ -69,6 +69,17 @@ def test_dump_survives_awkward_text(tmp_path: Path) -> None:
         ("generate.max_tokens=true", ["generate.max_tokens", "integer"]),
         ("model=3", ["model"]),
         ("nonsense", ["nonsense", "section.key=value"]),
+        ("seeds=[4294967296]", ["seeds", "below 2**32"]),
+        ("name=''", ["name", "the run's folder is named after it"]),
+        ("name='../../x'", ["name", "--out"]),
+        ("name='a/b'", ["name", "--out"]),
+        ('model.path="a\\u0000"', ["model.path", "NUL"]),
+        ("evaluate.benchmarks=['math500/test', 'math500/test']", ["benchmark", "listed twice"]),
+        ("generate.temperature=inf", ["generate.temperature"]),
+        ("rl.beta=nan", ["rl.beta", "finite"]),
+        ("midtrain.extra={x = nan}", ["midtrain.extra.x", "finite"]),
+        ("verify.timeout=1e300", ["verify.timeout", "at most"]),
+        ("generate.samples=10000000000000000000000", ["generate.samples", "at most"]),
         ("name.x=1", ["name", "is a value, not a section"]),
     ],
 )

@@ -1,7 +1,8 @@
 """Reading and writing recipes: TOML, ``--set`` overrides, errors that name the key and the fix."""
 
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ from manyways.errors import RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.section import section_of
 from manyways.recipe.tree import Recipe
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -31,12 +34,29 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
     """Validate a parsed TOML tree; every problem found is listed, one a line."""
+    for key, text in _texts(tree):
+        if "\0" in text:
+            raise RecipeError(f"{origin}:\n  {key}: a NUL character is in it; leave it out.")
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
         lines = [_explain(cast(dict[str, Any], item)) for item in error.errors()]
         lines.append("(`manyways keys` prints every key, `manyways keys rl` those of one table.)")
         raise RecipeError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)])) from error
+
+
+def _texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a parsed tree, keys themselves included, with the key that it stands under."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item, key)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            below = f"{key}.{name}" if key else name
+            yield below, name
+            yield from _texts(inner, below)
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
@@ -104,4 +124,4 @@ def toml_value(value: object) -> str:
         )
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    return f'"{escaped}"'
+    return '"' + _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", escaped) + '"'

@@ -2,23 +2,35 @@
 
 from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _at_most(largest: int) -> AfterValidator:
+    """Above are slips alone, and numbers that clocks and 64-bit counters cannot hold."""
+
+    def check(value: float) -> float:
+        if value > largest:
+            raise ValueError(f"at most {largest:,}")
+        return value
+
+    return AfterValidator(check)
+
 
 Scalar = bool | int | float | str
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0.0)]
+Positive = Annotated[int, Field(ge=1), _at_most(10**12)]
+Rate = Annotated[float, Field(gt=0.0), _at_most(10**9)]
 
 
 class Section(BaseModel):
-    """Base of every section: frozen, no unknown keys, no silent conversions.
+    """Base of every section: frozen, no unknown keys, no silent conversions, no inf and no nan.
 
     The text below a key is its description, which ``manyways keys`` prints: every key has one.
     (Pydantic could read it by ``use_attribute_docstrings``, at a cost to every command's start.)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def section_of(annotation: object) -> type[BaseModel] | None:

@@ -4,6 +4,7 @@ A knob exists only if a recipe changes it. What TRL offers beyond these goes thr
 tables unchanged.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -23,6 +24,8 @@ from manyways.recipe.probes import BranchConfig, ProbeConfig
 from manyways.recipe.rl import GateConfig, RLConfig
 from manyways.recipe.section import Names, Positive, Rate, Section
 from manyways.recipe.training import LaunchConfig, MidtrainConfig, TrackingConfig
+
+_FOLDER = re.compile(r"(?![.\s])[^/\\\x00-\x1f\x7f]{1,100}(?<!\s)")
 
 
 class EvaluateConfig(Section):
@@ -48,6 +51,13 @@ class EvaluateConfig(Section):
 
     part_size: Positive = 2048
     """Attempts per parquet part: what a kill can lose at most."""
+
+    @field_validator("benchmarks")
+    @classmethod
+    def _distinct(cls, benchmarks: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(benchmarks)) != len(benchmarks):
+            raise ValueError("a benchmark is listed twice")
+        return benchmarks
 
 
 class AnalyseConfig(Section):
@@ -92,6 +102,16 @@ class Recipe(Section):
     evaluate: EvaluateConfig
     analyse: AnalyseConfig = AnalyseConfig()
 
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not _FOLDER.fullmatch(name):
+            raise ValueError(
+                "the run's folder is named after it: 1 to 100 characters without slashes, no dot "
+                "and no space first (--out says where the folder is)"
+            )
+        return name
+
     @field_validator("arms")
     @classmethod
     def _known_arms(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -104,8 +124,8 @@ class Recipe(Section):
     @field_validator("seeds")
     @classmethod
     def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError("seeds must be distinct and not negative")
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
+            raise ValueError("seeds must be distinct, not negative and below 2**32")
         return seeds
 
     @model_validator(mode="after")
