@@ -128,6 +128,8 @@ def test_bytes_that_are_no_text_do_not_stop_it(tmp_path):
     ("line", "said"),
     [
         ('{"gold": "1", "prediction": "1", "verifier": ["math"]}', "'verifier' is list"),
+        ('{"gold": "1", "prediction": "1", "verifier": "os:system"}', "--verifier"),
+        ('{"problem": {"answer": "1", "verifier": "os:system"}, "text": "1"}', "--verifier"),
         ('{"gold": "1", "prediction": "1", "alternatives": [null]}', "'alternatives' is NoneType"),
         ('{"gold": "A", "prediction": "1", "choices": "abc"}', "'choices' is str, not a list"),
         ('{"problem": {"answer": null}, "text": "1"}', "'answer' is NoneType"),
@@ -162,3 +164,24 @@ def test_what_is_not_whole_has_another_name(tmp_path):
     with pytest.raises(UserError, match="name another"):
         verify_file(path, out=path)
     assert path.stat().st_size > 512
+
+
+def test_the_command_line_names_a_verifier_for_all_lines(tmp_path, capsys):
+    from command_line import in_this_process
+
+    lines = [{"gold": "1/2", "prediction": "0.5"}, {"problem": {"answer": "5"}, "text": "5"}]
+    path, out = written(tmp_path / "in.jsonl", lines), tmp_path / "out"
+    verify_file(path, out=out, verifier="fake_verifiers:accept_at_random", workers=1)
+    assert {v["rule"] for v in read(out)} == {"random"}
+    outcome = in_this_process(capsys, "verify", path, "--verifier", "fake_verifiers:absent")
+    assert outcome.code == 2 and "has no 'absent'" in outcome.err
+    outcome = in_this_process(capsys, "verify", path, "--timeout", "nan")
+    assert outcome.code == 2 and "timeout" in outcome.err
+
+
+@pytest.mark.skipif(sandbox.detect().kind == "none", reason="bubblewrap does not work here")
+def test_programs_of_one_name_meet_their_own_tests(tmp_path):
+    same = {"task_id": "t", "entry_point": "f", "completion": "def f():\n    return 1"}
+    lines = [{**same, "tests": f"assert f() == {value}"} for value in (1, 2)]
+    verify_file(written(tmp_path / "in.jsonl", lines), out=tmp_path / "out", workers=1)
+    assert [v["status"] for v in read(tmp_path / "out")] == ["correct", "wrong"]

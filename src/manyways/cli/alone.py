@@ -1,4 +1,4 @@
-"""Verbs that run no stage: the theory's figures, labellers and runs next to one another."""
+"""Verbs that run no stage: answers in a file, the theory's figures, labellers, runs compared."""
 
 import enum
 from pathlib import Path
@@ -7,6 +7,41 @@ from typing import Annotated
 import typer
 
 alone = typer.Typer()
+
+
+class Policy(enum.StrEnum):
+    """Extraction: only the form that a prompt asks for, or with fallbacks."""
+
+    strict = "strict"
+    lenient = "lenient"
+
+
+@alone.command()
+def verify(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+    file: Annotated[Path, typer.Argument(help="JSON lines: gold and prediction, or code.")],
+    out: Annotated[Path | None, typer.Option(help="Write verdicts here, not to stdout.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per answer.")] = 5.0,
+    policy: Annotated[Policy, typer.Option(help="How answers are extracted.")] = Policy.lenient,
+    verifier: Annotated[
+        str | None, typer.Option(help="For every line, in place of its own; or module:function.")
+    ] = None,
+    allow_unsafe_code: Annotated[
+        bool, typer.Option("--allow-unsafe-code", help="Run programs even without a sandbox.")
+    ] = False,
+) -> None:
+    """Judge the answers in a file, one verdict a line, in order."""
+    from manyways.commands.verify_file import verify_file
+
+    verify_file(
+        file,
+        out=out,
+        workers=workers,
+        timeout=timeout,
+        policy=policy.value,
+        verifier=verifier,
+        allow_unsafe_code=allow_unsafe_code,
+    )
 
 
 @alone.command()

@@ -38,13 +38,6 @@ class Style(enum.StrEnum):
     latex = "latex"
 
 
-class Policy(enum.StrEnum):
-    """Extraction: only the form that a prompt asks for, or with fallbacks."""
-
-    strict = "strict"
-    lenient = "lenient"
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
@@ -102,30 +95,6 @@ def status(run: RunArgument) -> None:
     from manyways.run_dir import open_for_reading
 
     print_status(open_for_reading(run))
-
-
-@app.command()
-def verify(
-    file: Annotated[Path, typer.Argument(help="JSON lines: gold and prediction, or code.")],
-    out: Annotated[Path | None, typer.Option(help="Write verdicts here, not to stdout.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per answer.")] = 5.0,
-    policy: Annotated[Policy, typer.Option(help="How answers are extracted.")] = Policy.lenient,
-    allow_unsafe_code: Annotated[
-        bool, typer.Option("--allow-unsafe-code", help="Run programs even without a sandbox.")
-    ] = False,
-) -> None:
-    """Judge the answers in a file, one verdict a line, in order."""
-    from manyways.commands.verify_file import verify_file
-
-    verify_file(
-        file,
-        out=out,
-        workers=workers,
-        timeout=timeout,
-        policy=policy.value,
-        allow_unsafe_code=allow_unsafe_code,
-    )
 
 
 @app.command()

@@ -10,23 +10,33 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO, TypedDict, Unpack, cast
 
 from rich.progress import Progress
 
 from manyways.commands.verify_lines import Case, read_case
 from manyways.errors import UserError
 from manyways.json_lines import read_json_lines, regular
+from manyways.plugins import check
 from manyways.progress import CONSOLE, say
 from manyways.records import Verdict
+from manyways.verifiers import VERIFIERS
 from manyways.verifiers.final_answer import Policy
 from manyways.verifiers.judge import Judge
 
 _BATCH = 512
 _SLOWEST = 5
 _NAMES = tuple(field.name for field in fields(Verdict))
+
+
+class Judging(TypedDict, total=False):
+    """Settings of ``Judge``."""
+
+    workers: int
+    timeout: float
+    allow_unsafe_code: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +77,9 @@ def verify_file(
     path: Path,
     *,
     out: Path | None = None,
-    workers: int = 2,
-    timeout: float = 5.0,
     policy: Policy = "strict",
-    allow_unsafe_code: bool = False,
+    verifier: str | None = None,
+    **judging: Unpack[Judging],
 ) -> Summary:
     """Judge every line of ``path`` in order; one verdict a line, as JSON, to ``out``.
 
@@ -78,19 +87,22 @@ def verify_file(
     file is read as it is judged, so its length does not matter. Until every line is judged,
     verdicts lie in ``<out>.partial``.
 
-    Raises DataError, naming the line, when one is not JSON or names no answer.
+    verifier: replaces each line's own; a name of the table or ``module:function``.
+
+    Raises UserError for a verifier that does not exist; DataError, naming the line, when one is not
+    JSON or names no answer.
     """
     start = time.monotonic()
     tally = _Tally()
+    if verifier is not None:
+        check(verifier, VERIFIERS, "verifier")
     if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise UserError(f"--out {out} is the file that is read: name another.")
     with ExitStack() as stack:
-        judge = stack.enter_context(
-            Judge(workers=workers, timeout=timeout, allow_unsafe_code=allow_unsafe_code)
-        )
+        judge = stack.enter_context(Judge(**judging))
         lines = _lines(stack, path)
         sink = stack.enter_context(_sink(out))
-        for batch in _batches(lines):
+        for batch in _batches(lines, verifier):
             for line, (verdict, seconds) in _judged(judge, batch, policy):
                 tally.add(line, verdict, seconds)
                 sink.write(json.dumps(_as_fields(verdict), ensure_ascii=False) + "\n")
@@ -153,10 +165,13 @@ def _sink(out: Path | None) -> Iterator[TextIO]:
         partial.replace(out)
 
 
-def _batches(lines: Iterator[tuple[int, object]]) -> Iterator[list[Case]]:
+def _batches(lines: Iterator[tuple[int, object]], verifier: str | None) -> Iterator[list[Case]]:
     cases: list[Case] = []
     for number, record in lines:
-        cases.append(read_case(number, record))
+        case = read_case(number, record)
+        if verifier is not None:
+            case = replace(case, problem=replace(case.problem, verifier=verifier))
+        cases.append(case)
         if len(cases) == _BATCH:
             yield cases
             cases = []

@@ -15,6 +15,7 @@ from typing import Any
 
 from manyways.errors import DataError
 from manyways.records import Problem
+from manyways.verifiers import VERIFIERS
 from manyways.verifiers.final_answer import reference
 
 _PROGRAM_KEYS = ("completion", "code", "solution", "text", "prediction")
@@ -54,7 +55,7 @@ def answer_case(number: int, record: Mapping[str, Any]) -> Case:
         id=f"file/lines/{number}",
         question="",
         answer=reference(_text(record, "gold")),
-        verifier=_string(record, "verifier", "math"),
+        verifier=_verifier(record),
         alternatives=_texts(record, "alternatives"),
         choices=_texts(record, "choices"),
     )
@@ -73,6 +74,7 @@ def _text_case(number: int, record: Mapping[str, Any]) -> Case:
         given[name] = _texts(given, name) if many else _text(given, name)
     if not isinstance(given.get("tags", {}), dict):
         raise ValueError("'tags' is not an object")
+    given["verifier"] = _verifier(given)
     return Case(line=number, problem=Problem(**given), text=_text(record, "text"), bare=False)
 
 
@@ -95,11 +97,17 @@ def _code_case(number: int, record: Mapping[str, Any]) -> Case:
     return Case(line=number, problem=problem, text=_text(record, written), bare=False)
 
 
-def _string(record: Mapping[str, Any], key: str, default: str) -> str:
-    value = record.get(key, default)
-    if not isinstance(value, str):
-        raise ValueError(f"'{key}' is {type(value).__name__}, not text")
-    return value
+def _verifier(record: Mapping[str, Any]) -> str:
+    """By its name in the table alone: a file of someone else's must not say what code runs."""
+    name = record.get("verifier", "math")
+    if not isinstance(name, str):
+        raise ValueError(f"'verifier' is {type(name).__name__}, not text")
+    if name not in VERIFIERS:
+        raise ValueError(
+            f"'verifier' is '{name}': a line names {', '.join(VERIFIERS)}. One of your own is for "
+            "all lines and stands on the command line: manyways verify --verifier module:function"
+        )
+    return name
 
 
 def _texts(record: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ VERIFIERS: dict[str, str] = {
     "choice": "manyways.verifiers.choice:verify",
     "python_tests": "manyways.verifiers.python_tests:verify",
 }
-"""name -> ``module:function``; a recipe may name ``"my.module:verify"`` instead."""
+"""name -> ``module:function``; a recipe and ``--verifier`` may name ``"my.module:verify"`` instead.
+
+Data may not: what a file holds must not say which code runs."""
 
 
 class Verifier(Protocol):

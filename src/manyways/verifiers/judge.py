@@ -24,6 +24,9 @@ MAX_TEXT = 1_000_000
 _TARGETS = {VERIFIERS[name]: name for name in VERIFIERS}
 _UNJUDGED = Verdict(status="undecided", reason="not judged yet")
 _HERE = {"choice": choice.verify, "exact": exact.verify}  # nothing but bounded string work
+_TOLD_APART_BY = ("question", "answer", "alternatives", "choices", "tests", "entry_point")
+LONGEST = 10**9
+"""Seconds that may be allowed for an answer: what a clock can count down."""
 
 
 class Judge:
@@ -45,8 +48,10 @@ class Judge:
         form: Form = "boxed",
         allow_unsafe_code: bool = False,
     ) -> None:
-        if workers < 1 or timeout <= 0:
-            raise UserError("a judge needs at least 1 worker and a timeout above 0 seconds.")
+        if workers < 1 or not 0 < timeout <= LONGEST:
+            raise UserError(
+                f"a judge needs at least 1 worker and a timeout from 0 to {LONGEST:,} seconds."
+            )
         self.workers = workers
         self.timeout = timeout
         self.policy: Policy = policy
@@ -124,7 +129,7 @@ class Judge:
         if name in _HERE:
             return _HERE[name](problem, text, policy=policy, form=self.form)
         if name != "math":
-            return _Waiting((problem.id, name, text))
+            return _Waiting((name, text, problem.id, _judged_by(problem)))
         return self._early_math(problem, text, policy)
 
     def _early_math(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
@@ -185,6 +190,11 @@ class _Waiting:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+def _judged_by(problem: Problem) -> tuple[object, ...]:
+    """Ids of a user's lines may repeat where the problems differ."""
+    return tuple(getattr(problem, name) for name in _TOLD_APART_BY)
 
 
 def _read(reply: dict[str, Any], waiting: _Waiting) -> Verdict:
