@@ -125,6 +125,7 @@ def test_variants_are_not_the_main_arm_and_are_compared_with_theirs() -> None:
         pair(1, 0.1, 0.2, b="matched-2/rl"),
         pair(1, 0.1, 0.2, "heuristics-2@9/rl", b="heuristics-2/rl"),
         pair(1, 0.1, 0.2, "heuristics-2@round2/rl", b="heuristics-2/rl"),
+        pair(1, 0.1, 0.2, "heuristics-2@round2/rl", b="heuristics-2@9/rl"),
         pair(1, 0.1, 0.2, "heuristics-2@round2/rl", b="vanilla/rl"),
     ]
     text = kinds(evidence(pairs=rows, arms=arms), "mechanism")
@@ -132,6 +133,7 @@ def test_variants_are_not_the_main_arm_and_are_compared_with_theirs() -> None:
         "Many ways of a problem against one, all problems alike, both after RL (heuristics-2",
         "of another length, both after RL (heuristics-2@9 against heuristics-2): higher",
         "One more round of writing a pool and mid-training on it, both after RL (heuristics-2@ro",
+        "longer mid-training on the first pool, both after RL (heuristics-2@round2 against heur",
     ):
         assert words in text
     assert "vanilla" not in text

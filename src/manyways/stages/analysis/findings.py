@@ -125,6 +125,8 @@ def _contrasts(evidence: Evidence) -> Iterator[str]:
         question = questions.get((kinds.get(arm_a, ""), kinds.get(arm_b, "")))
         if rounds.get(arm_a) == arm_b:
             question = "One more round of writing a pool and mid-training on it"
+        elif arm_a in rounds and question:
+            question = "A later round against longer mid-training on the first pool"
         rows = evidence.differences(a, b)
         ours = "budget" in arm_a or arm_a.partition("@")[0] == main
         if question and rows and a.endswith("/rl") and ours:
