@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from manyways.verifiers import fast
 from manyways.verifiers.intervals import as_intervals
 from manyways.verifiers.numbers import is_rounding
-from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape, split
+from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shapes, split
 from manyways.verifiers.symbolic import Decision, same_expression
 from manyways.verifiers.tidy import squeeze, tidy, unwrap_text
 from manyways.verifiers.words import same_words
@@ -37,6 +37,7 @@ _VALUE_OF = re.compile(r"y?[a-zA-Z]\([a-z]\)y?")
 _MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-zA-Z])")
 _APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
 _RATIO = re.compile(r"([0-9.]+)\s*:\s*(0*[1-9][0-9.]*)")
+_SAID = re.compile(r"([a-zA-Z])\s+is\s+([^=]{1,40})|([^=]{1,40}?)\s*=\s*([a-zA-Z])")
 _MAX_DEPTH = 6
 
 
@@ -60,7 +61,7 @@ def _same(gold: str, answer: str, depth: int) -> Decision:
     simple = as_intervals(*(_MEMBER.sub("", _exact_member(text)) for text in (gold, answer)))
     if simple != (gold, answer):
         return _same(*simple, depth + 1)
-    left, right = read_shape(gold), read_shape(answer)
+    left, right = read_shapes(gold, answer)
     if left.kind == right.kind == "value":
         return _same_value(left.items[0], right.items[0], depth)
     return _same_shape(left, right, depth) or same_expression(gold, answer)
@@ -74,6 +75,9 @@ def _exact_member(text: str) -> str:
 
 
 def _same_value(gold: str, answer: str, depth: int) -> Decision:
+    turned = _name_first(gold), _name_first(answer)
+    if turned != (gold, answer):
+        return _same(*turned, depth + 1)
     words = same_words(gold, answer)
     if words is not None:
         return words, "words"
@@ -84,6 +88,13 @@ def _same_value(gold: str, answer: str, depth: int) -> Decision:
     if left[0] and right[0]:
         return is_rounding(left[0], right[0]), "rounded"
     return same_expression(left[2], fast.numeral(answer)[2])
+
+
+def _name_first(text: str) -> str:
+    """``x = 5`` of ``5 = x`` and of ``x is 5``: only for a letter and a numeral."""
+    said = _SAID.fullmatch(text)
+    name, number = (said[1] or said[4], said[2] or said[3]) if said else ("", "")
+    return f"{name} = {number}" if number and fast.numeral(number)[0] else text
 
 
 def _without_names(gold: str, answer: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ import re
 
 from manyways.verifiers.number_words import number_word
 from manyways.verifiers.numbers import Number, read_number, same_number, surely_differ
-from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shape
+from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shapes
 from manyways.verifiers.tidy import squeeze, tidy
 from manyways.verifiers.units import drop_units
 from manyways.verifiers.values import differ, value, value_at_a_point
@@ -25,7 +25,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _TUPLE = re.compile(r"\(\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})+\s*\)")
 _ROW = re.compile(r"\(?\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})*\s*,?\s*\)?")
 _ITEM = re.compile(r"-?[0-9]+")
-_SPACED = re.compile(r"([-+]?)([0-9]+) ([0-9]+)/([0-9]+)")
+_SPACED = re.compile(r"([-+]?)([0-9]+) ([0-9]+)/([0-9]+) ?(%?)")
 _SPACED_THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
 _NUMERAL = re.compile(
     r"\\?\$?-?(?:[0-9]{1,18}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,5})(?:\.[0-9]{1,12})?"
@@ -75,7 +75,7 @@ def as_number(gold: str, answer: str) -> str:
 def same(gold: str, answer: str) -> Outcome | None:
     """As ``decide``, for tidied answers that are not identical."""
     gold, answer = _decimal_commas(gold, answer)
-    left, right = read_shape(gold), read_shape(answer)
+    left, right = read_shapes(gold, answer)
     if left.kind == "value" and right.kind == "value":
         return _values(left.items[0], right.items[0])
     return _shapes(left, right)
@@ -103,7 +103,7 @@ def pack(text: str) -> str:
         return text
     mixed = _SPACED.fullmatch(text)
     if mixed:
-        return rf"{mixed[1]}{mixed[2]}\frac{{{mixed[3]}}}{{{mixed[4]}}}"
+        return rf"{mixed[1]}{mixed[2]}\frac{{{mixed[3]}}}{{{mixed[4]}}}{mixed[5]}"
     if re.search(r"[0-9.] +[0-9]", text) and not re.fullmatch(r"[-+]?\\frac ?[0-9] [0-9]", text):
         return text.replace(" ", "") if _SPACED_THOUSANDS.fullmatch(text) else text
     return text.replace(" ", "")

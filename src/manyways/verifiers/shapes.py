@@ -24,6 +24,8 @@ _MATRIX = re.compile(
     r"\\end\{(?:[pbvB]?matrix|smallmatrix|array)\}\s*\)?", re.S,
 )  # fmt: skip
 _ROW_END = re.compile(r"\\\\\s*(?:\[[^\]]{0,12}\])?|\\cr")
+_ROW = re.compile(r"\[([^\[\]]+)\]")
+_ROWS = re.compile(rf"\[\s*{_ROW.pattern}(?:\s*,\s*{_ROW.pattern})*\s*\]")
 _PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])|\\mp(?![a-zA-Z])|\+/-")
 
 
@@ -62,6 +64,16 @@ def read_shape(text: str) -> Shape:
     if len(parts) > 1:
         return Shape("list", tuple(_share_name(parts)))
     return Shape("value", (text,))
+
+
+def read_shapes(gold: str, answer: str) -> tuple[Shape, Shape]:
+    """Of both: ``[[1, 2], [3, 4]]`` is a matrix where the other side is one."""
+    left, right = read_shape(gold), read_shape(answer)
+    if left.kind == "matrix" and _ROWS.fullmatch(answer):
+        return left, _rows(answer)
+    if right.kind == "matrix" and _ROWS.fullmatch(gold):
+        return _rows(gold), right
+    return left, right
 
 
 def split_list(text: str) -> list[str]:
@@ -142,6 +154,13 @@ def _matrix(body: str) -> Shape:
     if any(len(row) != width for row in rows):
         return Shape("matrix", ())
     return Shape("matrix", tuple(cell.strip() for row in rows for cell in row), "", width)
+
+
+def _rows(text: str) -> Shape:
+    rows = [split(row, ",") for row in _ROW.findall(text)]
+    if any(len(row) != len(rows[0]) for row in rows):
+        return Shape("matrix", ())
+    return Shape("matrix", tuple(cell for row in rows for cell in row), "", len(rows[0]))
 
 
 def _both_signs(part: str) -> list[str]:

@@ -17,7 +17,7 @@ _SYMBOLS = {
     "∈": r"\in ", "°": r"^\circ ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
     "λ": r"\lambda ", "ω": r"\omega ", "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}",
     "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "′": "'", "’": "'",
-    "“": '"', "”": '"', "，": ",", "。": ".", "％": "%", "ℝ": r"\mathbb{R}",
+    "“": '"', "”": '"', "，": ",", "、": ",", "。": ".", "％": "%", "ℝ": r"\mathbb{R}",
 }  # fmt: skip
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -54,6 +54,7 @@ _REWRITES = (
     (re.compile(r"\{\s*\\(?:rm|bf|it)\s+([^{}]*)\}"), r"\\text{\1}"),
     (re.compile(r"\\(?:mathrm|text)\{(e|i|d|T)\}"), r"\1"),
     (re.compile(r"\\cdotp?(?![a-zA-Z])"), r"\\cdot "),
+    (re.compile(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}"), r"\\binom{\1}{\2}"),
     (re.compile(r"\\pmod"), r"\\bmod"),
 )
 _BOXES = re.compile(r"\\(?:boxed|fbox|framebox|mathbf|boldsymbol|bm|textbf|underline)\{([^{}]*)\}$")
