@@ -33,6 +33,7 @@ def test_what_is_read(tmp_path: Path, name: str, written: bytes) -> None:
         ("a.jsonl", b'"\xff"', r"line 2: not UTF-8 \(byte 2\)"),
         ("a.jsonl", b"[" * 100_000, "line 2: nested too deeply"),
         ("a.jsonl", b"1" * 5_000, "line 2: a number is too long"),
+        ("a.jsonl", b'{"a": {"b": 1, "b": 2}}', "line 2: the key 'b' stands twice"),
         ("a.jsonl", b"\0" * 50, "line 2: not JSON"),
         ("a.jsonl.gz", b"", "cannot be read to its end"),
     ],

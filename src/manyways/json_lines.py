@@ -6,6 +6,7 @@ A byte order mark is passed over. A file named ``-`` is standard input.
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -67,15 +68,28 @@ def parse(raw: bytes, *, strict: bool = True) -> object:
         raise ValueError("UTF-16: save the file as UTF-8")
     try:
         text = raw.removeprefix(_MARK).decode("utf-8", "strict" if strict else "surrogateescape")
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_each_once)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 (byte {error.start + 1}): save the file as UTF-8") from None
+    except _Twice as error:
+        raise ValueError(f"the key '{error}' stands twice in one object: keep one") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} (character {error.pos + 1})") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError as error:  # Python refuses integers of more than 4,300 digits
         raise ValueError(f"a number is too long: {str(error).partition(':')[0]}") from None
+
+
+class _Twice(ValueError):
+    """A key."""
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # json keeps the last without a word
+        raise _Twice(Counter(key for key, _ in pairs).most_common(1)[0][0][:100])
+    return found
 
 
 def _lines(stream: Iterable[bytes], path: Path) -> Iterator[bytes]:

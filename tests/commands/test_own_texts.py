@@ -87,6 +87,15 @@ def test_diversity_of_a_file(file: Path, tmp_path: Path, capsys) -> None:
     assert "randomly" in done.out + done.err, "the embedder is named"
 
 
+def test_texts_too_short_for_a_measure_have_none(tmp_path: Path, capsys) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n{"text": "two"}\n')
+    out = tmp_path / "out.json"
+    done = in_this_process(capsys, "diversity", tmp_path / "a.jsonl", "--out", out)
+    assert (done.code, json.loads(out.read_text())["distinct_3"]) == (0, None)
+    assert "no 2 words in a row" in done.out
+    assert "nan" not in done.out
+
+
 def test_any_embedder_can_be_given() -> None:
     def axes(texts):
         return np.array([[1.0, 0.0] if "a" in text else [0.0, 1.0] for text in texts])

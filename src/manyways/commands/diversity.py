@@ -1,6 +1,7 @@
 """`manyways diversity`: how different anyone's texts are, pooled and per problem."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def diversity(
             bounds = f"{score.low:.3f} to {score.high:.3f}" if score.n > 1 else "needs two problems"
             table.add_row(score.name, f"{score.value:.3f}", bounds, str(score.n))
     for n in (1, 2, 3):
-        table.add_row(f"distinct-{n}", f"{distinct_n(found.texts, n):.4f}", "", "")
+        share = distinct_n(found.texts, n)
+        said = "none" if math.isnan(share) else f"{share:.4f}"
+        table.add_row(f"distinct-{n}", said, "" if said != "none" else f"no {n} words in a row", "")
     print_result(table)
     say(f"{path.name}: {len(found.texts)} texts, embedder: {called}.")
     if not found.named:

@@ -4,9 +4,10 @@ Shapes: _N texts, _D dimensions, _F features of all texts.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import chain, pairwise
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,11 +74,17 @@ class _Features(dict[str | tuple[str, ...], int]):
     """Word or pair of words -> feature, hashed as scikit-learn's HashingVectorizer hashes it."""
 
     def __missing__(self, gram: str | tuple[str, ...]) -> int:
-        from sklearn.utils import murmurhash3_32
-
         words = gram if isinstance(gram, str) else " ".join(gram)
-        self[gram] = feature = abs(int(murmurhash3_32(words))) % VOCABULARY
+        self[gram] = feature = abs(int(_hash()(words))) % VOCABULARY
         return feature
+
+
+@cache
+def _hash() -> Callable[[str], int]:
+    # An import statement in the loop would cost more than the hashing.
+    from sklearn.utils import murmurhash3_32
+
+    return cast(Callable[[str], int], murmurhash3_32)
 
 
 _FEATURES = _Features()

@@ -171,7 +171,9 @@ class DiversityRow:
     what: str
     texts: int
     vendi: Score
-    distinct_3: float
+    distinct_3: float | None
+    """None where no text has three words."""
+
     embedder: str
     per_problem: Score | None = None
     """Mean over problems of the Vendi score of the texts on that problem (two or more)."""

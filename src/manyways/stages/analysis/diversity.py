@@ -136,5 +136,5 @@ def _sample(evaluation: Evaluation) -> tuple[list[str], list[str]]:
     return [texts[row] for row in rows], names
 
 
-def _number(value: float) -> float:
-    return 0.0 if np.isnan(value) else value
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value
