@@ -63,6 +63,23 @@ def test_training_on_a_benchmark_is_refused(tmp_path):
         preflight.run(ctx)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [("a/data.jsonl", "b/data.jsonl", "file/data/00000"), ("c-d.jsonl", "c_d.jsonl", "one folder")],
+)
+def test_two_sets_that_would_be_taken_for_one_are_refused(tmp_path, first, second, said):
+    for number, name in enumerate((first, second)):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"question": f"What is {number} + 1?", "answer": number + 1}))
+    benchmarks = [f"file:{tmp_path / name}" for name in (first, second)]
+    with pytest.raises((DataError, RecipeError), match="name=second") as caught:
+        preflight.check_names(context(tmp_path / "run", evaluate={"benchmarks": benchmarks}))
+    assert said in str(caught.value)
+    named = [benchmarks[0], f"{benchmarks[1]}?name=second"]
+    preflight.check_names(context(tmp_path / "run", evaluate={"benchmarks": named}))
+
+
 def by_verl(root, python, **verl):
     """A recipe whose RL is verl's, in an environment at ``python``."""
     table = {"python": str(python), **verl}

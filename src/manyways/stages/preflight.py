@@ -1,7 +1,7 @@
 """Before anything is sampled: does everything that the recipe names exist, and can it be judged?"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manyways.engines import ENGINES
@@ -14,6 +14,7 @@ from manyways.records import Problem
 from manyways.rl import RL_BACKENDS, lora, tracking
 from manyways.rl.verl import environment
 from manyways.rl.verl.overrides import check_extra
+from manyways.run_dir import benchmark_slug
 from manyways.stages import adherence, distill
 from manyways.stages.context import Context
 from manyways.tables import write_text
@@ -52,8 +53,33 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     }
     for name in recipe.evaluate.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
+    _check_told_apart(sets, recipe.evaluate.benchmarks)
     _check_exemplars(context, sets[recipe.generate.problems])
     return sets
+
+
+def _check_told_apart(sets: Mapping[str, Sequence[Problem]], benchmarks: Sequence[str]) -> None:
+    """Attempts are filed under a benchmark's folder and a problem's id.
+
+    Raises RecipeError when two benchmarks share a folder, DataError when two sets share ids.
+    """
+    folders: dict[str, str] = {}
+    for name in benchmarks:
+        other = folders.setdefault(benchmark_slug(name), name)
+        if other != name:
+            raise RecipeError(
+                f"the benchmarks '{other}' and '{name}' would share one folder in the run: rename "
+                "a file, or add an option such as &name=second to one of them."
+            )
+    asked: dict[str, tuple[str, str]] = {}
+    for name, problems in sets.items():
+        for problem in problems:
+            question, other = asked.setdefault(problem.id, (problem.question, name))
+            if question != problem.question:
+                raise DataError(
+                    f"'{other}' and '{name}' give the id {problem.id} to different problems: add "
+                    "&name=second (or ?name=second) to one of them."
+                )
 
 
 def _check_distill(context: Context) -> None:
