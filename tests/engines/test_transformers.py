@@ -9,12 +9,15 @@ import torch
 from scipy.stats import chi2_contingency, chisquare
 from tiny_models import build_gpt2, build_llama, build_mistral
 
+from manyways.checkpoints import model_path
 from manyways.engines import SampleRequest, SamplingSettings, decoding
 from manyways.engines.noise import distribution, uniforms
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import DataError, ModelError
+from manyways.problems import load_problems
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
+from manyways.verifiers.final_answer import extract
 
 SETTINGS = SamplingSettings(max_tokens=40)
 TIE = 1e-5
@@ -337,6 +340,30 @@ def test_an_answer_begun_goes_on_where_it_stopped(engine):
     assert completions[0].prompt_tokens == len(going_on)
 
 
+def from_one_distribution(ours, theirs):
+    """Pearson's test of two samples of equal size; what both have seen under 10 times is pooled."""
+    count = ours.total()
+    assert count == theirs.total()
+    common = [kind for kind in ours | theirs if ours[kind] + theirs[kind] >= 10]
+    table = [[sample[kind] for kind in common] for sample in (ours, theirs)]
+    rare = [count - sum(row) for row in table]
+    if sum(rare):
+        table = [[*row, other] for row, other in zip(table, rare, strict=True)]
+    assert len(common) > 5
+    return chi2_contingency(table).pvalue > 1e-3
+
+
+def generated(engine, request, count, **options):
+    """What transformers' own ``generate`` samples, each text up to its EOS."""
+    prompt = torch.tensor([prompt_ids(engine, request)])
+    out = engine._decoder.model.generate(
+        prompt, attention_mask=torch.ones_like(prompt), do_sample=True, top_k=0,
+        num_return_sequences=count, **options,
+    )[:, prompt.shape[1] :].tolist()  # fmt: skip
+    eos = engine._tokenizer.eos_token_id
+    return [row[: row.index(eos) + 1] if eos in row else row for row in out]
+
+
 def test_texts_come_as_often_as_from_generate(engine):
     """Two samples, ours with shared rows and transformers' own: how often each beginning comes."""
     request, count = ask("Ann has 3 apples.", *range(600)), 600
@@ -344,18 +371,25 @@ def test_texts_come_as_often_as_from_generate(engine):
     ours = Counter(
         tuple(one.tokens) for one in tokens_of(engine, [request], settings).values()
     )  # fmt: skip
-    prompt = torch.tensor([prompt_ids(engine, request)])
     torch.manual_seed(0)
-    out = engine._decoder.model.generate(
-        prompt, attention_mask=torch.ones_like(prompt), do_sample=True, temperature=0.5, top_k=0,
-        max_new_tokens=3, num_return_sequences=count,
-    )[:, prompt.shape[1] :].tolist()  # fmt: skip
-    eos = engine._tokenizer.eos_token_id
-    theirs = Counter(tuple(row[: row.index(eos) + 1] if eos in row else row) for row in out)
-    common = [text for text in ours | theirs if ours[text] + theirs[text] >= 10]
-    rare = [count - sum(sample[text] for text in common) for sample in (ours, theirs)]
-    table = [[sample[text] for text in common] for sample in (ours, theirs)]
-    if sum(rare):
-        table = [[*row, other] for row, other in zip(table, rare, strict=True)]
-    assert len(common) > 5
-    assert chi2_contingency(table).pvalue > 1e-3
+    theirs = Counter(
+        map(tuple, generated(engine, request, count, temperature=0.5, max_new_tokens=3))
+    )
+    assert from_one_distribution(ours, theirs)
+
+
+@pytest.mark.slow
+def test_answers_of_the_pocket_model_come_as_often_as_from_generate():
+    """The same for whole solutions: how often each answer is given to each of four problems."""
+    engine = open_engine(model_path("package:manyways.pocket/base"), dtype="float32")
+    count, longest = 200, SamplingSettings(max_tokens=60)
+    ours, theirs = Counter(), Counter()
+    torch.manual_seed(0)
+    for problem in load_problems("pocket/seed?parts=1&count=4"):
+        request = ask(problem.question, *range(count))
+        texts = [one.text for one in flat(engine.sample([request], longest))]
+        ours.update((problem.id, extract(text, policy="strict")) for text in texts)
+        rows = generated(engine, request, count, temperature=1.0, max_new_tokens=60)
+        texts = engine._tokenizer.batch_decode(rows, skip_special_tokens=True)
+        theirs.update((problem.id, extract(text, policy="strict")) for text in texts)
+    assert from_one_distribution(ours, theirs)
