@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from manyways.metrics.entropy import effective_number
+from manyways.metrics.entropy import effective_numbers
 from manyways.metrics.resampling import Resampling, resampled_sums
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ def openings(
 
 def effective_per_problem(tried_PH: Floats) -> Floats:
     """Effective number of labels at each problem, small-sample bias removed (theory A1)."""
-    return np.array([effective_number(row) for row in tried_PH], dtype=float)
+    return effective_numbers(tried_PH)
 
 
 def selection_variance(found: Openings) -> Floats:
@@ -101,6 +101,6 @@ def pooled_effective(tables: Sequence[Floats], settings: Resampling) -> list[Flo
     """
     made = []
     for counts_PH in tables:
-        rows = [counts_PH.sum(axis=0), *resampled_sums(counts_PH, settings)]
-        made.append(np.array([effective_number(row) for row in rows], dtype=float))
+        rows = np.vstack([counts_PH.sum(axis=0), resampled_sums(counts_PH, settings)])
+        made.append(effective_numbers(rows))
     return made

@@ -45,7 +45,17 @@ class Kind:
 
     def draw(self, rng: Random, ranges: tuple[Range, ...]) -> tuple[int, ...]:
         """Admissible free numbers within ``ranges`` (up to mending)."""
-        return self.mend(*(rng.randint(low, high) for low, high in ranges))
+        return self.mend(*[_between(rng, low, high) for low, high in ranges])
+
+
+def _between(rng: Random, low: int, high: int) -> int:
+    """As ``rng.randint``, from the same bits in less time: a set of problems takes 100,000."""
+    span = high - low + 1
+    bits = span.bit_length()
+    drawn = rng.getrandbits(bits)
+    while drawn >= span:
+        drawn = rng.getrandbits(bits)
+    return low + drawn
 
 
 def _iterate(x: int, c: int, k: int) -> int:
