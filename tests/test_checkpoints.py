@@ -41,3 +41,8 @@ def test_without_a_connection_the_cached_commit_counts(no_connection: Path) -> N
         (repo / "refs" / "main").write_text(commit)
         hashes.append(checkpoint_hash("some/model"))
     assert len(set(hashes)) == 2
+
+
+def test_a_name_that_no_checkpoint_can_have_is_answered(no_connection: Path) -> None:
+    with pytest.raises(ModelError, match="check the name"):
+        checkpoint_hash("a b")

@@ -1,5 +1,6 @@
 """Checkpoints on disk: where a path points, what identifies it, and how it is loaded."""
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -105,13 +106,15 @@ def _template_file(path: str, name: str) -> str | None:
 def _hub_commit(name: str) -> str:
     """The newest commit; without a connection, the one in the local cache."""
     from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
     try:
         return str(HfApi().model_info(name).sha)
     except Exception as error:  # its HTTP library, which changes, has errors of its own
-        cached = try_to_load_from_cache(name, "config.json")
-        if isinstance(cached, str):
-            return Path(cached).parent.name
+        with contextlib.suppress(HFValidationError):
+            cached = try_to_load_from_cache(name, "config.json")
+            if isinstance(cached, str):
+                return Path(cached).parent.name
         raise ModelError(
             f"cannot reach '{name}' on the Hugging Face Hub ({type(error).__name__}): check the "
             "name and your connection, or give a local folder."

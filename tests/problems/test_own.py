@@ -172,6 +172,34 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
         load_problems(f"file:{tmp_path}/folder")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "question,answer\ncaf\xe9,5\n".encode("latin-1"), "not UTF-8"),
+        ("a.csv", b"question,answer\nAnn has 3, 4 and 5,12\n", "row 0: more fields"),
+        ("a.csv", b'question,answer\nq,"5\nr,6\n', "line 3: unexpected end"),
+        ("a.csv", b"question,answer,answer\nq,5,6\n", "two columns have one name"),
+        ("a.csv.gz", b"question,answer\n", "cannot be read to its end"),
+        ("a.json", b"[" * 100_000, "nested too deeply"),
+        ("a.json", b'[{"question": "q", "answer": 1, "answer": 2}]', "stands twice"),
+        ("a.json", b'[{"question": "q", "answer": NaN}]', "is empty"),
+        ("a.parquet", b"junk", "as parquet"),
+    ],
+)
+def test_damaged_files_are_named(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        load_problems(f"file:{tmp_path}/{name}")
+
+
+def test_text_tables_may_be_gzipped_and_fields_long(tmp_path: Path) -> None:
+    question = "x" * 200_000
+    packed = gzip.compress(f'\ufeffquestion,answer\n"{question}",5\n'.encode())
+    (tmp_path / "a.csv.gz").write_bytes(packed)
+    (problem,) = load_problems(f"file:{tmp_path}/a.csv.gz")
+    assert (problem.question, problem.answer) == (question, "5")
+
+
 def test_a_bare_path_is_told_how_to_name_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"question": "Q", "answer": "1"}\n')

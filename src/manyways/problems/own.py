@@ -1,14 +1,15 @@
 """A user's own problems: a file, or any dataset of the Hub, with a mapping of its columns.
 
-``file:PATH?question=COLUMN&answer=COLUMN`` reads JSON lines (``.jsonl``, ``.jsonl.gz``), ``.json``
-(a list), ``.csv``, ``.tsv``, ``.parquet`` or a folder written by ``Dataset.save_to_disk``;
+``file:PATH?question=COLUMN&answer=COLUMN`` reads JSON lines (``.jsonl``), ``.json`` (a list),
+``.csv``, ``.tsv`` (each may be gzipped: ``.gz``), ``.parquet`` or a folder written by
+``Dataset.save_to_disk``;
 ``hub:OWNER/NAME?split=SPLIT&config=CONFIG&question=COLUMN&answer=COLUMN`` reads the Hub.
 A column may be a path into nested values: ``answer=reward_model.ground_truth``,
 ``question=prompt.0.content``.
 """
 
-import csv
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from typing import Any
 from manyways.errors import DataError
 from manyways.plugins import nearest
 from manyways.problems import Source
+from manyways.problems.files import read_rows
 from manyways.problems.hub import HubDataset, read_hub
-from manyways.problems.normalised import read_lines
 from manyways.problems.rows import last_boxed, letter, with_choices
 from manyways.records import Problem
 
@@ -52,7 +53,7 @@ def load_file(path: str, source: Source) -> list[Problem]:
     if not where.exists():
         raise DataError(f"file:{path}: there is no such file (paths start at {Path.cwd()}).")
     source.notes["origin"] = str(where)
-    rows = _rows(where, options.get("split"))
+    rows = read_rows(where, options.get("split"))
     stem = where.name.removesuffix(".gz").rpartition(".")[0] or where.name
     return _Mapping(options, f"file/{options.get('name', stem)}", path).problems(rows)
 
@@ -84,48 +85,6 @@ def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
     if options.get("extract", "boxed") not in ("boxed", "hashes"):
         raise DataError(f"extract is boxed or hashes, not '{options['extract']}'.")
     return options
-
-
-def _rows(path: Path, split: str | None) -> list[Mapping[str, Any]]:
-    kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
-    if path.is_dir():
-        return _saved(path, split)
-    if kind == "jsonl":
-        return list(read_lines(path))
-    if kind == "json":
-        return _json_list(path)
-    if kind in ("csv", "tsv"):
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.DictReader(stream, delimiter="\t" if kind == "tsv" else ","))
-    if kind == "parquet":
-        import pyarrow.parquet
-
-        return list(pyarrow.parquet.read_table(path).to_pylist())
-    raise DataError(f"{path}: .jsonl, .jsonl.gz, .json, .csv, .tsv, .parquet or a dataset folder.")
-
-
-def _json_list(path: Path) -> list[Mapping[str, Any]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON: {error}. JSON lines are named .jsonl.") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path}: a JSON list of objects is wanted.")
-    return rows
-
-
-def _saved(path: Path, split: str | None) -> list[Mapping[str, Any]]:
-    from datasets import DatasetDict, load_from_disk
-
-    try:
-        dataset = load_from_disk(str(path))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not a folder of Dataset.save_to_disk ({error}).") from error
-    if isinstance(dataset, DatasetDict):
-        if split not in dataset:
-            raise DataError(f"{path}: name one of its splits with split={' or '.join(dataset)}.")
-        dataset = dataset[split]
-    return [dict(row) for row in dataset]
 
 
 @dataclass(frozen=True)
@@ -207,7 +166,7 @@ class _Mapping:
         """A letter stays; a choice's text or its index from 0 becomes its letter."""
         if answer in choices:
             return letter(choices.index(answer))
-        if answer.isdigit() and int(answer) < len(choices):
+        if answer.isascii() and answer.isdigit() and int(answer) < len(choices):
             return letter(int(answer))
         if len(answer) == 1 and "A" <= answer.upper() < letter(len(choices)):
             return answer.upper()
@@ -230,8 +189,10 @@ def as_text(value: object) -> str:
 
     Raises DataError for a list or a mapping, of which a part has to be named.
     """
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):  # an empty cell
         return ""
+    if isinstance(value, bytes):
+        return _decoded(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, list | tuple | Mapping):
@@ -241,3 +202,10 @@ def as_text(value: object) -> str:
             f"column.{next(iter(keys), 0)}."
         )
     return str(value)
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise DataError("a column holds bytes that are not UTF-8: write it as text.") from None
