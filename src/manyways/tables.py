@@ -55,8 +55,14 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the whole new one."""
+    """Write a text file so that it is either the old one or the whole new one.
+
+    A device or a pipe is written to as it is: renaming onto /dev/null would take it from everyone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
     temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

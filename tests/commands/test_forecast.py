@@ -186,6 +186,7 @@ def test_amounts_alone_need_no_model_and_keep_nothing(tmp_path: Path, capsys: An
     outcome = in_this_process(capsys, "forecast", smoke, "--out", out, "--no-measure")
     assert outcome.code == 0, outcome.err
     assert "Only amounts" in outcome.err
+    assert "attempts not counted" in outcome.err
     row = next(line for line in outcome.out.splitlines() if line.startswith("generate"))
     assert [cell.strip() for cell in row.split("│")][1:3] == ["1", "72"]
     assert not out.exists()

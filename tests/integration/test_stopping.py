@@ -91,6 +91,23 @@ def test_a_full_disk_is_named_whatever_reports_it(
     assert "the disk is full. What is finished is kept" in capsys.readouterr().err
 
 
+def test_a_file_that_may_not_grow_is_told_with_the_limit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from manyways.cli import app as cli
+
+    def too_large(**_: object) -> None:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr(cli, "app", too_large)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 1
+    assert "ulimit -f" in said
+    assert "''" not in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["40k", "600k", "9m"])
 def test_a_run_that_fills_its_disk_goes_on_when_there_is_room(tmp_path: Path, size: str) -> None:

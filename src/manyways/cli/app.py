@@ -181,7 +181,11 @@ def main() -> NoReturn:
             )
         if isinstance(error, OSError) and error.errno is not None:
             code = 2 if error.errno in WRONG_PATHS else 1
-            _fail(f"{error.strerror}: '{error.filename or ''}'. What is finished is kept.", code)
+            where = f": '{error.filename}'" if error.filename else ""
+            fix = (
+                " Raise the limit on file sizes (ulimit -f)." if error.errno == errno.EFBIG else ""
+            )
+            _fail(f"{error.strerror}{where}. What is finished is kept.{fix}", code)
         if not hasattr(error, "exit_code") or not hasattr(error, "show"):
             raise
         error.show()  # typer's usage errors know how to print themselves

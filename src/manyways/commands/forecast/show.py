@@ -102,6 +102,8 @@ def _warn_disk(forecast: Forecast, root: Path) -> None:
     there = next(path for path in (root, *root.resolve().parents) if path.exists())
     free = shutil.disk_usage(there).free
     unknown = "" if forecast.peak else " (checkpoints not counted: the model's size is not known)"
+    if any(row.attempts and row.disk is None and row.tokens is None for row in forecast.rows):
+        unknown += " (attempts not counted: their length was not measured)"
     say(
         f"Disk: {needed / MIB:,.0f} MiB at the most{unknown}, {(forecast.peak or 0) / MIB:,.0f} of "
         f"it only while a training runs; {free / MIB:,.0f} MiB are free."
