@@ -1,9 +1,13 @@
 """Files are written whole or not at all, and what is no file is never replaced by one."""
 
+import errno
 import os
 from pathlib import Path
 
-from manyways.tables import write_text
+import pyarrow as pa
+import pytest
+
+from manyways.tables import write_table, write_text
 
 
 def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
@@ -17,3 +21,22 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
         os.close(reader)
     assert pipe.is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_folder_is_named_and_a_full_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        write_text(tmp_path, "page")
+    path = tmp_path / "page.html"
+    write_text(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for write in (lambda: write_text(path, "new"), lambda: write_table(path, pa.table({"a": [1]}))):
+        with pytest.raises(OSError, match="No space"):
+            write()
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert path.read_text() == "old"

@@ -1,5 +1,6 @@
 """Records as parquet: append-only parts, each written whole and then renamed into place."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -50,8 +51,11 @@ def write_table(path: Path, table: pa.Table) -> None:
     """Write a parquet file so that it is either absent or whole, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    pq.write_table(table, temporary, compression="zstd")
-    replace_synced(temporary, path)
+    try:
+        pq.write_table(table, temporary, compression="zstd")
+        replace_synced(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # there only when the disk was full
 
 
 def write_text(path: Path, text: str) -> None:
@@ -63,10 +67,15 @@ def write_text(path: Path, text: str) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
         return
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    replace_synced(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        replace_synced(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # there only when the disk was full
 
 
 def replace_synced(temporary: Path, path: Path) -> None:

@@ -70,6 +70,15 @@ def test_a_changed_recipe_or_new_work_makes_it_anew(context):
     assert "work" in report.plan(context).why
 
 
+def test_a_renamed_folder_makes_it_anew_under_its_name(context):
+    report.run(context)
+    elsewhere = context.run.root.rename(context.run.root.with_name("other name"))
+    moved = replace(context, run=replace(context.run, root=elsewhere))
+    report.run(moved)
+    assert "other name" in moved.run.path("report.md").read_text()
+    assert report.plan(moved).done
+
+
 def test_a_missing_file_is_made_again(context):
     report.run(context)
     context.run.path("report.md").unlink()

@@ -19,13 +19,14 @@ COMPARISON = ("comparison.md", "comparison.csv", "comparison.tex")
 
 
 def plan(ctx: "Context") -> Work:
-    """The report depends on the tables, the recipe and the record of finished work, no more."""
+    """The report depends on the tables, the recipe, what is finished and the folder's name."""
     run = ctx.run
     return run.work(
         NAME,
         identity={},
         # Not identity: a new report replaces the old one, which can be made again at any time.
         request={
+            "folder": run.root.name,
             "tables": {stem: _hash(run, stem) for stem in TABLES},
             "recipe": ctx.recipe.model_dump(mode="json"),
             "work": {s.work: fingerprint(s.identity) for s in run.stamps() if s.work != NAME},
