@@ -100,7 +100,7 @@ class StepReward:
             *,
             completions: list[list[dict[str, str]]],
             problem: list[int],
-            completion_ids: list[list[int]],
+            completion_ids: Sequence[Sequence[int]] = (),
             **_: object,
         ) -> list[float | None]:
             texts = [turns[-1]["content"] for turns in completions]
