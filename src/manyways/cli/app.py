@@ -171,7 +171,7 @@ def main() -> NoReturn:
     except ManywaysError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped. Run the same command again to continue where it was.", 130)
+        _fail("stopped. Run the same command again: what is finished is not done twice.", 130)
     except Exception as error:  # libraries have no common class for a disk that is full
         if _no_space(error):
             _fail(
@@ -192,7 +192,7 @@ def main() -> NoReturn:
         sys.exit(2)
     # Ctrl-C inside a command comes back as a value.
     if code == 130:
-        _fail("stopped. Run the same command again to continue where it was.", 130)
+        _fail("stopped. Run the same command again: what is finished is not done twice.", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 
