@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from manyways.metrics.entropy import effective_numbers
 from manyways.metrics.intervals import mean_intervals
 from manyways.metrics.modes import (
     Openings,
-    effective_per_problem,
     moved_towards_success,
     openings,
     pooled_effective,
@@ -24,9 +24,9 @@ def test_effective_number_has_less_small_sample_bias() -> None:
     random = np.random.default_rng(0)
     counts = random.multinomial(8, [0.25] * 4, size=4000).astype(float)
     plain = np.exp([-(p[p > 0] * np.log(p[p > 0])).sum() for p in counts / 8]).mean()
-    corrected = effective_per_problem(counts).mean()
+    corrected = effective_numbers(counts).mean()
     assert abs(corrected - 4) < 0.65 * abs(plain - 4), "less biased than the plug-in"
-    assert effective_per_problem(np.array([[5.0, 0.0]])).tolist() == [1.0]
+    assert effective_numbers(np.array([[5.0, 0.0]])).tolist() == [1.0]
 
 
 def test_selection_variance_is_unbiased_and_zero_for_one_mode() -> None:

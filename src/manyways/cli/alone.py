@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from manyways.cli.parts import UnsafeOption, WorkersOption
+
 alone = typer.Typer()
 
 
@@ -20,15 +22,13 @@ class Policy(enum.StrEnum):
 def verify(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     file: Annotated[Path, typer.Argument(help="JSON lines: gold and prediction, or code.")],
     out: Annotated[Path | None, typer.Option(help="Write verdicts here, not to stdout.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
+    workers: WorkersOption = 2,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per answer.")] = 5.0,
     policy: Annotated[Policy, typer.Option(help="How answers are extracted.")] = Policy.lenient,
     verifier: Annotated[
         str | None, typer.Option(help="For every line, in place of its own; or module:function.")
     ] = None,
-    allow_unsafe_code: Annotated[
-        bool, typer.Option("--allow-unsafe-code", help="Run programs even without a sandbox.")
-    ] = False,
+    allow_unsafe_code: UnsafeOption = False,
 ) -> None:
     """Judge the answers in a file, one verdict a line, in order."""
     from manyways.commands.verify_file import verify_file

@@ -12,7 +12,15 @@ import typer
 
 from manyways import __version__
 from manyways.cli.alone import alone
-from manyways.cli.parts import DataOption, RunArgument, export, heuristics, pocket, problems
+from manyways.cli.parts import (
+    DataOption,
+    RunArgument,
+    WorkersOption,
+    export,
+    heuristics,
+    pocket,
+    problems,
+)
 from manyways.cli.stages import stages
 from manyways.errors import ManywaysError
 
@@ -134,7 +142,7 @@ def passk(
     ],
     k: Annotated[str | None, typer.Option(help="For example 1,8,64.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the scores here as JSON.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
+    workers: WorkersOption = 2,
 ) -> None:
     """Compute pass@k, avg@N and majority@k, with intervals, of attempts from anywhere."""
     from manyways.commands.passk import passk as score
@@ -171,7 +179,7 @@ def main() -> NoReturn:
     except ManywaysError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped. Run the same command again: what is finished is not done twice.", 130)
+        _fail(STOPPED, 130)
     except Exception as error:  # libraries have no common class for a disk that is full
         if _no_space(error):
             _fail(
@@ -192,9 +200,11 @@ def main() -> NoReturn:
         sys.exit(2)
     # Ctrl-C inside a command comes back as a value.
     if code == 130:
-        _fail("stopped. Run the same command again: what is finished is not done twice.", 130)
+        _fail(STOPPED, 130)
     sys.exit(code if isinstance(code, int) else 0)
 
+
+STOPPED = "stopped. Run the same command again: what is finished is not done twice."
 
 WRONG_PATHS = {
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP,

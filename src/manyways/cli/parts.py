@@ -16,6 +16,10 @@ DataOption = Annotated[
     typer.Option(envvar="MANYWAYS_DATA", help="Folder of normalised problem sets, not the Hub."),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+WorkersOption = Annotated[int, typer.Option(min=1, help="Processes that judge.")]
+UnsafeOption = Annotated[
+    bool, typer.Option("--allow-unsafe-code", help="Run programs even without a sandbox.")
+]
 PushOption = Annotated[
     str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hub, private.")
 ]
@@ -97,10 +101,8 @@ def heuristics_check(
     pack: Annotated[str, typer.Argument(help="A name or a .toml file.")],
     tokenizer: Annotated[str | None, typer.Option(help="Count prompt tokens under it.")] = None,
     data_dir: DataOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that judge.")] = 2,
-    allow_unsafe_code: Annotated[
-        bool, typer.Option("--allow-unsafe-code", help="Run programs even without a sandbox.")
-    ] = False,
+    workers: WorkersOption = 2,
+    allow_unsafe_code: UnsafeOption = False,
 ) -> None:
     """Is a pack complete, are its exemplars right, and do they differ?"""
     from manyways.commands.heuristics import check_heuristics

@@ -27,11 +27,6 @@ def entropies(counts_RC: ArrayLike, *, corrected: bool = True) -> Floats:
     return np.maximum(found_R, 0.0)
 
 
-def entropy(counts_C: Sequence[float], *, corrected: bool = True) -> float:
-    """As ``entropies``, of one set of counts."""
-    return float(entropies([list(counts_C)], corrected=corrected)[0])
-
-
 def effective_numbers(counts_RC: ArrayLike, *, corrected: bool = True) -> Floats:
     """exp(entropy) of each row, shape (R,): n for n equal ones (theory A1); 0 for no counts."""
     counts = np.asarray(counts_RC, dtype=float)

@@ -52,11 +52,6 @@ def openings(
     return Openings(tried_PH=tried.reshape(shape), right_PH=right.reshape(shape))
 
 
-def effective_per_problem(tried_PH: Floats) -> Floats:
-    """Effective number of labels at each problem, small-sample bias removed (theory A1)."""
-    return effective_numbers(tried_PH)
-
-
 def selection_variance(found: Openings) -> Floats:
     """Var over labels of their success, within each problem: theory C3, B1.
 

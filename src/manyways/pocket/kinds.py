@@ -7,13 +7,13 @@ elementary ones, which is what makes its answer hard to give in one go.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 Range = tuple[int, int]
 """Lowest and highest value of a free number, both included."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One operation on its free numbers. Example: ``Part("product", (47, 36))``."""
 
     kind: str

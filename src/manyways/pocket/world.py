@@ -117,10 +117,6 @@ def split_of(parts: tuple[Part, ...]) -> str:
 
     Half of all problems are base problems; the other splits share the rest equally.
     """
-    return _split_of([(part.kind, part.numbers) for part in parts])
-
-
-def _split_of(parts: list[tuple[str, tuple[int, ...]]]) -> str:
     content = sorted([f"{kind} {numbers}" for kind, numbers in parts])
     slot = _hash("; ".join(content)) % (2 * len(SHARED_SPLITS))
     return SHARED_SPLITS[slot] if slot < len(SHARED_SPLITS) else "base"
@@ -141,11 +137,10 @@ def draw_parts(
         left = {k: weight for k, weight in world.mix.items() if k not in kinds}
         kinds += rng.choices(list(left), weights=list(left.values()))
     rng.shuffle(kinds)
-    operations = [(kind, KINDS[kind], world.ranges[kind]) for kind in kinds]
     while True:
-        drawn = [(name, kind.draw(rng, ranges)) for name, kind, ranges in operations]
-        if _split_of(drawn) == split:
-            return tuple(Part(name, numbers) for name, numbers in drawn)
+        parts = tuple([draw_part(rng, world, kind=k) for k in kinds])
+        if split_of(parts) == split:
+            return parts
 
 
 def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator[Exercise]:

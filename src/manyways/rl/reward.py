@@ -113,24 +113,27 @@ class StepReward:
     def _flat(
         self, rewards: Sequence[float | None], ids: Sequence[Sequence[int]]
     ) -> frozenset[tuple[int, ...]]:
-        size = self.group_size
         of_group: dict[bool, set[tuple[int, ...]]] = {True: set(), False: set()}
-        for start in range(0, len(rewards), size):
-            judged = {reward for reward in rewards[start : start + size] if reward is not None}
-            of_group[len(judged) > 1] |= {tuple(text) for text in ids[start : start + size]}
+        for number, values in enumerate(self._values(rewards)):
+            start = number * self.group_size
+            texts = ids[start : start + self.group_size]
+            of_group[len(values) > 1] |= {tuple(text) for text in texts}
         return frozenset(of_group[False] - of_group[True])
 
-    def _look(self, rewards: Sequence[float | None], texts: Sequence[str]) -> StepView:
+    def _values(self, rewards: Sequence[float | None]) -> list[set[float]]:
+        """The different rewards in each group, of attempts that could be judged."""
         size = self.group_size
-        seen = self._labelled(rewards, texts)
-        groups = [rewards[i : i + size] for i in range(0, len(rewards), size)]
-        judged = [{reward for reward in group if reward is not None} for group in groups]
+        groups = (rewards[start : start + size] for start in range(0, len(rewards), size))
+        return [{reward for reward in group if reward is not None} for group in groups]
+
+    def _look(self, rewards: Sequence[float | None], texts: Sequence[str]) -> StepView:
+        seen, judged = self._labelled(rewards, texts), self._values(rewards)
         known = [reward for reward in rewards if reward is not None]
         return StepView(
             reward=sum(known) / len(known) if known else None,
-            mixed=sum(len(values) > 1 for values in judged) / len(groups),
-            all_right=sum(values == {1.0} for values in judged) / len(groups),
-            all_wrong=sum(values == {0.0} for values in judged) / len(groups),
+            mixed=sum(len(values) > 1 for values in judged) / len(judged),
+            all_right=sum(values == {1.0} for values in judged) / len(judged),
+            all_wrong=sum(values == {0.0} for values in judged) / len(judged),
             undecided=1 - len(known) / len(rewards),
             composed=sum(one.composed for one, _ in seen) / len(seen) if seen else None,
             openings=_openings(seen),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyways.metrics import modes
+from manyways.metrics.entropy import effective_numbers
 from manyways.metrics.pass_at_k import signal_rate
 from manyways.metrics.resampling import Resampling
 from manyways.results.theory import Part, PredictionRow
@@ -60,7 +61,7 @@ def start_rows(pair: Pair) -> Iterator[PredictionRow]:
 
     def effective(solutions: Solutions) -> ByProblem:
         names, found = numbered(solutions, labels)
-        return dict(zip(names, modes.effective_per_problem(found.tried_PH), strict=True))
+        return dict(zip(names, effective_numbers(found.tried_PH), strict=True))
 
     def variance(solutions: Solutions) -> ByProblem:
         names, found = numbered(solutions, labels)
