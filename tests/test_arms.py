@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from manyways.arms import Arm, check_arms, parse_arm
+from manyways.arms import Arm, check_arms, main_arm, parse_arm
 from manyways.recipe.training import MidtrainConfig
 from manyways.reporting.words import arm_words
 from manyways.stages.analysis.paired import comparisons
@@ -19,6 +19,22 @@ def test_a_length_makes_a_variant() -> None:
     assert (parse_arm("star").parent, parse_arm("star").suffix) == (None, "")
     assert (parse_arm("star@10").parent, parse_arm("star@10").suffix) == ("star", "@10")
     assert parse_arm("matched-4").ways == 4
+
+
+@pytest.mark.parametrize(
+    ("names", "main"),
+    [
+        ("vanilla star random", "star"),
+        ("vanilla random star", "random"),
+        ("vanilla star heuristics-2 heuristics-8", "heuristics-8"),
+        ("vanilla heuristics-8@25 heuristics-2 heuristics-8@round2", "heuristics-2"),
+        ("vanilla budget-1 budget-8", "budget-1"),
+        ("vanilla", None),
+    ],
+)
+def test_one_arm_is_the_main_one(names: str, main: str | None) -> None:
+    found = main_arm([parse_arm(name) for name in names.split()])
+    assert (found and found.name) == main
 
 
 @pytest.mark.parametrize(

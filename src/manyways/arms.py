@@ -108,6 +108,16 @@ def parse_arm(name: str) -> Arm:
     )
 
 
+def main_arm(arms: Sequence[Arm]) -> Arm | None:
+    """The arm of the main question: that of most heuristics, else the first that mid-trains.
+
+    Variants come after the arms that they are variants of. None where no arm mid-trains.
+    """
+    many = [arm for arm in arms if arm.kind == "heuristics"]
+    many.sort(key=lambda arm: (arm.parent is not None, -arm.ways))
+    return next(iter([*many, *(arm for arm in arms if arm.midtrains)]), None)
+
+
 def check_arms(arms: Sequence[Arm], *, heuristics: int, distills: bool) -> None:
     """Whether a recipe with these arms has what they need.
 

@@ -19,7 +19,7 @@ class Policy(enum.StrEnum):
 
 
 @alone.command()
-def verify(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+def verify(
     file: Annotated[Path, typer.Argument(help="JSON lines: gold and prediction, or code.")],
     out: Annotated[Path | None, typer.Option(help="Write verdicts here, not to stdout.")] = None,
     workers: WorkersOption = 2,

@@ -63,7 +63,7 @@ def manyways(
 
 
 @app.command()
-def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe (.toml), or a run folder to continue.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name>.")] = None,
     set_: Annotated[

@@ -142,7 +142,7 @@ def pocket_check(
 
 
 @export.command("dataset")
-def export_dataset(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+def export_dataset(
     run: RunArgument,
     arm: Annotated[str | None, typer.Option(help="Its training rows; default all kept.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the arm; default the first.")] = None,
@@ -170,7 +170,7 @@ class TrainedStage(enum.StrEnum):
 
 
 @export.command("model")
-def export_model(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
+def export_model(
     run: RunArgument,
     arm: Annotated[str, typer.Option(help="Which arm.")],
     seed: Annotated[int | None, typer.Option(help="Default the recipe's first.")] = None,

@@ -4,17 +4,18 @@ from rich.console import Console
 from rich.table import Table
 
 from manyways.records import Score
+from manyways.results.scores import headline
 from manyways.results.tables import Finding, FourCells, read_rows
 from manyways.run_dir import RunDir
 
 
 def print_summary(run: RunDir) -> None:
-    """Print the four cells averaged over benchmarks, the main finding and the report's place."""
+    """Print the four cells on the headline benchmark, the main findings and the report's place."""
     console = Console()
     cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
-    means = [row for row in cells if row.benchmark == "mean"] or cells
-    if means:
-        console.print(_table(means))
+    main = headline(row.benchmark for row in cells)
+    if cells:
+        console.print(_table([row for row in cells if row.benchmark == main]))
     for finding in read_rows(run.path("7-tables", "findings.json"), Finding):
         if finding.kind == "main":
             console.print(finding.sentence, highlight=False, markup=False)

@@ -6,10 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from manyways.arms import main_arm
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.reporting import palette
 from manyways.results import tables as results
+from manyways.results.scores import MEAN, headline
 from manyways.results.tables import Phase, read_rows
 from manyways.run_dir import open_for_reading
 from manyways.stamps import Stamp
@@ -59,25 +61,20 @@ class Source:
 
     @cached_property
     def main_arm(self) -> str:
-        """The arm that the question is about: most heuristics, else the last that mid-trains."""
+        """The arm of the main question; the first arm where no arm mid-trains."""
         arms = self.recipe.parsed_arms
-        many = [arm for arm in arms if arm.kind == "heuristics"]
-        trained = [arm for arm in arms if arm.midtrains]
-        if many:
-            return max(many, key=lambda arm: (arm.parent is None, arm.ways)).name
-        return (trained or arms)[-1].name
+        return (main_arm(arms) or arms[0]).name
 
     @cached_property
     def benchmarks(self) -> list[str]:
         """Benchmarks with scores, ``mean`` first, then in the order of the table."""
         names = list(dict.fromkeys(row.benchmark for row in self.pass_at_k))
-        return sorted(names, key=lambda name: name != "mean")
+        return sorted(names, key=lambda name: name != MEAN)
 
     @cached_property
     def headline(self) -> str:
-        """The benchmark of the first screen: the mean over benchmarks where there is one."""
-        names = [row.benchmark for row in self.four_cells] or self.benchmarks
-        return "mean" if "mean" in names else (names or [""])[0]
+        """The benchmark of the first screen."""
+        return headline([row.benchmark for row in self.four_cells] or self.benchmarks)
 
     @cached_property
     def mechanism(self) -> str:

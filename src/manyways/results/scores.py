@@ -3,6 +3,7 @@
 Pooling over seeds, names and intervals are as in ``results.tables``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,15 @@ MATH_SETS = (
     "minerva/test",
 )  # fmt: skip
 """The six sets over which the paper averages (arXiv 2605.08472)."""
+
+
+def headline(benchmarks: Iterable[str]) -> str:
+    """The benchmark that the answer is about, of those with scores: their mean, or the first.
+
+    Empty where there are none.
+    """
+    names = list(benchmarks)
+    return MEAN if MEAN in names else next(iter(names), "")
 
 
 def whole_set(benchmark: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from manyways.arms import Arm
+from manyways.arms import Arm, main_arm
 from manyways.records import Score
-from manyways.results.scores import MATH_MEAN, MEAN
+from manyways.results.scores import MATH_MEAN, MEAN, headline
 from manyways.results.tables import (
     ArmRow,
     CompositionRow,
@@ -47,17 +47,14 @@ class Evidence:
 
     @cached_property
     def scope(self) -> str:
-        """The benchmark that sentences speak of: the mean, or the first where there is no mean."""
-        names = [row.benchmark for row in self.passes]
-        return MEAN if MEAN in names or not names else names[0]
+        """The benchmark that sentences speak of."""
+        return headline(row.benchmark for row in self.passes)
 
     @property
     def main(self) -> str | None:
-        """The arm of the main question: that of most heuristics, else the first that mid-trains."""
-        many = [arm for arm in self.arms if arm.kind == "heuristics"]
-        many.sort(key=lambda arm: (arm.parent is not None, -arm.ways))
-        first = next(iter([*many, *(arm for arm in self.arms if arm.midtrains)]), None)
-        return first.name if first else None
+        """The arm of the main question, where there is one."""
+        arm = main_arm(self.arms)
+        return arm.name if arm else None
 
     def curve(self, checkpoint: str) -> dict[int, Score]:
         """K -> pass@k of a pooled checkpoint on ``scope``."""

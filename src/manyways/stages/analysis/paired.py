@@ -9,6 +9,7 @@ from manyways.arms import Arm
 from manyways.metrics.intervals import difference_intervals, sign_flip
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
+from manyways.results.scores import MEAN
 from manyways.results.tables import PairedRow
 from manyways.stages.analysis.evaluated import BASE
 from manyways.stages.analysis.passes import Curve, Curves, common, over_seeds, score
@@ -61,7 +62,7 @@ def paired_rows(
     curves: Curves, pairs: Sequence[tuple[str, str]], settings: Resampling
 ) -> Iterator[PairedRow]:
     """Each pair that has curves, per benchmark and for their mean, at k = 1 and the largest k."""
-    benchmarks = sorted({benchmark for _, benchmark in curves}, key=lambda b: (b != "mean", b))
+    benchmarks = sorted({benchmark for _, benchmark in curves}, key=lambda b: (b != MEAN, b))
     for a, b in pairs:
         for benchmark in benchmarks:
             if (a, benchmark) in curves and (b, benchmark) in curves:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from manyways.arms import parse_arm
 from manyways.metrics.resampling import Resampling
-from manyways.results.scores import MEAN
+from manyways.results.scores import headline
 from manyways.results.tables import CurveRow, PairedRow
 from manyways.results.theory import OpeningRow, PredictionRow, ProbeRow
 from manyways.stages.analysis.apart import Apart
@@ -71,9 +71,8 @@ class Observed:
 
     @property
     def benchmark(self) -> str:
-        """The mean over benchmarks, or the only one."""
-        names = [benchmark for _, benchmark in self.passes]
-        return MEAN if MEAN in names or not names else names[0]
+        """The benchmark that the answer is about."""
+        return headline(benchmark for _, benchmark in self.passes)
 
     def curve(self, checkpoint: str) -> Curve | None:
         """pass@k of a pooled checkpoint."""
