@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from needs import reason
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 FLAGS = (
@@ -106,7 +107,7 @@ class Browser:
 def chromium() -> Iterator[Browser]:
     """Start a browser with a fresh profile; skips the test where there is none."""
     if not (CHROMIUM.exists() and DRIVER.exists()):
-        pytest.skip(f"needs {CHROMIUM} and {DRIVER} (Debian: apt install chromium-driver)")
+        pytest.skip(reason("a browser", f"{CHROMIUM} and {DRIVER}: apt install chromium-driver"))
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 

@@ -1,6 +1,10 @@
-"""Fixtures for tests anywhere in the tree."""
+"""Fixtures for tests anywhere in the tree, and what a test may skip for."""
+
+import os
+from collections.abc import Generator
 
 import pytest
+from needs import fault_of_skip
 
 
 @pytest.fixture(scope="module")
@@ -12,3 +16,27 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip that may not be is a failure."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        fault = fault_of_skip(str(report.longrepr[2]), in_ci=os.environ.get("CI") == "true")
+        if fault:
+            report.outcome, report.longrepr = "failed", fault
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Whole files never skip: each test says for itself what it needs."""
+    report = yield
+    if report.skipped:
+        report.outcome, report.longrepr = "failed", f"{report.nodeid} skips as a whole"
+    return report

@@ -1,13 +1,10 @@
 """A recipe over real problem sets and a tiny random Llama: real formats, no real ability."""
 
-import os
 from pathlib import Path
 
 import pytest
-from command_line import ROOT
+from needs import DATA, NO_DATA
 from tiny_models import build_llama
-
-DATA = Path(os.environ.get("MANYWAYS_DATA", ROOT.parent / "shared" / "data"))
 
 RECIPE = """
 name = "tiny"
@@ -62,7 +59,7 @@ def tiny_recipe(folder: Path, *, context: int = 2048) -> Path:
     context: tokens that the model takes; a story of MuSR is 5,000 of its small tokenizer's.
     """
     if not (DATA / "gsm8k_test.jsonl").is_file():
-        pytest.skip(f"no normalised problem sets in {DATA}: set MANYWAYS_DATA")
+        pytest.skip(NO_DATA)
     model = build_llama(folder / "model", context=context)
     path = folder / "tiny.toml"
     path.write_text(RECIPE.format(data=DATA, model=model))

@@ -1,7 +1,6 @@
 """The bars that we hold ourselves to, measured so that they cannot slide unseen."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -76,26 +75,25 @@ def _is_error(name: str, bases: dict[str, list[str]], errors: set[str]) -> bool:
     return name in errors or any(_is_error(b, bases, errors) for b in bases.get(name, []))
 
 
-def test_help_is_fast_and_light() -> None:
-    """--help under half a second of processor time, without torch; the best of five."""
+def test_help_loads_little() -> None:
+    """What --help costs is what it imports."""
     code = (
         "import sys; sys.argv = ['manyways', '--help']\n"
         "import manyways.cli.app\n"
         "try: manyways.cli.app.main()\n"
         "except SystemExit: pass\n"
-        "print('heavy:', sorted({'torch', 'transformers', 'trl', 'datasets', 'plotly', 'sklearn', "
-        "'pyarrow', 'sympy'} & set(sys.modules)))"
+        "tops = {name.partition('.')[0] for name in sys.modules}\n"
+        "print('heavy:', sorted(tops & {'torch', 'transformers', 'trl', 'datasets', 'plotly', "
+        "'sklearn', 'scipy', 'numpy', 'pyarrow', 'sympy', 'pandas', 'ray', 'vllm'}))\n"
+        "print('modules:', len(sys.modules))\n"
+        "print('ours:', sum(name.startswith('manyways') for name in sys.modules))"
     )
-    seconds = []
-    for _ in range(5):
-        start = sum(os.times()[2:4])
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        seconds.append(sum(os.times()[2:4]) - start)
-        assert "heavy: []" in done.stdout
-        assert "generate" in done.stdout
-    assert min(seconds) < 0.5, seconds
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = dict(re.findall(r"^(heavy|modules|ours): (.*)$", done.stdout, re.MULTILINE))
+    assert told["heavy"] == "[]"
+    assert "generate" in done.stdout
+    assert int(told["modules"]) < 250, told
+    assert int(told["ours"]) < 20, told
 
 
 def test_readme_tree_is_the_tree() -> None:
@@ -110,14 +108,18 @@ def test_readme_tree_is_the_tree() -> None:
 
 
 @pytest.mark.parametrize("folder", ["src", "tests", "docs", "recipes", "bench", "README.md"])
-def test_text_speaks_of_the_project_alone(folder: str) -> None:
-    """No paths of one machine, no hosts of package indexes."""
-    forbidden = re.compile(r"/work/|pythonhosted|files\.python|\.r-seed")
+def test_no_text_names_a_persons_folder(folder: str) -> None:
+    """A path below somebody's home folder holds on one machine only."""
+    personal = re.compile(r"/(?:home|Users)/\w+/|/root/\w+/")
     root = ROOT / folder
     paths = [root] if root.is_file() else sorted(root.rglob("*"))
     for path in paths:
-        if path.is_file() and path.suffix in {".py", ".md", ".toml", ".css", ".js", ".j2", ".txt"}:
-            if path.name == "test_architecture.py":
-                continue
-            found = forbidden.search(path.read_text(encoding="utf-8"))
+        if path.suffix in {".py", ".md", ".toml", ".css", ".js", ".j2", ".txt"}:
+            found = personal.search(path.read_text(encoding="utf-8"))
             assert not found, f"{path}: {found and found[0]}"
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml"])
+def test_packages_are_named_and_their_source_is_the_users_to_choose(name: str) -> None:
+    """No address of a package index and no file of one machine."""
+    assert not re.search(r"://|\s@\s|--index|--find-links", (ROOT / name).read_text())

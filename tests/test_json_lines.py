@@ -18,8 +18,9 @@ GOOD = b'{"a": "\xc3\xa9"}\n'
         ("plain.jsonl", GOOD + b"\n" + GOOD),
         ("mark.jsonl", b"\xef\xbb\xbf" + GOOD + b"  \n" + GOOD),
         ("windows.jsonl", (GOOD + b"\n" + GOOD).replace(b"\n", b"\r\n")),
-        ("packed.jsonl.gz", gzip.compress(GOOD + b"\n" + GOOD)),
+        ("packed.jsonl.gz", gzip.compress(GOOD + b"\n" + GOOD, mtime=0)),
     ],
+    ids=["plain", "byte order mark", "line ends of Windows", "packed"],
 )
 def test_what_is_read(tmp_path: Path, name: str, written: bytes) -> None:
     (tmp_path / name).write_bytes(written)

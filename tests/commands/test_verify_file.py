@@ -2,10 +2,10 @@ import json
 import tracemalloc
 
 import pytest
+from needs import needs_sandbox
 
 from manyways.commands.verify_file import verify_file
 from manyways.errors import DataError, UserError
-from manyways.verifiers import sandbox
 
 
 def written(path, records):
@@ -55,7 +55,7 @@ def test_without_a_file_verdicts_go_to_standard_output(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["status"] == "correct"
 
 
-@pytest.mark.skipif(sandbox.detect().kind == "none", reason="bubblewrap does not work here")
+@needs_sandbox
 def test_programs_in_the_field_names_of_the_published_sets(tmp_path):
     humaneval = {
         "task_id": "HumanEval/999",
@@ -179,7 +179,7 @@ def test_the_command_line_names_a_verifier_for_all_lines(tmp_path, capsys):
     assert outcome.code == 2 and "timeout" in outcome.err
 
 
-@pytest.mark.skipif(sandbox.detect().kind == "none", reason="bubblewrap does not work here")
+@needs_sandbox
 def test_programs_of_one_name_meet_their_own_tests(tmp_path):
     same = {"task_id": "t", "entry_point": "f", "completion": "def f():\n    return 1"}
     lines = [{**same, "tests": f"assert f() == {value}"} for value in (1, 2)]

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from fake_server import Habits, fake_server
+from needs import need_accelerator, needs_ray, needs_vllm
 
 from manyways.engines import ENGINES, SampleRequest, SamplingSettings
 from manyways.errors import UserError
@@ -15,8 +16,13 @@ SETTINGS = SamplingSettings(max_tokens=24)
 HOW = {
     "transformers": (),
     "http": (),
-    "ray": (pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore:::ray")),
-    "vllm": (pytest.mark.slow,),
+    "ray": (
+        needs_ray,
+        pytest.mark.slow,
+        pytest.mark.timeout(900),
+        pytest.mark.filterwarnings("ignore:::ray"),
+    ),
+    "vllm": (needs_vllm, pytest.mark.slow),
 }
 """Each engine of the table and what marks its tests: what takes many seconds to start is slow."""
 
@@ -25,7 +31,11 @@ def test_every_engine_of_the_table_is_put_to_the_questions():
     assert set(HOW) == set(ENGINES)
 
 
-@pytest.fixture(scope="module", params=[pytest.param(n, marks=m) for n, m in HOW.items()])
+def of_kinds(*names):
+    return [pytest.param(name, marks=HOW[name]) for name in names]
+
+
+@pytest.fixture(scope="module", params=of_kinds(*HOW))
 def engine(request, tmp_path_factory):
     """An engine of each kind over the smallest thing that it can sample."""
     yield from OPEN[request.param](tmp_path_factory)
@@ -44,7 +54,6 @@ def open_http(factory):
 
 
 def open_ray(factory):
-    pytest.importorskip("ray", reason="pip install 'manyways[ray]'")
     from tiny_models import build_llama
 
     folder = str(build_llama(factory.mktemp("llama")))
@@ -54,7 +63,7 @@ def open_ray(factory):
 
 
 def open_vllm(factory):
-    pytest.importorskip("vllm", reason="vllm is not installed: never run here on a GPU")
+    need_accelerator()
     from tiny_models import build_llama
 
     folder = str(build_llama(factory.mktemp("llama"), hidden=256))
@@ -140,9 +149,9 @@ def test_stop_strings_end_a_text_and_are_not_in_it(engine):
     assert hit >= 0.9 * sum(stop in old.text for old in before) > 3
 
 
-def test_a_low_temperature_leaves_one_text(engine, request):
-    if "http" in request.node.callspec.params.values():
-        pytest.skip("the server without a model knows no temperature")
+@pytest.mark.parametrize("engine", of_kinds(*sorted({*HOW} - {"http"})), indirect=True)
+def test_a_low_temperature_leaves_one_text(engine):
+    """The server without a model knows no temperature."""
     cold = replace(SETTINGS, temperature=1e-4)
     found = next(iter(engine.sample([ask("Ann has 3 apples.", 1, 2, 3)], cold)))
     assert len({one.text for one in found}) == 1

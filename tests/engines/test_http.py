@@ -1,14 +1,17 @@
 """The http engine against a server without a model; test_http_real.py has a real one."""
 
+import itertools
 import json
-import time
+import threading
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from fake_server import Faults, Habits, Said, fake_server, fault_proxy
+from waiting import PATIENCE
 
 from manyways.engines import SampleRequest, SamplingSettings, http_line
-from manyways.engines.http import HttpEngine
+from manyways.engines.http import FIRST_RETRIES, HttpEngine
 from manyways.engines.http_line import told_to_wait
 from manyways.engines.openai_api import apportion, read_reply, server_seed
 from manyways.errors import DataError, EngineError, MissingWork, UserError
@@ -52,7 +55,7 @@ def test_faults_lose_nothing_double_nothing_and_change_nothing():
         calm, _ = sample(url, requests)
         faults = Faults(stalled=0.02, retry_after="0.1")
         with fault_proxy(url, faults) as broken:
-            rough, facts = sample(broken, requests, timeout=1.5)
+            rough, facts = sample(broken, requests, timeout=4)
     assert rough == calm
     assert set(faults.met) == {"none", "error", "drop", "busy", "stalled"}
     assert facts["requests"] == 80 + PROBE
@@ -61,7 +64,7 @@ def test_faults_lose_nothing_double_nothing_and_change_nothing():
     assert facts["faults: dropped"] == faults.met["drop"]
     # On a busy machine a whole reply, too, may come after its time.
     late = facts["faults: timeout"] - faults.met["stalled"]
-    assert 0 <= late < 20
+    assert late >= 0
     assert faults.early == 0
     answered = {
         raw: n for raw, n in faults.delivered.items() if json.loads(raw)["max_tokens"] == 30
@@ -84,18 +87,20 @@ def test_each_attempt_is_a_request_with_its_own_seed():
 
 
 def test_no_more_requests_at_once_than_allowed():
-    running, most = [], []
+    running, most, numbers = [], [], itertools.count()
+    three = threading.Barrier(3)
 
     def slow(prompt, seed, body):
         running.append(1)
         most.append(len(running))
-        time.sleep(0.02)
+        if PROBE <= next(numbers) < PROBE + 3:
+            three.wait(PATIENCE)  # the first three after the probes wait for each other
         running.pop()
         return Said("x", "stop", 2)
 
     with fake_server(Habits(writer=slow)) as url:
         sample(url, many(20), concurrency=3)
-    assert 2 <= max(most) <= 3
+    assert max(most) == 3
 
 
 def test_it_reads_ahead_but_not_far():
@@ -110,7 +115,7 @@ def test_it_reads_ahead_but_not_far():
         engine = open_engine(url, concurrency=2)
         stream = engine.sample(requests(), SETTINGS)
         next(stream)
-        assert 4 <= len(read) <= 5
+        assert len(read) == 5  # ten attempts: the first of two above 4 x 2
         stream.close()
         engine.close()
 
@@ -210,11 +215,15 @@ def test_nobody_who_counts_is_an_error():
         sample(url, many(1))
 
 
-def test_a_wrong_address_is_told_at_once():
-    start = time.monotonic()
+def test_a_wrong_address_is_told_after_a_few_tries(monkeypatch):
+    waits, wait = [], http_line.Line._wait
+    monkeypatch.setattr(
+        http_line.Line, "_wait", lambda *args: waits.append(wait(*args)) or waits[-1]
+    )
     with pytest.raises(EngineError, match=r"127.0.0.1:9/v1 .* is model.http.url right"):
         sample("http://127.0.0.1:9/v1", many(1))
-    assert time.monotonic() - start < 3
+    assert len(waits) == FIRST_RETRIES
+    assert sum(waits) / http_line.FIRST_WAIT <= 1 + 2 + 4
 
 
 def test_a_wrong_path_and_an_unknown_model_name_what_is_served():
@@ -261,18 +270,17 @@ def test_a_refused_prompt_is_named():
 
 
 def test_a_refused_request_takes_the_others_with_it_at_once(monkeypatch):
-    """Also those that are waiting for their next try: closing does not sit that out."""
-    monkeypatch.setattr(http_line, "FIRST_WAIT", 60.0)
+    """Also those that are waiting for their next try: closing does not sit an hour out."""
+    monkeypatch.setattr(http_line, "FIRST_WAIT", 3600.0)
+    monkeypatch.setattr(http_line, "LONGEST_WAIT", 3600.0)
     habits = Habits(forbids="question 0", fails="later")
     with fake_server(habits) as url:
         engine = open_engine(url)
         list(engine.sample([ask("hello", 1)], SETTINGS))
         refused = ask("question 0", 1, 2)
-        start = time.monotonic()
         with pytest.raises(DataError):
             list(engine.sample([refused, *(ask(f"later {i}", 1) for i in range(9))], SETTINGS))
         engine.close()
-        assert time.monotonic() - start < 20
 
 
 def test_a_server_that_stays_broken_ends_the_stage_and_a_long_wait_too():
@@ -299,12 +307,16 @@ def test_a_closed_engine_says_so():
             engine.facts()
 
 
-def test_retry_after_is_a_number_or_a_date():
-    from email.utils import formatdate
+def test_retry_after_is_a_number_or_a_date(monkeypatch):
+    class Noon(datetime):
+        @classmethod
+        def now(cls, zone):
+            return cls(2026, 3, 1, 12, 0, 0, tzinfo=zone)
 
+    monkeypatch.setattr(http_line, "datetime", Noon)
     assert told_to_wait("7") == 7.0
-    assert 50 < told_to_wait(formatdate(time.time() + 60, usegmt=True)) <= 60
-    assert told_to_wait(formatdate(time.time() - 60, usegmt=True)) == 0.0
+    assert told_to_wait("Sun, 01 Mar 2026 12:01:00 GMT") == 60.0
+    assert told_to_wait("Sun, 01 Mar 2026 11:59:00 GMT") == 0.0
     assert told_to_wait(None) is told_to_wait("soon") is None
 
 

@@ -34,7 +34,6 @@ COUNT = 1000
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    pytest.importorskip("openai", reason="transformers serve needs: pip install -e '.[dev]'")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -9,6 +9,7 @@ import time
 import made_runs
 import psutil
 import pytest
+from needs import needs_ray
 from tiny_models import build_llama
 
 from manyways.engines import SampleRequest, SamplingSettings
@@ -19,6 +20,7 @@ from manyways.stages import generate
 from manyways.tables import parts, read_attempts
 
 pytestmark = [
+    needs_ray,
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:::ray"),
@@ -35,7 +37,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray", reason="pip install 'manyways[ray]'")
+    import ray
     import torch
 
     before = torch.get_num_threads()

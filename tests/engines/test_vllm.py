@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fake_vllm
 import pytest
+from needs import reason
 
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines import vllm as engine_module
@@ -121,7 +122,7 @@ def source(name: str) -> dict[str, ast.ClassDef]:
     """The classes in a module of the real package."""
     spec = PathFinder.find_spec("vllm")  # the stand-in hides it from importlib
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("vllm is not installed: its signatures cannot be looked at")
+        pytest.skip(reason("vllm", "its signatures are looked at: pip install 'manyways[vllm]'"))
     path = Path(spec.submodule_search_locations[0]) / name
     return {n.name: n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef)}
 

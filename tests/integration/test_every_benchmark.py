@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from command_line import ROOT
+from needs import needs_sandbox
 from real_format import tiny_recipe
 
 from manyways.problems.published import ALL
@@ -14,7 +15,6 @@ from manyways.run_dir import RunDir, open_for_writing
 from manyways.stages import analyse, evaluate, report
 from manyways.stages.context import Context
 from manyways.tables import write_text
-from manyways.verifiers.sandbox import detect
 
 SETS = (
     "gsm8k/test", "math/train", "math500/test", "dapo-math-17k/train", "aime24/test",
@@ -62,7 +62,7 @@ def show(run: RunDir) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(detect().kind == "none", reason="programs are judged in a sandbox only")
+@needs_sandbox
 @pytest.mark.parametrize("policy", ["strict", "lenient"])
 def test_a_random_llama_on_every_published_set(tmp_path: Path, policy: str) -> None:
     """Strict, as in any run: it never writes a box. Lenient: noise that verifiers must survive."""

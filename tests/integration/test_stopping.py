@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import ROOT, Outcome, environment, in_a_process
+from needs import small_disk
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
 
@@ -54,7 +55,7 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_finished(tmp_path: Path, whe
     out = tmp_path / "run"
     outcome = interrupted(out, when=when)
     assert outcome.code == 130
-    assert "Run the same command again to continue" in outcome.err
+    assert "stopped. Run the same command again: what is finished is not done twice." in outcome.err
     assert "Traceback" not in outcome.out + outcome.err
     kept = {path: path.stat().st_mtime_ns for path in (out / "1-attempts").glob("*.parquet")}
     assert kept
@@ -113,9 +114,7 @@ def test_a_file_that_may_not_grow_is_told_with_the_limit(
 def test_a_run_that_fills_its_disk_goes_on_when_there_is_room(tmp_path: Path, size: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a small file system")
+    small_disk(disk, size=size)
     try:
         full = in_a_process("run", SMOKE, "--out", disk / "run")
         assert full.code == 1, full.err

@@ -5,18 +5,12 @@
 
 import gzip
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
+from needs import DATA
 
-DATA = Path(os.environ.get("MANYWAYS_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-needs_data = pytest.mark.skipif(
-    not (DATA / "gsm8k_test.jsonl").is_file(),
-    reason=f"no normalised problem sets in {DATA}: set MANYWAYS_DATA",
-)
 Record = Mapping[str, Any]
 
 

@@ -1,9 +1,8 @@
 """Overlap: what counts as the same question, and the overlaps that are known in real sets."""
 
-import time
-
 import pytest
-from hub_layout import DATA, needs_data, records
+from hub_layout import records
+from needs import DATA, needs_data
 
 from manyways.problems import load_problems
 from manyways.problems.overlap import drop_overlap, normal, overlap, repeats
@@ -132,12 +131,10 @@ def test_known_exact_overlaps_of_dapo_are_found() -> None:
 
 @needs_data
 @pytest.mark.slow
-def test_overlap_of_all_of_dapo_with_every_benchmark_takes_seconds() -> None:
+def test_overlap_of_all_of_dapo_with_every_benchmark() -> None:
     train = load_problems("dapo-math-17k/train?lang=all", data_dir=DATA)
     evals = [p for name in KNOWN for p in load_problems(name, data_dir=DATA)]
-    start = time.process_time()
     report = overlap(train, evals)
-    assert time.process_time() - start < 20
     exact = {name: (exact, near) for name, _, exact, near in report.counts()}
     # Repeats among DAPO's rows are merged before, so that fewer rows than known may remain.
     assert exact["math500/test"][0] >= 4

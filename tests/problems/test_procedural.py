@@ -1,17 +1,13 @@
 """Procedural problems: seeded, judged by their own scorers, an optional package."""
 
 import sys
-from importlib.util import find_spec
 
 import pytest
+from needs import needs_gym
 
 from manyways.errors import DataError
 from manyways.problems import load_problems, load_set
 from manyways.verifiers.procedural import verify
-
-needs_gym = pytest.mark.skipif(
-    find_spec("reasoning_gym") is None, reason="pip install 'manyways[reasoning-gym]'"
-)
 
 
 def test_without_the_package_the_message_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import datasets
 import pytest
-from hub_layout import DATA, as_on_hub, needs_data, records, write_lines, write_repository
+from hub_layout import as_on_hub, records, write_lines, write_repository
+from needs import DATA, needs_data
 
 from manyways.errors import DataError
 from manyways.problems import PROBLEM_SETS, Source, load_problems, load_set

@@ -1,7 +1,8 @@
 """Reading references out of the forms in which datasets publish them."""
 
 import pytest
-from hub_layout import needs_data, records
+from hub_layout import records
+from needs import needs_data
 
 from manyways.problems import rows
 from manyways.verifiers.final_answer import extract

@@ -1,11 +1,13 @@
 """One judge called from many threads, and judges of their own in the processes of a Ray cluster."""
 
 import itertools
-import time
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+from needs import needs_ray
+from waiting import eventually, runs
 
 from manyways.records import Problem
 from manyways.rl.reward import StepReward
@@ -28,38 +30,22 @@ def cases(number):
     return pairs, [status for *_, status in CASES]
 
 
-def children():
-    return {child.pid for child in psutil.Process().children(recursive=True)}
+def come_down_to(count, pids):
+    """Whether ``count`` of these processes are left in the end."""
+    return eventually(lambda: sum(map(runs, pids)) == count)
 
 
-def alive(pids, *, seconds, enough=0):
-    """Those of ``pids`` that run once at most ``enough`` do, or after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while len(pids) > enough and time.monotonic() < deadline:
-        pids = {pid for pid in pids if runs(pid)}
-        time.sleep(0.1)
-    return pids
-
-
-def runs(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def test_threads_share_a_judge_while_one_of_them_brings_a_hostile_answer():
-    before = children()
+def test_threads_share_a_judge_while_one_of_them_brings_a_hostile_answer(started):
     hostile = Problem(id="a/b/9", question="", answer="5"), TOWER
-    with Judge(workers=2, timeout=2) as judge, ThreadPoolExecutor(6) as threads:
+    with Judge(workers=2, timeout=4) as judge, ThreadPoolExecutor(6) as threads:
         stuck = threads.submit(judge.verdicts, [hostile])
         asked = [(number, threads.submit(judge.verdicts, cases(number)[0])) for number in range(12)]
         for number, found in asked:
             assert [verdict.status for verdict in found.result()] == cases(number)[1]
         assert stuck.result()[0].reason.startswith("timeout")
-        started = children() - before
-        assert len(alive(started, seconds=5, enough=2)) == 2
-    assert alive(started, seconds=5) == set()
+        assert len(started) == 3
+        assert come_down_to(2, [process.pid for process in started])
+    assert all(process.returncode == -signal.SIGKILL for process in started)
 
 
 def test_a_trl_reward_function_judges_from_any_thread():
@@ -79,7 +65,8 @@ def test_a_trl_reward_function_judges_from_any_thread():
 
 @pytest.fixture
 def ray():
-    ray = pytest.importorskip("ray", reason="pip install 'manyways[ray]'")
+    import ray
+
     ray.init(
         num_cpus=2,
         include_dashboard=False,
@@ -90,6 +77,7 @@ def ray():
     ray.shutdown()
 
 
+@needs_ray
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:::ray")
 def test_actors_and_tasks_of_ray_judge_with_workers_of_their_own(ray):
@@ -111,7 +99,7 @@ def test_actors_and_tasks_of_ray_judge_with_workers_of_their_own(ray):
             found = [verdict.status for verdict in judge.verdicts(pairs)]
         return found, [child.pid for child in psutil.Process().children(recursive=True)]
 
-    judge = Judge(workers=1, timeout=1.5)
+    judge = Judge(workers=1, timeout=4)
     hostile = Problem(id="a/b/9", question="", answer="5"), TOWER
     actors = [ray.remote(num_cpus=1)(Judging).remote(judge) for _ in range(2)]
     asked = [
@@ -121,13 +109,13 @@ def test_actors_and_tasks_of_ray_judge_with_workers_of_their_own(ray):
     for number, found in enumerate(ray.get(asked)):
         assert found == ["undecided", *cases(number)[1]]
     started = [set(ray.get(actor.children.remote())) for actor in actors]
-    workers = [alive(pids, seconds=5, enough=1) for pids in started]  # those of stuck answers end
-    assert [len(pids) for pids in workers] == [1, 1]
+    for pids in started:  # those of stuck answers end
+        assert pids and come_down_to(1, pids)
     ray.get(actors[0].close.remote())
-    assert alive(workers[0], seconds=5) == set()
+    assert come_down_to(0, started[0])
     for actor in actors:
         ray.kill(actor)  # SIGKILL: the second actor never closes its judge
-    assert alive(workers[1], seconds=20) == set()
+    assert come_down_to(0, started[1])
 
     task = ray.remote(num_cpus=1)(statuses_of_a_task)
     for number, (found, left) in enumerate(

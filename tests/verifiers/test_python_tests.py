@@ -1,10 +1,12 @@
+import os
+import select
 import socket
 import threading
-import time
 
-import psutil
 import pytest
 from hostile import ATTACKS, SQUARES
+from needs import needs_sandbox
+from waiting import PATIENCE
 
 from manyways.errors import UserError
 from manyways.records import Problem
@@ -14,9 +16,6 @@ from manyways.verifiers.programs import prelude, program
 from manyways.verifiers.python_tests import verify
 from manyways.verifiers.selfcheck import hollow
 
-needs_sandbox = pytest.mark.skipif(
-    sandbox.detect().kind == "none", reason="bubblewrap does not work here"
-)
 RIGHT = "def f(x):\n    return x * x\n"
 
 
@@ -31,38 +30,42 @@ def problem(tests=SQUARES, question="Write f, which squares.", entry_point="f"):
     )
 
 
-def sandboxes():
-    return {
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if any("candidate.py" in part for part in process.info["cmdline"] or ())
-    }
+@pytest.fixture
+def inside(monkeypatch):
+    """The reading end of a pipe that each sandboxed process holds open: it ends with the last."""
+    reader, writer = os.pipe()
+    start = sandbox.start
+
+    def holding(*args, passed=(), **kwargs):
+        return start(*args, passed=(*passed, writer), **kwargs)
+
+    monkeypatch.setattr(sandbox, "start", holding)
+    yield lambda: os.close(writer) or select.select([reader], [], [], PATIENCE)[0] == [reader]
+    os.close(reader)
 
 
 @needs_sandbox
 @pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
-def test_hostile_programs_are_contained(attack):
-    before = sandboxes()
+def test_hostile_programs_are_contained(attack, inside):
     with socket.create_server(("127.0.0.1", 0)) as server:
         source = attack.written(port=server.getsockname()[1])
         verdict = verify(problem(attack.tests), f"```python\n{source}\n```", timeout=1.0)
     assert verdict.status == ("correct" if attack.correct else "wrong"), verdict
-    left = sandboxes() - before
-    deadline = time.monotonic() + 20
-    while left & sandboxes() and time.monotonic() < deadline:
-        time.sleep(0.05)  # the kernel ends what is inside a moment after what is outside
-    assert not left & sandboxes()
+    assert inside(), "a process of the sandbox is left"
 
 
 @needs_sandbox
-def test_the_verifiers_own_memory_stays_flat():
-    me = psutil.Process()
+def test_what_a_program_prints_or_returns_never_reaches_this_process(monkeypatch):
+    read, taken = os.read, []
+
+    def counted(descriptor, count):
+        taken.append(read(descriptor, count))
+        return taken[-1]
+
+    monkeypatch.setattr(os, "read", counted)
     flood = "def f(x):\n    print('x' * 10**8)\n    return 'y' * 10**7\n"
-    verify(problem(), flood)
-    before = me.memory_info().rss
-    for _ in range(3):
-        assert verify(problem(), flood).status == "wrong"
-    assert me.memory_info().rss - before < 20 * 1024**2
+    assert verify(problem(), flood).status == "wrong"
+    assert 0 < sum(map(len, taken)) < 1000
 
 
 @needs_sandbox

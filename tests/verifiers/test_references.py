@@ -1,18 +1,14 @@
 """The references of the published sets, each against its own verifier."""
 
-import os
 from functools import cache
-from pathlib import Path
 
 import pytest
+from needs import DATA, needs_data, needs_sandbox
 
 from manyways.problems import load_set
-from manyways.verifiers import sandbox
 from manyways.verifiers.judge import Judge
 from manyways.verifiers.selfcheck import check_set, in_format
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("MANYWAYS_DATA", ROOT.parent / "shared" / "data"))
 MATHS = (
     "gsm8k/train", "gsm8k/test", "math/train", "math500/test", "aime24/test", "aime25/test",
     "amc23/test", "minerva/test", "olympiadbench/test", "dapo-math-17k/train?lang=all",
@@ -22,11 +18,6 @@ CODE = ("humaneval/test", "mbpp/test")
 UNJUDGED_WHEN_PERTURBED = {
     "olympiadbench": {"t(0,4]"},  # a misprint for an interval, which no parser reads
 }
-
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no problem sets in {DATA}")
-needs_sandbox = pytest.mark.skipif(
-    sandbox.detect().kind == "none", reason="bubblewrap does not work here"
-)
 
 
 @cache

@@ -1,6 +1,7 @@
 import struct
 
 import pytest
+from needs import needs_sandbox
 
 from manyways.records import Problem
 from manyways.verifiers import sandbox, seccomp
@@ -56,7 +57,7 @@ def test_a_bubblewrap_that_may_not_work_is_told_with_its_words(redetected, monke
     assert found.why == "bubblewrap does not work: No permissions to create new namespace"
 
 
-@pytest.mark.skipif(sandbox.detect().kind == "none", reason="bubblewrap does not work here")
+@needs_sandbox
 def test_without_the_filter_programs_run_and_the_gap_is_said(redetected, monkeypatch, caplog):
     monkeypatch.setattr(seccomp, "program", lambda: None)
     assert sandbox.detect().missing == ("no system-call filter (a program can start processes)",)
