@@ -58,13 +58,6 @@ def test_interrupted_work_keeps_its_outputs_and_is_not_done(tmp_path: Path) -> N
         assert not run.path("stale").exists()
 
 
-def test_a_version_change_redoes_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_for_writing(tmp_path) as run:
-        do(run)
-        monkeypatch.setattr("manyways.run_dir.__version__", "999")
-        assert run.work("stage/a", identity={}, outputs=()).why.endswith("manyways")
-
-
 def test_second_writer_is_refused_and_reader_is_not(tmp_path: Path) -> None:
     with open_for_writing(tmp_path) as run:
         run.path("recipe.toml").write_text("")

@@ -116,14 +116,11 @@ class RunDir:
         outputs: tuple[Path, ...],
         request: Mapping[str, object] | None = None,
     ) -> Work:
-        """Describe a piece of work; ``identity`` and ``request`` must be JSON-able.
-
-        The package version is part of the identity: a new version redoes the work.
-        """
+        """Describe a piece of work; ``identity`` and ``request`` must be JSON-able."""
         return Work(
             run=self,
             name=name,
-            identity={**identity, "manyways": __version__},
+            identity=identity,
             request=request or {},
             outputs=tuple(str(path.relative_to(self.root)) for path in outputs),
         )

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import ROOT, in_a_process, in_this_process, start
 
+from manyways.fingerprint import versions
+
 SMOKE = ROOT / "recipes" / "smoke.toml"
 
 
@@ -65,6 +67,18 @@ def test_a_finished_run_is_not_run_again(
     assert "would run" not in plan.out.replace("what would", "")
     assert in_this_process(capsys, "run", SMOKE, "--out", finished).code == 0
     assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*.parquet")}
+
+
+def test_a_release_redoes_nothing(
+    finished: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions.cache_clear()
+    for place in ("manyways", "manyways.run_dir"):
+        monkeypatch.setattr(f"{place}.__version__", "999.0")
+    plan = in_this_process(capsys, "run", SMOKE, "--out", finished, "--dry-run").out
+    said = [line.split("│")[2].strip() for line in plan.splitlines() if line.count("│") == 3]
+    assert len(said) > 15
+    assert set(said) == {"finished"}
 
 
 def test_a_changed_recipe_reruns_only_what_depends_on_it(

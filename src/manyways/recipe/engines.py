@@ -138,11 +138,13 @@ class ModelConfig(Section):
     @property
     def identity(self) -> dict[str, object]:
         """What attempts depend on, the weights themselves aside. Not whether on a cluster."""
-        found: dict[str, object] = {"dtype": self.dtype, "engine": self.sampler}
+        placed = {"path", "device", "engine", "batch_tokens", "http", "vllm", "ray"}
+        found = self.model_dump(mode="json", exclude=placed, exclude_defaults=True)
+        found |= {"dtype": self.dtype, "engine": self.sampler}
         if self.remote and self.http is not None:
             # Not the address: the same server may come back on another one.
-            words = {"model", "endpoint", "choices", "tokenizer", "extra"}
-            found["http"] = self.http.model_dump(include=words)
+            line = {"url", "api_key_env", "concurrency", "timeout", "retries"}
+            found["http"] = self.http.model_dump(exclude=line, exclude_defaults=True)
         if self.sampler == "vllm":
             found["vllm"] = {k: v for k, v in self.vllm.items() if k not in PLACEMENT}
         return found

@@ -33,6 +33,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def defaults_of(section: type[BaseModel]) -> dict[str, object]:
+    """The keys that may be left out, with what they are then."""
+    return {
+        name: field.get_default(call_default_factory=True)
+        for name, field in section.model_fields.items()
+        if not field.is_required()
+    }
+
+
 def section_of(annotation: object) -> type[BaseModel] | None:
     """The section that a key holds, also one that may be left out; None for a plain value."""
     kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]

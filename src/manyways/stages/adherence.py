@@ -147,13 +147,10 @@ def _source(ctx: Context) -> dict[str, object]:
     if kind == "reward-model":
         return {"kind": kind, "model": model_hash(ctx, model_path(path)), "dtype": model.dtype}
     model = _judge(ctx)
-    words = {"model", "endpoint", "choices", "tokenizer", "extra"}
     return {
         "kind": kind,
         "model": served_hash(model) if model.remote else model_hash(ctx, place_of(model)),
-        "engine": model.sampler,
-        "dtype": model.dtype,
-        "http": model.http.model_dump(include=words) if model.remote and model.http else None,
+        **model.identity,
         "tokens": select.judge_tokens,
         "rubric": fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)]),
     }

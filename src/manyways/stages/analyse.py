@@ -39,8 +39,10 @@ from manyways.stages.analysis.ways import (
 )
 from manyways.stages.arm_data import TrainingRow
 from manyways.stages.context import Context, Line
+from manyways.stages.identity import settings_of
 from manyways.stages.yields import yield_rows
 
+FORMAT = 1
 INPUTS = (
     "1-attempts", "2-solutions.parquet", "pools", "arms", "6-eval", "6-probe", "6-branch",
     "agreement",
@@ -52,16 +54,13 @@ Tables = dict[str, Sequence[object]]
 
 def plan(ctx: Context) -> Work:
     """Analysis as a piece of work: depends on every file it reads and on its settings."""
-    recipe = ctx.recipe
     return ctx.run.work(
         "analyse",
         identity={
+            "format": FORMAT,
             "inputs": _inputs(ctx),
             "finished": [[s.work, s.ended] for s in ctx.run.stamps() if s.work not in ENDS],
-            "recipe": recipe.model_dump(
-                mode="json",
-                include={"arms", "seeds", "evaluate", "analyse", "heuristics", "branch"},
-            ),
+            "recipe": settings_of(ctx.recipe, "name", "data_dir", "tracking", "launch"),
         },
         outputs=tuple(ctx.run.path("7-tables", f"{name}.json") for name in TABLES),
     )

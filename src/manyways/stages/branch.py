@@ -17,8 +17,9 @@ from manyways.run_dir import Work
 from manyways.stages.arm_data import kept_solutions
 from manyways.stages.context import Context
 from manyways.stages.gate import spread
-from manyways.stages.identity import model_hash
+from manyways.stages.identity import SAMPLER, model_hash, settings_of
 
+FORMAT = 1
 FOLDER = "6-branch"
 LOCAL = ("transformers", "vllm")
 """Engines that load checkpoints here, so that ``transformers`` can load them too."""
@@ -77,14 +78,14 @@ def file_of(ctx: Context, checkpoint: str) -> Path:
 
 def _work(ctx: Context, name: str, path: str) -> Work:
     selected = ctx.run.stamp("select")
-    model = ctx.recipe.model
     return ctx.run.work(
         f"branch/{name}",
         identity={
+            "format": FORMAT,
             "model": model_hash(ctx, path),
             "solutions": fingerprint(selected.identity) if selected else None,
-            "prompt": [ctx.prompts.instruction, ctx.prompts.system],
-            "dtype": model.dtype,
+            "prompt": settings_of(ctx.recipe.prompt),
+            "precision": settings_of(ctx.recipe.model, *SAMPLER, "engine", "device"),
         },
         request=ctx.recipe.branch.model_dump(exclude={"enabled"}),
         outputs=(file_of(ctx, name),),

@@ -20,6 +20,7 @@ from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
 from manyways.run_dir import Work
 from manyways.stages import attempt_files, generate, sampling
 from manyways.stages.context import Context
+from manyways.stages.identity import VERDICTS, settings_of
 from manyways.stages.pools import distill_settings, distilled_pool
 from manyways.tables import append_attempts, parts, read_attempts_table
 
@@ -53,10 +54,14 @@ def plan(ctx: Context) -> Work:
     return pool.run.work(
         "generate",
         identity={
+            "format": generate.FORMAT,
             "attempts": source_hash(Path(str(settings.attempts))),
             "problems": ctx.sets.load(generating.problems).fingerprint,
             "limit": generating.limit,
-            "verify": ctx.recipe.verify.model_dump(exclude={"workers", "max_undecided"}),
+            "distill": settings_of(settings, "attempts", "model", "samples", "max_tokens"),
+            "prompt": settings_of(ctx.recipe.prompt),
+            "verify": settings_of(ctx.recipe.verify, "workers", "max_undecided"),
+            "verdicts": VERDICTS,
         },
         outputs=(pool.run.path("1-attempts"),),
     )

@@ -8,8 +8,11 @@ from manyways.records import PLAIN
 from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import sampling
 from manyways.stages.context import Context
-from manyways.stages.identity import model_hash, sampling_identity
+from manyways.stages.identity import model_hash, sampling_identity, settings_of
 from manyways.stages.sampling import Cell, LazyEngine, Sampling
+
+FORMAT = 1
+AMOUNTS = ("limit", "attempts")
 
 
 def plan(ctx: Context, checkpoint: str, path: str, benchmark: str) -> Work:
@@ -25,13 +28,14 @@ def plan(ctx: Context, checkpoint: str, path: str, benchmark: str) -> Work:
     return ctx.run.work(
         f"evaluate/{checkpoint}/{benchmark_slug(benchmark)}",
         identity={
+            "format": FORMAT,
             "model": model_hash(ctx, path),
             "problems": problems_hash(ctx.problems(benchmark, None)),
-            "settings": settings.model_dump(include={"temperature", "top_p", "max_tokens"}),
+            "settings": settings_of(settings, *AMOUNTS, "benchmarks", "part_size"),
             "seed": run_seed(checkpoint),
             **sampling_identity(ctx),
         },
-        request=settings.model_dump(include={"limit", "attempts"}),
+        request=settings.model_dump(include=set(AMOUNTS)),
         outputs=(ctx.run.eval_path(checkpoint, benchmark),),
     )
 

@@ -14,11 +14,17 @@ from manyways.results.tables import GateRow, read_rows, write_rows
 from manyways.run_dir import Work
 from manyways.stages import sampling
 from manyways.stages.context import Context, Line
-from manyways.stages.identity import model_hash, sampling_identity
+from manyways.stages.identity import model_hash, sampling_identity, settings_of
 from manyways.stages.sampling import Cell, Sampling
 from manyways.tables import read_attempts
 
+FORMAT = 1
 PART_SIZE = 2048
+TRAINING = (
+    "backend", "steps", "prompts_per_step", "micro_batch", "learning_rate", "warmup", "loss_type",
+    "scale_rewards", "epsilon", "epsilon_high", "beta", "save_every", "lora", "verl", "extra",
+)  # fmt: skip
+"""Keys of ``[rl]`` that say how it trains, not what it samples."""
 
 
 def plan(ctx: Context, line: Line) -> Work:
@@ -33,9 +39,10 @@ def plan(ctx: Context, line: Line) -> Work:
     return ctx.run.work(
         f"gate/{line.name}",
         identity={
+            "format": FORMAT,
             "model": model_hash(ctx, ctx.midtrained_path(line)),
             "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
-            "rl": recipe.rl.model_dump(include={"temperature", "max_tokens"}),
+            "rl": settings_of(recipe.rl, *TRAINING, "problems", "limit", "group_size"),
             "seed": line.seed,
             **sampling_identity(ctx),
         },

@@ -14,9 +14,10 @@ from manyways.records import PLAIN, Heuristic, Message, Problem
 from manyways.run_dir import Work
 from manyways.stages import rounds, sampling
 from manyways.stages.context import Context
-from manyways.stages.identity import sampling_identity
+from manyways.stages.identity import sampling_identity, settings_of
 from manyways.stages.sampling import Cell, Sampling
 
+FORMAT = 1
 POOL_SEED = 0
 """The pool's own: training seeds of a recipe all draw on the same attempts."""
 
@@ -29,21 +30,22 @@ def plan(ctx: Context) -> Work:
     aside.
     """
     recipe, settings = ctx.recipe, ctx.recipe.generate
-    wanted = {"limit", "samples", "plain_samples"}
-    how = {"part_size", "engine", "sampling", "token_budget"}
+    wanted = ("limit", "samples", "plain_samples")
+    how = ("part_size", "engine", "sampling", "token_budget")
     return ctx.run.work(
         "generate",
         identity={
+            "format": FORMAT,
             "model": ctx.base_hash,
             "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
-            "shots": recipe.heuristics.shots,
+            "heuristics": settings_of(recipe.heuristics, "pack", "count", "labeller"),
             "problems": ctx.sets.load(settings.problems).fingerprint,
-            "settings": settings.model_dump(exclude=wanted | how),
+            "settings": settings_of(settings, *wanted, *how),
             "seed": _seed(ctx),
             **sampling_identity(ctx, settings.engine),
         },
         request={
-            **settings.model_dump(include=wanted),
+            **settings.model_dump(include=set(wanted)),
             "heuristics": recipe.heuristics.count,
             **rounds.request(ctx),
         },

@@ -1,15 +1,30 @@
 """What attempts depend on: the part of a stage's identity that all sampling stages share."""
 
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from manyways.checkpoints import checkpoint_hash
 from manyways.errors import MissingWork
 from manyways.recipe.rl import RLConfig
+from manyways.recipe.section import Section
 from manyways.recipe.training import MidtrainConfig
 from manyways.stages.context import Context
+
+VERDICTS = 1
+"""Raised by hand when the same text may get another verdict than before."""
+SAMPLER = ("path", "batch_tokens", "http", "vllm", "ray")
+"""Keys of ``[model]`` that say where it is and how it samples, not what it computes."""
+
+
+def settings_of(section: Section, *immaterial: str) -> dict[str, object]:
+    """The keys of a section on which a result depends: all but those that are named.
+
+    A forgotten key redoes work; it never keeps stale work. Keys at their default are left out, so a
+    key that a release adds leaves finished work finished.
+    """
+    unknown = set(immaterial) - set(type(section).model_fields)
+    assert not unknown, f"no such key: {unknown}"
+    return section.model_dump(mode="json", exclude=set(immaterial), exclude_defaults=True)
 
 
 def model_hash(ctx: Context, path: str) -> str:
@@ -46,8 +61,9 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
     recipe = ctx.recipe
     return {
         **recipe.model.under(engine).identity,
-        "prompt": asdict(ctx.prompts),
-        "verify": recipe.verify.model_dump(exclude={"workers", "max_undecided"}),
+        "prompt": settings_of(recipe.prompt),
+        "verify": settings_of(recipe.verify, "workers", "max_undecided"),
+        "verdicts": VERDICTS,
     }
 
 
@@ -55,10 +71,8 @@ def training_identity(section: MidtrainConfig | RLConfig) -> dict[str, object]:
     """What a checkpoint depends on of its training's section.
 
     All but how often it is kept, and where the interpreter of verl lies.
-
-    Tables that are left out do not count, so that what was trained before they existed stays
-    finished.
     """
-    absent = {name for name in ("lora", "verl") if getattr(section, name, None) is None}
-    gone: dict[str, Any] = dict.fromkeys(("save_every", *absent), True)
-    return section.model_dump(exclude={"verl": {"python"}, **gone})
+    found = settings_of(section, "save_every")
+    if isinstance(verl := found.get("verl"), dict):
+        verl.pop("python", None)
+    return found

@@ -17,7 +17,7 @@ from manyways.rl.lora import peft_config
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
 from manyways.stages.examples import Example, examples, fitting
-from manyways.stages.identity import model_hash, training_identity
+from manyways.stages.identity import SAMPLER, model_hash, settings_of, training_identity
 from manyways.stages.pools import pool_of, written_by
 from manyways.stages.selection import TrainingRow, training_rows
 from manyways.tables import write_text
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from manyways.rl.trainee import Trainee
     from manyways.rl.trainer_log import Story
+
+FORMAT = 1
 
 
 def plan(ctx: Context, line: Line) -> Work:
@@ -42,12 +44,13 @@ def plan(ctx: Context, line: Line) -> Work:
     return ctx.run.work(
         f"midtrain/{line.name}",
         identity={
+            "format": FORMAT,
             "base": model_hash(ctx, ctx.start_path(line)),
             "data": data,
             "midtrain": training_identity(ctx.midtraining(line)),
-            "prompt": recipe.prompt.model_dump(),
+            "prompt": settings_of(recipe.prompt),
             "seed": line.seed,
-            "model": [recipe.model.dtype, recipe.model.device],
+            "model": settings_of(recipe.model, *SAMPLER, "engine"),
         },
         outputs=(_folder(ctx, line),),
     )

@@ -14,14 +14,16 @@ from manyways.records import Problem
 from manyways.rl import RL_BACKENDS, lora, tracking
 from manyways.rl.verl import environment
 from manyways.rl.verl.overrides import check_extra
-from manyways.run_dir import benchmark_slug
+from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import adherence, distill
 from manyways.stages.context import Context
+from manyways.stages.identity import VERDICTS, settings_of
 from manyways.tables import write_text
 from manyways.verifiers import VERIFIERS
 from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references
 
+FORMAT = 1
 LISTED = 3
 FORMS = {"boxed": "\\boxed{...}", "hashes": "'#### ...'", "phrase": "'The answer is ...'"}
 
@@ -107,24 +109,32 @@ def check_reach(context: Context, wanted: Sequence[str]) -> None:
         _look_for_verl(context)
 
 
+def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
+    """The check of every reference answer of ``sets`` as a piece of work."""
+    identity: dict[str, object] = {
+        "format": FORMAT,
+        "problems": {name: problems_hash(problems) for name, problems in sets.items()},
+        "verify": settings_of(context.recipe.verify, "workers", "max_undecided"),
+        "verdicts": VERDICTS,
+    }
+    if context.judge.form != "boxed":
+        identity["form"] = context.judge.form
+    listing = context.run.path("problems.json")
+    return context.run.work("preflight", identity=identity, outputs=(listing,))
+
+
 def run(context: Context) -> None:
     """``check_names`` always; then, once, every reference must be accepted by its own verifier.
 
     Raises DataError naming the set and its first unjudgeable references.
     """
     sets = check_names(context)
-    identity: dict[str, object] = {
-        "problems": {name: problems_hash(problems) for name, problems in sets.items()},
-        "verify": context.recipe.verify.model_dump(),
-    }
-    if context.judge.form != "boxed":
-        identity["form"] = context.judge.form
-    listing = context.run.path("problems.json")
-    work = context.run.work("preflight", identity=identity, outputs=(listing,))
+    work = plan(context, sets)
     if not work.done:
         with work:
             _check_references(context, sets)
-            write_text(listing, json.dumps([_listing(context, n) for n in sets], indent=1))
+            listed = [_listing(context, name) for name in sets]
+            write_text(context.run.path("problems.json"), json.dumps(listed, indent=1))
 
 
 def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:

@@ -18,12 +18,15 @@ from manyways.stages.context import Context
 from manyways.stages.cutting import first_half
 from manyways.stages.gate import spread
 from manyways.stages.generate import heuristic_prompt
-from manyways.stages.identity import sampling_identity
+from manyways.stages.identity import sampling_identity, settings_of
 from manyways.stages.sampling import Cell, Sampling
 from manyways.tables import read_attempts_table
 
+FORMAT = 1
 FOLDER = "6-probe"
 PROBE_SEED = 0
+UNUSED = ("limit", "samples", "plain_samples", "part_size", "engine", "sampling", "token_budget")
+"""Keys of ``[generate]`` that the probe does not use, or that are part of its amount."""
 BETWEEN = " > "
 """Between the two heuristics in the name of a cell: ``induction > figure``."""
 
@@ -34,12 +37,11 @@ def plan(ctx: Context) -> Work:
     return ctx.run.work(
         "probe",
         identity={
+            "format": FORMAT,
             "model": ctx.base_hash,
             "pool": _pool(ctx),
-            "settings": recipe.generate.model_dump(
-                include={"problems", "temperature", "top_p", "max_tokens", "stop"}
-            ),
-            "shots": recipe.heuristics.shots,
+            "settings": settings_of(recipe.generate, *UNUSED),
+            "heuristics": settings_of(recipe.heuristics, "pack", "count", "labeller"),
             "seed": PROBE_SEED,
             **sampling_identity(ctx),
         },

@@ -17,9 +17,11 @@ from manyways.rl.handover import check_same_template
 from manyways.rl.reward import Shown, StepReward
 from manyways.run_dir import Work
 from manyways.stages.context import Context, Line
-from manyways.stages.identity import training_identity
+from manyways.stages.identity import SAMPLER, VERDICTS, settings_of, training_identity
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.judge import check_health
+
+FORMAT = 1
 
 
 def plan(ctx: Context, line: Line) -> Work:
@@ -31,17 +33,18 @@ def plan(ctx: Context, line: Line) -> Work:
     start = ctx.midtrained_path(line)
     if line.arm != "vanilla" and not ctx.run.arm_path(line.arm, line.seed, "3-midtrain").exists():
         raise MissingWork(f"{line.name} has no mid-trained checkpoint yet: run midtrain first.")
-    verify = recipe.verify.model_dump(exclude={"workers", "max_undecided"})
     return ctx.run.work(
         f"rl/{line.name}",
         identity={
+            "format": FORMAT,
             "checkpoint": checkpoint_hash(start),
             "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
             "rl": training_identity(recipe.rl),
-            "verify": verify,
-            "prompt": recipe.prompt.model_dump(),
+            "verify": settings_of(recipe.verify, "workers", "max_undecided"),
+            "verdicts": VERDICTS,
+            "prompt": settings_of(recipe.prompt),
             "seed": line.seed,
-            "model": [recipe.model.dtype, recipe.model.device, recipe.model.engine],
+            "model": settings_of(recipe.model, *SAMPLER),
         },
         outputs=(ctx.run.arm_path(line.arm, line.seed, "5-rl"),),
     )

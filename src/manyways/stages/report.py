@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manyways import reporting
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.progress import say
 from manyways.results.tables import TABLES
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 NAME = "report"
 PAGE, SUMMARY = "report.html", "report.md"
+DRAWS = (".py", ".j2", ".css", ".js")
 COMPARISON = ("comparison.md", "comparison.csv", "comparison.tex")
 """In ``7-tables``: arms by benchmarks, for a paper."""
 
@@ -26,6 +28,7 @@ def plan(ctx: "Context") -> Work:
         identity={},
         # Not identity: a new report replaces the old one, which can be made again at any time.
         request={
+            "code": _code(),
             "folder": run.root.name,
             "tables": {stem: _hash(run, stem) for stem in TABLES},
             "recipe": ctx.recipe.model_dump(mode="json"),
@@ -67,6 +70,12 @@ def render(run_root: Path) -> int:
     for name, write in zip(COMPARISON, FORMATS.values(), strict=True):
         write_text(run_root / "7-tables" / name, write(table))
     return len(page.encode())
+
+
+def _code() -> str:
+    """A hash of what draws the page: it takes seconds, so any change of the code draws it anew."""
+    files = sorted(Path(reporting.__file__).parent.rglob("*"))
+    return content_hash(file.read_text(encoding="utf-8") for file in files if file.suffix in DRAWS)
 
 
 def _hash(run: RunDir, stem: str) -> str:

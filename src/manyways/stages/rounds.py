@@ -58,7 +58,7 @@ def request(ctx: Context) -> dict[str, object]:
     return {
         "sampling": "adaptive",
         "token_budget": recipe.generate.token_budget,
-        "select": recipe.select.model_dump(include={"min_adherence", "near_duplicate"}),
+        "select": selection.thresholds(ctx),
         "labeller": recipe.heuristics.labeller,
         **adherence.identity(ctx),
     }

@@ -5,7 +5,7 @@ is kept under the first N heuristics does not depend on the others and the sets 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -22,12 +22,19 @@ from manyways.stages import adherence
 from manyways.stages.arm_data import TrainingRow, training_rows
 from manyways.stages.asked import asked_identity
 from manyways.stages.context import Context
+from manyways.stages.identity import settings_of
 from manyways.stages.overlap import jaccard, shingles
 from manyways.stages.wanted import ranks, refuse_foreign, wanted_attempts, way_order
 from manyways.stages.yields import yield_rows, yield_table
 from manyways.tables import SOLUTION_SCHEMA, parts, write_table
 
 __all__ = ["TrainingRow", "plan", "run", "training_rows"]
+
+FORMAT = 1
+SAMPLED = (
+    "temperature", "top_p", "max_tokens", "stop", "part_size", "engine", "sampling", "token_budget",
+)  # fmt: skip
+"""Keys of ``[generate]`` that say how attempts came about, not which of them count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,18 +72,22 @@ def plan(ctx: Context) -> Work:
     return ctx.run.work(
         "select",
         identity={
+            "format": FORMAT,
             "attempts": [[part.name, part.stat().st_size] for part in parts(folder)],
-            "select": recipe.select.model_dump(include={"min_adherence", "near_duplicate"}),
+            "select": thresholds(ctx),
             **adherence.identity(ctx),
-            "wanted": recipe.generate.model_dump(
-                include={"problems", "limit", "samples", "plain_samples"}
-            ),
-            "pack": fingerprint([[h.id, h.name, h.exemplars] for h in ctx.pack]),
-            "labeller": recipe.heuristics.labeller,
+            "wanted": settings_of(recipe.generate, *SAMPLED),
+            "pack": fingerprint([asdict(heuristic) for heuristic in ctx.pack]),
+            "heuristics": settings_of(recipe.heuristics, "pack", "count", "shots"),
             **asked_identity(recipe, folder),
         },
         outputs=(ctx.run.path("2-solutions.parquet"),),
     )
+
+
+def thresholds(ctx: Context) -> dict[str, object]:
+    """What of ``[select]`` decides about an attempt; the scorer is ``adherence.identity``'s."""
+    return settings_of(ctx.recipe.select, "budget", "scorer", "judge", "judge_tokens")
 
 
 def run(ctx: Context) -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from manyways.recipe.pool import PromptConfig, VerifyConfig
+from manyways.recipe.section import Section, defaults_of
+from manyways.recipe.tree import EvaluateConfig
 from manyways.reporting import words
 from manyways.reporting.blocks import Table
 from manyways.reporting.source import Source
@@ -34,8 +37,11 @@ def table(source: Source) -> Table | None:
 
 def _row(stamp: Stamp) -> tuple[str, ...]:
     settings, prompt, verify = (
-        _mapping(stamp.identity.get(name)) for name in ("settings", "prompt", "verify")
-    )
+        _settings(stamp, name, section)
+        for name, section in (
+            ("settings", EvaluateConfig), ("prompt", PromptConfig), ("verify", VerifyConfig)
+        )
+    )  # fmt: skip
     return (
         *(str(settings.get(name, words.NONE)) for name in SETTINGS),
         str(stamp.request.get("attempts", words.NONE)),
@@ -48,8 +54,10 @@ def _row(stamp: Stamp) -> tuple[str, ...]:
     )
 
 
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
+def _settings(stamp: Stamp, name: str, section: type[Section]) -> Mapping[str, object]:
+    """A stamp holds the keys that differ from their default."""
+    given = stamp.identity.get(name)
+    return {**defaults_of(section), **given} if isinstance(given, dict) else {}
 
 
 def _which(names: list[str]) -> str:
