@@ -21,8 +21,8 @@ from manyways.json_lines import read_json_lines
 from manyways.progress import Meter
 from manyways.records import Problem
 from manyways.tables import read_attempts_table
+from manyways.verifiers.answers.votes import vote_of
 from manyways.verifiers.judge import Judge
-from manyways.verifiers.spelling import vote_of
 
 BATCH = 512
 FORMS = (

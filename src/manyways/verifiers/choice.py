@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 
 from manyways.records import Problem, Verdict
+from manyways.verifiers.answers.spelling import tidy, unwrap_text
 from manyways.verifiers.final_answer import Form, Policy, extract
-from manyways.verifiers.tidy import tidy, unwrap_text
 
 _LETTER = re.compile(
     r"(?i:option|choice|answer)?\s*[(\[]?\s*([A-Za-z])\s*[)\]]?\s*(?:[.:,)\-]+\s*(.*)|\s+(.*))?",

@@ -84,9 +84,9 @@ def read_problem(fields: Mapping[str, Any]) -> Problem:
 def _load(name: str) -> Verify:
     verify: Any = resolve(name, VERIFIERS, "verifier")
     if name == "math":
-        from manyways.verifiers import equivalence
+        from manyways.verifiers.answers import full
 
-        equivalence.warm_up()
+        full.warm_up()
     return verify  # type: ignore[no-any-return]
 
 

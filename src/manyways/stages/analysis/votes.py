@@ -8,7 +8,7 @@ from manyways.metrics.majority import majority_at_k
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.stages.analysis.evaluated import Evaluation
 from manyways.stages.analysis.passes import Curve, curve_of
-from manyways.verifiers.spelling import vote_of
+from manyways.verifiers.answers.votes import vote_of
 
 UNCOUNTED = "python_tests"
 """Programs that do the same are rarely spelled the same: a vote over them would mean nothing."""

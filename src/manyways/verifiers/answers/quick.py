@@ -10,13 +10,18 @@ against a number, two answers against three).
 
 import re
 
-from manyways.verifiers.number_words import number_word
-from manyways.verifiers.numbers import Number, read_number, same_number, surely_differ
-from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shapes
-from manyways.verifiers.tidy import squeeze, tidy
-from manyways.verifiers.units import drop_units
-from manyways.verifiers.values import differ, value, value_at_a_point
-from manyways.verifiers.words import same_words
+from manyways.verifiers.answers.numbers import (
+    Number,
+    number_word,
+    read_number,
+    same_number,
+    surely_differ,
+)
+from manyways.verifiers.answers.shapes import MAX_ITEMS, Shape, read_shapes
+from manyways.verifiers.answers.spelling import squeeze, tidy
+from manyways.verifiers.answers.units import drop_units
+from manyways.verifiers.answers.values import differ, value, value_at_a_point
+from manyways.verifiers.answers.words import same_words
 
 MAX_LENGTH = 600
 """Longer answers are left to the worker."""

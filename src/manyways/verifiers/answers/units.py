@@ -7,7 +7,7 @@ r"""Units are dropped, never converted.
 
 import re
 
-from manyways.verifiers.number_words import number_word
+from manyways.verifiers.answers.numbers import number_word
 
 _NAMES = (
     "degree degrees deg", "radian radians rad",

@@ -20,13 +20,12 @@ Policy
 import re
 from collections.abc import Sequence
 
-from manyways.verifiers import fast
-from manyways.verifiers.intervals import as_intervals
-from manyways.verifiers.numbers import is_rounding
-from manyways.verifiers.shapes import MAX_ITEMS, Shape, read_shapes, split
-from manyways.verifiers.symbolic import Decision, same_expression
-from manyways.verifiers.tidy import squeeze, tidy, unwrap_text
-from manyways.verifiers.words import same_words
+from manyways.verifiers.answers import quick
+from manyways.verifiers.answers.numbers import is_rounding
+from manyways.verifiers.answers.shapes import MAX_ITEMS, Shape, as_intervals, read_shapes, split
+from manyways.verifiers.answers.spelling import squeeze, tidy, unwrap_text
+from manyways.verifiers.answers.symbolic import Decision, same_expression
+from manyways.verifiers.answers.words import same_words
 
 _ORDERED = ({"sequence"}, {"matrix"}, {"list", "sequence"})
 _NAME = re.compile(
@@ -44,7 +43,7 @@ _MAX_DEPTH = 6
 def same_answer(gold: str, answer: str) -> Decision:
     """Are the two the same answer? ``gold`` is the reference: the comparison follows its form."""
     gold = tidy(gold)
-    return _same(gold, fast.as_number(gold, tidy(answer)), 0)
+    return _same(gold, quick.as_number(gold, tidy(answer)), 0)
 
 
 def warm_up() -> None:
@@ -53,7 +52,7 @@ def warm_up() -> None:
 
 
 def _same(gold: str, answer: str, depth: int) -> Decision:
-    outcome = fast.decide(gold, answer) if answer else (False, "empty")
+    outcome = quick.decide(gold, answer) if answer else (False, "empty")
     if outcome is not None:
         return outcome
     if depth > _MAX_DEPTH:
@@ -84,17 +83,17 @@ def _same_value(gold: str, answer: str, depth: int) -> Decision:
     shorter = _without_names(gold, answer)
     if shorter != (gold, answer):
         return _same(*shorter, depth + 1)
-    left, right = fast.numeral(gold), fast.numeral(answer, letters=True)
+    left, right = quick.numeral(gold), quick.numeral(answer, letters=True)
     if left[0] and right[0]:
         return is_rounding(left[0], right[0]), "rounded"
-    return same_expression(left[2], fast.numeral(answer)[2])
+    return same_expression(left[2], quick.numeral(answer)[2])
 
 
 def _name_first(text: str) -> str:
     """``x = 5`` of ``5 = x`` and of ``x is 5``: only for a letter and a numeral."""
     said = _SAID.fullmatch(text)
     name, number = (said[1] or said[4], said[2] or said[3]) if said else ("", "")
-    return f"{name} = {number}" if number and fast.numeral(number)[0] else text
+    return f"{name} = {number}" if number and quick.numeral(number)[0] else text
 
 
 def _without_names(gold: str, answer: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 import pytest
 
-from manyways.verifiers.fast import MAX_LENGTH, decide
+from manyways.verifiers.answers.quick import MAX_LENGTH, decide
 
 EQUAL = [
     ("12", "= 12"),

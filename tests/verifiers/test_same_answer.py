@@ -1,8 +1,8 @@
 import pytest
 
-from manyways.verifiers import fast
-from manyways.verifiers.equivalence import same_answer
-from manyways.verifiers.intervals import as_interval
+from manyways.verifiers.answers import quick
+from manyways.verifiers.answers.full import same_answer
+from manyways.verifiers.answers.shapes import as_interval
 
 EQUAL_BOTH_WAYS = [
     (r"\sin 30^\circ", r"\frac{1}{2}"),
@@ -173,4 +173,4 @@ def test_marks_that_show_nothing_dotted_periods_and_clocks(
     gold: str, answer: str, same: bool
 ) -> None:
     assert same_answer(gold, answer)[0] is same
-    assert fast.decide(gold, answer) is None or fast.decide(gold, answer)[0] is same
+    assert quick.decide(gold, answer) is None or quick.decide(gold, answer)[0] is same

@@ -7,9 +7,9 @@ algebra proves equal stay apart: a vote must not be counted by comparing it with
 
 from collections.abc import Sequence
 
+from manyways.verifiers.answers.numbers import read_number
+from manyways.verifiers.answers.spelling import squeeze, tidy
 from manyways.verifiers.choice import option
-from manyways.verifiers.numbers import read_number
-from manyways.verifiers.tidy import squeeze, tidy
 
 LONGEST = 2000
 """Characters of an answer that are looked at."""

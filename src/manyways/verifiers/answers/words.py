@@ -6,9 +6,9 @@ Compared without regard to case, quotes, brackets around a single letter, and a 
 
 import re
 
-from manyways.verifiers.number_words import number_word
-from manyways.verifiers.tidy import unwrap_text
-from manyways.verifiers.units import UNITS
+from manyways.verifiers.answers.numbers import number_word
+from manyways.verifiers.answers.spelling import unwrap_text
+from manyways.verifiers.answers.units import UNITS
 
 _TEXT = re.compile(r"\(?\\(?:text|textbf|textrm|mbox|mathrm|textit|textnormal|mathbf)\{")
 _NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|-?\\frac\{[0-9]+\}\{[0-9]+\}")

@@ -19,7 +19,7 @@ import sympy
 from latex2sympy2_extended import NormalizationConfig, normalize_latex
 from sympy.core.function import AppliedUndef
 
-from manyways.verifiers.numbers import read_number, rounds_to
+from manyways.verifiers.answers.numbers import read_number, rounds_to
 
 Decision = tuple[bool | None, str]
 """(equal?, rule); None with a reason when it could not be decided."""

@@ -1,6 +1,6 @@
 import pytest
 
-from manyways.verifiers.spelling import vote_of
+from manyways.verifiers.answers.votes import vote_of
 
 LARDER = ("the pantry", "the shed")
 
