@@ -25,12 +25,13 @@ from typing import Any
 import sidebyside as bench
 import torch
 
+from manyways.arms import Line
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.rl.trainer_log import quiet
 from manyways.run_dir import RunDir
 from manyways.stages import reinforce
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"
 PROMPTS, GROUP = 8, 16

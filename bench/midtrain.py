@@ -27,6 +27,7 @@ import sidebyside as bench
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
+from manyways.arms import Line
 from manyways.checkpoints import model_path
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
@@ -39,7 +40,7 @@ from manyways.rl.trainee import load
 from manyways.rl.trainer_log import quiet
 from manyways.run_dir import RunDir
 from manyways.stages import midtrain
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.examples import examples
 from manyways.stages.selection import TrainingRow
 

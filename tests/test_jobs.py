@@ -1,5 +1,5 @@
+from manyways.arms import Line
 from manyways.jobs import _next
-from manyways.stages.context import Line
 
 
 def test_a_later_round_waits_for_the_line_it_goes_on_from() -> None:

@@ -26,7 +26,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
+from manyways.records import BASE, Checkpoint, line_name
+
 Kind = Literal["vanilla", "star", "heuristics", "random", "matched", "wrong", "budget", "distilled"]
+VANILLA = "vanilla"
+"""The arm without mid-training: RL alone."""
 NUMBERED = ("heuristics", "matched", "wrong", "budget", "distilled")
 PLAIN_KINDS = ("vanilla", "star", "random")
 
@@ -85,6 +89,61 @@ class Arm:
         """``@25`` of ``heuristics-8@25``; empty for an arm that is no variant."""
         _, at, length = self.name.partition("@")
         return at + length
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One arm with one seed: from data through mid-training to RL."""
+
+    arm: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """``star/seed-0``."""
+        return line_name(self.arm, self.seed)
+
+    @property
+    def before(self) -> "Line | None":
+        """Of a later round, the line that it goes on from."""
+        arm = parse_arm(self.arm)
+        late = arm.round > 1 and arm.parent is not None
+        return Line(arm=str(arm.parent), seed=self.seed) if late else None
+
+    @property
+    def distils(self) -> bool:
+        """Whether it trains on attempts of another model."""
+        return parse_arm(self.arm).kind == "distilled"
+
+    @property
+    def midtrains(self) -> bool:
+        """Whether it has a mid-training."""
+        return parse_arm(self.arm).midtrains
+
+    @property
+    def origin(self) -> Checkpoint:
+        """What mid-training starts from: the base, or the checkpoint of the round before."""
+        return self.before.mid if self.before else BASE
+
+    @property
+    def mid(self) -> Checkpoint:
+        """What mid-training leaves."""
+        return Checkpoint(arm=self.arm, seed=self.seed, phase="mid")
+
+    @property
+    def start(self) -> Checkpoint:
+        """What RL starts from: the mid-trained checkpoint, or the base where there is none."""
+        return self.mid if self.midtrains else BASE
+
+    @property
+    def rl(self) -> Checkpoint:
+        """What RL leaves."""
+        return Checkpoint(arm=self.arm, seed=self.seed, phase="rl")
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """What its trainings leave, in order."""
+        return (self.mid, self.rl) if self.midtrains else (self.rl,)
 
 
 def parse_arm(name: str) -> Arm:

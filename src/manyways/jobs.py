@@ -7,9 +7,10 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from manyways.arms import Line
 from manyways.progress import say
 from manyways.run_dir import LOCK_HELD
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 
 def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: int) -> list[str]:

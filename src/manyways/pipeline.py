@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from manyways.arms import Line
 from manyways.errors import MissingWork, RecipeError, StageError
 from manyways.progress import say
+from manyways.records import BASE, Checkpoint
 from manyways.run_dir import Work
 from manyways.stages import (
     analyse,
@@ -35,7 +37,7 @@ from manyways.stages import (
     report,
     selection,
 )
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.pools import pool_of
 from manyways.tables import write_text
 
@@ -49,11 +51,16 @@ ENDS = ("analyse", "report")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One piece of work in order. ``line`` is None for the steps that all arms share."""
+    """One piece of work in order.
+
+    line:          None for the steps that all arms share.
+    after_failure: done even where an earlier step of the line had nothing to hand on.
+    """
 
     stage: str
     name: str
     line: Line | None
+    after_failure: bool = False
     plan: Callable[[], list[Work]]
     run: Callable[[], None]
 
@@ -77,7 +84,7 @@ def steps(context: Context) -> Iterator[Step]:
     if any(line.distils for line in context.lines):
         foreign = _shared("generate", lambda: [distill.plan(context)], lambda: distill.run(context))
         yield replace(foreign, name=DISTILLED)
-    yield _evaluation(context, None, "base", context.base_path)
+    yield _evaluation(context, None, BASE)
     for line in context.lines:
         yield from line_steps(context, line)
     if context.recipe.probe.enabled:
@@ -92,13 +99,12 @@ def line_steps(context: Context, line: Line) -> Iterator[Step]:
     """Mid-train, gate, RL and evaluation of one (arm, seed); of a later round its pool before."""
     if line.before:
         yield from _pool_steps(context, line)
-    if line.arm != "vanilla":
+    if line.midtrains:
         yield _of_line("midtrain", midtrain, context=context, line=line)
     yield _of_line("gate", gate, context=context, line=line)
     yield _of_line("rl", reinforce, context=context, line=line)
-    if line.arm != "vanilla":
-        yield _evaluation(context, line, f"{line.name}/mid", context.midtrained_path(line))
-    yield _evaluation(context, line, f"{line.name}/rl", context.rl_path(line))
+    for checkpoint in line.checkpoints:
+        yield _evaluation(context, line, checkpoint)
 
 
 def run_shared(context: Context, stage: str) -> None:
@@ -118,7 +124,7 @@ def run_line(context: Context, line: Line, wanted: tuple[str, ...] = STAGES) -> 
     outcome = context.run.arm_path(line.arm, line.seed, "outcome.json")
     failure: StageError | None = None
     for step in line_steps(context, line):
-        if step.stage not in wanted or (failure and not step.name.endswith("/mid")):
+        if step.stage not in wanted or (failure and not step.after_failure):
             continue
         try:
             step.run()
@@ -241,12 +247,13 @@ def _of_line(stage: str, module: LineStage, *, context: Context, line: Line) -> 
     )
 
 
-def _evaluation(context: Context, line: Line | None, name: str, path: str) -> Step:
+def _evaluation(context: Context, line: Line | None, checkpoint: Checkpoint) -> Step:
     benchmarks = context.recipe.evaluate.benchmarks
     return Step(
         stage="evaluate",
-        name=f"evaluate/{name}",
+        name=f"evaluate/{checkpoint.name}",
         line=line,
-        plan=lambda: [evaluate.plan(context, name, path, b) for b in benchmarks],
-        run=lambda: evaluate.run_all(context, name, path),
+        after_failure=checkpoint.phase == "mid",
+        plan=lambda: [evaluate.plan(context, checkpoint, b) for b in benchmarks],
+        run=lambda: evaluate.run_all(context, checkpoint),
     )

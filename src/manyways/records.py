@@ -1,12 +1,13 @@
-"""What crosses a stage, in the order in which a question meets it.
+"""What crosses a stage, in the order in which a question meets it; and what a checkpoint is named.
 
 Problem -> Message -> Attempt (with its Verdict) -> Solution -> Score.
 All are frozen and keyword-only; a stage hands on nothing else.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 PLAIN = "plain"
 """The heuristic id of an attempt made without naming any heuristic."""
@@ -14,6 +15,9 @@ PLAIN = "plain"
 Status = Literal["correct", "wrong", "no_answer", "undecided"]
 Finish = Literal["stop", "length", "error"]
 Role = Literal["system", "user", "assistant"]
+Phase = Literal["base", "mid", "rl"]
+PHASES: tuple[Phase, ...] = ("base", "mid", "rl")
+"""The base model, after mid-training, after RL: in the order in which checkpoints come about."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,3 +174,62 @@ class Score:
     low: float
     high: float
     n: int
+
+
+def line_name(arm: str, seed: int) -> str:
+    """``star/seed-0``: one arm trained with one seed."""
+    return f"{arm}/seed-{seed}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """A model of the run: the base model, or what a training made of it.
+
+    Example: ``Checkpoint(arm="star", seed=0, phase="rl")`` is named ``star/seed-0/rl``.
+
+    arm:  ``base`` for the base model.
+    seed: None for the base model and where seeds are pooled: ``star/rl``.
+    """
+
+    arm: str
+    seed: int | None = None
+    phase: Phase
+
+    @property
+    def name(self) -> str:
+        """``base``, ``star/seed-0/mid``, or ``star/mid`` over all seeds. ``parse`` reads it."""
+        if self.phase == "base":
+            return self.arm
+        arm = self.arm if self.seed is None else line_name(self.arm, self.seed)
+        return f"{arm}/{self.phase}"
+
+    @property
+    def pooled(self) -> str:
+        """The name with the seed left out."""
+        return type(self)(arm=self.arm, phase=self.phase).name
+
+    @property
+    def folder(self) -> str:
+        """Where its training works, in the run folder; ``checkpoint`` in there is the model.
+
+        Raises ValueError for the base model and for pooled seeds, which have none.
+        """
+        if self.phase == "base" or self.seed is None:
+            raise ValueError(f"'{self.name}' is not trained in a run")
+        inner = {"mid": "3-midtrain", "rl": "5-rl"}[self.phase]
+        return f"arms/{line_name(self.arm, self.seed)}/{inner}"
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The checkpoint of this name. Raises ValueError when it is none."""
+        found = _CHECKPOINT.fullmatch(name)
+        if found is None:
+            raise ValueError(f"'{name}' is not base, ARM/mid|rl or ARM/seed-S/mid|rl")
+        if found["arm"] is None:
+            return cls(arm=name, phase="base")
+        seed = int(found["seed"]) if found["seed"] else None
+        return cls(arm=found["arm"], seed=seed, phase="mid" if found["phase"] == "mid" else "rl")
+
+
+_CHECKPOINT = re.compile(r"base|(?P<arm>[^/]+)(?:/seed-(?P<seed>0|[1-9][0-9]*))?/(?P<phase>mid|rl)")
+BASE = Checkpoint(arm="base", phase="base")

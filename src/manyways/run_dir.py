@@ -24,6 +24,7 @@ from pathlib import Path
 from manyways import __version__
 from manyways.errors import RunDirError
 from manyways.fingerprint import fingerprint, versions
+from manyways.records import line_name
 from manyways.stamps import Stamp, read_stamp, read_stamps
 from manyways.tables import write_text
 
@@ -102,7 +103,7 @@ class RunDir:
 
     def arm_path(self, arm: str, seed: int, *names: str) -> Path:
         """A path inside the folder of one (arm, seed)."""
-        return self.root.joinpath("arms", arm, f"seed-{seed}", *names)
+        return self.root.joinpath("arms", line_name(arm, seed), *names)
 
     def eval_path(self, checkpoint: str, benchmark: str) -> Path:
         """Folder of the attempts of ``checkpoint`` (``star/seed-0/rl``) on ``benchmark``."""

@@ -7,6 +7,7 @@ from fake_hub import FakeHub
 from huggingface_hub import DatasetCard
 from made_runs import attempt, context, put_pool
 
+from manyways.arms import Line
 from manyways.commands.export import dataset as exporting
 from manyways.commands.export.dataset import export_dataset
 from manyways.commands.export.folder import line_of
@@ -14,7 +15,7 @@ from manyways.commands.export.sources import source_facts
 from manyways.errors import DataError, MissingWork, NothingToTrainOn, RecipeError
 from manyways.recipe.file import load_recipe
 from manyways.stages import selection
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 P = [f"made/seed/{i:03d}" for i in range(4)]
 

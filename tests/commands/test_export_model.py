@@ -7,12 +7,13 @@ from fake_hub import FakeHub
 from fake_run import write_run
 from huggingface_hub import ModelCard
 
+from manyways.arms import Line
 from manyways.checkpoints import package_path
 from manyways.commands.export.folder import open_run
 from manyways.commands.export.model import export_model
 from manyways.errors import MissingWork, RecipeError
 from manyways.results.tables import PassRow, read_rows
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 MANY, VANILLA = Line(arm="heuristics-8", seed=1), Line(arm="vanilla", seed=0)
 BASE = package_path("package:manyways.pocket/base")

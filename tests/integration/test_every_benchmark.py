@@ -10,6 +10,7 @@ from real_format import tiny_recipe
 
 from manyways.problems.published import ALL
 from manyways.recipe.file import load_recipe
+from manyways.records import BASE
 from manyways.results.tables import AverageRow, MajorityRow, PassRow, RateRow, read_rows
 from manyways.run_dir import RunDir, open_for_writing
 from manyways.stages import analyse, evaluate, report
@@ -31,7 +32,7 @@ def evaluated(recipe: Path, root: Path, overrides: list[str]) -> RunDir:
         write_text(run.path("recipe.toml"), recipe.read_text())
         ctx = Context(recipe=settings, run=run)
         try:
-            evaluate.run_all(ctx, "base", ctx.base_path)
+            evaluate.run_all(ctx, BASE)
             analyse.run(ctx)
             report.run(ctx)
         finally:

@@ -16,9 +16,10 @@ import made_runs
 import torch
 from tiny_models import build_llama
 
+from manyways.arms import Line
 from manyways.records import Verdict
 from manyways.stages import midtrain, reinforce, selection
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 PROBLEMS = 6
 

@@ -36,7 +36,7 @@ def ctx(tmp_path: Path):
     rows += [solution(3, way) for way in ("a", "plain")]
     write_table(tmp_path / "2-solutions.parquet", solutions_table(rows))
     for line in made.lines:
-        for path in (made.midtrained_path(line), made.rl_path(line)):
+        for path in (made.path_of(line.start), made.path_of(line.rl)):
             if line.arm != "star":
                 write_text(Path(path) / "config.json", f'"{line.arm}"')
     return made
@@ -74,9 +74,9 @@ def test_what_was_read_is_not_read_again_unless_it_changed(ctx, reads) -> None:
     branch.run(ctx)
     assert len(reads) == before == len(branch.plan(ctx)) == 4
     assert all(work.done for work in branch.plan(ctx))
-    write_text(Path(ctx.rl_path(ctx.lines[0])) / "config.json", '"another"')
+    write_text(Path(ctx.path_of(ctx.lines[0].rl)) / "config.json", '"another"')
     branch.run(ctx)
-    assert [path for path, _ in reads[before:]] == [ctx.rl_path(ctx.lines[0])]
+    assert [path for path, _ in reads[before:]] == [ctx.path_of(ctx.lines[0].rl)]
 
 
 def test_a_model_elsewhere_is_left_out_and_it_is_said(tmp_path: Path, reads, capsys) -> None:

@@ -1,13 +1,16 @@
+from pathlib import Path
+
 import pytest
 from fake_engines import GuessingEngine
 from sampled_runs import HARD, TEST, context
 
+from manyways.arms import Line
 from manyways.checkpoints import chat_template_hash
 from manyways.errors import MissingWork
 from manyways.fingerprint import attempt_seed
-from manyways.records import PLAIN
+from manyways.records import BASE, PLAIN
 from manyways.stages import evaluate
-from manyways.tables import read_attempts
+from manyways.tables import read_attempts, write_text
 
 
 @pytest.fixture(autouse=True)
@@ -27,48 +30,53 @@ def found(ctx, checkpoint, benchmark):
 
 
 def test_every_benchmark_with_one_engine(ctx):
-    evaluate.run_all(ctx, "base", ctx.base_path)
+    evaluate.run_all(ctx, BASE)
     assert (GuessingEngine.opened, GuessingEngine.closed) == (1, 1)
     assert len(found(ctx, "base", TEST)) == 12 * 4
     hard = found(ctx, "base", HARD)
     assert len(hard) == 10 * 4
     assert {a.heuristic for a in hard} == {PLAIN}
     assert hard[5].seed == attempt_seed(0, hard[5].problem_id, PLAIN, hard[5].sample)
-    evaluate.run_all(ctx, "base", ctx.base_path)
+    evaluate.run_all(ctx, BASE)
     assert GuessingEngine.opened == 1
 
 
 def test_plan_covers_one_benchmark(ctx):
-    evaluate.run(ctx, "base", ctx.base_path, TEST)
-    assert evaluate.plan(ctx, "base", ctx.base_path, TEST).done
-    assert not evaluate.plan(ctx, "base", ctx.base_path, HARD).done
+    evaluate.run(ctx, BASE, TEST)
+    assert evaluate.plan(ctx, BASE, TEST).done
+    assert not evaluate.plan(ctx, BASE, HARD).done
     assert (GuessingEngine.opened, GuessingEngine.closed) == (1, 1)
 
 
 def test_more_attempts_keep_the_earlier_ones(ctx, tmp_path):
-    evaluate.run(ctx, "base", ctx.base_path, TEST)
+    evaluate.run(ctx, BASE, TEST)
     more = context(tmp_path, evaluate={"attempts": 6})
-    assert "amount changed: attempts" in evaluate.plan(more, "base", ctx.base_path, TEST).why
-    evaluate.run(more, "base", ctx.base_path, TEST)
+    assert "amount changed: attempts" in evaluate.plan(more, BASE, TEST).why
+    evaluate.run(more, BASE, TEST)
     assert len(GuessingEngine.seeds) == len(set(GuessingEngine.seeds)) == 12 * 6
 
 
-@pytest.mark.parametrize(
-    ("checkpoint", "seed"), [("base", 0), ("star/seed-3/mid", 3), ("heuristics-8/seed-12/rl", 12)]
-)
-def test_noise_follows_the_seed_of_the_line(checkpoint, seed):
-    assert evaluate.run_seed(checkpoint) == seed
+def test_noise_follows_the_seed_of_the_line(tmp_path):
+    ctx = context(tmp_path)
+    for seed in (0, 3):
+        late = Line(arm="star", seed=seed)
+        write_text(Path(ctx.path_of(late.mid)) / "config.json", f'"{seed}"')
+        assert evaluate.plan(ctx, late.mid, TEST).identity["seed"] == seed
+        evaluate.run(ctx, late.mid, TEST)
+        first = found(ctx, late.mid.name, TEST)[0]
+        assert first.seed == attempt_seed(seed, first.problem_id, PLAIN, first.sample)
+    ctx.close()
 
 
-def test_a_checkpoint_that_is_not_there_yet(ctx, tmp_path):
+def test_a_checkpoint_that_is_not_there_yet(ctx):
     with pytest.raises(MissingWork):
-        evaluate.run_all(ctx, "star/seed-0/mid", str(tmp_path / "arms/star/checkpoint"))
+        evaluate.run_all(ctx, Line(arm="star", seed=0).mid)
     assert GuessingEngine.opened == 0
 
 
 def test_the_chat_template_is_recorded(ctx, tmp_path):
-    evaluate.run(ctx, "base", ctx.base_path, TEST)
-    stamp = ctx.run.stamp(evaluate.plan(ctx, "base", ctx.base_path, TEST).name)
+    evaluate.run(ctx, BASE, TEST)
+    stamp = ctx.run.stamp(evaluate.plan(ctx, BASE, TEST).name)
     assert stamp.facts == {"chat_template": "unknown"}
     (tmp_path / "tokenizer_config.json").write_text('{"eos_token": "<|eos|>"}')
     default = chat_template_hash(str(tmp_path))

@@ -5,8 +5,8 @@ import pytest
 
 from manyways.metrics.composition import Ways, ways_of
 from manyways.metrics.resampling import Resampling
+from manyways.records import Checkpoint
 from manyways.stages.analysis.contrasts import Policy
-from manyways.stages.analysis.evaluated import Checkpoint
 from manyways.stages.analysis.flow import flow_rows
 from manyways.stages.analysis.ways import Solutions
 
@@ -29,7 +29,7 @@ def policy(name: str, mass_H: np.ndarray, problems: int = 6) -> Policy:
                                  opening=label))  # fmt: skip
                 correct.append(i < round(success * tried))
     solutions = Solutions(
-        checkpoint=Checkpoint(name=name, arm="x", seed=0, phase="mid"), benchmark="b",
+        checkpoint=Checkpoint(arm=name.partition("/")[0], seed=0, phase="mid"), benchmark="b",
         problem=problem, ways=ways, correct=correct,
     )  # fmt: skip
     return Policy(name=name, seeds={0: solutions})
@@ -83,7 +83,7 @@ def by_part(name: str, mass_KH: np.ndarray) -> Policy:
             ways += [one] * tried
             correct += [i < round(success * tried) for i in range(tried)]
     solutions = Solutions(
-        checkpoint=Checkpoint(name=name, arm="x", seed=0, phase="mid"), benchmark="b",
+        checkpoint=Checkpoint(arm=name.partition("/")[0], seed=0, phase="mid"), benchmark="b",
         problem=problem, ways=ways, correct=correct,
     )  # fmt: skip
     return Policy(name=name, seeds={0: solutions})
@@ -131,7 +131,8 @@ def sampled(name: str, mass_KH: np.ndarray, problems: int, attempts: int, rng) -
                 ways.append(OPENING[OPENS[k][h]])
                 correct.append(bool(rng.random() < GOOD[k][h]))
         seeds[seed] = Solutions(
-            checkpoint=Checkpoint(name=name, arm="x", seed=seed, phase="mid"), benchmark="b",
+            checkpoint=Checkpoint(arm=name.partition("/")[0], seed=seed, phase="mid"),
+            benchmark="b",
             problem=problem, ways=ways, correct=correct,
         )  # fmt: skip
     return Policy(name=name, seeds=seeds)

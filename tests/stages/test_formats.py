@@ -28,7 +28,7 @@ from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.recipe.section import defaults_of, section_of
 from manyways.recipe.tree import Recipe
-from manyways.records import PLAIN
+from manyways.records import BASE, PLAIN
 from manyways.results.tables import TABLES
 from manyways.rl.trl import grpo_config
 from manyways.stages import (
@@ -158,7 +158,7 @@ def a_context(root: Path, base: Path, engine: str = "test_formats:Fixed") -> Con
     )  # fmt: skip
     for line in ctx.lines:
         if line.arm in TRAINED and line.arm != "vanilla":
-            copy = Path(ctx.midtrained_path(line))
+            copy = Path(ctx.path_of(line.start))
             copy.mkdir(parents=True, exist_ok=True)
             for file in base.iterdir():
                 (copy / file.name).write_bytes(file.read_bytes())
@@ -212,21 +212,16 @@ def records(root: Path) -> dict[str, dict[str, object]]:
     for line in lines:
         reinforce.run(ctx, line)
     found["rl"] = {"told": list(TOLD)}
-    paths = {"base": ctx.base_path}
-    for line in lines:
-        paths[f"{line.name}/mid"], paths[f"{line.name}/rl"] = (
-            ctx.midtrained_path(line), ctx.rl_path(line),
-        )  # fmt: skip
-    paths.pop("vanilla/seed-0/mid")
+    made = [BASE, *(checkpoint for line in lines for checkpoint in line.checkpoints)]
     [benchmark] = ctx.recipe.evaluate.benchmarks
-    for name, path in paths.items():
-        evaluate.run_all(ctx, name, path)
-    found["evaluate"] = sampled(*(ctx.run.eval_path(name, benchmark) for name in paths))
+    for checkpoint in made:
+        evaluate.run_all(ctx, checkpoint)
+    found["evaluate"] = sampled(*(ctx.run.eval_path(c.name, benchmark) for c in made))
     probe.run(ctx)
     found["probe"] = sampled(ctx.run.path("6-probe"))
     local = a_context(root / "run", base, "transformers")
     for line in lines:
-        (Path(local.rl_path(line)) / "config.json").unlink()
+        (Path(local.path_of(line.rl)) / "config.json").unlink()
     branch.run(local)
     files = sorted(ctx.run.path("6-branch").rglob("*.json"))
     found["branch"] = {"forks": [

@@ -2,11 +2,11 @@ import pytest
 from fake_engines import GuessingEngine
 from sampled_runs import context
 
+from manyways.arms import Line
 from manyways.errors import GateRefused, MissingWork
 from manyways.records import PLAIN, Attempt, Verdict
 from manyways.results.tables import GateRow, read_rows
 from manyways.stages import gate
-from manyways.stages.context import Line
 
 VANILLA = Line(arm="vanilla", seed=2)
 

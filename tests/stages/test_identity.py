@@ -6,7 +6,9 @@ import pytest
 from pydantic import create_model
 from sampled_runs import context
 
+from manyways.arms import Line
 from manyways.recipe.section import Section
+from manyways.records import BASE
 from manyways.run_dir import Work
 from manyways.stages import (
     analyse,
@@ -22,7 +24,7 @@ from manyways.stages import (
     report,
     selection,
 )
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.identity import settings_of
 from manyways.tables import write_text
 
@@ -35,9 +37,7 @@ PLANS = {
     "midtrain": lambda ctx: midtrain.plan(ctx, STAR),
     "gate": lambda ctx: gate.plan(ctx, VANILLA),
     "rl": lambda ctx: reinforce.plan(ctx, STAR),
-    "evaluate": lambda ctx: evaluate.plan(
-        ctx, "base", ctx.base_path, ctx.recipe.evaluate.benchmarks[0]
-    ),
+    "evaluate": lambda ctx: evaluate.plan(ctx, BASE, ctx.recipe.evaluate.benchmarks[0]),
     "probe": probe.plan,
     "branch": lambda ctx: branch.plan(ctx)[0],
     "analyse": analyse.plan,
@@ -68,7 +68,7 @@ def ctx(tmp_path_factory):
     made = context(root / "run", distill={"attempts": str(traces)})
     generate.run(made)
     selection.run(made)
-    checkpoint = Path(made.midtrained_path(STAR)) / "config.json"
+    checkpoint = Path(made.path_of(STAR.start)) / "config.json"
     write_text(checkpoint, "{}")
     yield made
     made.close()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_pool
 
+from manyways.arms import Line
 from manyways.stages import selection
-from manyways.stages.context import Line
 from manyways.stages.matching import mismatch, one_way_each
 
 WAYS = "abcdefgh"

@@ -8,12 +8,13 @@ from safetensors.torch import load_file
 from tiny_models import build_llama
 from transformers import AutoModelForCausalLM
 
+from manyways.arms import Line
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import DataError, ModelError, NothingToTrainOn, RecipeError
 from manyways.heuristics.prompts import PromptFormat
 from manyways.recipe.training import TrackingConfig
 from manyways.stages import midtrain, selection
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.examples import IGNORE, examples, fitting
 from manyways.stages.selection import TrainingRow
 
@@ -122,7 +123,7 @@ def test_a_run_trains_saves_and_tells_where_each_row_came_from(tmp_path, folder,
 def test_the_checkpoint_is_an_ordinary_one_that_differs_from_the_base(tmp_path, folder) -> None:
     ctx = ready(tmp_path, folder)
     midtrain.run(ctx, LINE)
-    path = ctx.midtrained_path(LINE)
+    path = ctx.path_of(LINE.start)
     assert load_tokenizer(path).chat_template == load_tokenizer(str(folder)).chat_template
     model = AutoModelForCausalLM.from_pretrained(path, dtype="auto")
     assert model.dtype == torch.float32

@@ -9,12 +9,12 @@ from made_runs import attempt, put_pool
 from sampled_runs import context
 
 from manyways import pipeline
+from manyways.arms import Line
 from manyways.errors import DataError, MissingWork, NothingToTrainOn
 from manyways.records import PLAIN
 from manyways.run_dir import RunDir
 from manyways.stages import distill, generate, preflight, selection
 from manyways.stages.arm_data import training_rows
-from manyways.stages.context import Line
 from manyways.stages.pools import pool_of, ready, written_by
 from manyways.tables import append_attempts, read_attempts
 
@@ -64,7 +64,7 @@ def test_the_checkpoint_writes_the_pool_under_the_heuristics_of_the_arm_alone(
     train(ctx, "heuristics-2")
     train(ctx, "star")
     pool = sample(ctx)
-    assert pool.base_path == ctx.midtrained_path(Line(arm="heuristics-2", seed=1))
+    assert pool.base_path == ctx.path_of(Line(arm="heuristics-2", seed=1).start)
     found = list(read_attempts(ctx.run.path("pools/heuristics-2@round2/seed-1/1-attempts")))
     assert {a.heuristic for a in found} == {"a", "b"}
     assert {a.model_hash for a in found} == {pool.base_hash} != {ctx.base_hash}

@@ -3,6 +3,7 @@ from killed_training import LuckyJudge
 from made_runs import context
 from tiny_models import build_llama
 
+from manyways.arms import Line
 from manyways.checkpoints import load_tokenizer
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.transformers import TransformersEngine
@@ -13,7 +14,6 @@ from manyways.results.tables import GateRow, write_rows
 from manyways.rl import Rollout
 from manyways.rl.handover import prompt_ids, stop_ids
 from manyways.stages import reinforce
-from manyways.stages.context import Line
 
 LINE = Line(arm="vanilla", seed=0)
 
@@ -37,7 +37,7 @@ def test_a_run_leaves_a_checkpoint_and_a_stamp(tmp_path, folder) -> None:
     ctx = ready(tmp_path, folder)
     reinforce.run(ctx, LINE)
     assert (tmp_path / "arms/vanilla/seed-0/5-rl/checkpoint/config.json").is_file()
-    assert load_tokenizer(ctx.rl_path(LINE)).chat_template
+    assert load_tokenizer(ctx.path_of(LINE.rl)).chat_template
     work = reinforce.plan(ctx, LINE)
     assert work.done
     assert ctx.run.stamp(work.name).counts == {"steps": 2, "attempts": 16, "problems": 3}

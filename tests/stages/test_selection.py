@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_pool
 
+from manyways.arms import Line
 from manyways.errors import NothingToTrainOn
 from manyways.records import Solution
 from manyways.stages import selection
-from manyways.stages.context import Line
 from manyways.stages.yields import yield_rows
 from manyways.tables import read_solutions
 

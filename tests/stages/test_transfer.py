@@ -9,10 +9,9 @@ from made_runs import context
 
 from manyways.metrics.composition import Ways, ways_of
 from manyways.metrics.resampling import Resampling
-from manyways.records import Problem
+from manyways.records import Checkpoint, Problem
 from manyways.stages.analysis.apart import Apart, found_apart, parts_apart
 from manyways.stages.analysis.contrasts import Policy
-from manyways.stages.analysis.evaluated import Checkpoint
 from manyways.stages.analysis.transfer import Trained, transfer_rows
 from manyways.stages.analysis.ways import Solutions
 
@@ -68,7 +67,8 @@ def policy(name: str, right: float, *, sticky: float = 0.0, seeds=SEEDS, mute=0.
         problems = [(p, parts) for p, parts in rows for _ in range(8)]
         ways = [attempt(rng, parts, right, sticky, mute) for _, parts in problems]
         found[seed] = Solutions(
-            checkpoint=Checkpoint(name=name, arm="x", seed=seed, phase="mid"), benchmark="t",
+            checkpoint=Checkpoint(arm=name.partition("/")[0], seed=seed, phase="mid"),
+            benchmark="t",
             problem=[p for p, _ in problems], ways=ways, correct=[True] * len(ways),
         )  # fmt: skip
     return Policy(name=name, seeds=found)

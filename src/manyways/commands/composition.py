@@ -12,9 +12,8 @@ from manyways.errors import UserError
 from manyways.metrics.correction import corrected_rate
 from manyways.metrics.resampling import Resampling
 from manyways.progress import Meter, say
-from manyways.records import Score
+from manyways.records import Checkpoint, Score
 from manyways.results.tables import CompositionRow
-from manyways.stages.analysis.evaluated import Checkpoint
 from manyways.stages.analysis.ways import Reader, Solutions, composition_row
 from manyways.tables import write_text
 
@@ -62,7 +61,7 @@ def measure(name: str, found: Texts, reader: Reader) -> CompositionRow:
             ways.append(reader.ways(text))
             meter.advance(1)
     solutions = Solutions(
-        checkpoint=Checkpoint(name=name, arm="", seed=None, phase="base"),
+        checkpoint=Checkpoint(arm=name, phase="base"),
         benchmark="file",
         problem=found.problems,
         ways=ways,

@@ -4,12 +4,13 @@ import os
 import sys
 from pathlib import Path
 
+from manyways.arms import Line
 from manyways.errors import ManywaysError, UserError
 from manyways.recipe.file import load_recipe
 from manyways.rl import launch, processes
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import midtrain, reinforce
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 TRAININGS = {"midtrain": midtrain, "rl": reinforce}
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from manyways import pipeline
+from manyways.arms import Line
 from manyways.commands.summary import print_summary
 from manyways.errors import MissingWork, UserError
 from manyways.plugins import nearest
@@ -18,7 +19,7 @@ from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import branch, midtrain, pools, preflight, probe, reinforce
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.tables import write_text
 
 ASKED = {"probe": probe.run, "branch": branch.run}

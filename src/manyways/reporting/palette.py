@@ -5,7 +5,7 @@ lightened for a dark screen so that each keeps a contrast of at least 4.5 to the
 never the only sign: arms also differ by symbol, phases by line style, heuristics carry their name.
 """
 
-from manyways.results.tables import Phase
+from manyways.records import Phase
 
 INK, MUTED = ("#3d4653", "#c3ccd8"), ("#6b7683", "#93a0b0")
 """Neutral colours (light page, dark page): for the base model, and for what is not a heuristic."""

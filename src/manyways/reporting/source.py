@@ -9,10 +9,11 @@ from typing import Any, Protocol, TypeVar
 from manyways.arms import main_arm
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
+from manyways.records import Phase
 from manyways.reporting import palette
 from manyways.results import tables as results
 from manyways.results.scores import MEAN, headline
-from manyways.results.tables import Phase, read_rows
+from manyways.results.tables import read_rows
 from manyways.run_dir import open_for_reading
 from manyways.stamps import Stamp
 

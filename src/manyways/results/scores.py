@@ -5,11 +5,8 @@ Pooling over seeds, names and intervals are as in ``results.tables``.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
-from manyways.records import Score
-
-Phase = Literal["base", "mid", "rl"]
+from manyways.records import BASE, Checkpoint, Phase, Score
 
 MEAN = "mean"
 """The benchmark name of the mean over all benchmarks of a run."""
@@ -101,5 +98,6 @@ class RateRow:
     @property
     def measured(self) -> bool:
         """Whether this is one checkpoint on one benchmark, not a summary of several."""
-        single = self.checkpoint == "base" or "/seed-" in self.checkpoint
+        checkpoint = Checkpoint.parse(self.checkpoint)
+        single = checkpoint == BASE or checkpoint.seed is not None
         return single and self.benchmark not in (MEAN, MATH_MEAN)

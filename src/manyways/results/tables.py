@@ -14,8 +14,8 @@ from typing import Literal, TypeVar, cast
 
 from pydantic import TypeAdapter
 
-from manyways.records import Score
-from manyways.results.scores import AverageRow, MajorityRow, PassRow, Phase, RateRow
+from manyways.records import Phase, Score
+from manyways.results.scores import AverageRow, MajorityRow, PassRow, RateRow
 from manyways.results.theory import OpeningRow, PredictionRow, ProbeRow, TokenModesRow
 from manyways.results.training import ArmRow, CostRow, CurveRow, GateRow
 from manyways.tables import write_text
@@ -23,7 +23,7 @@ from manyways.tables import write_text
 __all__ = [
     "TABLES", "ArmRow", "AverageRow", "CompositionRow", "CostRow", "CurveRow", "DiversityRow",
     "ExplorerRow", "ExplorerText", "Finding", "FourCells", "GateRow", "LabellerRow",
-    "MajorityRow", "OpeningRow", "Outcomes", "PairedRow", "PassRow", "Phase", "PredictionRow",
+    "MajorityRow", "OpeningRow", "Outcomes", "PairedRow", "PassRow", "PredictionRow",
     "ProbeRow", "RateRow", "TokenModesRow", "YieldRow", "read_rows", "write_rows",
 ]  # fmt: skip
 
@@ -63,7 +63,7 @@ class CompositionRow:
     """How a checkpoint's attempts use heuristics, right and wrong ones alike.
 
     ``benchmark``: ``all`` for the attempts on every benchmark together, ``seed data`` for the
-    solutions that the arm's mid-training was given (``checkpoint='<arm>/mid'``).
+    solutions that the arm's mid-training was given (``checkpoint`` is ``<arm>/mid``).
 
     composed:  share of solutions with two or more different heuristics (Wilson interval on the
                effective number of solutions, attempts at one problem being alike; ``n`` problems).

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from manyways.records import Score
+from manyways.records import Phase, Score
 
 Part = Literal["before RL", "through RL", "between arms"]
 Outcome = Literal["agrees", "disagrees", "cannot tell", "no sign expected"]
@@ -114,7 +114,7 @@ class TokenModesRow:
 
     checkpoint: str
     arm: str
-    phase: Literal["base", "mid", "rl"]
+    phase: Phase
     modes: Score
     seeds: Score | None
     above: Score

@@ -15,6 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from manyways.errors import ModelError
 from manyways.progress import Meter, say
+from manyways.records import line_name
 
 SPEAK_SECONDS = 10.0
 LIBRARIES = ("accelerate", "datasets", "torch", "transformers", "trl")
@@ -54,7 +55,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Start the progress bar at the step from which training continues."""
-        label = f"{self._story.stage} {self._story.arm}/seed-{self._story.seed}"
+        label = f"{self._story.stage} {line_name(self._story.arm, self._story.seed)}"
         self._meter = Meter(label, total=state.max_steps - state.global_step, unit="steps")
         self._meter.__enter__()
 
@@ -112,7 +113,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
         left = pace * (state.max_steps - state.global_step)
         where = f"step {state.global_step}/{state.max_steps}"
         say(
-            f"{story.stage} {story.arm}/seed-{story.seed}, {where}: "
+            f"{story.stage} {line_name(story.arm, story.seed)}, {where}: "
             f"{story.sentence(row)}; {pace:.1f} s a step, about {left:.0f} s left"
         )
 

@@ -7,8 +7,10 @@ Undecided attempts count as not correct; their share stands in the rates table.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from manyways.arms import Line
 from manyways.metrics.resampling import Resampling
 from manyways.progress import say
+from manyways.records import Checkpoint
 from manyways.results.tables import TABLES, MajorityRow, PassRow, write_rows
 from manyways.run_dir import Work
 from manyways.stages.analysis.apart import parts_apart
@@ -38,7 +40,7 @@ from manyways.stages.analysis.ways import (
     pooled,
 )
 from manyways.stages.arm_data import TrainingRow
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.identity import settings_of
 from manyways.stages.yields import yield_rows
 
@@ -159,7 +161,7 @@ def _observed(
         for row in opening_rows(
             arm,
             evidence.curves,
-            before_rl.get(f"{arm}/mid"),
+            before_rl.get(Checkpoint(arm=arm, phase="mid").name),
             group=group,
             settings=settings,
         )

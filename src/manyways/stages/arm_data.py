@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from manyways.arms import Arm, parse_arm
+from manyways.arms import Arm, Line, parse_arm
 from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.progress import say
 from manyways.records import PLAIN, Problem
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.matching import mismatch, one_way_each
 from manyways.stages.pools import pool_of
 from manyways.tables import parts, read_attempts_table, read_table

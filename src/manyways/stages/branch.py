@@ -5,12 +5,11 @@ each checkpoint is given what they have in common, and its next-token distributi
 logits. Every checkpoint reads the same beginnings: nothing is sampled.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from manyways.fingerprint import fingerprint
 from manyways.progress import Meter, say
-from manyways.records import PLAIN
+from manyways.records import BASE, PLAIN, Checkpoint
 from manyways.results.tables import write_rows
 from manyways.results.theory import ForkRow
 from manyways.run_dir import Work
@@ -40,7 +39,7 @@ def why_not(ctx: Context) -> str | None:
 
 def plan(ctx: Context) -> list[Work]:
     """One piece of work for each checkpoint that there is."""
-    return [_work(ctx, name, path) for name, path in _checkpoints(ctx)]
+    return [_work(ctx, checkpoint) for checkpoint in _present(ctx)]
 
 
 def run(ctx: Context) -> None:
@@ -52,9 +51,9 @@ def run(ctx: Context) -> None:
         say(f"branch: left out: {why_not(ctx)}.")
         return
     missing = [
-        (path, work)
-        for name, path in _checkpoints(ctx)
-        if not (work := _work(ctx, name, path)).done
+        (checkpoint, work)
+        for checkpoint in _present(ctx)
+        if not (work := _work(ctx, checkpoint)).done
     ]
     if not missing:
         say("branch: finished earlier.")
@@ -63,47 +62,42 @@ def run(ctx: Context) -> None:
     if not forks:
         say("branch: no problem has kept solutions under two heuristics, so nothing parts.")
     with Meter("branch", total=len(missing), unit="checkpoints") as meter:
-        for path, work in missing:
+        for checkpoint, work in missing:
             with work:
-                rows = _read(ctx, path, forks)
+                rows = _read(ctx, ctx.path_of(checkpoint), forks)
                 write_rows(ctx.run.path(work.outputs[0]), rows)
                 work.counts.update(problems=len(rows))
             meter.advance()
 
 
-def file_of(ctx: Context, checkpoint: str) -> Path:
-    """Where the rows of ``base`` or ``<arm>/seed-<s>/<mid|rl>`` lie."""
-    return ctx.run.path(FOLDER, f"{checkpoint}.json")
+def file_of(ctx: Context, checkpoint: Checkpoint) -> Path:
+    """Where the rows of a checkpoint lie."""
+    return ctx.run.path(FOLDER, f"{checkpoint.name}.json")
 
 
-def _work(ctx: Context, name: str, path: str) -> Work:
+def _work(ctx: Context, checkpoint: Checkpoint) -> Work:
     selected = ctx.run.stamp("select")
     return ctx.run.work(
-        f"branch/{name}",
+        f"branch/{checkpoint.name}",
         identity={
             "format": FORMAT,
-            "model": model_hash(ctx, path),
+            "model": model_hash(ctx, ctx.path_of(checkpoint)),
             "solutions": fingerprint(selected.identity) if selected else None,
             "prompt": settings_of(ctx.recipe.prompt),
             "precision": settings_of(ctx.recipe.model, *SAMPLER, "engine", "device"),
         },
         request=ctx.recipe.branch.model_dump(exclude={"enabled"}),
-        outputs=(file_of(ctx, name),),
+        outputs=(file_of(ctx, checkpoint),),
     )
 
 
-def _checkpoints(ctx: Context) -> Iterator[tuple[str, str]]:
-    """Name and folder of the base and of whatever was trained."""
-    yield "base", ctx.base_path
-    for line in ctx.lines:
-        if line.arm != "vanilla":
-            yield from _if_there(f"{line.name}/mid", ctx.midtrained_path(line))
-        yield from _if_there(f"{line.name}/rl", ctx.rl_path(line))
-
-
-def _if_there(name: str, path: str) -> Iterator[tuple[str, str]]:
-    if Path(path, "config.json").is_file():
-        yield name, path
+def _present(ctx: Context) -> list[Checkpoint]:
+    """The base, which may be a Hub id, and whatever was trained."""
+    return [
+        checkpoint
+        for checkpoint in ctx.checkpoints
+        if checkpoint == BASE or Path(ctx.path_of(checkpoint), "config.json").is_file()
+    ]
 
 
 def _forks(ctx: Context) -> Forks:

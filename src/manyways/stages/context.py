@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
-from manyways.arms import parse_arm
+from manyways.arms import Line, parse_arm
 from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
 from manyways.errors import EngineError
@@ -19,36 +19,11 @@ from manyways.problems.asking import instruction_for
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.training import MidtrainConfig
 from manyways.recipe.tree import Recipe
-from manyways.records import Heuristic, Message, Problem
+from manyways.records import BASE, Checkpoint, Heuristic, Message, Problem
 from manyways.run_dir import RunDir
 from manyways.stages.problem_sets import ProblemSets
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.judge import Judge
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One (arm, seed): a line from data through mid-training to RL."""
-
-    arm: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """``star/seed-0``."""
-        return f"{self.arm}/seed-{self.seed}"
-
-    @property
-    def before(self) -> "Line | None":
-        """Of a later round, the line that it goes on from."""
-        arm = parse_arm(self.arm)
-        late = arm.round > 1 and arm.parent is not None
-        return Line(arm=str(arm.parent), seed=self.seed) if late else None
-
-    @property
-    def distils(self) -> bool:
-        """Whether it trains on attempts of another model."""
-        return parse_arm(self.arm).kind == "distilled"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -202,16 +177,13 @@ class Context:
         """The recipe's section, with the length that the arm's name gives where it gives one."""
         return self.recipe.midtrain.of(parse_arm(line.arm))
 
-    def start_path(self, line: Line) -> str:
-        """The checkpoint that mid-training starts from: the base, or that of the round before."""
-        return self.midtrained_path(line.before) if line.before else self.base_path
+    @property
+    def checkpoints(self) -> list[Checkpoint]:
+        """Every checkpoint that the recipe makes: the base, then arm by arm and seed by seed."""
+        return [BASE, *(checkpoint for line in self.lines for checkpoint in line.checkpoints)]
 
-    def midtrained_path(self, line: Line) -> str:
-        """The checkpoint that RL starts from: the mid-trained one, or the base for vanilla."""
-        if line.arm == "vanilla":
+    def path_of(self, checkpoint: Checkpoint) -> str:
+        """The checkpoint's folder, whether it is there yet or not; the base's may be a Hub id."""
+        if checkpoint == BASE:
             return self.base_path
-        return str(self.run.arm_path(line.arm, line.seed, "3-midtrain", "checkpoint"))
-
-    def rl_path(self, line: Line) -> str:
-        """The checkpoint after RL."""
-        return str(self.run.arm_path(line.arm, line.seed, "5-rl", "checkpoint"))
+        return str(self.run.path(checkpoint.folder, "checkpoint"))

@@ -4,7 +4,7 @@ from manyways.checkpoints import chat_template_hash
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import problems_hash
 from manyways.progress import say
-from manyways.records import PLAIN
+from manyways.records import PLAIN, Checkpoint
 from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import sampling
 from manyways.stages.context import Context
@@ -15,47 +15,43 @@ FORMAT = 1
 AMOUNTS = ("limit", "attempts")
 
 
-def plan(ctx: Context, checkpoint: str, path: str, benchmark: str) -> Work:
+def plan(ctx: Context, checkpoint: Checkpoint, benchmark: str) -> Work:
     """One checkpoint on one benchmark as a piece of work.
 
     More ``attempts`` or a higher ``limit`` sample only what is new.
-
-    checkpoint: ``base`` or ``<arm>/seed-<s>/<mid|rl>``.  path: its folder or Hub id.
 
     Raises MissingWork when the checkpoint does not exist yet.
     """
     settings = ctx.recipe.evaluate
     return ctx.run.work(
-        f"evaluate/{checkpoint}/{benchmark_slug(benchmark)}",
+        f"evaluate/{checkpoint.name}/{benchmark_slug(benchmark)}",
         identity={
             "format": FORMAT,
-            "model": model_hash(ctx, path),
+            "model": model_hash(ctx, ctx.path_of(checkpoint)),
             "problems": problems_hash(ctx.problems(benchmark, None)),
             "settings": settings_of(settings, *AMOUNTS, "benchmarks", "part_size"),
-            "seed": run_seed(checkpoint),
+            "seed": checkpoint.seed or 0,
             **sampling_identity(ctx),
         },
         request=settings.model_dump(include=set(AMOUNTS)),
-        outputs=(ctx.run.eval_path(checkpoint, benchmark),),
+        outputs=(ctx.run.eval_path(checkpoint.name, benchmark),),
     )
 
 
 def run(
-    ctx: Context,
-    checkpoint: str,
-    path: str,
-    benchmark: str,
-    *,
-    engine: LazyEngine | None = None,
+    ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: LazyEngine | None = None
 ) -> None:
     """Sample and judge one checkpoint on one benchmark.
 
-    engine: over ``path``, when it is shared between benchmarks; left open.
+    Checkpoints of one seed share their noise, problem by problem, so differences between them are
+    less noisy than the scores.
+
+    engine: over the checkpoint, when it is shared between benchmarks; left open.
 
     Raises VerifierUnwell when too many answers are undecided.
     """
-    work = plan(ctx, checkpoint, path, benchmark)
-    label = f"evaluate {checkpoint} on {benchmark}"
+    work, path = plan(ctx, checkpoint, benchmark), ctx.path_of(checkpoint)
+    label = f"evaluate {checkpoint.name} on {benchmark}"
     if work.done:
         say(f"{label}: finished earlier.")
         return
@@ -80,8 +76,8 @@ def run(
                     temperature=settings.temperature,
                     top_p=settings.top_p,
                 ),
-                folder=ctx.run.eval_path(checkpoint, benchmark),
-                run_seed=run_seed(checkpoint),
+                folder=ctx.run.eval_path(checkpoint.name, benchmark),
+                run_seed=checkpoint.seed or 0,
                 model_hash=str(work.identity["model"]),
                 label=label,
                 part_size=settings.part_size,
@@ -92,23 +88,11 @@ def run(
     say(sampling.sentence(label, counts))
 
 
-def run_all(ctx: Context, checkpoint: str, path: str) -> None:
+def run_all(ctx: Context, checkpoint: Checkpoint) -> None:
     """Every benchmark of the recipe, with one engine that is opened only when it is needed."""
-    engine = LazyEngine(lambda: ctx.engine(path))
+    engine = LazyEngine(lambda: ctx.engine(ctx.path_of(checkpoint)))
     try:
         for benchmark in ctx.recipe.evaluate.benchmarks:
-            run(ctx, checkpoint, path, benchmark, engine=engine)
+            run(ctx, checkpoint, benchmark, engine=engine)
     finally:
         engine.close()
-
-
-def run_seed(checkpoint: str) -> int:
-    """The seed of ``<arm>/seed-<s>/<phase>`` is s; of ``base`` 0.
-
-    Checkpoints of one seed share their noise, problem by problem, so differences between them are
-    less noisy than the scores.
-    """
-    return next(
-        (int(part.removeprefix("seed-")) for part in checkpoint.split("/") if part[:5] == "seed-"),
-        0,
-    )

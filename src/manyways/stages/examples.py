@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.arms import Line
 from manyways.errors import DataError
 from manyways.progress import say
 from manyways.records import Message
 from manyways.rl.handover import encode, prompt_ids
-from manyways.stages.context import Line
 from manyways.stages.selection import TrainingRow
 
 if TYPE_CHECKING:

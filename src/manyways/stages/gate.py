@@ -3,17 +3,18 @@
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from manyways.arms import Line
 from manyways.engines import SamplingSettings
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.progress import say
-from manyways.records import PLAIN, Attempt, Problem
+from manyways.records import BASE, PLAIN, Attempt, Problem, line_name
 from manyways.results.tables import GateRow, read_rows, write_rows
 from manyways.run_dir import Work
 from manyways.stages import sampling
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.identity import model_hash, sampling_identity, settings_of
 from manyways.stages.sampling import Cell, Sampling
 from manyways.tables import read_attempts
@@ -40,7 +41,7 @@ def plan(ctx: Context, line: Line) -> Work:
         f"gate/{line.name}",
         identity={
             "format": FORMAT,
-            "model": model_hash(ctx, ctx.midtrained_path(line)),
+            "model": model_hash(ctx, ctx.path_of(line.start)),
             "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
             "rl": settings_of(recipe.rl, *TRAINING, "problems", "limit", "group_size"),
             "seed": line.seed,
@@ -112,7 +113,7 @@ def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, 
     problems = spread(ctx.problems(rl.problems, rl.limit), ctx.recipe.gate.problems)
     counts = sampling.collect(
         ctx,
-        engine=lambda: ctx.engine(ctx.midtrained_path(line)),
+        engine=lambda: ctx.engine(ctx.path_of(line.start)),
         cells=[
             Cell(
                 problem=problem,
@@ -157,7 +158,7 @@ def gate_row(ctx: Context, line: Line, attempts: list[Attempt]) -> GateRow:
         return sum(attempt.verdict.status == status for attempt in attempts) / total
 
     return GateRow(
-        checkpoint="base" if line.arm == "vanilla" else f"{line.name}/mid",
+        checkpoint=line.start.name,
         arm=line.arm,
         seed=line.seed,
         attempts=total,
@@ -177,7 +178,7 @@ def gate_row(ctx: Context, line: Line, attempts: list[Attempt]) -> GateRow:
 
 def decided(ctx: Context, row: GateRow) -> GateRow:
     """``row`` with its decision and the sentence that explains it."""
-    name = f"{row.arm}/seed-{row.seed}"
+    name = line_name(row.arm, row.seed)
     problem = complaint(ctx, row)
     if problem is None:
         ways = "none" if row.switch is None else f"{row.switch:.0%}"
@@ -200,7 +201,7 @@ def decided(ctx: Context, row: GateRow) -> GateRow:
 def complaint(ctx: Context, row: GateRow) -> str | None:
     """What makes a checkpoint unfit and what to do about it, None when it is fit."""
     gate, rl = ctx.recipe.gate, ctx.recipe.rl
-    trained = row.arm != "vanilla"
+    trained = row.checkpoint != BASE.name
     longer = "raise midtrain.steps or rl.max_tokens" if trained else "raise rl.max_tokens"
     if row.stop < gate.min_stop:
         return (

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manyways.arms import Line
 from manyways.checkpoints import pick_device
 from manyways.errors import NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
@@ -15,7 +16,7 @@ from manyways.recipe.training import LoraConfig
 from manyways.rl import launch, processes, tracking
 from manyways.rl.lora import peft_config
 from manyways.run_dir import Work
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.examples import Example, examples, fitting
 from manyways.stages.identity import SAMPLER, model_hash, settings_of, training_identity
 from manyways.stages.pools import pool_of, written_by
@@ -45,7 +46,7 @@ def plan(ctx: Context, line: Line) -> Work:
         f"midtrain/{line.name}",
         identity={
             "format": FORMAT,
-            "base": model_hash(ctx, ctx.start_path(line)),
+            "base": model_hash(ctx, ctx.path_of(line.origin)),
             "data": data,
             "midtrain": training_identity(ctx.midtraining(line)),
             "prompt": settings_of(recipe.prompt),
@@ -72,7 +73,7 @@ def run(ctx: Context, line: Line) -> None:
 
 def commands(ctx: Context, line: Line) -> list[list[str]]:
     """The command lines that ``run`` would start; none where it trains in its own process."""
-    if ctx.recipe.launch is None or line.arm == "vanilla":
+    if ctx.recipe.launch is None or not line.midtrains:
         return []
     return [launch.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed))]
 
@@ -147,7 +148,7 @@ def train(ctx: Context, line: Line) -> int:
 
     model, out = ctx.recipe.model, _folder(ctx, line)
     with quiet(), memory_advice("midtrain.micro_batch"):
-        start = ctx.start_path(line)
+        start = ctx.path_of(line.origin)
         trainee = load(start, dtype=model.dtype, device=pick_device(model.device))
         made = examples(
             training_rows(ctx, line),
@@ -168,7 +169,7 @@ def train(ctx: Context, line: Line) -> int:
 
 
 def _folder(ctx: Context, line: Line) -> Path:
-    return ctx.run.arm_path(line.arm, line.seed, "3-midtrain")
+    return ctx.run.path(line.mid.folder)
 
 
 def _trainer(

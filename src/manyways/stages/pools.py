@@ -8,10 +8,10 @@ one it is: they are given a context whose run folder and writing model are the p
 from dataclasses import replace
 from pathlib import Path
 
-from manyways.arms import Arm, parse_arm
+from manyways.arms import Arm, Line, parse_arm
 from manyways.errors import RecipeError
 from manyways.recipe.distill import DistillConfig
-from manyways.stages.context import Context, Line, Writer, place_of, served_hash
+from manyways.stages.context import Context, Writer, place_of, served_hash
 from manyways.stages.identity import model_hash
 from manyways.stamps import POOLS
 
@@ -36,7 +36,7 @@ def pool_of(ctx: Context, line: Line) -> Context:
         return distilled_pool(ctx)
     if arm.round == 1 or ctx.origin is not None:
         return ctx
-    path = ctx.start_path(line)
+    path = ctx.path_of(line.origin)
     # Other seeds than those of the rounds before: the same ones would tend to give the same texts.
     writer = Writer(path=path, hash=model_hash(ctx, path), seed=1000 * arm.round + line.seed)
     return _beside(ctx, line.name, writer, ways=ways_of(ctx, arm), plain=arm.kind == "star")
@@ -87,7 +87,7 @@ def distill_settings(ctx: Context) -> DistillConfig:
 
 def ready(ctx: Context, line: Line) -> bool:
     """Whether the pool of ``line`` could be sampled now: its writer has been trained."""
-    return line.before is None or Path(ctx.start_path(line), "config.json").is_file()
+    return line.before is None or Path(ctx.path_of(line.origin), "config.json").is_file()
 
 
 def written_by(ctx: Context, line: Line) -> str:
@@ -95,7 +95,7 @@ def written_by(ctx: Context, line: Line) -> str:
     if line.distils:
         settings = distill_settings(ctx)
         return f"another model: {settings.model.path if settings.model else settings.attempts}"
-    return f"{line.before.name}/mid" if line.before else "base"
+    return line.origin.name
 
 
 def ways_of(ctx: Context, arm: Arm) -> int:

@@ -163,7 +163,7 @@ def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
 def _look_for_verl(context: Context) -> None:
     """Unless every checkpoint that it would train is there."""
     rl = context.recipe.rl
-    trained = all(Path(context.rl_path(line)).exists() for line in context.lines)
+    trained = all(Path(context.path_of(line.rl)).exists() for line in context.lines)
     if rl.backend != "verl" or rl.verl is None or trained:
         return
     found = environment.check(rl.verl)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
+from manyways.arms import Line
 from manyways.checkpoints import checkpoint_hash, pick_device
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
@@ -16,7 +17,7 @@ from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launc
 from manyways.rl.handover import check_same_template
 from manyways.rl.reward import Shown, StepReward
 from manyways.run_dir import Work
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.identity import SAMPLER, VERDICTS, settings_of, training_identity
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.judge import check_health
@@ -30,8 +31,8 @@ def plan(ctx: Context, line: Line) -> Work:
     Raises MissingWork when the checkpoint that it starts from does not exist.
     """
     recipe = ctx.recipe
-    start = ctx.midtrained_path(line)
-    if line.arm != "vanilla" and not ctx.run.arm_path(line.arm, line.seed, "3-midtrain").exists():
+    start = ctx.path_of(line.start)
+    if line.midtrains and not ctx.run.path(line.mid.folder).exists():
         raise MissingWork(f"{line.name} has no mid-trained checkpoint yet: run midtrain first.")
     return ctx.run.work(
         f"rl/{line.name}",
@@ -46,7 +47,7 @@ def plan(ctx: Context, line: Line) -> Work:
             "seed": line.seed,
             "model": settings_of(recipe.model, *SAMPLER),
         },
-        outputs=(ctx.run.arm_path(line.arm, line.seed, "5-rl"),),
+        outputs=(ctx.run.path(line.rl.folder),),
     )
 
 
@@ -86,7 +87,7 @@ def train(ctx: Context, line: Line) -> int:
     """
     recipe = ctx.recipe
     problems = ctx.problems(recipe.rl.problems, recipe.rl.limit)
-    start = ctx.midtrained_path(line)
+    start = ctx.path_of(line.start)
     check_same_template(ctx.base_path, start)
     backend = cast(Backend, resolve(recipe.rl.backend, RL_BACKENDS, "RL backend"))
     backend(
@@ -94,7 +95,7 @@ def train(ctx: Context, line: Line) -> int:
         problems,
         reward=_reward(ctx),
         settings=rl_settings(ctx, line),
-        out=ctx.run.arm_path(line.arm, line.seed, "5-rl"),
+        out=ctx.run.path(line.rl.folder),
     )
     return len(problems)
 
@@ -105,8 +106,8 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
     if recipe.rl.backend == "verl":
         from manyways.rl.verl import backend
 
-        out = ctx.run.arm_path(line.arm, line.seed, "5-rl")
-        return backend.commands(ctx.midtrained_path(line), rl_settings(ctx, line), out)
+        out = ctx.run.path(line.rl.folder)
+        return backend.commands(ctx.path_of(line.start), rl_settings(ctx, line), out)
     if recipe.launch is None or recipe.rl.backend != "trl":
         return []
     return [launch.command(recipe.launch, ctx.run.root, ("rl", line.arm, line.seed))]
@@ -124,7 +125,7 @@ def rl_settings(ctx: Context, line: Line) -> RLSettings:
         dtype=recipe.model.dtype,
         roll=_roller(recipe.model.batch_tokens),
         tracking=recipe.tracking,
-        name=f"{recipe.name}/{line.name}/rl",
+        name=f"{recipe.name}/{line.rl.name}",
         verify=recipe.verify,
         form=form_of(recipe.prompt.instruction),
     )

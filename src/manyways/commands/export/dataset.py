@@ -7,14 +7,14 @@ from typing import Literal
 
 import pyarrow as pa
 
-from manyways.arms import parse_arm
+from manyways.arms import Line, parse_arm
 from manyways.commands.export.dataset_card import DatasetFacts, dataset_card, facts_of
 from manyways.commands.export.folder import HubApi, push, writing
 from manyways.errors import DataError, MissingWork, RecipeError
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Message, Problem
 from manyways.stages.arm_data import training_rows
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.pools import pool_of
 from manyways.tables import read_attempts_table, read_table, write_table, write_text
 
@@ -103,8 +103,8 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
 
 
 def _of_line(ctx: Context, line: Line) -> pa.Table:
-    if line.arm == "vanilla":
-        raise RecipeError("arm 'vanilla' mid-trains on nothing: there is no data to export.")
+    if not line.midtrains:
+        raise RecipeError(f"arm '{line.arm}' mid-trains on nothing: there is no data to export.")
     if line.distils:
         raise RecipeError(
             f"arm '{line.arm}' trains on another model's texts: they are where [distill] says, and "

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manyways.arms import parse_arm
+from manyways.arms import Line, parse_arm
 from manyways.commands.export.sources import SourceFacts, is_hub_id, source_facts
 from manyways.commands.export.template import front_matter, render
 from manyways.results.tables import YieldRow
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.pools import pool_of, written_by
 from manyways.stages.yields import yield_rows
 

@@ -5,11 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
+from manyways.arms import Line
 from manyways.commands.export.folder import HubApi, push, writing
 from manyways.commands.export.model_card import facts_of, model_card
 from manyways.errors import MissingWork, RecipeError
 from manyways.progress import say
-from manyways.stages.context import Context, Line
+from manyways.records import BASE
+from manyways.stages.context import Context
 from manyways.tables import write_text
 
 Stage = Literal["mid", "rl"]
@@ -34,7 +36,7 @@ def export_model(
     Raises MissingWork when the run has no such checkpoint, DataError when ``out`` cannot be used.
     """
     source = checkpoint_of(ctx, line, stage)
-    out = out or Path("exports") / f"{ctx.recipe.name}-{line.arm}-seed-{line.seed}-{stage}"
+    out = out or Path("exports") / f"{ctx.recipe.name}-{line.name.replace('/', '-')}-{stage}"
     facts = facts_of(ctx, line, stage)
     with writing(out, asdict(facts), ctx) as folder:
         for file in sorted(source.iterdir()):
@@ -52,16 +54,15 @@ def checkpoint_of(ctx: Context, line: Line, stage: Stage) -> Path:
     Raises RecipeError for vanilla before RL, MissingWork when it does not exist, naming those that
     do.
     """
-    if line.arm == "vanilla" and stage == "mid":
-        raise RecipeError("arm 'vanilla' has no mid-training: export --stage rl.")
-    path = Path(ctx.midtrained_path(line) if stage == "mid" else ctx.rl_path(line))
+    if stage == "mid" and not line.midtrains:
+        raise RecipeError(f"arm '{line.arm}' has no mid-training: export --stage rl.")
+    path = Path(ctx.path_of(line.mid if stage == "mid" else line.rl))
     if not (path / "config.json").is_file():
-        root = ctx.run.path("arms")
-        there = sorted(
-            f"{found.parts[-4]} seed {found.parts[-3].removeprefix('seed-')} "
-            f"{'mid' if found.parts[-2] == '3-midtrain' else 'rl'}"
-            for found in root.glob("*/seed-*/*/checkpoint")
-        )
+        there = [
+            f"{one.arm} seed {one.seed} {one.phase}"
+            for one in ctx.checkpoints
+            if one != BASE and Path(ctx.path_of(one)).exists()
+        ]
         raise MissingWork(
             f"{line.name} has no checkpoint after {stage} in '{ctx.run.root}'. There are: "
             f"{', '.join(there) or 'none yet'}."

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
 
+from manyways.arms import Line
 from manyways.commands.export.sources import SourceFacts, is_hub_id, source_facts
 from manyways.commands.export.template import front_matter, render
 from manyways.results.tables import Finding, GateRow, PassRow, read_rows
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 OUR_BASE = "package:manyways.pocket/base"
 

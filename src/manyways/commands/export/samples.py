@@ -21,7 +21,6 @@ from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.records import Attempt, Message, Problem
 from manyways.run_dir import benchmark_slug
-from manyways.stages.analysis.evaluated import checkpoints
 from manyways.stages.context import Context
 from manyways.stamps import Stamp
 from manyways.tables import parts, read_attempts, write_text
@@ -92,7 +91,7 @@ def export_samples(
 def evaluated(ctx: Context) -> list[str]:
     """Names of the checkpoints with attempts on a benchmark of the recipe."""
     benchmarks = ctx.recipe.evaluate.benchmarks
-    names = [checkpoint.name for checkpoint in checkpoints(ctx)]
+    names = [checkpoint.name for checkpoint in ctx.checkpoints]
     return [n for n in names if any(parts(ctx.run.eval_path(n, b)) for b in benchmarks)]
 
 

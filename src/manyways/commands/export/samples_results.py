@@ -15,8 +15,8 @@ from manyways.commands.export.samples import (
 )
 from manyways.commands.export.sources import source_facts
 from manyways.fingerprint import versions
+from manyways.records import BASE, Checkpoint
 from manyways.stages.context import Context
-from manyways.stages.evaluate import run_seed
 from manyways.stamps import Stamp
 
 VERSION = 1.0
@@ -124,12 +124,9 @@ def _config(ctx: Context, task: Task) -> dict[str, object]:
 
 
 def _execution(ctx: Context, checkpoint: str, stamps: Sequence[Stamp]) -> dict[str, object]:
-    recipe, seed = ctx.recipe, run_seed(checkpoint)
-    path = recipe.model.path
-    if checkpoint != "base":
-        line, _, phase = checkpoint.rpartition("/")
-        inner = "3-midtrain" if phase == "mid" else "5-rl"
-        path = f"arms/{line}/{inner}/checkpoint"
+    recipe, of = ctx.recipe, Checkpoint.parse(checkpoint)
+    seed = of.seed or 0
+    path = recipe.model.path if of == BASE else f"{of.folder}/checkpoint"
     return {
         "model": recipe.model.engine,
         "model_args": f"pretrained={path},dtype={recipe.model.dtype}",

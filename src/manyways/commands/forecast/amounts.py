@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
-from manyways.arms import parse_arm
+from manyways.arms import VANILLA, Line, parse_arm
 from manyways.commands.forecast.records import Planned
+from manyways.records import BASE, Checkpoint
 from manyways.run_dir import benchmark_slug
 from manyways.stages import pools
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.pools import SAMPLES
 
-PLAIN_ARMS = ("vanilla", "star", "distilled")
+PLAIN_ARMS = (VANILLA, "star", "distilled")
 """Kinds of arms whose checkpoints write as after plain prompts."""
 
 
@@ -30,7 +31,7 @@ def planned(ctx: Context) -> Iterator[Planned]:
         # From a file nothing is sampled.
         each = (ctx.recipe.distill.samples or SAMPLES) if ctx.recipe.distill.model else 0
         yield _pool(ctx, "generate/distilled", problems * each, plain=True)
-    yield from _evaluations(ctx, "base", ways=False)
+    yield from _evaluations(ctx, BASE, ways=False)
     for line in ctx.lines:
         yield from _line(ctx, line)
     yield Planned(work="analyse", stage="analyse")
@@ -41,7 +42,6 @@ def _line(ctx: Context, line: Line) -> Iterator[Planned]:
     recipe, rl = ctx.recipe, ctx.recipe.rl
     arm = parse_arm(line.arm)
     ways = arm.kind not in PLAIN_ARMS
-    trains = line.arm != "vanilla"
     if arm.round > 1:
         plain = arm.kind == "star"
         generate = recipe.generate
@@ -49,7 +49,7 @@ def _line(ctx: Context, line: Line) -> Iterator[Planned]:
         count = len(ctx.problems(generate.problems, generate.limit)) * each
         yield _pool(ctx, f"generate/{line.name}", count, plain=plain)
         yield Planned(work=f"select/{line.name}", stage="select", attempts=count)
-    if trains:
+    if arm.midtrains:
         steps = ctx.midtraining(line).steps or 0
         yield Planned(work=f"midtrain/{line.name}", stage="midtrain", steps=steps)
     problems = min(recipe.gate.problems, len(ctx.problems(rl.problems, rl.limit)))
@@ -61,9 +61,8 @@ def _line(ctx: Context, line: Line) -> Iterator[Planned]:
             work=work, stage=work.partition("/")[0], attempts=attempts, steps=steps,
             bound=attempts * rl.max_tokens, ways=ways, prompts="rl",
         )  # fmt: skip
-    if trains:
-        yield from _evaluations(ctx, f"{line.name}/mid", ways=ways)
-    yield from _evaluations(ctx, f"{line.name}/rl", ways=ways)
+    for checkpoint in line.checkpoints:
+        yield from _evaluations(ctx, checkpoint, ways=ways)
 
 
 def _pool(ctx: Context, work: str, attempts: int, *, plain: bool) -> Planned:
@@ -75,12 +74,12 @@ def _pool(ctx: Context, work: str, attempts: int, *, plain: bool) -> Planned:
     )  # fmt: skip
 
 
-def _evaluations(ctx: Context, checkpoint: str, *, ways: bool) -> Iterator[Planned]:
+def _evaluations(ctx: Context, checkpoint: Checkpoint, *, ways: bool) -> Iterator[Planned]:
     settings = ctx.recipe.evaluate
     for benchmark in settings.benchmarks:
         attempts = len(ctx.problems(benchmark, settings.limit)) * settings.attempts
         yield Planned(
-            work=f"evaluate/{checkpoint}/{benchmark_slug(benchmark)}", stage="evaluate",
+            work=f"evaluate/{checkpoint.name}/{benchmark_slug(benchmark)}", stage="evaluate",
             attempts=attempts, bound=attempts * settings.max_tokens, ways=ways, prompts=benchmark,
         )  # fmt: skip
 

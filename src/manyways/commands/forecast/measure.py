@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from manyways.arms import VANILLA, Line
 from manyways.commands.forecast.records import Measured, Sampled
 from manyways.commands.forecast.sampling import Timed, sampled_of, timed
 from manyways.engines import Engine, SamplingSettings
@@ -15,7 +16,7 @@ from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN, Solution
 from manyways.run_dir import RunDir
 from manyways.stages import generate, midtrain, reinforce
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.stages.sampling import Cell
 from manyways.tables import append_attempts, solutions_table, write_table
 
@@ -171,10 +172,10 @@ def _midtrain(ctx: Context, named: Timed) -> tuple[float, float]:
 def _reinforce(ctx: Context) -> tuple[float, float, float]:
     """Seconds of a step and of the rest; bytes of the checkpoint that it leaves."""
     say("forecast: RL, a few steps")
-    line = Line(arm="vanilla", seed=ctx.recipe.seeds[0])
+    line = Line(arm=VANILLA, seed=ctx.recipe.seeds[0])
     with _quietly():
         reinforce.run(ctx, line)
-    size = sum(f.stat().st_size for f in Path(ctx.rl_path(line)).iterdir())
+    size = sum(f.stat().st_size for f in Path(ctx.path_of(line.rl)).iterdir())
     return (*_step_times(ctx, f"rl/{line.name}", "5-rl", line), float(size))
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from manyways.records import Score
+from manyways.records import Phase, Score
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Key, Note, Section, Table
 from manyways.reporting.source import Source
-from manyways.results.tables import FourCells, Phase
+from manyways.results.tables import FourCells
 
 QUESTION = "Did learning many ways help RL here?"
 FAR = 3

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from manyways.records import Score
+from manyways.records import Phase, Score
 from manyways.reporting import charts, palette, words
 from manyways.reporting.source import Source
-from manyways.results.tables import Phase
 
 
 class OfCheckpoint(Protocol):

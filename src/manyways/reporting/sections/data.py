@@ -1,5 +1,6 @@
 """The data: what the pool of attempts gave, what was kept, how varied it is."""
 
+from manyways.records import Phase
 from manyways.reporting import charts, charts_use, palette, words
 from manyways.reporting.blocks import (
     Block,
@@ -16,7 +17,7 @@ from manyways.reporting.blocks import (
     explorer_link,
 )
 from manyways.reporting.source import PLAIN, Source
-from manyways.results.tables import DiversityRow, Phase, YieldRow
+from manyways.results.tables import DiversityRow, YieldRow
 
 INTRO = (
     "The pool was written by the base model itself: it was asked to solve each problem under "

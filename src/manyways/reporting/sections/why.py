@@ -1,5 +1,6 @@
 """Why: which heuristics are used, combined and switched between, before and after RL."""
 
+from manyways.records import Phase
 from manyways.reporting import charts, charts_use, palette, words
 from manyways.reporting.blocks import (
     Block,
@@ -17,7 +18,7 @@ from manyways.reporting.blocks import (
 from manyways.reporting.sections import by_checkpoint, labels, pairs
 from manyways.reporting.sections.answer import benchmark_words
 from manyways.reporting.source import DIRECT, SEED_DATA, Source, prefer_pooled
-from manyways.results.tables import CompositionRow, Phase
+from manyways.results.tables import CompositionRow
 
 INTRO = (
     "RL can only strengthen what a model already tries. Here we look at which heuristics its "

@@ -9,7 +9,7 @@ from pathlib import Path
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import DataError, MissingWork
 from manyways.progress import Meter, say
-from manyways.records import Problem
+from manyways.records import Problem, line_name
 from manyways.rl import RLSettings
 from manyways.rl.handover import prompt_ids
 from manyways.rl.reward import StepReward
@@ -113,7 +113,7 @@ def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) 
     """
     console, steps = places.root / "console.txt", settings.config.steps
     begin = console.stat().st_size if console.exists() else 0
-    label = f"rl {settings.arm}/seed-{settings.seed}"
+    label = f"rl {line_name(settings.arm, settings.seed)}"
     say(f"{label}: verl is started, it writes to {console}")
     with Meter(label, total=steps, unit="steps") as meter:
         seen = 0

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from manyways.arms import parse_arm
+from manyways.arms import Line, parse_arm
 from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.metrics.intervals import mean_intervals
 from manyways.metrics.modes import openings, pooled_effective
@@ -20,7 +20,7 @@ from manyways.stages.analysis.evaluated import Evaluation
 from manyways.stages.analysis.passes import score
 from manyways.stages.analysis.ways import Reader
 from manyways.stages.arm_data import TrainingRow, training_rows
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 Embed = Callable[[Sequence[str]], NDArray[np.float64]]
 OFFLINE: tuple[Embed, str] = (embed, EMBEDDER)

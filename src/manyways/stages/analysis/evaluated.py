@@ -12,28 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from manyways.records import Problem
-from manyways.results.tables import Phase
+from manyways.records import Checkpoint, Problem
 from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts_table
 
 Ints = NDArray[np.int64]
 BASE = "base"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Checkpoint:
-    """One evaluated checkpoint. ``pooled`` names it with its seed left out."""
-
-    name: str
-    arm: str
-    seed: int | None
-    phase: Phase
-
-    @property
-    def pooled(self) -> str:
-        """``star/rl`` for ``star/seed-0/rl``; ``base`` for itself."""
-        return BASE if self.phase == BASE else f"{self.arm}/{self.phase}"
 
 
 @dataclass(frozen=True)
@@ -83,22 +67,10 @@ class Evaluation:
         return values
 
 
-def checkpoints(ctx: Context) -> list[Checkpoint]:
-    """Every checkpoint that the recipe evaluates: base, then arm by arm and seed by seed."""
-    found = [Checkpoint(name=BASE, arm=BASE, seed=None, phase="base")]
-    phases: tuple[Phase, ...] = ("mid", "rl")
-    for line in ctx.lines:
-        for phase in phases:
-            if not (line.arm == "vanilla" and phase == "mid"):
-                name = f"{line.name}/{phase}"
-                found.append(Checkpoint(name=name, arm=line.arm, seed=line.seed, phase=phase))
-    return found
-
-
 def evaluations(ctx: Context) -> Iterator[Evaluation]:
     """Every (checkpoint, benchmark) of the recipe that has attempts on disk."""
     for benchmark in ctx.recipe.evaluate.benchmarks:
-        for checkpoint in checkpoints(ctx):
+        for checkpoint in ctx.checkpoints:
             if not parts(ctx.run.eval_path(checkpoint.name, benchmark)):
                 continue
             columns = ["status", "finish", "tokens"]

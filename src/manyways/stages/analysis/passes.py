@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from manyways.metrics.intervals import score_intervals, t_interval
 from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
 from manyways.metrics.resampling import Resampling
-from manyways.records import Score
+from manyways.records import Checkpoint, Score
 from manyways.results.scores import MEAN
 from manyways.results.tables import FourCells, PassRow
-from manyways.stages.analysis.evaluated import BASE, Checkpoint, Evaluation
+from manyways.stages.analysis.evaluated import BASE, Evaluation
 from manyways.stages.analysis.summaries import summarised
 
 SEEDS_FOR_T = 3
@@ -161,7 +161,7 @@ def _pool(of_seeds: Sequence[Curve], name: str) -> Curve:
     first = of_seeds[0]
     problems, ks = common(of_seeds)
     same = [curve.on(problems, ks) for curve in of_seeds]
-    checkpoint = replace(first.checkpoint, name=name, seed=None)
+    checkpoint = replace(first.checkpoint, seed=None)
     values = {c.checkpoint.seed or 0: c.values_PK for c in same}
     return replace(
         same[0],

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from manyways.arms import parse_arm
+from manyways.arms import Line, parse_arm
 from manyways.metrics.resampling import Resampling
 from manyways.results.scores import headline
 from manyways.results.tables import CurveRow, PairedRow
@@ -30,7 +30,7 @@ from manyways.stages.analysis.designs import (
     side_by_side,
     wrong_rows,
 )
-from manyways.stages.analysis.evaluated import BASE, Checkpoint
+from manyways.stages.analysis.evaluated import BASE
 from manyways.stages.analysis.flow import flow_rows
 from manyways.stages.analysis.openings import replicator_rows
 from manyways.stages.analysis.passes import Curve, Curves
@@ -39,7 +39,7 @@ from manyways.stages.analysis.token_modes import Seen, token_rows
 from manyways.stages.analysis.transfer import Trained, transfer_rows
 from manyways.stages.analysis.ways import Reader, Solutions
 from manyways.stages.arm_data import TrainingRow
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 from manyways.tables import read_attempts
 
 GATE = "problems of RL"
@@ -97,10 +97,9 @@ def gate_solutions(ctx: Context, reader: Reader) -> list[Solutions]:
         folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
         attempts = [a for a in read_attempts(folder) if a.sample < ctx.recipe.rl.group_size]
         if attempts:
-            name = f"{line.name}/mid"
             found.append(
                 Solutions(
-                    checkpoint=Checkpoint(name=name, arm=line.arm, seed=line.seed, phase="mid"),
+                    checkpoint=line.mid,
                     benchmark=GATE,
                     problem=[attempt.problem_id for attempt in attempts],
                     ways=[reader.ways(attempt.text) for attempt in attempts],

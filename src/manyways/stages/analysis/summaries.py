@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from manyways.records import Checkpoint
 from manyways.results.scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
-from manyways.stages.analysis.evaluated import Checkpoint
 
 T = TypeVar("T")
 

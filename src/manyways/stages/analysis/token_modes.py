@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from manyways.metrics.resampling import Resampling
+from manyways.records import Checkpoint
 from manyways.results.tables import read_rows
 from manyways.results.theory import ForkRow, Part, PredictionRow, TokenModesRow
 from manyways.stages import branch
 from manyways.stages.analysis.contrasts import Values, contrast, mean_of
-from manyways.stages.analysis.evaluated import BASE, Checkpoint, checkpoints
+from manyways.stages.analysis.evaluated import BASE
 from manyways.stages.analysis.expectation import Expectation, Quantity
 from manyways.stages.context import Context
 
@@ -25,8 +26,8 @@ Seen = Mapping[str, tuple[Checkpoint, Mapping[int | None, list[ForkRow]]]]
 def read_forks(ctx: Context) -> Seen:
     """What the stage ``branch`` left of every checkpoint of the recipe."""
     found: dict[str, tuple[Checkpoint, dict[int | None, list[ForkRow]]]] = {}
-    for checkpoint in checkpoints(ctx):
-        rows = read_rows(branch.file_of(ctx, checkpoint.name), ForkRow)
+    for checkpoint in ctx.checkpoints:
+        rows = read_rows(branch.file_of(ctx, checkpoint), ForkRow)
         if rows:
             found.setdefault(checkpoint.pooled, (checkpoint, {}))[1][checkpoint.seed] = rows
     return found

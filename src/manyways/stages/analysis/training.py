@@ -6,10 +6,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from manyways.arms import Line
 from manyways.results.tables import ArmRow, CostRow, CurveRow, GateRow, read_rows
 from manyways.run_dir import RunDir
 from manyways.stages.arm_data import TrainingRow
-from manyways.stages.context import Context, Line
+from manyways.stages.context import Context
 
 LOGS = (("3-midtrain", "midtrain"), ("5-rl", "rl"))
 MEASURES = {field.name for field in fields(CurveRow)} - {"arm", "seed", "stage", "step"}

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyways.arms import Line
 from manyways.heuristics.labelling import Labeller, LabellerError, step_labels
 from manyways.metrics import composition as use
 from manyways.metrics.correction import corrected_share
 from manyways.metrics.entropy import effective_number
 from manyways.metrics.intervals import clustered_share, mean_intervals
 from manyways.metrics.resampling import Resampling
-from manyways.records import Score
+from manyways.records import Checkpoint, Score
 from manyways.results.tables import CompositionRow
-from manyways.stages.analysis.evaluated import Checkpoint, Evaluation
+from manyways.stages.analysis.evaluated import Evaluation
 from manyways.stages.analysis.passes import score
 from manyways.stages.arm_data import TrainingRow
-from manyways.stages.context import Line
 
 Array = NDArray[Any]
 ALL = "all"
@@ -110,9 +110,8 @@ def of_data(data: Mapping[Line, Sequence[TrainingRow]], reader: Reader) -> list[
     first: dict[str, Solutions] = {}
     for line, rows in data.items():
         if line.arm not in first:
-            name = f"{line.arm}/mid"
             first[line.arm] = Solutions(
-                checkpoint=Checkpoint(name=name, arm=line.arm, seed=None, phase="mid"),
+                checkpoint=Checkpoint(arm=line.arm, phase="mid"),
                 benchmark=SEED_DATA,
                 problem=[row.problem_id for row in rows],
                 ways=[reader.ways(row.text) for row in rows],
@@ -206,8 +205,7 @@ def _summed(counts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
 
 
 def _without_seed(solutions: Solutions) -> Solutions:
-    checkpoint = solutions.checkpoint
-    return replace(solutions, checkpoint=replace(checkpoint, name=checkpoint.pooled, seed=None))
+    return replace(solutions, checkpoint=replace(solutions.checkpoint, seed=None))
 
 
 def _merge(
