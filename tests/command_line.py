@@ -1,6 +1,7 @@
 """Runs the command line as a user does: in a process of its own, or in this one."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -45,10 +46,27 @@ def start(*args: str | Path, cwd: Path = ROOT) -> "subprocess.Popen[str]":
     )
 
 
+DYING = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from dying import die_at; die_at(sys.argv[1], by=int(sys.argv[2]), after=sys.argv[3] == '1'); "
+    "del sys.argv[1:4]; from manyways.cli.app import main; main()"
+)
+"""A shell's background job ignores Ctrl-C, and its children inherit that: undone first."""
+
+
+def dying(*args: str | Path, at: str, by: int = signal.SIGKILL, after: bool = False) -> Outcome:
+    """Run a command in a process that sends itself ``by`` as ``die_at`` says."""
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, at, str(int(by)), str(int(after)), *map(str, args)],
+        cwd=ROOT, env=environment(), text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
 def in_a_process(*args: str | Path, cwd: Path = ROOT) -> Outcome:
     """Run a command to its end in a process of its own."""
     with start(*args, cwd=cwd) as process:
-        out, err = process.communicate(timeout=280)
+        out, err = process.communicate()
     return Outcome(process.returncode, out, err)
 
 

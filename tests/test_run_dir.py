@@ -81,7 +81,7 @@ def test_the_lock_goes_with_a_killed_process(tmp_path: Path) -> None:
         "import sys, time\nfrom pathlib import Path\n"
         "from manyways.run_dir import open_for_writing\n"
         f"with open_for_writing(Path({str(tmp_path)!r})):\n"
-        "    print('held', flush=True); time.sleep(60)\n"
+        "    print('held', flush=True); time.sleep(3600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

@@ -29,7 +29,7 @@ from manyways.records import Message
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
 MODEL = str(package_path("package:manyways.pocket/base"))
 GREEDY = SamplingSettings(max_tokens=10, temperature=0.0)
-COUNT = 1000
+COUNT = 200
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +53,13 @@ def server(tmp_path_factory):
 
 
 def wait_until_well(url, process):
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended by itself"
+    while process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
         except OSError:
             time.sleep(0.2)
-    raise AssertionError("the server does not come up")
+    raise AssertionError("the server ended by itself")
 
 
 def questions(count):
@@ -81,19 +79,17 @@ def sample(url, requests, settings, *, name=MODEL, **http):
         engine.close()
 
 
-def test_a_thousand_requests_through_faults(server):
-    """10% status 500, 5% dropped mid-body, 429 with Retry-After, stalls of 30 s.
+def test_requests_through_faults(server):
+    """10% status 500, 5% dropped mid-body, 429 with Retry-After, stalls of 60 s.
 
     Four attempts at each question, greedy, so each must be what the question gives without faults.
     """
     asked = questions(COUNT // 4)
     calm, _ = sample(server, [ask(text, 0) for text in asked], GREEDY)
     requests = [ask(text, *range(4 * i, 4 * i + 4)) for i, text in enumerate(asked)]
-    faults = Faults(stalled=0.005, stall=30.0)
+    faults = Faults(stalled=0.01, stall=60.0)
     with fault_proxy(server, faults) as broken:
-        start = time.monotonic()
-        rough, facts = sample(broken, requests, GREEDY, timeout=20.0)
-        seconds = time.monotonic() - start
+        rough, facts = sample(broken, requests, GREEDY, timeout=30.0)
     assert len(rough) == COUNT
     assert rough == [one for one in calm for _ in range(4)]
     assert len({one.text for one in calm}) > len(calm) / 4
@@ -104,7 +100,7 @@ def test_a_thousand_requests_through_faults(server):
     )
     assert sorted(whole) == list(range(COUNT))
     assert {seed for seed, count in whole.items() if count > 1} == {0, 1}  # the first contact's
-    print(f"{seconds:.0f} s, faults {dict(faults.met)}, engine: {facts}")
+    print(f"faults {dict(faults.met)}, engine: {facts}")
 
 
 def test_both_endpoints_count_and_render_as_the_tokenizer_does(server):
@@ -154,7 +150,8 @@ def test_stop_strings(server, tmp_path):
 
 
 def test_a_thousand_seeded_requests_through_faults():
-    requests = [ask(f"question {i}", i, i + COUNT) for i in range(COUNT // 2)]
+    count = 1000
+    requests = [ask(f"question {i}", i, i + count) for i in range(count // 2)]
     settings = SamplingSettings(max_tokens=30)
     with fake_server(Habits()) as url:
         calm, _ = sample(url, requests, settings, name="fake", concurrency=32)
@@ -164,7 +161,7 @@ def test_a_thousand_seeded_requests_through_faults():
             rough, facts = sample(broken, requests, settings, **table)
     assert rough == calm
     late = facts["faults: timeout"] - faults.met["stalled"]
-    assert 0 <= sum(faults.delivered.values()) - COUNT - 5 <= late
+    assert 0 <= sum(faults.delivered.values()) - count - 5 <= late
     assert faults.early == 0
 
 

@@ -2,12 +2,11 @@
 
 import json
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, in_this_process, start
+from command_line import ROOT, dying, in_a_process, in_this_process
 
 from manyways.tables import parts, read_attempts
 
@@ -26,9 +25,8 @@ def command(out: Path, arms: tuple[str, ...], *more: str) -> list[str | Path]:
 
 
 def finish(*words: str | Path) -> None:
-    with start(*words) as process:
-        _, err = process.communicate(timeout=1500)
-    assert process.returncode == 0, err
+    outcome = in_a_process(*words)
+    assert outcome.code == 0, outcome.err
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +97,8 @@ def test_a_round_killed_while_it_writes_its_pool_ends_with_the_same_records(
     out = tmp_path / "run"
     words = [*command(out, ("heuristics-2", LATE)), "--until", "midtrain"]
     pool = Path("pools") / LATE / "seed-0" / "1-attempts"
-    process = start(*words)
-    while process.poll() is None and not parts(out / pool):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    outcome = dying(*words, at=str(out / pool / "part-00001.parquet"))
+    assert outcome.code == -signal.SIGKILL, outcome.err
     assert 0 < len(parts(out / pool)) < 3
     finish(*words)
     assert list(read_attempts(out / pool)) == list(read_attempts(finished / pool))

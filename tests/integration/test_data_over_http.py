@@ -64,7 +64,6 @@ def test_data_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             env=environment({"FAKE_KEY": KEY}),
             capture_output=True,
             text=True,
-            timeout=120,
             check=False,
         )
     assert done.returncode == 0, done.stderr

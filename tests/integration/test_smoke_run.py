@@ -1,15 +1,13 @@
 """recipes/smoke.toml through the command line: to the report, again, killed, misused."""
 
 import json
-import random
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from command_line import ROOT, in_a_process, in_this_process, start
+from command_line import ROOT, dying, in_a_process, in_this_process
 
 from manyways.fingerprint import versions
 
@@ -134,27 +132,31 @@ def test_arms_in_processes_give_the_same_checkpoints(finished: Path, tmp_path: P
     assert sampled(tmp_path / "run") == sampled(finished)
 
 
+MOMENTS = (
+    ("*/1-attempts/part-00002.parquet", False),
+    ("*/2-solutions.parquet", True),
+    ("*/vanilla/seed-0/5-rl/trainer/checkpoint-2/complete", False),
+    ("*/star/seed-0/3-midtrain/checkpoint", True),
+    ("*/manifest.json", False),
+    ("*/star/seed-0/5-rl/checkpoint", False),
+    ("*/6-eval/star/seed-0/mid/pocket-test/part-00001.parquet", True),
+    ("*/7-tables/*", True),
+    ("*/report.html", False),
+)
+"""Which file a run is killed at, and whether only after that file is in its place."""
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_killed_at_random_moments_it_ends_with_the_same_records(
+def test_killed_in_every_stage_it_ends_with_the_same_records(
     finished: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL again and again, whatever it is doing; the end is that of an undisturbed run."""
-    rng = random.Random(7)
-    out, kills = tmp_path / "run", 0
-    for _ in range(40):
-        process = start("run", SMOKE, "--out", out)
-        deadline = time.monotonic() + rng.uniform(4.0, 16.0)
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if process.poll() is not None:
-            break
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        kills += 1
-    out_text, err_text = process.communicate()
-    assert process.returncode == 0, err_text
-    print(f"killed {kills} times; then: {out_text.strip().splitlines()[-1]}")
-    assert kills >= 3
+    """SIGKILL between and in the middle of writes; the end is that of an undisturbed run."""
+    out = tmp_path / "run"
+    for pattern, after in MOMENTS:
+        outcome = dying("run", SMOKE, "--out", out, at=pattern, after=after)
+        assert outcome.code == -signal.SIGKILL, (pattern, outcome.err)
+    last = in_a_process("run", SMOKE, "--out", out)
+    assert last.code == 0, last.err
     assert sampled(out) == sampled(finished)
     assert trained(out) == trained(finished)

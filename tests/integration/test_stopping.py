@@ -4,56 +4,28 @@ import errno
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, Outcome, environment, in_a_process
+from command_line import ROOT, dying, in_a_process
 from needs import small_disk
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
-
-
-# A shell's background job ignores Ctrl-C, and its children inherit that: undone first.
-AS_IN_A_TERMINAL = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from manyways.cli.app import main; main()"
-)
-
-
-def interrupted(out: Path, *, when: str) -> Outcome:
-    """Start the smoke run and press Ctrl-C once there is a file that matches ``when``."""
-    with subprocess.Popen(
-        [sys.executable, "-c", AS_IN_A_TERMINAL, "run", str(SMOKE), "--out", str(out)],
-        cwd=ROOT,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
-        deadline = time.monotonic() + 200
-        while not list(out.glob(when)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        told, errors = process.communicate(timeout=60)
-    return Outcome(process.returncode, told, errors)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "when",
     [
-        "1-attempts/part-*.parquet",
-        "arms/star/seed-0/3-midtrain/trainer*",
-        "arms/vanilla/seed-0/5-rl/trainer*",
+        "*/1-attempts/part-00002.parquet",
+        "*/star/seed-0/3-midtrain/trainer/checkpoint-2/complete",
+        "*/vanilla/seed-0/5-rl/trainer/checkpoint-2/complete",
     ],
 )
 def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_finished(tmp_path: Path, when: str) -> None:
     out = tmp_path / "run"
-    outcome = interrupted(out, when=when)
+    outcome = dying("run", SMOKE, "--out", out, at=when, by=signal.SIGINT)
     assert outcome.code == 130
     assert "stopped. Run the same command again: what is finished is not done twice." in outcome.err
     assert "Traceback" not in outcome.out + outcome.err

@@ -1,15 +1,14 @@
 """A training by (a stand-in for) verl: started, followed, killed, resumed, merged."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from made_verl import checkpoint, environment
+from waiting import PATIENCE, eventually, runs
 
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import MissingWork, RecipeError, RunDirError
@@ -136,7 +135,7 @@ from manyways.rl.verl import process
 folder = Path(sys.argv[1])
 process.run([sys.executable, "-c",
              "import os, pathlib, sys, time; "
-             "pathlib.Path(sys.argv[1], 'pid').write_text(str(os.getpid())); time.sleep(60)",
+             "pathlib.Path(sys.argv[1], 'pid').write_text(str(os.getpid())); time.sleep(3600)",
              str(folder)], folder / "console.txt", look=lambda: None)
 """
 
@@ -144,28 +143,12 @@ process.run([sys.executable, "-c",
 def test_it_ends_with_the_command_that_started_it_and_runs_once(tmp_path, monkeypatch) -> None:
     starter = subprocess.Popen([sys.executable, "-c", STARTER, str(tmp_path)])
     pid = tmp_path / "pid"
-    wait(lambda: pid.exists() and pid.read_text())
+    assert eventually(lambda: pid.exists() and pid.read_text())
     monkeypatch.setattr(process, "WAIT_SECONDS", 0.3)
     with pytest.raises(RunDirError, match="started by an earlier command, still runs"):
         process.run(["true"], tmp_path / "console.txt", look=lambda: None)
     starter.send_signal(signal.SIGKILL)
     starter.wait()
-    monkeypatch.setattr(process, "WAIT_SECONDS", 10.0)
+    monkeypatch.setattr(process, "WAIT_SECONDS", PATIENCE)
     assert process.run(["true"], tmp_path / "console.txt", look=lambda: None) == 0
-    wait(lambda: gone(int(pid.read_text())))
-
-
-def wait(until, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return state == "Z"
+    assert eventually(lambda: not runs(int(pid.read_text())))

@@ -5,19 +5,16 @@ Prints one JSON line. A process of its own, so that it can fork before any threa
 
 import json
 import os
-import random
 import signal
 import sys
-import time
 from pathlib import Path
 
 import made_runs
+from dying import die_at
 from tiny_models import build_llama
 
 from manyways.stages import generate
 from manyways.tables import parts, read_attempts
-
-KILLS = 6
 
 
 def context(root: Path, model: Path):
@@ -33,23 +30,33 @@ def context(root: Path, model: Path):
     )  # fmt: skip
 
 
-def run_in_child(root: Path, model: Path) -> int:
+KILLS = (
+    ("*/part-*.parquet", 1, False),
+    ("*/part-*.parquet", 1, True),
+    ("*/engine.json", 2, False),
+    ("*/part-*.parquet", 3, False),
+    ("*/engine.json", 1, True),
+    ("*/part-*.parquet", 2, True),
+)
+"""At which write of which file, and whether only after it; counted from each start."""
+
+
+def in_child(root: Path, model: Path, *death: object) -> int:
+    """Generate in a child that dies at ``death``; its exit code, or minus the signal."""
     child = os.fork()
     if child == 0:
+        if death:
+            pattern, count, after = death
+            die_at(pattern, count=count, after=after)
         generate.run(context(root, model))
         os._exit(0)
-    return child
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def kill_soon(child: int, folder: Path, luck: random.Random) -> int:
-    """Kill ``child`` once it has written 0, 1 or 2 more parts, and a moment later."""
-    wanted = len(parts(folder)) + luck.randint(0, 2)
-    while len(parts(folder)) < wanted:
-        time.sleep(0.001)
-    time.sleep(luck.uniform(0, 0.1))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return sum(1 for _ in read_attempts(folder))
+def killed_at(root: Path, model: Path, death: tuple[str, int, bool]) -> int:
+    """How many attempts there are when a child has died so."""
+    assert in_child(root, model, *death) == -signal.SIGKILL
+    return sum(1 for _ in read_attempts(root / "1-attempts"))
 
 
 def main(folder: Path) -> None:
@@ -59,20 +66,17 @@ def main(folder: Path) -> None:
     import manyways.engines.transformers  # noqa: F401
 
     model = build_llama(folder / "model", eos_bias=0.7)
-    os.waitpid(run_in_child(folder / "whole", model), 0)
-    luck, killed = random.Random(0), folder / "killed"
-    held = [
-        kill_soon(run_in_child(killed, model), killed / "1-attempts", luck) for _ in range(KILLS)
-    ]
-    _, code = os.waitpid(run_in_child(killed, model), 0)
-    assert code == 0
+    assert in_child(folder / "whole", model) == 0
+    killed = folder / "killed"
+    held = [killed_at(killed, model, death) for death in KILLS]
+    assert in_child(killed, model) == 0
     whole = list(read_attempts(folder / "whole" / "1-attempts"))
     resumed = list(read_attempts(killed / "1-attempts"))
     files = [
         [p.read_bytes() for p in parts(folder / r / "1-attempts")] for r in ("whole", "killed")
     ]
     same = whole == resumed and files[0] == files[1]
-    print(json.dumps({"kills": KILLS, "held": held, "attempts": len(whole), "same": same}))
+    print(json.dumps({"kills": len(KILLS), "held": held, "attempts": len(whole), "same": same}))
 
 
 if __name__ == "__main__":

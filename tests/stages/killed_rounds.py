@@ -3,57 +3,49 @@
 Prints one JSON line. A process of its own, so that it can fork before any thread exists.
 """
 
-import contextlib
 import json
 import os
-import random
 import signal
 import sys
-import time
 from pathlib import Path
 
-import fake_engines
 import sampled_runs
+from dying import die_at
 
 from manyways.stages import generate
-from manyways.tables import parts, read_attempts
+from manyways.tables import read_attempts
 
-KILLS = 4
-
-
-class SlowEngine(fake_engines.UnevenEngine):
-    """Slow enough for a kill to land in the middle."""
-
-    def by_chance(self, number, way, seed):
-        time.sleep(0.002)
-        return super().by_chance(number, way, seed)
+KILLS = (
+    ("*/part-*.parquet", 2, False),
+    ("*/rounds.json", 1, True),
+    ("*/asked.parquet", 2, False),
+    ("*/part-*.parquet", 3, True),
+)
+"""At which write of which file, and whether only after it; counted from each start."""
 
 
-def run_in_child(root: Path) -> int:
+def in_child(root: Path, *death: object) -> int:
+    """Generate in a child that dies at ``death``; its exit code, or minus the signal."""
     child = os.fork()
     if child == 0:
-        fake_engines.SlowEngine = SlowEngine
+        if death:
+            pattern, count, after = death
+            die_at(pattern, count=count, after=after)
         settings = {
             "problems": "made_runs:load/seed?count=6", "sampling": "adaptive",
             "token_budget": 240, "part_size": 3,
         }  # fmt: skip
-        ctx = sampled_runs.context(root, engine="SlowEngine", generate=settings)
+        ctx = sampled_runs.context(root, engine="UnevenEngine", generate=settings)
         generate.run(ctx)
         ctx.close()
         os._exit(0)
-    return child
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def kill_soon(child: int, folder: Path, luck: random.Random) -> int:
-    """Kill ``child`` once it has written 0 to 3 more parts, and a moment later."""
-    wanted = len(parts(folder)) + luck.randint(0, 3)
-    while len(parts(folder)) < wanted and not os.waitpid(child, os.WNOHANG)[0]:
-        time.sleep(0.001)
-    time.sleep(luck.uniform(0, 0.03))
-    with contextlib.suppress(ProcessLookupError, ChildProcessError):  # it may be done
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    return sum(1 for _ in read_attempts(folder))
+def killed_at(root: Path, death: tuple[str, int, bool]) -> int:
+    """How many attempts there are when a child has died so."""
+    assert in_child(root, *death) == -signal.SIGKILL, death
+    return sum(1 for _ in read_attempts(root / "1-attempts"))
 
 
 def main(root: Path) -> None:
@@ -61,11 +53,10 @@ def main(root: Path) -> None:
     import pandas  # noqa: F401
     import scipy.optimize  # noqa: F401
 
-    os.waitpid(run_in_child(root / "whole"), 0)
-    luck, killed = random.Random(0), root / "killed"
-    held = [kill_soon(run_in_child(killed), killed / "1-attempts", luck) for _ in range(KILLS)]
-    _, code = os.waitpid(run_in_child(killed), 0)
-    assert code == 0
+    assert in_child(root / "whole") == 0
+    killed = root / "killed"
+    held = [killed_at(killed, death) for death in KILLS]
+    assert in_child(killed) == 0
     whole, resumed = (
         {path.name: path.read_bytes() for path in (root / name / "1-attempts").glob("[!.]*")}
         for name in ("whole", "killed")

@@ -14,8 +14,10 @@ import time
 from pathlib import Path
 
 import psutil
+from waiting import eventually
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "smoke.toml"
+HOLDING = Path(__file__).parents[1] / "holding"
 SET = [
     'arms=["heuristics-2"]',
     "midtrain.save_every=1",
@@ -25,8 +27,12 @@ SET = [
 FOLDERS = {"midtrain": "3-midtrain", "rl": "5-rl"}
 
 
-def manyways(*words: str, wait: bool = True) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, "-m", "manyways.cli", *words], stdout=sys.stderr)
+def manyways(*words: str, wait: bool = True, hold: str = "") -> subprocess.Popen[bytes]:
+    """Start a command. hold: pattern of the file that its processes write and then stand still."""
+    paths = os.pathsep.join([str(HOLDING), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": paths, "HOLD_AT": hold} if hold else None
+    command = [sys.executable, "-m", "manyways.cli", *words]
+    process = subprocess.Popen(command, stdout=sys.stderr, env=env)
     if wait and process.wait() != 0:
         raise SystemExit(f"{words} ended with {process.returncode}")
     return process
@@ -46,7 +52,7 @@ def outcome(root: Path, stage: str) -> dict[str, object]:
 
 
 def ranks(root: Path) -> list[psutil.Process]:
-    """The processes that train in ``root``, process 0 first."""
+    """The processes that train in ``root``."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
@@ -56,18 +62,18 @@ def ranks(root: Path) -> list[psutil.Process]:
             and "accelerate.commands.launch" not in words
         ):
             found.append(process)
-    return sorted(found, key=lambda process: process.pid)
+    return found
 
 
 def kill_in_training(root: Path, stage: str, whom: str) -> int:
-    """Start a training, SIGKILL ``rank`` 1 or the ``parent`` after its first checkpoint."""
-    process = manyways(stage, str(root), wait=False)
-    while not list((line(root, stage) / "trainer").glob("checkpoint-*/complete")):
+    """Start a training, SIGKILL ``rank`` 1 or the ``parent`` between its first two checkpoints."""
+    process = manyways(stage, str(root), wait=False, hold="*/trainer/checkpoint-2/complete")
+    while not list((line(root, stage) / "trainer").glob("checkpoint-1/complete")):
         if process.poll() is not None:
             raise SystemExit(f"{stage} ended with {process.returncode} before it was killed")
         time.sleep(0.05)
-    target = process.pid if whom == "parent" else ranks(root)[-1].pid
-    os.kill(target, signal.SIGKILL)
+    [last] = (rank.pid for rank in ranks(root) if rank.environ()["RANK"] == "1")
+    os.kill(process.pid if whom == "parent" else last, signal.SIGKILL)
     return process.wait()
 
 
@@ -87,9 +93,7 @@ def main(folder: Path) -> None:
     codes = {"rank": kill_in_training(killed, "midtrain", "rank")}
     manyways("midtrain", str(killed))
     codes["parent"] = kill_in_training(killed, "rl", "parent")
-    deadline = time.monotonic() + 60
-    while ranks(killed) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    eventually(lambda: not ranks(killed))
     left = [process.pid for process in ranks(killed)]
     manyways("rl", str(killed))
     found = {

@@ -137,7 +137,7 @@ def test_a_killed_run_comes_out_the_same(tmp_path):
     script = Path(__file__).parent / "killed_rounds.py"
     done = subprocess.run(
         [sys.executable, script, tmp_path],
-        env=environment(), capture_output=True, text=True, timeout=250, check=False,
+        env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])

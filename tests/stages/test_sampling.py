@@ -242,14 +242,13 @@ def test_a_checkpoint_that_does_not_exist_yet_is_missing_work(ctx, tmp_path):
     assert model_hash(ctx, ctx.base_path) == "hash-of-base"
 
 
-def test_killed_at_random_moments_the_records_are_those_of_an_uninterrupted_run(tmp_path):
+def test_killed_at_its_writes_the_records_are_those_of_an_uninterrupted_run(tmp_path):
     script = Path(__file__).parent / "killed_generate.py"
     done = subprocess.run(
         [sys.executable, script, tmp_path],
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr

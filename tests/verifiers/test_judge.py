@@ -174,7 +174,7 @@ def test_a_forked_child_gets_workers_of_its_own():
         "assert judge.verdicts([pair])[0].status == 'correct'\n"
         "judge.close()\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_workers_end_with_their_parent():
@@ -189,7 +189,7 @@ def test_workers_end_with_their_parent():
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, check=False)
     worker = int(done.stdout)
     assert eventually(lambda: not runs(worker))
 

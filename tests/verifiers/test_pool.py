@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from waiting import eventually
+from waiting import PATIENCE, eventually
 
 import manyways
 from manyways.records import Problem
@@ -176,7 +176,6 @@ def test_a_worker_runs_the_callers_copy_of_this_package(tmp_path):
         capture_output=True,
         check=True,
         text=True,
-        timeout=120,
     )
     assert Path(told.stdout.strip()) == copy / "__init__.py"
 
@@ -206,7 +205,7 @@ def test_closing_while_others_wait_leaves_no_process(verifiers, started):
     assert eventually(lambda: len(started) == 2)
     judge.close()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads)
     assert [process.returncode for process in started] == [-signal.SIGKILL] * 2
     assert failures == []
