@@ -4,21 +4,30 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# -qq: errors alone. pip's warnings are about its own settings and would fill a screen.
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+# One thread for each of two processes: the tests' models are too small for more.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -rs
 
-.PHONY: setup setup-dev check test test-all demo bench clean
+.PHONY: setup setup-dev check test test-slow test-all demo bench constraints clean
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev
 
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@echo "Setting up $(VENV) (a few minutes the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("manyways needs Python 3.11 or newer, and $(PYTHON) is " \
+	  + sys.version.split()[0] + ": make PYTHON=python3.12") if sys.version_info < (3, 11) else 0'
+	@echo "Setting up $(VENV), nothing outside it is changed. 1 of 3: an empty environment."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "2 of 3: PyTorch, 0.2 GB to download for CPUs and up to 3 GB for GPUs: 1 to 10 minutes."
 	@$(PIP) torch
+	@echo "3 of 3: manyways and what it needs, 0.3 GB to download: 1 to 5 minutes."
 	@$(PIP) --editable .
+	@echo "Ready: $(BIN)/manyways --help"
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
+	@echo "Adding what the checks and tests need, 0.2 GB to download: 1 to 3 minutes."
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
@@ -27,13 +36,20 @@ check: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/test_architecture.py
+	$(BIN)/pytest tests/test_architecture.py tests/test_packaging.py
 
 test: setup-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not slow"
 
-test-all: setup-dev
-	$(BIN)/pytest
+test-slow: setup-dev
+	$(PYTEST) -m slow --durations 15
+
+test-all: test test-slow
+
+# The newest versions that agree with each other and with this torch.
+PYTORCH ?= $(shell grep '^torch==' constraints.txt)
+constraints: setup
+	$(BIN)/python .ci/pins.py '$(PYTORCH)'
 
 demo: setup
 	$(BIN)/manyways run recipes/pocket.toml

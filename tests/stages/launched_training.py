@@ -51,17 +51,17 @@ def outcome(root: Path, stage: str) -> dict[str, object]:
     }
 
 
-def ranks(root: Path) -> list[psutil.Process]:
-    """The processes that train in ``root``."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if (
-            "line-stage" in words
-            and str(root) in words
-            and "accelerate.commands.launch" not in words
-        ):
-            found.append(process)
+def processes(root: Path) -> list[psutil.Process]:
+    """All that train in ``root``, and what launched them."""
+    every = psutil.process_iter(["cmdline"])
+    return [p for p in every if {"line-stage", str(root)} <= {*(p.info["cmdline"] or ())}]
+
+
+def rank(root: Path, number: int) -> psutil.Process:
+    """One of the processes that train in ``root``."""
+    launcher = "accelerate.commands.launch"
+    trains = [p for p in processes(root) if launcher not in p.info["cmdline"]]
+    [found] = [p for p in trains if p.environ()["RANK"] == str(number)]
     return found
 
 
@@ -72,8 +72,7 @@ def kill_in_training(root: Path, stage: str, whom: str) -> int:
         if process.poll() is not None:
             raise SystemExit(f"{stage} ended with {process.returncode} before it was killed")
         time.sleep(0.05)
-    [last] = (rank.pid for rank in ranks(root) if rank.environ()["RANK"] == "1")
-    os.kill(process.pid if whom == "parent" else last, signal.SIGKILL)
+    os.kill(process.pid if whom == "parent" else rank(root, 1).pid, signal.SIGKILL)
     return process.wait()
 
 
@@ -93,8 +92,8 @@ def main(folder: Path) -> None:
     codes = {"rank": kill_in_training(killed, "midtrain", "rank")}
     manyways("midtrain", str(killed))
     codes["parent"] = kill_in_training(killed, "rl", "parent")
-    eventually(lambda: not ranks(killed))
-    left = [process.pid for process in ranks(killed)]
+    eventually(lambda: not processes(killed))
+    left = [process.pid for process in processes(killed)]
     manyways("rl", str(killed))
     found = {
         root.name: {stage: outcome(root, stage) for stage in FOLDERS} for root in (one, two, killed)
