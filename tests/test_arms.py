@@ -1,10 +1,12 @@
 """Names of arms: every one has one spelling, which is safe as a folder's name, or a nearest one."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from manyways.arms import Arm, check_arms, main_arm, parse_arm
+from manyways.arms.kinds import BY_NAME, KINDS, Kind, table
 from manyways.recipe.training import MidtrainConfig
 from manyways.reporting.words import arm_words
 from manyways.stages.analysis.paired import comparisons
@@ -12,7 +14,7 @@ from manyways.stages.analysis.paired import comparisons
 
 def test_a_length_makes_a_variant() -> None:
     assert parse_arm("heuristics-8@25") == Arm(
-        name="heuristics-8@25", kind="heuristics", ways=8, steps=25
+        name="heuristics-8@25", kind=BY_NAME["heuristics"], ways=8, steps=25
     )
     assert parse_arm("star@2epochs").epochs == 2.0
     assert parse_arm("random@0.5epochs").epochs == 0.5
@@ -158,3 +160,20 @@ def test_every_arm_is_told_in_words() -> None:
     for name, words in told.items():
         assert words in arm_words(name)
     assert arm_words("base") == ""
+
+
+def test_the_readme_has_the_table_of_kinds() -> None:
+    readme = Path(__file__).parents[1] / "README.md"
+    assert table() in readme.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_kind_says_what_it_is_read_against(kind: Kind) -> None:
+    assert bool(kind.asks) == bool(kind.contrast) == (kind.against is not None)
+    assert (kind.pick is None) == (kind.prompts == "none")
+    assert kind.words(1) and kind.words(8)
+
+
+def test_the_same_arm_of_another_kind() -> None:
+    arm = parse_arm("heuristics-8@25")
+    assert (arm.as_kind("wrong"), arm.as_kind("star")) == ("wrong-8@25", "star@25")

@@ -13,7 +13,7 @@ NAMING = re.compile(
     r"/mid\"|/rl\"|/mid'|/rl'|\"vanilla\"|seed-\{|/seed-\"|startswith\(\"wrong|"
     r"replace\(\"heuristics"
 )
-OWNERS = {"records.py", "arms.py"}
+OWNERS = {"records.py", "arms/__init__.py", "arms/kinds.py"}
 REBUILT = ("stages/analysis/", "reporting/")
 THEORY = ("theory/", "commands/theory")
 """Where 'vanilla' is a rule of gradients."""

@@ -8,8 +8,8 @@ import pytest
 from made_runs import attempt, context, put_pool
 
 from manyways.arms import Line
+from manyways.arms.matching import mismatch, one_way_each
 from manyways.stages import selection
-from manyways.stages.matching import mismatch, one_way_each
 
 WAYS = "abcdefgh"
 

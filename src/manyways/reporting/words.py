@@ -72,29 +72,9 @@ def checkpoint_label(name: str) -> str:
 def arm_words(name: str) -> str:
     """What an arm mid-trains on, in words; '' for a name that is no arm."""
     try:
-        arm = parse_arm(name)
+        return parse_arm(name).words
     except ValueError:
         return ""
-    ways = "one way" if arm.ways == 1 else f"{arm.ways} ways"
-    data = {
-        "vanilla": "no mid-training: RL only",
-        "star": "one plain correct solution per problem (STaR)",
-        "heuristics": f"{ways} per problem, one correct solution per heuristic",
-        "random": "one correct solution per problem, under a heuristic drawn at random",
-        "matched": "one correct solution per problem, repeated: problems and heuristics as often "
-        f"as in heuristics-{arm.ways}",
-        "wrong": f"{ways} per problem, all with a wrong answer",
-        "budget": f"{ways} per problem on fewer problems, examples held equal",
-        "distilled": f"{plural(arm.ways, 'correct solution')} per problem by another model: not "
-        "self-generated",
-    }[arm.kind]
-    if arm.steps:
-        data += f"; mid-trained for {plural(arm.steps, 'step')}"
-    if arm.epochs:
-        data += f"; mid-trained for {arm.epochs:g} epochs"
-    if arm.round > 1:
-        data += f"; round {arm.round}, written by the mid-trained {arm.parent}, which goes on"
-    return data
 
 
 def listing(words: Iterable[str]) -> str:

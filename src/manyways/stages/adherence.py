@@ -103,7 +103,7 @@ def _kind(ctx: Context) -> str:
 
 def _wants_wrong(ctx: Context) -> bool:
     """Wrong attempts are worth asking about only where an arm trains on them."""
-    return any(arm.kind == "wrong" for arm in ctx.recipe.parsed_arms)
+    return any(arm.kind.wrong for arm in ctx.recipe.parsed_arms)
 
 
 def _cases(ctx: Context, table: pa.Table) -> dict[int, Case]:

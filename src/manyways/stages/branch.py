@@ -106,7 +106,7 @@ def _forks(ctx: Context) -> Forks:
         return {}
     generate = ctx.recipe.generate
     problems = ctx.problems(generate.problems, generate.limit)
-    found = kept_solutions(ctx, problems, wrong=False)
+    found = kept_solutions(ctx)
     several = {
         problem: tuple(text for way, (_, text) in ways.items() if way != PLAIN)
         for problem, ways in found.items()

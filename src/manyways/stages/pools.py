@@ -32,14 +32,16 @@ def pool_of(ctx: Context, line: Line) -> Context:
     Raises MissingWork when the checkpoint of the round before does not exist yet.
     """
     arm = parse_arm(line.arm)
-    if arm.kind == "distilled":
+    if arm.kind.foreign:
         return distilled_pool(ctx)
     if arm.round == 1 or ctx.origin is not None:
         return ctx
     path = ctx.path_of(line.origin)
     # Other seeds than those of the rounds before: the same ones would tend to give the same texts.
     writer = Writer(path=path, hash=model_hash(ctx, path), seed=1000 * arm.round + line.seed)
-    return _beside(ctx, line.name, writer, ways=ways_of(ctx, arm), plain=arm.kind == "star")
+    return _beside(
+        ctx, line.name, writer, ways=ways_of(ctx, arm), plain=arm.kind.prompts == "plain"
+    )
 
 
 def distilled_pool(ctx: Context) -> Context:
@@ -100,9 +102,8 @@ def written_by(ctx: Context, line: Line) -> str:
 
 def ways_of(ctx: Context, arm: Arm) -> int:
     """How many heuristics of the pack the arm's data is drawn from."""
-    if arm.kind == "star":
-        return 0
-    return ctx.recipe.heuristics.count if arm.kind == "random" else arm.ways
+    several = {"first": arm.ways, "all": ctx.recipe.heuristics.count}
+    return several.get(arm.kind.prompts, 0)
 
 
 def _beside(ctx: Context, name: str, writer: Writer, *, ways: int, plain: bool) -> Context:

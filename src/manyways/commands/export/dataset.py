@@ -166,5 +166,5 @@ def _turn(message: Message) -> dict[str, str]:
 
 
 def _warn_wrong(facts: DatasetFacts) -> None:
-    if facts.arm and parse_arm(facts.arm).kind == "wrong":
+    if facts.arm and parse_arm(facts.arm).kind.wrong:
         say("Every answer in this arm is WRONG, on purpose: it is a control, not training data.")

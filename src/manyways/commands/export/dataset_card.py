@@ -47,7 +47,7 @@ class DatasetFacts:
     @property
     def wrong(self) -> bool:
         """Whether the answers are wrong on purpose."""
-        return self.arm is not None and parse_arm(self.arm).kind == "wrong"
+        return self.arm is not None and parse_arm(self.arm).kind.wrong
 
 
 def facts_of(ctx: Context, line: Line | None, table: pa.Table, form: str) -> DatasetFacts:

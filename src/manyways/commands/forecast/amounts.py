@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 
-from manyways.arms import VANILLA, Line, parse_arm
+from manyways.arms import Line, parse_arm
 from manyways.commands.forecast.records import Planned
 from manyways.records import BASE, Checkpoint
 from manyways.run_dir import benchmark_slug
 from manyways.stages import pools
 from manyways.stages.context import Context
 from manyways.stages.pools import SAMPLES
-
-PLAIN_ARMS = (VANILLA, "star", "distilled")
-"""Kinds of arms whose checkpoints write as after plain prompts."""
 
 
 def planned(ctx: Context) -> Iterator[Planned]:
@@ -41,9 +38,9 @@ def planned(ctx: Context) -> Iterator[Planned]:
 def _line(ctx: Context, line: Line) -> Iterator[Planned]:
     recipe, rl = ctx.recipe, ctx.recipe.rl
     arm = parse_arm(line.arm)
-    ways = arm.kind not in PLAIN_ARMS
+    ways = arm.kind.prompts in ("first", "all")
     if arm.round > 1:
-        plain = arm.kind == "star"
+        plain = arm.kind.prompts == "plain"
         generate = recipe.generate
         each = generate.plain_samples if plain else generate.samples * pools.ways_of(ctx, arm)
         count = len(ctx.problems(generate.problems, generate.limit)) * each

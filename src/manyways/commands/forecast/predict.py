@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from manyways.arms import Arm, parse_arm
+from manyways.arms.kinds import Chances, any_of
 from manyways.commands.forecast.amounts import midtrain_steps, planned
 from manyways.commands.forecast.records import Expected, Forecast, Measured, Planned, Sampled
 from manyways.fingerprint import versions
@@ -135,16 +136,11 @@ def examples(ctx: Context, arm: Arm, measured: Measured) -> float:
     generate, budget = ctx.recipe.generate, ctx.recipe.select.budget
     problems = len(ctx.problems(generate.problems, generate.limit))
     right, plain = (measured.sampled[kind].correct for kind in ("heuristics", "plain"))
-    solved = _any_of(right, generate.samples)
-    each = {
-        "star": _any_of(plain, generate.plain_samples),
-        "random": _any_of(solved, ctx.recipe.heuristics.count),
-        "wrong": arm.ways * _any_of(1 - right, generate.samples),
-        "budget": budget / problems if budget else solved,
-        "distilled": float(arm.ways),
-    }
-    return problems * each.get(arm.kind, arm.ways * solved)
-
-
-def _any_of(chance: float, tries: int) -> float:
-    return float(1 - (1 - chance) ** tries)
+    chances = Chances(
+        solved=any_of(right, generate.samples),
+        plain=any_of(plain, generate.plain_samples),
+        wrong=any_of(1 - right, generate.samples),
+        heuristics=ctx.recipe.heuristics.count,
+        budget=budget / problems if budget else None,
+    )
+    return problems * arm.kind.examples(arm.ways, chances)

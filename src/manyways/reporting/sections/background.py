@@ -88,7 +88,7 @@ def provenance(source: Source) -> Section:
 
 def _lineage(recipe: Recipe) -> Iterator[str]:
     """Who wrote what the arms were trained on."""
-    foreign = [arm.name for arm in recipe.parsed_arms if arm.kind == "distilled"]
+    foreign = [arm.name for arm in recipe.parsed_arms if arm.kind.foreign]
     late = [arm.name for arm in recipe.parsed_arms if arm.round > 1]
     but = f" but {words.listing([*foreign, *late])}" if foreign or late else ""
     yield (

@@ -6,6 +6,7 @@ more seeds, the interval over seeds does so on the same side. All else is "no di
 
 from collections.abc import Iterator, Sequence
 
+from manyways.arms.kinds import Kind
 from manyways.metrics.intervals import holm
 from manyways.metrics.pass_at_k import crossover
 from manyways.results.tables import Finding, PairedRow
@@ -109,20 +110,11 @@ def _worded(row: PairedRow, evidence: Evidence) -> str:
 def _contrasts(evidence: Evidence) -> Iterator[str]:
     """The comparisons that say which part of the method matters."""
     main = evidence.main
-    questions = {
-        ("heuristics", "star"): "Many ways against one self-chosen solution per problem",
-        ("heuristics", "random"): "Many ways against one random way per problem",
-        ("heuristics", "matched"): "Many ways of a problem against one, all problems alike",
-        ("heuristics", "wrong"): "Correct against wrong solutions in as many ways",
-        ("heuristics", "heuristics"): "The same data in mid-training of another length",
-        ("heuristics", "distilled"): "Many ways of one's own against another model's solutions",
-        ("budget", "budget"): "Many ways on few problems against few ways on many",
-    }
     kinds = {arm.name: arm.kind for arm in evidence.arms}
     rounds = {arm.name: arm.parent for arm in evidence.arms if arm.round > 1}
     for a, b in dict.fromkeys((row.a, row.b) for row in evidence.pairs):
         arm_a, arm_b = a.split("/")[0], b.split("/")[0]
-        question = questions.get((kinds.get(arm_a, ""), kinds.get(arm_b, "")))
+        question = _question(kinds.get(arm_a), kinds.get(arm_b))
         if rounds.get(arm_a) == arm_b:
             question = "One more round of writing a pool and mid-training on it"
         elif arm_a in rounds and question:
@@ -132,6 +124,15 @@ def _contrasts(evidence: Evidence) -> Iterator[str]:
         if question and rows and a.endswith("/rl") and ours:
             words = "; ".join(_worded(row, evidence) for row in rows)
             yield f"{question}, both after RL ({arm_a} against {arm_b}): {words}."
+
+
+def _question(of: Kind | None, with_: Kind | None) -> str:
+    """What the comparison of two kinds of arms is about; empty where they are not compared."""
+    if of is None or with_ is None or of.name not in ("heuristics", with_.name):
+        return ""
+    if of.name == with_.name == "heuristics":
+        return "The same data in mid-training of another length"
+    return with_.contrast if (of is with_) == (with_.against == "fewest") else ""
 
 
 def _cautions(evidence: Evidence) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyways.arms import Arm
+from manyways.arms.kinds import KINDS
 from manyways.metrics.intervals import difference_intervals, sign_flip
 from manyways.metrics.resampling import Resampling
 from manyways.records import Score
@@ -39,16 +40,16 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
 
 def _contrasts(arms: Sequence[Arm], suffix: str) -> Iterator[tuple[str, str]]:
     """The contrasts among arms whose names end in ``suffix``; some may not be in the recipe."""
-    many = sorted((arm for arm in arms if arm.kind == "heuristics"), key=lambda arm: -arm.ways)
-    budget = sorted((arm for arm in arms if arm.kind == "budget"), key=lambda arm: arm.ways)
-    for single in ("star", "random"):
-        yield from ((arm.name, single + suffix) for arm in many)
-    for kind in ("matched", "wrong"):
-        of_kind = (arm for arm in arms if arm.kind == kind)
-        yield from ((f"heuristics-{arm.ways}{suffix}", arm.name) for arm in of_kind)
-    yield from ((arm.name, budget[0].name) for arm in budget[1:])
-    distilled = [arm.name for arm in arms if arm.kind == "distilled"]
-    yield from ((arm.name, other) for arm in many for other in distilled)
+    many = sorted((arm for arm in arms if arm.kind.name == "heuristics"), key=lambda a: -a.ways)
+    for kind in KINDS:
+        of_kind = [arm for arm in arms if arm.kind is kind]
+        if kind.against == "every":
+            yield from ((arm.name, other.name) for arm in many for other in of_kind)
+        if kind.against == "same":
+            yield from ((f"heuristics-{arm.ways}{suffix}", arm.name) for arm in of_kind)
+        if kind.against == "fewest":
+            by_ways = sorted(of_kind, key=lambda arm: arm.ways)
+            yield from ((arm.name, by_ways[0].name) for arm in by_ways[1:])
 
 
 def _longest(later: Arm, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:

@@ -206,7 +206,7 @@ def _budget(
     seen: Observed, policy: Mapping[str, Policy], settings: Resampling
 ) -> Iterator[PredictionRow]:
     every_arm = (parse_arm(name) for name in seen.arms)
-    arms = sorted((a.ways, a.name) for a in every_arm if a.kind == "budget" and not a.suffix)
+    arms = sorted((a.ways, a.name) for a in every_arm if a.kind.name == "budget" and not a.suffix)
     if len(arms) < 2:
         return
     (_, one), (ways, many) = arms[0], arms[-1]

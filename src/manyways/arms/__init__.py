@@ -1,15 +1,4 @@
-"""Arms of an experiment: their names and what each one mid-trains on.
-
-| name           | mid-training data, all from ONE pool of attempts                                |
-|----------------|---------------------------------------------------------------------------------|
-| vanilla        | none: RL starts from the base model                                             |
-| star           | one correct plain attempt per problem (STaR)                                    |
-| heuristics-N   | one correct attempt per (problem, heuristic) for the first N heuristics         |
-| random         | one correct attempt per problem, under one heuristic drawn at random            |
-| matched-N      | one way per problem, repeated: problems and heuristics as often as heuristics-N |
-| wrong-N        | as heuristics-N, but attempts with a wrong final answer                         |
-| budget-N       | N ways x M/N problems, where M examples is the same for every N                 |
-| distilled-N    | N correct attempts per problem of another model: not self-generated             |
+"""Arms of an experiment: their names. What each kind mid-trains on: ``kinds.KINDS``.
 
 A length or a round after ``@`` makes a variant, which differs from the arm before it in that alone:
 
@@ -24,21 +13,16 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
 
+from manyways.arms.kinds import BY_NAME, KINDS, Kind
 from manyways.records import BASE, Checkpoint, line_name
 
-Kind = Literal["vanilla", "star", "heuristics", "random", "matched", "wrong", "budget", "distilled"]
-VANILLA = "vanilla"
+VANILLA = BY_NAME["vanilla"].name
 """The arm without mid-training: RL alone."""
-NUMBERED = ("heuristics", "matched", "wrong", "budget", "distilled")
-PLAIN_KINDS = ("vanilla", "star", "random")
 
 _WHOLE = "[1-9][0-9]{0,6}"
 _SHARE = rf"(?:0|{_WHOLE})\.[0-9]{{0,3}}[1-9]"
-_HEAD = re.compile(
-    rf"(?P<plain>{'|'.join(PLAIN_KINDS)})|(?P<kind>{'|'.join(NUMBERED)})-(?P<ways>[1-9][0-9]{{0,2}})"
-)
+_HEAD = re.compile(rf"(?P<kind>{'|'.join(BY_NAME)})(?:-(?P<ways>[1-9][0-9]{{0,2}}))?")
 _VARIANT = re.compile(
     rf"(?:@(?:(?P<steps>{_WHOLE})|(?P<epochs>{_WHOLE}|{_SHARE})epochs))?"
     r"(?:@round(?P<round>[2-9]|[1-9][0-9]))?"
@@ -66,7 +50,7 @@ class Arm:
     @property
     def midtrains(self) -> bool:
         """Whether this arm has a mid-training stage."""
-        return self.kind != "vanilla"
+        return self.kind.pick is not None
 
     @property
     def parent(self) -> str | None:
@@ -82,7 +66,27 @@ class Arm:
     @property
     def heuristics(self) -> int:
         """How many heuristics of the pack it needs."""
-        return 0 if self.kind == "distilled" else self.ways
+        return 0 if self.kind.foreign else self.ways
+
+    @property
+    def words(self) -> str:
+        """What it mid-trains on, in words."""
+        said = self.kind.words(self.ways)
+        if self.steps:
+            said += f"; mid-trained for {self.steps:,} step{'' if self.steps == 1 else 's'}"
+        if self.epochs:
+            said += f"; mid-trained for {self.epochs:g} epochs"
+        if self.round > 1:
+            said += f"; round {self.round}, written by the mid-trained {self.parent}, which goes on"
+        return said
+
+    def as_kind(self, name: str) -> str:
+        """The arm of another kind that is otherwise the same.
+
+        ``wrong`` of ``heuristics-8@25`` is ``wrong-8@25``, ``star`` of it ``star@25``.
+        """
+        number = f"-{self.ways}" if BY_NAME[name].numbered else ""
+        return f"{name}{number}{self.suffix}"
 
     @property
     def suffix(self) -> str:
@@ -113,7 +117,7 @@ class Line:
     @property
     def distils(self) -> bool:
         """Whether it trains on attempts of another model."""
-        return parse_arm(self.arm).kind == "distilled"
+        return parse_arm(self.arm).kind.foreign
 
     @property
     def midtrains(self) -> bool:
@@ -156,8 +160,8 @@ def parse_arm(name: str) -> Arm:
     if arm is None or found is None:
         raise ValueError(_unknown(name))
     if rest and not arm.midtrains:
-        raise ValueError(f"'{name}': vanilla has no mid-training that could differ")
-    if found["round"] and arm.kind == "distilled":
+        raise ValueError(f"'{name}': {arm.kind.name} has no mid-training that could differ")
+    if found["round"] and arm.kind.foreign:
         raise ValueError(f"'{name}': rounds are of one's own attempts, not of another model's")
     return replace(
         arm,
@@ -172,7 +176,7 @@ def main_arm(arms: Sequence[Arm]) -> Arm | None:
 
     Variants come after the arms that they are variants of. None where no arm mid-trains.
     """
-    many = [arm for arm in arms if arm.kind == "heuristics"]
+    many = [arm for arm in arms if arm.kind.name == "heuristics"]
     many.sort(key=lambda arm: (arm.parent is not None, -arm.ways))
     return next(iter([*many, *(arm for arm in arms if arm.midtrains)]), None)
 
@@ -190,7 +194,7 @@ def check_arms(arms: Sequence[Arm], *, heuristics: int, distills: bool) -> None:
             raise ValueError(
                 f"arms: '{arm.name}' needs heuristics.count >= {arm.heuristics}, it is {heuristics}"
             )
-        if arm.kind == "distilled" and not distills:
+        if arm.kind.foreign and not distills:
             raise ValueError(f"arms: '{arm.name}' needs [distill] with attempts or a model")
         if arm.round > 1 and arm.parent not in before:
             raise ValueError(
@@ -201,16 +205,15 @@ def check_arms(arms: Sequence[Arm], *, heuristics: int, distills: bool) -> None:
 
 def _parse_head(head: str, name: str) -> Arm | None:
     found = _HEAD.fullmatch(head)
-    if found is None:
+    kind = BY_NAME[found["kind"]] if found else None
+    if found is None or kind is None or kind.numbered != bool(found["ways"]):
         return None
-    if found["plain"]:
-        ways = 0 if head == "vanilla" else 1
-        return Arm(name=name, kind=cast(Kind, head), ways=ways)
-    return Arm(name=name, kind=cast(Kind, found["kind"]), ways=int(found["ways"]))
+    ways = int(found["ways"]) if kind.numbered else int(kind.pick is not None)
+    return Arm(name=name, kind=kind, ways=ways)
 
 
 def _unknown(name: str) -> str:
-    forms = ", ".join([*PLAIN_KINDS, *(f"{kind}-N" for kind in NUMBERED)])
+    forms = ", ".join(kind.name + ("-N" if kind.numbered else "") for kind in KINDS)
     head, *variant = name.split("@")
     # Whoever writes the round before the length means the other order.
     meant = "@".join([head, *sorted(variant, key=lambda part: part.startswith("ro"))])
@@ -226,7 +229,11 @@ def _near(name: str) -> Iterator[str]:
     """Every arm that can be named with the numbers in ``name``."""
     head, at, variant = name.partition("@")
     ways = re.findall("0*([1-9][0-9]{0,2})", head) or ["8"]
-    heads = [*PLAIN_KINDS, *(f"{kind}-{n}" for kind in NUMBERED for n in ways)]
+    heads = [
+        name
+        for kind in KINDS
+        for name in ([f"{kind.name}-{n}" for n in ways] if kind.numbered else [kind.name])
+    ]
     if not at:
         yield from heads
         return
@@ -236,4 +243,4 @@ def _near(name: str) -> Iterator[str]:
     both = [f"{length}@{late}" for length in lengths for late in rounds]
     for one in (f"@{each}" for each in (*lengths, *rounds, *both)):
         if _VARIANT.fullmatch(one):
-            yield from (f"{head}{one}" for head in heads if head != "vanilla")
+            yield from (f"{head}{one}" for head in heads if head != VANILLA)

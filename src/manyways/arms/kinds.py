@@ -1,0 +1,315 @@
+"""The kinds of arms: what each mid-trains on, how its rows come from a pool, and what it is for.
+
+``KINDS`` is the only list of them. To add one: write its ``pick`` here and a ``Kind`` into the
+tuple, where README's table shall have it; ``python -m manyways.arms`` prints that table. Nothing
+else has to know of it: names, checks of a recipe, training rows, forecast, comparisons and the
+report's words read what stands here.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from manyways.arms.matching import mismatch, one_way_each
+from manyways.progress import say
+from manyways.records import PLAIN
+
+Text = tuple[int, str]
+"""Number of an attempt among those of its (problem, heuristic), and what it says."""
+Kept = Mapping[str, Mapping[str, Text]]
+"""Problem -> heuristic -> the solution, problems in the run's order, heuristics in the pack's."""
+Drawn = Sequence[tuple[str, str, Text]]
+"""Problem, heuristic and solution of each training row, ordered by problem and pack."""
+
+MISMATCH = 0.02
+"""A matched arm says so where a larger share of its examples is amiss."""
+
+
+class Pool(Protocol):
+    """What an arm may draw from."""
+
+    @property
+    def heuristics(self) -> Sequence[str]:
+        """Ids of the run's heuristics, in the pack's order."""
+        ...
+
+    @property
+    def budget(self) -> int | None:
+        """``select.budget``."""
+        ...
+
+    def kept(self, *, wrong: bool = False) -> Kept:
+        """The kept solutions, at most one under each heuristic and one plain; or wrong ones."""
+        ...
+
+    def correct(self) -> Mapping[str, Mapping[str, int]]:
+        """Problem -> heuristic -> number of correct attempts, as selection saw them."""
+        ...
+
+    def plain(self) -> Mapping[str, Sequence[Text]]:
+        """Problem -> its correct and whole plain attempts, whether or not they were selected."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chances:
+    """What a forecast knows of a pool: chances, in [0, 1], that something has a solution.
+
+    solved, plain, wrong: a (problem, heuristic), a problem from plain prompts, and a wrong one.
+    heuristics: number of the run's. budget: examples per problem, None where the recipe says none.
+    """
+
+    solved: float
+    plain: float
+    wrong: float
+    heuristics: int
+    budget: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A kind of arm. N is the number in an arm's name.
+
+    Example: ``KINDS[1]`` is ``star``, read against ``heuristics-N``.
+
+    name:     of the arm, or before ``-N``.
+    numbered: whether a number follows.
+    data:     what it mid-trains on: README's table.
+    words:    N -> the same, in the report.
+    prompts:  which prompts its rows come from: the ``plain`` one, the ``first`` N heuristics,
+              ``all`` of the run, or ``none``.
+    pick:     (pool, N, seed) -> its rows; None where there is no mid-training.
+    examples: (N, chances) -> how many rows a problem can be expected to give.
+    asks:     what a difference from the arm that it is read against would be due to.
+    against:  the arm of the method that it is read against: every ``heuristics-N`` (``every``),
+              the one of the ``same`` N, the arm of ``fewest`` ways of its own kind, or None.
+    contrast: that comparison, in a finding.
+    wrong:    whether its rows have wrong answers. foreign: whether another model wrote them.
+    """
+
+    name: str
+    numbered: bool = False
+    data: str
+    words: Callable[[int], str]
+    prompts: Literal["none", "plain", "first", "all"]
+    pick: Callable[[Pool, int, int], Drawn] | None
+    examples: Callable[[int, Chances], float]
+    asks: str = ""
+    against: Literal["every", "same", "fewest"] | None = None
+    contrast: str = ""
+    wrong: bool = False
+    foreign: bool = False
+
+
+def any_of(chance: float, tries: int) -> float:
+    """Chance that at least one of so many independent tries succeeds."""
+    return float(1 - (1 - chance) ** tries)
+
+
+def _star(pool: Pool, ways: int, seed: int) -> Drawn:
+    """The first correct plain attempt of each problem."""
+    return [(p, PLAIN, found[PLAIN]) for p, found in pool.kept().items() if PLAIN in found]
+
+
+def _heuristics(pool: Pool, ways: int, seed: int) -> Drawn:
+    """Every kept solution under the pack's first N heuristics."""
+    return _first(pool, ways, pool.kept())
+
+
+def _wrong(pool: Pool, ways: int, seed: int) -> Drawn:
+    """As ``_heuristics``, from the pool of wrong answers."""
+    return _first(pool, ways, pool.kept(wrong=True))
+
+
+def _random(pool: Pool, ways: int, seed: int) -> Drawn:
+    """Of each problem one kept solution, drawn with the seed."""
+    kept = pool.kept()
+    drawn = {
+        problem: random.Random(f"random {seed} {problem}").choice(ways)
+        for problem, ways in _shown(kept).items()
+    }
+    return [(problem, way, kept[problem][way]) for problem, way in drawn.items()]
+
+
+def _matched(pool: Pool, ways: int, seed: int) -> Drawn:
+    """Of each problem one of its solutions of heuristics-N, as often as it has some.
+
+    Drawn so that each heuristic has as many examples as there (``matching``).
+    """
+    kept = pool.kept()
+    first = set(pool.heuristics[:ways])
+    few = {p: [way for way in shown if way in first] for p, shown in _shown(kept).items()}
+    few = {problem: shown for problem, shown in few.items() if shown}
+    chosen = one_way_each(few, random.Random(f"matched {seed}"))
+    if few and (amiss := mismatch(few, chosen)) > MISMATCH:
+        say(
+            f"arm matched-{ways}: {amiss:.1%} of its examples are under another heuristic than in "
+            f"heuristics-{ways}: too few problems have several ways to match it better."
+        )
+    return [(p, way, kept[p][way]) for p, way in chosen.items() for _ in few[p]]
+
+
+def _budget(pool: Pool, ways: int, seed: int) -> Drawn:
+    """M examples: problems in the order of how many ways they have, each with its first N ways.
+
+    At most N ways of a problem count, and ties are drawn with the seed. M is ``select.budget`` or,
+    without it, the number of solutions under the pack's first heuristic: the same for every N.
+    Problems with many ways tend to be easy, so arms of large N train on easier ones: a property of
+    the design, not of the ways alone.
+    """
+    kept = pool.kept()
+    shown = _shown(kept)
+    first = pool.heuristics[0]
+    wanted = pool.budget or sum(first in ways for ways in kept.values())
+
+    def rank(problem: str) -> tuple[int, float]:
+        luck = random.Random(f"budget {seed} {problem}").random()
+        return -min(ways, len(shown[problem])), luck
+
+    ranked = sorted(shown, key=rank)
+    examples = [(problem, way) for problem in ranked for way in shown[problem][:ways]][:wanted]
+    if len(examples) < wanted:
+        say(
+            f"arm budget-{ways}: {len(examples)} examples exist of the {wanted} that select.budget "
+            "asks for; arms of different N are no longer equal in size."
+        )
+    chosen = set(examples)
+    return [(p, w, kept[p][w]) for p, found in shown.items() for w in found if (p, w) in chosen]
+
+
+def _distilled(pool: Pool, ways: int, seed: int) -> Drawn:
+    """Of each problem the first N different attempts that are correct and whole."""
+    rows: list[tuple[str, str, Text]] = []
+    for problem, attempts in pool.plain().items():
+        different: dict[str, int] = {}
+        for sample, text in attempts:
+            if len(different) < ways:
+                different.setdefault(text, sample)
+        rows += [(problem, PLAIN, (sample, text)) for text, sample in different.items()]
+    return rows
+
+
+def _shown(kept: Kept) -> dict[str, list[str]]:
+    """Problem -> the heuristics that it has solutions under; problems without any left out."""
+    named = {p: [way for way in found if way != PLAIN] for p, found in kept.items()}
+    return {problem: ways for problem, ways in named.items() if ways}
+
+
+def _first(pool: Pool, ways: int, kept: Kept) -> Drawn:
+    first = set(pool.heuristics[:ways])
+    return [(p, w, kept[p][w]) for p, found in _shown(kept).items() for w in found if w in first]
+
+
+def _many(ways: int) -> str:
+    return "one way" if ways == 1 else f"{ways} ways"
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        name="vanilla",
+        data="none: RL starts from the base model",
+        words=lambda _: "no mid-training: RL only",
+        prompts="none",
+        pick=None,
+        examples=lambda _, chances: 0.0,
+    ),
+    Kind(
+        name="star",
+        data="one correct plain attempt per problem (STaR)",
+        words=lambda _: "one plain correct solution per problem (STaR)",
+        prompts="plain",
+        pick=_star,
+        examples=lambda _, chances: chances.plain,
+        asks="mid-training at all, on one's own correct answers?",
+        against="every",
+        contrast="Many ways against one self-chosen solution per problem",
+    ),
+    Kind(
+        name="heuristics",
+        numbered=True,
+        data="one correct attempt per (problem, heuristic), first N heuristics",
+        words=lambda n: f"{_many(n)} per problem, one correct solution per heuristic",
+        prompts="first",
+        pick=_heuristics,
+        examples=lambda n, chances: n * chances.solved,
+    ),
+    Kind(
+        name="random",
+        data="one correct attempt per problem under one random heuristic",
+        words=lambda _: "one correct solution per problem, under a heuristic drawn at random",
+        prompts="all",
+        pick=_random,
+        examples=lambda _, chances: any_of(chances.solved, chances.heuristics),
+        asks="that heuristics were named, however few per problem?",
+        against="every",
+        contrast="Many ways against one random way per problem",
+    ),
+    Kind(
+        name="matched",
+        numbered=True,
+        data="one way per problem, repeated so that problems and heuristics have as many examples "
+        "as in `heuristics-N`",
+        words=lambda n: (
+            "one correct solution per problem, repeated: problems and heuristics as "
+            f"often as in heuristics-{n}"
+        ),
+        prompts="first",
+        pick=_matched,
+        examples=lambda n, chances: n * chances.solved,
+        asks="that one problem has many ways, and not that all together show many?",
+        against="same",
+        contrast="Many ways of a problem against one, all problems alike",
+    ),
+    Kind(
+        name="wrong",
+        numbered=True,
+        data="as `heuristics-N`, with wrong final answers",
+        words=lambda n: f"{_many(n)} per problem, all with a wrong answer",
+        prompts="first",
+        pick=_wrong,
+        examples=lambda n, chances: n * chances.wrong,
+        asks="that the ways are right?",
+        against="same",
+        contrast="Correct against wrong solutions in as many ways",
+        wrong=True,
+    ),
+    Kind(
+        name="budget",
+        numbered=True,
+        data="N ways x few problems against 1 way x many, same number of examples",
+        words=lambda n: f"{_many(n)} per problem on fewer problems, examples held equal",
+        prompts="first",
+        pick=_budget,
+        examples=lambda _, chances: chances.budget or chances.solved,
+        asks="many ways rather than many problems?",
+        against="fewest",
+        contrast="Many ways on few problems against few ways on many",
+    ),
+    Kind(
+        name="distilled",
+        numbered=True,
+        data="N correct attempts per problem of another model: not self-generated",
+        words=lambda n: (
+            f"{n} correct solution{'' if n == 1 else 's'} per problem by another "
+            "model: not self-generated"
+        ),
+        prompts="plain",
+        pick=_distilled,
+        examples=lambda n, _: float(n),
+        asks="that the solutions are one's own?",
+        against="every",
+        contrast="Many ways of one's own against another model's solutions",
+        foreign=True,
+    ),
+)
+
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+"""The same, by name."""
+
+
+def table() -> str:
+    """README's table of arms."""
+    rows = [(kind.name + ("-N" if kind.numbered else ""), kind.data) for kind in KINDS]
+    lines = [f"| `{name}` | {data} |" for name, data in rows]
+    return "\n".join(["| arm | mid-training data |", "|---|---|", *lines])
