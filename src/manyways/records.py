@@ -1,7 +1,7 @@
 """What crosses a stage, in the order in which a question meets it; and what a checkpoint is named.
 
 Problem -> Message -> Attempt (with its Verdict) -> Solution -> Score.
-All are frozen and keyword-only; a stage hands on nothing else.
+All are frozen and keyword-only. Beside them a stage leaves checkpoints and rows of tables.
 """
 
 import re

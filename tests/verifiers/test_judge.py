@@ -55,6 +55,24 @@ def test_what_the_fast_path_decides_starts_no_worker():
         assert judge._pool is None
 
 
+def test_this_process_loads_nothing_that_parses_mathematics():
+    """As docs/verifiers.md says: what the quick step cannot prove is parsed in workers alone."""
+    script = (
+        "import sys\n"
+        "from manyways.records import Problem\n"
+        "from manyways.verifiers.judge import Judge\n"
+        "def asked(answer, text): return Problem(id='a/b/0', question='', answer=answer), text\n"
+        "with Judge(workers=1) as judge:\n"
+        "    found = judge.verdicts([asked('12', r'\\boxed{12}'), asked('x+1', r'\\boxed{1+x}')])\n"
+        "print([verdict.status for verdict in found])\n"
+        "print({'sympy', 'latex2sympy2_extended', 'math_verify', 'torch'} & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "['correct', 'correct']\nset()\n"
+
+
 def test_alternatives_are_as_right_as_the_answer(judge):
     either = problem("x+1", alternatives=("y+1", "7"))
     texts = [r"\boxed{1+x}", r"\boxed{1+y}", r"\boxed{7}", r"\boxed{8}"]

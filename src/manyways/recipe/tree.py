@@ -1,7 +1,7 @@
 """Every knob of a run: one frozen class per section, read from one strict TOML file.
 
-A knob exists only if a recipe changes it. What TRL offers beyond these goes through the ``extra``
-tables unchanged.
+What TRL offers beyond these keys goes through the ``extra`` tables to its config, but for what
+these keys decide.
 """
 
 import re
