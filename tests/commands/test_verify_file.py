@@ -134,7 +134,8 @@ def test_bytes_that_are_no_text_do_not_stop_it(tmp_path):
         ('{"gold": "A", "prediction": "1", "choices": "abc"}', "'choices' is str, not a list"),
         ('{"problem": {"answer": null}, "text": "1"}', "'answer' is NoneType"),
         ('{"problem": {"answer": "1", "tags": []}, "text": "1"}', "'tags' is not an object"),
-        ('{"entry_point": "f", "completion": "", "tests": ["assert 1"]}', "'test_list'"),
+        ('{"entry_point": "f", "completion": "", "tests": [1]}', "a list of texts"),
+        ('{"entry_point": "f", "completion": ""}', "no 'tests' or 'test' or 'test_list'"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )

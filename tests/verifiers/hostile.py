@@ -87,7 +87,7 @@ ATTACKS = (
         "forged reply", "answers its own calls in the examiner's language",
         "values are compared in the other process",
         "import sys\nwire = sys.modules['wire']\n"
-        "wire.encode = lambda value: ['t']\ndef f(x):\n    return None\n",
+        "wire.Peer.encode = lambda self, value: ['t']\ndef f(x):\n    return None\n",
     ),
     Attack(
         "clean exit", "sys.exit(0) while being tested", "an exit is no report",
@@ -117,6 +117,39 @@ ATTACKS = (
         "lying integer", "returns an int that equals everything", "only plain data crosses",
         "class Yes(int):\n    def __eq__(self, other):\n        return True\n"
         "    __hash__ = int.__hash__\ndef f(x):\n    return Yes(7)\n",
+    ),
+    Attack(
+        "lying class", "is a class whose objects equal everything",
+        "objects are opaque where a function is asked for",
+        "class f:\n    def __init__(self, x):\n        pass\n"
+        "    def __eq__(self, other):\n        return True\n",
+    ),
+    Attack(
+        "lying method", "returns an object that answers yes to everything",
+        "objects are opaque where a function is asked for",
+        "class f:\n    def __init__(self, x):\n        pass\n"
+        "    def __getattr__(self, name):\n        return lambda *a: True\n",
+        tests="assert f(2).startswith('4')\n",
+    ),
+    Attack(
+        "spying caller", "looks for the tests behind a function that it is handed",
+        "functions cross as stand-ins that can only be called",
+        "def f(g):\n    return g.__globals__['secret']\n",
+        tests="secret = 4\nassert f(lambda: secret) == 4\n",
+    ),
+    Attack(
+        "forged request", "asks the examiner for more than calls of what it was handed",
+        "the examiner answers calls alone",
+        "import sys\ndef f(g):\n    peer = g._at[0]\n    for what in ('get', 'name', 'load'):\n"
+        "        try:\n            return peer.ask(ask=what, of=0, name='secret', program='')\n"
+        "        except Exception:\n            pass\n    return 4 if peer.ask(ask='call', of=7,\n"
+        "        arguments=['l'], named=['d']) else 0\n",
+        tests="secret = 4\nassert f(lambda: secret) == 4\n",
+    ),
+    Attack(
+        "endless calls back", "calls a function that it is handed for ever", "wall clock limit",
+        "def f(g):\n    while True:\n        g('x' * 10**6)\n",
+        tests="kept = []\nassert f(kept.append) is None\n",
     ),
     Attack(
         "endless iterator", "returns an iterator without end", "item limit of the wire",

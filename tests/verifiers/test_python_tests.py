@@ -1,7 +1,9 @@
 import os
 import select
 import socket
+import textwrap
 import threading
+from dataclasses import replace
 
 import pytest
 from hostile import ATTACKS, SQUARES
@@ -12,7 +14,7 @@ from manyways.errors import UserError
 from manyways.records import Problem
 from manyways.verifiers import sandbox
 from manyways.verifiers.judge import Judge
-from manyways.verifiers.programs import prelude, program
+from manyways.verifiers.programs import prelude, program, whole_tests
 from manyways.verifiers.python_tests import verify
 from manyways.verifiers.selfcheck import hollow
 
@@ -199,3 +201,170 @@ def test_usual_imports_need_not_be_written():
 def test_the_prelude_keeps_imports_and_helpers_alone():
     lead = prelude(QUESTION, "f")
     assert "def helper" in lead and "from typing import List" in lead and "def f(" not in lead
+
+
+IMPORTED = "def f(x):\n    return x + 1\n"
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    "guarded",
+    [
+        "while True:\n        pass",
+        "input()",
+        "import matplotlib",
+        "raise SystemExit",
+        "f(undefined)",
+    ],
+)
+def test_the_main_guard_is_not_run(guarded):
+    source = f"{IMPORTED}\nif __name__ == '__main__':\n    {guarded}\n"
+    assert verify(problem("assert f(1) == 2"), source).status == "correct"
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("tests", "source", "right"),
+    [
+        ("assert f(0) == 0.5", "from decimal import Decimal\ndef f(x): return Decimal('.5')", True),
+        ("assert f(0) == 0.5", "import fractions as q\ndef f(x): return q.Fraction(1, 2)", True),
+        ("assert f(0) == 0.5", "import fractions as q\ndef f(x): return q.Fraction(1, 3)", False),
+        ("assert f([1, 2, 3]) == deque([2, 3])", "def f(x): return deque(x, maxlen=2)", True),
+        ("assert f('aab').most_common(1) == [('a', 2)]", "def f(x): return Counter(x)", True),
+        ("import datetime as d\nassert f(d.date(2020, 1, 1)) == d.timedelta(days=1)",
+         "import datetime\ndef f(x): return datetime.date(2020, 1, 2) - x", True),
+        ("assert f(10**6000) == -10**6000", "def f(x): return -x", True),
+        ("assert f(10**6000) == 10**6000", "def f(x): return x + 1", False),
+        ("assert f(5000) == 5001", "def f(x): return len(str(10**x))", True),
+        ("assert f(lambda v: v * 2) == 4", "def f(g): return g(2)", True),
+        ("assert f(lambda v: v * 2) == 4", "def f(g): return g(3)", False),
+        ("assert f(3)(4) == 7", "def f(x): return lambda y: x + y", True),
+        ("assert f(str, [1, 2]) == ['1', '2']", "def f(g, xs): return list(map(g, xs))", True),
+        ("def bad():\n    raise ValueError('no')\nassert f(bad) == 'no'",
+         "def f(g):\n    try: g()\n    except ValueError as e: return str(e)", True),
+        ("def twice(n):\n    return 0 if n == 0 else f(twice, n - 1) + 2\nassert f(twice, 3) == 6",
+         "def f(g, n): return g(n)", True),
+        ("import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()) as b:\n    f(3)\n"
+         "assert b.getvalue() == '3'", "def f(x): print(x, end='')", True),
+    ],
+)  # fmt: skip
+def test_what_crosses_between_tests_and_program(tests, source, right):
+    assert verify(problem(tests), source).status == ("correct" if right else "wrong")
+
+
+CLASS = (
+    "class f:\n    def __init__(self, *items):\n        self.items = list(items)\n"
+    "    def push(self, x):\n        self.items.append(x)\n        return self\n"
+    "    def __len__(self):\n        return len(self.items)\n"
+    "    def __eq__(self, other):\n        return self.items == other.items\n"
+)
+
+
+@needs_sandbox
+def test_objects_of_a_class_cross_where_the_reference_is_no_function():
+    tests = (
+        "a = f(1)\nassert a.push(2) is a and len(a) == 2 and a.items == [1, 2]\n"
+        "assert a == f(1, 2) and a != f() and not f()\na.items = []\nassert len(a) == 0\n"
+    )
+    wanted = replace(problem(tests), answer=CLASS)
+    assert verify(wanted, CLASS).status == "correct"
+    assert verify(wanted, CLASS.replace("append(x)", "append(3)")).status == "wrong"
+    assert verify(problem(tests), CLASS).status == "wrong"  # whose reference is a function
+
+
+@needs_sandbox
+def test_what_cannot_cross_makes_a_failed_test_undecided():
+    verdict = verify(problem("class A:\n    x = 1\nassert f(A()) == 1"), "def f(a): return a.x")
+    assert (verdict.status, verdict.reason[-20:]) == ("undecided", "what cannot cross: A")
+
+
+def found(text, question="Write f."):
+    names = {"__name__": "program"}
+    source = program(text, question=question, entry_point="f")
+    if source is not None:
+        exec(source, names)
+    return names.get("f")
+
+
+FENCED = "```python\ndef f(x):\n    return x + 1\n```"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        IMPORTED + "[DONE]",
+        IMPORTED + "[DONE]\n\nYour next task: write g.\n[BEGIN]\ndef g(x):\n    return x\n[DONE]",
+        "Here it is:\n[BEGIN]\n" + IMPORTED + "[DONE]\nIt adds one.",
+        f"[BEGIN]\n{FENCED}\n[DONE]",
+        "[BEGIN] def f(x): return x + 1 [DONE]",
+        "DONE = 1\ndef f(x):\n    return x + [DONE][0]\n",
+        "from __future__ import annotations\n" + IMPORTED,
+        '"""Adds."""\nfrom __future__ import annotations, division; import math\n' + IMPORTED,
+        "<think>\n```python\ndef f(x):\n    return 0\n```\n</think>\n" + IMPORTED,
+        "A thought.\n</think>\n\n" + FENCED,
+        "1. Write it:\n\n" + textwrap.indent(FENCED, "   ") + "\n\n2. Run it.",
+        "- ```python\n  def f(x):\n      return x + 1\n  ```",
+        textwrap.indent(FENCED, "> ", lambda line: True),
+        FENCED.replace("```", "~~~"),
+        "\ufeff" + IMPORTED,
+        "```python\n\ufeff" + IMPORTED + "```",
+        FENCED.replace("return", '"""\n    ```\n    f(1)\n    ```\n    """\n    return'),
+        "```python\ndef f(x):\n    return g(x)\n```\nwith\n"
+        "```python\ndef g(x):\n    return x + 1\n```",
+        "```python\nSTEP = 1\n```\n"
+        "```python\nimport os.path\n\ndef f(x):\n    return x + STEP\n```",
+        "```python\ndef f(x):\n    result = x + 1\n    return result\n```\nAs in\n"
+        "```python\nresult = f(undefined)\n```",
+        IMPORTED + "\nIt prints\n```\n2\n```\nfor 1.",
+        "```python\nprint(1)\n```python\n" + IMPORTED + "```",
+    ],
+)
+def test_a_program_is_found_as_models_write_it(text):
+    assert found(text)(1) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>\n{FENCED}\n</think>\nSorry, I have no answer.",
+        f"<think>\n{FENCED}",
+        "[BEGIN]\ndef g(x):\n    return x\n[DONE]",
+        "from solution import f",
+    ],
+)
+def test_no_program_where_none_is_said(text):
+    assert found(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n = len(xs)\n    return sum(xs[:n])\n",
+        "total = 0\n    for x in xs:\n        total += x\n    return total\n\nIt adds them.",
+        "if not xs:\n        return 0\n    return sum(xs)",
+        "```python\nn = len(xs)\n    return sum(xs[:n])\n```",
+        "\ufeff    return sum(xs)",
+        "<think>\nreturn max(xs)\n</think>\n    return sum(xs)",
+    ],
+)
+def test_the_first_indentation_may_be_missing(text):
+    assert found(text, QUESTION)([1, 2]) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [
+        (("assert f(1)",), "assert f(1)\n"),
+        ((["a", "b"], ["import x"], "q = 1"), "import x\nq = 1\na\nb\n"),
+        (("a", [], ""), "a\n"),
+    ],
+)
+def test_tests_are_taken_whole(given, whole):
+    tests, imports, setup = (*given, None, None)[:3]
+    assert whole_tests(tests, imports=imports, setup=setup) == whole
+
+
+@pytest.mark.parametrize("tests", [[1], {"a": 1}, 3])
+def test_tests_that_are_no_texts_are_refused(tests):
+    with pytest.raises(ValueError, match="a text or a list"):
+        whole_tests(tests)

@@ -17,8 +17,10 @@ from manyways.errors import DataError
 from manyways.records import Problem
 from manyways.verifiers import VERIFIERS
 from manyways.verifiers.final_answer import reference
+from manyways.verifiers.programs import whole_tests
 
 _PROGRAM_KEYS = ("completion", "code", "solution", "text", "prediction")
+_TEST_KEYS = ("tests", "test", "test_list")
 _FORMS = (
     'a line is {"gold", "prediction"}, {"problem": {...}, "text"} or a program with '
     '"entry_point", "completion" and "tests".'
@@ -79,12 +81,12 @@ def _text_case(number: int, record: Mapping[str, Any]) -> Case:
 
 
 def _code_case(number: int, record: Mapping[str, Any]) -> Case:
-    tests = record.get("tests") or record.get("test")
+    tests = next((record[key] for key in _TEST_KEYS if record.get(key)), None)
     if tests is None:
-        imports, asserts = record.get("test_imports", []), record["test_list"]
-        tests = "\n".join([*imports, *asserts])
-    if not isinstance(tests, str):
-        raise ValueError("'tests' is no text; a list of asserts is called 'test_list'")
+        raise ValueError(f"a program has no {' or '.join(map(repr, _TEST_KEYS))}")
+    tests = whole_tests(
+        tests, imports=record.get("test_imports"), setup=record.get("test_setup_code")
+    )
     problem = Problem(
         id=str(record.get("task_id", f"file/lines/{number}")),
         question=str(record.get("prompt", "")),

@@ -4,7 +4,9 @@ Two sandboxes, joined by a pair of pipes: the candidate's holds the program, the
 the tests. A test calls a function, the call crosses as plain data, the candidate's return value
 comes back as plain data, and the comparison happens on the examiner's side, which alone can report.
 So nothing that the program does to itself (exit early, patch ``assert`` or built-ins, print a
-success marker, return objects with a lying ``__eq__``) can make a test pass.
+success marker, return objects with a lying ``__eq__``) can make a test pass. Functions cross as
+stand-ins that are called where they live; so do the objects of a class, where neither the prompt
+nor the reference says that a function is asked for.
 
 A program that fails, exits, or runs out of its time or memory is wrong; the rule says which. Only
 a failure of the tests or of the sandbox itself is undecided.
@@ -47,6 +49,9 @@ def verify(
         "program": program,
         "tests": tests(problem),
         "entry_point": problem.entry_point,
+        "objects": not programs.asks_for_function(
+            problem.entry_point, problem.answer, problem.question + "\n    pass\n"
+        ),
         "limits": sandbox.limits(timeout * CPU_SHARE),
     }
     outcome = examine(task, isolation=isolation, timeout=timeout * WALL_SHARE)

@@ -4,69 +4,89 @@ Nothing that is written here decides anything. The program may patch, exit or fo
 all it can hand over is return values, and the examiner compares those in another process.
 """
 
+import io
 import os
 import sys
+import types
 from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - stdlib only
 import wire  # type: ignore[import-not-found,unused-ignore]
 
+MODULE = "program"
+"""What the program finds in ``__name__``: it is imported, so its main guard does not run."""
+MAX_PRINTED = 100_000
+"""Characters of what a call prints that the tests may see."""
+
 
 def main() -> None:
-    """Serve calls until the examiner closes its end."""
-    requests = os.fdopen(os.dup(0), "rb")
-    replies = os.fdopen(os.dup(1), "wb")
+    """Serve requests until the examiner closes its end."""
+    peer = Program(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
-    limit(wire.receive(requests)["limits"])
-    wire.send(replies, {"hello": True})
-    program = wire.receive(requests)["program"]
-    names: dict[str, Any] = {"__name__": "__main__"}
-    try:
-        exec(compile(program, "<program>", "exec"), names)
-    except BaseException as error:  # noqa: BLE001 - whatever the program raises is its outcome
-        wire.send(replies, {"raised": describe(error)})
-        return
-    wire.send(replies, {"loaded": True})
     while True:
-        request = wire.receive(requests)
-        wire.send(replies, answer(names, request))
+        peer.send(peer.serve(peer.receive()))
 
 
-def limit(limits: dict[str, int]) -> None:
-    """Set hard limits before anything of the program is read."""
-    import resource
+class Program(wire.Peer):  # type: ignore[misc,unused-ignore]
+    """Answers for the program: its names, calls, and what its objects are asked."""
 
-    for name, value in limits.items():
-        which = getattr(resource, f"RLIMIT_{name}", None)
-        if which is not None:
-            resource.setrlimit(which, (value, value))
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply to one request of the examiner."""
+        asked, value = request["ask"], None
+        if asked == "limits":
+            wire.limit(request["limits"])
+        elif asked == "load":
+            self.objects = request["objects"]
+            self.names = load(request["program"])
+        elif asked == "name":
+            value = self.names.get(request["name"])
+        elif asked == "get":
+            value = getattr(self.lent(request["of"]), request["name"])
+        elif asked == "set":
+            setattr(self.lent(request["of"]), request["name"], self.decode(request["value"]))
+        elif asked == "call":
+            return self.called(request)
+        else:
+            operands = self.decode(request["arguments"])
+            value = wire.OPERATIONS[asked](self.lent(request["of"]), *operands)
+        return {"value": self.encode(value)}
 
-
-def answer(names: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of one call, or the value of one name."""
-    try:
-        if "defined" in request:
-            value = names.get(request["defined"])
-            return {"callable": callable(value), "value": wire.encode(value)}
-        arguments = wire.decode(request["arguments"])
-        named = wire.decode(request["named"])
-        result = names[request["call"]](*arguments, **named)
-        reply = {"value": wire.encode(result)}
+    def called(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What a call returns, prints, and, where it returns nothing, does to its arguments."""
+        function: Any = self.lent(request["of"])
+        arguments = self.decode(request["arguments"])
+        printed = sys.stdout = Printed()
+        result = function(*arguments, **self.decode(request["named"]))
+        reply = {"value": self.encode(result), "printed": printed.getvalue()}
         if result is None:
-            reply["arguments"] = wire.encode(arguments)
+            reply["arguments"] = self.encode(arguments)
         return reply
-    except BaseException as error:  # noqa: BLE001 - whatever the program raises is its outcome
-        return {"raised": describe(error)}
+
+    def refer(self, value: object) -> Any:  # noqa: ANN401 - JSON
+        """The program's classes and their objects cross by reference where the tests want them."""
+        kind = value if isinstance(value, type) else type(value)
+        if self.objects and kind.__module__ == MODULE:
+            return ["X", self.lend(value)]
+        return super().refer(value)
 
 
-def describe(error: BaseException) -> list[str]:
-    """The error's type and words; its own ``__str__`` may fail too."""
-    try:
-        return [type(error).__name__, str(error)[:300]]
-    except BaseException:  # noqa: BLE001
-        return [type(error).__name__, ""]
+class Printed(io.StringIO):
+    """Standard output of one call; what is too much is dropped."""
+
+    def write(self, text: str) -> int:
+        """Keep the beginning alone."""
+        super().write(text[: max(MAX_PRINTED - self.tell(), 0)])
+        return len(text)
+
+
+def load(source: str) -> dict[str, Any]:
+    """Run the program as a module; its names."""
+    module = sys.modules[MODULE] = types.ModuleType(MODULE)
+    sys.stdout = Printed()
+    exec(compile(source, "<program>", "exec"), module.__dict__)
+    return module.__dict__
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ import builtins
 import json
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - stdlib only
 import wire  # type: ignore[import-not-found,unused-ignore]
@@ -23,42 +22,59 @@ class CandidateGone(BaseException):
     """The candidate exited, was killed or sent nonsense. No ``except Exception`` catches it."""
 
 
-class Candidate:
-    """The other process."""
+class Candidate(wire.Peer):  # type: ignore[misc,unused-ignore]
+    """The other process. It may call the functions that a test handed over, and ask nothing else.
 
-    def __init__(self, replies: BinaryIO, requests: BinaryIO) -> None:
-        self._replies, self._requests = replies, requests
-        self.calls = 0
+    calls:   how often the tests called anything of the program.
+    foreign: kinds of values that the tests handed over and that do not cross.
+    """
 
-    def ask(self, **request: Plain) -> dict[str, Any]:
-        """One request and its reply; an exception there is raised here."""
+    calls = 0
+
+    def __init__(self, *pipes: Any) -> None:  # noqa: ANN401 - two binary files
+        super().__init__(*pipes)
+        self.foreign: list[str] = []
+
+    def call(self, number: int, arguments: tuple[Plain, ...], named: dict[str, Plain]) -> Plain:
+        """Call a function of the candidate; what it prints, the tests print."""
+        self.calls += 1
+        reply = self.ask(
+            ask="call", of=number, arguments=self.encode(list(arguments)), named=self.encode(named)
+        )
+        sys.stdout.write(str(reply.get("printed", "")))
+        value = self.decode(reply.get("value"))
+        if value is None:
+            copy_back(arguments, self.decode(reply.get("arguments")))
+        return value
+
+    def receive(self) -> dict[str, Any]:
+        """A message; anything else means that the candidate is gone."""
         try:
-            wire.send(self._requests, request)
-            reply: dict[str, Any] = wire.receive(self._replies)
-            if "value" in reply:
-                reply["value"] = wire.decode(reply["value"])
-            if "arguments" in reply:
-                reply["arguments"] = wire.decode(reply["arguments"])
-        except (OSError, EOFError, ValueError, TypeError, RecursionError) as error:
+            message: dict[str, Any] = super().receive()
+        except (OSError, EOFError, ValueError, RecursionError) as error:
             raise CandidateGone(str(error)) from None
-        if "raised" in reply:
-            raise exception(reply["raised"])
-        return reply
+        return message
 
-    def function(self, name: str) -> Callable[..., Plain]:
-        """A function of the candidate, to be called by tests."""
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message, if someone is there to read it."""
+        try:
+            super().send(message)
+        except OSError as error:
+            raise CandidateGone(str(error)) from None
 
-        def remote(*arguments: Plain, **named: Plain) -> Plain:
-            self.calls += 1
-            reply = self.ask(
-                call=name, arguments=wire.encode(list(arguments)), named=wire.encode(named)
-            )
-            if reply.get("value") is None:
-                copy_back(arguments, reply.get("arguments"))
-            return reply.get("value")
+    def decode(self, value: Plain) -> Plain:
+        """A value of the candidate, whatever it sent."""
+        try:
+            return super().decode(value)
+        except Exception as error:  # noqa: BLE001 - parts of a forged value fail in any way
+            raise CandidateGone(str(error)) from None
 
-        remote.__name__ = name
-        return remote
+    def refer(self, value: object) -> Plain:
+        """Remember what cannot cross: a test that fails then has not failed by the program."""
+        found = super().refer(value)
+        if found[0] == "o" and not isinstance(value, wire.Opaque):
+            self.foreign.append(found[1])
+        return found
 
 
 def copy_back(arguments: tuple[Any, ...], changed: Plain) -> None:
@@ -75,18 +91,6 @@ def copy_back(arguments: tuple[Any, ...], changed: Plain) -> None:
             argument.update(now)
 
 
-def exception(raised: list[str]) -> BaseException:
-    """A built-in exception of the same name, so that tests can expect it."""
-    name, words = (str(part) for part in raised)
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return kind(words)
-        except TypeError:  # UnicodeDecodeError and its like want more arguments
-            pass
-    return RuntimeError(f"{name}: {words}")
-
-
 def main() -> None:
     """Read the task, examine, report."""
     report = os.fdopen(int(sys.argv[1]), "wb", buffering=0)
@@ -94,7 +98,8 @@ def main() -> None:
         task = json.load(file)
     candidate = Candidate(os.fdopen(0, "rb"), os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
-    candidate.ask(limits=task["limits"])
+    wire.limit({name: task["limits"][name] for name in ("AS", "FSIZE", "CORE")})
+    candidate.ask(ask="limits", limits=task["limits"])
     report.write(b'{"started": true}\n')
     report.write(json.dumps(examine(task, candidate)).encode() + b"\n")
 
@@ -102,23 +107,21 @@ def main() -> None:
 def examine(task: dict[str, Any], candidate: Candidate) -> dict[str, Any]:
     """Run the tests: ``passed``, or why not."""
     try:
-        candidate.ask(program=task["program"])
-    except BaseException as error:  # noqa: BLE001 - the program's outcome, whatever it is
-        return {"passed": False, "rule": failure(error), "words": str(error)[:300]}
+        tests = compile(task["tests"], "<tests>", "exec")
+    except (SyntaxError, ValueError) as error:
+        return {"passed": False, "broken": f"the tests are not Python: {error}"}
     names: dict[str, Any] = {"__name__": "tests"}
     try:
-        tests = compile(task["tests"], "<tests>", "exec")
+        candidate.objects = task["objects"]
+        candidate.ask(ask="load", program=task["program"], objects=task["objects"])
         for name in free_names(task["tests"], task["entry_point"]):
-            found = candidate.ask(defined=name)
-            names[name] = candidate.function(name) if found.get("callable") else found.get("value")
-    except SyntaxError as error:
-        return {"passed": False, "broken": f"the tests are not Python: {error}"}
-    except BaseException as error:  # noqa: BLE001
-        return {"passed": False, "rule": failure(error), "words": str(error)[:300]}
-    try:
+            names[name] = candidate.decode(candidate.ask(ask="name", name=name)["value"])
         exec(tests, names)
     except BaseException as error:  # noqa: BLE001 - a failed test, whatever it raised
-        return {"passed": False, "rule": failure(error), "words": str(error)[:300]}
+        if candidate.foreign:
+            kinds = ", ".join(dict.fromkeys(candidate.foreign))
+            return {"passed": False, "broken": f"the tests hand over what cannot cross: {kinds}"}
+        return {"passed": False, "rule": failure(error), "words": wire.describe(error)[1]}
     if candidate.calls == 0:
         return {"passed": False, "broken": "the tests never called the program"}
     return {"passed": True, "rule": "passed"}
