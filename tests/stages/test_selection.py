@@ -193,6 +193,51 @@ def test_budget_says_when_fewer_examples_exist(
     assert "2 examples exist of the 5" in capsys.readouterr().err.replace("\n", " ")
 
 
+def counted_pool(ctx, right: dict[str, dict[str, int]]) -> None:
+    """Four attempts in each cell; so many of them are correct, each with a text of its own."""
+    put_pool(
+        ctx,
+        [
+            attempt(p, way, n, text=f"<{way}> {way}{n} of {p[-1]}",
+                    status="correct" if n < ways.get(way, 0) else "wrong")
+            for p, ways in right.items()
+            for way in ("a", "b", "c", "plain")
+            for n in range(4)
+        ],
+    )  # fmt: skip
+    selection.run(ctx)
+
+
+def test_favourite_is_the_way_that_solves_a_problem_most_often(tmp_path: Path) -> None:
+    ctx = context(tmp_path, generate={"samples": 4, "plain_samples": 4})
+    counted_pool(
+        ctx,
+        {
+            P[0]: {"a": 1, "b": 3, "c": 2, "plain": 4},
+            P[1]: {"b": 2, "c": 2},
+            P[2]: {"plain": 4},
+            P[3]: {"a": 1, "c": 4},
+        },
+    )
+    assert ways_of(ctx, "favourite") == [("0", "b"), ("1", "b"), ("3", "c")]
+    assert ways_of(ctx, "favourite", seed=7) == ways_of(ctx, "favourite")
+    kept = {(row.problem_id[-1], row.heuristic, row.text) for row in
+            selection.training_rows(ctx, Line(arm="heuristics-3", seed=0))}  # fmt: skip
+    for row in selection.training_rows(ctx, Line(arm="favourite", seed=0)):
+        assert (row.problem_id[-1], row.heuristic, row.text) in kept
+
+
+def test_budget_one_takes_the_favourite_when_the_recipe_says_so(tmp_path: Path) -> None:
+    right = {P[0]: {"a": 1, "b": 3}, P[1]: {"a": 2, "c": 2}, P[2]: {"b": 1, "c": 4}}
+    for way, one in (("pack", "aab"), ("favourite", "bac")):
+        ctx = context(tmp_path / way, generate={"samples": 4, "plain_samples": 4},
+                      select={"budget": 3, "budget_way": way})  # fmt: skip
+        counted_pool(ctx, right)
+        assert ways_of(ctx, "budget-1") == list(zip("012", one, strict=True))
+        assert {w for _, w in ways_of(ctx, "budget-2")} <= set("abc")
+        assert len(ways_of(ctx, "budget-2")) == 3
+
+
 def test_random_depends_on_the_seed_alone_and_varies(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     full_pool(ctx, ways={p: "abc" for p in P})

@@ -39,6 +39,11 @@ class Pool(Protocol):
         """``select.budget``."""
         ...
 
+    @property
+    def favourites(self) -> bool:
+        """Whether ``select.budget_way`` is ``favourite``."""
+        ...
+
     def kept(self, *, wrong: bool = False) -> Kept:
         """The kept solutions, at most one under each heuristic and one plain; or wrong ones."""
         ...
@@ -132,6 +137,17 @@ def _random(pool: Pool, ways: int, seed: int) -> Drawn:
     return [(problem, way, kept[problem][way]) for problem, way in drawn.items()]
 
 
+def _favourite(pool: Pool, ways: int, seed: int) -> Drawn:
+    """Of each problem the kept solution under the heuristic with most correct attempts.
+
+    Ties by the pack's order. What ordinary rejection sampling keeps: the way in which the model
+    solves the problem most often.
+    """
+    kept = pool.kept()
+    first = {problem: found[0] for problem, found in _by_success(pool, _shown(kept)).items()}
+    return [(problem, way, kept[problem][way]) for problem, way in first.items()]
+
+
 def _matched(pool: Pool, ways: int, seed: int) -> Drawn:
     """Of each problem one of its solutions of heuristics-N, as often as it has some.
 
@@ -153,13 +169,14 @@ def _matched(pool: Pool, ways: int, seed: int) -> Drawn:
 def _budget(pool: Pool, ways: int, seed: int) -> Drawn:
     """M examples: problems in the order of how many ways they have, each with its first N ways.
 
-    At most N ways of a problem count, and ties are drawn with the seed. M is ``select.budget`` or,
-    without it, the number of solutions under the pack's first heuristic: the same for every N.
-    Problems with many ways tend to be easy, so arms of large N train on easier ones: a property of
-    the design, not of the ways alone.
+    At most N ways of a problem count, and ties are drawn with the seed. The first ways are those of
+    the pack's order or, where the recipe says so, those that solve the problem most often. M is
+    ``select.budget`` or, without it, the number of solutions under the pack's first heuristic: the
+    same for every N. Problems with many ways tend to be easy, so arms of large N train on easier
+    ones: a property of the design, not of the ways alone.
     """
     kept = pool.kept()
-    shown = _shown(kept)
+    shown = _by_success(pool, _shown(kept)) if pool.favourites else _shown(kept)
     first = pool.heuristics[0]
     wanted = pool.budget or sum(first in ways for ways in kept.values())
 
@@ -175,7 +192,8 @@ def _budget(pool: Pool, ways: int, seed: int) -> Drawn:
             "asks for; arms of different N are no longer equal in size."
         )
     chosen = set(examples)
-    return [(p, w, kept[p][w]) for p, found in shown.items() for w in found if (p, w) in chosen]
+    return [(p, w, text) for p, found in kept.items() for w, text in found.items()
+            if (p, w) in chosen]  # fmt: skip
 
 
 def _distilled(pool: Pool, ways: int, seed: int) -> Drawn:
@@ -194,6 +212,12 @@ def _shown(kept: Kept) -> dict[str, list[str]]:
     """Problem -> the heuristics that it has solutions under; problems without any left out."""
     named = {p: [way for way in found if way != PLAIN] for p, found in kept.items()}
     return {problem: ways for problem, ways in named.items() if ways}
+
+
+def _by_success(pool: Pool, shown: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The heuristics of each problem, those with more correct attempts first, ties as they were."""
+    counts = pool.correct()
+    return {p: sorted(found, key=lambda way: -counts[p][way]) for p, found in shown.items()}
 
 
 def _first(pool: Pool, ways: int, kept: Kept) -> Drawn:
@@ -233,6 +257,19 @@ KINDS: tuple[Kind, ...] = (
         prompts="first",
         pick=_heuristics,
         examples=lambda n, chances: n * chances.solved,
+    ),
+    Kind(
+        name="favourite",
+        data="one correct attempt per problem, under the heuristic that solves it most often",
+        words=lambda _: (
+            "one correct solution per problem, under the heuristic that solves it most often"
+        ),
+        prompts="all",
+        pick=_favourite,
+        examples=lambda _, chances: any_of(chances.solved, chances.heuristics),
+        asks="that a problem is shown in other ways than the model's favourite one?",
+        against="every",
+        contrast="Many ways against the favourite way of each problem",
     ),
     Kind(
         name="random",

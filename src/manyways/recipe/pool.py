@@ -123,6 +123,10 @@ class SelectConfig(Section):
     budget: Positive | None = None
     """Examples of the ``budget-N`` arms; as many as the one-way arm has when left out."""
 
+    budget_way: Literal["pack", "favourite"] = "pack"
+    """Which of a problem's ways a ``budget-N`` arm takes first: by the ``pack``'s order, or those
+    that solve the problem most often, so that ``budget-1`` has the ``favourite`` way of each."""
+
     judge: ModelConfig | None = None
     """The model that judges; the base model when left out."""
 

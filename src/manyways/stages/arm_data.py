@@ -86,6 +86,11 @@ class Solutions:
         """``select.budget``."""
         return self.ctx.recipe.select.budget
 
+    @property
+    def favourites(self) -> bool:
+        """Whether ``select.budget_way`` is ``favourite``."""
+        return self.ctx.recipe.select.budget_way == "favourite"
+
     def kept(self, *, wrong: bool = False) -> Kept:
         """The kept solutions (or the wrong ones), problems and ways in the run's order.
 
