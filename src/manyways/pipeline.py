@@ -8,138 +8,175 @@ for every arm and seed:
     is the checkpoint fit for RL?                                   gate
     GRPO with verdicts as reward                                    rl
 every checkpoint x every benchmark -> attempts with verdicts        evaluate
-tables with intervals, one report                                   analyse, report
 (prefix swap on the pool, off by default                            probe)
-every checkpoint: token modes where solutions part, from logits    branch
+every checkpoint: token modes where solutions part, from logits     branch
+tables with intervals, one report                                   analyse, report
+
+Which stages there are, and what each is about, stands in ``stages.STAGES``. Here a recipe makes
+steps of them, and the steps are run.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from manyways.arms import Line
 from manyways.errors import MissingWork, RecipeError, StageError
 from manyways.progress import say
 from manyways.records import BASE, Checkpoint
-from manyways.run_dir import Work
-from manyways.stages import (
-    analyse,
-    branch,
-    distill,
-    evaluate,
-    gate,
-    generate,
-    midtrain,
-    preflight,
-    probe,
-    reinforce,
-    report,
-    selection,
-)
+from manyways.run_dir import Amount, Work
+from manyways.stages import STAGES, WORDS, Stage, preflight, up_to
 from manyways.stages.context import Context
-from manyways.stages.pools import pool_of
+from manyways.stages.pools import DISTILLED, pool_of, ready
 from manyways.tables import write_text
-
-STAGES = (
-    "generate", "select", "midtrain", "gate", "rl", "evaluate", "probe", "branch",
-    "analyse", "report",
-)  # fmt: skip
-DISTILLED = "generate/distilled"
-ENDS = ("analyse", "report")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One piece of work in order.
+    """One stage on one thing.
 
-    line:          None for the steps that all arms share.
-    after_failure: done even where an earlier step of the line had nothing to hand on.
+    line:       None for what all arms share.
+    checkpoint: of a stage that is about one.
     """
 
-    stage: str
-    name: str
-    line: Line | None
-    after_failure: bool = False
-    plan: Callable[[], list[Work]]
-    run: Callable[[], None]
+    context: Context
+    stage: Stage
+    line: Line | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def name(self) -> str:
+        """``rl/star/seed-0``."""
+        about = DISTILLED if self.stage.per == "foreign pool" else None
+        about = self.line.name if self.line else about
+        about = self.checkpoint.name if self.checkpoint else about
+        return f"{self.stage.word}/{about}" if about else self.stage.word
+
+    def plan(self) -> list[Work]:
+        """Its pieces of work. Raises MissingWork when what it starts from is not there yet."""
+        found = self.stage.module.plan(self._pool(), *self._about())
+        return found if isinstance(found, list) else [found]
+
+    def run(self) -> None:
+        """Do what is not done. Raises StageError when there is nothing to hand on."""
+        self.stage.module.run(self._pool(), *self._about())
+
+    def amount(self) -> list[Amount]:
+        """How much work it is."""
+        about = (self.line,) if self.stage.per == "pool" else self._about()
+        found: list[Amount] = self.stage.module.amount(self.context, *about)
+        return found
+
+    def _pool(self) -> Context:
+        """The context of the pool that it is about, where that is not the run's own."""
+        if self.stage.per == "pool" and self.line is not None:
+            return pool_of(self.context, self.line)
+        return self.context
+
+    def _about(self) -> tuple[Line | Checkpoint | None, ...]:
+        about = {"line": (self.line,), "checkpoint": (self.checkpoint,)}
+        return about.get(self.stage.per, ())
 
 
-class LineStage(Protocol):
-    """The module of a stage that every (arm, seed) goes through on its own."""
-
-    def plan(self, ctx: Context, line: Line, /) -> Work:
-        """Describe the work."""
-        ...
-
-    def run(self, ctx: Context, line: Line, /) -> None:
-        """Do it, unless it is done."""
-        ...
+def steps(context: Context) -> list[Step]:
+    """Every step of the recipe: what arms share, line by line what is theirs, then the whole."""
+    every = [step for stage in STAGES for step in _of_stage(context, stage)]
+    shared = [step for step in every if step.line is None and step.stage.per != "run"]
+    lines = [step for line in context.lines for step in every if step.line == line]
+    return [*shared, *lines, *(step for step in every if _is_wanted(step))]
 
 
-def steps(context: Context) -> Iterator[Step]:
-    """Every step of the recipe, in an order in which each finds its inputs."""
-    yield _shared("generate", lambda: [generate.plan(context)], lambda: generate.run(context))
-    yield _shared("select", lambda: [selection.plan(context)], lambda: selection.run(context))
-    if any(line.distils for line in context.lines):
-        foreign = _shared("generate", lambda: [distill.plan(context)], lambda: distill.run(context))
-        yield replace(foreign, name=DISTILLED)
-    yield _evaluation(context, None, BASE)
-    for line in context.lines:
-        yield from line_steps(context, line)
-    if context.recipe.probe.enabled:
-        yield _shared("probe", lambda: [probe.plan(context)], lambda: probe.run(context))
-    if branch.why_not(context) is None:
-        yield _shared("branch", lambda: branch.plan(context), lambda: branch.run(context))
-    yield _shared("analyse", lambda: [analyse.plan(context)], lambda: analyse.run(context))
-    yield _shared("report", lambda: [report.plan(context)], lambda: report.run(context))
+def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
+    lines = context.lines
+    if stage.per == "pool":
+        yield Step(context=context, stage=stage)
+        lines = [line for line in lines if line.before]
+    if stage.per == "checkpoint":
+        yield Step(context=context, stage=stage, checkpoint=BASE)
+    if stage.per == "run" or (stage.per == "foreign pool" and any(ln.distils for ln in lines)):
+        yield Step(context=context, stage=stage)
+    for line in lines if stage.per in ("pool", "line", "checkpoint") else ():
+        made = [one for one in line.checkpoints if stage.makes in (None, one.phase)]
+        if stage.per == "checkpoint":
+            for checkpoint in made:
+                yield Step(context=context, stage=stage, line=line, checkpoint=checkpoint)
+        elif made:
+            yield Step(context=context, stage=stage, line=line)
 
 
-def line_steps(context: Context, line: Line) -> Iterator[Step]:
-    """Mid-train, gate, RL and evaluation of one (arm, seed); of a later round its pool before."""
-    if line.before:
-        yield from _pool_steps(context, line)
-    if line.midtrains:
-        yield _of_line("midtrain", midtrain, context=context, line=line)
-    yield _of_line("gate", gate, context=context, line=line)
-    yield _of_line("rl", reinforce, context=context, line=line)
-    for checkpoint in line.checkpoints:
-        yield _evaluation(context, line, checkpoint)
+def _is_wanted(step: Step) -> bool:
+    """Whether it is about the whole run, and the recipe does not leave it out."""
+    stage = step.stage
+    return stage.per == "run" and not (stage.optional and stage.module.left_out(step.context))
 
 
-def run_shared(context: Context, stage: str) -> None:
-    """Run the steps of ``stage`` that all arms share."""
-    for step in steps(context):
-        if step.line is None and step.stage == stage:
-            step.run()
+def feeds(earlier: Step, later: Step) -> bool:
+    """Whether ``later`` uses what ``earlier`` leaves."""
+    made, used = earlier.stage, later.stage
+    if later.checkpoint is not None:
+        return earlier.line == later.line and made.makes == later.checkpoint.phase
+    if used.per == "pool" and later.line is None and earlier.line is not None:
+        return False
+    if later.line is not None and earlier.line not in (None, later.line):
+        return earlier.line == later.line.before and made.name in used.before
+    if made.per == "foreign pool" and later.line is not None and not later.line.distils:
+        return False
+    return made.name in used.after
 
 
-def run_line(context: Context, line: Line, wanted: tuple[str, ...] = STAGES) -> None:
-    """Run the ``wanted`` stages of one (arm, seed).
+def run(context: Context, *, until: str = WORDS[-1], jobs: int = 1) -> None:
+    """Run the recipe up to and including the stage ``until``.
 
-    The mid-trained checkpoint is evaluated even when the gate refuses it for RL.
-
-    Raises StageError when a stage has nothing to hand on; the sentence is kept in outcome.json.
+    Raises MissingWork after everything else is done, when an arm could not go all the way.
     """
-    outcome = context.run.arm_path(line.arm, line.seed, "outcome.json")
-    failure: StageError | None = None
-    for step in line_steps(context, line):
-        if step.stage not in wanted or (failure and not step.after_failure):
-            continue
-        try:
+    from manyways.jobs import run_lines_in_processes
+
+    if jobs > 1 and context.recipe.launch is not None:
+        raise RecipeError("--jobs and [launch] both spread work over processes: give one of them.")
+    wanted = up_to(until)
+    preflight.check_reach(context, wanted)
+    preflight.run(context)
+    todo = [step for step in steps(context) if step.stage.word in wanted]
+    for step in todo:
+        if step.line is None and step.stage.per != "run":
             step.run()
-        except StageError as error:
-            say(f"{line.name}: {error}")
-            failure = failure or error
-            if step.stage in ("generate", "select", "midtrain"):
-                break
-    row = {"arm": line.arm, "seed": line.seed, "outcome": str(failure or "complete")}
-    write_text(outcome, json.dumps(row))
-    if failure:
-        raise failure
+    failures: list[str] = []
+    if any(step.line and step.stage.per == "line" for step in todo):
+        failures = (
+            run_lines(context, context.lines, wanted)
+            if jobs == 1
+            else run_lines_in_processes(context, wanted, jobs=jobs)
+        )
+    for step in todo:
+        if step.stage.per == "run":
+            step.run()
+    if failures:
+        raise MissingWork(
+            f"{len(failures)} of {len(context.lines)} arms did not go all the way:\n"
+            + "\n".join(f"  {failure}" for failure in failures)
+        )
 
 
-def run_lines(context: Context, lines: list[Line], wanted: tuple[str, ...] = STAGES) -> list[str]:
+def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: bool) -> None:
+    """Run one stage, also where the recipe leaves it out.
+
+    shared: whether also for what all arms share.
+
+    Raises MissingWork when it had nothing to hand on for some of the lines.
+    """
+    mine = [stage for stage in STAGES if stage.word == word]
+    for step in (step for stage in mine for step in _of_stage(context, stage)):
+        if step.line is None and shared:
+            step.run()
+    if any(stage.per == "pool" for stage in mine):
+        # A later round's pool can wait: its writer is trained by a later stage.
+        lines = [line for line in lines if ready(context, line)]
+    failures = run_lines(context, lines, (word,))
+    if failures:
+        raise MissingWork("\n".join(failures))
+
+
+def run_lines(context: Context, lines: Sequence[Line], wanted: Sequence[str]) -> list[str]:
     """Run lines one after another; returns ``<line>: <sentence>`` for each that stopped early."""
     failures = []
     for line in lines:
@@ -150,49 +187,46 @@ def run_lines(context: Context, lines: list[Line], wanted: tuple[str, ...] = STA
     return failures
 
 
-def run(context: Context, *, until: str = "report", jobs: int = 1) -> None:
-    """Run the recipe up to and including the stage ``until``.
+def run_line(context: Context, line: Line, wanted: Sequence[str]) -> None:
+    """Run the ``wanted`` stages of one (arm, seed).
 
-    Raises MissingWork after everything else is done, when an arm could not go all the way.
+    What a stage without a result would have fed is left out, and nothing else: the mid-trained
+    checkpoint is evaluated even when the gate refuses it for RL.
+
+    Raises StageError when a stage has nothing to hand on; the sentence is kept in outcome.json.
     """
-    from manyways.jobs import run_lines_in_processes
-
-    if jobs > 1 and context.recipe.launch is not None:
-        raise RecipeError("--jobs and [launch] both spread work over processes: give one of them.")
-    wanted = STAGES[: STAGES.index(until) + 1]
-    preflight.check_reach(context, wanted)
-    preflight.run(context)
-    for stage in ("generate", "select", "evaluate"):
-        if stage in wanted:
-            run_shared(context, stage)
-    failures: list[str] = []
-    if "midtrain" in wanted:
-        failures = (
-            run_lines(context, context.lines, wanted)
-            if jobs == 1
-            else run_lines_in_processes(context, wanted, jobs=jobs)
-        )
-    for stage in ("probe", "branch", "analyse", "report"):
-        if stage in wanted:
-            run_shared(context, stage)
-    if failures:
-        raise MissingWork(
-            f"{len(failures)} of {len(context.lines)} arms did not go all the way:\n"
-            + "\n".join(f"  {failure}" for failure in failures)
-        )
+    mine = [s for s in steps(context) if s.line == line and s.stage.word in wanted]
+    failure: StageError | None = None
+    stopped: list[Step] = []
+    for step in mine:
+        if any(feeds(earlier, step) for earlier in stopped):
+            stopped.append(step)
+            continue
+        try:
+            step.run()
+        except StageError as error:
+            say(f"{line.name}: {error}")
+            failure = failure or error
+            stopped.append(step)
+    if mine:
+        row = {"arm": line.arm, "seed": line.seed, "outcome": str(failure or "complete")}
+        path = context.run.arm_path(line.arm, line.seed, "outcome.json")
+        write_text(path, json.dumps(row))
+    if failure:
+        raise failure
 
 
-def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]:
+def dry_run(context: Context, *, until: str = WORDS[-1]) -> list[tuple[str, str]]:
     """(work, why it would run or ``finished``) for every step, computing nothing."""
-    wanted = STAGES[: STAGES.index(until) + 1]
+    wanted = up_to(until)
     preflight.check_reach(context, wanted)
     preflight.check_names(context)
     rows: list[tuple[str, str]] = []
     pending: list[Step] = []
     for step in steps(context):
-        if step.stage not in wanted:
+        if step.stage.word not in wanted:
             continue
-        waits = [p for p in pending if _feeds(p, step)]
+        waits = [earlier for earlier in pending if feeds(earlier, step)]
         if waits:
             rows.append((step.name, f"would run after {waits[-1].name}"))
             pending.append(step)
@@ -203,57 +237,3 @@ def dry_run(context: Context, *, until: str = "report") -> list[tuple[str, str]]
         if unfinished:
             pending.append(step)
     return rows
-
-
-def _feeds(earlier: Step, later: Step) -> bool:
-    """Whether ``later`` may use what ``earlier`` leaves."""
-    if DISTILLED in (earlier.name, later.name):
-        return later.stage in ENDS or (later.line is not None and later.line.distils)
-    if later.line is None:
-        return later.name != "evaluate/base" or earlier.stage == "select"
-    before = later.line.before if earlier.stage in ("generate", "select", "midtrain") else None
-    return earlier.line in (None, later.line, before) and earlier.name != "evaluate/base"
-
-
-def _pool_steps(context: Context, line: Line) -> Iterator[Step]:
-    """Sampling and selection of the pool of one (arm, seed), by its checkpoint of before."""
-    yield Step(
-        stage="generate",
-        name=f"generate/{line.name}",
-        line=line,
-        plan=lambda: [generate.plan(pool_of(context, line))],
-        run=lambda: generate.run(pool_of(context, line)),
-    )
-    yield Step(
-        stage="select",
-        name=f"select/{line.name}",
-        line=line,
-        plan=lambda: [selection.plan(pool_of(context, line))],
-        run=lambda: selection.run(pool_of(context, line)),
-    )
-
-
-def _shared(stage: str, plan: Callable[[], list[Work]], run: Callable[[], None]) -> Step:
-    return Step(stage=stage, name=stage, line=None, plan=plan, run=run)
-
-
-def _of_line(stage: str, module: LineStage, *, context: Context, line: Line) -> Step:
-    return Step(
-        stage=stage,
-        name=f"{stage}/{line.name}",
-        line=line,
-        plan=lambda: [module.plan(context, line)],
-        run=lambda: module.run(context, line),
-    )
-
-
-def _evaluation(context: Context, line: Line | None, checkpoint: Checkpoint) -> Step:
-    benchmarks = context.recipe.evaluate.benchmarks
-    return Step(
-        stage="evaluate",
-        name=f"evaluate/{checkpoint.name}",
-        line=line,
-        after_failure=checkpoint.phase == "mid",
-        plan=lambda: [evaluate.plan(context, checkpoint, b) for b in benchmarks],
-        run=lambda: evaluate.run_all(context, checkpoint),
-    )

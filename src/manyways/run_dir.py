@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from manyways import __version__
+from manyways.arms import Line
 from manyways.errors import RunDirError
 from manyways.fingerprint import fingerprint, versions
 from manyways.records import line_name
@@ -84,6 +85,30 @@ class Work:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None:
             self.run.finish(self, time.monotonic() - self._started)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amount:
+    """How much one piece of work is, known without measuring.
+
+    Example: ``Amount(work="rl/star/seed-0", stage="rl", attempts=1920, steps=30, bound=307200)``.
+
+    work:     as its stamp will be called.
+    line:     whose it is, of a training.
+    attempts: sampled, or looked at. bound: their tokens at most.
+    ways:     it samples from a checkpoint that was mid-trained on heuristics.
+    prompts:  which prompts it samples: a key of a forecast's measurements; empty where it samples
+              nothing.
+    """
+
+    work: str
+    stage: str
+    line: Line | None = None
+    attempts: int = 0
+    steps: int = 0
+    bound: int = 0
+    ways: bool = False
+    prompts: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

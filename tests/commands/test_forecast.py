@@ -8,11 +8,10 @@ import pytest
 from command_line import ROOT, in_this_process
 from made_runs import context
 
-from manyways.arms import parse_arm
+from manyways.arms import Line, parse_arm
 from manyways.commands.forecast import show
-from manyways.commands.forecast.amounts import midtrain_steps, planned
 from manyways.commands.forecast.command import compare
-from manyways.commands.forecast.predict import examples, forecast, sampling_seconds
+from manyways.commands.forecast.predict import examples, forecast, planned, sampling_seconds
 from manyways.commands.forecast.records import (
     FILE,
     Measured,
@@ -54,6 +53,11 @@ def test_amounts_are_exact_and_named_like_stamps(tmp_path: Path) -> None:
     assert found["rl/star/seed-0"].attempts == 5 * 2 * 4
     assert found["evaluate/base/made-runs-load-test-count-12"].attempts == 12 * 4
     assert "midtrain/vanilla/seed-0" not in found
+    assert found["branch/star/seed-0/mid"].attempts == 3
+    assert "probe" not in found
+    probing = context(tmp_path, probe={"enabled": True, "heuristics": 2, "samples": 3})
+    # 4 problems x 2 x 2 heuristics x 3
+    assert {work.work: work for work in planned(probing)}["probe"].attempts == 48
     assert "evaluate/vanilla/seed-0/mid/made-runs-load-test-count-12" not in found
     assert found["rl/heuristics-2/seed-0"].ways and not found["rl/star/seed-0"].ways
 
@@ -84,7 +88,7 @@ def test_tokens_never_exceed_the_limit(tmp_path: Path) -> None:
 
 def test_epochs_become_steps(tmp_path: Path) -> None:
     ctx = context(tmp_path, midtrain={"steps": None, "epochs": 2.0, "batch_size": 4})
-    assert midtrain_steps(ctx, "midtrain/star/seed-0", 100) == 50
+    assert ctx.midtraining(Line(arm="star", seed=0)).steps_for(100) == 50
 
 
 def test_examples_are_those_of_the_arm(tmp_path: Path) -> None:

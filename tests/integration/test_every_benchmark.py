@@ -32,7 +32,7 @@ def evaluated(recipe: Path, root: Path, overrides: list[str]) -> RunDir:
         write_text(run.path("recipe.toml"), recipe.read_text())
         ctx = Context(recipe=settings, run=run)
         try:
-            evaluate.run_all(ctx, BASE)
+            evaluate.run(ctx, BASE)
             analyse.run(ctx)
             report.run(ctx)
         finally:

@@ -215,7 +215,7 @@ def records(root: Path) -> dict[str, dict[str, object]]:
     made = [BASE, *(checkpoint for line in lines for checkpoint in line.checkpoints)]
     [benchmark] = ctx.recipe.evaluate.benchmarks
     for checkpoint in made:
-        evaluate.run_all(ctx, checkpoint)
+        evaluate.run(ctx, checkpoint)
     found["evaluate"] = sampled(*(ctx.run.eval_path(c.name, benchmark) for c in made))
     probe.run(ctx)
     found["probe"] = sampled(ctx.run.path("6-probe"))

@@ -37,7 +37,7 @@ PLANS = {
     "midtrain": lambda ctx: midtrain.plan(ctx, STAR),
     "gate": lambda ctx: gate.plan(ctx, VANILLA),
     "rl": lambda ctx: reinforce.plan(ctx, STAR),
-    "evaluate": lambda ctx: evaluate.plan(ctx, BASE, ctx.recipe.evaluate.benchmarks[0]),
+    "evaluate": lambda ctx: evaluate.plan(ctx, BASE)[0],
     "probe": probe.plan,
     "branch": lambda ctx: branch.plan(ctx)[0],
     "analyse": analyse.plan,

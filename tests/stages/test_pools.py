@@ -127,14 +127,14 @@ def test_stamps_of_pools_stand_among_those_of_the_run(tmp_path: Path) -> None:
 def test_a_dry_run_says_what_a_round_waits_for(tmp_path: Path) -> None:
     ctx = bootstrapped(tmp_path)
     train(ctx, "heuristics-2", seed=0)
-    names = [step.name for step in pipeline.line_steps(ctx, LATE)]
+    names = [step.name for step in pipeline.steps(ctx) if step.line == LATE]
     assert names[:3] == [f"generate/{LATE.name}", f"select/{LATE.name}", f"midtrain/{LATE.name}"]
     steps = {step.name: step for step in pipeline.steps(ctx)}
     trained, own = steps["midtrain/heuristics-2/seed-1"], steps[f"generate/{LATE.name}"]
     other = steps["midtrain/heuristics-2/seed-0"]
-    assert pipeline._feeds(trained, own)
-    assert not pipeline._feeds(other, own)
-    assert not pipeline._feeds(steps["rl/heuristics-2/seed-1"], own)
+    assert pipeline.feeds(trained, own)
+    assert not pipeline.feeds(other, own)
+    assert not pipeline.feeds(steps["rl/heuristics-2/seed-1"], own)
 
 
 def distilling(root: Path, source: Path | None = None, **settings: object):

@@ -125,6 +125,11 @@ class Line:
         return parse_arm(self.arm).midtrains
 
     @property
+    def shows_ways(self) -> bool:
+        """Whether it learns from texts under heuristics."""
+        return parse_arm(self.arm).kind.shows_ways
+
+    @property
     def origin(self) -> Checkpoint:
         """What mid-training starts from: the base, or the checkpoint of the round before."""
         return self.before.mid if self.before else BASE

@@ -106,6 +106,11 @@ class Kind:
     wrong: bool = False
     foreign: bool = False
 
+    @property
+    def shows_ways(self) -> bool:
+        """Whether its checkpoints learn from texts under heuristics, which tend to be longer."""
+        return self.prompts in ("first", "all")
+
 
 def any_of(chance: float, tries: int) -> float:
     """Chance that at least one of so many independent tries succeeds."""

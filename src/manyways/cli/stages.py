@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from manyways.cli.parts import RunArgument
+from manyways.stages import STAGES, Stage
 
 stages = typer.Typer(rich_markup_mode=None)
 
@@ -15,7 +16,9 @@ PrintOption = Annotated[
 ]
 
 
-def _stage_command(name: str, summary: str) -> None:
+def _stage_command(stage: Stage) -> None:
+    name = stage.word
+
     def shared(run: RunArgument) -> None:
         from manyways.commands.run import run_stage
 
@@ -39,21 +42,13 @@ def _stage_command(name: str, summary: str) -> None:
         else:
             run_stage(run, name, arm=arm, seed=seed)
 
-    command = per_line if name in ("gate", "evaluate") else shared
-    command = training if name in ("midtrain", "rl") else command
-    stages.command(name=name, help=summary)(command)
+    command = per_line if stage.per in ("line", "checkpoint") else shared
+    stages.command(name=name, help=stage.help)(training if stage.makes else command)
 
 
-_stage_command("generate", "1 Sample attempts at every problem under every heuristic.")
-_stage_command("select", "2 Keep the best correct attempt per problem and heuristic.")
-_stage_command("midtrain", "3 Fine-tune the base on each arm's solutions.")
-_stage_command("gate", "4 Measure whether each checkpoint is fit for RL.")
-_stage_command("rl", "5 Train with the verdicts as reward (GRPO).")
-_stage_command("evaluate", "6 Sample every checkpoint on every benchmark.")
-_stage_command("probe", "Cut attempts in the middle and go on under another heuristic.")
-_stage_command("branch", "Read from logits how many ways each checkpoint could well go on.")
-_stage_command("analyse", "7 Turn attempts into tables with intervals.")
-_stage_command("report", "8 Write report.html and report.md.")
+for _stage in STAGES:
+    if _stage.help:
+        _stage_command(_stage)
 
 
 @stages.command(hidden=True)

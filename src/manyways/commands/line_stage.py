@@ -9,10 +9,10 @@ from manyways.errors import ManywaysError, UserError
 from manyways.recipe.file import load_recipe
 from manyways.rl import launch, processes
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import midtrain, reinforce
+from manyways.stages import STAGES
 from manyways.stages.context import Context
 
-TRAININGS = {"midtrain": midtrain, "rl": reinforce}
+TRAININGS = {stage.word: stage for stage in STAGES if stage.makes}
 
 
 def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
@@ -38,7 +38,7 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
 def _lead(run: RunDir, stage: str, line: Line) -> None:
     context = Context(recipe=load_recipe(run.path("recipe.toml")), run=run)
     try:
-        TRAININGS[stage].run_here(context, line)
+        TRAININGS[stage].module.run_here(context, line)
     finally:
         context.close()
 
@@ -52,7 +52,7 @@ def _follow(run: RunDir, stage: str, line: Line) -> None:
             output.flush()
             os.dup2(stream.fileno(), output.fileno())
     context = Context(recipe=load_recipe(run.path("recipe.toml")), run=run)
-    training = TRAININGS[stage]
+    training = TRAININGS[stage].module
     try:
         if not training.plan(context, line).done:
             training.train(context, line)

@@ -12,18 +12,15 @@ from rich.table import Table
 from manyways import pipeline
 from manyways.arms import Line
 from manyways.commands.summary import print_summary
-from manyways.errors import MissingWork, UserError
+from manyways.errors import UserError
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import branch, midtrain, pools, preflight, probe, reinforce
+from manyways.stages import STAGES, WORDS, preflight, up_to
 from manyways.stages.context import Context
 from manyways.tables import write_text
-
-ASKED = {"probe": probe.run, "branch": branch.run}
-"""Stages that a run may leave out."""
 
 
 def run_recipe(
@@ -73,23 +70,13 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
         lines = _lines(context, arm, seed)
         preflight.run(context)
-        if stage in ASKED:
-            # By name: also where the recipe leaves it out.
-            ASKED[stage](context)
-        elif arm is None and seed is None:
-            pipeline.run_shared(context, stage)
-        if stage in ("generate", "select"):
-            # A later round's pool can wait: its writer is trained by a later stage.
-            lines = [line for line in lines if pools.ready(context, line)]
-        failures = pipeline.run_lines(context, lines, (stage,))
-        if failures:
-            raise MissingWork("\n".join(failures))
+        pipeline.run_stage(context, stage, lines, shared=arm is None and seed is None)
 
 
 def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
     """Print, one a line, the command lines that a training would start; for Slurm and the like."""
     run = open_for_reading(root)
-    module = {"midtrain": midtrain, "rl": reinforce}[stage]
+    [module] = [one.module for one in STAGES if one.word == stage]
     with _closing(Context(recipe=load_recipe(root / "recipe.toml"), run=run)) as context:
         found = [
             words for line in _lines(context, arm, seed) for words in module.commands(context, line)
@@ -103,9 +90,8 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
     """Run all stages of one (arm, seed), in a child process of ``run --jobs``."""
     recipe = load_recipe(root / "recipe.toml")
-    wanted = pipeline.STAGES[: pipeline.STAGES.index(until) + 1]
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
-        pipeline.run_line(context, Line(arm=arm, seed=seed), wanted)
+        pipeline.run_line(context, Line(arm=arm, seed=seed), up_to(until))
 
 
 def _resolve(
@@ -122,9 +108,8 @@ def _resolve(
 
 
 def _check_stage(stage: str) -> None:
-    if stage not in pipeline.STAGES:
-        known = dict.fromkeys(pipeline.STAGES)
-        raise UserError(f"--until {stage}: no such stage.{nearest(stage, known)}")
+    if stage not in WORDS:
+        raise UserError(f"--until {stage}: no such stage.{nearest(stage, dict.fromkeys(WORDS))}")
 
 
 def _lines(context: Context, arm: str | None, seed: int | None) -> list[Line]:

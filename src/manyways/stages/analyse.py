@@ -12,7 +12,7 @@ from manyways.metrics.resampling import Resampling
 from manyways.progress import say
 from manyways.records import Checkpoint
 from manyways.results.tables import TABLES, MajorityRow, PassRow, write_rows
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages.analysis.apart import parts_apart
 from manyways.stages.analysis.averages import average_rows
 from manyways.stages.analysis.contrasts import policies
@@ -84,6 +84,11 @@ def run(ctx: Context) -> None:
             write_rows(ctx.run.path("7-tables", f"{name}.json"), tables.get(name, []))
         work.counts.update({name: len(tables.get(name, [])) for name in TABLES})
     say(f"analyse: {sum(len(rows) for rows in tables.values())} rows in {len(TABLES)} tables.")
+
+
+def amount(_: Context) -> list[Amount]:
+    """One piece of work."""
+    return [Amount(work="analyse", stage="analyse")]
 
 
 def compute(ctx: Context) -> Tables:

@@ -12,7 +12,7 @@ from manyways.progress import Meter, say
 from manyways.records import BASE, PLAIN, Checkpoint
 from manyways.results.tables import write_rows
 from manyways.results.theory import ForkRow
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages.arm_data import kept_solutions
 from manyways.stages.context import Context
 from manyways.stages.gate import spread
@@ -27,7 +27,7 @@ Forks = dict[str, tuple[str, ...]]
 """Problem id -> its kept solutions, one under each of two or more heuristics."""
 
 
-def why_not(ctx: Context) -> str | None:
+def left_out(ctx: Context) -> str | None:
     """Why logits cannot be read in this run, None when they can."""
     if ctx.recipe.model.engine not in LOCAL:
         return (
@@ -48,7 +48,7 @@ def run(ctx: Context) -> None:
     Raises ModelError and DataError as ``engines.next_token`` does.
     """
     if ctx.recipe.model.engine not in LOCAL:
-        say(f"branch: left out: {why_not(ctx)}.")
+        say(f"branch: left out: {left_out(ctx)}.")
         return
     missing = [
         (checkpoint, work)
@@ -68,6 +68,16 @@ def run(ctx: Context) -> None:
                 write_rows(ctx.run.path(work.outputs[0]), rows)
                 work.counts.update(problems=len(rows))
             meter.advance()
+
+
+def amount(ctx: Context) -> list[Amount]:
+    """The beginnings that each checkpoint reads, at the most."""
+    generate = ctx.recipe.generate
+    problems = len(ctx.problems(generate.problems, generate.limit))
+    read = min(ctx.recipe.branch.problems, problems)
+    return [
+        Amount(work=f"branch/{one.name}", stage="branch", attempts=read) for one in ctx.checkpoints
+    ]
 
 
 def file_of(ctx: Context, checkpoint: Checkpoint) -> Path:

@@ -17,11 +17,11 @@ from manyways.fingerprint import content_hash
 from manyways.json_lines import read_json_lines
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages import attempt_files, generate, sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import VERDICTS, settings_of
-from manyways.stages.pools import distill_settings, distilled_pool
+from manyways.stages.pools import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.tables import append_attempts, parts, read_attempts_table
 
 TEXTS = ("text", "prediction", "completion")
@@ -87,6 +87,22 @@ def run(ctx: Context) -> None:
         )
         work.counts.update(counts)
     say(sampling.sentence("generate/distilled", counts))
+
+
+def amount(ctx: Context) -> list[Amount]:
+    """The attempts that are sampled here; from a file nothing is."""
+    settings, generating = distill_settings(ctx), ctx.recipe.generate
+    problems = len(ctx.problems(generating.problems, generating.limit))
+    attempts = problems * (settings.samples or SAMPLES) if settings.model else 0
+    return [
+        Amount(
+            work=f"generate/{DISTILLED}",
+            stage="generate",
+            attempts=attempts,
+            bound=attempts * generating.max_tokens,
+            prompts="plain",
+        )
+    ]
 
 
 def check_source(path: Path) -> None:

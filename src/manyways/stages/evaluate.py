@@ -1,11 +1,12 @@
 """6 evaluate: checkpoint x benchmark -> attempts with verdicts, from plain prompts."""
 
+from manyways.arms import parse_arm
 from manyways.checkpoints import chat_template_hash
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import problems_hash
 from manyways.progress import say
-from manyways.records import PLAIN, Checkpoint
-from manyways.run_dir import Work, benchmark_slug
+from manyways.records import BASE, PLAIN, Checkpoint
+from manyways.run_dir import Amount, Work, benchmark_slug
 from manyways.stages import sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import model_hash, sampling_identity, settings_of
@@ -15,7 +16,12 @@ FORMAT = 1
 AMOUNTS = ("limit", "attempts")
 
 
-def plan(ctx: Context, checkpoint: Checkpoint, benchmark: str) -> Work:
+def plan(ctx: Context, checkpoint: Checkpoint) -> list[Work]:
+    """One checkpoint as a piece of work for each benchmark. Raises MissingWork as ``work_of``."""
+    return [work_of(ctx, checkpoint, name) for name in ctx.recipe.evaluate.benchmarks]
+
+
+def work_of(ctx: Context, checkpoint: Checkpoint, benchmark: str) -> Work:
     """One checkpoint on one benchmark as a piece of work.
 
     More ``attempts`` or a higher ``limit`` sample only what is new.
@@ -38,19 +44,50 @@ def plan(ctx: Context, checkpoint: Checkpoint, benchmark: str) -> Work:
     )
 
 
-def run(
-    ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: LazyEngine | None = None
-) -> None:
+def run(ctx: Context, checkpoint: Checkpoint) -> None:
+    """Every benchmark of the recipe, with one engine that is opened only when it is needed.
+
+    Raises what ``sample`` raises.
+    """
+    engine = LazyEngine(lambda: ctx.engine(ctx.path_of(checkpoint)))
+    try:
+        for benchmark in ctx.recipe.evaluate.benchmarks:
+            sample(ctx, checkpoint, benchmark, engine=engine)
+    finally:
+        engine.close()
+
+
+def amount(ctx: Context, checkpoint: Checkpoint) -> list[Amount]:
+    """Its attempts on each benchmark."""
+    settings = ctx.recipe.evaluate
+    ways = checkpoint != BASE and parse_arm(checkpoint.arm).kind.shows_ways
+    found = []
+    for benchmark in settings.benchmarks:
+        attempts = len(ctx.problems(benchmark, settings.limit)) * settings.attempts
+        found.append(
+            Amount(
+                work=f"evaluate/{checkpoint.name}/{benchmark_slug(benchmark)}",
+                stage="evaluate",
+                attempts=attempts,
+                bound=attempts * settings.max_tokens,
+                ways=ways,
+                prompts=benchmark,
+            )
+        )
+    return found
+
+
+def sample(ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: LazyEngine) -> None:
     """Sample and judge one checkpoint on one benchmark.
 
     Checkpoints of one seed share their noise, problem by problem, so differences between them are
     less noisy than the scores.
 
-    engine: over the checkpoint, when it is shared between benchmarks; left open.
+    engine: over the checkpoint; left open.
 
     Raises VerifierUnwell when too many answers are undecided.
     """
-    work, path = plan(ctx, checkpoint, benchmark), ctx.path_of(checkpoint)
+    work, path = work_of(ctx, checkpoint, benchmark), ctx.path_of(checkpoint)
     label = f"evaluate {checkpoint.name} on {benchmark}"
     if work.done:
         say(f"{label}: finished earlier.")
@@ -60,7 +97,7 @@ def run(
     with work:
         counts = sampling.collect(
             ctx,
-            engine=engine or (lambda: ctx.engine(path)),
+            engine=engine,
             cells=[
                 Cell(
                     problem=problem,
@@ -86,13 +123,3 @@ def run(
         work.counts.update(counts, problems=len(problems))
         work.facts["chat_template"] = chat_template_hash(path)
     say(sampling.sentence(label, counts))
-
-
-def run_all(ctx: Context, checkpoint: Checkpoint) -> None:
-    """Every benchmark of the recipe, with one engine that is opened only when it is needed."""
-    engine = LazyEngine(lambda: ctx.engine(ctx.path_of(checkpoint)))
-    try:
-        for benchmark in ctx.recipe.evaluate.benchmarks:
-            run(ctx, checkpoint, benchmark, engine=engine)
-    finally:
-        engine.close()

@@ -12,7 +12,7 @@ from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.progress import say
 from manyways.records import BASE, PLAIN, Attempt, Problem, line_name
 from manyways.results.tables import GateRow, read_rows, write_rows
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages import sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import model_hash, sampling_identity, settings_of
@@ -76,6 +76,23 @@ def run(ctx: Context, line: Line) -> None:
     say(row.sentence)
     if row.decision == "refused":
         raise GateRefused(row.sentence)
+
+
+def amount(ctx: Context, line: Line) -> list[Amount]:
+    """One group of attempts at some of RL's problems."""
+    rl = ctx.recipe.rl
+    problems = min(ctx.recipe.gate.problems, len(ctx.problems(rl.problems, rl.limit)))
+    attempts = problems * rl.group_size
+    return [
+        Amount(
+            work=f"gate/{line.name}",
+            stage="gate",
+            attempts=attempts,
+            bound=attempts * rl.max_tokens,
+            ways=line.shows_ways,
+            prompts="rl",
+        )
+    ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,15 +6,17 @@ The pool: every arm's data is selected from these attempts of the base model.
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from manyways.arms import Line, parse_arm
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
 from manyways.progress import say
 from manyways.records import PLAIN, Heuristic, Message, Problem
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages import rounds, sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import sampling_identity, settings_of
+from manyways.stages.pools import ways_of
 from manyways.stages.sampling import Cell, Sampling
 
 FORMAT = 1
@@ -76,6 +78,37 @@ def run(ctx: Context) -> None:
     say(sampling.sentence("generate", counts))
     if settings.sampling == "adaptive":
         say(rounds.sentence(counts))
+
+
+def amount(ctx: Context, line: Line | None) -> list[Amount]:
+    """Every attempt of the pool: of the run's own, or of that of a later round."""
+    settings = ctx.recipe.generate
+    plain, named = attempts_of(ctx, line)
+    # Adaptive sampling may need less than this, never more.
+    bound = (plain + named) * settings.max_tokens
+    if line is None:
+        bound = min(bound, settings.token_budget or bound)
+    return [
+        Amount(
+            work=f"generate/{line.name}" if line else "generate",
+            stage="generate",
+            attempts=plain + named,
+            bound=bound,
+            # As if the base model wrote it.
+            prompts="generate" if line is None else "heuristics" if named else "plain",
+        )
+    ]
+
+
+def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
+    """How many plain attempts a pool has at the most, and how many under heuristics."""
+    settings = ctx.recipe.generate
+    problems = len(ctx.problems(settings.problems, settings.limit))
+    plain, ways = True, ctx.recipe.heuristics.count
+    if line is not None:
+        arm = parse_arm(line.arm)
+        plain, ways = arm.kind.prompts == "plain", ways_of(ctx, arm)
+    return problems * settings.plain_samples * plain, problems * settings.samples * ways
 
 
 def _seed(ctx: Context) -> int:

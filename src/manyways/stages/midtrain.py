@@ -15,7 +15,7 @@ from manyways.progress import say
 from manyways.recipe.training import LoraConfig
 from manyways.rl import launch, processes, tracking
 from manyways.rl.lora import peft_config
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages.context import Context
 from manyways.stages.examples import Example, examples, fitting
 from manyways.stages.identity import SAMPLER, model_hash, settings_of, training_identity
@@ -69,6 +69,12 @@ def run(ctx: Context, line: Line) -> None:
             launch.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed)),
             ctx.run,
         )
+
+
+def amount(ctx: Context, line: Line) -> list[Amount]:
+    """Its optimizer steps; 0 where they follow from the number of examples."""
+    steps = ctx.midtraining(line).steps or 0
+    return [Amount(work=f"midtrain/{line.name}", stage="midtrain", line=line, steps=steps)]
 
 
 def commands(ctx: Context, line: Line) -> list[list[str]]:

@@ -12,7 +12,7 @@ from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
 from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages import sampling
 from manyways.stages.context import Context
 from manyways.stages.cutting import first_half
@@ -92,6 +92,27 @@ def run(ctx: Context) -> None:
         )
         work.counts.update(counts, problems=len({cell.problem.id for cell in wanted}))
     say(sampling.sentence("probe", counts))
+
+
+def left_out(ctx: Context) -> str | None:
+    """Why a run does not probe, None when it does."""
+    return None if ctx.recipe.probe.enabled else "the recipe says probe.enabled = false"
+
+
+def amount(ctx: Context) -> list[Amount]:
+    """Every pair of heuristics on every problem, as if all attempts could be cut."""
+    settings, probe = ctx.recipe.generate, ctx.recipe.probe
+    problems = min(probe.problems, len(ctx.problems(settings.problems, settings.limit)))
+    attempts = problems * len(probed(ctx)) ** 2 * probe.samples
+    return [
+        Amount(
+            work="probe",
+            stage="probe",
+            attempts=attempts,
+            bound=attempts * settings.max_tokens,
+            prompts="heuristics",
+        )
+    ]
 
 
 def probed(ctx: Context) -> tuple[Heuristic, ...]:

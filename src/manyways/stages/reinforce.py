@@ -16,7 +16,7 @@ from manyways.results.tables import GateRow, read_rows
 from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.rl.handover import check_same_template
 from manyways.rl.reward import Shown, StepReward
-from manyways.run_dir import Work
+from manyways.run_dir import Amount, Work
 from manyways.stages.context import Context
 from manyways.stages.identity import SAMPLER, VERDICTS, settings_of, training_identity
 from manyways.verifiers.final_answer import form_of
@@ -98,6 +98,24 @@ def train(ctx: Context, line: Line) -> int:
         out=ctx.run.path(line.rl.folder),
     )
     return len(problems)
+
+
+def amount(ctx: Context, line: Line) -> list[Amount]:
+    """Its optimizer steps, and the attempts that these sample."""
+    rl = ctx.recipe.rl
+    attempts = rl.steps * rl.prompts_per_step * rl.group_size
+    return [
+        Amount(
+            work=f"rl/{line.name}",
+            stage="rl",
+            line=line,
+            attempts=attempts,
+            steps=rl.steps,
+            bound=attempts * rl.max_tokens,
+            ways=line.shows_ways,
+            prompts="rl",
+        )
+    ]
 
 
 def commands(ctx: Context, line: Line) -> list[list[str]]:

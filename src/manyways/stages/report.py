@@ -7,7 +7,7 @@ from manyways import reporting
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.progress import say
 from manyways.results.tables import TABLES
-from manyways.run_dir import RunDir, Work
+from manyways.run_dir import Amount, RunDir, Work
 from manyways.tables import write_text
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ def run(ctx: "Context") -> None:
         with work:
             work.counts["bytes"] = float(render(ctx.run.root))
     say(f"report: {ctx.run.path(PAGE)}")
+
+
+def amount(_: "Context") -> list[Amount]:
+    """One piece of work."""
+    return [Amount(work=NAME, stage=NAME)]
 
 
 def render(run_root: Path) -> int:

@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from manyways.arms import Line
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.adherence import Opinion
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN
-from manyways.run_dir import Work
-from manyways.stages import adherence
+from manyways.run_dir import Amount, Work
+from manyways.stages import adherence, generate
 from manyways.stages.arm_data import TrainingRow, training_rows
 from manyways.stages.asked import asked_identity
 from manyways.stages.context import Context
@@ -83,6 +84,12 @@ def plan(ctx: Context) -> Work:
         },
         outputs=(ctx.run.path("2-solutions.parquet"),),
     )
+
+
+def amount(ctx: Context, line: Line | None) -> list[Amount]:
+    """Every attempt of the pool is looked at."""
+    name = f"select/{line.name}" if line else "select"
+    return [Amount(work=name, stage="select", attempts=sum(generate.attempts_of(ctx, line)))]
 
 
 def thresholds(ctx: Context) -> dict[str, object]:

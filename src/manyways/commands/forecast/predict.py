@@ -13,9 +13,10 @@ from pathlib import Path
 
 from manyways.arms import Arm, parse_arm
 from manyways.arms.kinds import Chances, any_of
-from manyways.commands.forecast.amounts import midtrain_steps, planned
-from manyways.commands.forecast.records import Expected, Forecast, Measured, Planned, Sampled
+from manyways.commands.forecast.records import Expected, Forecast, Measured, Sampled
 from manyways.fingerprint import versions
+from manyways.pipeline import steps
+from manyways.run_dir import Amount
 from manyways.stages.context import Context
 
 ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE, SELECT_ONCE = 3e-4, 2.0, 2.0, 0.3
@@ -28,7 +29,7 @@ TRAINER_COPIES = 2 * 3
 
 def forecast(ctx: Context, measured: Measured | None, checkpoint_bytes: float | None) -> Forecast:
     """What each piece of the recipe's work will cost; only amounts without a measurement."""
-    works = list(planned(ctx))
+    works = planned(ctx)
     evaluated = sum(work.attempts for work in works if work.stage == "evaluate")
     rows = [_expected(ctx, work, measured, checkpoint_bytes) for work in works]
     if measured:
@@ -41,6 +42,11 @@ def forecast(ctx: Context, measured: Measured | None, checkpoint_bytes: float | 
         peak=checkpoint_bytes * TRAINER_COPIES if checkpoint_bytes else None,
         versions=versions(),
     )
+
+
+def planned(ctx: Context) -> list[Amount]:
+    """Every piece of work, in the order in which it runs and under the name of its stamp."""
+    return [amount for step in steps(ctx) for amount in step.amount()]
 
 
 def local_checkpoint_bytes(path: str) -> float | None:
@@ -57,13 +63,13 @@ def sampling_seconds(sampled: Sampled, attempts: int) -> float:
 
 
 def _expected(
-    ctx: Context, work: Planned, measured: Measured | None, checkpoint_bytes: float | None
+    ctx: Context, work: Amount, measured: Measured | None, checkpoint_bytes: float | None
 ) -> Expected:
     trained = work.stage in ("midtrain", "rl")
     row = Expected(
         work=work.work,
         stage=work.stage,
-        attempts=work.attempts if work.stage != "select" else 0,
+        attempts=work.attempts if work.prompts else 0,
         tokens=None,
         seconds=None,
         disk=checkpoint_bytes if trained else None,
@@ -74,14 +80,19 @@ def _expected(
         return _generate(ctx, row, measured)
     if work.prompts:
         return _sampling(ctx, work, row, measured=measured)
-    if work.stage == "midtrain":
-        arm = parse_arm(work.work.split("/")[1])
-        steps = midtrain_steps(ctx, work.work, examples(ctx, arm, measured))
-        return replace(row, seconds=measured.midtrain_once + steps * measured.midtrain_step)
+    if work.stage == "midtrain" and work.line:
+        rows = examples(ctx, parse_arm(work.line.arm), measured)
+        count = ctx.midtraining(work.line).steps_for(rows)
+        return replace(row, seconds=measured.midtrain_once + count * measured.midtrain_step)
+    if work.stage == "branch":
+        # The model is opened, and reads each beginning at about the cost of one more token.
+        plain = measured.sampled["plain"]
+        each = plain.each / max(plain.tokens, 1.0)
+        return replace(row, seconds=measured.opening + work.attempts * each)
     return replace(row, seconds=SELECT_ONCE + work.attempts * measured.label)
 
 
-def _sampling(ctx: Context, work: Planned, row: Expected, *, measured: Measured) -> Expected:
+def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) -> Expected:
     """Gate, RL and evaluation."""
     sampled, longer = measured.sampled[work.prompts], measured.ratio if work.ways else 1.0
     tokens = min(work.attempts * sampled.tokens * longer, work.bound)

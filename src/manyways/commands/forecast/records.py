@@ -12,27 +12,6 @@ FILE = "forecast.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
-    """One piece of work of a recipe, known without measuring.
-
-    Example: ``Planned(work="rl/star/seed-0", stage="rl", attempts=1920, steps=30, bound=307200)``.
-
-    work:     as its stamp will be called.
-    bound:    sampled tokens at most.
-    ways:     it samples from a checkpoint that was mid-trained on heuristics.
-    prompts:  which prompts it samples: a key of ``Measured.sampled``.
-    """
-
-    work: str
-    stage: str
-    attempts: int = 0
-    steps: int = 0
-    bound: int = 0
-    ways: bool = False
-    prompts: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Sampled:
     """Sampling one kind of prompt, measured in a small and a larger batch.
 

@@ -12,8 +12,6 @@ from manyways.run_dir import RunDir
 from manyways.stamps import Stamp
 
 MIB = 1024**2
-SAMPLING = ("generate", "gate", "rl", "evaluate")
-"""Stages whose stamps count attempts that they sampled; selection counts the pool's again."""
 
 
 def print_forecast(forecast: Forecast, root: Path) -> None:
@@ -40,7 +38,8 @@ def print_comparison(forecast: Forecast, run: RunDir) -> None:
         finished = [row for row in rows if row.work in stamps]
         own = [stamps[row.work] for row in finished]
         attempts, tokens, seconds = _sums(finished)
-        sampled = [stamp for stamp in own if stamp.work.split("/")[0] in SAMPLING]
+        # Selection counts the pool's attempts again.
+        sampled = [stamps[row.work] for row in finished if row.attempts]
         there = sum(stamp.counts.get("attempts", 0) for stamp in sampled)
         spent = sum(stamp.seconds for stamp in own)
         table.add_row(

@@ -35,7 +35,7 @@ def read_forks(ctx: Context) -> Seen:
 
 def why_none(ctx: Context) -> str:
     """Why there are no rows."""
-    return branch.why_not(ctx) or (
+    return branch.left_out(ctx) or (
         "no problem of the pool has kept solutions under two heuristics, or the stage branch has "
         "not been run"
     )
