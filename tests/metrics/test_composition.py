@@ -13,7 +13,6 @@ from manyways.metrics.composition import (
     within_covariance,
 )
 from manyways.metrics.entropy import effective_number, entropies
-from manyways.theory.shared import shared_rate
 
 
 def test_direct_steps_are_counted_but_do_not_interrupt() -> None:
@@ -96,4 +95,4 @@ def test_without_direct_steps_it_is_the_log_linear_rate_without_stickiness() -> 
     gap = 1.3
     likely = 1 / (1 + np.exp(-gap))
     mass_TH = [[0, likely, 1 - likely], [0, 1 - likely, likely]]
-    assert composed_if_alone(mass_TH) == pytest.approx(shared_rate(gap, 0))
+    assert composed_if_alone(mass_TH) == pytest.approx(np.cosh(gap) / (1 + np.cosh(gap)))

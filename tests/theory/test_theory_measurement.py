@@ -1,27 +1,13 @@
-import math
-
 import numpy as np
 import pytest
+from simulation import simulate
 
-from manyways.theory.composition import initial_drift
-from manyways.theory.dynamics import Rule, simulate
+from manyways.theory.dynamics import Rule
 from manyways.theory.measurement import (
     complementarity,
-    fisher_p,
     flow_coefficients,
     step_independence,
 )
-
-
-def test_fisher_by_counting_tables() -> None:
-    def weight(s: int) -> int:
-        return math.comb(5, s) * math.comb(6, 6 - s)
-
-    # Five and six units with six successes: tables no likelier than (1, 5).
-    total = sum(weight(s) for s in range(6))
-    rare = sum(weight(s) for s in range(6) if weight(s) <= weight(1))
-    assert fisher_p((1, 5), (5, 6)) == pytest.approx(rare / total)
-    assert fisher_p((3, 6), (3, 6)) == pytest.approx(1)
 
 
 def test_complementarity_is_minus_the_covariance_under_independent_steps() -> None:
@@ -30,7 +16,6 @@ def test_complementarity_is_minus_the_covariance_under_independent_steps() -> No
     matrix = np.outer(s1, s2)
     covariance = (s1 * s2).mean() - s1.mean() * s2.mean()
     assert complementarity(matrix) == pytest.approx(-5 / 4 * covariance)
-    assert 0.2 * 0.8 * complementarity(matrix) == pytest.approx(initial_drift(s1, s2, 0.2))
     assert complementarity([[0.1, 0.6], [0.4, 0.3]]) == pytest.approx(0.3)
     assert step_independence(matrix) == pytest.approx(0, abs=1e-12)
     assert step_independence(np.eye(3)) == pytest.approx(1)
@@ -59,8 +44,6 @@ def test_the_regression_tells_the_two_gradients_apart(
 
 
 def test_out_of_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="too many"):
-        fisher_p((4, 3), (1, 2))
     with pytest.raises(ValueError, match="square"):
         complementarity([[0.1, 0.2]])
     with pytest.raises(ValueError, match="two or more"):

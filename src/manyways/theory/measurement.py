@@ -1,4 +1,4 @@
-"""What the model says about quantities measured on runs (M4, M5, M6).
+"""What the model says about quantities measured on runs (M5, M6).
 
 Estimators with intervals are in ``manyways.metrics``: Wilson (M4), corrected rate (M3), switch
 rate, within-problem covariance.
@@ -9,25 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from manyways.theory import checks
-
-
-def fisher_p(first: tuple[int, int], second: tuple[int, int]) -> float:
-    """M4: two-sided p of Fisher's exact test that two unpaired shares are equal.
-
-    Args:
-        first: (successes, n) of one sample.
-        second: (successes, n) of the other.
-
-    Raises:
-        ValueError: not 0 <= successes <= n.
-    """
-    for successes, n in (first, second):
-        checks.count(0, successes=successes, n=n)
-        if successes > n:
-            raise ValueError(f"{successes} successes of {n} are too many")
-    from scipy.stats import fisher_exact
-
-    return float(fisher_exact([[s, n - s] for s, n in (first, second)])[1])
 
 
 def complementarity(success_HH: ArrayLike) -> float:

@@ -1,4 +1,4 @@
-"""What fitting solutions does to a policy: modes, gap and leak (propositions A1-A4).
+"""What fitting solutions does to a policy: gap and leak (proposition A2).
 
 Symbols: n modes (heuristics in the training set of a problem), K heuristics in all, Z the logit gap
 between those in the set and those outside it, t the cumulative step size of gradient flow.
@@ -7,53 +7,12 @@ Shapes: _P problems, _H heuristics, _T opening tokens.
 
 import math
 
-import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import wrightomega, xlogy
+from scipy.special import wrightomega
 
 from manyways.theory import checks
-from manyways.theory.checks import Floats
 
 LARGEST_START = 500.0
 """Beyond it e^Z leaves the range of floats."""
-
-
-def entropy(policy_H: ArrayLike) -> float:
-    """Shannon entropy ``-sum p log p`` of exact masses in nats; a mass of 0 adds 0.
-
-    (``manyways.metrics.entropy`` estimates it from counts.)
-
-    Raises:
-        ValueError: not a probability distribution.
-    """
-    pi = checks.policy(policy_H)
-    return max(0.0, -float(xlogy(pi, pi).sum()))
-
-
-def equal_modes_entropy(modes: int) -> float:
-    """A1: ``log n``, the entropy in nats that fitting n equally frequent heuristics leads to.
-
-    Raises:
-        ValueError: modes < 1.
-    """
-    checks.count(1, modes=modes)
-    return math.log(modes)
-
-
-def cross_entropy(data_H: ArrayLike, policy_H: ArrayLike) -> float:
-    """A1: the loss ``-sum p_i log pi_i = H(p) + KL(p || pi)`` in nats; least, H(p), at pi = p only.
-
-    Infinite where the policy gives mass 0 to something in the data.
-
-    Raises:
-        ValueError: not probability distributions of one shape.
-    """
-    p, pi = checks.policy(data_H), checks.policy(policy_H)
-    if p.shape != pi.shape:
-        raise ValueError(f"data has shape {p.shape}, the policy has shape {pi.shape}")
-    if (pi[p > 0] == 0).any():
-        return math.inf
-    return -float((p[p > 0] * np.log(pi[p > 0])).sum())
 
 
 def logit_gap(
@@ -117,38 +76,3 @@ def leak_after(time: float, *, modes: int, heuristics: int) -> float:
     checks.count(max(2, modes), heuristics=heuristics)
     gap = logit_gap(time, modes=1, heuristics=heuristics, visited=1 / modes)
     return outside_mass(gap, modes=1, heuristics=heuristics)
-
-
-def token_entropy(policy_H: ArrayLike, opening_HT: ArrayLike) -> float:
-    """A3: entropy in nats of the opening token when heuristic h opens with token t.
-
-    ``H(token) = H(heuristic) + H(token | heuristic) - H(heuristic | token)``: four heuristics that
-    share two opening tokens show two token modes.
-
-    Args:
-        policy_H: mass of each heuristic, (H,).
-        opening_HT: chance of each opening token given the heuristic, rows sum to 1, (H, T).
-
-    Raises:
-        ValueError: not distributions, or shapes that do not fit.
-    """
-    pi, opening = checks.policy(policy_H), np.asarray(opening_HT, dtype=float)
-    if opening.ndim != 2 or len(opening) != len(pi):
-        raise ValueError(f"opening must have one row per heuristic, its shape is {opening.shape}")
-    for row in opening:
-        checks.policy(row)
-    return entropy(pi @ opening)
-
-
-def pooled_target(data_PH: ArrayLike) -> Floats:
-    """A4: the optimum when one logit vector serves every problem, the mean of the rows, (H,).
-
-    So n heuristics on each problem and one balanced random heuristic on each problem lead to the
-    same policy, and one favourite heuristic to a policy of one mode.
-
-    Raises:
-        ValueError: a row is not a probability distribution.
-    """
-    data = np.atleast_2d(np.asarray(data_PH, dtype=float))
-    mean: Floats = np.mean([checks.policy(row) for row in data], axis=0)
-    return mean
