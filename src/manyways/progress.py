@@ -1,29 +1,36 @@
-"""Progress of long work: a bar with rates on a terminal, one line every half minute elsewhere."""
+"""Progress of long work: a bar on a terminal, elsewhere a line after ten seconds, then every 30."""
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import ClassVar, Self
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 CONSOLE = Console(stderr=True)
 """Everything that is not a result goes here, so that standard output can be piped."""
 
+FIRST_SECONDS = 10.0
+"""After which the first line comes."""
 QUIET_SECONDS = 30.0
+"""Between later lines."""
+BAR_SECONDS = 0.5
+"""Between changes of a bar."""
 
 
 def say(text: str) -> None:
     """Tell the user one sentence."""
     # In a log, a path or an address that is broken across lines cannot be copied or searched for.
     CONSOLE.print(text, highlight=False, markup=False, soft_wrap=not CONSOLE.is_terminal)
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3.5 h``: as exact as an estimate deserves."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class Meter:
@@ -33,22 +40,37 @@ class Meter:
     tokens=3100)``.
     """
 
-    def __init__(self, label: str, *, total: int, unit: str) -> None:
-        self._label, self._total, self._unit = label, total, unit
+    _bars: ClassVar[int] = 0
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        total: int,
+        unit: str,
+        summary: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``summary``: say a last sentence at the end."""
+        self._label, self._total, self._unit, self._clock = label, total, unit, clock
+        self._summary = summary
         self._count = self._tokens = 0
-        self._start = self._spoke = time.monotonic()
+        self._start = self._shown = clock()
+        self._due = self._start + FIRST_SECONDS
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=CONSOLE, disable=not sys.stderr.isatty())
-        self._task = self._bar.add_task(label, total=total, rate="")
+        # A terminal has room for one bar: what is measured within other work tells lines.
+        quiet = not sys.stderr.isatty() or Meter._bars > 0
+        self._bar = Progress(*columns, console=CONSOLE, disable=quiet)
+        self._task = self._bar.add_task(label, total=total, state="")
 
-    def __enter__(self) -> "Meter":
+    def __enter__(self) -> Self:
+        Meter._bars += not self._bar.disable
         self._bar.start()
         return self
 
@@ -58,27 +80,40 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        Meter._bars -= not self._bar.disable
         self._bar.stop()
-        if kind is None and self._count:
+        if kind is None and self._count and self._summary:
             say(f"{self._label}: {self._count} {self._unit} in {self._seconds:.1f} s{self._rate()}")
 
     @property
     def _seconds(self) -> float:
-        return time.monotonic() - self._start
+        return self._clock() - self._start
 
     def _rate(self) -> str:
         return f", {self._tokens / max(self._seconds, 1e-9):,.0f} tokens/s" if self._tokens else ""
 
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
-        """Report ``count`` more finished units and ``tokens`` more tokens."""
+        """Report ``count`` more finished units and ``tokens`` more tokens; tell if it is time."""
+        self.count(count, tokens=tokens)
+        self.pulse(self._by_count)
+
+    def count(self, count: int, *, tokens: int = 0) -> None:
+        """As ``advance``, without telling."""
         self._count += count
         self._tokens += tokens
-        self._bar.update(self._task, advance=count, rate=self._rate().removeprefix(", "))
-        now = time.monotonic()
-        if self._bar.disable and now - self._spoke > QUIET_SECONDS:
-            self._spoke = now
-            left = (self._total - self._count) * self._seconds / max(self._count, 1)
-            say(
-                f"{self._label}: {self._count}/{self._total} {self._unit}{self._rate()}, "
-                f"about {left:.0f} s left"
-            )
+        self._bar.update(self._task, advance=count)
+
+    def pulse(self, state: Callable[[], str]) -> None:
+        """Work goes on; ``state`` says how far, and is asked where it is time to tell."""
+        now = self._clock()
+        if self._bar.disable and now >= self._due:
+            self._due = now + QUIET_SECONDS
+            say(f"{self._label}: {self._count}/{self._total} {self._unit}, {state()}")
+        elif not self._bar.disable and now >= self._shown + BAR_SECONDS:
+            self._shown = now
+            self._bar.update(self._task, state=state())
+
+    def _by_count(self) -> str:
+        left = (self._total - self._count) * self._seconds / max(self._count, 1)
+        words = [self._rate().removeprefix(", "), f"about {duration(left)} left"]
+        return ", ".join(filter(None, words))

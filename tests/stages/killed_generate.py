@@ -13,7 +13,7 @@ import made_runs
 from dying import die_at
 from tiny_models import build_llama
 
-from manyways.stages import generate
+from manyways.stages import generate, journal
 from manyways.tables import parts, read_attempts
 
 
@@ -31,14 +31,30 @@ def context(root: Path, model: Path):
 
 
 KILLS = (
+    ("journal", 1, False),
+    ("journal", 2, True),
+    ("journal", 3, False),
+    ("journal", 2, True),
     ("*/part-*.parquet", 1, False),
-    ("*/part-*.parquet", 1, True),
-    ("*/engine.json", 2, False),
-    ("*/part-*.parquet", 3, False),
-    ("*/engine.json", 1, True),
     ("*/part-*.parquet", 2, True),
 )
-"""At which write of which file, and whether only after it; counted from each start."""
+"""At which write of which file, and whether only after it (of the journal: in its middle); counted
+from each start."""
+
+
+def die_writing(count: int, *, torn: bool) -> None:
+    """Die instead of the ``count``-th write to the journal, or when half of it is written."""
+    write, left = os.write, [count]
+
+    def dying(file: int, data: bytes) -> int:
+        left[0] -= 1
+        if left[0] == 0:
+            if torn:
+                write(file, bytes(data[: len(data) // 2]))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(file, data)
+
+    journal.os.write = dying
 
 
 def in_child(root: Path, model: Path, *death: object) -> int:
@@ -47,16 +63,21 @@ def in_child(root: Path, model: Path, *death: object) -> int:
     if child == 0:
         if death:
             pattern, count, after = death
-            die_at(pattern, count=count, after=after)
+            if pattern == "journal":
+                die_writing(count, torn=after)
+            else:
+                die_at(pattern, count=count, after=after)
         generate.run(context(root, model))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def killed_at(root: Path, model: Path, death: tuple[str, int, bool]) -> int:
-    """How many attempts there are when a child has died so."""
-    assert in_child(root, model, *death) == -signal.SIGKILL
-    return sum(1 for _ in read_attempts(root / "1-attempts"))
+    """How many attempts are safe, in parts or in the journal, when a child has died so."""
+    assert in_child(root, model, *death) == -signal.SIGKILL, death
+    folder = root / "1-attempts"
+    keys = {(a.problem_id, a.heuristic, a.sample) for a in read_attempts(folder)}
+    return len(keys | {line.key for line in journal.read(folder)})
 
 
 def main(folder: Path) -> None:
@@ -76,7 +97,8 @@ def main(folder: Path) -> None:
         [p.read_bytes() for p in parts(folder / r / "1-attempts")] for r in ("whole", "killed")
     ]
     same = whole == resumed and files[0] == files[1]
-    print(json.dumps({"kills": len(KILLS), "held": held, "attempts": len(whole), "same": same}))
+    left = (killed / "1-attempts" / journal.FILE).exists()
+    print(json.dumps({"journal": left, "held": held, "attempts": len(whole), "same": same}))
 
 
 if __name__ == "__main__":

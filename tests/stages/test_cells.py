@@ -4,8 +4,8 @@ from pathlib import Path
 
 from manyways.engines import SamplingSettings
 from manyways.records import Message, Problem
+from manyways.stages.asking import Cell, Sampling
 from manyways.stages.cells import Cells
-from manyways.stages.sampling import Cell, Sampling
 
 HOW = Sampling(
     settings=SamplingSettings(max_tokens=20), folder=Path("nowhere"), run_seed=0,

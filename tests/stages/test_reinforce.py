@@ -109,7 +109,7 @@ def test_the_roller_samples_as_the_engine_does(folder) -> None:
     prompts = [
         tuple(prompt_ids(tokenizer, (Message(role="user", content=q),))[0]) for q in questions
     ]
-    roll = reinforce._roller(config.batch_tokens)
+    roll = reinforce._roller(config.batch_tokens, "rl")
     tokens = roll(
         Rollout(
             model=model, prompts=tuple(p for p in prompts for _ in range(4)), seeds=seeds,

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,14 +10,16 @@ from command_line import environment
 from fake_engines import GuessingEngine
 from sampled_runs import context
 
-from manyways.engines import SamplingSettings
+from manyways.engines import Completion, Ended, Going, SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN
-from manyways.stages import sampling
+from manyways.stages import attempt_files, journal, saving
+from manyways.stages.asking import Cell, Sampling
 from manyways.stages.identity import model_hash
-from manyways.stages.sampling import Cell, LazyEngine, Sampling, collect
+from manyways.stages.journal import Journal, Line, Origin
+from manyways.stages.sampling import LazyEngine, collect
 from manyways.tables import parts, read_attempts
 
 
@@ -140,6 +143,79 @@ def test_an_engine_that_reads_ahead_gets_one_stream_and_the_same_parts(ctx):
     assert [part.read_bytes() for part in parts(ctx.run.path("there"))] == whole
 
 
+class Backwards(GuessingEngine):
+    """Its attempts end last first; it dies after some of them. Says which seeds it was given."""
+
+    reads_ahead = True
+    dies_after = 0
+    asked: list[int] = []  # noqa: RUF012
+
+    def stream(self, requests, settings):
+        requests = list(requests)
+        self.asked += [seed for request in requests for seed in request.seeds]
+        ends = [
+            (n, place) for n, request in enumerate(requests) for place in range(len(request.seeds))
+        ]
+        for count, (number, place) in enumerate(ends[::-1]):
+            if count == self.dies_after:
+                raise KeyboardInterrupt
+            request = requests[number]
+            text = self.complete(request.messages[-1].content, request.seeds[place])
+            yield Ended(request=number, place=place, completion=text)
+            yield Going(running=len(ends) - count - 1)
+
+
+def test_attempts_that_ended_are_kept_whatever_their_order(ctx):
+    """Stopped when only the last have ended: no part is whole, and yet nothing is lost."""
+    gather(ctx, cells_of(ctx))
+    whole = [part.read_bytes() for part in parts(ctx.run.path("there"))]
+    shutil.rmtree(ctx.run.path("there"))
+    kept = 0
+    for more in (5, 0, 7, 11):
+        Backwards.asked.clear()
+        Backwards.dies_after = more
+        with pytest.raises(KeyboardInterrupt):
+            collect(
+                ctx,
+                engine=lambda: Backwards("nowhere", ModelConfig(path="nowhere")),
+                cells=cells_of(ctx),
+                sampling=how(ctx),
+            )
+        assert len(Backwards.asked) == 24 - kept
+        kept += more
+        held = {line.key for line in journal.read(ctx.run.path("there"))}
+        held |= attempt_files.keys(ctx.run.path("there"))
+        assert len(held) == kept
+    GuessingEngine.seeds.clear()
+    gather(ctx, cells_of(ctx))
+    assert len(GuessingEngine.seeds) == 24 - kept
+    assert [part.read_bytes() for part in parts(ctx.run.path("there"))] == whole
+    assert not ctx.run.path("there", journal.FILE).exists()
+
+
+def test_what_ended_last_needs_no_engine(ctx):
+    gather(ctx, cells_of(ctx))
+    folder = ctx.run.path("there")
+    whole = [part.read_bytes() for part in parts(folder)]
+    with Journal(folder, have=()) as ended:
+        for attempt in read_attempts(folder):
+            origin = Origin(
+                seed=attempt.seed, prompt_hash=attempt.prompt_hash, model_hash=attempt.model_hash
+            )
+            key = (attempt.problem_id, attempt.heuristic, attempt.sample)
+            text = Completion(
+                text=attempt.text, finish=attempt.finish, prompt_tokens=attempt.prompt_tokens,
+                tokens=attempt.tokens,
+            )  # fmt: skip
+            ended.add(Line(key=key, origin=origin, completion=text))
+    for part in parts(folder):
+        part.unlink()
+    GuessingEngine.reset()
+    gather(ctx, cells_of(ctx))
+    assert GuessingEngine.opened == 0
+    assert [part.read_bytes() for part in parts(folder)] == whole
+
+
 def test_what_engines_say_about_themselves_is_kept_beside_the_attempts(ctx):
     gather(ctx, cells_of(ctx))
     gather(ctx, cells_of(ctx, samples=6))
@@ -196,13 +272,32 @@ def test_changed_prompts_set_earlier_attempts_aside(ctx, capsys):
     assert len(list(ctx.run.path("stale").iterdir())) == 1
 
 
+def test_ended_attempts_of_changed_prompts_are_set_aside(ctx, capsys):
+    Backwards.dies_after = 5
+    with pytest.raises(KeyboardInterrupt):
+        collect(
+            ctx,
+            engine=lambda: Backwards("nowhere", ModelConfig(path="nowhere")),
+            cells=cells_of(ctx),
+            sampling=how(ctx),
+        )
+    cells = cells_of(ctx)
+    asked = replace(cells[-1].messages[0], content="What is 0 + 0? Now in French.")
+    cells[-1] = replace(cells[-1], messages=(asked,))
+    assert gather(ctx, cells)["attempts"] == 24
+    assert len(GuessingEngine.seeds) == 24
+    assert "prompts have changed" in capsys.readouterr().err
+    (aside,) = ctx.run.path("stale").iterdir()
+    assert (aside / journal.FILE).exists()
+
+
 def test_too_many_undecided_stop_the_stage_early_and_again(tmp_path):
     ctx = context(tmp_path, verify={"verifier": "fake_verifiers:often_unwell", "workers": 1})
     cells = cells_of(ctx, count=100)
     with pytest.raises(VerifierUnwell, match="timeout"):
         gather(ctx, cells, part_size=50)
     held = len(list(read_attempts(ctx.run.path("there"))))
-    assert sampling.ENOUGH <= held < 400
+    assert saving.ENOUGH <= held < 400
     lenient = context(
         tmp_path,
         verify={"verifier": "fake_verifiers:often_unwell", "workers": 1, "max_undecided": 1.0},
@@ -253,7 +348,9 @@ def test_killed_at_its_writes_the_records_are_those_of_an_uninterrupted_run(tmp_
     )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen["kills"] >= 6
-    assert any(0 < held < seen["attempts"] for held in seen["held"])
+    assert len(seen["held"]) == 6
+    assert seen["held"] == sorted(seen["held"]), "nothing is lost once it was written"
+    assert len(set(seen["held"])) >= 4
+    assert not seen["journal"]
     assert seen["attempts"] == 5 * (4 + 2 * 6)
     assert seen["same"]

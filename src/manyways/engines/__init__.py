@@ -1,7 +1,7 @@
 """How text is sampled: the contract of an engine and the table of engines."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,10 +76,41 @@ class Completion:
         return None if self.logprobs is None else math.fsum(self.logprobs)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """One attempt that ended.
+
+    request: the number of its request in the stream, from 0.
+    place:   the number of its seed in that request, from 0.
+    """
+
+    request: int
+    place: int
+    completion: Completion
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Going:
+    """A sign of life: attempts are being worked on.
+
+    running: attempts in work.
+    begun:   of these, how many were taken up since the last sign.
+    tokens:  gives the tokens sampled so far of each of them; nothing where the engine cannot tell.
+    """
+
+    running: int
+    begun: int = 0
+    tokens: Callable[[], Sequence[int]] = tuple
+
+
+Event = Ended | Going
+
+
 class Engine(Protocol):
     """Samples text. One object holds one model; ``close`` frees it.
 
-    An engine of the user's own may leave out ``reads_ahead`` (it does not) and ``facts``.
+    An engine of the user's own may leave out ``stream``, ``reads_ahead`` (it does not) and
+    ``facts``; see ``engines.streaming.stream``.
     """
 
     @property
@@ -95,6 +126,15 @@ class Engine(Protocol):
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
         """Yield, for each request in order, one completion per seed in order."""
+        ...
+
+    def stream(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[Event]:
+        """The same attempts, each as soon as it ended, in whatever order that happens.
+
+        Between them comes a sign of life at least every few seconds where the engine can.
+        """
         ...
 
     def facts(self) -> Mapping[str, str | int]:

@@ -8,7 +8,7 @@ B attempts of a batch, A those of them that go on, R rows of the model's batch, 
 L prompt tokens, T sampled tokens, V vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,6 +55,18 @@ class Sampled:
     logprobs: tuple[float, ...] | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What one step of the model brought: attempts that ended, by their place in the batch.
+
+    running: attempts that go on; each has ``tokens`` so far.
+    """
+
+    ended: dict[int, Sampled]
+    running: int
+    tokens: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decoder:
     """A model with the tokens that end a text. ``pad``: any valid id; it is always masked."""
@@ -63,7 +75,6 @@ class Decoder:
     eos: Tensor
     pad: int
 
-    @torch.inference_mode()
     def run(
         self, batch: Batch, settings: SamplingSettings, stop: StopCheck | None = None
     ) -> list[Sampled]:
@@ -71,23 +82,40 @@ class Decoder:
 
         Raises ModelError when the model's logits are not finite.
         """
+        ended: dict[int, Sampled] = {}
+        for step in self.steps(batch, settings, stop):
+            ended |= step.ended
+        return [ended[attempt] for attempt in range(len(batch.seeds))]
+
+    @torch.inference_mode()
+    def steps(
+        self, batch: Batch, settings: SamplingSettings, stop: StopCheck | None = None
+    ) -> Iterator["Step"]:
+        """The same, one step of the model after the other."""
         noise_BT = torch.from_numpy(uniforms(batch.seeds, settings.max_tokens))
         noise_BT = noise_BT.to(self.model.device)
         state = self._prefill(batch, settings.max_tokens)
         texts = [_Text() for _ in batch.seeds]
-        ends = set(self.eos.tolist())
+        ends, left = set(self.eos.tolist()), set(range(len(texts)))
         for step in range(settings.max_tokens):
             tokens = _draw(state, texts, noise_BT[:, step], settings)
             self._end(texts, state.attempts, ends, stop)
-            going = sum(not texts[attempt].ended for attempt in state.attempts)
-            if going == 0 or step + 1 == settings.max_tokens:
+            last = step + 1 == settings.max_tokens
+            now = [attempt for attempt in left if last or texts[attempt].ended]
+            left.difference_update(now)
+            going = len(left)
+            yield Step(
+                ended={attempt: texts[attempt].sampled(settings.logprobs) for attempt in now},
+                running=going,
+                tokens=step + 1,
+            )
+            if going == 0:
                 break
             if state.shares or going <= COMPACT * len(state.attempts):
                 kept = [not texts[attempt].ended for attempt in state.attempts]
                 tokens = [token for token, stays in zip(tokens, kept, strict=True) if stays]
                 state.leave(kept)
             self._advance(state, state.part(tokens))
-        return [text.sampled(settings.logprobs) for text in texts]
 
     @staticmethod
     def _end(

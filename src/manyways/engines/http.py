@@ -1,24 +1,27 @@
 """Sampling from any OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, transformers serve."""
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from anyio.from_thread import start_blocking_portal
 
-from manyways.engines import Completion, SampleRequest, SamplingSettings
+from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
 from manyways.engines.http_line import Line, RefusedError
 from manyways.engines.http_prompts import Prompts
 from manyways.engines.openai_api import Dialect, Reply, completions, request_body
+from manyways.engines.streaming import in_order
 from manyways.errors import DataError, EngineError, MissingWork
 from manyways.recipe.engines import ModelConfig
 
 AHEAD = 4
-"""Attempts read ahead of the one that is waited for, in multiples of the concurrency."""
+"""Attempts asked for at once, in multiples of the concurrency."""
+SIGN_SECONDS = 1.0
+"""Between signs of life while nothing arrives."""
 FIRST_RETRIES = 3
 """Further tries of the very first request: a wrong address should be told within seconds."""
 TASTE = 32
@@ -67,27 +70,47 @@ class HttpEngine:
     ) -> Iterator[list[Completion]]:
         """Yield, for each request in order, one completion per seed in order.
 
+        Raises what ``stream`` raises.
+        """
+        return in_order(lambda read: self.stream(read, settings), requests)
+
+    def stream(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Generator[Event]:
+        """As ``Engine.stream``.
+
         Raises EngineError when the server cannot be reached or refuses the key or the model,
-        DataError when it refuses one prompt, MissingWork when it keeps failing.
+        DataError when it refuses one prompt, MissingWork when it keeps failing; what had ended by
+        then comes first.
         """
         self._open_line()
-        waiting: deque[list[Future[list[Completion]]]] = deque()
-        ahead = 0
+        flying: dict[Future[list[Completion]], tuple[int, int]] = {}
+        arrived: SimpleQueue[Future[list[Completion]]] = SimpleQueue()
+        coming, running = enumerate(requests), 0
+        more = True
         try:
-            for request in requests:
-                if request.seeds and settings.logprobs not in self._met:
-                    self._meet(request, settings)
-                    self._met.add(settings.logprobs)
-                waiting.append(self._start(request, settings))
-                ahead += len(request.seeds)
-                while waiting and ahead > AHEAD * self._config.concurrency:
-                    found = _next(waiting)
-                    ahead -= len(found)
-                    yield found
-            while waiting:
-                yield _next(waiting)
+            while more or flying:
+                while more and running <= AHEAD * self._config.concurrency:
+                    number, request = next(coming, (-1, None))
+                    if request is None:
+                        more = False
+                        break
+                    if request.seeds and settings.logprobs not in self._met:
+                        self._meet(request, settings)
+                        self._met.add(settings.logprobs)
+                    running += len(request.seeds)
+                    for place, future in self._start(request, settings):
+                        flying[future] = (number, place)
+                        future.add_done_callback(arrived.put)
+                yield Going(running=running)
+                for future in _arrivals(arrived, wait=bool(flying)):
+                    number, first = flying.pop(future)
+                    found = future.result()
+                    running -= len(found)
+                    for place, completion in enumerate(found, start=first):
+                        yield Ended(request=number, place=place, completion=completion)
         finally:
-            for future in (future for futures in waiting for future in futures):
+            for future in flying:
                 future.cancel()
 
     def facts(self) -> Mapping[str, str | int]:
@@ -113,13 +136,11 @@ class HttpEngine:
 
     def _start(
         self, request: SampleRequest, settings: SamplingSettings
-    ) -> list[Future[list[Completion]]]:
-        size = self._config.choices
-        groups = [request.seeds[i : i + size] for i in range(0, len(request.seeds), size)]
-        return [
-            self._portal.start_task_soon(self._attempts, replace(request, seeds=group), settings)
-            for group in groups
-        ]
+    ) -> Iterator[tuple[int, Future[list[Completion]]]]:
+        """The place of each group's first seed, and what will be its attempts."""
+        for place in range(0, len(request.seeds), self._config.choices):
+            group = replace(request, seeds=request.seeds[place : place + self._config.choices])
+            yield place, self._portal.start_task_soon(self._attempts, group, settings)
 
     async def _attempts(
         self, request: SampleRequest, settings: SamplingSettings
@@ -225,8 +246,13 @@ class HttpEngine:
         return self._line
 
 
-def _next(waiting: deque[list[Future[list[Completion]]]]) -> list[Completion]:
-    """The completions of the first request; it stays in ``waiting`` if one of them fails."""
-    found = [completion for future in waiting[0] for completion in future.result()]
-    waiting.popleft()
-    return found
+def _arrivals(
+    arrived: "SimpleQueue[Future[list[Completion]]]", *, wait: bool
+) -> list[Future[list[Completion]]]:
+    """What has come in, after at most SIGN_SECONDS; whatever failed comes last."""
+    found: list[Future[list[Completion]]] = []
+    with suppress(Empty):
+        found.append(arrived.get(block=wait, timeout=SIGN_SECONDS))
+        while True:
+            found.append(arrived.get_nowait())
+    return sorted(found, key=lambda future: future.exception() is not None)

@@ -5,11 +5,21 @@ outlive it, so that a large model is loaded once for all parts and benchmarks of
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from manyways.engines import ENGINES, Completion, Engine, SampleRequest, SamplingSettings
+from manyways.engines import (
+    ENGINES,
+    Completion,
+    Ended,
+    Engine,
+    Event,
+    Going,
+    SampleRequest,
+    SamplingSettings,
+)
 from manyways.engines.batching import windows
+from manyways.engines.streaming import in_order
 from manyways.errors import EngineError, ManywaysError, MissingWork
 from manyways.plugins import resolve
 from manyways.recipe.engines import ModelConfig, RayConfig
@@ -17,8 +27,8 @@ from manyways.recipe.engines import ModelConfig, RayConfig
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-AHEAD = 4
-"""Blocks read ahead of the one that is waited for, in multiples of the workers."""
+SIGN_SECONDS = 5.0
+"""Between signs of life while no block is finished."""
 RESTARTS = 100
 """How often a lost actor is started again. Not without end: a model that does not fit the memory
 of its node would be loaded for ever."""
@@ -52,7 +62,7 @@ class RayEngine:
 
     An actor that is lost is started again, on whatever node has room, and its block sampled again:
     with per-attempt seeds that gives the same attempts (up to ties in floating point where the
-    hardware differs). Blocks come back in any order and are handed on in order.
+    hardware differs).
 
     Raises EngineError when Ray is not installed, cannot be reached, or lacks room for the workers.
     """
@@ -77,30 +87,38 @@ class RayEngine:
     ) -> Iterator[list[Completion]]:
         """Yield, for each request in order, one completion per seed in order.
 
+        Raises what ``stream`` raises.
+        """
+        return in_order(lambda read: self.stream(read, settings), requests)
+
+    def stream(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Generator[Event]:
+        """As ``Engine.stream``; attempts come block by block.
+
         Raises what the engine in an actor raises; MissingWork when one gets lost too often.
         """
-        blocks = enumerate(windows(requests, self._config.block))
-        running: dict[ObjectRef[Block], tuple[int, int]] = {}
-        done: dict[int, list[list[Completion]]] = {}
+        blocks = windows(requests, self._config.block)
+        running: dict[ObjectRef[Block], tuple[int, int, int]] = {}
         idle = deque(range(len(self._open_workers())))
-        given = 0
+        first = 0
         while True:
-            while idle and len(running) + len(done) < AHEAD * len(self._workers):
-                number, block = next(blocks, (-1, []))
-                if number < 0:
-                    break
+            while idle and (block := next(blocks, None)):
                 worker = idle.popleft()
                 reference = self._workers[worker].sample.remote(block, settings)
-                running[reference] = (number, worker)
+                running[reference] = (first, worker, sum(len(one.seeds) for one in block))
+                first += len(block)
             if not running:
                 return
-            ready, _ = self._ray.wait(list(running), num_returns=1)
-            number, worker = running.pop(ready[0])
-            done[number], self._facts[worker] = self._result(ready[0])
-            idle.append(worker)
-            while given in done:
-                yield from done.pop(given)
-                given += 1
+            yield Going(running=sum(attempts for _, _, attempts in running.values()))
+            ready, _ = self._ray.wait(list(running), num_returns=1, timeout=SIGN_SECONDS)
+            for reference in ready:
+                begin, worker, _ = running.pop(reference)
+                found, self._facts[worker] = self._result(reference)
+                idle.append(worker)
+                for number, completions in enumerate(found, start=begin):
+                    for place, one in enumerate(completions):
+                        yield Ended(request=number, place=place, completion=one)
 
     def facts(self) -> Mapping[str, str | int]:
         """As ``Engine.facts``: the workers' own, counts added up."""

@@ -1,17 +1,18 @@
 """Sampling with transformers: any Hugging Face causal LM on a CPU or one GPU."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manyways.checkpoints import load_model, load_tokenizer, pick_device
-from manyways.engines import Completion, SampleRequest, SamplingSettings
+from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
 from manyways.engines.batching import Batch, batches, windows
 from manyways.engines.decoding import Decoder, Sampled
 from manyways.engines.rendering import render
 from manyways.engines.stop_strings import StopStrings
+from manyways.engines.streaming import in_order
 from manyways.errors import ModelError
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
@@ -34,7 +35,7 @@ class TransformersEngine:
     Raises ModelError when the checkpoint cannot be loaded.
     """
 
-    reads_ahead = False
+    reads_ahead = True
 
     def __init__(self, path: str, model_config: ModelConfig) -> None:
         self._config = model_config
@@ -54,34 +55,46 @@ class TransformersEngine:
     ) -> Iterator[list[Completion]]:
         """Yield, for each request in order, one completion per seed in order.
 
-        Requests are read a window (``batching.WINDOW``) at a time; a request's completions come
-        as soon as they and those of the requests before it are there.
+        Raises what ``stream`` raises.
+        """
+        return in_order(lambda read: self.stream(read, settings), requests)
+
+    def stream(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Generator[Event]:
+        """As ``Engine.stream``; requests are read a window (``batching.WINDOW``) at a time.
 
         Raises DataError when a prompt and its completion do not fit the model's context, ModelError
         when the model's output is broken or a batch does not fit the GPU.
         """
         stop = StopStrings(self._tokenizer, settings.stop) if settings.stop else None
+        before = 0
         for window in windows(requests):
             prompts = [self._encode(request.messages, settings) for request in window]
-            seeds = [request.seeds for request in window]
-            done: dict[int, Completion] = {}
-            ends = _running_totals([len(own) for own in seeds])
-            given = 0
+            places = [
+                (before + number, place)
+                for number, request in enumerate(window)
+                for place in range(len(request.seeds))
+            ]
             planned = batches(
                 prompts,
-                seeds,
+                [request.seeds for request in window],
                 max_tokens=settings.max_tokens,
                 batch_tokens=self._config.batch_tokens,
             )
             for batch in planned:
-                sampled = self._decode(batch, settings, stop)
-                for row, owner, one in zip(batch.rows, batch.owners, sampled, strict=True):
-                    done[row] = self._completion(one, len(batch.prompts[owner]), stop)
-                while given < len(window) and _all_in(done, ends, given):
-                    yield [done.pop(row) for row in range(ends[given], ends[given + 1])]
-                    given += 1
-            # Requests without seeds, in a window that needed no batch.
-            yield from ([] for _ in range(given, len(window)))
+                for attempt, sampled in self._decode(batch, settings, stop):
+                    if isinstance(sampled, Going):
+                        yield sampled
+                        continue
+                    number, place = places[batch.rows[attempt]]
+                    prompt = batch.prompts[batch.owners[attempt]]
+                    yield Ended(
+                        request=number,
+                        place=place,
+                        completion=self._completion(sampled, len(prompt), stop),
+                    )
+            before += len(window)
 
     def facts(self) -> Mapping[str, str | int]:
         """As ``Engine.facts``."""
@@ -100,11 +113,17 @@ class TransformersEngine:
 
     def _decode(
         self, batch: Batch, settings: SamplingSettings, stop: StopStrings | None
-    ) -> list[Sampled]:
+    ) -> Iterator[tuple[int, Sampled | Going]]:
+        """Attempts of the batch that ended, and a sign of life after each step."""
         if self._decoder is None:
             raise ModelError("this engine was closed: open another one to sample again.")
+        begun = len(batch.seeds)
         try:
-            return self._decoder.run(batch, settings, stop)
+            for step in self._decoder.steps(batch, settings, stop):
+                yield from step.ended.items()
+                tokens = [step.tokens] * step.running
+                yield 0, Going(running=step.running, begun=begun, tokens=tokens.copy)
+                begun = 0
         except torch.cuda.OutOfMemoryError as error:
             raise ModelError(
                 f"a batch of {len(batch.seeds)} attempts does not fit the GPU's memory: lower "
@@ -132,14 +151,3 @@ def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[
     named = getattr(model.generation_config, "eos_token_id", None)
     several = named if isinstance(named, list) else [named]
     return {int(token) for token in (*several, tokenizer.eos_token_id) if token is not None}
-
-
-def _running_totals(counts: list[int]) -> list[int]:
-    totals = [0]
-    for count in counts:
-        totals.append(totals[-1] + count)
-    return totals
-
-
-def _all_in(done: dict[int, Completion], ends: list[int], request: int) -> bool:
-    return all(row in done for row in range(ends[request], ends[request + 1]))

@@ -48,7 +48,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
         self._story = story
         self._meter: Meter | None = None
         self._began = self._spoke = time.monotonic()
-        self._steps = 0
+        self._steps = self._parts = 0
         self._seconds = 0.0
 
     def on_train_begin(
@@ -64,6 +64,16 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Start the step's clock."""
         self._began = time.monotonic()
+        self._parts = 0
+
+    def on_substep_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Say that a long step goes on."""
+        self._parts += 1
+        if self._meter:
+            number, of = self._parts, args.gradient_accumulation_steps
+            self._meter.pulse(lambda: f"micro-batch {number} of {of} of the next step")
 
     def on_log(
         self,

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from manyways.records import Verdict
@@ -78,17 +79,23 @@ def check_undecided(folder: Path, *, limit: float) -> None:
         )
 
 
-def changed_prompts(folder: Path, now: Mapping[tuple[str, str], str]) -> bool:
+def changed_prompts(
+    folder: Path, now: Mapping[tuple[str, str], str], waiting: Iterable[tuple[Key, str]] = ()
+) -> bool:
     """Whether an attempt was sampled from another prompt than ``now`` has for it.
 
-    now: (problem id, heuristic) -> prompt hash.
+    now:     (problem id, heuristic) -> prompt hash.
+    waiting: attempts that are in no part yet, and the hash of their prompt.
     """
     table = read_attempts_table(folder, ["problem_id", "heuristic", "prompt_hash"])
     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    return any(now.get((problem, heuristic), old) != old for problem, heuristic, old in rows)
+    more = ((problem, heuristic, old) for (problem, heuristic, _), old in waiting)
+    return any(
+        now.get((problem, heuristic), old) != old for problem, heuristic, old in chain(rows, more)
+    )
 
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what a kill left half-written; call as the folder's only writer."""
-    for left in folder.glob(".part-*.tmp"):
+    for left in folder.glob(".*.tmp"):
         left.unlink()

@@ -16,7 +16,7 @@ from manyways.fingerprint import attempt_seed
 from manyways.metrics.acceptance import Prior, fit_prior
 from manyways.metrics.texts import text_features
 from manyways.stages.asked import Asked
-from manyways.stages.sampling import Cell, Sampling
+from manyways.stages.asking import Cell, Sampling
 
 Array = NDArray[Any]
 Name = tuple[str, str]

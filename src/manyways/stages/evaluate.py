@@ -8,9 +8,10 @@ from manyways.progress import say
 from manyways.records import BASE, PLAIN, Checkpoint
 from manyways.run_dir import Amount, Work, benchmark_slug
 from manyways.stages import sampling
+from manyways.stages.asking import Cell, Sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import model_hash, sampling_identity, settings_of
-from manyways.stages.sampling import Cell, LazyEngine, Sampling
+from manyways.stages.sampling import LazyEngine
 
 FORMAT = 1
 AMOUNTS = ("limit", "attempts")

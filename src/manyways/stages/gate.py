@@ -14,9 +14,9 @@ from manyways.records import BASE, PLAIN, Attempt, Problem, line_name
 from manyways.results.tables import GateRow, read_rows, write_rows
 from manyways.run_dir import Amount, Work
 from manyways.stages import sampling
+from manyways.stages.asking import Cell, Sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import model_hash, sampling_identity, settings_of
-from manyways.stages.sampling import Cell, Sampling
 from manyways.tables import read_attempts
 
 FORMAT = 1

@@ -14,10 +14,10 @@ from manyways.progress import say
 from manyways.records import PLAIN, Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
 from manyways.stages import rounds, sampling
+from manyways.stages.asking import Cell, Sampling
 from manyways.stages.context import Context
 from manyways.stages.identity import sampling_identity, settings_of
 from manyways.stages.pools import ways_of
-from manyways.stages.sampling import Cell, Sampling
 
 FORMAT = 1
 POOL_SEED = 0

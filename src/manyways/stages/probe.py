@@ -14,12 +14,12 @@ from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
 from manyways.stages import sampling
+from manyways.stages.asking import Cell, Sampling
 from manyways.stages.context import Context
 from manyways.stages.cutting import first_half
 from manyways.stages.gate import spread
 from manyways.stages.generate import heuristic_prompt
 from manyways.stages.identity import sampling_identity, settings_of
-from manyways.stages.sampling import Cell, Sampling
 from manyways.tables import read_attempts_table
 
 FORMAT = 1

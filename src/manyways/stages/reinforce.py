@@ -141,7 +141,7 @@ def rl_settings(ctx: Context, line: Line) -> RLSettings:
         seed=line.seed,
         device=pick_device(recipe.model.device),
         dtype=recipe.model.dtype,
-        roll=_roller(recipe.model.batch_tokens),
+        roll=_roller(recipe.model.batch_tokens, f"rl {line.name}, sampling"),
         tracking=recipe.tracking,
         name=f"{recipe.name}/{line.rl.name}",
         verify=recipe.verify,
@@ -174,7 +174,7 @@ def _reward(ctx: Context) -> StepReward:
     )
 
 
-def _roller(batch_tokens: int) -> Roller:
+def _roller(batch_tokens: int, label: str) -> Roller:
     """Samples with the engine's decoder, on the weights in training: nothing is copied."""
 
     def roll(ask: Rollout) -> list[list[int]]:
@@ -183,6 +183,7 @@ def _roller(batch_tokens: int) -> Roller:
         from manyways.engines import SamplingSettings
         from manyways.engines.batching import batches
         from manyways.engines.decoding import Decoder
+        from manyways.engines.meter import SamplingMeter
 
         eos = torch.tensor(ask.stop_ids, device=ask.model.device)
         decoder = Decoder(model=ask.model, eos=eos, pad=ask.pad_id)
@@ -196,10 +197,16 @@ def _roller(batch_tokens: int) -> Roller:
             max_tokens=ask.max_tokens,
             batch_tokens=batch_tokens,
         )
-        for batch in planned:
-            sampled = decoder.run(batch, settings)
-            for row, one in zip(batch.rows, sampled, strict=True):
-                tokens[row] = one.tokens
+        meter = SamplingMeter(label, total=len(tokens), most=ask.max_tokens, summary=False)
+        with meter:
+            for batch in planned:
+                begun = len(batch.seeds)
+                for step in decoder.steps(batch, settings):
+                    for attempt, sampled in step.ended.items():
+                        tokens[batch.rows[attempt]] = sampled.tokens
+                        meter.end(len(sampled.tokens), cut_off=not sampled.ended)
+                    meter.step(step.running, begun, ([step.tokens] * step.running).copy)
+                    begun = 0
         return tokens
 
     return roll

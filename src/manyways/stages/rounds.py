@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 from manyways.engines import Engine
 from manyways.stages import adherence, attempt_files, selection
 from manyways.stages.asked import write_asked
+from manyways.stages.asking import Cell, Sampling
 from manyways.stages.cells import Cells, Totals
 from manyways.stages.context import Context
-from manyways.stages.sampling import Cell, LazyEngine, Sampling, sample_missing, tidy
+from manyways.stages.sampling import LazyEngine, sample_missing, tidy
 from manyways.stages.wanted import wanted_attempts
 from manyways.tables import write_text
 

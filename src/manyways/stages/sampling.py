@@ -1,52 +1,24 @@
-"""What generate, gate and evaluate share: sample what is missing, judge it, append whole parts."""
+"""What generate, gate and evaluate share: sample what is missing, judge it, keep it."""
 
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from itertools import islice
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
-from manyways.fingerprint import attempt_seed, prompt_hash
-from manyways.progress import Meter, say
-from manyways.records import Attempt, Message, Problem
-from manyways.stages import attempt_files
+from manyways.engines import (
+    Completion,
+    Ended,
+    Engine,
+    Event,
+    SampleRequest,
+    SamplingSettings,
+)
+from manyways.engines.meter import SamplingMeter
+from manyways.engines.streaming import stream
+from manyways.fingerprint import prompt_hash
+from manyways.progress import say
+from manyways.stages import attempt_files, journal
+from manyways.stages.asking import Cell, Piece, Sampling, cut
 from manyways.stages.context import Context
-from manyways.tables import append_attempts
-
-ENOUGH = 200
-"""Attempts before the undecided share is looked at while sampling goes on."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """The attempts wanted at one problem under one heuristic (``records.PLAIN`` for none).
-
-    Example: ``Cell(problem=p, heuristic="induction", messages=prompts.under(...), samples=4)``.
-    """
-
-    problem: Problem
-    heuristic: str
-    messages: tuple[Message, ...]
-    samples: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sampling:
-    """How and where cells are sampled.
-
-    run_seed:  with the cell and the sample number it gives each attempt's seed.
-    label:     what the progress display calls this.
-    part_size: attempts per parquet part, at most (a cell is split only when it is larger).
-    """
-
-    settings: SamplingSettings
-    folder: Path
-    run_seed: int
-    model_hash: str
-    label: str
-    part_size: int
+from manyways.stages.journal import Journal
+from manyways.stages.saving import Saver
 
 
 class LazyEngine:
@@ -67,6 +39,12 @@ class LazyEngine:
         """As ``Engine.sample``."""
         return self._opened().sample(requests, settings)
 
+    def stream(
+        self, requests: Iterable[SampleRequest], settings: SamplingSettings
+    ) -> Iterator[Event]:
+        """As ``Engine.stream``, whether or not the engine has one."""
+        return stream(self._opened(), requests, settings)
+
     def facts(self) -> Mapping[str, str | int]:
         """As ``Engine.facts``; nothing is known of an engine that does not say."""
         opened = self._opened()
@@ -82,14 +60,6 @@ class LazyEngine:
         if self._engine is None:
             self._engine = self._open()
         return self._engine
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Piece:
-    """Samples of one cell that go into one part."""
-
-    cell: Cell
-    samples: tuple[int, ...]
 
 
 def collect(
@@ -146,110 +116,54 @@ def sentence(label: str, counts: dict[str, float]) -> str:
 
 
 def _sample_parts(
-    ctx: Context, engine: Engine, missing: Sequence[_Piece], sampling: Sampling
+    ctx: Context, engine: Engine, missing: Sequence[Piece], sampling: Sampling
 ) -> None:
-    limit = ctx.recipe.verify.max_undecided
-    seen = Counter(attempt_files.statuses(sampling.folder))
-    total = sum(len(piece.samples) for piece in missing)
-    parts = list(_cut(missing, sampling.part_size))
+    parts = list(cut(missing, sampling.part_size))
+    have = attempt_files.keys(sampling.folder)
+    with Journal(sampling.folder, have=have) as ended:
+        saver = Saver(ctx, parts, sampling, ended)
+        if saver.taken_over:
+            say(
+                f"{sampling.label}: attempts that had ended when the last run was stopped, and are "
+                f"taken over: {saver.taken_over}."
+            )
+        saver.write()
+        wanted = [part for part in saver.wanted() if part]
+        if wanted:
+            _sample(engine, wanted, saver, sampling)
+
+
+def _sample(
+    engine: Engine, wanted: Sequence[Sequence[Piece]], saver: Saver, sampling: Sampling
+) -> None:
+    """Sample the pieces; see ``Engine.reads_ahead`` for what is sampled together."""
     earlier = attempt_files.engine_facts(sampling.folder)
-    with (
-        Meter(sampling.label, total=total, unit="attempts") as meter,
-        closing(_sampled(engine, parts, sampling, meter)) as sampled,
-    ):
-        for part, completions in zip(parts, sampled, strict=True):
-            attempts = _judged(ctx, part, completions, sampling)
-            append_attempts(sampling.folder, attempts)
+    total = sum(len(piece.samples) for part in wanted for piece in part)
+    streams = [[piece for part in wanted for piece in part]] if engine.reads_ahead else wanted
+    with SamplingMeter(sampling.label, total=total, most=sampling.settings.max_tokens) as meter:
+        for pieces in streams:
+            requests = [saver.request(piece) for piece in pieces]
+            for event in stream(engine, requests, sampling.settings):
+                if isinstance(event, Ended):
+                    saver.add(pieces[event.request], event.place, event.completion)
+                elif saver.write():
+                    attempt_files.write_engine_facts(sampling.folder, [*earlier, engine.facts()])
+                meter.take(event)
+            saver.write()
             attempt_files.write_engine_facts(sampling.folder, [*earlier, engine.facts()])
-            seen.update(attempt.verdict.status for attempt in attempts)
-            if seen.total() >= ENOUGH and seen["undecided"] > limit * seen.total():
-                attempt_files.check_undecided(sampling.folder, limit=limit)
 
 
-def _sampled(
-    engine: Engine, parts: Sequence[Sequence[_Piece]], sampling: Sampling, meter: Meter
-) -> Generator[list[list[Completion]]]:
-    """The completions of each part; see ``Engine.reads_ahead`` for what is sampled together."""
-    groups = [parts] if engine.reads_ahead else [[part] for part in parts]
-    for group in groups:
-        requests = [_request(piece, sampling) for part in group for piece in part]
-        stream = engine.sample(requests, sampling.settings)
-        for part in group:
-            found = []
-            for completions in islice(stream, len(part)):
-                found.append(completions)
-                meter.advance(len(completions), tokens=sum(one.tokens for one in completions))
-            yield found
-
-
-def _request(piece: _Piece, sampling: Sampling) -> SampleRequest:
-    return SampleRequest(
-        messages=piece.cell.messages,
-        seeds=tuple(_seed(piece.cell, sample, sampling) for sample in piece.samples),
-    )
-
-
-def _judged(
-    ctx: Context,
-    part: Sequence[_Piece],
-    completions: Sequence[Sequence[Completion]],
-    sampling: Sampling,
-) -> list[Attempt]:
-    """Attempts in the order of ``part``, judged in one go."""
-    rows = [
-        (piece.cell, sample, completion)
-        for piece, texts in zip(part, completions, strict=True)
-        for sample, completion in zip(piece.samples, texts, strict=True)
-    ]
-    verdicts = ctx.judge.verdicts([(cell.problem, one.text) for cell, _, one in rows])
-    return [
-        Attempt(
-            problem_id=cell.problem.id,
-            heuristic=cell.heuristic,
-            sample=sample,
-            seed=_seed(cell, sample, sampling),
-            text=one.text,
-            finish=one.finish,
-            prompt_tokens=one.prompt_tokens,
-            tokens=one.tokens,
-            prompt_hash=prompt_hash(cell.messages),
-            model_hash=sampling.model_hash,
-            verdict=verdict,
-        )
-        for (cell, sample, one), verdict in zip(rows, verdicts, strict=True)
-    ]
-
-
-def _seed(cell: Cell, sample: int, sampling: Sampling) -> int:
-    return attempt_seed(sampling.run_seed, cell.problem.id, cell.heuristic, sample)
-
-
-def _cut(missing: Sequence[_Piece], size: int) -> Iterator[list[_Piece]]:
-    """Parts of at most ``size`` attempts; cells stay whole unless they are larger than that."""
-    part: list[_Piece] = []
-    count = 0
-    for whole in missing:
-        for start in range(0, len(whole.samples), size):
-            piece = replace(whole, samples=whole.samples[start : start + size])
-            if part and count + len(piece.samples) > size:
-                yield part
-                part, count = [], 0
-            part.append(piece)
-            count += len(piece.samples)
-    if part:
-        yield part
-
-
-def _missing(cell: Cell, have: set[attempt_files.Key]) -> _Piece:
+def _missing(cell: Cell, have: set[attempt_files.Key]) -> Piece:
     samples = range(cell.samples)
     wanted = tuple(s for s in samples if (cell.problem.id, cell.heuristic, s) not in have)
-    return _Piece(cell=cell, samples=wanted)
+    return Piece(cell=cell, samples=wanted)
 
 
 def tidy(ctx: Context, cells: Sequence[Cell], sampling: Sampling) -> None:
     """Remove leftovers of a kill; set parts aside whose prompts have changed since."""
     attempt_files.remove_leftovers(sampling.folder)
     now = {(cell.problem.id, cell.heuristic): prompt_hash(cell.messages) for cell in cells}
-    if attempt_files.changed_prompts(sampling.folder, now):
+    waiting = ((line.key, line.origin.prompt_hash) for line in journal.read(sampling.folder))
+    if attempt_files.changed_prompts(sampling.folder, now, waiting):
         say(f"{sampling.label}: prompts have changed; earlier attempts are moved to stale/.")
         ctx.run.set_aside((str(sampling.folder.relative_to(ctx.run.root)),), "prompts")

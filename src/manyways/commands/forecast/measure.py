@@ -16,8 +16,8 @@ from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN, Solution
 from manyways.run_dir import RunDir
 from manyways.stages import generate, midtrain, reinforce
+from manyways.stages.asking import Cell
 from manyways.stages.context import Context
-from manyways.stages.sampling import Cell
 from manyways.tables import append_attempts, solutions_table, write_table
 
 STEPS = 3
