@@ -5,11 +5,32 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+from manyways.measures.arms import ArmRow
+from manyways.measures.averages import AverageRow
+from manyways.measures.catalogue import sections
+from manyways.measures.composition import CompositionRow
+from manyways.measures.costs import CostRow
+from manyways.measures.curves import CurveRow
+from manyways.measures.diversity import DiversityRow
+from manyways.measures.explorer import ExplorerRow, ExplorerText
+from manyways.measures.four_cells import FourCells
+from manyways.measures.gate import GateRow
+from manyways.measures.labeller import LabellerRow
+from manyways.measures.majority import MajorityRow
+from manyways.measures.measure import Finding, write_rows
+from manyways.measures.openings import OpeningRow, Point
+from manyways.measures.paired import PairedRow
+from manyways.measures.pass_at_k import PassRow
+from manyways.measures.probe import ProbeRow
+from manyways.measures.rates import RateRow
+from manyways.measures.seen import Seen
+from manyways.measures.theory.expectation import PredictionRow
+from manyways.measures.token_modes import TokenModesRow
+from manyways.measures.yields import YieldRow
 from manyways.recipe.file import dump_recipe, parse_recipe
-from manyways.records import Score
-from manyways.results import tables as results
-from manyways.results.tables import Phase, write_rows
-from manyways.results.theory import Point
+from manyways.records import Phase, Score
+from manyways.reporting.markdown import render_markdown
+from manyways.reporting.page import render_html
 from manyways.run_dir import open_for_writing
 from manyways.tables import write_text
 
@@ -50,6 +71,16 @@ def recipe_tree(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, object]:
         "rl": {"problems": "pocket/rl", "steps": 150, "learning_rate": 6e-5, "max_tokens": 160},
         "evaluate": {"benchmarks": list(BENCHMARKS), "max_tokens": 160, "attempts": 16},
     }
+
+
+def page(seen: Seen) -> str:
+    """The HTML report."""
+    return render_html(seen.name, seen.recipe, sections(seen))
+
+
+def summary(seen: Seen) -> str:
+    """The Markdown report."""
+    return render_markdown(seen.name, sections(seen))
 
 
 def write_run(
@@ -128,49 +159,49 @@ def checkpoints(
                 yield f"{arm}/{phase}", arm, None, phase
 
 
-def pass_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.PassRow]:
+def pass_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[PassRow]:
     for name, arm, seed, phase in checkpoints(arms, seeds):
         for benchmark in (*BENCHMARKS, "mean"):
             for k in KS:
                 value = pass_value(arm, phase, benchmark, k)
-                yield results.PassRow(
+                yield PassRow(
                     checkpoint=name, arm=arm, seed=seed, phase=phase, benchmark=benchmark, k=k,
                     attempts=16,
                     score=score(f"pass@{k}", value, 360 if benchmark == "mean" else 120),
                 )  # fmt: skip
 
 
-def average_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.AverageRow]:
+def average_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[AverageRow]:
     for row in pass_rows(arms, seeds):
         if row.k == 1:
-            yield results.AverageRow(
+            yield AverageRow(
                 checkpoint=row.checkpoint, arm=row.arm, seed=row.seed, phase=row.phase,
                 benchmark=row.benchmark, least=16, most=16, score=row.score, error=0.006,
             )  # fmt: skip
 
 
-def majority_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.MajorityRow]:
+def majority_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[MajorityRow]:
     for row in pass_rows(arms, seeds):
         value = 0.6 * row.score.value + 0.4 * pass_value(row.arm, row.phase, row.benchmark, 1)
-        yield results.MajorityRow(
+        yield MajorityRow(
             checkpoint=row.checkpoint, arm=row.arm, seed=row.seed, phase=row.phase,
             benchmark=row.benchmark, k=row.k, attempts=16,
             score=score(f"maj@{row.k}", value, row.score.n),
         )  # fmt: skip
 
 
-def rate_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.RateRow]:
+def rate_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[RateRow]:
     for name, arm, _, phase in checkpoints(arms, seeds):
         for benchmark in (*BENCHMARKS, "mean"):
             correct = pass_value(arm, phase, benchmark, 1)
-            yield results.RateRow(
+            yield RateRow(
                 checkpoint=name, benchmark=benchmark, attempts=1920, correct=correct,
                 wrong=0.96 - correct, no_answer=0.03, undecided=0.01, truncated=0.025,
                 mean_tokens=61.4,
             )  # fmt: skip
 
 
-def four_cells(arms: Sequence[str]) -> Iterator[results.FourCells]:
+def four_cells(arms: Sequence[str]) -> Iterator[FourCells]:
     for arm in arms:
         if arm == "vanilla":
             continue
@@ -180,13 +211,13 @@ def four_cells(arms: Sequence[str]) -> Iterator[results.FourCells]:
                 def cell(arm: str, phase: Phase, benchmark: str = benchmark, k: int = k) -> Score:
                     return score(f"pass@{k}", pass_value(arm, phase, benchmark, k), 360)
 
-                yield results.FourCells(
+                yield FourCells(
                     arm=arm, benchmark=benchmark, k=k, base=cell("base", "base"),
                     mid=cell(arm, "mid"), rl_only=cell("vanilla", "rl"), mid_rl=cell(arm, "rl"),
                 )  # fmt: skip
 
 
-def paired_rows(arms: Sequence[str]) -> Iterator[results.PairedRow]:
+def paired_rows(arms: Sequence[str]) -> Iterator[PairedRow]:
     trained = [arm for arm in arms if arm != "vanilla"]
     pairs = [(f"{arm}/rl", "vanilla/rl") for arm in trained if "vanilla" in arms]
     pairs += [(f"{arm}/rl", "base") for arm in arms]
@@ -196,7 +227,7 @@ def paired_rows(arms: Sequence[str]) -> Iterator[results.PairedRow]:
         for benchmark in ("mean", *BENCHMARKS):
             for k in (KS[0], KS[-1]):
                 value = value_of(a, benchmark, k) - value_of(b, benchmark, k)
-                yield results.PairedRow(
+                yield PairedRow(
                     a=a, b=b, benchmark=benchmark, k=k, p=0.0004 if value > 0.05 else 0.31,
                     difference=Score(
                         name="difference", value=value, low=value - 0.045, high=value + 0.045, n=120
@@ -214,7 +245,7 @@ def value_of(checkpoint: str, benchmark: str, k: int) -> float:
     return pass_value(arm, "rl" if phase == "rl" else "mid", benchmark, k)
 
 
-def composition_rows(arms: Sequence[str]) -> Iterator[results.CompositionRow]:
+def composition_rows(arms: Sequence[str]) -> Iterator[CompositionRow]:
     spots: list[tuple[str, str, Phase, str, float]] = [
         ("base", "base", "base", benchmark, 0.01) for benchmark in (*BENCHMARKS, "all")
     ]
@@ -232,7 +263,7 @@ def composition_rows(arms: Sequence[str]) -> Iterator[results.CompositionRow]:
 
 def composition_row(
     name: str, arm: str, phase: Phase, benchmark: str, *, composed: float
-) -> results.CompositionRow:
+) -> CompositionRow:
     many = arm.startswith("heuristics")
     strength = [5, 4, 3, 0.6, 1.6, 0.8, 0.5, 0.2] if phase == "rl" else [1.6] * 8
     total = 0.62 if many and phase == "rl" else 0.5 if many else 0.05
@@ -242,7 +273,7 @@ def composition_row(
         f"{ids[i]} > {ids[j]}": round(400 * composed * strength[i] * strength[j] / 10)
         for i in range(5) for j in range(5) if i != j
     }  # fmt: skip
-    return results.CompositionRow(
+    return CompositionRow(
         checkpoint=name, arm=arm, phase=phase, benchmark=benchmark,
         composed=score("composed", composed, 360),
         solutions=5760,
@@ -255,12 +286,12 @@ def composition_row(
     )  # fmt: skip
 
 
-def labeller_rows() -> Iterator[results.LabellerRow]:
+def labeller_rows() -> Iterator[LabellerRow]:
     ids = list(HEURISTICS)
     for what, right in (("held-out exemplars", 2), ("prompted attempts", 40)):
         found = {h: {h: right, ids[i - 1]: right // 2} for i, h in enumerate(ids)}
         attempts = what == "prompted attempts"
-        yield results.LabellerRow(
+        yield LabellerRow(
             what=what, labeller="exemplars", classes=8, texts=12 * right,
             accuracy=score("accuracy", 0.67, 12 * right), top3=score("top 3", 0.9, 12 * right),
             confusion=found,
@@ -269,12 +300,12 @@ def labeller_rows() -> Iterator[results.LabellerRow]:
         )  # fmt: skip
 
 
-def yield_rows(rng: Random) -> Iterator[results.YieldRow]:
+def yield_rows(rng: Random) -> Iterator[YieldRow]:
     for i, (heuristic, name) in enumerate([*HEURISTICS.items(), ("plain", "Plain prompt")]):
         correct = 620 - 45 * i if heuristic != "plain" else 330
         kept = correct // 4
         drops = {DROPS[0]: 30 + rng.randrange(20), DROPS[1]: 12 * i}
-        yield results.YieldRow(
+        yield YieldRow(
             heuristic=heuristic, name=name, attempts=1600, correct=correct, no_answer=60,
             undecided=8, truncated=40, kept=kept, problems=round(correct / 4.2), tokens=1600 * 70,
             adherence=0.92,
@@ -282,22 +313,22 @@ def yield_rows(rng: Random) -> Iterator[results.YieldRow]:
         )  # fmt: skip
 
 
-def diversity_rows() -> Iterator[results.DiversityRow]:
+def diversity_rows() -> Iterator[DiversityRow]:
     for what, value in (
         ("data of star", 6.2), ("data of heuristics-8", 13.8),
         ("attempts of base", 6.6), ("attempts of heuristics-8/rl", 11.9),
     ):  # fmt: skip
-        yield results.DiversityRow(
+        yield DiversityRow(
             what=what, texts=812, distinct_3=0.34, embedder="words and word pairs, 256 dimensions",
             vendi=Score(name="vendi", value=value, low=value - 0.4, high=value + 0.4, n=812),
         )  # fmt: skip
 
 
-def gate_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.GateRow]:
+def gate_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[GateRow]:
     for arm in arms:
         for seed in seeds:
             many = arm.startswith("heuristics")
-            yield results.GateRow(
+            yield GateRow(
                 checkpoint="base" if arm == "vanilla" else f"{arm}/seed-{seed}/mid", arm=arm,
                 seed=seed, attempts=768, stop=0.985, no_answer=0.02, undecided=0.004, passed=0.31,
                 all_right=0.08, all_wrong=0.22 if many else 0.4, mixed=0.7 if many else 0.52,
@@ -306,22 +337,18 @@ def gate_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.Gat
             )  # fmt: skip
 
 
-def curve_rows(
-    rng: Random, arms: Sequence[str], seeds: Sequence[int]
-) -> Iterator[results.CurveRow]:
+def curve_rows(rng: Random, arms: Sequence[str], seeds: Sequence[int]) -> Iterator[CurveRow]:
     for arm in arms:
         many = arm.startswith("heuristics")
         for seed in seeds:
             for step in range(10, 121, 10):
                 if arm != "vanilla":
                     loss = 0.9 * math.exp(-step / 60) + 0.3 + rng.gauss(0, 0.02)
-                    yield results.CurveRow(
-                        arm=arm, seed=seed, stage="midtrain", step=step, loss=loss
-                    )
+                    yield CurveRow(arm=arm, seed=seed, stage="midtrain", step=step, loss=loss)
             for step in range(1, 151):
                 done = 1 - math.exp(-step / 60)
                 mixed = 0.6 + 0.15 * many - 0.1 * done + rng.gauss(0, 0.06)
-                yield results.CurveRow(
+                yield CurveRow(
                     arm=arm, seed=seed, stage="rl", step=step,
                     reward=0.3 + (0.25 if many else 0.08) * done + rng.gauss(0, 0.035),
                     mixed=mixed, all_right=0.1, all_wrong=max(0.9 - mixed, 0.0),
@@ -332,35 +359,33 @@ def curve_rows(
                 )  # fmt: skip
 
 
-def arm_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.ArmRow]:
+def arm_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[ArmRow]:
     for arm in arms:
         for seed in seeds:
             many = arm.startswith("heuristics")
             examples = 0 if arm == "vanilla" else 1108 if many else 330
-            yield results.ArmRow(
+            yield ArmRow(
                 arm=arm, seed=seed, examples=examples, problems=400 if examples else 0,
                 ways=2.8 if many else 1.0 if examples else 0.0,
                 midtrain_steps=120 if examples else 0, rl_steps=150, outcome="complete",
             )  # fmt: skip
 
 
-def cost_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[results.CostRow]:
-    yield results.CostRow(work="generate", seconds=96.4, attempts=14400, tokens=1008000)
+def cost_rows(arms: Sequence[str], seeds: Sequence[int]) -> Iterator[CostRow]:
+    yield CostRow(work="generate", seconds=96.4, attempts=14400, tokens=1008000)
     for arm in arms:
         for seed in seeds:
             name = f"{arm}/seed-{seed}"
             if arm != "vanilla":
-                yield results.CostRow(work=f"midtrain/{name}", seconds=24.1, attempts=0, tokens=0)
-            yield results.CostRow(work=f"rl/{name}", seconds=301.0, attempts=19200, tokens=1200000)
-            yield results.CostRow(
-                work=f"evaluate/{name}", seconds=61.0, attempts=5760, tokens=350000
-            )
+                yield CostRow(work=f"midtrain/{name}", seconds=24.1, attempts=0, tokens=0)
+            yield CostRow(work=f"rl/{name}", seconds=301.0, attempts=19200, tokens=1200000)
+            yield CostRow(work=f"evaluate/{name}", seconds=61.0, attempts=5760, tokens=350000)
 
 
-def probe_row() -> results.ProbeRow:
+def probe_row() -> ProbeRow:
     ids = list(HEURISTICS)[:3]
     gap = Score(name="swapped", value=0.12, low=0.03, high=0.2, n=30)
-    return results.ProbeRow(
+    return ProbeRow(
         model="base", heuristics=ids, attempts=1080,
         matrix=[[score("success", 0.2 + 0.1 * (i != j), 30) for j in range(3)] for i in range(3)],
         complementarity=gap, dependence=gap,
@@ -368,12 +393,12 @@ def probe_row() -> results.ProbeRow:
     )  # fmt: skip
 
 
-def opening_rows(arms: Sequence[str]) -> Iterator[results.OpeningRow]:
+def opening_rows(arms: Sequence[str]) -> Iterator[OpeningRow]:
     for arm in arms:
         for number, heuristic in enumerate([*list(HEURISTICS)[:3], "direct"]):
             moved = (0.12, -0.05, 0.0, -0.07)[number]
             change = Score(name="change", value=moved, low=moved - 0.03, high=moved + 0.03, n=1900)
-            yield results.OpeningRow(
+            yield OpeningRow(
                 arm=arm, heuristic=heuristic, change=change, seeds=None, push=change,
                 expected="rises, as its covariance is above 0" if moved > 0 else "unknown",
                 outcome="agrees" if moved > 0 else "cannot tell",
@@ -384,37 +409,37 @@ def opening_rows(arms: Sequence[str]) -> Iterator[results.OpeningRow]:
             )  # fmt: skip
 
 
-def token_mode_rows(arms: Sequence[str]) -> Iterator[results.TokenModesRow]:
+def token_mode_rows(arms: Sequence[str]) -> Iterator[TokenModesRow]:
     for name, arm, seed, phase in checkpoints(arms, (0,)):
         if seed is None or "/" in name:
             modes = Score(name="modes", value=2.4, low=2.1, high=2.7, n=44)
-            yield results.TokenModesRow(
+            yield TokenModesRow(
                 checkpoint=name.replace("/seed-0", ""), arm=arm, phase=phase, modes=modes,
                 seeds=None, above=modes, known=score("known", 0.7, 44), shared=5.2,
             )  # fmt: skip
 
 
-def prediction_rows() -> Iterator[results.PredictionRow]:
+def prediction_rows() -> Iterator[PredictionRow]:
     for part, outcome, value in (
         ("before RL", "agrees", 0.2), ("before RL", "no sign expected", 3.5),
         ("through RL", "disagrees", -0.3), ("between arms", "cannot tell", 0.004),
     ):  # fmt: skip
         measured = Score(name="x", value=value, low=value - 0.1, high=value + 0.1, n=120)
-        yield results.PredictionRow(
+        yield PredictionRow(
             part=part, quantity=f"Quantity that {outcome}", proposition="D2", of="heuristics-8/rl",
             measured=None if outcome == "cannot tell" else measured, seeds=measured,
             expected="above 0", outcome=outcome, note="1 against 2",
         )  # fmt: skip
 
 
-def explorer_row(rng: Random, number: int, arms: Sequence[str]) -> results.ExplorerRow:
+def explorer_row(rng: Random, number: int, arms: Sequence[str]) -> ExplorerRow:
     a, b, c = rng.randint(12, 79), rng.randint(12, 79), rng.randint(3, 9)
     question = (
         f"A hall has {a} rows of {b} chairs. How many chairs are there? Then: {c} times a number "
         f"plus {b} is {c * 14 + b}. Find the number."
     )
     texts = [explorer_text(rng, i, a=a, b=b, arms=arms) for i in range(30)]
-    return results.ExplorerRow(
+    return ExplorerRow(
         problem_id=f"pocket/seed/{number:05d}",
         question=question,
         answer=f"{a * b}, 14",
@@ -422,9 +447,7 @@ def explorer_row(rng: Random, number: int, arms: Sequence[str]) -> results.Explo
     )
 
 
-def explorer_text(
-    rng: Random, number: int, *, a: int, b: int, arms: Sequence[str]
-) -> results.ExplorerText:
+def explorer_text(rng: Random, number: int, *, a: int, b: int, arms: Sequence[str]) -> ExplorerText:
     pool = number < 18
     heuristic = list(HEURISTICS)[number % 8] if number < 16 else "plain"
     source = "pool" if pool else rng.choice(["base", *(f"{arm}/seed-0/rl" for arm in arms)])
@@ -440,7 +463,7 @@ def explorer_text(
         else [(f"Part 1, product: {a * b}.", None), ("Part 2, unknown: 14.", None)],
     }.get(heuristic, [(f"A figure shows it: {a * b}.", heuristic), ("Part 2: 14.", None)])
     value = a * b if right else a * b + 10
-    return results.ExplorerText(
+    return ExplorerText(
         source=source, heuristic=heuristic, status="correct" if right else "wrong",
         answer=f"{value}, 14", kept=pool and right and number < 12,
         note="best of 3 correct" if pool and right else "",
@@ -448,7 +471,7 @@ def explorer_text(
     )  # fmt: skip
 
 
-def findings() -> Iterator[results.Finding]:
+def findings() -> Iterator[Finding]:
     said = {
         "main": (
             "Yes: RL after learning many ways (heuristics-8) beats RL alone (vanilla): at pass@1 "
@@ -470,4 +493,4 @@ def findings() -> Iterator[results.Finding]:
     }
     for kind, sentences in said.items():
         for sentence in sentences:
-            yield results.Finding(kind=kind, sentence=sentence)  # type: ignore[arg-type]
+            yield Finding(kind=kind, sentence=sentence)  # type: ignore[arg-type]

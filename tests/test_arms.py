@@ -7,9 +7,9 @@ import pytest
 
 from manyways.arms import Arm, check_arms, main_arm, parse_arm
 from manyways.arms.kinds import BY_NAME, KINDS, Kind, table
+from manyways.measures.paired import comparisons
 from manyways.recipe.training import MidtrainConfig
 from manyways.reporting.words import arm_words
-from manyways.stages.analysis.paired import comparisons
 
 
 def test_a_length_makes_a_variant() -> None:

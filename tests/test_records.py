@@ -14,7 +14,7 @@ NAMING = re.compile(
     r"replace\(\"heuristics"
 )
 OWNERS = {"records.py", "arms/__init__.py", "arms/kinds.py"}
-REBUILT = ("stages/analysis/", "reporting/")
+REBUILT = ("measures/", "reporting/")
 THEORY = ("theory/", "commands/theory")
 """Where 'vanilla' is a rule of gradients."""
 

@@ -12,7 +12,8 @@ from manyways.checkpoints import package_path
 from manyways.commands.export.folder import open_run
 from manyways.commands.export.model import export_model
 from manyways.errors import MissingWork, RecipeError
-from manyways.results.tables import PassRow, read_rows
+from manyways.measures.measure import read_rows
+from manyways.measures.pass_at_k import PassRow
 from manyways.stages.context import Context
 
 MANY, VANILLA = Line(arm="heuristics-8", seed=1), Line(arm="vanilla", seed=0)

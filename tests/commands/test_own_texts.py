@@ -9,10 +9,10 @@ from command_line import in_this_process
 
 from manyways.commands.composition import measure
 from manyways.commands.texts_file import Texts
+from manyways.measures.diversity import Described, diversity_row
+from manyways.measures.solutions import Reader
 from manyways.metrics.intervals import wilson
 from manyways.metrics.resampling import Resampling
-from manyways.stages.analysis.diversity import Described, diversity_row
-from manyways.stages.analysis.ways import Reader
 
 PURE = "Part 1, product: split 12 as 10 + 2: 12 * 3 = 36\nAnswer: \\boxed{36}"
 BOTH = PURE.replace("Answer", "Part 2, unknown: from the end: 5\nAnswer")

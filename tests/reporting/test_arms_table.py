@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 from command_line import in_this_process
-from fake_run import recipe_tree, score, write_run
+from fake_run import recipe_tree, score, summary, write_run
 
+from manyways.measures.benchmarks import MATH_MEAN, MATH_SETS, MEAN
+from manyways.measures.comparison import build
+from manyways.measures.measure import write_rows
+from manyways.measures.pass_at_k import PassRow
+from manyways.measures.seen import load
 from manyways.recipe.file import dump_recipe, parse_recipe
-from manyways.reporting.arms_formats import MARK, tex, to_csv, to_latex, to_markdown
-from manyways.reporting.arms_table import build
-from manyways.reporting.markdown import render_markdown
-from manyways.reporting.source import load_source
-from manyways.results.scores import MATH_MEAN, MATH_SETS, MEAN
-from manyways.results.tables import PassRow, write_rows
+from manyways.reporting.arms_table import MARK, tex, to_csv, to_latex, to_markdown
 
 PAPER = (*MATH_SETS, "humaneval/test", "musr/team")
 
@@ -47,7 +47,7 @@ def paper_run(root: Path, benchmarks=PAPER, *, limit: int | None = None, means=(
         for k in (1, 2, 64)
     ]  # fmt: skip
     write_rows(root / "7-tables" / "pass_at_k.json", rows)
-    return load_source(root)
+    return load(root)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_published_figures_only_beside_the_papers_benchmarks(tmp_path, source):
     assert dict(published.rows)["Polya n=16 + RL"] == (48.09, *[None] * 5)
     assert build(paper_run(tmp_path / "a", limit=5)).published is None
     assert build(paper_run(tmp_path / "b", MATH_SETS[1:], means=(MEAN,))).published is None
-    assert build(load_source(write_run(tmp_path / "c"))).published is None
+    assert build(load(write_run(tmp_path / "c"))).published is None
 
 
 def test_the_six_alone_are_their_own_mean(tmp_path):
@@ -157,8 +157,7 @@ def test_the_command_and_the_report_write_the_same(tmp_path, capsys):
     arguments = ("--format", "latex", "--no-intervals", "--out", out)
     assert in_this_process(capsys, "table", tmp_path / "run", *arguments).out == ""
     assert out.read_text() == to_latex(build(source), intervals=False)
-    summary = render_markdown(source)
-    assert "**Published, not measured here**" in summary
+    assert "**Published, not measured here**" in summary(source)
 
 
 def test_a_run_without_scores_is_refused(tmp_path, capsys):
@@ -166,4 +165,4 @@ def test_a_run_without_scores_is_refused(tmp_path, capsys):
     outcome = in_this_process(capsys, "table", root)
     assert (outcome.code, outcome.out) == (2, "")
     assert "no scores yet" in outcome.err
-    assert "No checkpoint was evaluated." in to_latex(build(load_source(root)))
+    assert "No checkpoint was evaluated." in to_latex(build(load(root)))

@@ -5,16 +5,16 @@ import json
 import pytest
 from fake_run import write_run
 
+from manyways.measures.catalogue import sections
+from manyways.measures.seen import load
 from manyways.records import Score
 from manyways.reporting import charts, charts_use, palette
 from manyways.reporting.blocks import Charts
-from manyways.reporting.report import sections
-from manyways.reporting.source import load_source
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    source = load_source(write_run(tmp_path_factory.mktemp("run"), seeds=(0, 1, 2)))
+    source = load(write_run(tmp_path_factory.mktemp("run"), seeds=(0, 1, 2)))
     groups = [b for s in sections(source) for b in s.blocks if isinstance(b, Charts)]
     return [chart for group in groups for chart in group.charts]
 

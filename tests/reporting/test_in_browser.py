@@ -7,8 +7,9 @@ import pytest
 from browser import chromium
 from fake_run import write_run
 
-from manyways.results import tables as results
-from manyways.results.tables import read_rows, write_rows
+from manyways.measures.explorer import ExplorerRow, ExplorerText
+from manyways.measures.measure import read_rows, write_rows
+from manyways.measures.yields import YieldRow
 from manyways.stages.report import render
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror='document.title=1'>"
@@ -188,15 +189,15 @@ def test_paper_is_light_and_fits(opened, tmp_path):
 def test_hostile_texts_are_shown_as_text(browser, tmp_path):
     root = write_run(tmp_path)
     path = root / "7-tables" / "explorer.json"
-    text = results.ExplorerText(
+    text = ExplorerText(
         source="pool", heuristic=HOSTILE, status="correct", answer=HOSTILE, kept=True, note=HOSTILE,
         steps=[(HOSTILE, HOSTILE), ("\u202egnp.exe\x07", None)],
     )  # fmt: skip
-    rows = read_rows(path, results.ExplorerRow)
+    rows = read_rows(path, ExplorerRow)
     change = {"question": HOSTILE, "answer": HOSTILE, "texts": [text]}
     write_rows(path, [dataclasses.replace(row, **change) for row in rows[:2]])
     path = root / "7-tables" / "yield.json"
-    yields = read_rows(path, results.YieldRow)
+    yields = read_rows(path, YieldRow)
     write_rows(path, [dataclasses.replace(row, name=HOSTILE) for row in yields])
     render(root)
     browser.size(1280, 900)

@@ -6,16 +6,16 @@ import re
 from pathlib import Path
 
 import pytest
-from fake_run import make_tables, write_run
+from fake_run import make_tables, page, summary, write_run
 
-from manyways.reporting import explorer
-from manyways.reporting.markdown import render_markdown
-from manyways.reporting.page import json_island, render_html
-from manyways.reporting.sections.answer import answer
-from manyways.reporting.sections.training import moving_average
-from manyways.reporting.source import load_source
-from manyways.results import tables as results
-from manyways.results.tables import read_rows, write_rows
+from manyways.measures import explorer
+from manyways.measures.catalogue import TABLES
+from manyways.measures.chapters import answer
+from manyways.measures.curves import moving_average
+from manyways.measures.explorer import ExplorerText
+from manyways.measures.measure import read_rows, write_rows
+from manyways.measures.seen import load
+from manyways.reporting.page import json_island
 from manyways.run_dir import open_for_writing
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>{{7*7}}"
@@ -28,7 +28,7 @@ def three(tmp_path_factory):
 
 def change(root: Path, table: str, **fields: object) -> None:
     """Replace fields in every row of a table."""
-    path, row_type = root / "7-tables" / f"{table}.json", results.TABLES[table]
+    path, row_type = root / "7-tables" / f"{table}.json", TABLES[table]
     write_rows(path, [dataclasses.replace(row, **fields) for row in read_rows(path, row_type)])
 
 
@@ -39,30 +39,30 @@ def visible(page: str) -> str:
 
 
 def test_page_is_whole_and_small(three):
-    page = render_html(load_source(three))
-    assert len(page.encode()) < 15_000_000
-    assert re.search(r"<(link|script|img|iframe)[^>]+(src|href)=.?https?:", page) is None
-    assert page.count("<h1") == 1
-    text = visible(page)
+    html = page(load(three))
+    assert len(html.encode()) < 15_000_000
+    assert re.search(r"<(link|script|img|iframe)[^>]+(src|href)=.?https?:", html) is None
+    assert html.count("<h1") == 1
+    text = visible(html)
     for title in ("Why", "The data", "Training", "Evaluation", "Explorer", "Costs", "Cautions"):
         assert title in text
 
 
 def test_first_screen_has_answer_and_cells(three):
-    text = visible(render_html(load_source(three)))
+    text = visible(page(load(three)))
     assert "Yes: RL after learning many ways" in text
     assert "heuristics-8: mid-trained + RL 0.45 [0.40, 0.50] 0.69 [0.64, 0.73]" in text
 
 
 def test_markdown_has_the_same_tables_and_findings(three):
-    source = load_source(three)
-    summary = render_markdown(source)
-    for finding in source.findings:
-        plain = summary.replace("\\", "")
+    seen = load(three)
+    told = summary(seen)
+    for finding in seen.findings:
+        plain = told.replace("\\", "")
         assert finding.sentence in plain
-    assert summary.startswith("# Did learning many ways help RL here?")
-    assert "| Base model | 0.30 \\[0.25, 0.35\\] |" in summary
-    tables = [block for block in summary.split("\n\n") if block.startswith("|")]
+    assert told.startswith("# Did learning many ways help RL here?")
+    assert "| Base model | 0.30 \\[0.25, 0.35\\] |" in told
+    tables = [block for block in told.split("\n\n") if block.startswith("|")]
     assert len(tables) > 10
     for table in tables:
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
@@ -70,8 +70,8 @@ def test_markdown_has_the_same_tables_and_findings(three):
 
 
 def test_rates_stand_beside_every_score(three):
-    summary = render_markdown(load_source(three)).replace("\\", "")
-    rows = [line for line in summary.splitlines() if line.startswith("| mean | star · after RL |")]
+    told = summary(load(three)).replace("\\", "")
+    rows = [line for line in told.splitlines() if line.startswith("| mean | star · after RL |")]
     passes, averages = (line.split(" | ") for line in rows)
     assert passes[-3:] == ["2.5%", "3.0%", "1.0% |"] == averages[-3:]
     assert averages[2:5] == ["pass@1", "0.34 [0.29, 0.38]", "0.006"]
@@ -92,7 +92,7 @@ def test_how_attempts_were_sampled_is_said(tmp_path):
             )  # fmt: skip
             with work:
                 work.facts["chat_template"] = "0123456789abcdef"
-    text = visible(render_html(load_source(root)))
+    text = visible(page(load(root)))
     assert "0.7 0.95 3072 64 vllm bfloat16 0123456789abcdef Box it. strict manyways 0.1.0" in text
     assert "base/made-test, star/seed-0/rl/made-test" in text
 
@@ -109,36 +109,36 @@ def test_hostile_texts_stay_texts(tmp_path):
     change(root, "findings", sentence=HOSTILE)
     change(root, "gate", sentence=HOSTILE)
     change(root, "yield", name=HOSTILE, heuristic=HOSTILE)
-    text = results.ExplorerText(
+    text = ExplorerText(
         source=HOSTILE, heuristic=HOSTILE, status="correct", answer=HOSTILE, kept=True,
         note=HOSTILE, steps=[(HOSTILE, HOSTILE)],
     )  # fmt: skip
     change(root, "explorer", question=HOSTILE, problem_id=HOSTILE, texts=[text])
-    page = render_html(load_source(root))
-    assert "<img src=x" not in page
-    assert page.count("<script>") == 3
-    assert page.count('<script type="application/json"') == 2
-    assert "&lt;/script&gt;" in page
-    assert "{{7*7}}" in page
-    assert re.search(r"(?<!\\)<(img|/?script)", render_markdown(load_source(root))) is None
+    html = page(load(root))
+    assert "<img src=x" not in html
+    assert html.count("<script>") == 3
+    assert html.count('<script type="application/json"') == 2
+    assert "&lt;/script&gt;" in html
+    assert "{{7*7}}" in html
+    assert re.search(r"(?<!\\)<(img|/?script)", summary(load(root))) is None
 
 
 def test_nothing_correct_is_said_first(tmp_path):
     root = write_run(tmp_path, tables=("yield", "costs"))
     change(root, "yield", correct=0, kept=0, problems=0, dropped={})
-    source = load_source(root)
-    assert "0 of 14,400 attempts were correct" in answer(source)
-    text = visible(render_html(source))
+    seen = load(root)
+    assert "0 of 14,400 attempts were correct" in answer(seen)
+    text = visible(page(seen))
     assert "No checkpoint was evaluated." in text
     assert "No RL step was logged." in text
-    assert "nothing to mid-train on" in render_markdown(source)
+    assert "nothing to mid-train on" in summary(seen)
 
 
 def test_one_arm_is_said_first(tmp_path):
     tables = [name for name in make_tables(["heuristics-8"], [0]) if name != "findings"]
-    source = load_source(write_run(tmp_path, arms=["heuristics-8"], tables=tables))
-    assert "it has one arm, heuristics-8, and nothing to compare it with" in answer(source)
-    render_html(source)
+    seen = load(write_run(tmp_path, arms=["heuristics-8"], tables=tables))
+    assert "it has one arm, heuristics-8, and nothing to compare it with" in answer(seen)
+    page(seen)
 
 
 def test_a_refusal_is_on_the_first_screen(tmp_path):
@@ -147,39 +147,41 @@ def test_a_refusal_is_on_the_first_screen(tmp_path):
     change(root, "arms", outcome=reason, rl_steps=0)
     change(root, "gate", decision="refused", sentence="1% of groups are mixed")
     (root / "7-tables" / "findings.json").unlink()
-    page = render_html(load_source(root))
-    first = visible(page.split('<section id="why"')[0])
+    html = page(load(root))
+    first = visible(html.split('<section id="why"')[0])
     assert "not every arm came to its end" in first
     assert "vanilla (seed 0), star (seed 0) and heuristics-8 (seed 0): refused by the gate" in first
 
 
-@pytest.mark.parametrize("left", [(), *[(name,) for name in results.TABLES]])
+@pytest.mark.parametrize("left", [(), *[(name,) for name in TABLES]])
 def test_any_table_may_be_missing_or_alone(tmp_path, left):
-    source = load_source(write_run(tmp_path, tables=left))
-    assert "<h1" in render_html(source)
-    render_markdown(source)
+    seen = load(write_run(tmp_path, tables=left))
+    assert "<h1" in page(seen)
+    summary(seen)
 
 
-@pytest.mark.parametrize("gone", list(results.TABLES))
+@pytest.mark.parametrize("gone", list(TABLES))
 def test_any_one_table_may_be_empty(tmp_path, gone):
-    source = load_source(write_run(tmp_path, tables=[t for t in results.TABLES if t != gone]))
-    assert "<h1" in render_html(source)
+    seen = load(write_run(tmp_path, tables=[t for t in TABLES if t != gone]))
+    assert "<h1" in page(seen)
 
 
 def test_seeds_are_pooled_where_pooled_rows_exist(three):
-    text = visible(render_html(load_source(three)).split('id="evaluation"')[1])
+    text = visible(page(load(three)).split('id="evaluation"')[1])
     scores = text.split("pass@k of every checkpoint")[2].split("The four cells of every")[0]
     assert "star · after RL" in scores
     assert "seed 0" not in scores
 
 
 def test_a_large_explorer_is_sampled_and_says_so(three, monkeypatch):
-    source = load_source(three)
-    size = len(json.dumps(explorer.payload(source)["problems"]))
-    kept = explorer.fitting(source.explorer, size // 2)
-    assert 0 < len(kept) < len(source.explorer)
+    seen = load(three)
+    rows = seen.rows(explorer.EXPLORER)
+    (block,) = explorer.blocks(seen)
+    size = len(json.dumps(block.data["problems"]))
+    kept = explorer.fitting(rows, size // 2)
+    assert 0 < len(kept) < len(rows)
     monkeypatch.setattr(explorer, "MAX_BYTES", size // 2)
-    assert f"{len(kept)} of 40 problems, to keep this file small" in render_html(source)
+    assert f"{len(kept)} of 40 problems, to keep this file small" in page(seen)
 
 
 def test_moving_average_keeps_length_and_constants():
@@ -189,21 +191,21 @@ def test_moving_average_keeps_length_and_constants():
 
 def test_of_many_arms_few_are_drawn_at_first(tmp_path):
     many = ["vanilla", "star", "heuristics-1", "heuristics-2", "heuristics-8", "random"]
-    source = load_source(write_run(tmp_path, arms=many))
-    assert [arm for arm in many if source.at_first(arm)] == ["vanilla", "star", "heuristics-8"]
-    evaluation = render_html(source).split('id="evaluation"')[1]
+    seen = load(write_run(tmp_path, arms=many))
+    assert [arm for arm in many if seen.at_first(arm)] == ["vanilla", "star", "heuristics-8"]
+    evaluation = page(seen).split('id="evaluation"')[1]
     assert re.search(r'data-name="random" aria-pressed="false"', evaluation)
     assert re.search(r'data-name="heuristics-8" aria-pressed="true"', evaluation)
 
 
 def test_disagreement_with_the_theory_is_said_first(three):
-    text = visible(render_html(load_source(three)))
+    text = visible(page(load(three)))
     assert "Of 3 expected signs, 1 agree with what was measured, 1 disagree and 1 cannot" in text
     said = "Quantity that disagrees (D2), heuristics-8/rl: −0.300 [−0.400, −0.200]; expected above"
     assert text.index(said) < text.index("✓ agrees") < text.index("? cannot tell")
 
 
 def test_the_prefix_swap_is_a_table_with_its_finding(three):
-    text = visible(render_html(load_source(three)))
+    text = visible(page(load(three)))
     assert "Swapped minus kept: 0.120 [0.030, 0.200], so changing the heuristic" in text
     assert "1,080 continuations on 30 problems" in text

@@ -12,10 +12,10 @@ from waiting import PATIENCE, eventually, runs
 
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import MissingWork, RecipeError, RunDirError
+from manyways.measures.curves import CurveRow
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.verl import VerlConfig
 from manyways.records import Message, Problem
-from manyways.results.tables import CurveRow
 from manyways.rl import RLSettings
 from manyways.rl.reward import StepReward
 from manyways.rl.verl import backend, process

@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+from manyways.measures.material import Material
+from manyways.measures.seen import Seen
 from manyways.problems import Source
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Exemplar, Heuristic, Problem, Segment, Verdict
 from manyways.run_dir import RunDir
+from manyways.stages.analyse import EARLIER
 from manyways.stages.context import Context
 from manyways.tables import append_attempts
 
@@ -102,3 +105,8 @@ def put_pool(ctx: Context, attempts: list[Attempt]) -> None:
 
 def put_evaluation(ctx: Context, checkpoint: str, benchmark: str, attempts: list[Attempt]) -> None:
     append_attempts(ctx.run.eval_path(checkpoint, benchmark), attempts)
+
+
+def seen_of(ctx: Context) -> Seen:
+    """The run while it is analysed."""
+    return Seen(name="made", recipe=ctx.recipe, from_run=Material(ctx, EARLIER))

@@ -4,15 +4,13 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_evaluation, put_pool
 
-from manyways.results.tables import (
-    TABLES,
-    CompositionRow,
-    FourCells,
-    PairedRow,
-    PassRow,
-    RateRow,
-    read_rows,
-)
+from manyways.measures.catalogue import TABLES
+from manyways.measures.composition import CompositionRow
+from manyways.measures.four_cells import FourCells
+from manyways.measures.measure import read_rows
+from manyways.measures.paired import PairedRow
+from manyways.measures.pass_at_k import PassRow
+from manyways.measures.rates import RateRow
 from manyways.stages import analyse, selection
 
 TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"

@@ -4,16 +4,15 @@ import math
 from pathlib import Path
 
 import pytest
-from made_runs import attempt, context, put_evaluation
+from made_runs import attempt, context, put_evaluation, seen_of
 
 from manyways.engines import next_token
 from manyways.engines.next_token import NextToken
+from manyways.measures.measure import read_rows
+from manyways.measures.token_modes import TOKEN_MODES, ForkRow, token_rows, why_none
 from manyways.metrics.resampling import Resampling
 from manyways.records import Solution
-from manyways.results.tables import read_rows
-from manyways.results.theory import ForkRow
 from manyways.stages import branch
-from manyways.stages.analysis.token_modes import mode_rows, read_forks, token_rows, why_none
 from manyways.tables import solutions_table, write_table, write_text
 
 ARMS = ("vanilla", "star", "heuristics-2")
@@ -84,9 +83,9 @@ def test_a_model_elsewhere_is_left_out_and_it_is_said(tmp_path: Path, reads, cap
     branch.run(ctx)
     assert reads == []
     assert "model.engine is 'http'" in " ".join(capsys.readouterr().err.split())
-    assert "model.engine is 'http'" in why_none(ctx)
+    assert "model.engine is 'http'" in why_none(seen_of(ctx).material)
     off = context(tmp_path, branch={"enabled": False})
-    assert why_none(off) == "the recipe says branch.enabled = false"
+    assert why_none(seen_of(off).material) == "the recipe says branch.enabled = false"
 
 
 def test_nothing_parts_where_no_problem_was_solved_twice(tmp_path: Path, reads, capsys) -> None:
@@ -97,18 +96,18 @@ def test_nothing_parts_where_no_problem_was_solved_twice(tmp_path: Path, reads, 
     said = " ".join(capsys.readouterr().err.split())
     assert "no problem has kept solutions under two heuristics" in said
     assert all(work.done for work in branch.plan(ctx))
-    assert read_forks(ctx) == {}
+    assert seen_of(ctx).material.forks == {}
 
 
 def test_rows_and_signs(ctx, reads) -> None:
     branch.run(ctx)
-    seen = read_forks(ctx)
-    rows = {row.checkpoint: row for row in mode_rows(seen, FEW)}
+    seen = seen_of(ctx)
+    rows = {row.checkpoint: row for row in seen.rows(TOKEN_MODES)}
     assert list(rows) == ["base", "vanilla/rl", "heuristics-2/mid", "heuristics-2/rl"]
     assert rows["heuristics-2/mid"].modes.value == pytest.approx(2.15)
     assert rows["base"].modes.value == pytest.approx(1.15)
     assert rows["base"].above.value == 1.0
-    many, through = token_rows(seen, "heuristics-2", "base", FEW, why="")
+    many, through = token_rows(seen.material.forks, "heuristics-2", "base", FEW, why="")
     assert (many.outcome, many.measured.n) == ("agrees", 2)
     assert many.note.startswith("2.15 against 1.15")
     assert through.outcome == "cannot tell"
@@ -117,7 +116,7 @@ def test_rows_and_signs(ctx, reads) -> None:
 
 
 def test_the_report_says_why_there_is_none(tmp_path: Path) -> None:
-    from manyways.results.theory import PredictionRow
+    from manyways.measures.theory.expectation import PredictionRow
     from manyways.stages import analyse
 
     ctx = context(tmp_path, arms=("star", "heuristics-2"), branch={"enabled": False})

@@ -26,10 +26,10 @@ from fake_engines import GuessingEngine
 from manyways.checkpoints import load_tokenizer
 from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.fingerprint import fingerprint
+from manyways.measures.catalogue import TABLES
 from manyways.recipe.section import defaults_of, section_of
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, PLAIN
-from manyways.results.tables import TABLES
 from manyways.rl.trl import grpo_config
 from manyways.stages import (
     analyse,

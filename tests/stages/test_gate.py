@@ -4,8 +4,9 @@ from sampled_runs import context
 
 from manyways.arms import Line
 from manyways.errors import GateRefused, MissingWork
+from manyways.measures.gate import GateRow
+from manyways.measures.measure import read_rows
 from manyways.records import PLAIN, Attempt, Verdict
-from manyways.results.tables import GateRow, read_rows
 from manyways.stages import gate
 
 VANILLA = Line(arm="vanilla", seed=2)

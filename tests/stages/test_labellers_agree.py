@@ -8,9 +8,10 @@ from made_runs import MarkLabeller, attempt, context, put_evaluation, put_pool
 
 from manyways.commands.agreement import compare_labellers
 from manyways.errors import DataError, UserError
+from manyways.measures.composition import CompositionRow
+from manyways.measures.measure import read_rows
 from manyways.recipe.file import dump_recipe
 from manyways.records import Segment
-from manyways.results.tables import CompositionRow, read_rows
 from manyways.stages import analyse
 from manyways.stages.agreement import Pair, compare, error_of, write
 

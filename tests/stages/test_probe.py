@@ -5,16 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_engines import Swapping
-from made_runs import attempt, put_pool
+from made_runs import attempt, put_pool, seen_of
 from sampled_runs import context
 
 from manyways.errors import MissingWork
-from manyways.metrics.resampling import Resampling
+from manyways.measures.probe import PROBE, ProbeRow
+from manyways.measures.theory.expectation import PredictionRow
+from manyways.measures.theory.through_rl import swap_row
 from manyways.records import Score
-from manyways.results.theory import PredictionRow, ProbeRow
 from manyways.stages import probe
-from manyways.stages.analysis.change import swap_row
-from manyways.stages.analysis.swaps import probe_rows
 from manyways.stages.cutting import first_half
 from manyways.tables import append_attempts, read_attempts
 
@@ -80,7 +79,7 @@ def test_a_run_can_be_resumed_and_widened(tmp_path: Path) -> None:
 def test_complementary_heuristics_are_found(tmp_path: Path) -> None:
     ctx = probed(tmp_path)
     probe.run(ctx)
-    (row,) = probe_rows(ctx, Resampling(resamples=100))
+    (row,) = seen_of(ctx).rows(PROBE)
     assert [[cell.value for cell in line] for line in row.matrix] == [[0.0, 1.0], [1.0, 0.0]]
     assert (row.complementarity.value, row.complementarity.n) == (1.0, 4)
     assert row.covariance.value == -0.5
@@ -106,7 +105,7 @@ def test_the_estimate_is_that_of_the_theory(tmp_path: Path) -> None:
     ctx = probed(tmp_path)
     strengths = [(0.9, 0.4), (0.4, 0.9)]
     put_probe(ctx, strengths, 700)
-    (row,) = probe_rows(ctx, Resampling(resamples=200))
+    (row,) = seen_of(ctx).rows(PROBE)
     truth = float(np.cov(np.array(strengths).T, bias=True)[0, 1])
     assert row.covariance.low < truth < row.covariance.high < 0
     assert row.complementarity.low < -2 * truth < row.complementarity.high
@@ -119,7 +118,7 @@ def test_without_attempts_that_can_be_cut_it_says_so(tmp_path: Path) -> None:
     put_pool(ctx, [attempt("made/seed/000", way, text="\\boxed{1}") for way in "ab"])
     with pytest.raises(MissingWork, match="cut in the middle"):
         probe.run(ctx)
-    assert probe_rows(ctx, Resampling(resamples=10)) == []
+    assert seen_of(ctx).rows(PROBE) == []
 
 
 def swap(low: float, high: float) -> ProbeRow:

@@ -8,9 +8,10 @@ from manyways.checkpoints import load_tokenizer
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import GateRefused, MissingWork, ModelError, VerifierUnwell
+from manyways.measures.gate import GateRow
+from manyways.measures.measure import write_rows
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message, Verdict
-from manyways.results.tables import GateRow, write_rows
 from manyways.rl import Rollout
 from manyways.rl.handover import prompt_ids, stop_ids
 from manyways.stages import reinforce

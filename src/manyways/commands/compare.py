@@ -9,17 +9,17 @@ from rich.console import Console
 
 from manyways.commands.printing import open_table, print_result
 from manyways.errors import UserError
+from manyways.measures.benchmarks import MATH_MEAN, MEAN
+from manyways.measures.published import ROWS, SOURCE
+from manyways.measures.runs import Compared, RunDifference, compare, run_differences, scores_at
+from manyways.measures.score_curves import Curve
 from manyways.metrics.intervals import score_intervals
 from manyways.metrics.resampling import Resampling
 from manyways.progress import say
 from manyways.recipe.file import load_recipe
 from manyways.records import Score
-from manyways.reporting.published import ROWS, SOURCE
 from manyways.reporting.words import p_value
-from manyways.results.scores import MATH_MEAN, MEAN
 from manyways.run_dir import open_for_reading
-from manyways.stages.analysis.across import AcrossRow, Compared, across_rows, compare, scores_at
-from manyways.stages.analysis.passes import Curve
 from manyways.stages.context import Context
 from manyways.tables import write_text
 
@@ -28,7 +28,7 @@ SETTINGS = ("attempts", "temperature", "top_p", "max_tokens")
 """Evaluation settings that must agree for scores to be comparable."""
 
 
-def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list[AcrossRow]:
+def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list[RunDifference]:
     """Print scores of every run on their common problems, and each run minus the first.
 
     each: a row for every benchmark, not for the means alone.
@@ -53,7 +53,7 @@ def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list
         say(f"warning: {warning}")
     say(f"problems in common: {', '.join(f'{n} of {b}' for b, n in compared.matched.items())}")
     settings = Resampling(resamples=min(c.recipe.analyse.bootstrap for c in contexts.values()))
-    rows = list(across_rows(compared, settings))
+    rows = list(run_differences(compared, settings))
     means = {MEAN, MATH_MEAN} & {row.benchmark for row in rows}
     _print(compared, rows, settings, means if means and not each else None)
     if MATH_MEAN in means:
@@ -90,7 +90,7 @@ def _warnings(contexts: dict[str, Context], compared: Compared) -> list[str]:
 
 
 def _print(
-    compared: Compared, rows: Sequence[AcrossRow], settings: Resampling, only: set[str] | None
+    compared: Compared, rows: Sequence[RunDifference], settings: Resampling, only: set[str] | None
 ) -> None:
     """One line for each checkpoint, benchmark and k; a checkpoint may be in some runs only."""
     scores = scores_at(compared)
@@ -120,7 +120,7 @@ def _cells(of_run: Sequence[Curve], settings: Resampling) -> dict[tuple[str, int
     return dict(sorted(found.items(), key=lambda item: (item[0][0] not in (MEAN, MATH_MEAN),)))
 
 
-def _difference(row: AcrossRow | None) -> tuple[str, str, str]:
+def _difference(row: RunDifference | None) -> tuple[str, str, str]:
     if row is None:
         return "-", "-", "-"
     seeds = "-" if row.seeds is None else _signed(row.seeds)

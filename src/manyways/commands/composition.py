@@ -9,12 +9,12 @@ from manyways.commands.labellers import labeller_for
 from manyways.commands.printing import open_table, print_result
 from manyways.commands.texts_file import Texts, read_texts
 from manyways.errors import UserError
+from manyways.measures.composition import CompositionRow, composition_row
+from manyways.measures.solutions import Reader, Solutions
 from manyways.metrics.correction import corrected_rate
 from manyways.metrics.resampling import Resampling
 from manyways.progress import Meter, say
 from manyways.records import Checkpoint, Score
-from manyways.results.tables import CompositionRow
-from manyways.stages.analysis.ways import Reader, Solutions, composition_row
 from manyways.tables import write_text
 
 FLOWS = 12

@@ -3,9 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
+from manyways.measures.benchmarks import headline
+from manyways.measures.four_cells import FourCells
+from manyways.measures.measure import Finding, read_rows
 from manyways.records import Score
-from manyways.results.scores import headline
-from manyways.results.tables import Finding, FourCells, read_rows
 from manyways.run_dir import RunDir
 
 

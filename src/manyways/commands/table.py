@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 
 from manyways.errors import UserError
+from manyways.measures.comparison import build
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.measures.seen import load
 from manyways.progress import say
-from manyways.reporting.arms_formats import FORMATS
-from manyways.reporting.arms_table import build
-from manyways.reporting.source import load_source
+from manyways.reporting.arms_table import FORMATS
 from manyways.tables import write_text
 
 
@@ -16,10 +17,10 @@ def write_table(run: Path, *, style: str, out: Path | None, intervals: bool) -> 
 
     Raises RunDirError when ``run`` is no run folder, UserError when nothing was analysed yet.
     """
-    source = load_source(run)
-    if not source.pass_at_k:
+    seen = load(run)
+    if not seen.rows(PASS_AT_K):
         raise UserError(f"'{run}' has no scores yet: run `manyways evaluate` and `analyse` on it.")
-    text = FORMATS[style](build(source), intervals=intervals)
+    text = FORMATS[style](build(seen), intervals=intervals)
     if out is None:
         sys.stdout.write(text)
     else:

@@ -1,18 +1,24 @@
-"""The comparison table of a run: rows are arms, columns benchmarks x {pass@1, pass@max}."""
+"""The comparison table of arms and benchmarks, as Markdown, CSV and LaTeX (booktabs)."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from manyways.records import Score
-from manyways.reporting import words
-from manyways.reporting.published import COLUMNS, ROWS, SOURCE
-from manyways.reporting.source import Source, prefer_pooled
-from manyways.results.scores import MATH_MEAN, MATH_SETS, MEAN, whole_set
-from manyways.results.tables import PassRow
+
+NONE = "–"
+MARK = "published, not measured here (arXiv 2605.08472, secondary summaries)"
+"""First cell of a CSV line of the paper's figures."""
+MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
+LATEX = str.maketrans(
+    {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+    | {"–": "--", "·": r"$\cdot$", "−": "$-$", "<": r"\textless{}", ">": r"\textgreater{}"}
+)
 
 BRACKETS = " In brackets: 95% bootstrap intervals over problems."
 """Follows the caption where intervals are printed."""
-ORDER = {"base": 0, "mid": 1, "rl": 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,88 +76,154 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def build(source: Source) -> ArmsTable:
-    """The table of a run, from its rows of pass@k; empty when nothing was evaluated."""
-    pooled = prefer_pooled(
-        source.pass_at_k, key=lambda row: (row.arm, row.phase, row.benchmark, row.k)
-    )
-    columns = _columns(source, pooled)
-    scores = {(row.checkpoint, row.benchmark, row.k): row.score for row in pooled}
-    names = {row.checkpoint: row for row in pooled}
-    order = {name: i for i, name in enumerate(["base", *source.recipe.arms])}
-    rows = tuple(
-        Row(
-            label=words.checkpoint_label(name),
-            seeds=_seeds(source, row),
-            scores=tuple(scores.get((name, c.benchmark, c.k)) for c in columns),
-        )
-        for name, row in sorted(
-            names.items(), key=lambda item: (order.get(item[1].arm, 99), ORDER[item[1].phase])
-        )
-    )
-    return ArmsTable(
-        caption=_caption(source, columns, rows),
-        columns=columns,
-        rows=rows,
-        published=_published(source, columns),
-    )
+def to_markdown(table: ArmsTable, *, intervals: bool = True) -> str:
+    """A table for a README or an issue, the best of each column bold."""
+    head = ["", "seeds", *(f"{c.benchmark} {c.measure}" for c in table.columns)]
+    caption = table.caption + (BRACKETS if intervals else "")
+    lines = [caption.translate(MARKDOWN), "", *_markdown_head(head)]
+    best = [table.best(j) for j in range(len(table.columns))]
+    for i, row in enumerate(table.rows):
+        cells = [_seeds(row.seeds)]
+        for j, score in enumerate(row.scores):
+            text = percent(score.value) if score else NONE
+            text = f"**{text}**" if i in best[j] else text
+            cells.append(text + (f" \\[{_bounds(score)}\\]" if score and intervals else ""))
+        lines.append(f"| {row.label.translate(MARKDOWN)} | {' | '.join(cells)} |")
+    if table.published:
+        lines += ["", f"**{table.published.source.translate(MARKDOWN)}**", ""]
+        lines += _markdown_published(table.published)
+    return "\n".join(lines) + "\n"
 
 
-def _columns(source: Source, rows: Sequence[PassRow]) -> tuple[Column, ...]:
-    """The recipe's benchmarks in its order, then the means; k = 1 and the largest of each."""
-    ks: dict[str, set[int]] = {}
-    for row in rows:
-        ks.setdefault(row.benchmark, set()).add(row.k)
-    order = [*source.recipe.evaluate.benchmarks, MATH_MEAN, MEAN]
-    return tuple(
-        Column(benchmark=benchmark, k=k)
-        for benchmark in order
-        if benchmark in ks
-        for k in sorted({min(ks[benchmark]), max(ks[benchmark])})
-    )
+def to_csv(table: ArmsTable, *, intervals: bool = True) -> str:
+    """One line per arm; published figures follow, marked in the first column."""
+    measured = [f"{c.benchmark} {c.measure}" for c in table.columns]
+    quoted = [f"{b} {m}" for b, m in table.published.columns] if table.published else []
+    extra = [name for name in quoted if name not in measured]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    steps = ("", " low", " high", " problems") if intervals else ("",)
+    names = [f"{name}{step}" for name in measured for step in steps]
+    writer.writerow(["source", "row", "seeds", *names, *extra])
+    for row in table.rows:
+        cells = [cell for score in row.scores for cell in _csv_cells(score, intervals)]
+        seeds = "" if row.seeds is None else row.seeds
+        writer.writerow(["measured", row.label, seeds, *cells, *("" for _ in extra)])
+    if table.published:
+        for label, values in table.published.rows:
+            given = dict(zip(quoted, values, strict=True))
+            figures = [_plain(given.get(name)) for name in [*names, *extra]]
+            writer.writerow([MARK, label, "", *figures])
+    return text.getvalue()
 
 
-def _seeds(source: Source, row: PassRow) -> int | None:
-    if row.phase == "base":
-        return None
-    return len({
-        other.seed
-        for other in source.pass_at_k
-        if (other.arm, other.phase) == (row.arm, row.phase) and other.seed is not None
-    })  # fmt: skip
+def to_latex(table: ArmsTable, *, intervals: bool = True) -> str:
+    r"""Table environments for ``\usepackage{booktabs}``; published figures in one of their own."""
+    best = [table.best(j) for j in range(len(table.columns))]
+    rows = []
+    for i, row in enumerate(table.rows):
+        cells = [tex(row.label), tex(_seeds(row.seeds))]
+        for j, score in enumerate(row.scores):
+            text = percent(score.value) if score else "--"
+            text = rf"\textbf{{{text}}}" if i in best[j] else text
+            small = rf" {{\scriptsize[{_bounds(score)}]}}" if score and intervals else ""
+            cells.append(text + small)
+        rows.append(cells)
+    columns = [(c.benchmark, c.measure) for c in table.columns]
+    parts = ["% needs \\usepackage{booktabs}"]
+    caption = table.caption + (BRACKETS if intervals else "")
+    parts += _environment(caption, ["", "seeds"], columns, rows)
+    if table.published:
+        quoted = [
+            [tex(label), *("--" if v is None else f"{v:.2f}" for v in values)]
+            for label, values in table.published.rows
+        ]
+        parts += ["", *_environment(table.published.source, [""], table.published.columns, quoted)]
+    return "\n".join(parts) + "\n"
 
 
-def _caption(source: Source, columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    if not columns:
-        return "No checkpoint was evaluated."
-    problems = []
-    for benchmark in dict.fromkeys(column.benchmark for column in columns):
-        at = [i for i, column in enumerate(columns) if column.benchmark == benchmark]
-        counts = sorted({s.n for row in rows for i in at if (s := row.scores[i]) is not None})
-        problems.append(f"{benchmark} {' to '.join(str(n) for n in {counts[0]: 0, counts[-1]: 0})}")
-    settings = source.recipe.evaluate
-    seeds = sorted({row.seeds for row in rows if row.seeds is not None})
-    listed = words.listing(map(str, seeds))
-    over = f"mean over {listed} training {'seed' if seeds == [1] else 'seeds'}, " if seeds else ""
-    return (
-        f"pass@k in %, {over}{settings.attempts} attempts per problem at temperature "
-        f"{settings.temperature:g}, top-p {settings.top_p:g}, at most {settings.max_tokens} "
-        f"tokens. Problems: "
-        f"{', '.join(problems)}. Bold: the highest of its column, which is no test of a difference."
-    )
+FORMATS: dict[str, Callable[..., str]] = {
+    "markdown": to_markdown,
+    "csv": to_csv,
+    "latex": to_latex,
+}
 
 
-def _published(source: Source, columns: Sequence[Column]) -> Published | None:
-    """The block is shown where the run asks all problems of the paper's six math sets."""
-    own = {whole_set(name) for name in source.recipe.evaluate.benchmarks}
-    if not columns or not own.issuperset(MATH_SETS) or source.recipe.evaluate.limit is not None:
-        return None
-    shown = tuple(c for c in COLUMNS if c[0] in own or c[0] == MATH_MEAN)
-    found = [(row.label, tuple(row.values.get(c) for c in shown)) for row in ROWS]
-    return Published(
-        source=SOURCE,
-        columns=shown,
-        rows=tuple(
-            (label, values) for label, values in found if any(v is not None for v in values)
-        ),
-    )
+def tex(text: str) -> str:
+    """``text`` with everything that LaTeX would act on escaped."""
+    return text.translate(LATEX)
+
+
+def _environment(
+    caption: str, lead: Sequence[str], columns: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[str]],
+) -> list[str]:  # fmt: skip
+    """A table whose head names each benchmark once over its measures."""
+    spans: list[tuple[str, int]] = []
+    for benchmark, _ in columns:
+        if spans and spans[-1][0] == benchmark:
+            spans[-1] = (benchmark, spans[-1][1] + 1)
+        else:
+            spans.append((benchmark, 1))
+    top = [*("" for _ in lead), *(rf"\multicolumn{{{n}}}{{c}}{{{tex(b)}}}" for b, n in spans)]
+    rules, start = [], len(lead) + 1
+    for _, width in spans:
+        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    bottom = [*map(tex, lead), *(tex(measure) for _, measure in columns)]
+    return [
+        r"\begin{table*}",
+        r"\centering",
+        r"\small",
+        rf"\caption{{{tex(caption)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(lead) - 1 + len(columns))}}}",
+        r"\toprule",
+        _tex_line(top),
+        *(["".join(rules)] if rules else []),
+        _tex_line(bottom),
+        r"\midrule",
+        *(_tex_line(row) for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table*}",
+    ]
+
+
+def _tex_line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _markdown_head(head: Sequence[str]) -> list[str]:
+    rules = ["---", *("---:" for _ in head[1:])]
+    return [
+        f"| {' | '.join(cell.translate(MARKDOWN) for cell in head)} |",
+        f"| {' | '.join(rules)} |",
+    ]
+
+
+def _markdown_published(published: Published) -> list[str]:
+    lines = _markdown_head(["published", *(f"{b} {m}" for b, m in published.columns)])
+    for label, values in published.rows:
+        cells = (NONE if v is None else f"{v:.2f}" for v in values)
+        lines.append(f"| {label.translate(MARKDOWN)} | {' | '.join(cells)} |")
+    return lines
+
+
+def _bounds(score: Score) -> str:
+    return f"{percent(score.low)}, {percent(score.high)}"
+
+
+def _seeds(seeds: int | None) -> str:
+    return NONE if seeds is None else str(seeds)
+
+
+def _csv_cells(score: Score | None, intervals: bool) -> list[str]:
+    if score is None:
+        return [""] * (4 if intervals else 1)
+    values = (score.value, score.low, score.high) if intervals else (score.value,)
+    cells = [f"{100 * value:.4f}" for value in values]
+    return [*cells, str(score.n)] if intervals else cells
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"

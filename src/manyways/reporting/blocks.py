@@ -127,9 +127,13 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explorer:
-    """The browsable table of problems with their texts. ``note`` says what it is a sample of."""
+    """The browsable table of problems with their texts.
+
+    note: what it is a sample of.  data: what the page's script reads.
+    """
 
     note: str
+    data: Spec
 
 
 Block = Table | Charts | Heading | Note | Code | Example | Explorer

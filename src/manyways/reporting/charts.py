@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from manyways.records import Score
+from manyways.reporting import words
 from manyways.reporting.blocks import Spec
 from manyways.reporting.palette import BAND, faint
 
@@ -84,6 +85,11 @@ def intervals(rows: Sequence[Row], *, zero: bool = False, axis: str) -> Spec:
             "zerolinewidth": 2,
         },
     )
+
+
+def listed(rows: Sequence[Row]) -> str:
+    """Lines of one mark each, for those who cannot see them."""
+    return "; ".join(f"{row.label} {words.number(row.marks[0].score.value)}" for row in rows)
 
 
 def _interval(mark: Mark, *, y: float, name: str) -> Trace:

@@ -1,5 +1,6 @@
 """The same sections as Markdown: sentences and tables, figures in words."""
 
+from collections.abc import Sequence
 from functools import singledispatch
 
 from manyways.reporting.blocks import (
@@ -14,17 +15,15 @@ from manyways.reporting.blocks import (
     Section,
     Table,
 )
-from manyways.reporting.report import sections
-from manyways.reporting.source import Source
 
 SIGNS = {"finding": "", "caution": "", "stop": "**Stopped.** ", "empty": ""}
 SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"} | {"\n": " ", "\r": " "})
 
 
-def render_markdown(source: Source) -> str:
+def render_markdown(name: str, sections: Sequence[Section]) -> str:
     """A summary for reading as text: every sentence and table of the page, not its figures."""
-    parts = [f"Run `{source.name}`. The figures and the explorer are in report.html."]
-    for number, section in enumerate(sections(source)):
+    parts = [f"Run `{name}`. The figures and the explorer are in report.html."]
+    for number, section in enumerate(sections):
         parts += _section(section, level=1 if number == 0 else 2)
     first, *rest = parts
     title, *others = rest

@@ -14,19 +14,20 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
-from manyways.reporting import explorer, palette
-from manyways.reporting.blocks import Chart, Charts, Section
-from manyways.reporting.report import sections
-from manyways.reporting.source import Source
+from manyways.recipe.tree import Recipe
+from manyways.reporting import palette
+from manyways.reporting.blocks import Chart, Charts, Explorer, Section
 
 STYLES = ("report.css", "blocks.css", "print.css")
 
 
-def render_html(source: Source) -> str:
-    """The whole report."""
-    values = {"source": source, "explorer_data": json_island(explorer.payload(source))}
+def render_html(name: str, recipe: Recipe, sections: Sequence[Section]) -> str:
+    """The whole report of the run ``name``."""
+    blocks = (block for section in sections for block in section.blocks)
+    data = next((block.data for block in blocks if isinstance(block, Explorer)), {})
+    values = {"name": name, "recipe": recipe, "explorer_data": json_island(data)}
     scripts = ("report.js", "explorer.js")
-    return render_page("report.html.j2", sections(source), scripts=scripts, values=values)
+    return render_page("report.html.j2", sections, scripts=scripts, values=values)
 
 
 def render_page(

@@ -25,6 +25,7 @@ from manyways.heuristics.labelling import (
     is_exact,
     step_labels,
 )
+from manyways.measures.material import evaluations
 from manyways.metrics.agreement import kappa_interval
 from manyways.metrics.composition import DIRECT
 from manyways.metrics.intervals import clustered_share, effective_share
@@ -32,7 +33,6 @@ from manyways.metrics.resampling import Resampling
 from manyways.progress import Meter
 from manyways.records import Score
 from manyways.run_dir import benchmark_slug
-from manyways.stages.analysis.evaluated import evaluations
 from manyways.stages.context import Context
 from manyways.stages.prompted import lessons, prompted_texts
 from manyways.tables import write_text

@@ -4,44 +4,22 @@ Works with whatever is there: an arm that was refused or has not been trained ha
 Undecided attempts count as not correct; their share stands in the rates table.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import Any
 
-from manyways.arms import Line
-from manyways.metrics.resampling import Resampling
+from manyways.measures.catalogue import MEASURES, TABLES, findings
+from manyways.measures.material import Earlier, Material
+from manyways.measures.measure import write_rows
+from manyways.measures.seen import FINDINGS, Seen
 from manyways.progress import say
-from manyways.records import Checkpoint
-from manyways.results.tables import TABLES, MajorityRow, PassRow, write_rows
 from manyways.run_dir import Amount, Work
-from manyways.stages.analysis.apart import parts_apart
-from manyways.stages.analysis.averages import average_rows
-from manyways.stages.analysis.contrasts import policies
-from manyways.stages.analysis.diversity import arm_data, diversity_rows
-from manyways.stages.analysis.evaluated import Evaluation, evaluations
-from manyways.stages.analysis.evidence import Evidence
-from manyways.stages.analysis.explorer import explorer_rows
-from manyways.stages.analysis.findings import findings
-from manyways.stages.analysis.labels import labeller_error, labeller_rows
-from manyways.stages.analysis.openings import opening_rows
-from manyways.stages.analysis.paired import comparisons, paired_rows
-from manyways.stages.analysis.passes import Curves, curves, four_cells, pass_curve, pass_rows
-from manyways.stages.analysis.predictions import Observed, gate_solutions, prediction_rows
-from manyways.stages.analysis.rates import rate_rows
-from manyways.stages.analysis.swaps import probe_rows
-from manyways.stages.analysis.token_modes import mode_rows, read_forks, why_none
-from manyways.stages.analysis.training import arm_rows, cost_rows, curve_rows, gate_rows
-from manyways.stages.analysis.votes import majority_curves
-from manyways.stages.analysis.ways import (
-    Reader,
-    Solutions,
-    composition_row,
-    labelled,
-    of_data,
-    pooled,
-)
-from manyways.stages.arm_data import TrainingRow
+from manyways.stages import branch
+from manyways.stages.agreement import error_of
+from manyways.stages.arm_data import training_rows
 from manyways.stages.context import Context
 from manyways.stages.identity import settings_of
+from manyways.stages.probe import probed
+from manyways.stages.prompted import lessons
 from manyways.stages.yields import yield_rows
 
 FORMAT = 1
@@ -51,7 +29,7 @@ INPUTS = (
 )  # fmt: skip
 READ = (".parquet", ".json", ".jsonl")
 
-Tables = dict[str, Sequence[object]]
+Tables = dict[str, Sequence[Any]]
 
 
 def plan(ctx: Context) -> Work:
@@ -92,106 +70,21 @@ def amount(_: Context) -> list[Amount]:
 
 
 def compute(ctx: Context) -> Tables:
-    """Every table of ``results.TABLES``, from the run folder."""
-    settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
-    found = list(evaluations(ctx))
-    benchmarks = ctx.recipe.evaluate.benchmarks
-    data, error = arm_data(ctx), labeller_error(ctx)
-    every = curves([pass_curve(e) for e in found], benchmarks)
-    pairs = list(paired_rows(every, comparisons(ctx.recipe.parsed_arms), settings))
-    scores = list(pass_rows(every, settings))
-    reader = Reader(ctx.labeller)
-    attempts = [labelled(evaluation, reader) for evaluation in found]
-    curve = curve_rows(ctx)
-    rates = rate_rows(found, benchmarks)
-    evidence = Evidence(
-        arms=ctx.recipe.parsed_arms,
-        seeds=len(ctx.recipe.seeds),
-        passes=scores,
-        pairs=pairs,
-        composition=[
-            composition_row(one, settings, error)
-            for one in [*pooled(attempts), *of_data(data, reader)]
-        ],
-        gates=gate_rows(ctx),
-        yields=yield_rows(ctx),
-        diversity=list(diversity_rows(data, found, reader, settings)),
-        rates=[row for row in rates if row.measured],
-        curves=curve,
-        outcomes=list(arm_rows(ctx, data, curve)),
-        swaps=probe_rows(ctx, settings),
-    )
-    gate = gate_solutions(ctx, reader)
-    seen = _observed(ctx, evidence, attempts, gate, passes=every, data=data)
-    evidence = replace(evidence, predictions=prediction_rows(seen, settings))
-    return {
-        "pass_at_k": scores,
-        "averages": list(average_rows(found, scores, benchmarks)),
-        "majority": _majority(ctx, found, settings),
-        "rates": rates,
-        "four_cells": list(four_cells(scores, ctx.recipe.arms)),
-        "paired": pairs,
-        "composition": evidence.composition,
-        "labeller": list(labeller_rows(ctx)),
-        "yield": evidence.yields,
-        "diversity": evidence.diversity,
-        "gate": evidence.gates,
-        "curves": curve,
-        "arms": evidence.outcomes,
-        "costs": cost_rows(ctx),
-        "predictions": evidence.predictions,
-        "probe": evidence.swaps,
-        "openings": seen.openings,
-        "token_modes": mode_rows(seen.tokens, settings),
-        "explorer": list(explorer_rows(ctx)),
-        "findings": findings(evidence),
-    }
+    """The rows of every measure and what they say, from the run folder."""
+    seen = Seen(name=ctx.run.root.name, recipe=ctx.recipe, from_run=Material(ctx, EARLIER))
+    tables: Tables = {measure.name: seen.rows(measure) for measure in MEASURES}
+    return tables | {FINDINGS: list(findings(seen))}
 
 
-def _observed(
-    ctx: Context,
-    evidence: Evidence,
-    attempts: Sequence[Solutions],
-    gate: Sequence[Solutions],
-    *,
-    passes: Curves,
-    data: Mapping[Line, Sequence[TrainingRow]],
-) -> Observed:
-    """All that the theory has something to say about."""
-    settings = Resampling(resamples=ctx.recipe.analyse.bootstrap)
-    group, before_rl = ctx.recipe.rl.group_size, policies(gate)
-    openings = [
-        row
-        for arm in ctx.recipe.arms
-        for row in opening_rows(
-            arm,
-            evidence.curves,
-            before_rl.get(Checkpoint(arm=arm, phase="mid").name),
-            group=group,
-            settings=settings,
-        )
-    ]
-    return Observed(
-        main=evidence.main or "",
-        arms=ctx.recipe.arms,
-        group=group,
-        solutions=attempts,
-        gate=gate,
-        passes=passes,
-        pairs=evidence.pairs,
-        curves=evidence.curves,
-        data=data,
-        swaps=evidence.swaps,
-        openings=openings,
-        tokens=read_forks(ctx),
-        why_no_tokens=why_none(ctx),
-        apart=parts_apart(ctx),
-    )
-
-
-def _majority(ctx: Context, found: Sequence[Evaluation], settings: Resampling) -> list[PassRow]:
-    every = curves(majority_curves(found), ctx.recipe.evaluate.benchmarks)
-    return list(pass_rows(every, settings, measure="maj", row_type=MajorityRow))
+EARLIER = Earlier(
+    training_rows=training_rows,
+    yields=yield_rows,
+    lessons=lessons,
+    agreement=error_of,
+    swapped=probed,
+    forks=branch.file_of,
+    no_forks=branch.left_out,
+)
 
 
 def _inputs(ctx: Context) -> list[list[object]]:

@@ -8,10 +8,10 @@ logits. Every checkpoint reads the same beginnings: nothing is sampled.
 from pathlib import Path
 
 from manyways.fingerprint import fingerprint
+from manyways.measures.measure import write_rows
+from manyways.measures.token_modes import ForkRow
 from manyways.progress import Meter, say
 from manyways.records import BASE, PLAIN, Checkpoint
-from manyways.results.tables import write_rows
-from manyways.results.theory import ForkRow
 from manyways.run_dir import Amount, Work
 from manyways.stages.arm_data import kept_solutions
 from manyways.stages.context import Context

@@ -8,10 +8,11 @@ from manyways.engines import SamplingSettings
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
+from manyways.measures.gate import GateRow
+from manyways.measures.measure import read_rows, write_rows
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.progress import say
 from manyways.records import BASE, PLAIN, Attempt, Problem, line_name
-from manyways.results.tables import GateRow, read_rows, write_rows
 from manyways.run_dir import Amount, Work
 from manyways.stages import sampling
 from manyways.stages.asking import Cell, Sampling

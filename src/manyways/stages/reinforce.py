@@ -8,11 +8,12 @@ from manyways.checkpoints import checkpoint_hash, pick_device
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
 from manyways.heuristics.labelling import step_labels
+from manyways.measures.gate import GateRow
+from manyways.measures.measure import read_rows
 from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Verdict
-from manyways.results.tables import GateRow, read_rows
 from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.rl.handover import check_same_template
 from manyways.rl.reward import Shown, StepReward

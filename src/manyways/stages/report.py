@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from manyways import reporting
 from manyways.fingerprint import content_hash, fingerprint
+from manyways.measures.catalogue import TABLES
 from manyways.progress import say
-from manyways.results.tables import TABLES
 from manyways.run_dir import Amount, RunDir, Work
 from manyways.tables import write_text
 
@@ -61,17 +61,19 @@ def render(run_root: Path) -> int:
 
     Needs nothing but the run folder. Raises RunDirError when ``run_root`` is none.
     """
-    from manyways.reporting.arms_formats import FORMATS
-    from manyways.reporting.arms_table import build
+    from manyways.measures.catalogue import sections
+    from manyways.measures.comparison import build
+    from manyways.measures.seen import load
+    from manyways.reporting.arms_table import FORMATS
     from manyways.reporting.markdown import render_markdown
     from manyways.reporting.page import render_html
-    from manyways.reporting.source import load_source
 
-    source = load_source(run_root)
-    page = render_html(source)
+    seen = load(run_root)
+    built = sections(seen)
+    page = render_html(seen.name, seen.recipe, built)
     write_text(run_root / PAGE, page)
-    write_text(run_root / SUMMARY, render_markdown(source))
-    table = build(source)
+    write_text(run_root / SUMMARY, render_markdown(seen.name, built))
+    table = build(seen)
     for name, write in zip(COMPARISON, FORMATS.values(), strict=True):
         write_text(run_root / "7-tables" / name, write(table))
     return len(page.encode())

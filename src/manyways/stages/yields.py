@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table
 
+from manyways.measures.yields import Outcomes, YieldRow
 from manyways.records import PLAIN
-from manyways.results.tables import Outcomes, YieldRow
 from manyways.stages.adherence import is_rank
 from manyways.stages.asked import Asked, read_asked
 from manyways.stages.context import Context

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from manyways.arms import Line, parse_arm
 from manyways.commands.export.sources import SourceFacts, is_hub_id, source_facts
 from manyways.commands.export.template import front_matter, render
-from manyways.results.tables import YieldRow
+from manyways.measures.yields import YieldRow
 from manyways.stages.context import Context
 from manyways.stages.pools import pool_of, written_by
 from manyways.stages.yields import yield_rows

@@ -1,0 +1,245 @@
+"""The main question and its controls, answered in sentences made by rule from intervals.
+
+A difference counts as found when its 95% interval over problems leaves out 0 and, with three or
+more seeds, the interval over seeds does so on the same side. All else is "no difference found".
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from manyways.arms.kinds import Kind as ArmKind
+from manyways.measures.arms import ARMS, ArmRow
+from manyways.measures.benchmarks import MEAN
+from manyways.measures.gate import GATE, GateRow
+from manyways.measures.measure import Finding
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.measures.yields import YIELD
+from manyways.records import PLAIN, Score
+
+if TYPE_CHECKING:
+    from manyways.measures.paired import PairedRow
+    from manyways.measures.seen import Seen
+
+FEW_PROBLEMS = 50
+
+
+def says(seen: "Seen") -> Iterator[Finding]:
+    """The answer to the main question first."""
+    for sentence in _main(seen):
+        yield Finding(kind="main", sentence=sentence)
+    for sentence in _contrasts(seen):
+        yield Finding(kind="mechanism", sentence=sentence)
+    for sentence in _cautions(seen):
+        yield Finding(kind="caution", sentence=sentence)
+
+
+def _main(seen: "Seen") -> Iterator[str]:
+    arm = seen.main
+    if not seen.rows(PASS_AT_K):
+        yield "Nothing has been evaluated yet: there is nothing to compare."
+        return
+    rows = seen.differences(f"{arm}/rl", "vanilla/rl") if arm else []
+    if rows:
+        yield _answer(str(arm), rows, seen)
+    else:
+        yield f"Did learning many ways first help RL? Not answered: {why_unanswered(seen)}"
+    yield from _by_benchmark(rows, seen)
+    for name in ["vanilla", *([arm] if arm else [])]:
+        yield from _against_base(name, seen)
+    for row in seen.differences(f"{arm}/mid", "base")[-1:]:
+        yield f"Mid-training alone ({arm}, before RL) against the base: {_worded(row, seen)}."
+
+
+def _answer(arm: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
+    signs = {f"pass@{row.k}": sign_of(row) for row in rows}
+    better = [k for k, sign in signs.items() if sign > 0]
+    worse = [k for k, sign in signs.items() if sign < 0]
+    neither = [k for k, sign in signs.items() if sign == 0]
+    what, alone = f"RL after learning many ways ({arm})", "RL alone (vanilla)"
+    rest = f", with no difference found at {neither[0]}" if neither else ""
+    if better and worse:
+        lead = f"Partly: {what} beats {alone} at {better[0]} but does worse at {worse[0]}"
+    elif better:
+        lead = f"Yes: {what} beats {alone} at {' and '.join(better)}{rest}"
+    elif worse:
+        lead = f"No: {what} does worse than {alone} at {' and '.join(worse)}{rest}"
+    else:
+        lead = f"No difference found between {what} and {alone}"
+    clauses = "; ".join(clause(row, seen) for row in rows)
+    return f"{lead}: {clauses} ({_units(rows[0], seen)})."
+
+
+def _by_benchmark(rows: "Sequence[PairedRow]", seen: "Seen") -> Iterator[str]:
+    """The main difference on each benchmark, where there are several."""
+    if not rows or seen.headline != MEAN:
+        return
+    first = rows[0]
+    parts = [
+        f"{row.benchmark} {row.difference.value:+.2f} {bounds(row.difference)}"
+        for name in seen.single_benchmarks
+        for row in seen.pairs
+        if (row.a, row.b, row.benchmark, row.k) == (first.a, first.b, name, first.k)
+    ]
+    yield f"The same difference at pass@{first.k} by benchmark: {'; '.join(parts)}."
+
+
+def _units(row: "PairedRow", seen: "Seen") -> str:
+    over = f", mean over {len(seen.single_benchmarks)} benchmarks" if seen.headline == MEAN else ""
+    count = min(seen.seeds_of(row.a), seen.seeds_of(row.b))
+    seeds = f"{count} seed{'s' if count > 1 else ''}"
+    return f"n = {row.difference.n} problems{over}, {seeds}; brackets are 95% intervals"
+
+
+def _against_base(arm: str, seen: "Seen") -> Iterator[str]:
+    """What RL did to the untouched model at k = 1 and at the largest k: it may lower the latter."""
+    from manyways.metrics.pass_at_k import crossover
+
+    rows = seen.differences(f"{arm}/rl", "base")
+    if not rows:
+        return
+    what = "RL alone" if arm == "vanilla" else f"Mid-training on {arm} and then RL"
+    words = "; ".join(_worded(row, seen) for row in rows)
+    text = f"{what} against the untouched base: {words}"
+    base, trained = seen.curve("base"), seen.curve(f"{arm}/rl")
+    ks = sorted(set(base) & set(trained))
+    k = crossover(ks, [trained[k].value for k in ks], [base[k].value for k in ks])
+    yield text + (f". The base catches up at about k = {k:.1f}." if k else ".")
+
+
+def _worded(row: "PairedRow", seen: "Seen") -> str:
+    word = {1: "higher", -1: "lower", 0: "no difference found"}[sign_of(row)]
+    return f"{word} {clause(row, seen)}"
+
+
+def _contrasts(seen: "Seen") -> Iterator[str]:
+    """The comparisons that say which part of the method matters."""
+    main = seen.main
+    kinds = {arm.name: arm.kind for arm in seen.arms}
+    rounds = {arm.name: arm.parent for arm in seen.arms if arm.round > 1}
+    for a, b in dict.fromkeys((row.a, row.b) for row in seen.pairs):
+        arm_a, arm_b = a.split("/")[0], b.split("/")[0]
+        question = _question(kinds.get(arm_a), kinds.get(arm_b))
+        if rounds.get(arm_a) == arm_b:
+            question = "One more round of writing a pool and mid-training on it"
+        elif arm_a in rounds and question:
+            question = "A later round against longer mid-training on the first pool"
+        rows = seen.differences(a, b)
+        ours = "budget" in arm_a or arm_a.partition("@")[0] == main
+        if question and rows and a.endswith("/rl") and ours:
+            words = "; ".join(_worded(row, seen) for row in rows)
+            yield f"{question}, both after RL ({arm_a} against {arm_b}): {words}."
+
+
+def _question(of: ArmKind | None, with_: ArmKind | None) -> str:
+    """What the comparison of two kinds of arms is about; empty where they are not compared."""
+    if of is None or with_ is None or of.name not in ("heuristics", with_.name):
+        return ""
+    if of.name == with_.name == "heuristics":
+        return "The same data in mid-training of another length"
+    return with_.contrast if (of is with_) == (with_.against == "fewest") else ""
+
+
+def _cautions(seen: "Seen") -> Iterator[str]:
+    if len(seen.recipe.seeds) < 3 and seen.pairs:
+        count = "One training seed" if len(seen.recipe.seeds) == 1 else "Two training seeds"
+        yield (
+            f"{count}: the intervals are over problems and leave out that another seed may train "
+            "differently. Add seeds before concluding anything."
+        )
+    yield from _many_comparisons(seen)
+    sizes = {row.benchmark: row.score.n for row in seen.rows(PASS_AT_K) if row.benchmark != MEAN}
+    few = [f"{name} ({n})" for name, n in sizes.items() if n < FEW_PROBLEMS]
+    if few:
+        yield f"Fewer than {FEW_PROBLEMS} problems: {', '.join(few)}; their intervals are wide."
+
+
+def _many_comparisons(seen: "Seen") -> Iterator[str]:
+    from manyways.metrics.intervals import holm
+
+    rows = [row for row in seen.pairs if row.benchmark == seen.headline]
+    if len(rows) < 2:
+        return
+    away = sum(row.difference.low > 0 or row.difference.high < 0 for row in rows)
+    left = int((holm([row.p for row in rows]) < 0.05).sum())
+    where = "the mean over benchmarks" if seen.headline == MEAN else seen.headline
+    yield (
+        f"{len(rows)} paired comparisons were made on {where}. The intervals over problems of "
+        f"{away} leave out 0, where chance alone would give about {0.05 * len(rows):.1f}; {left} "
+        "remain after Holm's correction of the permutation tests (family-wise 5%)."
+    )
+
+
+def sign_of(row: "PairedRow") -> int:
+    """1 or -1 where a difference was found, else 0 (see the module ``findings``)."""
+    scores = [row.difference, *([row.seeds] if row.seeds else [])]
+    if all(s.low > 0 for s in scores):
+        return 1
+    return -1 if all(s.high < 0 for s in scores) else 0
+
+
+def clause(row: "PairedRow", seen: "Seen") -> str:
+    """``at pass@1 0.48 against 0.33, difference +0.15 [+0.08, +0.22]``."""
+    a, b = (seen.curve(name).get(row.k) for name in (row.a, row.b))
+    values = f" {a.value:.2f} against {b.value:.2f}, difference" if a and b else ""
+    seeds = f", over {row.seeds.n} seeds {bounds(row.seeds)}" if row.seeds else ""
+    difference = f"{row.difference.value:+.2f} {bounds(row.difference)}"
+    return f"at pass@{row.k}{values} {difference}{seeds}"
+
+
+def why_unanswered(seen: "Seen") -> str:
+    """What is missing for the comparison of the main arm with vanilla after RL."""
+    names = [arm.name for arm in seen.arms]
+    if seen.main is None or "vanilla" not in names:
+        return _nothing_beside(names, seen.main)
+    stopped = [
+        row
+        for row in seen.rows(ARMS)
+        if row.arm in (seen.main, "vanilla") and row.outcome != "complete"
+    ]
+    refused = [row for row in seen.rows(GATE) if row.decision == "refused"]
+    attempts = sum(row.attempts for row in seen.rows(YIELD))
+    if stopped and attempts and not sum(row.correct for row in seen.rows(YIELD)):
+        return _nothing_correct(seen, attempts)
+    if stopped and refused and len(refused) == len(seen.rows(GATE)):
+        return _all_refused(refused)
+    return _listed(stopped) or f"{seen.main} or vanilla has not been evaluated after RL."
+
+
+def _nothing_beside(names: Sequence[str], main: str | None) -> str:
+    if main is None:
+        return (
+            f"the run has one arm, {names[0]}, and none that learns before RL to compare it with."
+        )
+    arms = f"one arm, {names[0]}," if len(names) == 1 else f"{len(names)} arms"
+    return f"the run has {arms} but no vanilla arm (RL alone) to compare {main} with."
+
+
+def _nothing_correct(seen: "Seen", attempts: int) -> str:
+    heuristics = sum(row.heuristic != PLAIN for row in seen.rows(YIELD))
+    return (
+        f"none of the {attempts:,} attempts of the pool (under {heuristics} heuristics and plain) "
+        "was correct, so there was nothing to learn from. Choose easier problems, a stronger base "
+        "model or more samples, or look at the attempts: the answers may only be written in a form "
+        "that the verifier does not read."
+    )
+
+
+def _all_refused(refused: Sequence[GateRow]) -> str:
+    """The gate's own words for the first checkpoint; the others stand below the first screen."""
+    reason = refused[0].sentence.rpartition("not fit for RL: ")[2]
+    which = "the one checkpoint" if len(refused) == 1 else f"all {len(refused)} checkpoints"
+    first = "" if len(refused) == 1 else f" The first, {refused[0].arm}, seed {refused[0].seed}:"
+    return f"the gate refused {which}, so RL never ran.{first or ' Its reason:'} {reason}"
+
+
+def _listed(stopped: Sequence[ArmRow]) -> str:
+    """Each outcome once, with the lines that it is of."""
+    lines: dict[str, list[str]] = {}
+    for row in stopped:
+        lines.setdefault(row.outcome, []).append(f"{row.arm}/seed-{row.seed}")
+    return "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in lines.items())
+
+
+def bounds(score: Score) -> str:
+    """``[+0.08, +0.22]``."""
+    return f"[{score.low:+.2f}, {score.high:+.2f}]"

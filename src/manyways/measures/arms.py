@@ -1,0 +1,143 @@
+"""What each arm was trained on, and how far it came."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manyways.measures.curves import CURVES
+from manyways.measures.measure import Finding, Measure
+from manyways.reporting import words
+from manyways.reporting.blocks import Block, Cell, Note, Table
+from manyways.run_dir import RunDir
+
+if TYPE_CHECKING:
+    from manyways.arms import Line
+    from manyways.measures.seen import Seen
+
+
+ARM_HEAD = ("arm", "data", "examples", "problems", "ways each")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmRow:
+    """What one (arm, seed) was trained on, and how far it came.
+
+    epochs: passes over its examples in mid-training, None where it has not trained.
+    """
+
+    arm: str
+    seed: int
+    examples: int
+    problems: int
+    ways: float
+    midtrain_steps: int
+    rl_steps: int
+    outcome: str
+    """``complete``, or the sentence that says why it stopped."""
+    epochs: float | None = None
+
+
+def measured(seen: "Seen") -> Iterator[ArmRow]:
+    """One row per (arm, seed) of the recipe, also for those that stopped or never began."""
+    ctx, data = seen.material.ctx, seen.material.data
+    last: dict[tuple[str, int, str], int] = {}
+    for row in seen.rows(CURVES):
+        last[row.arm, row.seed, row.stage] = row.step
+    for line in ctx.lines:
+        examples = data.get(line, [])
+        problems = len({row.problem_id for row in examples})
+        ways = len({(row.problem_id, row.heuristic) for row in examples})
+        steps = last.get((line.arm, line.seed, "midtrain"), 0)
+        taken = steps * ctx.recipe.midtrain.batch_size
+        yield ArmRow(
+            arm=line.arm,
+            seed=line.seed,
+            examples=len(examples),
+            problems=problems,
+            ways=ways / problems if problems else 0.0,
+            midtrain_steps=steps,
+            rl_steps=last.get((line.arm, line.seed, "rl"), 0),
+            outcome=_outcome(ctx.run, line),
+            epochs=taken / len(examples) if taken and examples else None,
+        )
+
+
+def _outcome(run: RunDir, line: "Line") -> str:
+    path = run.arm_path(line.arm, line.seed, "outcome.json")
+    if path.is_file():
+        return str(json.loads(path.read_text(encoding="utf-8"))["outcome"])
+    return "not finished" if path.parent.is_dir() else "not begun"
+
+
+def example() -> list[ArmRow]:
+    """One that was refused at the gate."""
+    return [
+        ArmRow(
+            arm="heuristics-8", seed=0, examples=96, problems=40, ways=2.4, midtrain_steps=30,
+            rl_steps=0, outcome="the gate found it not fit for RL", epochs=2.5,
+        )
+    ]  # fmt: skip
+
+
+def stops(seen: "Seen") -> list[Block]:
+    """What did not come to its end, each outcome as one sentence."""
+    sentences = unfinished(seen)
+    return [Note(kind="stop", sentences=sentences)] if sentences else []
+
+
+def unfinished(seen: "Seen") -> tuple[str, ...]:
+    """What did not come to its end, each outcome as one sentence."""
+    stopped: dict[str, list[str]] = {}
+    for row in seen.rows(ARMS):
+        if row.outcome != "complete":
+            stopped.setdefault(row.outcome, []).append(f"{row.arm} (seed {row.seed})")
+    return tuple(f"{words.listing(lines)}: {outcome}" for outcome, lines in stopped.items())
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """One line for each arm and what it was given."""
+    if not seen.rows(ARMS):
+        return []
+    groups: dict[tuple[Cell, ...], list[str]] = {}
+    for row in seen.rows(ARMS):
+        cells: tuple[Cell, ...] = (
+            row.arm,
+            words.arm_words(row.arm),
+            words.count(row.examples),
+            words.count(row.problems),
+            words.number(row.ways, 1),
+            words.count(row.midtrain_steps),
+            words.number(row.epochs, 1),
+            words.count(row.rl_steps),
+            row.outcome,
+        )
+        groups.setdefault(cells, []).append(str(row.seed))
+    table = Table(
+        caption="What each arm was mid-trained on",
+        head=(*ARM_HEAD, "SFT steps", "epochs", "RL steps", "outcome", "seeds"),
+        rows=tuple((*cells, ", ".join(seeds)) for cells, seeds in groups.items()),
+        note="Epochs: how often mid-training saw each example.",
+    )
+    return [table]
+
+
+def says(seen: "Seen") -> Iterator[Finding]:
+    """Who stopped early."""
+    stopped: dict[tuple[str, str], list[str]] = {}
+    for row in seen.rows(ARMS):
+        if row.outcome != "complete":
+            stopped.setdefault((row.arm, row.outcome), []).append(str(row.seed))
+    for (arm, outcome), seeds in stopped.items():
+        sentence = f"{arm} (seed {', '.join(seeds)}) did not go all the way: {outcome}"
+        yield Finding(kind="training", sentence=sentence)
+
+
+ARMS = Measure(
+    name="arms",
+    row=ArmRow,
+    measured=measured,
+    example=example,
+    shown={"answer": stops, "data": blocks},
+    says=says,
+)

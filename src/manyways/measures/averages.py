@@ -1,0 +1,153 @@
+"""avg@N: the share of correct attempts, with the luck of sampling apart from that of problems."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import isnan, sqrt
+from typing import TYPE_CHECKING
+
+from manyways.measures.benchmarks import prefer_pooled, summarised
+from manyways.measures.majority import MAJORITY
+from manyways.measures.measure import Measure
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.measures.rates import QUALIFYING, RATES, ending
+from manyways.records import Phase, Score
+from manyways.reporting import words
+from manyways.reporting.blocks import Block, Cell, Table
+
+if TYPE_CHECKING:
+    from manyways.measures.material import Evaluation
+    from manyways.measures.seen import Seen
+
+
+NOTE = (
+    "avg@N: share of correct attempts over all N at each problem, which pass@1 equals; ± is its "
+    "standard error across attempts (the same problems, attempted anew), the brackets are over "
+    "problems. maj@k: the score of the most frequent answer among k attempts, ties split, "
+    "attempts without an answer not voting; programs have none."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AverageRow:
+    """avg@N: the mean over problems of the share of correct attempts, all N of them.
+
+    least, most: fewest and most attempts at a problem (N, where they agree), per seed.
+    error:       standard error across attempts: how far ``score.value`` would move if the same
+                 problems were attempted anew. None when a problem has a single attempt. The
+                 interval of ``score`` is over problems and holds this luck too.
+    """
+
+    checkpoint: str
+    arm: str
+    seed: int | None
+    phase: Phase
+    benchmark: str
+    least: int
+    most: int
+    score: Score
+    error: float | None
+    seeds: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Luck:
+    """Fewest and most attempts at a problem, and the variance of the mean across attempts."""
+
+    least: int
+    most: int
+    variance: float
+
+
+def measured(seen: "Seen") -> Iterator[AverageRow]:
+    """One row per row of pass@1, which avg@N equals in value and interval."""
+    single = ((e.checkpoint, e.benchmark, _luck(e)) for e in seen.material.evaluations)
+    luck = summarised(single, seen.material.benchmarks, pool=_mean, mean=_mean)
+    for row in seen.rows(PASS_AT_K):
+        if row.k != 1:
+            continue
+        own = luck[row.checkpoint, row.benchmark]
+        name = f"avg@{own.least}" if own.least == own.most else f"avg@{own.least}-{own.most}"
+        yield AverageRow(
+            checkpoint=row.checkpoint,
+            arm=row.arm,
+            seed=row.seed,
+            phase=row.phase,
+            benchmark=row.benchmark,
+            least=own.least,
+            most=own.most,
+            score=replace(row.score, name=name),
+            error=None if isnan(own.variance) else sqrt(own.variance),
+            seeds=row.seeds and replace(row.seeds, name=f"{name} over seeds"),
+        )
+
+
+def _luck(evaluation: "Evaluation") -> _Luck:
+    from manyways.metrics.pass_at_k import sampling_variance
+
+    n_P = evaluation.attempts_P
+    variance_P = sampling_variance(n_P, evaluation.correct_P)
+    return _Luck(int(n_P.min()), int(n_P.max()), float(variance_P.sum() / len(n_P) ** 2))
+
+
+def _mean(parts: Sequence[_Luck], _: str) -> _Luck:
+    """Of the plain average of independent means."""
+    return _Luck(
+        min(part.least for part in parts),
+        max(part.most for part in parts),
+        sum(part.variance for part in parts) / len(parts) ** 2,
+    )
+
+
+def example() -> list[AverageRow]:
+    """Of eight attempts at each problem."""
+    return [
+        AverageRow(
+            checkpoint="base", arm="base", seed=None, phase="base", benchmark="pocket/test",
+            least=8, most=8, error=0.02,
+            score=Score(name="avg@8", value=0.25, low=0.15, high=0.35, n=12),
+        )
+    ]  # fmt: skip
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """One row per checkpoint and benchmark."""
+    if not seen.rows(AVERAGES):
+        return []
+    ks = sorted({row.k for row in seen.rows(MAJORITY)})
+    scores = {(r.checkpoint, r.benchmark, r.k): r.score for r in seen.rows(MAJORITY)}
+    rates = {(row.checkpoint, row.benchmark): row for row in seen.rows(RATES)}
+    rows: list[tuple[Cell, ...]] = []
+    for benchmark in seen.benchmarks:
+        found = [row for row in seen.rows(AVERAGES) if row.benchmark == benchmark]
+        for row in prefer_pooled(found, key=lambda row: (row.arm, row.phase)):
+            where = (row.checkpoint, benchmark)
+            rows.append(
+                (
+                    benchmark,
+                    words.checkpoint_label(row.checkpoint),
+                    row.score.name,
+                    words.rate(row.score),
+                    words.NONE if row.error is None else f"{row.error:.3f}",
+                    *(words.rate(scores.get((*where, k))) for k in ks),
+                    words.count(row.score.n),
+                    *ending(rates.get(where)),
+                )
+            )
+    head = ("benchmark", "checkpoint", "N", "avg@N", "± attempts", *(f"maj@{k}" for k in ks))
+    table = Table(
+        caption="avg@N and majority@k of every checkpoint on every benchmark",
+        head=(*head, "problems", *(name.replace("_", " ") for name in QUALIFYING)),
+        rows=tuple(rows),
+        note=NOTE,
+        folded=True,
+    )
+    return [table]
+
+
+AVERAGES = Measure(
+    name="averages",
+    row=AverageRow,
+    measured=measured,
+    example=example,
+    shown={"evaluation": blocks},
+)

@@ -1,0 +1,178 @@
+"""The sections of the report in reading order: titles, what each begins and ends with."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from manyways.measures import frame
+from manyways.measures.arms import unfinished
+from manyways.measures.costs import total
+from manyways.measures.measure import Kind, Measure
+from manyways.measures.yields import YIELD
+from manyways.reporting.blocks import Block, Note, Section
+
+if TYPE_CHECKING:
+    from manyways.measures.seen import Seen
+
+Blocks = Callable[["Seen"], Iterable[Block]]
+
+
+def _nothing(_: "Seen") -> Iterable[Block]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """A section. ``first``, ``last``: its blocks before and after those of the measures.
+
+    intro explains it to a student in one or two sentences.
+    """
+
+    id: str
+    title: str
+    intro: Callable[["Seen"], str]
+    first: Blocks = _nothing
+    last: Blocks = _nothing
+
+    def section(self, seen: "Seen", measures: Sequence[Measure[Any]]) -> Section:
+        """With what the measures show here, in their order."""
+        shown = (
+            block
+            for measure in measures
+            for chapter, blocks in measure.shown.items()
+            if chapter == self.id
+            for block in blocks(seen)
+        )
+        return Section(
+            id=self.id,
+            title=self.title,
+            intro=self.intro(seen),
+            blocks=(*self.first(seen), *shown, *self.last(seen)),
+        )
+
+
+def answer(seen: "Seen") -> str:
+    """The main finding, or in one sentence why there is none."""
+    main = seen.said("main")
+    if main:
+        return main[0]
+    attempts = sum(row.attempts for row in seen.rows(YIELD))
+    if attempts and not sum(row.correct for row in seen.rows(YIELD)):
+        return (
+            f"This run cannot say: 0 of {attempts:,} attempts were correct, "
+            "so there was nothing to mid-train on."
+        )
+    if len(seen.recipe.arms) == 1:
+        return (
+            f"This run cannot say: it has one arm, {seen.recipe.arms[0]}, and nothing to compare "
+            "it with."
+        )
+    if unfinished(seen):
+        return "This run cannot say: not every arm came to its end."
+    return "This run cannot say yet: its result tables are empty."
+
+
+def _text(*sentences: str) -> Callable[["Seen"], str]:
+    return lambda _: " ".join(sentences)
+
+
+def _findings(kind: Kind) -> Blocks:
+    """What the measures say, as a note; nothing where they say nothing."""
+
+    def blocks(seen: "Seen") -> Iterable[Block]:
+        sentences = seen.said(kind)
+        return [Note(kind="finding", sentences=sentences)] if sentences else []
+
+    return blocks
+
+
+def _beside_the_answer(seen: "Seen") -> Iterable[Block]:
+    more = seen.said("main")[1:]
+    return [Note(kind="finding", sentences=more)] if more else []
+
+
+def _costs(seen: "Seen") -> str:
+    return f"Where the time and the tokens of this run went. {total(seen)}".rstrip()
+
+
+CHAPTERS = (
+    Chapter(
+        id="answer",
+        title="Did learning many ways help RL here?",
+        intro=answer,
+        last=_beside_the_answer,
+    ),
+    Chapter(
+        id="why",
+        title="Why",
+        intro=_text(
+            "RL can only strengthen what a model already tries. Here we look at which "
+            "heuristics its solutions use, and whether one solution combines several: that is "
+            "what mid-training on many ways is meant to make possible."
+        ),
+        first=_findings("mechanism"),
+    ),
+    Chapter(
+        id="theory",
+        title="Measured beside theory",
+        intro=_text(
+            "A minimal model of the method says which sign each of these numbers should have. "
+            "Each was measured in this run; where the model and the measurement disagree, it "
+            "says so."
+        ),
+    ),
+    Chapter(
+        id="data",
+        title="The data",
+        intro=_text(
+            "The pool was written by the base model itself: it was asked to solve each problem "
+            "under each heuristic, a verifier judged the answers, and the correct ones that "
+            "follow their heuristic and are not near-copies were kept."
+        ),
+        first=_findings("data"),
+    ),
+    Chapter(
+        id="training",
+        title="Training",
+        intro=_text(
+            "Mid-training teaches the kept solutions; the gate checks that RL can learn from "
+            "the result; RL (GRPO) then rewards correct answers. The curves show whether each "
+            "of these went as it should."
+        ),
+        first=_findings("training"),
+    ),
+    Chapter(
+        id="evaluation",
+        title="Evaluation",
+        intro=_text(
+            "pass@k is the chance that at least one of k attempts at a problem is right: pass@1"
+            " says how reliable a model is, large k how much it can reach at all. RL often buys"
+            " the first with the second."
+        ),
+        last=frame.sampling,
+    ),
+    Chapter(
+        id="explorer",
+        title="Explorer",
+        intro=_text(
+            "Read for yourself: each problem with many solutions side by side. A coloured edge "
+            "and a tag say which heuristic a step shows; steps without one are direct."
+        ),
+    ),
+    Chapter(id="costs", title="Costs", intro=_costs),
+    Chapter(
+        id="cautions",
+        title="Cautions",
+        intro=_text("How far these results carry, and where to be careful."),
+        first=frame.cautions,
+    ),
+    Chapter(
+        id="provenance",
+        title="Provenance",
+        intro=_text(
+            "Everything needed to make this report again: the recipe, the versions, and a hash "
+            "for each piece of work over all that it depends on."
+        ),
+        first=frame.provenance,
+    ),
+)

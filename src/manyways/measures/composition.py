@@ -1,0 +1,479 @@
+"""How solutions use heuristics: which ones, combined or not, and how often they change."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manyways.measures.benchmarks import SEED_DATA, in_words, prefer_pooled
+from manyways.measures.measure import DIRECT, Finding, Measure
+from manyways.records import Phase, Score
+from manyways.reporting import charts, charts_use, palette, words
+from manyways.reporting.blocks import (
+    Block,
+    Chart,
+    Charts,
+    Heading,
+    Key,
+    Note,
+    Table,
+    explorer_link,
+)
+
+if TYPE_CHECKING:
+    from manyways.heuristics.labelling import LabellerError
+    from manyways.measures.seen import Seen
+    from manyways.measures.solutions import Array, Solutions
+    from manyways.metrics.composition import Ways
+    from manyways.metrics.resampling import Resampling
+
+
+ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
+MOST = 12
+"""Heuristics in a figure."""
+FLOWS = 24
+"""Flows in a diagram at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompositionRow:
+    """How a checkpoint's attempts use heuristics, right and wrong ones alike.
+
+    ``benchmark``: ``all`` for the attempts on every benchmark together, ``seed data`` for the
+    solutions that the arm's mid-training was given (``checkpoint='<arm>/mid'``).
+
+    composed:  share of solutions with two or more different heuristics (Wilson interval on the
+               effective number of solutions, attempts at one problem being alike; ``n`` problems).
+    switch:    share of boundaries between labelled steps where the heuristic changes, direct
+               steps skipped; None without boundaries.
+    effective: exp of the entropy of the steps' shares, ``direct`` counted as one way.
+    shares:    heuristic id (``direct`` for none) -> share of steps.
+    pairs:     ``first > second`` -> number of switches.
+    drift:     mean within-problem covariance of composed and correct (theory D2).
+    """
+
+    checkpoint: str
+    arm: str
+    phase: Phase
+    benchmark: str
+    composed: Score
+    switch: Score | None
+    effective: float
+    shares: dict[str, float]
+    pairs: dict[str, int]
+    drift: Score | None
+    solutions: int = 0
+    composed_correct: Score | None = None
+    """As ``composed``, among correct solutions."""
+    corrected: Score | None = None
+    """``composed`` corrected for the labeller's error (theory M3) where that was measured."""
+
+
+def measured(seen: "Seen") -> Iterator[CompositionRow]:
+    """Of the attempts, per benchmark and together, and of what the arms were trained on."""
+    from manyways.measures.solutions import of_data, pooled
+
+    material = seen.material
+    for one in (*pooled(material.solutions), *of_data(material.data, material.reader)):
+        yield composition_row(one, material.settings, material.labeller_error)
+
+
+def composition_row(
+    solutions: "Solutions", settings: "Resampling", error: "LabellerError | None" = None
+) -> CompositionRow:
+    """The rates of one set of solutions; intervals count problems, not attempts.
+
+    error: the labeller's, where it was measured.
+    """
+    import numpy as np
+
+    from manyways.metrics.entropy import effective_number
+
+    names, problem_S = solutions.numbered
+    composed_S, correct_S = solutions.composed_S, solutions.correct_S
+    trials = np.bincount(problem_S, minlength=len(names))
+    steps = solutions.steps
+    total = sum(steps.values())
+    return CompositionRow(
+        checkpoint=solutions.checkpoint.name,
+        arm=solutions.checkpoint.arm,
+        phase=solutions.checkpoint.phase,
+        benchmark=solutions.benchmark,
+        composed=_share("composition rate", np.bincount(problem_S, composed_S), trials),
+        switch=_switch(solutions.ways, problem_S),
+        effective=effective_number(list(steps.values())),
+        shares={name: count / total for name, count in steps.items()},
+        pairs=dict(solutions.pairs),
+        drift=None
+        if solutions.benchmark == SEED_DATA
+        else _drift(problem_S, composed_S, correct_S, settings),
+        solutions=len(solutions.ways),
+        composed_correct=_share(
+            "composition rate of correct solutions",
+            np.bincount(problem_S, composed_S * correct_S),
+            np.bincount(problem_S, correct_S),
+        )
+        if correct_S.any()
+        else None,
+        corrected=_corrected(np.bincount(problem_S, composed_S), trials, error),
+    )
+
+
+def _corrected(hits: "Array", trials: "Array", error: "LabellerError | None") -> Score | None:
+    from manyways.measures.score_curves import score
+    from manyways.metrics.correction import corrected_share
+
+    found = error and corrected_share(
+        hits,
+        trials,
+        sensitivity=(error.found, error.composed),
+        specificity=(error.passed, error.single),
+    )
+    return score("composition rate, corrected", found, len(trials)) if found else None
+
+
+def _share(name: str, hits: "Array", trials: "Array") -> Score:
+    from manyways.measures.score_curves import score
+    from manyways.metrics.intervals import clustered_share
+
+    return score(name, clustered_share(hits, trials), int((trials > 0).sum()))
+
+
+def _switch(ways: "Sequence[Ways]", problem_S: "Array") -> Score | None:
+    import numpy as np
+
+    switches = np.bincount(problem_S, [way.switches for way in ways])
+    boundaries = np.bincount(problem_S, [way.boundaries for way in ways])
+    return _share("switch rate", switches, boundaries) if boundaries.any() else None
+
+
+def _drift(
+    problem_S: "Array", composed_S: "Array", correct_S: "Array", settings: "Resampling"
+) -> Score | None:
+    """Only problems with several solutions count; None when there is none."""
+    from manyways.measures.score_curves import score
+    from manyways.metrics.composition import within_covariance
+    from manyways.metrics.intervals import mean_intervals
+
+    cov_P = within_covariance(problem_S, composed_S, correct_S)
+    if not len(cov_P):
+        return None
+    mean, low, high = (float(x[0]) for x in mean_intervals(cov_P, settings))
+    return score("Cov(composed, correct) within problems", (mean, low, high), len(cov_P))
+
+
+def example() -> list[CompositionRow]:
+    """One arm before and after RL."""
+
+    def share(name: str, value: float) -> Score:
+        return Score(name=name, value=value, low=value - 0.05, high=value + 0.05, n=40)
+
+    def row(phase: Phase, composed: float) -> CompositionRow:
+        return CompositionRow(
+            checkpoint=f"heuristics-8/{phase}", arm="heuristics-8", phase=phase,
+            benchmark="pocket/test", composed=share("composition rate", composed),
+            switch=share("switch rate", 0.4), effective=2.9,
+            shares={"direct": 0.5, "symmetry": 0.3, "analogy": 0.2},
+            pairs={"symmetry > analogy": 12}, drift=share("drift", 0.1), solutions=96,
+        )  # fmt: skip
+
+    return [row("mid", 0.2), row("rl", 0.45)]
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """How many are combined, which are used, which follow which."""
+    rows = _drawn(seen)
+    if not rows:
+        return [Note(kind="empty", sentences=("No labelled solutions to look at.",))]
+    return [*_combined(seen, rows), *_use(seen, rows), *_pairs(seen, rows)]
+
+
+def _drawn(seen: "Seen") -> list[CompositionRow]:
+    """Composition rows of the mechanism benchmark in the order arm, phase; base once."""
+    rows = [row for row in seen.rows(COMPOSITION) if row.benchmark == seen.mechanism]
+    rows = prefer_pooled(rows, key=lambda row: (row.arm, row.phase))
+    place = {arm: i for i, arm in enumerate(seen.arm_order)}
+    return sorted(
+        rows, key=lambda row: (row.phase != "base", place.get(row.arm, 99), ORDER[row.phase])
+    )
+
+
+def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
+    lines = seen.checkpoint_lines(
+        (
+            (
+                row,
+                row.composed,
+                f"composed: {words.rate(row.composed)}, n = {row.composed.n} problems",
+                explorer_link(source=row.checkpoint, composed="yes"),
+            )
+            for row in rows
+        ),
+    )
+    chart = Chart(
+        id="composition",
+        title=f"Composition rate on {in_words(seen.mechanism)}",
+        alt=f"Share of solutions that combine heuristics: {charts.listed(lines)}",
+        spec=charts.intervals(lines, axis="share of solutions with two or more heuristics"),
+        height=charts.height_of(lines),
+        note="95% intervals; attempts at one problem are counted as alike.",
+    )
+    heading = Heading(
+        title="Does one solution combine ways?",
+        text="A solution is composed when its steps show two or more different heuristics. The "
+        "switch rate is how often the heuristic changes from one labelled step to the next.",
+    )
+    return [heading, Charts(charts=(chart,)), _table(seen, rows)]
+
+
+def _table(seen: "Seen", rows: list[CompositionRow]) -> Table:
+    data = [row for row in seen.rows(COMPOSITION) if row.benchmark == SEED_DATA]
+    corrected = any(row.corrected for row in [*data, *rows])
+    return Table(
+        caption="Composition, switching and variety",
+        head=(
+            "",
+            "composed",
+            *(("corrected",) if corrected else ()),
+            "composed, if correct",
+            "switch rate",
+            "effective",
+            "drift",
+            "solutions",
+            "n",
+        ),
+        rows=tuple(
+            (
+                f"data of {row.arm}" if row in data else words.checkpoint_label(row.checkpoint),
+                words.rate(row.composed),
+                *((words.rate(row.corrected),) if corrected else ()),
+                words.rate(row.composed_correct),
+                words.rate(row.switch),
+                words.number(row.effective, 1),
+                words.quantity(row.drift, 3),
+                words.count(row.solutions),
+                words.count(row.composed.n),
+            )
+            for row in [*data, *rows]
+        ),
+        note="n: problems. Effective: how many equally used ways, direct included, would be as "
+        "varied. Drift: within-problem covariance of being composed and being correct; above zero, "
+        "RL is pushed towards composing."
+        + (" Corrected: for the errors of the labeller, see below." if corrected else ""),
+    )
+
+
+def _use(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
+    base = next((row for row in rows if row.phase == "base"), None)
+    top = max((s for row in rows for h, s in row.shares.items() if h != DIRECT), default=0.0)
+    if not top:
+        return [Note(kind="empty", sentences=(_unlabelled(rows),))]
+    figures = []
+    for arm in seen.arm_order:
+        mine = [row for row in rows if row.arm == arm and row.phase != "base"]
+        of_arm = [*([base] if base else []), *mine]
+        if mine and any(_used(row) for row in of_arm):
+            figures.append(_use_chart(seen, of_arm, top))
+    keys = tuple(
+        Key(
+            group="phase",
+            name=phase,
+            label=words.PHASES[phase],
+            colour=palette.INK[0],
+            symbol=marker,
+        )
+        for phase, marker in palette.PHASE_SYMBOLS.items()
+        if any(row.phase == phase for row in rows)
+    )
+    heading = Heading(
+        title="Which heuristics are used?",
+        text="Share of all steps that show each heuristic, on "
+        f"{in_words(seen.mechanism)}. Steps that show none are left out.",
+    )
+    return [heading, Charts(charts=tuple(figures), legend=keys)] if figures else []
+
+
+def _unlabelled(rows: list[CompositionRow]) -> str:
+    if any(row.shares for row in rows):
+        return "No solution shows a heuristic: every step is direct."
+    return "Solutions hold nothing but their answer: there is no step to label."
+
+
+def _used(row: CompositionRow) -> set[str]:
+    """The heuristics that its steps show."""
+    return {h for h, share in row.shares.items() if share > 0 and h != DIRECT}
+
+
+def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
+    arm, last = rows[-1].arm, rows[-1].shares
+    used = {heuristic for row in rows for heuristic in _used(row)}
+    order = sorted(sorted(used), key=lambda h: -max(row.shares.get(h, 0.0) for row in rows))[:MOST]
+    order.sort(key=lambda h: -last.get(h, 0.0))
+    lines = [
+        charts_use.Phases(
+            label=seen.heuristic_name(h),
+            colour=seen.heuristic_colour(h),
+            values={
+                words.checkpoint_label(row.checkpoint): (
+                    palette.PHASE_SYMBOLS[row.phase],
+                    row.shares.get(h, 0.0),
+                )
+                for row in rows
+            },
+            link=explorer_link(heuristic=h, source=rows[-1].checkpoint),
+        )
+        for h in order
+    ]
+    direct = "; ".join(
+        f"{words.checkpoint_label(row.checkpoint)} {words.number(row.shares.get(DIRECT, 0.0))}"
+        for row in rows
+    )
+    return Chart(
+        id=f"use-{arm}",
+        title=arm,
+        alt=f"Share of steps under each heuristic in arm {arm}: "
+        + "; ".join(f"{seen.heuristic_name(h)} {words.number(last.get(h, 0.0))}" for h in order),
+        spec=charts_use.movements(lines, top=top, axis="share of steps"),
+        height=62 + 38 * max(len(lines), 1),
+        note=f"Without any heuristic: {direct}.",
+    )
+
+
+def _pairs(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
+    """The main arm's flows before and after RL, and the most frequent pairs as a table."""
+    mine = [row for row in rows if row.arm == seen.lead and row.phase != "base" and row.pairs]
+    if not mine:
+        return []
+    heading = Heading(
+        title="Which heuristics are combined?",
+        text=f"In solutions of {seen.lead}: from the heuristic on the left, the next "
+        "labelled step goes on with the one on the right. Width is the number of switches.",
+    )
+    return [
+        heading,
+        Charts(charts=tuple(_flow(seen, row) for row in mine)),
+        _pairs_table(seen, mine),
+    ]
+
+
+def _flow(seen: "Seen", row: CompositionRow) -> Chart:
+    split = [(*pair.partition(" > "), amount) for pair, amount in row.pairs.items()]
+    flows = [(first, second, amount) for first, _, second, amount in split if second]
+    flows = sorted(flows, key=lambda flow: -flow[2])[:FLOWS]
+    involved = {heuristic for first, second, _ in flows for heuristic in (first, second)}
+    return Chart(
+        id=f"pairs-{row.phase}",
+        title=words.checkpoint_label(row.checkpoint),
+        alt=f"Flows between heuristics, {words.checkpoint_label(row.checkpoint)}: "
+        + "; ".join(f"{a} then {b}, {n}" for a, b, n in flows[:6]),
+        spec=charts_use.sankey(
+            flows,
+            {h: (seen.heuristic_name(h), seen.heuristic_colour(h)) for h in involved},
+        ),
+        height=320,
+        note=f"{sum(row.pairs.values()):,} switches in {row.solutions:,} solutions.",
+    )
+
+
+def _pairs_table(seen: "Seen", rows: list[CompositionRow]) -> Table:
+    pairs = {pair for row in rows for pair in row.pairs}
+    order = sorted(sorted(pairs), key=lambda pair: -rows[-1].pairs.get(pair, 0))[:MOST]
+    return Table(
+        caption=f"The {len(order)} most frequent pairs after the last phase",
+        head=("first, then", *(words.checkpoint_label(row.checkpoint) for row in rows)),
+        rows=tuple(
+            (
+                ", then ".join(seen.heuristic_name(h) for h in pair.split(" > ", 1)),
+                *(words.count(row.pairs.get(pair, 0)) for row in rows),
+            )
+            for pair in order
+        ),
+        folded=True,
+    )
+
+
+def says(seen: "Seen") -> Iterator[Finding]:
+    """Composition before and after RL, the share of each heuristic, the reason to combine."""
+    main = str(seen.main)
+    before, after = seen.use(f"{main}/mid"), seen.use(f"{main}/rl")
+    sentences = []
+    if before and after:
+        sentences.append(_composed(main, before, after, seen))
+        if before.shares or after.shares:
+            sentences.append(_shares(main, before, after))
+    if before:
+        sentences += _before_rl(main, before)
+    for sentence in sentences:
+        yield Finding(kind="mechanism", sentence=sentence)
+
+
+def _composed(arm: str, before: CompositionRow, after: CompositionRow, seen: "Seen") -> str:
+    change = "no change found"
+    if _differ(before.composed, after.composed):
+        change = "rose" if after.composed.value > before.composed.value else "fell"
+    corrected = ""
+    if before.corrected and after.corrected:
+        corrected = (
+            " Corrected for the labeller's measured errors: "
+            f"{words.rate(before.corrected)}, {words.rate(after.corrected)}."
+        )
+    others = [(name, seen.use(name)) for name in ("base", "vanilla/rl", "star/rl")]
+    beside = ", ".join(f"{name} {words.rate(row.composed)}" for name, row in others if row)
+    return (
+        f"Composition rate of {arm}, before and after RL: {words.rate(before.composed)}, "
+        f"{words.rate(after.composed)}: {change}"
+        + (f" (beside it: {beside})." if beside else ".")
+        + corrected
+    )
+
+
+def _shares(arm: str, before: CompositionRow, after: CompositionRow) -> str:
+    names = [name for name in {**before.shares, **after.shares} if name != DIRECT]
+    moved = sorted(
+        ((after.shares.get(name, 0.0) - before.shares.get(name, 0.0), name) for name in names),
+        key=lambda item: (-abs(item[0]), item[1]),
+    )
+    listed = ", ".join(
+        f"{name} {before.shares.get(name, 0):.2f} to {after.shares.get(name, 0):.2f}"
+        for _, name in moved[:4]
+    )
+    direct = f"{before.shares.get(DIRECT, 0):.2f} to {after.shares.get(DIRECT, 0):.2f}"
+    return (
+        f"Share of steps of {arm} through RL: direct {direct}"
+        + (f"; most moved: {listed}" if listed else "")
+        + f". Effective number of ways {before.effective:.1f} to {after.effective:.1f}."
+    )
+
+
+def _before_rl(arm: str, before: CompositionRow) -> Iterator[str]:
+    if before.switch:
+        rare = before.switch.high < 0.01
+        note = ": RL has next to no combination to reinforce" if rare else ""
+        yield f"Switch rate of {arm} before RL: {words.rate(before.switch)}{note}."
+    if before.drift:
+        drift = before.drift
+        reason = "says neither that combining pays nor that it does not"
+        if drift.low > 0:
+            reason = (
+                "attempts that combine ways are right more often, so RL had a reason to combine"
+            )
+        elif drift.high < 0:
+            reason = "attempts that combine ways are right less often: RL had a reason not to"
+        yield (
+            f"Before RL, the covariance of composed and correct within problems of {arm} is "
+            f"{drift.value:+.3f} [{drift.low:+.3f}, {drift.high:+.3f}]: {reason}."
+        )
+
+
+def _differ(a: Score, b: Score) -> bool:
+    """Whether two intervals do not overlap: a cautious sign of a difference."""
+    return a.high < b.low or b.high < a.low
+
+
+COMPOSITION = Measure(
+    name="composition",
+    row=CompositionRow,
+    measured=measured,
+    example=example,
+    shown={"why": blocks},
+    says=says,
+)

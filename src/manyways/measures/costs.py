@@ -1,0 +1,103 @@
+"""What the run cost: seconds and tokens of each piece of work."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manyways.measures.measure import Measure
+from manyways.reporting import charts_use, palette, words
+from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
+
+if TYPE_CHECKING:
+    from manyways.measures.seen import Seen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostRow:
+    """Seconds and tokens of one piece of work."""
+
+    work: str
+    seconds: float
+    attempts: int
+    tokens: int
+
+
+def measured(seen: "Seen") -> list[CostRow]:
+    """Of every finished piece of work, in the order of its end; not of analysis and report."""
+    return [
+        CostRow(
+            work=stamp.work,
+            seconds=stamp.seconds,
+            attempts=int(stamp.counts.get("attempts", 0)),
+            tokens=int(stamp.counts.get("tokens", 0)),
+        )
+        for stamp in seen.material.ctx.run.stamps()
+        if stamp.work not in ("analyse", "report")
+    ]
+
+
+def example() -> list[CostRow]:
+    """Two pieces of work."""
+    return [
+        CostRow(work="generate", seconds=4000.0, attempts=384, tokens=27000),
+        CostRow(work="midtrain/star/seed-0", seconds=61.0, attempts=0, tokens=0),
+    ]
+
+
+def total(seen: "Seen") -> str:
+    """All together, in a sentence; empty where nothing was recorded."""
+    rows = seen.rows(COSTS)
+    seconds, tokens = sum(row.seconds for row in rows), sum(row.tokens for row in rows)
+    return f"All together {words.duration(seconds)} and {tokens:,} sampled tokens." if rows else ""
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """Minutes by stage, and every piece of work."""
+    if not seen.rows(COSTS):
+        return [Note(kind="empty", sentences=("No finished work was recorded.",))]
+    rows = sorted(seen.rows(COSTS), key=lambda row: -row.seconds)
+    stages: dict[str, float] = {}
+    for row in rows:
+        stage = row.work.split("/")[0]
+        stages[stage] = stages.get(stage, 0.0) + row.seconds
+    chart = Chart(
+        id="seconds",
+        title="Minutes by stage",
+        alt="; ".join(f"{stage}: {words.duration(spent)}" for stage, spent in stages.items()),
+        spec=charts_use.bars(
+            list(stages),
+            [
+                charts_use.Bar(
+                    name="minutes",
+                    values=[round(s / 60, 2) for s in stages.values()],
+                    colour=palette.hue(0),
+                )
+            ],
+            axis="minutes",
+            links=[""] * len(stages),
+        ),
+        height=70 + 30 * max(2, len(stages)),
+    )
+    table = Table(
+        caption="Costs of each piece of work",
+        head=("work", "time", "attempts", "tokens"),
+        rows=tuple(
+            (
+                row.work,
+                words.duration(row.seconds),
+                words.count(row.attempts),
+                words.count(row.tokens),
+            )
+            for row in rows
+        ),
+        folded=len(rows) > 12,
+    )
+    return [Charts(charts=(chart,)), table]
+
+
+COSTS = Measure(
+    name="costs",
+    row=CostRow,
+    measured=measured,
+    example=example,
+    shown={"costs": blocks},
+)

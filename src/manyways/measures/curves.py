@@ -1,0 +1,273 @@
+"""Training step by step: mid-training and RL."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from manyways.measures.measure import Finding, Measure
+from manyways.reporting import charts
+from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Note
+
+if TYPE_CHECKING:
+    from manyways.arms import Line
+    from manyways.measures.seen import Seen
+
+
+LOGS = (("3-midtrain", "midtrain"), ("5-rl", "rl"))
+POINTS = 240
+"""Points of a drawn curve at most."""
+
+WINDOW = 9
+"""Steps in the moving average of a drawn curve."""
+ENDS = 0.2
+"""Share of the steps that "first" and "last" of a curve average over."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurveRow:
+    """One logged step of training. ``stage``: midtrain or rl; absent measurements are None."""
+
+    arm: str
+    seed: int
+    stage: Literal["midtrain", "rl"]
+    step: int
+    loss: float | None = None
+    reward: float | None = None
+    mixed: float | None = None
+    all_right: float | None = None
+    all_wrong: float | None = None
+    entropy: float | None = None
+    length: float | None = None
+    truncated: float | None = None
+    undecided: float | None = None
+    composed: float | None = None
+    seconds: float | None = None
+    openings: dict[str, tuple[int, int]] | None = None
+    """Heuristic -> how many labelled attempts open with it, how many of these are correct."""
+
+
+class Drawn(NamedTuple):
+    """A curve: its field, title, whether it is a share, and what it tells."""
+
+    field: str
+    title: str
+    share: bool
+    note: str
+
+
+RL_DRAWN = (
+    Drawn("reward", "Reward", True, "Share of sampled attempts that are correct."),
+    Drawn("mixed", "Mixed groups", True, "Groups with right and wrong attempts: only these teach."),
+    Drawn("composed", "Composition rate", True, "Solutions that use two or more heuristics."),
+    Drawn(
+        "entropy", "Entropy", False, "Uncertainty per token in nats; near 0 nothing new is tried."
+    ),
+    Drawn("length", "Length", False, "Mean tokens of an attempt."),
+    Drawn("truncated", "Truncated", True, "Attempts cut off at the length limit."),
+)
+
+
+LOSS = Drawn("loss", "Mid-training loss", False, "Cross-entropy on the solutions.")
+
+
+LOGGED = {field.name for field in fields(CurveRow)} - {"arm", "seed", "stage", "step"}
+
+
+def measured(seen: "Seen") -> list[CurveRow]:
+    """Every logged step; of a step logged twice (a resume) the last."""
+    ctx = seen.material.ctx
+    return [
+        row
+        for line in ctx.lines
+        for folder, stage in LOGS
+        for row in _curve(
+            ctx.run.arm_path(line.arm, line.seed, folder, "metrics.jsonl"), line, stage
+        )
+    ]
+
+
+def _curve(path: Path, line: "Line", stage: str) -> list[CurveRow]:
+    if not path.is_file():
+        return []
+    steps: dict[int, dict[str, Any]] = {}
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(text)
+        except json.JSONDecodeError:  # the line that a kill cut off
+            continue
+        steps[int(row["step"])] = {k: v for k, v in row.items() if k in LOGGED}
+    return [
+        CurveRow(
+            arm=line.arm,
+            seed=line.seed,
+            stage="midtrain" if stage == "midtrain" else "rl",
+            step=step,
+            **steps[step],
+        )
+        for step in sorted(steps)
+    ]
+
+
+def example() -> list[CurveRow]:
+    """A few steps of both."""
+    return [
+        CurveRow(arm="heuristics-8", seed=0, stage="midtrain", step=1, loss=0.7),
+        CurveRow(arm="heuristics-8", seed=0, stage="rl", step=1, reward=0.25, mixed=0.5),
+        CurveRow(arm="heuristics-8", seed=0, stage="rl", step=2, reward=0.5, mixed=0.25,
+                 openings={"symmetry": (4, 2), "direct": (4, 1)}),
+    ]  # fmt: skip
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """RL first, then mid-training."""
+    drawn: list[Block] = []
+    figures = {
+        stage: _figures(seen, stage, measures)
+        for stage, measures in (("rl", RL_DRAWN), ("midtrain", (LOSS,)))
+    }
+    if figures["rl"]:
+        drawn += [_heading("RL step by step"), Charts(charts=figures["rl"], legend=_keys(seen))]
+    else:
+        drawn.append(Note(kind="empty", sentences=("No RL step was logged.",)))
+    if figures["midtrain"]:
+        drawn += [
+            Heading(title="Mid-training"),
+            Charts(charts=figures["midtrain"], legend=_keys(seen)),
+        ]
+    return drawn
+
+
+def _heading(title: str) -> Heading:
+    return Heading(
+        title=title,
+        text=f"Thin lines are what was logged, thick lines a moving average over {WINDOW} logged "
+        "steps; one line for each seed.",
+    )
+
+
+def _keys(seen: "Seen") -> tuple[Key, ...]:
+    return tuple(
+        Key(
+            group="arm",
+            name=arm,
+            label=arm,
+            colour=seen.arm_colour(arm),
+            dash=dash(seen, arm),
+            on=seen.at_first(arm),
+        )
+        for arm in seen.recipe.arms
+    )
+
+
+def _figures(seen: "Seen", stage: str, measures: Sequence[Drawn]) -> tuple[Chart, ...]:
+    rows = [row for row in seen.rows(CURVES) if row.stage == stage]
+    charts_made = (_chart(seen, rows, measure) for measure in measures)
+    return tuple(chart for chart in charts_made if chart)
+
+
+def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
+    lines: list[charts.Line] = []
+    ends: list[str] = []
+    for arm in seen.recipe.arms:
+        for seed in seen.recipe.seeds:
+            mine = [
+                (r.step, getattr(r, measure.field)) for r in rows if (r.arm, r.seed) == (arm, seed)
+            ]
+            logged = sorted((step, value) for step, value in mine if value is not None)
+            if logged:
+                lines += _curves(seen, arm, seed, logged)
+                ends.append(f"{arm} seed {seed}: {lines[-1].y[0]:.3g} to {lines[-1].y[-1]:.3g}")
+    if not lines:
+        return None
+    return Chart(
+        id=f"curve-{measure.field}",
+        title=measure.title,
+        alt=f"{measure.title} over steps, from first to last: {'; '.join(ends)}.",
+        spec=charts.lines(lines, share=measure.share, axes=("step", "")),
+        height=250,
+        note=measure.note,
+    )
+
+
+def _curves(
+    seen: "Seen", arm: str, seed: int, logged: list[tuple[int, float]]
+) -> list[charts.Line]:
+    steps, values = zip(*logged, strict=True)
+    smooth = moving_average(values, WINDOW if len(values) > 3 * WINDOW else 1)
+    every = -(-len(steps) // POINTS)
+
+    def line(y: Sequence[float], width: float, opacity: float, marker: str) -> charts.Line:
+        return charts.Line(
+            label=f"{arm}, seed {seed}",
+            x=[*steps[:-1:every], steps[-1]],
+            y=[float(f"{v:.4g}") for v in (*y[:-1:every], y[-1])],
+            colour=seen.arm_colour(arm),
+            dash=dash(seen, arm),
+            width=width,
+            opacity=opacity,
+            meta={"arm": arm},
+        )
+
+    return [line(values, 1.0, 0.28, ""), line(smooth, 2.2, 1.0, "")]
+
+
+def dash(seen: "Seen", arm: str) -> str:
+    """A line style by arm, so that arms differ without colour."""
+    return ("solid", "dash", "dot", "dashdot", "longdash")[seen.arm_order.index(arm) % 5]
+
+
+def moving_average(values: Sequence[float], window: int) -> list[float]:
+    """Centred mean over ``window`` values, over fewer at the ends; for drawing only."""
+    half = window // 2
+    spans: Callable[[int], Sequence[float]] = lambda i: values[max(0, i - half) : i + half + 1]  # noqa: E731
+    return [sum(spans(i)) / len(spans(i)) for i in range(len(values))]
+
+
+def says(seen: "Seen") -> Iterator[Finding]:
+    """What RL's reward did, and how long each arm mid-trained."""
+    for sentence in (*_rewards(seen), *_lengths(seen)):
+        yield Finding(kind="training", sentence=sentence)
+
+
+def _rewards(seen: "Seen") -> Iterator[str]:
+    import numpy as np
+
+    moves = []
+    for arm in seen.arms:
+        curves = [c for c in seen.rows(CURVES) if c.arm == arm.name and c.stage == "rl"]
+        points = [(c.step, c.reward) for c in curves if c.reward is not None]
+        if len({step for step, _ in points}) > 1:
+            start, last = min(points)[0], max(points)[0]
+            first = [reward for step, reward in points if step <= max(start, ENDS * last)]
+            final = [reward for step, reward in points if step > (1 - ENDS) * last]
+            moves.append(f"{arm.name} {np.mean(first):.2f} to {np.mean(final):.2f}")
+    if moves:
+        yield f"Mean reward in the first and the last fifth of the RL steps: {', '.join(moves)}."
+
+
+def _lengths(seen: "Seen") -> Iterator[str]:
+    """How long each arm mid-trained, in steps and in passes over its data."""
+    from manyways.measures.arms import ARMS
+
+    trained = {row.arm: row for row in seen.rows(ARMS) if row.epochs is not None}
+    if len({row.midtrain_steps for row in trained.values()}) == 1:
+        listed = ", ".join(f"{arm} {row.epochs:.1f} times" for arm, row in trained.items())
+        yield f"Every arm mid-trains for the same number of steps, so it sees its data: {listed}."
+    elif trained:
+        listed = ", ".join(
+            f"{arm} {row.midtrain_steps} steps, {row.epochs:.1f} times"
+            for arm, row in trained.items()
+        )
+        yield f"Arms mid-train for different lengths; each sees its data: {listed}."
+
+
+CURVES = Measure(
+    name="curves",
+    row=CurveRow,
+    measured=measured,
+    example=example,
+    shown={"training": blocks},
+    says=says,
+)

@@ -1,0 +1,262 @@
+"""How different the texts are: of each arm's training data, and of checkpoints' attempts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import isnan
+from typing import TYPE_CHECKING
+
+from manyways.measures.measure import Finding, Measure
+from manyways.records import Phase, Score
+from manyways.reporting import charts, palette, words
+from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from manyways.measures.material import Evaluation
+    from manyways.measures.seen import Seen
+    from manyways.measures.solutions import Reader
+    from manyways.metrics.resampling import Resampling
+
+    Embed = Callable[[Sequence[str]], NDArray[np.float64]]
+
+
+PER_PROBLEM = 8
+PROBLEMS = 150
+"""Problems per benchmark whose attempts are compared: the first ones, the same for everyone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiversityRow:
+    """Vendi score (effective number of distinct texts) of a set of texts; embedder stated.
+
+    what: ``data of <arm>`` or ``attempts of <checkpoint pooled over seeds>`` (first seed's texts).
+    """
+
+    what: str
+    texts: int
+    vendi: Score
+    distinct_3: float | None
+    """None where no text has three words."""
+
+    embedder: str
+    per_problem: Score | None = None
+    """Mean over problems of the Vendi score of the texts on that problem (two or more)."""
+
+    heuristics: Score | None = None
+    """exp of the entropy of the heuristics that open the texts, direct counted as one."""
+
+
+def measured(seen: "Seen") -> Iterator[DiversityRow]:
+    """Rows for the data of each arm and the attempts of each checkpoint, first seed alone."""
+    material, reader, settings = seen.material, seen.material.reader, seen.material.settings
+    arms: set[str] = set()
+    for line, rows in material.data.items():
+        if line.arm not in arms:
+            arms.add(line.arm)
+            texts, problems = [row.text for row in rows], [row.problem_id for row in rows]
+            yield diversity_row(f"data of {line.arm}", _read(texts, problems, reader), settings)
+    seed = min(
+        (e.checkpoint.seed for e in material.evaluations if e.checkpoint.seed is not None),
+        default=0,
+    )
+    by_name: dict[str, list[Evaluation]] = {}
+    for evaluation in material.evaluations:
+        if evaluation.checkpoint.seed in (None, seed):
+            by_name.setdefault(evaluation.checkpoint.pooled, []).append(evaluation)
+    for name, of_checkpoint in by_name.items():
+        texts, problems = [], []
+        for evaluation in of_checkpoint:
+            some_texts, some_problems = _sample(evaluation)
+            texts += some_texts
+            problems += some_problems
+        yield diversity_row(f"attempts of {name}", _read(texts, problems, reader), settings)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Described:
+    """Texts with what each is about. ``labels``: the heuristic that opens each, if it is known."""
+
+    texts: Sequence[str]
+    problems: Sequence[str]
+    labels: Sequence[str] | None = None
+
+
+def diversity_row(
+    what: str, of: Described, settings: "Resampling", *, embedder: "tuple[Embed, str] | None" = None
+) -> DiversityRow:
+    """Every measure of one set of texts.
+
+    embedder: texts -> unit rows, and its name; one that needs no network when left out.
+    """
+    from manyways.measures.score_curves import score
+    from manyways.metrics.intervals import mean_intervals
+    from manyways.metrics.texts import EMBEDDER, distinct_n, embed
+    from manyways.metrics.vendi import vendi_scores
+
+    embedding, called = embedder or (embed, EMBEDDER)
+    count = len(set(of.problems))
+    found = vendi_scores(of.texts, of.problems, embedding)
+    each_P = found.per_problem_P
+    per_problem = None
+    if len(each_P):
+        mean, low, high = (float(x[0]) for x in mean_intervals(each_P, settings))
+        per_problem = score("Vendi score per problem", (mean, low, high), len(each_P))
+    bounds = found.pooled
+    value = bounds if count > 1 else (bounds[0], bounds[0], bounds[0])
+    return DiversityRow(
+        what=what,
+        texts=len(of.texts),
+        vendi=score("Vendi score", value, count),
+        distinct_3=_number(distinct_n(of.texts)),
+        embedder=called,
+        per_problem=per_problem,
+        heuristics=_heuristics(of, settings),
+    )
+
+
+def _heuristics(of: Described, settings: "Resampling") -> Score | None:
+    """Effective number of opening heuristics over all texts, bootstrap over problems."""
+    import numpy as np
+
+    from manyways.measures.score_curves import score
+    from manyways.metrics.modes import openings, pooled_effective
+
+    if of.labels is None or not of.labels:
+        return None
+    label_S = np.unique(of.labels, return_inverse=True)[1]
+    problem_S = np.unique(of.problems, return_inverse=True)[1]
+    right_S = np.zeros(len(of.labels))
+    counts_PH = openings(problem_S, label_S, right_S, labels=int(label_S.max()) + 1).tried_PH
+    value_R = pooled_effective([counts_PH], settings)[0]
+    low, high = np.quantile(value_R[1:], [0.025, 0.975])
+    # The bootstrap of an entropy lies below it: resampling loses rare categories.
+    bounds = (value_R[0], low, max(high, value_R[0]))
+    return score("Effective number of opening heuristics", bounds, len(counts_PH))
+
+
+def _read(texts: Sequence[str], problems: Sequence[str], reader: "Reader") -> Described:
+    labels = [reader.ways(text).opening for text in texts]
+    return Described(texts=texts, problems=problems, labels=labels)
+
+
+def _sample(evaluation: "Evaluation") -> tuple[list[str], list[str]]:
+    texts, ranks = evaluation.texts(), evaluation.ranks.tolist()
+    rows = [
+        row
+        for problem, group in groupby(range(len(ranks)), key=ranks.__getitem__)
+        if problem < PROBLEMS
+        for row in list(group)[:PER_PROBLEM]
+    ]
+    names = [f"{evaluation.benchmark} {evaluation.problems[ranks[row]]}" for row in rows]
+    return [texts[row] for row in rows], names
+
+
+def _number(value: float) -> float | None:
+    return None if isnan(value) else value
+
+
+def example() -> list[DiversityRow]:
+    """Training data of one arm, and attempts of one checkpoint."""
+    return [
+        DiversityRow(
+            what=what, texts=96, distinct_3=0.4, embedder="hashed n-grams",
+            vendi=Score(name="Vendi score", value=value, low=value - 1, high=value + 1, n=12),
+        )
+        for what, value in (("data of heuristics-8", 9.5), ("attempts of star/rl", 4.0))
+    ]  # fmt: skip
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """Vendi scores drawn, and every measure of each set of texts."""
+    rows = seen.rows(DIVERSITY)
+    if not rows:
+        return []
+    lines = [charts.Row(label=_what(row), marks=(_vendi_mark(seen, row),)) for row in rows]
+    chart = Chart(
+        id="diversity",
+        title="Vendi score",
+        alt="; ".join(f"{_what(row)}: {words.quantity(row.vendi)}" for row in rows),
+        spec=charts.intervals(lines, axis="effective number of distinct texts"),
+        height=charts.height_of(lines),
+        note="Squares: training data. Others: attempts at the benchmarks.",
+    )
+    heading = Heading(
+        title="Diversity",
+        text="The Vendi score is the effective number of distinct texts in a set: 1 when all are "
+        "alike. Compare only sets measured with the same embedder.",
+    )
+    return [heading, Charts(charts=(chart,)), _table(rows)]
+
+
+def _table(rows: list[DiversityRow]) -> Table:
+    return Table(
+        caption="Diversity",
+        head=(
+            "",
+            "texts",
+            "Vendi score",
+            "within a problem",
+            "opening heuristics",
+            "distinct 3-grams",
+            "n",
+        ),
+        rows=tuple(
+            (
+                _what(row),
+                words.count(row.texts),
+                words.quantity(row.vendi),
+                words.quantity(row.per_problem),
+                words.quantity(row.heuristics),
+                words.number(row.distinct_3),
+                words.count(row.vendi.n),
+            )
+            for row in rows
+        ),
+        note=f"Embedder: {'; '.join(dict.fromkeys(row.embedder for row in rows))}. n: problems. "
+        "Opening heuristics: how many equally used ones would be as varied, direct counted as one.",
+        folded=len(rows) > 8,
+    )
+
+
+def _vendi_mark(seen: "Seen", row: DiversityRow) -> charts.Mark:
+    kind, _, name = row.what.partition(" of ")
+    arm, _, last = name.partition("/")
+    phase: Phase = "mid" if last == "mid" else "base" if arm == "base" else "rl"
+    return charts.Mark(
+        score=row.vendi,
+        colour=seen.arm_colour(arm, phase),
+        words=f"Vendi score {words.quantity(row.vendi)}, {row.texts:,} texts",
+        symbol="square" if kind == "data" else palette.PHASE_SYMBOLS[phase],
+    )
+
+
+def _what(row: DiversityRow) -> str:
+    """``attempts of star/rl`` -> ``attempts of star · after RL``."""
+    kind, of, name = row.what.partition(" of ")
+    return f"{kind}{of}{words.checkpoint_label(name)}" if of else row.what
+
+
+def says(seen: "Seen") -> Iterator[Finding]:
+    """Of the training data alone."""
+    sets = [
+        row for row in seen.rows(DIVERSITY) if row.what.startswith("data of ") and row.vendi.n > 1
+    ]
+    if sets:
+        listed = ", ".join(
+            f"{row.what.removeprefix('data of ')} {words.rate(row.vendi)}" for row in sets
+        )
+        sentence = f"Vendi score of the mid-training data: {listed}."
+        yield Finding(kind="data", sentence=sentence)
+
+
+DIVERSITY = Measure(
+    name="diversity",
+    row=DiversityRow,
+    measured=measured,
+    example=example,
+    shown={"data": blocks},
+    says=says,
+)

@@ -1,0 +1,241 @@
+"""A few problems with many texts side by side, their steps labelled: for reading, not counting."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manyways.measures.measure import Measure
+from manyways.records import PLAIN, Problem
+from manyways.reporting.blocks import Block, Example, Explorer
+
+if TYPE_CHECKING:
+    from manyways.measures.seen import Seen
+    from manyways.stages.context import Context
+
+
+KEPT = 10
+DROPPED = 3
+PER_CHECKPOINT = 2
+COLUMNS = ["problem_id", "heuristic", "sample", "text", "status", "answer"]
+MAX_BYTES = 7_000_000
+"""Size of the explorer's texts at most: the page stays below 15 MB with the chart library."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExplorerText:
+    """One text in the explorer: its steps as (text, heuristic or None) and its verdict."""
+
+    source: str
+    """``pool`` or a checkpoint."""
+    heuristic: str
+    status: str
+    answer: str | None
+    kept: bool
+    note: str
+    steps: list[tuple[str, str | None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExplorerRow:
+    """One problem with many texts on it."""
+
+    problem_id: str
+    question: str
+    answer: str
+    texts: list[ExplorerText]
+
+
+def measured(seen: "Seen") -> Iterator[ExplorerRow]:
+    """Half of the problems from the seed set with their pool, half from the benchmarks.
+
+    Problems are taken at even distances, so that what is shown is not chosen for its looks.
+    """
+    import numpy as np
+
+    ctx = seen.material.ctx
+    wanted = ctx.recipe.analyse.explorer_problems
+    yield from _seed_rows(ctx, (wanted + 1) // 2)
+    benchmarks = ctx.recipe.evaluate.benchmarks
+    counts = np.bincount(np.arange(wanted // 2) % len(benchmarks), minlength=len(benchmarks))
+    for benchmark, count in zip(benchmarks, counts, strict=True):
+        yield from _benchmark_rows(ctx, benchmark, int(count))
+
+
+def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from manyways.tables import read_attempts_table
+
+    path = ctx.run.path("2-solutions.parquet")
+    if not path.is_file():
+        return
+    generate = ctx.recipe.generate
+    chosen = _spread(ctx.problems(generate.problems, generate.limit), count)
+    ids = pa.array([problem.id for problem in chosen])
+    solutions = pq.read_table(path, filters=pc.field("problem_id").isin(ids))
+    attempts = read_attempts_table(ctx.run.path("1-attempts"), [*COLUMNS[:3], "answer"])
+    attempts = attempts.filter(pc.is_in(attempts["problem_id"], value_set=ids))
+    answers = {(r["problem_id"], r["heuristic"], r["sample"]): r["answer"]
+               for r in attempts.to_pylist()}  # fmt: skip
+    rows = solutions.to_pylist()
+    for problem in chosen:
+        mine = [row for row in rows if row["problem_id"] == problem.id]
+        shown = [row for row in mine if row["kept"]][:KEPT]
+        shown += [row for row in mine if not row["kept"]][:DROPPED]
+        texts = [
+            _text(ctx, "pool", row, answers.get((problem.id, row["heuristic"], row["sample"])))
+            for row in shown
+        ]
+        if texts:
+            yield _row(problem, texts)
+
+
+def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[ExplorerRow]:
+    """A few attempts of the base and of each arm's last checkpoint, of the first seed."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from manyways.tables import parts, read_attempts_table
+
+    seed = ctx.recipe.seeds[0]
+    names = ["base", *(f"{arm}/seed-{seed}/rl" for arm in ctx.recipe.arms)]
+    folders = {name: ctx.run.eval_path(name, benchmark) for name in names}
+    folders = {name: folder for name, folder in folders.items() if parts(folder)}
+    if not folders or not count:
+        return
+    chosen = _spread(ctx.problems(benchmark, ctx.recipe.evaluate.limit), count)
+    ids = pa.array([problem.id for problem in chosen])
+    texts: dict[str, list[ExplorerText]] = {problem.id: [] for problem in chosen}
+    for name, folder in folders.items():
+        table = read_attempts_table(folder, COLUMNS)
+        few = pc.and_(
+            pc.is_in(table["problem_id"], value_set=ids), pc.less(table["sample"], PER_CHECKPOINT)
+        )
+        for row in table.filter(few).sort_by("sample").to_pylist():
+            texts[row["problem_id"]].append(_text(ctx, name, row, row["answer"]))
+    for problem in chosen:
+        if texts[problem.id]:
+            yield _row(problem, texts[problem.id])
+
+
+def _spread(problems: Sequence[Problem], count: int) -> list[Problem]:
+    import numpy as np
+
+    places = np.linspace(0, len(problems) - 1, min(count, len(problems)))
+    return [problems[i] for i in dict.fromkeys(places.round().astype(int).tolist())]
+
+
+def _row(problem: Problem, texts: list[ExplorerText]) -> ExplorerRow:
+    return ExplorerRow(
+        problem_id=problem.id, question=problem.question, answer=problem.answer, texts=texts
+    )
+
+
+def _text(ctx: "Context", source: str, row: dict[str, object], answer: str | None) -> ExplorerText:
+    segments = ctx.labeller.segments(str(row["text"]))
+    return ExplorerText(
+        source=source,
+        heuristic=str(row["heuristic"]),
+        status=str(row["status"]),
+        answer=answer,
+        kept=bool(row.get("kept", False)),
+        note=str(row.get("reason", "")),
+        steps=[(segment.text, segment.heuristic) for segment in segments],
+    )
+
+
+def example() -> list[ExplorerRow]:
+    """A problem with two kept ways."""
+    return [
+        ExplorerRow(
+            problem_id="pocket/seed/00000", question="What is 2 + 3?", answer="5",
+            texts=[
+                ExplorerText(
+                    source="pool", heuristic=heuristic, status="correct", answer="5", kept=True,
+                    note="", steps=[("Draw the 2 and the 3.", heuristic), ("It is 5.", None)],
+                )
+                for heuristic in ("figure", "working-backwards")
+            ],
+        )
+    ]  # fmt: skip
+
+
+def most_ways(seen: "Seen") -> list[Block]:
+    """The problem of the explorer with the most kept ways."""
+    ways = {
+        row.problem_id: len({text.heuristic for text in row.texts if text.kept} - {PLAIN})
+        for row in seen.rows(EXPLORER)
+    }
+    best = max(ways, key=lambda problem: ways[problem], default="")
+    if not best or ways[best] < 2:
+        return []
+    return [Example(caption=f"One problem, {ways[best]} ways: {best}", problem_id=best)]
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """The explorer, and what it is a sample of."""
+    rows = seen.rows(EXPLORER)
+    shown = fitting(rows, MAX_BYTES)
+    note = (
+        f"A sample: {len(shown)} problems, not all attempts of the run."
+        if len(shown) == len(rows)
+        else f"A sample: {len(shown)} of {len(rows)} problems, to keep this file small."
+    )
+    return [Explorer(note=note if shown else "", data=_payload(seen, shown))]
+
+
+def fitting(rows: list[ExplorerRow], limit: int) -> list[ExplorerRow]:
+    """The first rows whose texts fit in ``limit`` bytes."""
+    used, chosen = 0, []
+    for row in rows:
+        used += len(json.dumps(_problem(row)))
+        if used > limit:
+            break
+        chosen.append(row)
+    return chosen
+
+
+def _payload(seen: "Seen", shown: Sequence[ExplorerRow]) -> dict[str, object]:
+    """What the page's script reads: problems, names and colours of heuristics."""
+    return {
+        "problems": [_problem(row) for row in shown],
+        "heuristics": {
+            heuristic: {
+                "name": seen.heuristic_name(heuristic),
+                "colour": seen.heuristic_colour(heuristic),
+            }
+            for heuristic in [*seen.heuristics, "direct", "plain"]
+        },
+    }
+
+
+def _problem(row: ExplorerRow) -> dict[str, object]:
+    return {
+        "id": row.problem_id,
+        "question": row.question,
+        "answer": row.answer,
+        "texts": [
+            {
+                "source": text.source,
+                "heuristic": text.heuristic,
+                "status": text.status,
+                "answer": text.answer,
+                "kept": text.kept,
+                "note": text.note,
+                "steps": text.steps,
+            }
+            for text in row.texts
+        ],
+    }
+
+
+EXPLORER = Measure(
+    name="explorer",
+    row=ExplorerRow,
+    measured=measured,
+    example=example,
+    shown={"data": most_ways, "explorer": blocks},
+)

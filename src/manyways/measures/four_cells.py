@@ -1,0 +1,202 @@
+"""The four cells: base, mid-trained, RL only, mid-trained and RL."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manyways.measures.benchmarks import MEAN, in_words
+from manyways.measures.measure import Measure
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.records import Phase, Score
+from manyways.reporting import charts, palette, words
+from manyways.reporting.blocks import Block, Chart, Charts, Key, Table
+
+if TYPE_CHECKING:
+    from manyways.measures.seen import Seen
+
+
+FAR = 3
+"""Arms shown on the first screen; the rest is under evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FourCells:
+    """base / mid-trained / RL only / mid-trained + RL for one arm, benchmark and k, over seeds.
+
+    A cell is None where its checkpoint was not produced; ``rl_only`` is the vanilla arm.
+    """
+
+    arm: str
+    benchmark: str
+    k: int
+    base: Score | None
+    mid: Score | None
+    rl_only: Score | None
+    mid_rl: Score | None
+
+
+def measured(seen: "Seen") -> Iterator[FourCells]:
+    """Of each arm and benchmark, at k = 1 and the largest k."""
+    rows, arms = seen.rows(PASS_AT_K), seen.recipe.arms
+    scores = {(r.checkpoint, r.benchmark, r.k): r.score for r in rows}
+    largest: dict[str, int] = {}
+    for row in rows:
+        largest[row.benchmark] = max(row.k, largest.get(row.benchmark, 1))
+    trained = [arm for arm in arms if arm != "vanilla"] or list(arms)
+    for arm in trained:
+        for benchmark in sorted(largest, key=lambda b: b != MEAN):
+            for k in sorted({1, largest[benchmark]}):
+                cells = {
+                    "base": scores.get(("base", benchmark, k)),
+                    "mid": scores.get((f"{arm}/mid", benchmark, k)),
+                    "rl_only": scores.get(("vanilla/rl", benchmark, k)),
+                    "mid_rl": scores.get((f"{arm}/rl", benchmark, k)) if arm != "vanilla" else None,
+                }
+                if any(cells.values()):
+                    yield FourCells(arm=arm, benchmark=benchmark, k=k, **cells)
+
+
+def example() -> list[FourCells]:
+    """One arm, before it was trained by RL."""
+
+    def cell(value: float) -> Score:
+        return Score(name="pass@1", value=value, low=value - 0.1, high=value + 0.1, n=12)
+
+    return [
+        FourCells(
+            arm="heuristics-8", benchmark="pocket/test", k=k, base=cell(0.2 * k), mid=None,
+            rl_only=cell(0.3 * k), mid_rl=cell(0.4 * k),
+        )
+        for k in (1, 2)
+    ]  # fmt: skip
+
+
+def first_screen(seen: "Seen") -> list[Block]:
+    """The cells of the first arms on the headline benchmark, as a table and drawn."""
+    rows = list(_cells(seen))
+    if not rows:
+        return []
+    return [_table(seen, rows), Charts(charts=(_chart(seen, rows),), legend=_legend(seen))]
+
+
+def every(seen: "Seen") -> list[Block]:
+    """Those of every arm and benchmark."""
+    return [_every(seen)] if seen.rows(FOUR_CELLS) else []
+
+
+Place = tuple[str, str, Phase]
+"""Label, arm and phase of a cell."""
+
+
+def _cells(seen: "Seen") -> Iterator[tuple[Place, dict[int, Score]]]:
+    """Rows of the first screen: each checkpoint once, with its score at each k."""
+    table = {
+        (row.arm, row.k): row for row in seen.rows(FOUR_CELLS) if row.benchmark == seen.headline
+    }
+    arms = [arm for arm in seen.arm_order if any(arm == name for name, _ in table)]
+    trained = [arm for arm in arms if arm != "vanilla"][:FAR]
+    wanted: list[tuple[Place, str]] = [(("Base model", arms[0], "base"), "base")] if arms else []
+    wanted += [(("RL only", "vanilla", "rl"), "rl_only")] if arms else []
+    for arm in trained:
+        wanted.append(((f"{arm}: mid-trained", arm, "mid"), "mid"))
+        wanted.append(((f"{arm}: mid-trained + RL", arm, "rl"), "mid_rl"))
+    for cell, field in wanted:
+        home = cell[1] if field in ("mid", "mid_rl") else arms[0]
+        scores = {k: _score(table.get((home, k)), field) for k in seen.ends}
+        found = {k: score for k, score in scores.items() if score is not None}
+        if found:
+            yield cell, found
+
+
+def _score(row: FourCells | None, field: str) -> Score | None:
+    score: Score | None = getattr(row, field) if row else None
+    return score
+
+
+def _table(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Table:
+    units = {score.n for _, scores in rows for score in scores.values()}
+    few, many = min(units), max(units)
+    return Table(
+        caption=f"The four cells on {in_words(seen.headline)}",
+        head=("", *(f"pass@{k}" for k in seen.ends)),
+        rows=tuple(
+            (label, *(words.rate(scores.get(k)) for k in seen.ends))
+            for (label, _, _), scores in rows
+        ),
+        strong=tuple(
+            i for i, ((_, arm, phase), _) in enumerate(rows)
+            if arm == seen.lead and phase == "rl"
+        ),
+        note=f"pass@k: the share of problems that at least one of k attempts solves, with its 95% "
+        f"interval over {few if few == many else f'{few} to {many}'} problems, "
+        f"{words.plural(len(seen.recipe.seeds), 'training seed')}.",
+    )  # fmt: skip
+
+
+def _chart(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Chart:
+    lines = [
+        charts.Row(
+            label=label,
+            marks=tuple(
+                charts.Mark(
+                    score=score,
+                    colour=seen.arm_colour(arm, phase),
+                    words=f"pass@{k}: {words.rate(score)}, n = {score.n}",
+                    symbol="circle" if k == seen.ends[0] else "diamond-open",
+                    meta={"k": str(k)},
+                )
+                for k, score in scores.items()
+            ),
+        )
+        for (label, arm, phase), scores in rows
+    ]
+    return Chart(
+        id="four-cells",
+        title=f"The same, drawn: {' and '.join(f'pass@{k}' for k in seen.ends)}",
+        alt="Dots with 95% intervals: " + "; ".join(
+            f"{label}: "
+            + ", ".join(f"pass@{k} {words.number(score.value)}" for k, score in scores.items())
+            for (label, _, _), scores in rows
+        ),
+        spec=charts.intervals(lines, axis="share of problems solved"),
+        height=charts.height_of(lines),
+    )  # fmt: skip
+
+
+def _legend(seen: "Seen") -> tuple[Key, ...]:
+    return tuple(
+        Key(
+            group="k",
+            name=str(k),
+            label=f"pass@{k}",
+            colour=palette.INK[0],
+            symbol="circle" if k == seen.ends[0] else "diamond-open",
+        )
+        for k in seen.ends
+    )
+
+
+def _every(seen: "Seen") -> Table:
+    return Table(
+        caption="The four cells of every arm and benchmark",
+        head=("arm", "benchmark", "k", "base", "mid-trained", "RL only", "mid-trained + RL"),
+        rows=tuple(
+            (
+                row.arm,
+                row.benchmark,
+                str(row.k),
+                *(words.rate(cell) for cell in (row.base, row.mid, row.rl_only, row.mid_rl)),
+            )
+            for row in seen.rows(FOUR_CELLS)
+        ),
+        folded=True,
+    )
+
+
+FOUR_CELLS = Measure(
+    name="four_cells",
+    row=FourCells,
+    measured=measured,
+    example=example,
+    shown={"answer": first_screen, "evaluation": every},
+)

@@ -1,0 +1,253 @@
+"""What measures are taken from: the run folder, its checkpoints and their attempts.
+
+Shapes: _P problems (in the order of the problem set), _S attempts.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from manyways.arms import Line, parse_arm
+from manyways.errors import MissingWork, NothingToTrainOn
+from manyways.heuristics.labelling import LabellerError, PromptedText, is_exact, measured_error
+from manyways.metrics.resampling import Resampling
+from manyways.records import Checkpoint, Heuristic, Problem
+from manyways.tables import parts, read_attempts, read_attempts_table
+
+if TYPE_CHECKING:
+    from manyways.measures.score_curves import Curves
+    from manyways.measures.solutions import Policy, Reader, Solutions
+    from manyways.measures.token_modes import Forks
+    from manyways.measures.yields import YieldRow
+    from manyways.stages.arm_data import TrainingRow
+    from manyways.stages.context import Context
+
+Ints = NDArray[np.int64]
+GATE = "problems of RL"
+"""The benchmark name of the gate's attempts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What the stages before analysis left, as functions of the run's context.
+
+    training_rows: of a line; raise NothingToTrainOn or MissingWork where it has none.
+    yields:        counts of the pool by heuristic.
+    lessons:       correct attempts of the pool with the heuristic that was asked for.
+    agreement:     the error of a labeller that ``manyways agreement`` found on the run.
+    swapped:       the heuristics of the prefix swap.
+    forks:         the file of next-token distributions of a checkpoint.
+    no_forks:      why there are none, if so.
+    """
+
+    training_rows: "Callable[[Context, Line], list[TrainingRow]]"
+    yields: "Callable[[Context], list[YieldRow]]"
+    lessons: "Callable[[Context], Sequence[PromptedText]]"
+    agreement: "Callable[[Context, str], LabellerError | None]"
+    swapped: "Callable[[Context], Sequence[Heuristic]]"
+    forks: "Callable[[Context, Checkpoint], Path]"
+    no_forks: "Callable[[Context], str | None]"
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that measures are taken from, each read or computed once."""
+
+    ctx: "Context"
+    earlier: Earlier
+
+    @property
+    def benchmarks(self) -> Sequence[str]:
+        """The benchmarks of the recipe."""
+        return self.ctx.recipe.evaluate.benchmarks
+
+    @cached_property
+    def settings(self) -> Resampling:
+        """How intervals are resampled."""
+        return Resampling(resamples=self.ctx.recipe.analyse.bootstrap)
+
+    @cached_property
+    def evaluations(self) -> "list[Evaluation]":
+        """Every checkpoint on every benchmark that has attempts."""
+        return list(evaluations(self.ctx))
+
+    @cached_property
+    def curves(self) -> "Curves":
+        """pass@k of each, pooled over seeds, and means over benchmarks."""
+        from manyways.measures.score_curves import curves, pass_curve
+
+        return curves([pass_curve(e) for e in self.evaluations], self.benchmarks)
+
+    @cached_property
+    def reader(self) -> "Reader":
+        """The run's labeller, which reads each text once."""
+        from manyways.measures.solutions import Reader
+
+        return Reader(self.ctx.labeller)
+
+    @cached_property
+    def solutions(self) -> "list[Solutions]":
+        """Labelled attempts of each evaluation."""
+        from manyways.measures.solutions import labelled
+
+        return [labelled(evaluation, self.reader) for evaluation in self.evaluations]
+
+    @cached_property
+    def policies(self) -> "Mapping[str, Policy]":
+        """The same by pooled checkpoint, all benchmarks together."""
+        from manyways.measures.solutions import policies
+
+        return policies(self.solutions)
+
+    @cached_property
+    def gate(self) -> "Mapping[str, Policy]":
+        """Labelled attempts at RL's problems just before RL, by pooled checkpoint."""
+        from manyways.measures.solutions import policies
+
+        return policies(gate_solutions(self.ctx, self.reader))
+
+    @cached_property
+    def data(self) -> "Mapping[Line, Sequence[TrainingRow]]":
+        """The training rows of every line that has some; empty before selection."""
+        found: dict[Line, Sequence[TrainingRow]] = {}
+        if not self.ctx.run.path("2-solutions.parquet").is_file():
+            return found
+        for line in self.ctx.lines:
+            if parse_arm(line.arm).midtrains:
+                try:
+                    found[line] = self.earlier.training_rows(self.ctx, line)
+                except (NothingToTrainOn, MissingWork):
+                    continue
+        return found
+
+    @cached_property
+    def forks(self) -> "Forks":
+        """Next-token distributions of every checkpoint where the ways of a problem part."""
+        from manyways.measures.token_modes import read_forks
+
+        return read_forks(self)
+
+    @cached_property
+    def labeller_error(self) -> LabellerError | None:
+        """The error of the run's labeller on texts of a model, None where nobody has measured it.
+
+        What ``manyways agreement`` found on this run, or else what the labeller says of itself. Its
+        error on exemplars will not do: on texts of a model it can be another one altogether.
+        """
+        if is_exact(self.ctx.labeller):
+            return None
+        name = self.ctx.recipe.heuristics.labeller
+        return self.earlier.agreement(self.ctx, name) or measured_error(self.ctx.labeller)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The attempts of one checkpoint on one benchmark, read when asked for."""
+
+    ctx: "Context"
+    checkpoint: Checkpoint
+    benchmark: str
+    problems: tuple[str, ...]
+    """Ids in the order of the set, those without attempts left out."""
+    ranks: Ints
+    """Number of the problem (an index into ``problems``) of each attempt."""
+    summary: pa.Table
+    """Sample, status, finish and tokens of each attempt."""
+
+    @cached_property
+    def attempts_P(self) -> Ints:
+        """Number of attempts of each problem."""
+        return np.bincount(self.ranks, minlength=len(self.problems))
+
+    @cached_property
+    def correct_S(self) -> NDArray[np.bool_]:
+        """Whether each attempt is correct. Undecided ones count as not correct."""
+        return np.asarray(pc.equal(self.summary["status"], "correct"), dtype=bool)
+
+    @cached_property
+    def correct_P(self) -> Ints:
+        """Number of correct attempts of each problem."""
+        return np.bincount(self.ranks[self.correct_S], minlength=len(self.problems))
+
+    def texts(self) -> list[str]:
+        """The texts, in the order of ``ranks``."""
+        return list(self._column("text"))
+
+    def answers(self) -> list[str | None]:
+        """The extracted answers, in the order of ``ranks``."""
+        return list(self._column("answer"))
+
+    def asked(self) -> list[Problem]:
+        """The problems that the recipe evaluates on, those without attempts included."""
+        return self.ctx.problems(self.benchmark, self.ctx.recipe.evaluate.limit)
+
+    def _column(self, name: str) -> list[str]:
+        table = _read(self.ctx, self.checkpoint.name, self.benchmark, [name])[1]
+        values: list[str] = table[name].to_pylist()
+        return values
+
+
+def evaluations(ctx: "Context") -> Iterator[Evaluation]:
+    """Every (checkpoint, benchmark) of the recipe that has attempts on disk."""
+    for benchmark in ctx.recipe.evaluate.benchmarks:
+        for checkpoint in ctx.checkpoints:
+            if not parts(ctx.run.eval_path(checkpoint.name, benchmark)):
+                continue
+            columns = ["status", "finish", "tokens"]
+            ranks, table, ids = _read(ctx, checkpoint.name, benchmark, columns)
+            if table.num_rows:
+                present, dense = np.unique(ranks, return_inverse=True)
+                yield Evaluation(
+                    ctx=ctx,
+                    checkpoint=checkpoint,
+                    benchmark=benchmark,
+                    problems=tuple(ids[i] for i in present),
+                    ranks=dense,
+                    summary=table,
+                )
+
+
+def gate_solutions(ctx: "Context", reader: "Reader") -> "list[Solutions]":
+    """The gate's attempts, labelled; of vanilla they are those of the base."""
+    from manyways.measures.solutions import Solutions
+
+    found = []
+    for line in ctx.lines:
+        folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
+        attempts = [a for a in read_attempts(folder) if a.sample < ctx.recipe.rl.group_size]
+        if attempts:
+            found.append(
+                Solutions(
+                    checkpoint=line.mid,
+                    benchmark=GATE,
+                    problem=[attempt.problem_id for attempt in attempts],
+                    ways=[reader.ways(attempt.text) for attempt in attempts],
+                    correct=[attempt.verdict.status == "correct" for attempt in attempts],
+                )
+            )
+    return found
+
+
+def _read(
+    ctx: "Context", checkpoint: str, benchmark: str, columns: list[str]
+) -> tuple[Ints, pa.Table, list[str]]:
+    """Attempts that the recipe asks for, ordered by problem and sample, with problem ranks."""
+    evaluate = ctx.recipe.evaluate
+    folder = ctx.run.eval_path(checkpoint, benchmark)
+    table = read_attempts_table(folder, ["problem_id", "sample", *columns])
+    ids = [problem.id for problem in ctx.problems(benchmark, evaluate.limit)]
+    where = {name: i for i, name in enumerate(ids)}
+    encoded = table["problem_id"].combine_chunks().dictionary_encode()
+    known = np.array([where.get(v, -1) for v in encoded.dictionary.to_pylist()], dtype=np.int64)
+    ranks = known[np.asarray(encoded.indices, dtype=np.int64)]
+    sample = table["sample"].to_numpy()
+    use = np.flatnonzero((ranks >= 0) & (sample < evaluate.attempts))
+    order = use[np.lexsort((sample[use], ranks[use]))]
+    return ranks[order], table.take(pa.array(order)), ids

@@ -1,0 +1,249 @@
+"""pass@k: the chance that at least one of k attempts at a problem is right."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from manyways.measures import comparison
+from manyways.measures.benchmarks import MEAN, in_words, prefer_pooled
+from manyways.measures.measure import Measure
+from manyways.measures.rates import RATES, ending
+from manyways.records import Phase, Score
+from manyways.reporting import charts, palette, words
+from manyways.reporting.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Charts,
+    Heading,
+    Key,
+    Note,
+    Table,
+    explorer_link,
+)
+from manyways.run_dir import benchmark_slug
+
+if TYPE_CHECKING:
+    from manyways.measures.score_curves import Curves
+    from manyways.measures.seen import Seen
+    from manyways.metrics.resampling import Resampling
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassRow:
+    """pass@k of one checkpoint on one benchmark (``benchmark='mean'``: mean over benchmarks)."""
+
+    checkpoint: str
+    arm: str
+    seed: int | None
+    phase: Phase
+    benchmark: str
+    k: int
+    attempts: int
+    score: Score
+    seeds: Score | None = None
+    """Pooled rows of 3 or more seeds: Student's t interval over the seeds' means (``n`` seeds)."""
+
+
+P = TypeVar("P", bound=PassRow)
+
+
+def measured(seen: "Seen") -> Iterator[PassRow]:
+    """One row for each curve and k."""
+    return curve_rows(seen.material.curves, seen.material.settings, row_type=PassRow)
+
+
+def curve_rows(
+    all_curves: "Curves",
+    settings: "Resampling",
+    *,
+    measure: str = "pass",
+    row_type: type[P],
+) -> Iterator[P]:
+    """One row of ``row_type`` per curve and k; ``measure`` names the scores (``pass@8``)."""
+    from manyways.measures.score_curves import over_seeds, score
+    from manyways.metrics.intervals import score_intervals
+
+    for (name, benchmark), curve in all_curves.items():
+        mean_K, low_K, high_K = score_intervals(curve.values_PK, settings, curve.strata_P)
+        for i, k in enumerate(curve.ks):
+            label = f"{measure}@{k}"
+            count = len(curve.problems)
+            yield row_type(
+                checkpoint=name,
+                arm=curve.checkpoint.arm,
+                seed=curve.checkpoint.seed,
+                phase=curve.checkpoint.phase,
+                benchmark=benchmark,
+                k=k,
+                attempts=curve.attempts,
+                score=score(label, (mean_K[i], low_K[i], high_K[i]), count),
+                seeds=over_seeds(label, [curve.mean_K(x)[i] for x in curve.seeds.values()]),
+            )
+
+
+def example() -> list[PassRow]:
+    """The base and one arm on one benchmark."""
+
+    def row(arm: str, phase: Phase, k: int, value: float) -> PassRow:
+        return PassRow(
+            checkpoint=f"{arm}/{phase}" if phase != "base" else arm, arm=arm, seed=None,
+            phase=phase, benchmark="pocket/test", k=k, attempts=96,
+            score=Score(name=f"pass@{k}", value=value, low=value - 0.1, high=value + 0.1, n=12),
+        )  # fmt: skip
+
+    return [
+        row("base", "base", 1, 0.25),
+        row("base", "base", 8, 0.5),
+        row("heuristics-8", "rl", 1, 0.4),
+        row("heuristics-8", "rl", 8, 0.75),
+    ]
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """A figure for each benchmark, every score, arms by benchmarks."""
+    if not seen.rows(PASS_AT_K):
+        return [Note(kind="empty", sentences=("No checkpoint was evaluated.",))]
+    return [*_curves(seen), _scores(seen), *_arms(seen)]
+
+
+def _rows(seen: "Seen", benchmark: str) -> dict[str, list[PassRow]]:
+    """Checkpoint -> its rows in the order of k, pooled over seeds where that exists."""
+    rows = [row for row in seen.rows(PASS_AT_K) if row.benchmark == benchmark]
+    found: dict[str, list[PassRow]] = {}
+    for row in prefer_pooled(rows, key=lambda row: (row.arm, row.phase, row.k)):
+        found.setdefault(row.checkpoint, []).append(row)
+    return {name: sorted(rows, key=lambda row: row.k) for name, rows in found.items()}
+
+
+def _curves(seen: "Seen") -> list[Block]:
+    figures = tuple(_curve(seen, benchmark) for benchmark in seen.benchmarks)
+    heading = Heading(
+        title="pass@k",
+        text="Bands are 95% intervals over problems. The legend hides and shows; what is "
+        "struck through is hidden at first.",
+    )
+    return [heading, Charts(charts=figures, legend=tuple(_keys(seen)))]
+
+
+def _keys(seen: "Seen") -> Iterator[Key]:
+    for arm in seen.recipe.arms:
+        yield Key(
+            group="arm",
+            name=arm,
+            label=arm,
+            colour=seen.arm_colour(arm),
+            symbol=seen.arm_symbol(arm),
+            on=seen.at_first(arm),
+        )
+    phases = {row.phase for row in seen.rows(PASS_AT_K)}
+    for phase, style in palette.DASHES.items():
+        if phase in phases:
+            yield Key(
+                group="phase",
+                name=phase,
+                label=words.PHASES[phase],
+                colour=palette.INK[0],
+                dash=style,
+                on=not (phase == "mid" and "rl" in phases),
+            )
+    yield Key(group="band", name="yes", label="intervals", colour=palette.MUTED[0], symbol="band")
+
+
+def _curve(seen: "Seen", benchmark: str) -> Chart:
+    lines = [
+        charts.Line(
+            label=words.checkpoint_label(name),
+            x=[row.k for row in rows],
+            y=[row.score.value for row in rows],
+            low=[row.score.low for row in rows],
+            high=[row.score.high for row in rows],
+            colour=seen.arm_colour(rows[0].arm, rows[0].phase),
+            dash=palette.DASHES[rows[0].phase],
+            symbol=seen.arm_symbol(rows[0].arm),
+            link=explorer_link(source=name),
+            meta={"phase": rows[0].phase}
+            | ({"arm": rows[0].arm} if rows[0].phase != "base" else {}),
+        )
+        for name, rows in _rows(seen, benchmark).items()
+    ]
+    ks = sorted({row.k for row in seen.rows(PASS_AT_K) if row.benchmark == benchmark})
+    problems = max(row.score.n for row in seen.rows(PASS_AT_K) if row.benchmark == benchmark)
+    return Chart(
+        id=f"pass-{benchmark_slug(benchmark)}",
+        title=in_words(benchmark).capitalize() if benchmark == MEAN else benchmark,
+        alt=f"pass@k on {in_words(benchmark)} from k = {ks[0]} to {ks[-1]}: "
+        + "; ".join(
+            f"{line.label} {words.number(line.y[0])} to {words.number(line.y[-1])}"
+            for line in lines
+        ),
+        spec=charts.pass_curves(lines, ks),
+        height=340,
+        note=f"n = {problems} problems.",
+    )
+
+
+def _scores(seen: "Seen") -> Table:
+    ks = sorted({row.k for row in seen.rows(PASS_AT_K)})
+    rates = {(row.checkpoint, row.benchmark): row for row in seen.rows(RATES)}
+    rows: list[tuple[Cell, ...]] = []
+    for benchmark in seen.benchmarks:
+        for name, found in _rows(seen, benchmark).items():
+            scores = {row.k: row.score for row in found}
+            ended = rates.get((name, benchmark))
+            rows.append(
+                (
+                    benchmark,
+                    words.checkpoint_label(name),
+                    *(words.rate(scores.get(k)) for k in ks),
+                    words.count(max(score.n for score in scores.values())),
+                    *ending(ended),
+                )
+            )
+    head = ("benchmark", "checkpoint", *(f"pass@{k}" for k in ks), "problems")
+    return Table(
+        caption="pass@k of every checkpoint on every benchmark",
+        head=(*head, "truncated", "no answer", "undecided"),
+        rows=tuple(rows),
+        folded=True,
+    )
+
+
+def _arms(seen: "Seen") -> list[Table]:
+    """Ours, then the paper's where the benchmarks are the paper's."""
+    table = comparison.build(seen)
+    ours = Table(
+        caption="Arms by benchmarks",
+        head=("", "seeds", *(f"{c.benchmark} {c.measure}" for c in table.columns)),
+        rows=tuple(
+            (
+                row.label,
+                words.NONE if row.seeds is None else str(row.seeds),
+                *(words.rate(score) for score in row.scores),
+            )
+            for row in table.rows
+        ),
+        note="Also in 7-tables/comparison.md, .csv and .tex (manyways table RUN).",
+        folded=True,
+    )
+    if table.published is None:
+        return [ours]
+    quoted = Table(
+        caption="Published, not measured here",
+        head=("", *(f"{benchmark} {measure}" for benchmark, measure in table.published.columns)),
+        rows=tuple(
+            (label, *(words.number(value) for value in values))
+            for label, values in table.published.rows
+        ),
+        note=table.published.source,
+    )
+    return [ours, quoted]
+
+
+PASS_AT_K = Measure(
+    name="pass_at_k",
+    row=PassRow,
+    measured=measured,
+    example=example,
+    shown={"evaluation": blocks},
+)

@@ -1,0 +1,220 @@
+"""Prefix swap: what happens to attempts that are begun under one heuristic and ended under another.
+
+Shapes: _P problems, _H heuristics (first, second).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manyways.measures.measure import Measure
+from manyways.records import Score
+from manyways.reporting import words
+from manyways.reporting.blocks import Block, Heading, Note, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from manyways.measures.seen import Seen
+    from manyways.metrics.resampling import Resampling
+    from manyways.stages.context import Context
+
+    Floats = NDArray[np.float64]
+
+
+FOLDER = "6-probe"
+BETWEEN = " > "
+"""Between the two heuristics in the name of a cell: ``induction > figure``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeRow:
+    """Prefix swap: success of attempts that begin under one heuristic and end under another.
+
+    matrix:          rows: the first heuristic, columns: the second; ``n`` counts problems.
+    complementarity: mean over problems of (mean off the diagonal - mean on it); above 0 where
+                     changing the heuristic pays.
+    covariance:      of the heuristics' strengths at the two halves, ``-(n-1)/n`` times that (M6).
+    dependence:      second over first singular value of the mean matrix; 0 if the two halves
+                     succeed independently (noise makes it positive).
+    """
+
+    model: str
+    heuristics: list[str]
+    matrix: list[list[Score]]
+    complementarity: Score | None
+    covariance: Score | None
+    dependence: Score | None
+    attempts: int
+
+
+def measured(seen: "Seen") -> list[ProbeRow]:
+    """One row, or none where the probe has not been run."""
+    import numpy as np
+
+    ctx, settings = seen.material.ctx, seen.material.settings
+    names = [heuristic.id for heuristic in seen.material.earlier.swapped(ctx)]
+    right_PHH, tried_PHH = _counts(ctx, names)
+    if not tried_PHH.size or not tried_PHH.any():
+        return []
+    with np.errstate(invalid="ignore"):
+        rates_PHH = right_PHH / tried_PHH
+    gaps_P, covs_P = _per_problem(rates_PHH)
+    return [
+        ProbeRow(
+            model="base",
+            heuristics=names,
+            matrix=[
+                [_cell(right_PHH[:, i, j], tried_PHH[:, i, j]) for j in range(len(names))]
+                for i in range(len(names))
+            ],
+            complementarity=_mean("Swapped minus kept", gaps_P, settings),
+            covariance=_mean("Covariance of strengths", covs_P, settings),
+            dependence=_dependence(right_PHH, tried_PHH, settings),
+            attempts=int(tried_PHH.sum()),
+        )
+    ]
+
+
+def _counts(ctx: "Context", names: list[str]) -> "tuple[Floats, Floats]":
+    """Right and tried attempts, (P, H, H)."""
+    import numpy as np
+
+    from manyways.tables import read_attempts_table
+
+    table = read_attempts_table(
+        ctx.run.path(FOLDER), ["problem_id", "heuristic", "sample", "status"]
+    )
+    problems = {name: i for i, name in enumerate(sorted(set(table["problem_id"].to_pylist())))}
+    place = {name: i for i, name in enumerate(names)}
+    tried = np.zeros((len(problems), len(names), len(names)))
+    right = np.zeros_like(tried)
+    for row in table.to_pylist():
+        first, _, second = row["heuristic"].partition(BETWEEN)
+        if first in place and second in place and row["sample"] < ctx.recipe.probe.samples:
+            where = problems[row["problem_id"]], place[first], place[second]
+            tried[where] += 1
+            right[where] += row["status"] == "correct"
+    return right, tried
+
+
+def _per_problem(rates_PHH: "Floats") -> "tuple[Floats, Floats]":
+    """Complementarity of each problem's own matrix, and the covariance that it stands for (M6)."""
+    import numpy as np
+
+    from manyways.theory.measurement import complementarity
+
+    gaps, covs = [], []
+    for rates_HH in rates_PHH:
+        there = ~np.isnan(np.diag(rates_HH))
+        square = rates_HH[np.ix_(there, there)]
+        if len(square) >= 2 and not np.isnan(square).any():
+            gaps.append(complementarity(square))
+            covs.append(-gaps[-1] * (len(square) - 1) / len(square))
+    return np.array(gaps), np.array(covs)
+
+
+def _cell(right_P: "Floats", tried_P: "Floats") -> Score:
+    from manyways.measures.score_curves import score
+    from manyways.metrics.intervals import clustered_share
+
+    return score("success", clustered_share(right_P, tried_P), int((tried_P > 0).sum()))
+
+
+def _mean(name: str, values_P: "Floats", settings: "Resampling") -> Score | None:
+    from manyways.measures.score_curves import score
+    from manyways.metrics.intervals import mean_intervals
+
+    if not len(values_P):
+        return None
+    mean, low, high = (float(x[0]) for x in mean_intervals(values_P, settings))
+    return score(name, (mean, low, high), len(values_P))
+
+
+def _dependence(right_PHH: "Floats", tried_PHH: "Floats", settings: "Resampling") -> Score | None:
+    """Second over first singular value of the mean matrix.
+
+    Noise alone makes it positive, more so in a bootstrap: the interval is the basic one
+    (2 x value - quantiles), cut at 0.
+    """
+    import numpy as np
+
+    from manyways.measures.score_curves import score
+    from manyways.metrics.resampling import resamples
+    from manyways.theory.measurement import step_independence
+
+    count, names, _ = right_PHH.shape
+    draws_RP = np.concatenate([np.ones((1, count)), resamples(count, settings)])
+    values = []
+    flat = (counts.reshape(count, -1) for counts in (right_PHH, tried_PHH))
+    for right, tried in zip(*(draws_RP @ counts for counts in flat), strict=True):
+        if tried.all():
+            values.append(step_independence((right / tried).reshape(names, names)))
+    if len(values) < 2:
+        return None
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    value = values[0]
+    bounds = (value, max(0.0, 2 * value - float(high)), max(value, 2 * value - float(low)))
+    return score("Second over first singular value", bounds, count)
+
+
+def example() -> list[ProbeRow]:
+    """Two heuristics that complement each other."""
+
+    def share(value: float, name: str = "success") -> Score:
+        return Score(name=name, value=value, low=value - 0.05, high=value + 0.05, n=12)
+
+    return [
+        ProbeRow(
+            model="base", heuristics=["symmetry", "analogy"], attempts=192,
+            matrix=[[share(0.2), share(0.4)], [share(0.5), share(0.25)]],
+            complementarity=share(0.22, "Swapped minus kept"), covariance=None, dependence=None,
+        )
+    ]  # fmt: skip
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """The matrix of each probe."""
+    return [block for row in seen.rows(PROBE) for block in _swap(seen, row)]
+
+
+def _swap(seen: "Seen", row: ProbeRow) -> list[Block]:
+    """The prefix-swap matrix."""
+    heading = Heading(
+        title="Do the heuristics complement each other?",
+        text="Attempts of the base model are cut in the middle; the row is the heuristic that "
+        "began them, the column the one under which the same model went on. Each cell is the "
+        "share that ended right.",
+    )
+    gap, cov, rank = row.complementarity, row.covariance, row.dependence
+    found = "which says neither that changing pays nor that it does not"
+    if gap and gap.low > 0:
+        found = "so changing the heuristic in the middle pays: their strengths complement"
+    elif gap and gap.high < 0:
+        found = "so keeping the heuristic pays: their strengths do not complement"
+    cells = [
+        (seen.heuristic_name(first), *(words.rate(score) for score in scores))
+        for first, scores in zip(row.heuristics, row.matrix, strict=True)
+    ]
+    table = Table(
+        caption="Success after a prefix swap",
+        head=("begun under", *(seen.heuristic_name(h) for h in row.heuristics)),
+        rows=tuple(cells),
+        note=f"{row.attempts:,} continuations on {gap.n if gap else 0} problems; intervals take "
+        "continuations of one problem as alike.",
+    )
+    sentence = (
+        f"Swapped minus kept: {words.quantity(gap, 3)}, {found}. Covariance of strengths "
+        f"{words.quantity(cov, 3)} (below 0: complementary), second over first singular value "
+        f"{words.quantity(rank)} (0: the halves succeed independently; noise makes it positive)."
+    )
+    return [heading, Note(kind="finding", sentences=(sentence,)), table]
+
+
+PROBE = Measure(
+    name="probe",
+    row=ProbeRow,
+    measured=measured,
+    example=example,
+    shown={"theory": blocks},
+)

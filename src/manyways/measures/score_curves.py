@@ -1,0 +1,178 @@
+"""Scores by k of every checkpoint, per problem, pooled over seeds and averaged over benchmarks.
+
+Shapes: _P problems, _K values of k, _B benchmarks.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyways.measures.benchmarks import summarised
+from manyways.measures.material import Evaluation
+from manyways.metrics.intervals import difference_intervals, sign_flip, t_interval
+from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
+from manyways.metrics.resampling import Resampling
+from manyways.records import Checkpoint, Score
+
+SEEDS_FOR_T = 3
+"""From this many seeds on, an interval over seeds is given as well."""
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Scores by k, per problem, of one checkpoint on one benchmark (or on several, as strata).
+
+    pass@k; ``votes`` makes curves of majority@k, ``averages`` of avg@N alone.
+
+    attempts: of all problems and seeds together.
+    seeds:    the values per seed, for rows pooled over seeds.
+    """
+
+    checkpoint: Checkpoint
+    benchmark: str
+    problems: tuple[str, ...]
+    strata_P: NDArray[np.int64]
+    ks: tuple[int, ...]
+    values_PK: Floats
+    attempts: int
+    seeds: Mapping[int, Floats]
+
+    def on(self, problems: Sequence[str], ks: Sequence[int]) -> "Curve":
+        """The part of the curve on some of its problems and values of k."""
+        where = {name: i for i, name in enumerate(self.problems)}
+        rows, columns = [where[p] for p in problems], [self.ks.index(k) for k in ks]
+        return replace(
+            self,
+            problems=tuple(problems),
+            strata_P=self.strata_P[rows],
+            ks=tuple(ks),
+            values_PK=self.values_PK[np.ix_(rows, columns)],
+            seeds={seed: x[np.ix_(rows, columns)] for seed, x in self.seeds.items()},
+        )
+
+    def mean_K(self, values_PK: Floats) -> Floats:
+        """The average over benchmarks of the mean over their problems."""
+        groups = np.unique(self.strata_P)
+        means: Floats = np.mean(
+            [values_PK[self.strata_P == g].mean(axis=0) for g in groups], axis=0
+        )
+        return means
+
+
+Curves = dict[tuple[str, str], Curve]
+"""(checkpoint name, benchmark) -> curve; names are per seed and pooled."""
+
+
+def curves(single: Sequence[Curve], benchmarks: Sequence[str]) -> Curves:
+    """All curves: per seed, pooled over seeds, and the means over benchmarks."""
+    named = ((curve.checkpoint, curve.benchmark, curve) for curve in single)
+    return summarised(named, benchmarks, pool=_pool, mean=_mean)
+
+
+def score(name: str, bounds: tuple[float, float, float], n: int) -> Score:
+    """A Score from (value, low, high)."""
+    value, low, high = (float(x) for x in bounds)
+    return Score(name=name, value=value, low=low, high=high, n=n)
+
+
+def over_seeds(name: str, means: Sequence[float]) -> Score | None:
+    """The interval over seeds, None for fewer than three."""
+    if len(means) < SEEDS_FOR_T:
+        return None
+    return score(f"{name} over seeds", t_interval(means), len(means))
+
+
+def pass_curve(evaluation: Evaluation) -> Curve:
+    """pass@k for every power of two that all problems have attempts for."""
+    n_P, c_P = evaluation.attempts_P, evaluation.correct_P
+    ks = powers_of_two(int(n_P.min()))
+    return curve_of(evaluation, ks, pass_matrix(n_P, c_P, ks))
+
+
+def curve_of(evaluation: Evaluation, ks: Sequence[int], values_PK: Floats) -> Curve:
+    """The curve of one checkpoint on one benchmark."""
+    return Curve(
+        checkpoint=evaluation.checkpoint,
+        benchmark=evaluation.benchmark,
+        problems=evaluation.problems,
+        strata_P=np.zeros(len(values_PK), dtype=np.int64),
+        ks=tuple(ks),
+        values_PK=values_PK,
+        attempts=int(evaluation.attempts_P.sum()),
+        seeds={},
+    )
+
+
+def _pool(of_seeds: Sequence[Curve], name: str) -> Curve:
+    """Per problem the average over seeds, on the problems and k that all seeds have."""
+    first = of_seeds[0]
+    problems, ks = common(of_seeds)
+    same = [curve.on(problems, ks) for curve in of_seeds]
+    checkpoint = replace(first.checkpoint, seed=None)
+    values = {c.checkpoint.seed or 0: c.values_PK for c in same}
+    return replace(
+        same[0],
+        checkpoint=checkpoint,
+        values_PK=np.mean(list(values.values()), axis=0),
+        attempts=sum(curve.attempts for curve in of_seeds),
+        seeds=values,
+    )
+
+
+def _mean(parts: Sequence[Curve], label: str) -> Curve:
+    ks = [k for k in parts[0].ks if all(k in part.ks for part in parts)]
+    cut = [part.on(part.problems, ks) for part in parts]
+    shared = set.intersection(*(set(part.seeds) for part in cut))
+    return replace(
+        cut[0],
+        benchmark=label,
+        problems=tuple(f"{part.benchmark} {name}" for part in cut for name in part.problems),
+        strata_P=np.repeat(np.arange(len(cut)), [len(part.problems) for part in cut]),
+        values_PK=np.concatenate([part.values_PK for part in cut]),
+        attempts=sum(part.attempts for part in cut),
+        seeds={s: np.concatenate([part.seeds[s] for part in cut]) for s in sorted(shared)},
+    )
+
+
+def common(of: Sequence[Curve]) -> tuple[list[str], list[int]]:
+    """The problems and values of k that all curves have, in the first one's order."""
+    names = reduce(lambda a, b: a & b, (set(curve.problems) for curve in of))
+    ks = reduce(lambda a, b: a & b, (set(curve.ks) for curve in of))
+    return [name for name in of[0].problems if name in names], sorted(ks)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """``a - b`` in pass@k over their common problems; ``a`` and ``b`` are cut to those and to k."""
+
+    k: int
+    score: Score
+    p: float
+    a: Curve
+    b: Curve
+
+
+def differences(a: Curve, b: Curve, settings: Resampling) -> Iterator[Difference]:
+    """At k = 1 and the largest k that both have; nothing without a common problem."""
+    problems, ks = common([a, b])
+    if not problems or not ks:
+        return
+    chosen = sorted({1, max(ks)})
+    a, b = a.on(problems, chosen), b.on(problems, chosen)
+    difference_PK = a.values_PK - b.values_PK
+    mean_K, low_K, high_K = difference_intervals(difference_PK, settings, a.strata_P)
+    for i, k in enumerate(chosen):
+        bounds = (mean_K[i], low_K[i], high_K[i])
+        yield Difference(
+            k=k,
+            score=score(f"difference in pass@{k}", bounds, len(problems)),
+            p=sign_flip(difference_PK[:, i], settings, a.strata_P),
+            a=a.on(problems, [k]),
+            b=b.on(problems, [k]),
+        )

@@ -1,0 +1,255 @@
+"""What a run's measures say of it: rows, measured once or read from its tables; names and colours.
+
+The main arm, the headline benchmark, the order of arms and their colours are defined here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from manyways.arms import Arm, main_arm
+from manyways.measures.benchmarks import ALL, MATH_MEAN, MEAN, SEED_DATA, headline
+from manyways.measures.composition import COMPOSITION, CompositionRow
+from manyways.measures.explorer import EXPLORER
+from manyways.measures.four_cells import FOUR_CELLS
+from manyways.measures.gate import GATE, GateRow
+from manyways.measures.measure import DIRECT, Finding, Kind, Measure, read_rows
+from manyways.measures.paired import PAIRED, PairedRow
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.measures.yields import YIELD
+from manyways.recipe.file import load_recipe
+from manyways.recipe.tree import Recipe
+from manyways.records import PLAIN, Phase, Score
+from manyways.reporting import charts, palette, words
+from manyways.run_dir import open_for_reading
+from manyways.stamps import Stamp
+
+if TYPE_CHECKING:
+    from manyways.measures.material import Material
+
+R = TypeVar("R")
+TABLES, FINDINGS = "7-tables", "findings"
+
+
+class OfCheckpoint(Protocol):
+    """A row about one checkpoint."""
+
+    @property
+    def checkpoint(self) -> str:
+        """Its name: ``base`` or ``<arm>/<phase>``."""
+        ...
+
+    @property
+    def arm(self) -> str:
+        """Its arm."""
+        ...
+
+    @property
+    def phase(self) -> Phase:
+        """How far it was trained."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """One run, while it is analysed or afterwards.
+
+    tables:  rows in hand, by the name of their measure.
+    from_run: what the others are measured from, while the run is analysed.
+    folder:  where the others are read, afterwards.
+    """
+
+    name: str
+    recipe: Recipe
+    recipe_text: str = ""
+    stamps: Sequence[Stamp] = ()
+    tables: dict[str, list[Any]] = field(default_factory=dict)
+    from_run: "Material | None" = None
+    folder: Path | None = None
+
+    def rows(self, measure: Measure[R]) -> list[R]:
+        """The rows of a measure; none where nothing was measured."""
+        if measure.name not in self.tables:
+            if self.from_run is not None:
+                self.tables[measure.name] = list(measure.measured(self))
+            else:
+                self.tables[measure.name] = self._read(measure.name, measure.row)
+        return self.tables[measure.name]
+
+    @property
+    def material(self) -> "Material":
+        """What measures are taken from; only while a run is analysed."""
+        assert self.from_run is not None, "a finished run is read, not measured"
+        return self.from_run
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What the measures said of a finished run."""
+        return self.tables.get(FINDINGS) or self._read(FINDINGS, Finding)
+
+    def said(self, kind: Kind) -> tuple[str, ...]:
+        """The sentences of one kind."""
+        return tuple(finding.sentence for finding in self.findings if finding.kind == kind)
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms of the recipe."""
+        return self.recipe.parsed_arms
+
+    @cached_property
+    def main(self) -> str | None:
+        """The arm of the main question, where there is one."""
+        arm = main_arm(self.arms)
+        return arm.name if arm else None
+
+    @property
+    def lead(self) -> str:
+        """The main arm, or the first one where there is none: it stands out."""
+        return self.main or self.arms[0].name
+
+    @cached_property
+    def headline(self) -> str:
+        """The benchmark that the answer is about."""
+        return headline(
+            [row.benchmark for row in self.rows(PASS_AT_K)]
+            or [row.benchmark for row in self.rows(FOUR_CELLS)]
+        )
+
+    @cached_property
+    def benchmarks(self) -> list[str]:
+        """Benchmarks with scores, the mean first, then in the order of the table."""
+        names = list(dict.fromkeys(row.benchmark for row in self.rows(PASS_AT_K)))
+        return sorted(names, key=lambda name: name != MEAN)
+
+    @property
+    def single_benchmarks(self) -> list[str]:
+        """Those that are no mean of others."""
+        return [name for name in self.benchmarks if name not in (MEAN, MATH_MEAN)]
+
+    @cached_property
+    def mechanism(self) -> str:
+        """The benchmark on which the use of heuristics is shown."""
+        rows = self.rows(COMPOSITION)
+        names = [row.benchmark for row in rows if row.benchmark != SEED_DATA]
+        return next((name for name in (ALL, self.headline) if name in names), (names or [""])[0])
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """The smallest and the largest k of the headline benchmark (one number if they agree)."""
+        ks = {row.k for row in self.rows(FOUR_CELLS) if row.benchmark == self.headline}
+        ks = ks or {row.k for row in self.rows(PASS_AT_K) if row.benchmark == self.headline}
+        return tuple(sorted({min(ks), max(ks)})) if ks else ()
+
+    @property
+    def pairs(self) -> list[PairedRow]:
+        """The paired differences."""
+        return self.rows(PAIRED)
+
+    def curve(self, checkpoint: str) -> dict[int, Score]:
+        """K -> pass@k of a pooled checkpoint on the headline benchmark."""
+        return {
+            row.k: row.score
+            for row in self.rows(PASS_AT_K)
+            if (row.checkpoint, row.benchmark) == (checkpoint, self.headline)
+        }
+
+    def differences(self, a: str, b: str) -> list[PairedRow]:
+        """The rows a - b on the headline benchmark, smallest k first."""
+        rows = [r for r in self.pairs if (r.a, r.b, r.benchmark) == (a, b, self.headline)]
+        return sorted(rows, key=lambda row: row.k)
+
+    def use(self, checkpoint: str) -> CompositionRow | None:
+        """Composition of a pooled checkpoint over all benchmarks (or the only one)."""
+        rows = [r for r in self.rows(COMPOSITION) if r.checkpoint == checkpoint]
+        rows = [r for r in rows if r.benchmark != SEED_DATA]
+        return next((r for r in rows if r.benchmark == ALL), rows[0] if len(rows) == 1 else None)
+
+    def seeds_of(self, checkpoint: str) -> int:
+        """How many seeds a pooled checkpoint was evaluated with; those of the recipe for base."""
+        rows = [row for row in self.rows(PASS_AT_K) if f"{row.arm}/{row.phase}" == checkpoint]
+        seeds = {row.seed for row in rows if row.seed is not None}
+        return len(seeds) or len(self.recipe.seeds)
+
+    def gate(self, arm: str) -> list[GateRow]:
+        """The gate's rows of one arm, over its seeds."""
+        return [row for row in self.rows(GATE) if row.arm == arm]
+
+    @cached_property
+    def heuristics(self) -> dict[str, str]:
+        """Heuristic id -> name, in the order of the pool, then as they appear; not ``plain``."""
+        names = {row.heuristic: row.name for row in self.rows(YIELD) if row.heuristic != PLAIN}
+        for row in self.rows(COMPOSITION):
+            names |= {h: h for h in row.shares if h != DIRECT and h not in names}
+        for text in (text for row in self.rows(EXPLORER) for text in row.texts):
+            there = {text.heuristic, *(h for _, h in text.steps if h)}
+            names |= {h: h for h in sorted(there - {*names, PLAIN, DIRECT})}
+        return names
+
+    def heuristic_name(self, heuristic: str) -> str:
+        """The name to print."""
+        special = {DIRECT: "Direct (no heuristic)", PLAIN: "Plain prompt"}
+        return special.get(heuristic) or self.heuristics.get(heuristic, heuristic)
+
+    def heuristic_colour(self, heuristic: str) -> str:
+        """Its colour on a light page; neutral for direct and plain."""
+        order = list(self.heuristics)
+        return palette.hue(order.index(heuristic)) if heuristic in order else palette.MUTED[0]
+
+    @cached_property
+    def arm_order(self) -> list[str]:
+        """Arms, the main one first: it gets the first colour in every figure."""
+        return sorted(self.recipe.arms, key=lambda arm: arm != self.lead)
+
+    def at_first(self, arm: str) -> bool:
+        """Whether figures with a legend show ``arm`` before anything is clicked: few arms do."""
+        return len(self.arm_order) <= 4 or arm in (self.lead, "vanilla", "star")
+
+    def arm_colour(self, arm: str, phase: Phase = "rl") -> str:
+        """Its colour on a light page; neutral for the base model."""
+        if phase == "base" or arm not in self.arm_order:
+            return palette.INK[0]
+        return palette.hue(self.arm_order.index(arm))
+
+    def checkpoint_lines(
+        self, measured: Iterable[tuple[OfCheckpoint, Score, str, str]]
+    ) -> list[charts.Row]:
+        """One mark for each checkpoint, in the colour and shape of its arm and phase.
+
+        measured: (row, its score, the score in words, where a click leads or empty).
+        """
+        return [
+            charts.Row(
+                label=words.checkpoint_label(row.checkpoint),
+                marks=(
+                    charts.Mark(
+                        score=score,
+                        colour=self.arm_colour(row.arm, row.phase),
+                        words=told,
+                        symbol=palette.PHASE_SYMBOLS[row.phase],
+                        link=link,
+                    ),
+                ),
+            )
+            for row, score, told, link in measured
+        ]
+
+    def arm_symbol(self, arm: str) -> str:
+        """Its marker."""
+        return palette.symbol(self.arm_order.index(arm)) if arm in self.arm_order else "diamond"
+
+    def _read(self, name: str, row_type: type[R]) -> list[R]:
+        return read_rows(self.folder / f"{name}.json", row_type) if self.folder else []
+
+
+def load(root: Path) -> Seen:
+    """A finished run. Raises RunDirError when ``root`` is none."""
+    run = open_for_reading(root)
+    return Seen(
+        name=run.root.name,
+        recipe=load_recipe(run.path("recipe.toml")),
+        recipe_text=run.path("recipe.toml").read_text(encoding="utf-8"),
+        stamps=run.stamps(),
+        folder=run.path(TABLES),
+    )

@@ -1,0 +1,262 @@
+"""Labelled solutions: which heuristics texts use, and one number per problem and seed of them.
+
+Shapes: _S solutions, _P problems.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyways.heuristics.labelling import Labeller, step_labels
+from manyways.measures.benchmarks import ALL, SEED_DATA
+from manyways.measures.material import Evaluation
+from manyways.measures.score_curves import over_seeds, score
+from manyways.metrics import composition as use
+from manyways.metrics.composition import DIRECT
+from manyways.metrics.intervals import mean_intervals
+from manyways.metrics.modes import Openings, openings
+from manyways.metrics.resampling import Resampling
+from manyways.records import Checkpoint, Score
+
+if TYPE_CHECKING:
+    from manyways.arms import Line
+    from manyways.stages.arm_data import TrainingRow
+
+Array = NDArray[Any]
+PER_PROBLEM = 16
+"""Attempts labelled per problem: enough for every rate here, bounded for large runs."""
+REMEMBERED = 500_000
+
+
+class Reader:
+    """Reads texts through the run's labeller, each different text once."""
+
+    def __init__(self, labeller: Labeller) -> None:
+        self._labeller = labeller
+        self._known: dict[str, use.Ways] = {}
+
+    def ways(self, text: str) -> use.Ways:
+        """What the labels of ``text`` say."""
+        if text not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[text] = use.ways_of(step_labels(self._labeller.segments(text)))
+        return self._known[text]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solutions:
+    """Labelled solutions of one checkpoint on one benchmark. ``problem``: one name per solution."""
+
+    checkpoint: Checkpoint
+    benchmark: str
+    problem: list[str]
+    ways: list[use.Ways]
+    correct: list[bool]
+    parts: tuple["Solutions", ...] = ()
+    """What it was merged from: counted once, not again for every sum."""
+
+    @cached_property
+    def numbered(self) -> tuple[list[str], Array]:
+        """The problems in the order of their names, and the number of each solution's problem."""
+        names = sorted(set(self.problem))
+        place = {name: number for number, name in enumerate(names)}
+        return names, np.fromiter(map(place.__getitem__, self.problem), np.int64, len(self.problem))
+
+    @cached_property
+    def steps(self) -> Mapping[str, int]:
+        """Heuristic -> number of steps, most frequent first."""
+        return _summed([one.steps for one in self.parts]) or use.step_counts(self.ways)
+
+    @cached_property
+    def pairs(self) -> Mapping[str, int]:
+        """``first > second`` -> number of switches, most frequent first."""
+        return _summed([one.pairs for one in self.parts]) or use.pair_counts(self.ways)
+
+    @cached_property
+    def composed_S(self) -> Array:
+        """1.0 for each solution with two or more different heuristics."""
+        return np.array([way.composed for way in self.ways], dtype=float)
+
+    @cached_property
+    def correct_S(self) -> Array:
+        """1.0 for each correct solution."""
+        return np.array(self.correct, dtype=float)
+
+
+def labelled(evaluation: Evaluation, reader: Reader) -> Solutions:
+    """The first ``PER_PROBLEM`` attempts at each problem, labelled."""
+    texts, ranks = evaluation.texts(), evaluation.ranks.tolist()
+    rows = [row for _, group in groupby(range(len(ranks)), key=ranks.__getitem__)
+            for row in list(group)[:PER_PROBLEM]]  # fmt: skip
+    return Solutions(
+        checkpoint=evaluation.checkpoint,
+        benchmark=evaluation.benchmark,
+        problem=[f"{evaluation.benchmark} {evaluation.problems[ranks[row]]}" for row in rows],
+        ways=[reader.ways(texts[row]) for row in rows],
+        correct=[bool(evaluation.correct_S[row]) for row in rows],
+    )
+
+
+def of_data(data: "Mapping[Line, Sequence[TrainingRow]]", reader: Reader) -> list[Solutions]:
+    """What each arm was mid-trained on, of its first seed."""
+    first: dict[str, Solutions] = {}
+    for line, rows in data.items():
+        if line.arm not in first:
+            first[line.arm] = Solutions(
+                checkpoint=Checkpoint(arm=line.arm, phase="mid"),
+                benchmark=SEED_DATA,
+                problem=[row.problem_id for row in rows],
+                ways=[reader.ways(row.text) for row in rows],
+                correct=[not line.arm.startswith("wrong")] * len(rows),
+            )
+    return list(first.values())
+
+
+def pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
+    """The same over all benchmarks, and both pooled over seeds."""
+    by_checkpoint = _merge(solutions, lambda s: replace(s, benchmark=ALL))
+    benchmarks = {s.benchmark for s in solutions}
+    wide = [*solutions, *(by_checkpoint if len(benchmarks) > 1 else [])]
+    seeded = [s for s in wide if s.checkpoint.seed is not None]
+    return [*wide, *_merge(seeded, _without_seed)]
+
+
+def _summed(counts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _without_seed(solutions: Solutions) -> Solutions:
+    return replace(solutions, checkpoint=replace(solutions.checkpoint, seed=None))
+
+
+def _merge(
+    solutions: Sequence[Solutions], rename: Callable[[Solutions], Solutions]
+) -> list[Solutions]:
+    groups: dict[tuple[str, str], list[Solutions]] = {}
+    for one in map(rename, solutions):
+        groups.setdefault((one.checkpoint.name, one.benchmark), []).append(one)
+    return [
+        replace(
+            members[0],
+            problem=[name for one in members for name in one.problem],
+            ways=[way for one in members for way in one.ways],
+            correct=[right for one in members for right in one.correct],
+            parts=tuple(members),
+        )
+        for members in groups.values()
+    ]
+
+
+Seed = int | None
+
+
+ByProblem = Mapping[str, float]
+
+
+Values = Mapping[Seed, ByProblem]
+"""Seed -> problem -> number; the base has the one seed None, which stands for every other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The labelled attempts of one checkpoint, by seed. ``name``: ``heuristics-8/mid``."""
+
+    name: str
+    seeds: Mapping[Seed, Solutions]
+
+    def values(self, measure: Callable[[Solutions], ByProblem]) -> Values:
+        """``measure`` of every seed."""
+        return {seed: measure(solutions) for seed, solutions in self.seeds.items()}
+
+
+def policies(solutions: Sequence[Solutions]) -> dict[str, Policy]:
+    """Attempts on all benchmarks together, by pooled checkpoint name and seed."""
+    found: dict[str, dict[Seed, Solutions]] = {}
+    for one in solutions:
+        seeds = found.setdefault(one.checkpoint.pooled, {})
+        old = seeds.get(one.checkpoint.seed)
+        seeds[one.checkpoint.seed] = one if old is None else _joined(old, one)
+    return {name: Policy(name=name, seeds=seeds) for name, seeds in found.items()}
+
+
+def on_problems(solutions: Solutions, wanted: Container[str]) -> Solutions:
+    """The attempts at some of the problems."""
+    rows = [i for i, problem in enumerate(solutions.problem) if problem in wanted]
+    return replace(
+        solutions,
+        problem=[solutions.problem[i] for i in rows],
+        ways=[solutions.ways[i] for i in rows],
+        correct=[solutions.correct[i] for i in rows],
+        parts=(),
+    )
+
+
+def numbered(solutions: Solutions, labels: Sequence[str]) -> tuple[list[str], Openings]:
+    """Problems in order, and their attempts by opening label (those of ``labels``)."""
+    names, problem_S = solutions.numbered
+    place = {label: i for i, label in enumerate(labels)}
+    label_S = [place[way.opening] for way in solutions.ways]
+    return names, openings(problem_S, label_S, solutions.correct_S, labels=len(labels))
+
+
+def labels_of(solutions: Sequence[Solutions]) -> list[str]:
+    """Every opening label that occurs, ``direct`` first."""
+    seen = {way.opening for one in solutions for way in one.ways}
+    return [DIRECT, *sorted(seen - {DIRECT})]
+
+
+def contrast(
+    name: str, a: Values, b: Values | None, settings: Resampling
+) -> tuple[Score | None, Score | None]:
+    """Mean of ``a`` (minus ``b``) with its intervals over problems and over seeds.
+
+    Per problem the mean over seeds, on problems that both have; (None, None) when there are none.
+    """
+    rows = [_difference(a, b, seed) for seed in _shared(a, b)]
+    problems = list(dict.fromkeys(problem for row in rows for problem in row))
+    if not problems:
+        return None, None
+    value_P = [np.mean([row[p] for row in rows if p in row]) for p in problems]
+    mean, low, high = (float(x[0]) for x in mean_intervals(value_P, settings))
+    means = [float(np.mean(list(row.values()))) for row in rows if row]
+    return score(name, (mean, low, high), len(problems)), over_seeds(name, means)
+
+
+def mean_of(values: Values) -> float:
+    """The mean over problems of the mean over seeds, to be quoted beside a difference."""
+    rows = [row for row in values.values() if row]
+    return float(np.mean([np.mean(list(row.values())) for row in rows])) if rows else float("nan")
+
+
+def _shared(a: Values, b: Values | None) -> list[Seed]:
+    if b is None or None in b:
+        return list(a)
+    return list(b) if None in a else [seed for seed in a if seed in b]
+
+
+def _difference(a: Values, b: Values | None, seed: Seed) -> ByProblem:
+    left = a.get(seed, a.get(None, {}))
+    if b is None:
+        return left
+    right = b.get(seed, b.get(None, {}))
+    return {problem: left[problem] - right[problem] for problem in left if problem in right}
+
+
+def _joined(a: Solutions, b: Solutions) -> Solutions:
+    return replace(
+        a,
+        problem=[*a.problem, *b.problem],
+        ways=[*a.ways, *b.ways],
+        correct=[*a.correct, *b.correct],
+        parts=(),
+    )

@@ -1,0 +1,172 @@
+"""Measured beside expected, between arms: random, wrong and budget data, pass@k of few and many."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from manyways.measures.score_curves import Curve, common, over_seeds, score
+from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, numbered
+from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
+from manyways.metrics.intervals import mean_intervals
+from manyways.metrics.pass_at_k import crossover
+from manyways.metrics.resampling import Resampling, bootstrap_means
+
+if TYPE_CHECKING:
+    from manyways.measures.paired import PairedRow
+
+
+PART: Part = "between arms"
+
+
+SAME = 0.05
+"""Two arms differ by less than this in pass@k: near enough to be called the same."""
+
+
+SURE = 0.975
+
+
+def random_rows(pairs: "Sequence[PairedRow]", many: str, benchmark: str) -> Iterator[PredictionRow]:
+    """One heuristic per problem, random or in equal shares, against all of them (A4)."""
+    matched = many.replace("heuristics", "matched")
+    words = f"within {SAME} of 0, if the model cannot tell problems apart"
+    expected = Expectation(words=words, side="near", margin=SAME)
+    for row in pairs:
+        arms = {row.a.split("/")[0], row.b.split("/")[0]}
+        if arms in ({many, "random"}, {many, matched}) and row.benchmark == benchmark:
+            quantity = Quantity(
+                part=PART,
+                name=f"Difference in pass@{row.k}",
+                proposition="A4",
+                of=f"{row.a} − {row.b}",
+            )
+            yield quantity.row(expected, row.difference, row.seeds)
+
+
+def wrong_rows(wrong: Curve, right: Curve, settings: Resampling) -> Iterator[PredictionRow]:
+    """What wrong solutions leave of success at the start (F1, F3)."""
+    problems, _ = common([wrong, right])
+    if not problems:
+        return
+    a, b = wrong.on(problems, [1]), right.on(problems, [1])
+    both_PK = np.concatenate([a.values_PK, b.values_PK], axis=1)
+    mean_K, means_RK = bootstrap_means(both_PK, settings, a.strata_P)
+    name = "Success at the start, as a ratio"
+    of = f"{wrong.checkpoint.name} / {right.checkpoint.name}"
+    quantity = Quantity(part=PART, name=name, proposition="F1, F3", of=of)
+    below = Expectation(words="below 1: wrong modes earn nothing", side="below", reference=1.0)
+    near = Expectation(
+        words="within 0.1 of 0, the share of correct examples, after an exact fit",
+        side="near",
+        margin=0.1,
+    )
+    if not mean_K[1]:
+        yield quantity.row(below, None, note=f"{right.checkpoint.name} is never right")
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = np.nanquantile(means_RK[:, 0] / means_RK[:, 1], [0.025, 0.975])
+    if not np.isfinite(high):
+        note = f"{right.checkpoint.name} is right too seldom for a ratio"
+        yield quantity.row(below, None, note=note)
+        return
+    measured = score(name, (mean_K[0] / mean_K[1], low, high), len(problems))
+    shared = sorted(set(a.seeds) & set(b.seeds))
+    each = [(a.mean_K(a.seeds[s])[0], b.mean_K(b.seeds[s])[0]) for s in shared]
+    ratios = [float(x / y) for x, y in each if y]
+    seeds = over_seeds(name, ratios) if len(ratios) == len(each) else None
+    note = f"pass@1 {mean_K[0]:.3f} against {mean_K[1]:.3f}"
+    yield quantity.row(below, measured, seeds, note=note)
+    yield quantity.row(near, measured, seeds, note=note)
+
+
+def growth_row(
+    wide: Curve, narrow: Curve, settings: Resampling, *, proposition: str, words: str
+) -> PredictionRow:
+    """Whether the lead of the wider policy grows from k = 1 to the largest k."""
+    gap_PK = wide.values_PK - narrow.values_PK
+    name = f"Lead at pass@{wide.ks[-1]} − lead at pass@1"
+    growth_P = gap_PK[:, -1] - gap_PK[:, 0]
+    mean, low, high = (float(x[0]) for x in mean_intervals(growth_P, settings, wide.strata_P))
+    lead_K = wide.mean_K(gap_PK)
+    of = f"{wide.checkpoint.name} − {narrow.checkpoint.name}"
+    quantity = Quantity(part=PART, name=name, proposition=proposition, of=of)
+    return quantity.row(
+        Expectation(words=f"above 0: {words}", side="above"),
+        score(name, (mean, low, high), len(growth_P)),
+        over_seeds(name, _seed_growth(wide, narrow)),
+        note=f"lead {lead_K[0]:+.3f} at k = 1, {lead_K[-1]:+.3f} at k = {wide.ks[-1]}",
+    )
+
+
+def crossover_row(wide: Curve, narrow: Curve, settings: Resampling) -> PredictionRow:
+    """The k at which the wider policy overtakes the narrower one (E3)."""
+    ks = list(wide.ks)
+    both_PK = np.concatenate([narrow.values_PK, wide.values_PK], axis=1)
+    mean_K, means_RK = bootstrap_means(both_PK, settings, wide.strata_P)
+    value, *found = (crossover(ks, x[: len(ks)], x[len(ks) :]) for x in (mean_K, *means_RK))
+    crossed = [k for k in found if k is not None]
+    name = "Crossover k*"
+    quantity = Quantity(
+        part=PART,
+        name=name,
+        proposition="E3",
+        of=f"{wide.checkpoint.name} overtakes {narrow.checkpoint.name}",
+    )
+    expected = Expectation(
+        words="one k above 1, if the narrower leads at k = 1", side="above", reference=1.0
+    )
+    share = len(crossed) / len(found)
+    note = f"crosses in {share:.0%} of the resamples, k up to {ks[-1]}"
+    if value is None or share < SURE:
+        led = float((means_RK[:, 0] > means_RK[:, len(ks)]).mean())
+        return quantity.row(
+            expected, None, note=f"{note}; the narrower leads at k = 1 in {led:.0%}"
+        )
+    low, high = np.quantile(crossed, [0.025, 0.975])
+    return quantity.row(expected, score(name, (value, low, high), len(wide.problems)), note=note)
+
+
+def budget_row(
+    many: Policy, one: Policy, natural: Mapping[str, float], settings: Resampling, *, ways: int
+) -> PredictionRow:
+    """G2: do heuristics that one way per problem seldom gives gain most from being forced?
+
+    natural: heuristic -> its share of the one-way arm's examples.
+    """
+    labels = labels_of([*many.seeds.values(), *one.seeds.values()])
+    rare = [label in natural and natural[label] < 1 / ways for label in labels]
+    often = [label in natural and natural[label] >= 1 / ways for label in labels]
+    name = "Gain of seldom heuristics − gain of frequent ones"
+    quantity = Quantity(part=PART, name=name, proposition="G2", of=f"{many.name} − {one.name}")
+    expected = Expectation(words="above 0: forcing helps what is seldom chosen", side="above")
+    shares = ", ".join(f"{label} {q:.2f}" for label, q in natural.items())
+    note = (
+        f"gain: in the share of attempts that are right and open with it; natural shares: {shares}"
+    )
+    if not any(rare) or not any(often):
+        return quantity.row(expected, None, note=f"nothing to contrast at 1/{ways}; {note}")
+
+    def tilt(solutions: Solutions) -> dict[str, float]:
+        names, found = numbered(solutions, labels)
+        earned_PH = found.right_PH / found.tried_PH.sum(axis=1, keepdims=True)
+        lean_P = earned_PH[:, rare].mean(axis=1) - earned_PH[:, often].mean(axis=1)
+        return dict(zip(names, lean_P.tolist(), strict=True))
+
+    measured, seeds = contrast(name, many.values(tilt), one.values(tilt), settings)
+    return quantity.row(expected, measured, seeds, note=note)
+
+
+def side_by_side(a: Curve, b: Curve) -> tuple[Curve, Curve] | None:
+    """Both on their common problems and k; None where they share no problem or no second k."""
+    problems, ks = common([a, b])
+    return (a.on(problems, ks), b.on(problems, ks)) if problems and len(ks) > 1 else None
+
+
+def _seed_growth(wide: Curve, narrow: Curve) -> list[float]:
+    seeds = sorted(set(wide.seeds or narrow.seeds) & set(narrow.seeds or wide.seeds))
+    gaps = [
+        wide.mean_K(wide.seeds.get(s, wide.values_PK))
+        - narrow.mean_K(narrow.seeds.get(s, narrow.values_PK))
+        for s in seeds
+    ]
+    return [float(gap[-1] - gap[0]) for gap in gaps]

@@ -1,0 +1,329 @@
+"""Composition on problems whose parts were trained one by one (D4), in a run made so.
+
+A policy whose parameters no two problems share cannot begin to compose there (D4 i). One that
+shares its preferences by part does, as far as RL raises these preferences on single parts (D4 ii).
+
+Problem sets that know the parts of a problem list them in its tag ``operations``. The measurement
+needs single parts in all training data and RL problems, and benchmarks that join them.
+
+If a part were given its heuristic as it is alone, whatever stands beside it, a joined problem would
+be composed at a rate that follows from the problems of one part (``composed_if_alone``). In the
+log-linear model of D4 that is stickiness 0. The rate grows with the preferences by part, so its
+change through RL says whether RL raised them; attempts at joined problems composed more seldom than
+that stick to the heuristic that they began with.
+
+Shapes: _P problems of one part, _J joined problems, _H labels, _T parts, _R the value, resamples.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyways.measures.score_curves import over_seeds, score
+from manyways.measures.solutions import (
+    Policy,
+    Solutions,
+    Values,
+    contrast,
+    labels_of,
+    mean_of,
+    numbered,
+    on_problems,
+)
+from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
+from manyways.measures.theory.through_rl import composed
+from manyways.metrics.composition import composed_if_alone
+from manyways.metrics.resampling import Resampling, resamples
+from manyways.records import Problem
+
+if TYPE_CHECKING:
+    from manyways.stages.context import Context
+
+Floats = NDArray[np.float64]
+
+
+PART: Part = "through RL"
+
+
+TAG = "operations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartSets:
+    """Problems that join parts which training only had one by one; or why there are none.
+
+    joined: problem (as in ``Solutions.problem``) -> the operations of its parts.
+    alone:  problem of one part -> its operation.
+    taught: the same of the problems trained on, by their ids.
+    """
+
+    joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    alone: Mapping[str, str] = field(default_factory=dict)
+    taught: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def by_part(self) -> Mapping[str, str]:
+        """Every problem of one part -> its operation; empty where benchmarks ask none alone."""
+        return {**self.taught, **self.alone} if self.alone else {}
+
+
+def read_parts(ctx: "Context") -> PartSets:
+    """Look at the tags of everything that the run trains on and evaluates."""
+    recipe = ctx.recipe
+    trained = [
+        *ctx.problems(recipe.generate.problems, recipe.generate.limit),
+        *ctx.problems(recipe.rl.problems, recipe.rl.limit),
+    ]
+    benchmarks = {
+        name: ctx.problems(name, recipe.evaluate.limit) for name in recipe.evaluate.benchmarks
+    }
+    return parts_of(trained, benchmarks)
+
+
+def parts_of(trained: Sequence[Problem], benchmarks: Mapping[str, Sequence[Problem]]) -> PartSets:
+    """As ``read_parts``, on problems in hand."""
+    if not all(problem.tags.get(TAG) for problem in trained):
+        return PartSets(why=f"the problem sets do not say which parts a problem has (tag '{TAG}')")
+    several = sum(len(_parts(problem)) > 1 for problem in trained)
+    if several:
+        return PartSets(
+            why=f"{several:,} of the {len(trained):,} problems trained on join several parts "
+            "already; it needs training on single parts"
+        )
+    known = {part for problem in trained for part in _parts(problem)}
+    asked = {
+        f"{name} {problem.id}": parts
+        for name, problems in benchmarks.items()
+        for problem in problems
+        if (parts := _parts(problem)) and known.issuperset(parts)
+    }
+    joined = {name: parts for name, parts in asked.items() if len(set(parts)) > 1}
+    alone = {name: parts[0] for name, parts in asked.items() if len(parts) == 1}
+    return PartSets(
+        joined=joined,
+        alone=alone,
+        taught={problem.id: _parts(problem)[0] for problem in trained},
+        why="" if joined else "no benchmark joins the parts trained on",
+    )
+
+
+def _parts(problem: Problem) -> tuple[str, ...]:
+    return tuple(problem.tags.get(TAG, "").split())
+
+
+NAME = "Change of the composition rate on problems whose parts were trained apart"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """The checkpoints that D4 compares.
+
+    before, after: around RL, of the arm of the question.  base: before all training.
+    few: the same two of the arm that was taught one way, where there is one.
+    """
+
+    before: Policy
+    after: Policy
+    base: Policy | None = None
+    few: tuple[Policy, Policy] | None = None
+
+
+def transfer_rows(
+    trained: Trained, sets: PartSets, settings: Resampling
+) -> Iterator[PredictionRow]:
+    """What RL, RL of many ways rather than few, and all training did to that rate.
+
+    One row that says why where no problem joins what was trained apart.
+    """
+    before, after, base = trained.before, trained.after, trained.base
+    shared = _above("preferences by part are shared between problems")
+    quantity = _quantity(NAME, f"{after.name} − {before.name}")
+    if sets.why:
+        yield quantity.row(shared, None, note=f"cannot be measured here because {sets.why}")
+        return
+    ends, starts = _rates(after, sets), _rates(before, sets)
+    yield _change(quantity, shared, (ends, starts), settings)
+    if trained.few:
+        few_before, few_after = trained.few
+        quantity = _quantity(
+            f"{NAME}, many ways − few",
+            f"({after.name} − {before.name}) − ({few_after.name} − {few_before.name})",
+        )
+        expected = _above("one way leaves RL no choice by part to strengthen")
+        gains = _gains(ends, starts), _gains(_rates(few_after, sets), _rates(few_before, sets))
+        yield _change(quantity, expected, gains, settings, words=("many ways", "few"))
+    if base and base is not before:
+        quantity = _quantity(f"{NAME}, by all training", f"{after.name} − {base.name}")
+        yield _change(quantity, shared, (ends, _rates(base, sets)), settings)
+    yield from alone_rows(before, after, sets, settings)
+
+
+def _above(words: str) -> Expectation:
+    return Expectation(words=f"above 0, if {words}", side="above")
+
+
+def _quantity(name: str, of: str) -> Quantity:
+    return Quantity(part=PART, name=name, proposition="D4", of=of)
+
+
+def _change(
+    quantity: Quantity,
+    expected: Expectation,
+    sides: tuple[Values, Values],
+    settings: Resampling,
+    *,
+    words: tuple[str, str] = ("after", "before"),
+) -> PredictionRow:
+    """The first side minus the second, and both in words."""
+    measured, seeds = contrast(quantity.name, *sides, settings)
+    if not measured:
+        why = "cannot be measured here because no such problem has attempts on both sides"
+        return quantity.row(expected, None, note=why)
+    first, second = (f"{mean_of(side):.3f} {word}" for side, word in zip(sides, words, strict=True))
+    return quantity.row(expected, measured, seeds, note=f"{second}, {first}")
+
+
+def _rates(policy: Policy, sets: PartSets) -> Values:
+    """Share of composed attempts at each joined problem."""
+    return policy.values(lambda solutions: composed(on_problems(solutions, sets.joined)))
+
+
+def _gains(ends: Values, starts: Values) -> Values:
+    """Per seed and problem; the base stands for every seed."""
+    return {
+        seed: {name: rate - begun[name] for name, rate in rates.items() if name in begun}
+        for seed, rates in ends.items()
+        if (begun := starts.get(seed, starts.get(None)))
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The problems, and how often each is in the data (row 0, once) and in each resample.
+
+    Problems of one part are drawn within their operation, so that no resample lacks one.
+    """
+
+    parts_J: Sequence[tuple[str, ...]]
+    joined: Sequence[str]
+    joined_RJ: Floats
+    alone: Mapping[str, Sequence[str]]
+    alone_RP: Mapping[str, Floats]
+
+
+def alone_rows(
+    before: Policy, after: Policy, sets: PartSets, settings: Resampling
+) -> Iterator[PredictionRow]:
+    """Whether RL raised preferences by part, and whether they act unchanged where parts meet."""
+    seeds = [seed for seed in after.seeds if seed in before.seeds or None in before.seeds]
+    pairs = [(before.seeds.get(s) or before.seeds[None], after.seeds[s]) for s in seeds]
+    drawn = _drawn([one for pair in pairs for one in pair], sets, settings)
+    expected = (
+        Expectation(words="above 0: RL on single parts raises preferences by part", side="above"),
+        Expectation(words="no sign: 0 if parts are solved as alone, below 0 if heuristics stick",
+                    side=None),
+    )  # fmt: skip
+    quantities = (
+        _of_parts(
+            "Change of the composition rate expected of parts as they are solved alone",
+            f"{after.name} − {before.name}",
+        ),
+        _of_parts("Composition rate where parts meet − as expected of them alone", after.name),
+    )
+    if drawn is None:
+        why = "cannot be measured here because not every part was evaluated alone as well"
+        for quantity, words in zip(quantities, expected, strict=True):
+            yield quantity.row(words, None, note=why)
+        return
+    labels = labels_of([one for pair in pairs for one in pair])
+    starts, ends = ([_expected(pair[side], labels, drawn) for pair in pairs] for side in (0, 1))
+    found = [_observed(pair[1], drawn) for pair in pairs]
+    for quantity, words, sides, names in zip(
+        quantities, expected, ((ends, starts), (found, ends)),
+        (("after", "before"), ("where they meet", "as alone")), strict=True,
+    ):  # fmt: skip
+        yield _gap(quantity, words, sides, names, problems=len(drawn.joined))
+
+
+def _of_parts(name: str, of: str) -> Quantity:
+    return Quantity(part=PART, name=name, proposition="D4", of=of)
+
+
+def _gap(
+    quantity: Quantity,
+    expected: Expectation,
+    sides: tuple[list[Floats], list[Floats]],
+    names: tuple[str, str],
+    *,
+    problems: int,
+) -> PredictionRow:
+    """Mean over seeds of the first side minus the second, per resample; both sides in words."""
+    gaps_R = [one - other for one, other in zip(*sides, strict=True)]
+    mean_R = np.mean(gaps_R, axis=0)
+    low, high = np.quantile(mean_R[1:], [0.025, 0.975])
+    first, second = (
+        f"{np.mean([rates_R[0] for rates_R in side]):.3f} {name}"
+        for side, name in zip(sides, names, strict=True)
+    )
+    return quantity.row(
+        expected,
+        score(quantity.name, (mean_R[0], low, high), problems),
+        over_seeds(quantity.name, [float(gap_R[0]) for gap_R in gaps_R]),
+        note=f"{second}, {first}",
+    )
+
+
+def _drawn(every: Sequence[Solutions], sets: PartSets, settings: Resampling) -> Drawn | None:
+    """Problems that all of ``every`` have attempts at; None where a part is missing."""
+    tried = set.intersection(*(set(one.problem) for one in every)) if every else set()
+    alone: dict[str, list[str]] = {}
+    for problem, part in sorted(sets.alone.items()):
+        if problem in tried:
+            alone.setdefault(part, []).append(problem)
+    joined = sorted(
+        p for p, parts in sets.joined.items() if p in tried and alone.keys() >= {*parts}
+    )
+    if not joined:
+        return None
+    return Drawn(
+        parts_J=[sets.joined[problem] for problem in joined],
+        joined=joined,
+        joined_RJ=_times(len(joined), settings, 0),
+        alone=alone,
+        alone_RP={
+            part: _times(len(problems), settings, number)
+            for number, (part, problems) in enumerate(alone.items(), start=1)
+        },
+    )
+
+
+def _times(count: int, settings: Resampling, number: int) -> Floats:
+    again = resamples(count, Resampling(resamples=settings.resamples, seed=number))
+    return np.vstack([np.ones(count), again])
+
+
+def _expected(solutions: Solutions, labels: Sequence[str], drawn: Drawn) -> Floats:
+    """The rate that single parts let expect of the joined problems, (R,)."""
+    names, found = numbered(solutions, labels)
+    place = {name: row for row, name in enumerate(names)}
+    mass = {}
+    for part, problems in drawn.alone.items():
+        counts_RH = drawn.alone_RP[part] @ found.tried_PH[[place[name] for name in problems]]
+        mass[part] = counts_RH / counts_RH.sum(axis=1, keepdims=True)
+    rates = {
+        parts: composed_if_alone(np.stack([mass[part] for part in parts], axis=1))
+        for parts in set(drawn.parts_J)
+    }
+    rate_RJ = np.stack([rates[parts] for parts in drawn.parts_J], axis=1)
+    return np.asarray((rate_RJ * drawn.joined_RJ).sum(axis=1) / drawn.joined_RJ.sum(axis=1))
+
+
+def _observed(solutions: Solutions, drawn: Drawn) -> Floats:
+    """The rate at the joined problems, (R,)."""
+    rates = composed(solutions)
+    rate_J = np.array([rates[problem] for problem in drawn.joined])
+    return np.asarray(drawn.joined_RJ @ rate_J / drawn.joined_RJ.sum(axis=1))

@@ -1,0 +1,252 @@
+"""What the pool gave under each heuristic, and what was kept of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from manyways.measures.measure import Finding, Measure
+from manyways.records import PLAIN
+from manyways.reporting import charts_use, palette, words
+from manyways.reporting.blocks import (
+    Block,
+    Cell,
+    Chart,
+    Charts,
+    Heading,
+    Key,
+    Link,
+    Note,
+    Table,
+    explorer_link,
+)
+
+if TYPE_CHECKING:
+    from manyways.measures.seen import Seen
+
+
+LOW_ADHERENCE = 0.5
+ADAPTIVE = (
+    " Sampling was adaptive: a heuristic was left at a problem once it had its solution, so that "
+    "all attempts together lean towards hard cases. Shares and adherence are those of the first "
+    "attempts in the first round alone, made before anything was known."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcomes:
+    """How some attempts ended. adherence: as in YieldRow."""
+
+    attempts: int
+    correct: int
+    no_answer: int
+    undecided: int
+    truncated: int
+    tokens: int
+    adherence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class YieldRow:
+    """What the pool gave under one heuristic (``plain`` for plain prompts).
+
+    fair: where sampling was adaptive, the first attempts of cells that were asked in the first
+        round, before anything was known of them: what rates may be taken from. Shares of all
+        attempts are too low there, because cells that succeed are left.
+    """
+
+    heuristic: str
+    name: str
+    attempts: int
+    correct: int
+    no_answer: int
+    undecided: int
+    truncated: int
+    kept: int
+    problems: int
+    tokens: int
+    dropped: dict[str, int]
+    """Reason -> number of correct attempts dropped for it."""
+    adherence: float | None = None
+    """Does the model follow the heuristic when asked to? Mean over the attempts that were scored
+    (by a labeller: all of them); None where a reward model gave ranks."""
+    fair: Outcomes | None = None
+
+    @property
+    def rates(self) -> "Outcomes | YieldRow":
+        """The counts whose shares say what to expect of an attempt."""
+        return self.fair or self
+
+
+def measured(seen: "Seen") -> list[YieldRow]:
+    """As selection counted."""
+    return seen.material.earlier.yields(seen.material.ctx)
+
+
+def example() -> list[YieldRow]:
+    """One heuristic that gives and one that does not."""
+    return [
+        YieldRow(
+            heuristic="symmetry", name="Symmetry", attempts=48, correct=20, no_answer=2,
+            undecided=1, truncated=3, kept=12, problems=9, tokens=3400,
+            dropped={"near duplicate": 8}, adherence=0.7,
+        ),
+        YieldRow(
+            heuristic="analogy", name="Analogy", attempts=48, correct=0, no_answer=5, undecided=0,
+            truncated=0, kept=0, problems=0, tokens=3600, dropped={}, adherence=0.3,
+        ),
+    ]  # fmt: skip
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """Yield, and why correct attempts were dropped."""
+    if not seen.rows(YIELD):
+        return [Note(kind="empty", sentences=("No attempts were counted.",))]
+    return [*_yield(seen), *_drops(seen)]
+
+
+def _yield(seen: "Seen") -> list[Block]:
+    rows = sorted(seen.rows(YIELD), key=lambda row: (row.heuristic == PLAIN, -row.kept))
+    heading = Heading(
+        title="Yield",
+        text="How many attempts under each heuristic were correct, and how many became solutions.",
+    )
+    stacks = _stacks(rows)
+    keys = tuple(
+        Key(group="stack", name=s.name, label=s.name, colour=s.colour, symbol="bar") for s in stacks
+    )
+    figure = Charts(charts=(_yield_chart(seen, rows, stacks),), legend=keys, wide=True)
+    return [heading, figure, _yield_table(seen, rows)]
+
+
+def _stacks(rows: list[YieldRow]) -> list[charts_use.Bar]:
+    lost = [row.undecided + row.no_answer for row in rows]
+    wrong = [row.attempts - row.correct - n for row, n in zip(rows, lost, strict=True)]
+    light = palette.faint(palette.hue(0), palette.FLOW)
+    grey = palette.faint(palette.MUTED[0], palette.FLOW)
+    unkept = [row.correct - row.kept for row in rows]
+    return [
+        charts_use.Bar(name="kept", values=[row.kept for row in rows], colour=palette.hue(0)),
+        charts_use.Bar(name="correct, not kept", values=unkept, colour=light, pattern="/"),
+        charts_use.Bar(name="wrong", values=wrong, colour=grey),
+        charts_use.Bar(name="no answer or undecided", values=lost, colour=palette.MUTED[0]),
+    ]
+
+
+def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts_use.Bar]) -> Chart:
+    return Chart(
+        id="yield",
+        title="Attempts under each heuristic",
+        alt="Stacked bars: " + "; ".join(
+            f"{seen.heuristic_name(r.heuristic)}: {r.kept} kept of {r.attempts} attempts"
+            for r in rows
+        ),
+        spec=charts_use.bars(
+            [seen.heuristic_name(row.heuristic) for row in rows],
+            stacks,
+            axis="attempts",
+            links=[explorer_link(heuristic=row.heuristic, source="pool") for row in rows],
+        ),
+        height=64 + 30 * len(rows),
+    )  # fmt: skip
+
+
+def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
+    cells: list[tuple[Cell, ...]] = [
+        (
+            Link(
+                text=seen.heuristic_name(row.heuristic),
+                target=explorer_link(heuristic=row.heuristic, source="pool"),
+            ),
+            words.count(row.attempts),
+            words.number(row.rates.adherence),
+            _share(row, row.rates.correct),
+            words.count(row.kept),
+            words.count(row.problems),
+            _share(row, row.rates.no_answer),
+            _share(row, row.rates.undecided),
+            _share(row, row.rates.truncated),
+            words.count(row.tokens / row.attempts) if row.attempts else words.NONE,
+        )
+        for row in rows
+    ]
+    head = ("heuristic", "attempts", "follow it", "correct", "kept", "problems solved")
+    return Table(
+        caption="Yield per heuristic",
+        head=(*head, "no answer", "undecided", "truncated", "tokens each"),
+        rows=tuple(cells),
+        note=(
+            "Follow it: mean adherence of all attempts to the heuristic they were asked for."
+            if seen.recipe.select.scorer == "labeller"
+            else "Follow it: mean adherence to the heuristic asked for, of the attempts that could "
+            "become solutions, by the judge; a reward model gives ranks, whose mean says nothing."
+        )
+        + (ADAPTIVE if any(row.fair for row in rows) else ""),
+    )
+
+
+def _share(row: YieldRow, count: int) -> str:
+    return words.percent(count / row.rates.attempts if row.rates.attempts else None)
+
+
+def _drops(seen: "Seen") -> list[Block]:
+    reasons = list(dict.fromkeys(reason for row in seen.rows(YIELD) for reason in row.dropped))
+    if not reasons:
+        return []
+    totals = {r: sum(row.dropped.get(r, 0) for row in seen.rows(YIELD)) for r in reasons}
+    reasons.sort(key=lambda reason: -totals[reason])
+    table = Table(
+        caption="Why correct attempts were dropped",
+        head=("heuristic", *reasons),
+        rows=tuple(
+            (
+                seen.heuristic_name(row.heuristic),
+                *(words.count(row.dropped.get(reason, 0)) for reason in reasons),
+            )
+            for row in seen.rows(YIELD)
+        ),
+        note=f"All together: {'; '.join(f'{r} {totals[r]:,}' for r in reasons)}.",
+    )
+    return [table]
+
+
+def says(seen: "Seen") -> Iterator[Finding]:
+    """What the pool gave, and which heuristics gave nothing or are not followed."""
+    for sentence in _said(seen):
+        yield Finding(kind="data", sentence=sentence)
+
+
+def _said(seen: "Seen") -> Iterator[str]:
+    asked = [row for row in seen.rows(YIELD) if row.heuristic != PLAIN]
+    attempts = sum(row.attempts for row in asked)
+    if attempts:
+        kept = sum(row.kept for row in asked)
+        tried = sum(row.rates.attempts for row in asked)
+        share = f"{sum(row.rates.correct for row in asked) / max(tried, 1):.0%}"
+        which = "of them" if tried == attempts else f"of {tried} first ones (sampling was adaptive)"
+        yield (
+            f"The pool: {attempts} attempts under {len(asked)} heuristics, "
+            f"{share} {which} correct, {kept} kept."
+        )
+    barren = [row.heuristic for row in asked if row.attempts and not row.kept]
+    if barren:
+        yield f"No solution was kept under {', '.join(barren)}: these add nothing to any arm."
+    loose = [
+        row.heuristic
+        for row in asked
+        if row.rates.adherence is not None and row.rates.adherence < LOW_ADHERENCE
+    ]
+    if loose:
+        yield (
+            f"Mean adherence is below {LOW_ADHERENCE} under {', '.join(loose)}: the model does not "
+            "follow these when asked, or they do not apply to many of the problems."
+        )
+
+
+YIELD = Measure(
+    name="yield",
+    row=YieldRow,
+    measured=measured,
+    example=example,
+    shown={"data": blocks},
+    says=says,
+)

@@ -1,1 +1,0 @@
-"""What analyse computes, one file per group of tables."""

@@ -1,0 +1,121 @@
+"""avg@N, majority@k, rates and the means over benchmarks, from attempts to tables."""
+
+from pathlib import Path
+
+import pytest
+from made_runs import attempt, context, put_evaluation
+
+from manyways.measures.averages import AverageRow
+from manyways.measures.benchmarks import MATH_MEAN, MATH_SETS, MEAN, means, whole_set
+from manyways.measures.majority import MajorityRow
+from manyways.measures.measure import read_rows
+from manyways.measures.pass_at_k import PassRow
+from manyways.measures.rates import RateRow
+from manyways.records import Problem, Verdict
+from manyways.stages import analyse
+
+TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
+
+
+def put(ctx, checkpoint: str, benchmark: str, answers: dict[int, list[str | None]]) -> None:
+    """``answers``: problem number -> what each attempt answered; its number is the right one."""
+    split = benchmark.split("/")[1].split("?", maxsplit=1)[0]
+    rows = []
+    for number, given in answers.items():
+        for sample, answer in enumerate(given):
+            status = (
+                "no_answer" if answer is None else "correct" if answer == str(number) else "wrong"
+            )
+            finish = "length" if answer is None else "stop"
+            row = attempt(f"made/{split}/{number:03d}", sample=sample, finish=finish)
+            verdict = Verdict(status=status, answer=answer, rule="boxed")
+            rows.append(_judged(row, verdict))
+    put_evaluation(ctx, checkpoint, benchmark, rows)
+
+
+def _judged(row, verdict: Verdict):
+    from dataclasses import replace
+
+    return replace(row, verdict=verdict)
+
+
+def table(ctx, name: str, kind: type) -> list:
+    return read_rows(ctx.run.path("7-tables", f"{name}.json"), kind)
+
+
+def test_average_with_its_error_across_attempts(tmp_path: Path) -> None:
+    ctx = context(tmp_path, seeds=[0, 1])
+    put(ctx, "base", TEST, {1: ["1", "1", "2", None], 2: ["2", "2", "2", "2"]})
+    for seed in (0, 1):
+        put(ctx, f"vanilla/seed-{seed}/rl", TEST, {1: ["1", "2", "2", "1"]})
+    analyse.run(ctx)
+    rows = {(r.checkpoint, r.benchmark): r for r in table(ctx, "averages", AverageRow)}
+    base = rows["base", TEST]
+    assert (base.score.name, base.score.value, base.least, base.most) == ("avg@4", 0.75, 4, 4)
+    assert base.error == pytest.approx((0.25 / 3) ** 0.5 / 2), "only problem 1 is a matter of luck"
+    single, pooled = rows["vanilla/seed-0/rl", TEST], rows["vanilla/rl", TEST]
+    assert pooled.error == pytest.approx(single.error / 2**0.5)
+    passes = {(r.checkpoint, r.k): r.score for r in table(ctx, "pass_at_k", PassRow)}
+    assert (base.score.low, base.score.high) == (passes["base", 1].low, passes["base", 1].high)
+
+
+def test_unequal_numbers_of_attempts_are_named(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put(ctx, "base", TEST, {1: ["1"], 2: ["2", "3", "2"]})
+    analyse.run(ctx)
+    row = table(ctx, "averages", AverageRow)[0]
+    assert (row.score.name, row.least, row.most, row.error) == ("avg@1-3", 1, 3, None)
+    assert row.score.value == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_majority_groups_answers_by_what_they_mean(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put(ctx, "base", TEST, {1: ["1", "2", r"\frac{4}{2}", "2.0"], 2: ["2", "2", "1", None]})
+    analyse.run(ctx)
+    rows = {r.k: r.score for r in table(ctx, "majority", MajorityRow) if r.benchmark == TEST}
+    assert list(rows) == [1, 2, 4]
+    assert rows[4].name == "maj@4"
+    assert rows[4].value == 0.5, "three spellings of 2 outvote 1; 2, 2 beat 1"
+    assert rows[1].value == pytest.approx((0.25 + 0.5) / 2)
+
+
+def test_programs_do_not_vote(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put(ctx, "base", TEST, {1: ["1", "1"]})
+    put(ctx, "base", HARD, {1: ["1", "1"]})
+    programs = [
+        Problem(id=p.id, question=p.question, answer="", verifier="python_tests")
+        for p in ctx.problems(HARD, None)
+    ]
+    ctx.sets._usable[HARD] = programs
+    analyse.run(ctx)
+    assert {r.benchmark for r in table(ctx, "majority", MajorityRow)} == {TEST}
+    assert {r.benchmark for r in table(ctx, "averages", AverageRow)} == {TEST, HARD, MEAN}
+
+
+def test_rates_stand_beside_pooled_scores_and_means(tmp_path: Path) -> None:
+    ctx = context(tmp_path, seeds=[0, 1])
+    put(ctx, "vanilla/seed-0/rl", TEST, {1: ["1", None]})
+    put(ctx, "vanilla/seed-1/rl", TEST, {1: ["1", "1"], 2: ["1", "1"]})
+    put(ctx, "vanilla/seed-0/rl", HARD, {1: [None, None]})
+    analyse.run(ctx)
+    rows = {(r.checkpoint, r.benchmark): r for r in table(ctx, "rates", RateRow)}
+    pooled = rows["vanilla/rl", TEST]
+    assert (pooled.attempts, pooled.no_answer, pooled.truncated) == (6, 1 / 6, 1 / 6)
+    assert pooled.correct == pytest.approx(0.5)
+    assert rows["vanilla/seed-0/rl", MEAN].no_answer == 0.75
+    assert ("vanilla/seed-1/rl", MEAN) not in rows, "it lacks a benchmark"
+    assert [r.checkpoint for r in rows.values() if r.measured] == [
+        "vanilla/seed-0/rl", "vanilla/seed-1/rl", "vanilla/seed-0/rl",
+    ]  # fmt: skip
+
+
+def test_the_six_math_sets_have_a_mean_of_their_own() -> None:
+    assert means(MATH_SETS) == {MEAN: list(MATH_SETS)}
+    pinned = [f"{name}?revision=abc" for name in MATH_SETS]
+    assert means([*pinned, "humaneval/test"]) == {
+        MEAN: [*pinned, "humaneval/test"], MATH_MEAN: pinned,
+    }  # fmt: skip
+    assert MATH_MEAN not in means([*MATH_SETS[:5], "math500/test?level=5", "humaneval/test"])
+    assert whole_set("math500/test?level=5") == "math500/test?level=5"
+    assert means(["aime24/test"]) == {}
