@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 
 import manyways.commands.forecast.measure
 import manyways.commands.forecast.sampling
-import manyways.rl.trainer_log
 import manyways.run_dir
+import manyways.train.trainer_log
 from manyways.commands.forecast.command import forecast_recipe
 from manyways.commands.forecast.records import FILE, read_forecast
 from manyways.commands.run import run_recipe
@@ -26,7 +26,7 @@ CLOCKED = (
     manyways.run_dir,
     manyways.commands.forecast.sampling,
     manyways.commands.forecast.measure,
-    manyways.rl.trainer_log,
+    manyways.train.trainer_log,
 )
 
 

@@ -28,10 +28,10 @@ import torch
 from manyways.arms import Line
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
-from manyways.rl.trainer_log import quiet
 from manyways.run_dir import RunDir
 from manyways.stages import reinforce
 from manyways.stages.context import Context
+from manyways.train.trainer_log import quiet
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"
 PROMPTS, GROUP = 8, 16

@@ -35,14 +35,14 @@ from manyways.pocket.solutions import solution
 from manyways.pocket.ways import applies
 from manyways.pocket.world import WORLDS, exercises
 from manyways.recipe.file import load_recipe
-from manyways.rl.packing import without_padding
-from manyways.rl.trainee import load
-from manyways.rl.trainer_log import quiet
 from manyways.run_dir import RunDir
 from manyways.stages import midtrain
 from manyways.stages.context import Context
 from manyways.stages.examples import examples
 from manyways.stages.selection import TrainingRow
+from manyways.train.packing import without_padding
+from manyways.train.trainee import load
+from manyways.train.trainer_log import quiet
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"
 MODEL = model_path("package:manyways.pocket/base")

@@ -44,7 +44,7 @@ from transformers import AutoModelForCausalLM, PrinterCallback
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from manyways.engines import SamplingSettings
-from manyways.rl.trainer_log import quiet
+from manyways.train.trainer_log import quiet
 
 PROMPTS, MIDTRAIN_STEPS, GRPO_STEPS = 16, 8, 4
 WEIGHTS: int = AutoModelForCausalLM.from_pretrained(midtrain.MODEL).num_parameters()

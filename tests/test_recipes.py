@@ -148,8 +148,8 @@ def test_shipped_recipe_dry_runs(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["colocate", "server"])
 def test_settings_of_vllm_reach_trl(mode: str, tmp_path: Path) -> None:
-    from manyways.rl import RLSettings
-    from manyways.rl.trl import OWN_SAMPLING, grpo_config
+    from manyways.train import RLSettings
+    from manyways.train.trl import OWN_SAMPLING, grpo_config
 
     recipe = load_recipe(POCKET.with_name(f"paper-trl-{mode}.toml"))
     given = RLSettings(config=recipe.rl, messages=lambda p: (), arm="star", seed=0, device="cpu")

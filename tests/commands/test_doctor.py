@@ -12,7 +12,7 @@ from manyways.commands.doctor_verl import verl_check
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.problems.published import ALL
 from manyways.recipe.verl import VerlConfig
-from manyways.rl import RL_BACKENDS, RL_NEEDS
+from manyways.train import RL_BACKENDS, RL_NEEDS
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

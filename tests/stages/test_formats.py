@@ -30,7 +30,6 @@ from manyways.measures.catalogue import TABLES
 from manyways.recipe.section import defaults_of, section_of
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, PLAIN
-from manyways.rl.trl import grpo_config
 from manyways.stages import (
     analyse,
     branch,
@@ -48,6 +47,7 @@ from manyways.stages.arm_data import training_rows
 from manyways.stages.context import Context
 from manyways.stages.examples import examples
 from manyways.tables import read_attempts_table, read_table, write_text
+from manyways.train.trl import grpo_config
 
 FILE = Path(__file__).with_name("formats.json")
 FORMATS = {

@@ -12,10 +12,10 @@ from manyways import errors
 from manyways.errors import MissingWork, RecipeError
 from manyways.recipe.file import load_recipe
 from manyways.recipe.training import LaunchConfig
-from manyways.rl import launch, processes
-from manyways.rl.reward import StepReward
-from manyways.rl.trainer_config import in_micro_batches
 from manyways.run_dir import open_for_writing
+from manyways.train import launch, processes
+from manyways.train.reward import StepReward
+from manyways.train.trainer_config import in_micro_batches
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.toml"
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ def failing(folder, *words: str) -> None:
 
 def test_an_error_of_a_process_that_trains_is_raised_as_itself(tmp_path) -> None:
     tell = (
-        "from manyways.errors import ModelError; from manyways.rl import launch; "
+        "from manyways.errors import ModelError; from manyways.train import launch; "
         "launch.tell(ModelError('the loss is not a number')); raise SystemExit(2)"
     )
     with pytest.raises(errors.ModelError, match="the loss is not a number"):

@@ -10,7 +10,7 @@ from needs import needs_ray
 from waiting import eventually, runs
 
 from manyways.records import Problem
-from manyways.rl.reward import StepReward
+from manyways.train.reward import StepReward
 from manyways.verifiers.judge import Judge
 
 TOWER = r"\boxed{9^{9^{9^{9^9}}}}"

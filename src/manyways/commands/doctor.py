@@ -27,7 +27,7 @@ from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.fingerprint import versions
 from manyways.recipe.file import load_recipe
 from manyways.recipe.verl import VerlConfig
-from manyways.rl import RL_BACKENDS, RL_NEEDS
+from manyways.train import RL_BACKENDS, RL_NEEDS
 
 GIB = 1024**3
 LEAST_MEMORY, LEAST_DISK = 4 * GIB, 10 * GIB

@@ -7,7 +7,7 @@ from pathlib import Path
 from manyways.commands.doctor_check import Check, State
 from manyways.errors import RecipeError
 from manyways.recipe.verl import VerlConfig
-from manyways.rl.verl import environment
+from manyways.train.verl import environment
 
 USUAL = "verl-env/bin/python"
 """Where docs/scale.md puts it."""

@@ -21,7 +21,7 @@ from manyways.pocket.check import Cell, Sampler, label_error, measure, violation
 from manyways.pocket.world import WORLDS
 from manyways.progress import Meter
 from manyways.records import PLAIN, Heuristic, Message
-from manyways.rl import processes as together
+from manyways.train import processes as together
 
 BASE = "package:manyways.pocket/base"
 PROMPTS = PromptFormat(instruction="")

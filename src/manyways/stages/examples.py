@@ -8,8 +8,8 @@ from manyways.arms import Line
 from manyways.errors import DataError
 from manyways.progress import say
 from manyways.records import Message
-from manyways.rl.handover import encode, prompt_ids
 from manyways.stages.selection import TrainingRow
+from manyways.train.handover import encode, prompt_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -13,8 +13,6 @@ from manyways.errors import NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.progress import say
 from manyways.recipe.training import LoraConfig
-from manyways.rl import launch, processes, tracking
-from manyways.rl.lora import peft_config
 from manyways.run_dir import Amount, Work
 from manyways.stages.context import Context
 from manyways.stages.examples import Example, examples, fitting
@@ -22,12 +20,14 @@ from manyways.stages.identity import SAMPLER, model_hash, settings_of, training_
 from manyways.stages.pools import pool_of, written_by
 from manyways.stages.selection import TrainingRow, training_rows
 from manyways.tables import write_text
+from manyways.train import launch, processes, tracking
+from manyways.train.lora import peft_config
 
 if TYPE_CHECKING:
     from trl import SFTConfig, SFTTrainer
 
-    from manyways.rl.trainee import Trainee
-    from manyways.rl.trainer_log import Story
+    from manyways.train.trainee import Trainee
+    from manyways.train.trainer_log import Story
 
 FORMAT = 1
 
@@ -110,7 +110,12 @@ def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
     """
     from trl import SFTConfig
 
-    from manyways.rl.trainer_config import build_config, common, common_defaults, in_micro_batches
+    from manyways.train.trainer_config import (
+        build_config,
+        common,
+        common_defaults,
+        in_micro_batches,
+    )
 
     recipe = ctx.recipe
     section = recipe.midtrain
@@ -148,9 +153,9 @@ def train(ctx: Context, line: Line) -> int:
 
     Called by each process that trains, and by itself for none of the bookkeeping.
     """
-    from manyways.rl.trainee import load, train_and_save
-    from manyways.rl.trainer_config import memory_advice
-    from manyways.rl.trainer_log import quiet
+    from manyways.train.trainee import load, train_and_save
+    from manyways.train.trainer_config import memory_advice
+    from manyways.train.trainer_log import quiet
 
     model, out = ctx.recipe.model, _folder(ctx, line)
     with quiet(), memory_advice("midtrain.micro_batch"):
@@ -185,7 +190,7 @@ def _trainer(
     from transformers import PrinterCallback
     from trl import SFTTrainer
 
-    from manyways.rl.trainer_config import passes
+    from manyways.train.trainer_config import passes
 
     share = config.per_device_train_batch_size * config.gradient_accumulation_steps
     order = passes(len(made), config.max_steps * share * processes.count(), config.seed)
@@ -201,7 +206,7 @@ def _trainer(
 
 
 def _story(line: Line, out: Path) -> "Story":
-    from manyways.rl.trainer_log import Story
+    from manyways.train.trainer_log import Story
 
     return Story(
         arm=line.arm,

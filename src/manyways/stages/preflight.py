@@ -11,14 +11,14 @@ from manyways.heuristics.checks import exemplar_problem
 from manyways.plugins import check
 from manyways.progress import say
 from manyways.records import Problem
-from manyways.rl import RL_BACKENDS, lora, tracking
-from manyways.rl.verl import environment
-from manyways.rl.verl.overrides import check_extra
 from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import adherence, distill
 from manyways.stages.context import Context
 from manyways.stages.identity import VERDICTS, settings_of
 from manyways.tables import write_text
+from manyways.train import RL_BACKENDS, lora, tracking
+from manyways.train.verl import environment
+from manyways.train.verl.overrides import check_extra
 from manyways.verifiers import VERIFIERS
 from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references

@@ -14,12 +14,12 @@ from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Verdict
-from manyways.rl import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
-from manyways.rl.handover import check_same_template
-from manyways.rl.reward import Shown, StepReward
 from manyways.run_dir import Amount, Work
 from manyways.stages.context import Context
 from manyways.stages.identity import SAMPLER, VERDICTS, settings_of, training_identity
+from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
+from manyways.train.handover import check_same_template
+from manyways.train.reward import Shown, StepReward
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.judge import check_health
 
@@ -123,7 +123,7 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
     """The command lines that ``run`` would start; none where it trains in its own process."""
     recipe = ctx.recipe
     if recipe.rl.backend == "verl":
-        from manyways.rl.verl import backend
+        from manyways.train.verl import backend
 
         out = ctx.run.path(line.rl.folder)
         return backend.commands(ctx.path_of(line.start), rl_settings(ctx, line), out)

@@ -94,7 +94,7 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
 
 def thresholds(ctx: Context) -> dict[str, object]:
     """What of ``[select]`` decides about an attempt; the scorer is ``adherence.identity``'s."""
-    return settings_of(ctx.recipe.select, "budget", "scorer", "judge", "judge_tokens")
+    return settings_of(ctx.recipe.select, "budget", "budget_way", "scorer", "judge", "judge_tokens")
 
 
 def run(ctx: Context) -> None:

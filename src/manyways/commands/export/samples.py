@@ -98,7 +98,7 @@ def evaluated(ctx: Context) -> list[str]:
 def tokenizer_asking(ctx: Context) -> Asking:
     """How the run's prompts look as text: every checkpoint of a run has the base's template."""
     from manyways.checkpoints import load_tokenizer
-    from manyways.rl.handover import prompt_ids
+    from manyways.train.handover import prompt_ids
 
     tokenizer = load_tokenizer(ctx.base_path)
     tokens = {

@@ -11,7 +11,7 @@ import pytest
 from manyways.errors import RecipeError
 from manyways.recipe.file import load_recipe
 from manyways.recipe.training import LoraConfig
-from manyways.rl import lora
+from manyways.train import lora
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.toml"
 STAGES = Path(__file__).parents[1] / "stages"

@@ -17,12 +17,12 @@ from manyways.recipe.file import load_recipe, parse_recipe
 from manyways.recipe.pool import VerifyConfig
 from manyways.recipe.rl import RLConfig
 from manyways.records import Message, Problem
-from manyways.rl import RLSettings
-from manyways.rl.verl import backend
-from manyways.rl.verl.environment import VERSION
-from manyways.rl.verl.files import write_problems, write_reward
-from manyways.rl.verl.log import curve
-from manyways.rl.verl.overrides import Places, check_extra, overrides
+from manyways.train import RLSettings
+from manyways.train.verl import backend
+from manyways.train.verl.environment import VERSION
+from manyways.train.verl.files import write_problems, write_reward
+from manyways.train.verl.log import curve
+from manyways.train.verl.overrides import Places, check_extra, overrides
 
 PAPER = Path(__file__).parents[2] / "recipes" / "paper-verl.toml"
 PROBLEMS = [

@@ -1,4 +1,4 @@
-"""Who runs GRPO: the interface of a backend, the table of backends, and what trainings share."""
+"""Trainings: the interface of an RL backend, the table of backends, and what trainings share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from manyways.recipe.training import TrackingConfig
 from manyways.records import Message, Problem
 
 if TYPE_CHECKING:
-    from manyways.rl.reward import StepReward
+    from manyways.train.reward import StepReward
 
 RL_BACKENDS: dict[str, str] = {
-    "trl": "manyways.rl.trl:train",
-    "verl": "manyways.rl.verl.backend:train",
+    "trl": "manyways.train.trl:train",
+    "verl": "manyways.train.verl.backend:train",
 }
 """name -> ``module:function`` of type Backend."""
 

@@ -16,10 +16,10 @@ from manyways.measures.curves import CurveRow
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.verl import VerlConfig
 from manyways.records import Message, Problem
-from manyways.rl import RLSettings
-from manyways.rl.reward import StepReward
-from manyways.rl.verl import backend, process
-from manyways.rl.verl.environment import check
+from manyways.train import RLSettings
+from manyways.train.reward import StepReward
+from manyways.train.verl import backend, process
+from manyways.train.verl.environment import check
 
 PROBLEMS = [Problem(id=f"set/train/{i}", question=f"What is {i} + 0?", answer=str(i))
             for i in range(3)]  # fmt: skip
@@ -131,7 +131,7 @@ def test_what_it_lacks_is_named_with_the_command(tmp_path) -> None:
 STARTER = """
 import sys
 from pathlib import Path
-from manyways.rl.verl import process
+from manyways.train.verl import process
 folder = Path(sys.argv[1])
 process.run([sys.executable, "-c",
              "import os, pathlib, sys, time; "

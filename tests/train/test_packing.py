@@ -4,8 +4,8 @@ from tiny_models import build_gpt2, build_llama, build_mistral
 from transformers import AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
-from manyways.rl.packed_rows import IGNORE, pack
-from manyways.rl.packing import without_padding
+from manyways.train.packed_rows import IGNORE, pack
+from manyways.train.packing import without_padding
 
 OUTPUTS = ("log_probs", "entropy", "is_top1")
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyways.checkpoints import load_tokenizer
-from manyways.rl import processes
-from manyways.rl.handover import end_of_turn, stop_ids
-from manyways.rl.lora import merged
-from manyways.rl.packing import Flat, without_padding
-from manyways.rl.trainer_config import load_for_training
-from manyways.rl.trainer_files import save_checkpoint, train
-from manyways.rl.trainer_log import StepLog, Story
+from manyways.train import processes
+from manyways.train.handover import end_of_turn, stop_ids
+from manyways.train.lora import merged
+from manyways.train.packing import Flat, without_padding
+from manyways.train.trainer_config import load_for_training
+from manyways.train.trainer_files import save_checkpoint, train
+from manyways.train.trainer_log import StepLog, Story
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer

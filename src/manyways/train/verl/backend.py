@@ -10,14 +10,14 @@ from manyways.checkpoints import load_tokenizer
 from manyways.errors import DataError, MissingWork
 from manyways.progress import Meter, say
 from manyways.records import Problem, line_name
-from manyways.rl import RLSettings
-from manyways.rl.handover import prompt_ids
-from manyways.rl.reward import StepReward
-from manyways.rl.verl import environment, process
-from manyways.rl.verl.files import write_problems, write_reward
-from manyways.rl.verl.log import curve
-from manyways.rl.verl.overrides import Places, overrides, verl_of
 from manyways.tables import write_text
+from manyways.train import RLSettings
+from manyways.train.handover import prompt_ids
+from manyways.train.reward import StepReward
+from manyways.train.verl import environment, process
+from manyways.train.verl.files import write_problems, write_reward
+from manyways.train.verl.log import curve
+from manyways.train.verl.overrides import Places, overrides, verl_of
 
 
 def train(
@@ -80,7 +80,7 @@ def prepare(
 
     Raises DataError when no prompt fits ``rl.verl.prompt_tokens``.
     """
-    from manyways.rl.trainer_config import passes
+    from manyways.train.trainer_config import passes
 
     limit, tokenizer = verl_of(settings).prompt_tokens, load_tokenizer(checkpoint)
     fitting = [p for p in problems if len(prompt_ids(tokenizer, settings.messages(p))[0]) <= limit]

@@ -2,7 +2,7 @@ import pytest
 from transformers import TrainingArguments
 
 from manyways.errors import RecipeError
-from manyways.rl.trainer_config import build_config, in_micro_batches, passes
+from manyways.train.trainer_config import build_config, in_micro_batches, passes
 
 
 def build(tmp_path, **extra):

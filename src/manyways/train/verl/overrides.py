@@ -7,7 +7,7 @@ from pathlib import Path
 from manyways.errors import RecipeError
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.verl import LOSSES, VerlConfig
-from manyways.rl import RLSettings
+from manyways.train import RLSettings
 
 ACTOR = "actor_rollout_ref.actor"
 ROLLOUT = "actor_rollout_ref.rollout"

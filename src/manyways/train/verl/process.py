@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from manyways.errors import RunDirError
-from manyways.rl.launch import end
+from manyways.train.launch import end
 
 LOOK_SECONDS = 10.0
 """Between two looks at what verl has logged."""

@@ -8,8 +8,8 @@ import pytest
 from manyways.errors import RecipeError
 from manyways.recipe.file import load_recipe
 from manyways.recipe.training import TrackingConfig
-from manyways.rl import tracking
-from manyways.rl.trainer_config import build_config, common, common_defaults
+from manyways.train import tracking
+from manyways.train.trainer_config import build_config, common, common_defaults
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.toml"
 VARIABLES = ("TENSORBOARD_LOGGING_DIR", "WANDB_PROJECT", "WANDB_DIR")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from manyways.progress import say
-from manyways.rl.packed_rows import IGNORE, Packed, pack
+from manyways.train.packed_rows import IGNORE, Packed, pack
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 """Mean absolute difference of log-probabilities up to which packed and padded count as equal."""

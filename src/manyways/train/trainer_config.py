@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
 from manyways.plugins import nearest
-from manyways.rl import processes
+from manyways.train import processes
 
 Config = TypeVar("Config")
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from manyways.fingerprint import attempt_seed
 from manyways.records import Message, Problem
-from manyways.rl import RLSettings, Roller, Rollout, processes, tracking
-from manyways.rl.handover import prompt_ids
-from manyways.rl.lora import peft_config
-from manyways.rl.reward import StepReward
-from manyways.rl.trainer_config import (
+from manyways.train import RLSettings, Roller, Rollout, processes, tracking
+from manyways.train.handover import prompt_ids
+from manyways.train.lora import peft_config
+from manyways.train.reward import StepReward
+from manyways.train.trainer_config import (
     build_config,
     common,
     common_defaults,
@@ -31,8 +31,8 @@ from manyways.rl.trainer_config import (
 if TYPE_CHECKING:
     from trl import GRPOConfig, GRPOTrainer
 
-    from manyways.rl.packing import Flat
-    from manyways.rl.trainee import Trainee
+    from manyways.train.packing import Flat
+    from manyways.train.trainee import Trainee
 
 OWN_SAMPLING = {
     "use_vllm",
@@ -61,8 +61,8 @@ def train(
     Raises RecipeError for settings that TRL refuses, ModelError for a checkpoint that cannot stop,
     a loss that is not a number or a GPU too small, and what ``reward`` raises.
     """
-    from manyways.rl.trainee import load, train_and_save
-    from manyways.rl.trainer_log import Story, quiet
+    from manyways.train.trainee import load, train_and_save
+    from manyways.train.trainer_log import Story, quiet
 
     target = out / "checkpoint"
     if not target.exists():

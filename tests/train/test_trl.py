@@ -11,10 +11,10 @@ from manyways.checkpoints import load_tokenizer
 from manyways.errors import RecipeError
 from manyways.recipe.tree import RLConfig
 from manyways.records import Message, Problem, Verdict
-from manyways.rl import RLSettings
-from manyways.rl import trl as backend
-from manyways.rl.reward import Shown, StepReward
-from manyways.rl.trl import grpo_config, in_words, train
+from manyways.train import RLSettings
+from manyways.train import trl as backend
+from manyways.train.reward import Shown, StepReward
+from manyways.train.trl import grpo_config, in_words, train
 
 PROBLEMS = [Problem(id=f"p/{i}", question=f"What is {i}?", answer=str(i)) for i in range(3)]
 
@@ -209,7 +209,7 @@ def test_groups_without_a_mixed_reward_are_skipped_without_a_trace(
     folder, tmp_path, monkeypatch, optimizer
 ) -> None:
     """Two steps, in the second no group is mixed: weights still move by momentum, as in TRL."""
-    from manyways.rl import trainee
+    from manyways.train import trainee
 
     plain_packing = trainee.without_padding
     verdicts = [1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
@@ -240,7 +240,7 @@ def test_groups_without_a_mixed_reward_are_skipped_without_a_trace(
 
 def test_loss_and_step_are_those_of_trl_on_the_same_attempts(folder, tmp_path, monkeypatch) -> None:
     """Packed into rows, against the trainer left as TRL made it: loss, entropy, weights after."""
-    from manyways.rl import trainee
+    from manyways.train import trainee
 
     def roll(ask) -> list[list[int]]:
         return [[6 + (3 * place + i) % 30 for i in range(2 + place)] for place in range(8)]

@@ -18,8 +18,8 @@ from transformers import (
 
 from manyways.errors import MissingWork
 from manyways.progress import say
-from manyways.rl import processes
 from manyways.tables import write_text
+from manyways.train import processes
 
 COMPLETE = "complete"
 """Written last into a Trainer checkpoint, once everything in it is on disk."""
