@@ -6,16 +6,25 @@ the second option. A letter followed by the text of another option names none.
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from manyways.records import Problem, Verdict
 from manyways.verifiers.answers.spelling import tidy, unwrap_text
-from manyways.verifiers.final_answer import Form, Policy, extract
+from manyways.verifiers.answers.quick import decide
+from manyways.verifiers.final_answer import Extraction, Form, Policy, candidates, reference
 
 _LETTER = re.compile(
     r"(?i:option|choice|answer)?\s*[(\[]?\s*([A-Za-z])\s*[)\]]?\s*(?:[.:,)\-]+\s*(.*)|\s+(.*))?",
     re.S,
 )
 
+_LETTERS = re.compile(r"[(\[]?[A-Za-z][)\].:]*(?:\s*(?:,|;|/|&|and|or|\s)\s*[(\[]?[A-Z][)\].:]*)+")
+_REASON = re.compile(
+    r",?\s*\b(?:because|since|as|so|not|while|whereas|rather|but|is|for)\b|\s[-–—]\s", re.I
+)
+_DENIED = re.compile(r"\b(?:not|never|no|neither|nor|cannot|isn t|wasn t|didn t|except)\b")
+_SEVERAL = "several letters"
+_GUESSED = ("whole", "is", "last formula", "last number", "letter")
 _UNNAMED = ("",) * 5
 """Where a problem does not tell its options, there are taken to be as many as usual."""
 
@@ -24,17 +33,40 @@ def verify(
     problem: Problem, text: str, *, policy: Policy = "strict", form: Form = "boxed"
 ) -> Verdict:
     """Judge which option the final answer of ``text`` names."""
-    found = extract(text, policy=policy, form=form, choices=problem.choices or _UNNAMED)
-    if found is None:
-        return Verdict(status="no_answer", rule="none")
-    named, rule = option(found.answer[:2000], problem.choices)
-    gold, _ = option(problem.answer, problem.choices)  # "C Cecile" where no options are given
-    gold = gold or _leading_letter(problem.answer)
-    return Verdict(
-        status="correct" if named and named == gold else "wrong",
-        answer=found.answer,
-        rule=f"{found.rule}/{rule}",
-    )
+    choices = problem.choices
+    gold = _named_by(reference(problem.answer), choices)
+    first: tuple[Extraction, str] | None = None
+    for found in candidates(text, policy=policy, form=form, choices=choices or _UNNAMED):
+        named, rule = option(found.answer[:2000], choices)
+        first = first or (found, rule)
+        if rule == _SEVERAL:
+            return Verdict(status="no_answer", answer=found.answer, rule=f"{found.rule}/{rule}")
+        if named:
+            return _verdict(named == gold, found, rule)
+    if policy == "lenient" and (first is None or first[0].rule in _GUESSED):
+        named = _mentioned(text, choices)
+        if named:
+            return _verdict(named == gold, Extraction(answer=named, rule="mention"), "option text")
+    return _verdict(False, *first) if first else Verdict(status="no_answer", rule="none")
+
+
+def _verdict(correct: bool, found: Extraction, rule: str) -> Verdict:
+    status: Literal["correct", "wrong"] = "correct" if correct else "wrong"
+    return Verdict(status=status, answer=found.answer, rule=f"{found.rule}/{rule}")
+
+
+def _named_by(reference_: str, choices: Sequence[str]) -> str:
+    """The letter of a reference, which may be ``C Cecile`` where no options are given."""
+    return option(reference_, choices)[0] or _leading_letter(reference_)
+
+
+def _mentioned(text: str, choices: Sequence[str]) -> str:
+    """The one option whose text stands in ``text``, "" for none, several or a denial."""
+    said = _words(text[-2000:])
+    if _DENIED.search(said):
+        return ""
+    there = [i for i, choice in enumerate(choices) if f" {_words(choice)} " in f" {said} "]
+    return chr(ord("A") + there[0]) if len(there) == 1 else ""
 
 
 def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
@@ -44,18 +76,29 @@ def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
     plain = unwrap_text(tidy(answer)).strip(" .*$\"'")
     letters = {_words(text): chr(ord("A") + i) for i, text in enumerate(choices)}
     by_text = letters.get(_words(plain), "")
+    if by_text and len(plain) > 1:
+        return by_text, "option text"
+    plain = _REASON.split(plain, maxsplit=1)[0].strip(" .*$\"',-–—")
     match = _LETTER.fullmatch(plain)
     if match is None:
-        return by_text, "option text" if by_text else "no option"
+        return _by_value(answer, choices)
+    if _LETTERS.fullmatch(plain):
+        return "", _SEVERAL
     letter, rest = match[1].upper(), _words(match[2] or match[3] or "")
     if choices and ord(letter) - ord("A") >= len(choices):
-        return by_text, "option text" if by_text else "no such option"
+        return "", "no such option"
     marked = plain[:1] in "([" or plain[1:2] == ")"
     if match[3] is not None and rest not in letters and not marked:
-        return by_text, "option text" if by_text else "no option"
+        return _by_value(answer, choices)
     if rest and letters.get(rest, letter) != letter:
         return "", "letter and text disagree"
     return letter, "letter"
+
+
+def _by_value(answer: str, choices: Sequence[str]) -> tuple[str, str]:
+    """The one option that is the same number or expression: ``3.50`` is the option 3.5."""
+    equal = [i for i, choice in enumerate(choices) if (decide(choice, answer) or (False,))[0]]
+    return (chr(ord("A") + equal[0]), "option value") if len(equal) == 1 else ("", "no option")
 
 
 def _leading_letter(reference: str) -> str:

@@ -1,7 +1,7 @@
 """Answers that must be spelled as the reference is, up to spaces at the ends and in rows."""
 
 from manyways.records import Problem, Verdict
-from manyways.verifiers.final_answer import Form, Policy, extract
+from manyways.verifiers.final_answer import Form, Policy, extract, reference
 
 
 def verify(
@@ -12,7 +12,7 @@ def verify(
     if found is None:
         return Verdict(status="no_answer", rule="none")
     answer = " ".join(found.answer.split())
-    equal = any(answer == " ".join(g.split()) for g in (problem.answer, *problem.alternatives))
+    equal = any(answer == " ".join(g.split()) for g in (reference(problem.answer), *problem.alternatives))
     return Verdict(
         status="correct" if equal else "wrong", answer=found.answer, rule=f"{found.rule}/exact"
     )

@@ -27,9 +27,13 @@ answer under ``strict``.
 """
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Literal
+
+from manyways.verifiers.answers.numbers import number_word
 
 Policy = Literal["strict", "lenient"]
 Form = Literal["boxed", "hashes", "phrase"]
@@ -43,28 +47,49 @@ _PHRASE = re.compile(  # begins with a set of characters, which the engine skips
     r"(?:\s+final[ea]?)?\s*(?:[:：]|(?:est|es|é|è|ist|lautet)\b\s*:?)))"
 )
 _FINAL = re.compile(r"(?i:\bfinal\s+answer\s+is)\s*:?\s*(?=\$|\\[\[(])")
-_TAG = re.compile(r"<answer>((?:(?!<answer>).){1,2000}?)</answer>", re.S)
+_TAG = re.compile(r"<answer>((?:(?!<answer>).){1,2000}?)(?:</answer>|\Z)", re.S | re.I)
 _LABEL = re.compile(r"[^\W\d_]{2,}(?:\s[^\W\d_]{2,}){0,3}\s*[:：]\s*(?=[-$\\0-9(])")
 _EMPHASIS = re.compile(r"(?<![\w)}\]*])\*\*(?=[^\s*])([^*\n]+?)(?<=\S)\*\*(?![\w(*])")
 _SENTENCE_END = re.compile(
     r"\.(?=\s|$)|[?](?=\s|$)|\n|。|<\||(?i:\bI hope it is correct\b)"
     r"|,?\s(?:because|since|which|and\s+not|but)\s"
+    r"|,\s(?:as|so|for|when|if|where|with|after|then|thus|hence|giving|making|meaning|that|while)\s"
+    r"|\s(?:when|if|whenever|provided|as\s+(?:wanted|desired|required|claimed|expected|above)"
+    r"|and\s+(?:that|this|we|so|it|thus|hence)|so\s+(?:we|that)|for\s+[a-zA-Z]\s*=)(?![a-z])"
+)
+_FILLER = re.compile(
+    r"(?:(?:therefore|thus|then|hence|so|indeed|simply|just|exactly|precisely|obviously|clearly|"
+    r"equal\s+to|given\s+by|found\s+to\s+be|always|again|now)\s*[,:]?\s+)+(?=\S)", re.I
+)
+_HEADING = re.compile(
+    r"(?:[0-9]+[.)]\s+[^\W\d_]|(?:step|part|case|method|check|verif|explan|solution|reason|summary|"
+    r"conclusion|note|answer|final|result|approach|analysis|problem|given|setup|calculat|comput|"
+    r"understand)\w*\b)", re.I,
+)  # fmt: skip
+_ANSWER_LABEL = re.compile(
+    r"(?:\*\*)?(?:the\s+)?(?:final\s+)?(?:answer|ans|result)(?:\s+is)?\s*:?\s*(?:\*\*)?\s*:?\s*", re.I
 )
 _COPULA = re.compile(
     r"(?<![a-zA-Z])(?:is|are|equals|be|was)(?![a-zA-Z])(?:\s+(?:exactly|simply)\b)?:?"
 )
-_MATH_SPANS = re.compile(
-    r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$((?:\\.|[^$\\\n])+)\$", re.S
+_MATH_SPANS = re.compile(  # a dollar before a digit may be money: the rule is pandoc's
+    r"\$\$((?:[^$]|\$(?!\$)){1,4000}?)\$\$|\\\[((?:(?!\\\[).){1,4000}?)\\\]|\\\(((?:(?!\\\().){1,4000}?)\\\)"
+    r"|(?<!\\)\$((?! )(?:\\.|[^$\\\n])+(?<! )|\s(?:\\.|[^$\\\n])+\s)\$(?![0-9])", re.S
 )
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])[-−+]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
     r"(?:/[0-9]+(?:\.[0-9]+)?)?(?:[eE][-+]?[0-9]+)?\s?%?"
+    r"(?:[ -](?:hundred|thousand|million|billion|trillion|dozen|lakh|crore|squared|cubed)s?(?![a-z])"
+    r"|\s+(?:or\s+(?:more|less|fewer|so)|below\s+zero)(?![a-z])|[kKM](?![\w]))*"
 )
 _PROSE_WORD = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
 _OPTION = re.compile(r"(?<![\w'])\(?([A-E])\)?(?![\w'])(?!\s+[a-z])")
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CONNECTIVE = re.compile(r"(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")
 _TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm)[a-z]*\{[^{}]*\}|\\[a-zA-Z]+(?:\{[a-z]*\})?")
+_SECTIONS = 50
+"""Headings that are looked through for the one that is an answer."""
 _USUAL_OPTIONS = 5
 _SEARCHED = 20_000  # characters from the end in which "last ..." is looked for
 
@@ -85,20 +110,34 @@ def extract(
     form:    what the prompt asked for; all that ``strict`` accepts.
     choices: option texts of a multiple choice problem, A first.
     """
+    return next(candidates(text, policy=policy, form=form, choices=choices), None)
+
+
+def candidates(
+    text: str, *, policy: Policy, form: Form = "boxed", choices: Sequence[str] = ()
+) -> Iterator[Extraction]:
+    """What every rule finds, in their order; ``strict`` has one rule."""
     _, thought, said = text.rpartition("</think>")
     if policy == "strict":
-        unfinished = not thought and "<think>" in text
-        return None if unfinished else _FORMS[form](said)
-    text = said
-    for rule in (_later, _boxed, _tag, _hashes, _phrase):
+        found = _FORMS[form](said) if thought or "<think>" not in text else None
+        if found:
+            yield found
+        return
+    text = said if said.isascii() else _OTHER_DIGIT.sub(_ascii_digit, said)
+    letter = partial(_letter, options=len(choices) or _USUAL_OPTIONS)
+    marked = (_later, _boxed, _tag, _hashes, _phrase, _unclosed_box)
+    unmarked = (letter, _whole, _last) if choices else (_whole, _last, letter)
+    for rule in (*marked, *unmarked):
         found = rule(text)
         if found:
-            return found
-    if choices:
-        return _unclosed_box(text) or _letter(text, len(choices))
-    return _unclosed_box(text) or _whole(text) or _last(text) or _letter(text, _USUAL_OPTIONS)
+            yield found
 
 
+def _ascii_digit(digit: re.Match[str]) -> str:
+    return str(unicodedata.decimal(digit.group()))
+
+
+@lru_cache(maxsize=4096)
 def reference(text: str) -> str:
     """The answer in a reference that may be a whole solution: its box, ``####`` line or phrase."""
     rules = {"boxed": (_later, _boxed, _unclosed_box), "####": (_hashes,), "nswer": (_phrase,)}
@@ -133,7 +172,7 @@ def _later(text: str) -> Extraction | None:
 
 
 def _tag(text: str) -> Extraction | None:
-    tags = _TAG.findall(text[-_SEARCHED:]) if "</answer>" in text else []
+    tags = _TAG.findall(text[-_SEARCHED:]) if "<answer>" in text or "<ANSWER>" in text else []
     answer = _clip(tags[-1].strip()) if tags else ""
     return Extraction(answer=answer, rule="tag") if answer else None
 
@@ -147,9 +186,21 @@ def _unclosed_box(text: str) -> Extraction | None:
 
 
 def _hashes(text: str) -> Extraction | None:
-    _, mark, rest = text.rpartition("####")
-    answer = rest.split("\n", 1)[0].strip().lstrip(": ")
-    return Extraction(answer=answer, rule="hashes") if mark and answer else None
+    """The line after the last ``####`` that is no heading of a section."""
+    end = len(text)
+    for _ in range(_SECTIONS):
+        start = text.rfind("####", 0, end)
+        if start < 0:
+            return None
+        line = text[start + 4 : end].split("\n", 1)[0].strip().lstrip("#: ")
+        end = start
+        label = _ANSWER_LABEL.match(line)
+        answer = line[label.end() :] if label else line
+        if label and not answer:
+            answer = next(filter(None, map(str.strip, text[start + 4 : start + 500].split("\n")[1:])), "")
+        if answer and (label or not _HEADING.match(line)):
+            return Extraction(answer=_EMPHASIS.sub(r"\1", answer), rule="hashes")
+    return None
 
 
 def _phrase(text: str) -> Extraction | None:
@@ -164,6 +215,8 @@ def _phrase(text: str) -> Extraction | None:
 def _clip(rest: str) -> str:
     """The answer at the start of ``rest``: one formula, or up to the end of the sentence."""
     rest = rest.lstrip(" \t\n*:：")
+    filler = _FILLER.match(rest)
+    rest = rest[filler.end() :] if filler else rest
     formula = _MATH_SPANS.match(rest)
     if formula and not _continues(rest[formula.end() :]):
         return _content(formula)
@@ -203,16 +256,29 @@ def _content(formula: re.Match[str]) -> str:
 
 
 def _continues(rest: str) -> bool:
-    return bool(re.match(r"\s*(?:,|and\b|or\b|\\?%|/|\^)\s*\S", rest))
+    end = _SENTENCE_END.match(rest)
+    return not end and bool(re.match(r"\s*(?:,|and\b|or\b|\\?%|/|\^)\s*\S", rest))
 
 
 def _letter(text: str, options: int) -> Extraction | None:
+    """The letter that the text begins with, unless it goes through the options; else the last."""
     last = chr(ord("A") + options - 1)
-    first = re.match(rf"\s*\(?([A-{last}])(?:[).:]\s|[。，、]|{_IDEOGRAPH.pattern})", text)
-    letters = re.findall(rf"(?<![\w'])\(?([A-{last}])\)?(?![\w'])", text[-_SEARCHED:])
-    if first:
+    tail = text[-_SEARCHED:]
+    first = re.match(
+        rf"[\s*(\[]*([A-{last}])(?:[\])*]*\s*(?:[.:,;)。，、\n]|[-–—]\s|$)|{_IDEOGRAPH.pattern}"
+        r"|\s+(?:because|since|as|for|is(?!\s+(?:wrong|not|false|incorrect|out|ruled|no))|was)\b)",
+        text,
+    )
+    listed = set(re.findall(rf"(?m)^[\s*(]{{0,8}}([A-{last}])[).:]", tail))
+    letters = re.findall(
+        rf"(?<![\w'])(?<!not )(?<!n't )\(?([A-{last}])\)?(?![\w'])"
+        r"(?!(?<=A)\s+(?!is\b|because\b|since\b|and\b|or\b|as\b|was\b)[a-z])"
+        r"(?!\s+(?:is|was|are)(?:n't|\s+(?:wrong|not|false|incorrect|out|ruled|no))\b)",
+        tail,
+    )
+    if first and len(listed) < 2:
         letters.append(first[1])
-    elif len(text.strip(" ().")) == 1:
+    elif len(text.strip(" ().")) == 1 and text.strip(" ().").upper() <= last:
         letters = [text.strip(" ().").upper()]
     return Extraction(answer=letters[-1], rule="letter") if letters else None
 
@@ -237,6 +303,9 @@ def _whole(text: str) -> Extraction | None:
 
 def _last(text: str) -> Extraction | None:
     tail = text[-_SEARCHED:]
+    line = tail.rstrip().rpartition("\n")[2].strip(" .*。")
+    if number_word(line) is not None:
+        return Extraction(answer=line, rule="last number")
     formula = max(_MATH_SPANS.finditer(tail), key=re.Match.end, default=None)
     number = max(_NUMBER.finditer(tail), key=re.Match.end, default=None)
     if formula and (number is None or number.start() < formula.end()):

@@ -5,7 +5,7 @@ Runs in a worker process. The judge has tried ``fast`` before it comes here.
 
 from manyways.records import Problem, Verdict
 from manyways.verifiers.answers import quick
-from manyways.verifiers.final_answer import Form, Policy, extract
+from manyways.verifiers.final_answer import Form, Policy, extract, reference
 
 MAX_ANSWER = 10_000
 """Longer answers are not parsed at all: undecided."""
@@ -28,7 +28,7 @@ def verify(
             status="undecided", rule=found.rule, reason=f"answer over {MAX_ANSWER} characters"
         )
     reason = rule = ""
-    for gold in (problem.answer, *problem.alternatives):
+    for gold in (reference(problem.answer), *problem.alternatives):
         equal, rule = same_answer(gold, found.answer)
         if equal:
             return Verdict(status="correct", answer=found.answer, rule=f"{found.rule}/{rule}")
@@ -41,7 +41,7 @@ def verify(
 
 def fast_verdict(problem: Problem, answer: str, rule: str) -> Verdict | None:
     """What the fast path can prove about an extracted answer, or None."""
-    outcome = quick.decide(problem.answer, answer)
+    outcome = quick.decide(reference(problem.answer), answer)
     for other in problem.alternatives:
         if outcome is not None and outcome[0]:
             break

@@ -17,38 +17,75 @@ Policy
 - A ratio ``1:4`` matches ``1/4`` and ``2:8``.
 """
 
+import itertools
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 
 from manyways.verifiers.answers import quick
-from manyways.verifiers.answers.numbers import is_rounding
-from manyways.verifiers.answers.shapes import MAX_ITEMS, Shape, as_intervals, read_shapes, split
+from manyways.verifiers.answers.code import latex_of_code
+from manyways.verifiers.answers.numbers import Number, is_rounding, surely_differ
+from manyways.verifiers.answers.shapes import (
+    MAX_ITEMS,
+    Shape,
+    as_intervals,
+    ascending,
+    end_of_brackets,
+    read_shapes,
+    split,
+)
 from manyways.verifiers.answers.spelling import squeeze, tidy, unwrap_text
 from manyways.verifiers.answers.symbolic import Decision, same_expression
+from manyways.verifiers.answers.units import is_product
+from manyways.verifiers.answers.values import differ, value
 from manyways.verifiers.answers.words import same_words
 
 _ORDERED = ({"sequence"}, {"matrix"}, {"list", "sequence"})
+_LETTER = r"(?:\\[a-zA-Z]+|[a-zA-Z])"
+_SCRIPT = r"(?:_\s*(?:\{[^{}]*\}|\w)|\^\s*\{?\s*(?:\\prime|\*|[-+])\s*\}?|'+)"
+_SYMBOL = rf"{_LETTER}\s*(?:{_SCRIPT}\s*)*"
 _NAME = re.compile(
-    r"(?:\\?[a-zA-Z]+'*(?:\s*_\s*(?:\{[^{}]*\}|\w))?'*(?:\([a-zA-Z0-9,\s]*\))?|\\[a-zA-Z]+\{[^{}]*\}"
-    r"|\([a-zA-Z,\s_0-9]+\)|\\frac\{[a-zA-Z]+\}\{[a-zA-Z]+\}|[\s:])+"
+    rf"(?:{_SYMBOL}|\\(?:vec|hat|bar|overline|mathbf|mathcal|widehat|tilde|dot)\s*\{{[^{{}}]*\}}\s*(?:{_SCRIPT})*"
+    rf"|(?:m\s*)?(?:\\(?:angle|triangle|det|dim|deg|min|max|Re|Im)\s*)?(?:[A-Z]{{1,4}}|{_SYMBOL})|\|[A-Z]{{2}}\|"
+    r"|\\frac\{d\s*[a-zA-Z]\}\{d\s*[a-zA-Z]\}|d[a-z]/d[a-z]|\(\s*[a-zA-Z](?:_\w)?(?:\s*,\s*[a-zA-Z](?:_\w)?)+\s*\)"
+    rf"|\\(?:sin|cos|tan|cot|sec|csc|log|ln)\s*(?:{_SYMBOL}|[A-Z]{{1,3}}))\s*"
 )
+_CALLED = re.compile(rf"(?:{_SYMBOL}|\\(?:mathbb|mathrm|operatorname)\{{[A-Za-z]+\}}\s*(?:_\w)?|gcd|lcm|max|min|deg|Var|Cov|Pr|det)\s*(?=[(\[])")
+_COMMAND = re.compile(r"\\[a-zA-Z]+")
+_PHRASE = re.compile(r"[^\W\d_]+(?:[\s'-]+[^\W\d_]+)*\s*:?")
+_FACTORS = tuple("abcdijklmntxyz")
+"""A bracket behind one of these is rather a product than a call."""
 _VALUE_OF = re.compile(r"y?[a-zA-Z]\([a-z]\)y?")
 _MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-zA-Z])")
 _APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
 _RATIO = re.compile(r"([0-9.]+)\s*:\s*(0*[1-9][0-9.]*)")
+_PROPORTION = re.compile(r"[0-9.]+(?:\s*:\s*[0-9.]+){2,7}")
+_FOLLOWS = re.compile(r"\\(?:Rightarrow|therefore|to)(?![a-zA-Z])")
+_APART = re.compile(r"(?<![\w^.}])-?[0-9.]+\s+[0-9.]+(?![\w/.])")
 _SAID = re.compile(r"([a-zA-Z])\s+is\s+([^=]{1,40})|([^=]{1,40}?)\s*=\s*([a-zA-Z])")
 _MAX_DEPTH = 6
 
 
 def same_answer(gold: str, answer: str) -> Decision:
     """Are the two the same answer? ``gold`` is the reference: the comparison follows its form."""
-    gold = tidy(gold)
-    return _same(gold, quick.as_number(gold, tidy(answer)), 0)
+    answer = _conclusion(tidy(gold), tidy(latex_of_code(answer) or answer))
+    gold = tidy(latex_of_code(gold) or gold)
+    return _same(gold, quick.as_number(gold, answer), 0)
 
 
 def warm_up() -> None:
     """Import and build everything that the first comparison would otherwise be charged for."""
     same_answer(r"\frac{x}{2}+1", r"\frac{2+x}{2}")
+
+
+def _differ_unless_rounded(one: Number, two: Number) -> bool:
+    return not is_rounding(one, two)
+
+
+def _conclusion(gold: str, answer: str) -> str:
+    r"""``42`` of ``x \Rightarrow 42``."""
+    parts = _FOLLOWS.split(answer) if not _FOLLOWS.search(gold) else [answer]
+    return parts[-1].strip() or answer
 
 
 def _same(gold: str, answer: str, depth: int) -> Decision:
@@ -60,6 +97,14 @@ def _same(gold: str, answer: str, depth: int) -> Decision:
     simple = as_intervals(*(_MEMBER.sub("", _exact_member(text)) for text in (gold, answer)))
     if simple != (gold, answer):
         return _same(*simple, depth + 1)
+    early = quick.same_quantities(gold, answer, _differ_unless_rounded)
+    if early is None:
+        return True, "rounded"
+    if early:
+        return early
+    order = _same_order(gold, answer, depth)
+    if order is not None:
+        return order
     left, right = read_shapes(gold, answer)
     if left.kind == right.kind == "value":
         return _same_value(left.items[0], right.items[0], depth)
@@ -83,6 +128,10 @@ def _same_value(gold: str, answer: str, depth: int) -> Decision:
     shorter = _without_names(gold, answer)
     if shorter != (gold, answer):
         return _same(*shorter, depth + 1)
+    if ("=" in gold) != ("=" in answer):
+        return False, "equation"
+    if any(map(_APART.search, (gold, answer))):
+        return False, "numerals apart"
     left, right = quick.numeral(gold), quick.numeral(answer, letters=True)
     if left[0] and right[0]:
         return is_rounding(left[0], right[0]), "rounded"
@@ -119,16 +168,47 @@ def _same_name(gold: str, answer: str) -> bool:
 
 
 def _last_member(text: str) -> str:
-    """``5`` of ``x = 5``; the text itself when its left side is more than a name.
+    """``5`` of ``x = 5``; the text itself when its left side is more than a name or a call.
 
-    Likewise of a chain like ``0.56 = 56%``: one claim, its last, whatever came before.
+    Likewise of a chain that holds, as ``2 + 3 = 5``: one claim, its last. ``3 = 7`` is none.
     """
     members = split(text, "=")
     if len(members) < 2 or text.rstrip().endswith("="):
         return text
-    named = _NAME.fullmatch(members[0].strip())
-    chain = len(members) > 2 or not re.search(r"[a-zA-Z]", unwrap_text(text))
-    return members[-1].strip() if named or chain else text
+    named = _is_name(members[0])
+    if not named and re.search(r"[a-zA-Z]", _COMMAND.sub("", unwrap_text(text))):
+        return text
+    claims = members[1:] if named else members
+    holds = all(_holds(a, b, sure=not named) for a, b in itertools.pairwise(claims))
+    return members[-1].strip() if holds else text
+
+
+def _is_name(text: str) -> bool:
+    """``x``, ``f(2)``, ``P(A|B)``, ``AB``, ``Total cost``: what a value may be given to."""
+    bare = " ".join(unwrap_text(text).split()).strip(" :")
+    if _NAME.fullmatch(bare):
+        return True
+    called = _CALLED.match(bare)
+    if called:
+        whole = end_of_brackets(bare, called.end()) == len(bare)
+        letter, argument = called.group().strip(), bare[called.end() + 1 : -1]
+        product = letter in argument or (letter in _FACTORS and len(argument) > 1)
+        return whole and not product
+    words = _PHRASE.fullmatch(bare)
+    return bool(words) and any(len(w) > 2 and not is_product(w) for w in bare.split())
+
+
+def _holds(one: str, two: str, *, sure: bool) -> bool:
+    """Is ``one = two`` true, or, unless we must be sure, not certainly false?"""
+    left, right = (quick.numeral(text) for text in (one, two))
+    if left[0] and right[0]:
+        return not surely_differ(left[0], right[0])
+    sizes = [
+        complex(n.value) if n and n.fits else value(bare.replace("$", "")) for n, _, bare in (left, right)
+    ]
+    if sizes[0] is not None and sizes[1] is not None:
+        return not differ(sizes[0], sizes[1])
+    return not sure or same_expression(left[2], right[2])[0] is True
 
 
 def _first_member(text: str) -> str:
@@ -144,7 +224,11 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
     clash = _clash(gold, answer)
     if clash:
         return False, clash
-    if kinds in _ORDERED or (kinds == {"sequence", "matrix"} and 1 in (gold.width, answer.width)):
+    named = _by_name(gold, answer)
+    if named:
+        found = [_in_order(one, two, depth) for one, two in named]
+        return next((f for f in found if f[0]), found[0])
+    if kinds in _ORDERED or (kinds == {"sequence", "matrix"} and _is_vector(gold, answer)):
         return _in_order(gold, answer, depth)
     if kinds == {"union"}:
         matched = _any_order(gold.items, answer.items, depth)
@@ -154,6 +238,52 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
         multiple = repeats and kinds == {"list"}
         return (_any_order if multiple else _as_sets)(gold.items, answer.items, depth)
     return _named_parts(gold, answer, depth)
+
+
+def _is_vector(gold: Shape, answer: Shape) -> bool:
+    matrix = gold if gold.kind == "matrix" else answer
+    return matrix.width in (1, len(matrix.items))
+
+
+def _by_name(gold: Shape, answer: Shape) -> list[tuple[Shape, Shape]]:
+    """``x=2, y=3`` against values without names: they go by the alphabet, or as the reference."""
+    left, right = _values_of(gold), _values_of(answer)
+    if bool(left) == bool(right):
+        return []
+    bare = answer if left else gold
+    if bare.kind not in ("sequence", "list") or any("=" in item for item in bare.items):
+        return []
+    names = left or right
+    given, sorted_ = (
+        Shape("list", tuple(v for _, v in pairs)) for pairs in (names, sorted(names))
+    )
+    return [(sorted_, bare), (given, bare)] if left else [(bare, sorted_)]
+
+
+def _values_of(shape: Shape) -> list[tuple[str, str]]:
+    """(name, value) of every part, where each gives a value to a letter of its own."""
+    if shape.kind not in ("list", "sequence") or not all("=" in item for item in shape.items):
+        return []
+    pairs = [tuple(part.strip() for part in split(item, "=")) for item in shape.items]
+    letters = [pair[0] for pair in pairs]
+    plain = all(len(pair) == 2 and re.fullmatch(r"\\?[a-zA-Z]+", pair[0]) for pair in pairs)
+    distinct = len(set(letters)) == len(letters) > 1
+    return [(pair[0], pair[1]) for pair in pairs] if plain and distinct else []
+
+
+def _same_order(gold: str, answer: str, depth: int) -> Decision | None:
+    """``A < B < C`` and ``C > B > A``; ``2:3:5`` and ``4:6:10``."""
+    if _PROPORTION.fullmatch(gold) and _PROPORTION.fullmatch(answer):
+        sides = [[Fraction(n) for n in text.split(":")] for text in (gold, answer)]
+        if len(sides[0]) != len(sides[1]) or not all(map(any, sides)):
+            return False, "ratio"
+        crossed = [a * sum(sides[1]) == b * sum(sides[0]) for a, b in zip(*sides, strict=True)]
+        return all(crossed), "ratio"
+    one, two = ascending(gold), ascending(answer)
+    if not one or not two or one[1] != two[1] or len(one[0]) < 2:
+        return None
+    same = [_same(a, b, depth + 1)[0] for a, b in zip(one[0], two[0], strict=True)]
+    return (True, "order") if all(same) else None
 
 
 def _in_groups(shape: Shape) -> Shape:

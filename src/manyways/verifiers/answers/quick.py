@@ -9,6 +9,7 @@ against a number, two answers against three).
 """
 
 import re
+from collections.abc import Callable
 
 from manyways.verifiers.answers.numbers import (
     Number,
@@ -19,7 +20,7 @@ from manyways.verifiers.answers.numbers import (
 )
 from manyways.verifiers.answers.shapes import MAX_ITEMS, Shape, read_shapes
 from manyways.verifiers.answers.spelling import squeeze, tidy
-from manyways.verifiers.answers.units import drop_units
+from manyways.verifiers.answers.units import drop_units, read_quantities, same_thing
 from manyways.verifiers.answers.values import differ, value, value_at_a_point
 from manyways.verifiers.answers.words import same_words
 
@@ -80,20 +81,48 @@ def as_number(gold: str, answer: str) -> str:
 def same(gold: str, answer: str) -> Outcome | None:
     """As ``decide``, for tidied answers that are not identical."""
     gold, answer = _decimal_commas(gold, answer)
+    early = same_quantities(gold, answer, surely_differ)
+    if early != ():
+        return early
     left, right = read_shapes(gold, answer)
     if left.kind == "value" and right.kind == "value":
         return _values(left.items[0], right.items[0])
     return _shapes(left, right)
 
 
+def same_quantities(
+    gold: str, answer: str, differ_if: Callable[[Number, Number], bool]
+) -> Outcome | None | tuple[()]:
+    """Numbers with what they count, also in a sentence; () where one side is not that."""
+    left = read_quantities(gold, sure=True)
+    right = read_quantities(answer, sure=False) if left else None
+    if not left or not right:
+        return ()
+    if len(left) != len(right) or not all(map(same_thing, left, right)):
+        return False, "units differ"
+    pairs = [(one.number, two.number) for one, two in zip(left, right, strict=True)]
+    if all(same_number(*pair) for pair in pairs):
+        return True, "number"
+    return (False, "number") if any(differ_if(*pair) for pair in pairs) else None
+
+
 def _decimal_commas(gold: str, answer: str) -> tuple[str, str]:
-    """``3,5`` is 3.5 where the other side is a decimal, ``1.234,5`` and ``0,5`` anywhere."""
-    texts = [gold, answer]
-    for i, other in ((0, answer), (1, gold)):
-        comma = _COMMA.fullmatch(texts[i])
-        if comma and (comma[1] or texts[i].lstrip("-").startswith("0,") or _POINT.fullmatch(other)):
-            texts[i] = texts[i].replace(".", "").replace(",", ".")
-    return texts[0], texts[1]
+    """A decimal comma of the answer, where the reference is no integer and no list of them.
+
+    ``1.234,5`` has one on either side; ``3,5`` as a reference is two integers.
+    """
+    comma = _COMMA.fullmatch(answer)
+    if comma and (comma[1] or _POINT.fullmatch(gold) or _is_fraction(gold)):
+        answer = answer.replace(".", "").replace(",", ".")
+    comma = _COMMA.fullmatch(gold)
+    if comma and comma[1]:
+        gold = gold.replace(".", "").replace(",", ".")
+    return gold, answer
+
+
+def _is_fraction(text: str) -> bool:
+    number = read_number(pack(text)) if "," not in text else None
+    return number is not None and number.value.denominator > 1
 
 
 def numeral(text: str, *, letters: bool = False) -> tuple[Number | None, str, str]:
@@ -136,9 +165,7 @@ def _against_tuple(gold: str, answer: str) -> Outcome | None:
 
 def _values(gold: str, answer: str) -> Outcome | None:
     left, unit, bare = numeral(gold)
-    right, other_unit, other = numeral(answer, letters=True)
-    if other_unit and not unit:
-        left, unit, bare = numeral(gold, letters=True)
+    right, other_unit, other = numeral(answer, letters=not _ALPHABETIC.search(gold))
     units_differ = bool(unit and other_unit and unit != other_unit)
     if left and right:
         equal = same_number(left, right) and not units_differ

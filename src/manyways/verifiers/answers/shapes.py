@@ -9,6 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from manyways.verifiers.answers.spelling import unwrap_text
+from manyways.verifiers.answers.values import value
+
 Kind = Literal["value", "sequence", "set", "list", "matrix", "union"]
 
 MAX_ITEMS = 64
@@ -16,6 +19,7 @@ _OPEN, _CLOSE = "([{", ")]}"
 _GROUPED = re.compile(
     r"[-+]?(?:\\?\$)?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?\s*(?:%|\D.*)?", re.S
 )
+_DIGIT_GROUPS = re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+")
 _CONNECTIVE = re.compile(r"\s*,?\s*(?<![a-zA-Z\\])(?:and|or)(?![a-z])\s*,?\s*")
 _TEXT_CONNECTIVE = re.compile(r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(?:and|or)\s*,?\s*\}")
 _TEXT_LIST = re.compile(r"\\(?:text|mbox|textrm|mathrm)\{([^{}]*,[^{}]*)\}")
@@ -73,7 +77,15 @@ def read_shapes(gold: str, answer: str) -> tuple[Shape, Shape]:
         return left, _rows(answer)
     if right.kind == "matrix" and _ROWS.fullmatch(gold):
         return _rows(gold), right
-    return left, right
+    return _listed(left, right), _listed(right, left)
+
+
+def _listed(one: Shape, other: Shape) -> Shape:
+    """``1,100`` is two answers where the other side is several."""
+    if one.kind != "value" or other.kind not in ("list", "set") or len(other.items) < 2:
+        return one
+    text = one.items[0]
+    return Shape("list", tuple(text.split(","))) if _DIGIT_GROUPS.fullmatch(text) else one
 
 
 def split_list(text: str) -> list[str]:
@@ -183,10 +195,27 @@ def _share_name(parts: list[str]) -> list[str]:
 
 _COMPARES = re.compile(r"[<>]|\\(?:le|ge)(?![a-zA-Z])")
 _UNKNOWN = re.compile(r"\s*(?:[a-zA-Z]|\\[a-z]+|[a-z]\([a-z]\))\s*")
+_BUILDER = re.compile(
+    r"\\?\{\s*[a-zA-Z]\s*(?:\\in\s*(?:\\mathbb\s*\{?R\}?|\\R)\s*)?(?::|\\mid|\\vert|\|)(.+?)\\?\}", re.S
+)
+_BOTH = re.compile(r"\s*,?\s*(?:(?<![a-zA-Z\\])and(?![a-z])|\\(?:land|wedge)(?![a-zA-Z])|,)\s*")
+_TEXT_BOTH = re.compile(r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(and)\s*,?\s*\}")
+_ALL_REAL = re.compile(
+    r"(?:x\s*(?:\\in|is)\s*)?(?:(?:all|any|every)\s+reals?(?:\s+(?:numbers?|values?|x))*|the\s+real\s+numbers|"
+    r"\\mathbb\s*\{?R\}?|\\R|\(\s*-\s*\\infty\s*,\s*\+?\s*\\infty\s*\))", re.I
+)
+_NOTHING = re.compile(
+    r"(?:there\s+(?:is|are)\s+)?no\s+(?:real\s+)?(?:solutions?|roots?|values?)|(?:the\s+)?empty(?:\s+set)?|\\\{\s*\\\}|\\emptyset"
+    r"|has\s+no\s+(?:real\s+)?solutions?", re.I
+)
 
 
 def as_intervals(gold: str, answer: str) -> tuple[str, str]:
-    """Inequalities as intervals, unless one of two inequalities cannot be written so."""
+    """Inequalities as intervals, unless one of two inequalities cannot be written so.
+
+    Words for sets (``no solution``, ``all real numbers``) are read where the other side is one.
+    """
+    gold, answer = (_in_symbols(text) for text in (gold, answer))
     both = as_interval(gold), as_interval(answer)
     compares = bool(_COMPARES.search(gold)), bool(_COMPARES.search(answer))
     if all(compares) and not all(both):
@@ -194,15 +223,67 @@ def as_intervals(gold: str, answer: str) -> tuple[str, str]:
     return both[0] or gold, both[1] or answer
 
 
+def _in_symbols(text: str) -> str:
+    """The condition of a set builder; words for nothing and for everything as the sets."""
+    bare = unwrap_text(text).strip()
+    if _ALL_REAL.fullmatch(bare):
+        return "(-\\infty, \\infty)"
+    if _NOTHING.fullmatch(bare):
+        return "\\emptyset"
+    built = _BUILDER.fullmatch(text)
+    return built[1].strip() if built else text
+
+
+def ascending(text: str) -> tuple[list[str], list[str]] | None:
+    """The members of ``a < b < c`` and its signs; turned round where it descends."""
+    signs = _COMPARES.findall(text)
+    if not signs or len({sign.lstrip("\\")[0] in "<l" for sign in signs}) > 1:
+        return None
+    members = [member.strip() for member in _COMPARES.split(text)]
+    signs = ["<" if len(sign) == 1 else "<=" for sign in signs]
+    return (members, signs) if text.count("<") or "\\le" in text else (members[::-1], signs[::-1])
+
+
+def end_of_brackets(text: str, start: int) -> int:
+    """Where the bracket that opens at ``start`` is closed, just behind it; -1 if never."""
+    depth = 0
+    for place in range(start, len(text)):
+        depth += (text[place] in _OPEN) - (text[place] in _CLOSE)
+        if depth == 0:
+            return place + 1
+    return -1
+
+
 def as_interval(text: str) -> str | None:
     r"""The solutions of inequalities in one unknown, alone on its side, as an interval or a union.
 
-    ``x<2 or x>3`` is ``(-\infty, 2) \cup (3, \infty)``; None when it is not that simple.
+    ``x<2 or x>3`` is ``(-\infty, 2) \cup (3, \infty)``, ``x \ge 2 and x<5`` is ``[2, 5)``; None
+    when it is not that simple.
     """
     if not _COMPARES.search(text):
         return None
+    both = [part for part in _BOTH.split(_TEXT_BOTH.sub(r"\1", text)) if part.strip()]
+    if len(both) == 2:
+        halves = [_interval(part) for part in both]
+        if all(halves):
+            met = _meeting(*(half or "" for half in halves))
+            if met:
+                return met
     parts = [_interval(part) for part in split_list(text)]
     return " \\cup ".join(part for part in parts if part) if all(parts) else None
+
+
+def _meeting(one: str, two: str) -> str | None:
+    """What two half lines have in common, None where that is not certainly an interval."""
+    if one.startswith("(-\\infty"):
+        one, two = two, one
+    if not (one.endswith("\\infty)") and two.startswith("(-\\infty,")):
+        return None
+    low, high = split(one[1:], ",")[0], two[:-1].partition(",")[2].strip()
+    sizes = value(low), value(high)
+    if sizes[0] is None or sizes[1] is None or sizes[0].real > sizes[1].real:
+        return None
+    return f"{one[0]}{low}, {high}{two[-1]}"
 
 
 def _interval(text: str) -> str | None:

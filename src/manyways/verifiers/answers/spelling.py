@@ -11,7 +11,8 @@ import re
 import unicodedata
 
 _SYMBOLS = {
-    "−": "-", "–": "-", "—": "-", "×": r"\times ", "·": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
+    "−": "-", "–": "-", "—": "-", "‒": "-", "‑": "-", "‐": "-", "℃": r"^\circ C", "℉": r"^\circ F",
+    "⇒": r"\Rightarrow ", "→": r"\to ", "Ω": r"\Omega ", "µ": r"\mu ", "…": "...", "×": r"\times ", "·": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
     "π": r"\pi ", "∞": r"\infty ", "∪": r"\cup ", "∩": r"\cap ", "±": r"\pm ", "∅": r"\emptyset ",
     "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
     "∈": r"\in ", "°": r"^\circ ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
@@ -25,6 +26,10 @@ _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _SUBSCRIPTS = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 """Marks of byte order, of direction and of places to break: they show nothing."""
+_PICTURES = ("So", "Sk")
+"""Ticks, party poppers and the marks that modify them: they say that the writer is pleased."""
+_OVERLINED = re.compile("(?:[0-9][\u0304\u0305])+")
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|([0-9]+(?:\.[0-9]+)?|[a-zA-Z]))")
 
 _THOUSANDS = re.compile(
@@ -36,7 +41,8 @@ _SPACING = re.compile(
 )
 _REWRITES = (
     (re.compile(r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(?:and|or)\s*\}"), " , "),
-    (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\\(?:[dtcs]|nice|x)frac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\\(?:implies|Longrightarrow|Rightarrow)(?![a-zA-Z])"), r"\\Rightarrow "),
     (re.compile(r"\\geqslant(?![a-zA-Z])|\\geq(?![a-zA-Z])|>=|=>"), r"\\ge "),
     (re.compile(r"\\leqslant(?![a-zA-Z])|\\leq(?![a-zA-Z])|<=|=<"), r"\\le "),
     (re.compile(r"\\neq(?![a-zA-Z])|\\not\s*=|!="), r"\\ne "),
@@ -78,13 +84,38 @@ _ONE = r"(\\[a-zA-Z]+|[0-9a-zA-Z])"
 _LOOSE_FRACTION = re.compile(
     rf"(\\frac|\\[dt]?binom)\s*(?:\{{([^{{}}]*)\}}|{_ONE})\s*(?:\{{([^{{}}]*)\}}|{_ONE})"
 )
+_END_MARK = re.compile(
+    r"</?(?:s|answer|final|b|strong|i|em|u|p|span|code|sup|div|center)>|<\|[\w ]{1,30}\|>"
+    r"|\\checkmark(?![a-zA-Z])", re.I,
+)  # fmt: skip
+"""Tokens that end a text and marks of HTML, also in the middle: never part of an answer."""
+_SIZES = re.compile(
+    r"\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge|bf|rm|it|bfseries|displaystyle|"
+    r"therefore|hfill|noindent|centering)(?![a-zA-Z])|\\(?:text)?color\s*\{[a-zA-Z]*\}"
+    r"|(?<!\\)#"
+)
+_ALIGNED = re.compile(
+    r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?|center|split)\}"
+)
+_PERIOD = re.compile(r"([-+]?[0-9]*\.[0-9]{0,20})\(([0-9]{1,20})\)")
+_GOES_ON = re.compile(
+    r"([-+]?[0-9]*\.[0-9]{0,12}?)(([0-9])\3\3|([0-9]{2,6})\4)(?:\3|\4)*\s*(?:\.{2,}|\\l?dots|\\cdots)"
+)
+_TIMES_TEN = re.compile(r"(?<=[0-9.])\s*[xX]\s*(?=10\s*\^)")
+_LABEL = re.compile(
+    r"(?:\\(?:text|textbf|mathrm|mbox|textrm|textit)\s*\{\s*)?"
+    r"(?:so\s+|thus,?\s+|therefore,?\s+|hence,?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?"
+    r"(?:answers?|ans|result|solution|output)\s*(?::|=|\bis\b:?|\bare\b:?)\s*(?P<closed>\})?\s*(?=.)", re.I,
+)  # fmt: skip
 _WRAPPED = (
-    ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ('"', '"'),
+    ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"),
+    ("*", "*"), ("_", "_"), ("`", "`"), ('"', '"'),
 )  # fmt: skip
 _WRAPPER = re.compile(
     r"\\(?:text|textrm|textbf|textit|textnormal|texttt|mathrm|mathbf|mathit|mathsf|mathtt|boldsymbol|"
     r"mbox|hbox|operatorname\*?|mathop|rm|bf)(?![a-zA-Z])\s*\{([^{}]*)\}"
 )
+_APART = re.compile(r"(?<=[0-9.])\s+(?=[0-9.])")
 _BRACED = re.compile(r"([\^_])\{([0-9a-zA-Z])\}")
 
 
@@ -96,23 +127,52 @@ def tidy(text: str) -> str:
     text = text.strip()
     if text.isdigit() and text.isascii():
         return text
-    text = _unwrap(to_ascii(text))
-    if any(mark in text for mark in "\\{<>!"):
+    text = to_ascii(text)
+    if "<" in text or "checkmark" in text:
+        text = _END_MARK.sub(" ", text).strip()
+    text = _without_label(_unwrap(text))
+    if any(mark in text for mark in "\\{<>!#"):
         text = _tidy_latex(text)
     numeral = _TEXT_NUMBER.fullmatch(text)
     text = _tidy_code(numeral[1] if numeral else text).lstrip("= ")
+    if "." in text:
+        text = _tidy_period(text)
+    text = _TIMES_TEN.sub(r"\\times ", text)
     return " ".join(text.split()).rstrip(" .;,\\")
+
+
+def _without_label(text: str) -> str:
+    r"""``42`` of ``ans: 42`` and of ``\text{The answer is } 42``."""
+    found = _LABEL.match(text)
+    if found is None:
+        return text
+    rest = text[found.end() :].strip()
+    if "{" in found.group() and not found["closed"]:
+        rest = rest.removesuffix("}") if rest.count("}") > rest.count("{") else rest
+    return _unwrap(rest)
+
+
+def _tidy_period(text: str) -> str:
+    r"""``0.(3)`` and ``0.333...`` as ``0.\overline{3}``."""
+    found = _PERIOD.fullmatch(text)
+    if found:
+        return rf"{found[1]}\overline{{{found[2]}}}"
+    found = _GOES_ON.fullmatch(text) if text.endswith("dots") or text.endswith(".") else None
+    return rf"{found[1]}\overline{{{found[3] or found[4]}}}" if found else text
 
 
 def to_ascii(text: str) -> str:
     """Unicode maths as LaTeX; other characters in their compatibility form."""
     if text.isascii():
         return text
+    text = _OTHER_DIGIT.sub(lambda m: str(unicodedata.decimal(m.group())), text)
+    text = _OVERLINED.sub(lambda m: rf"\overline{{{m.group()[::2]}}}", text)
     text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     text = _SUPERSCRIPTS.sub(lambda m: "^{" + m.group().translate(_RAISED) + "}", text)
     text = _SUBSCRIPTS.sub(lambda m: "_{" + m.group().translate(_LOWERED) + "}", text)
     for symbol, latex in _SYMBOLS.items():
         text = text.replace(symbol, latex)
+    text = "".join(c for c in text if c.isascii() or unicodedata.category(c) not in _PICTURES)
     return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).replace("⁄", "/")).strip()
 
 
@@ -128,7 +188,10 @@ def unwrap_text(text: str) -> str:
 
 def squeeze(text: str) -> str:
     """The spelling in which identical answers are identical strings: no spaces, bare scripts."""
-    return _BRACED.sub(r"\1\2", "".join(unwrap_text(text).split()))
+    text = unwrap_text(text)
+    if " " in text:
+        text = _APART.sub("\x00", text)  # a blank between two numerals means something
+    return _BRACED.sub(r"\1\2", "".join(text.split()))
 
 
 def _unwrap(text: str) -> str:
@@ -154,6 +217,9 @@ def _tidy_latex(text: str) -> str:
     if "matrix" not in text and "array" not in text and "cases" not in text:
         text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)  # a doubly escaped command
     text = _THOUSANDS.sub("", text)
+    if "\\begin{" in text and _ALIGNED.search(text):
+        text = _ALIGNED.sub(" ", text).replace("&", " ").replace("\\\\", " ")
+    text = _SIZES.sub(" ", text)
     text = _SPACING.sub(" ", text.replace("\\\\", "\x00")).replace("\x00", "\\\\")
     for pattern, spelling in _REWRITES:
         text = pattern.sub(spelling, text)

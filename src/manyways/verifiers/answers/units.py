@@ -1,53 +1,355 @@
-r"""Units are dropped, never converted.
+r"""What stands around a number: its unit, its scale, the nouns and the words of a sentence.
 
 ``5.4 \text{ cents}`` is ``5.4``, ``90^\circ`` is ``90``, ``\$18.90`` is ``18.90``, ``52_8`` is
-``52``. What was dropped is told, so that two answers that name different known units ("5 cm",
-"5 m") or bases are not called equal; an answer that names none is taken to mean the other's.
+``52``, ``5 \text{ million}`` is ``5000000``, ``Bo has 42 marbles`` is ``42``. What was dropped is
+told, so that answers that name different units ("5 cm", "5 m"), currencies, bases or things ("5
+red", "5 blue") are not called equal. Units are never converted.
 """
 
+import itertools
 import re
+from dataclasses import dataclass
+from fractions import Fraction
 
-from manyways.verifiers.answers.numbers import number_word
+from manyways.verifiers.answers.numbers import Number, number_word, read_number, scale_of
+from manyways.verifiers.answers.spelling import unwrap_text
 
 _NAMES = (
-    "degree degrees deg", "radian radians rad",
+    "degree degrees deg °", "radian radians rad", "celsius centigrade degC", "fahrenheit degF",
     "inch inches in", "foot feet ft", "yard yards yd yds", "mile miles mi",
-    "millimeter millimeters millimetre millimetres mm",
-    "centimeter centimeters centimetre centimetres cm",
-    "meter meters metre metres m", "kilometer kilometers kilometre kilometres km",
-    "second seconds sec secs s", "minute minutes min mins", "hour hours hr hrs h", "day days",
-    "week weeks", "month months", "year years yr yrs",
-    "gram grams g", "kilogram kilograms kg", "pound pounds lb lbs", "ounce ounces oz", "ton tons",
-    "liter liters litre litres L", "milliliter milliliters ml mL", "gallon gallons", "cup cups",
-    "dollar dollars usd USD", "cent cents", "euro euros", "rupee rupees",
-    "mph", "km/h", "m/s", "cm/s", "kmh", "unit units", "acre acres", "hectare hectares",
-    "joule joules J", "watt watts W", "newton newtons N", "kelvin K", "volt volts V", "hertz Hz",
-    "people person", "student students", "point points", "way ways", "coin coins", "men man",
-    "women woman", "boy boys", "girl girls", "apple apples", "number numbers", "value values",
-    "piece pieces", "box boxes", "page pages", "dog dogs", "cat cats", "book books",
-    "child children", "car cars", "integer integers", "solution solutions", "egg eggs",
-    "time times", "step steps", "item items", "digit digits", "orange oranges", "toy toys",
-    "ticket tickets", "ball balls", "card cards", "cookie cookies", "game games", "tree trees",
-    "triangle triangles", "edge edges", "percent percentage pct",
+    "meter meters metre metres m 米 метров метра метр", "second seconds sec secs s 秒",
+    "minute minutes min mins 分钟", "hour hours hr hrs h 小时", "day days 天", "week weeks wk wks",
+    "month months", "year years yr yrs 年",
+    "gram grams g 克", "pound pounds lb lbs", "ounce ounces oz", "ton tons tonne tonnes t",
+    "liter liters litre litres L l ℓ", "gallon gallons gal", "cup cups", "pint pints",
+    "quart quarts", "acre acres", "hectare hectares ha", "mph", "kph kmh",
+    "dollar dollars usd USD US$ $ buck bucks", "cent cents ¢ ₵", "euro euros EUR €",
+    "pound-sterling GBP £ quid", "yen JPY ¥", "yuan RMB CNY 元 块 人民币", "won KRW ₩",
+    "rupee rupees Rs INR ₹ रुपये", "rouble ruble rubles roubles RUB ₽ рублей рубля рубль руб",
+    "franc francs CHF", "peso pesos", "penny pennies pence p",
+    "joule joules J", "watt watts W", "newton newtons N", "kelvin kelvins K", "volt volts V",
+    "ampere amperes amp amps A", "hertz Hz", "pascal pascals Pa", "ohm ohms Ω \\Omega",
+    "coulomb coulombs", "farad farads", "tesla", "mole moles mol", "calorie calories cal",
+    "electronvolt eV", "byte bytes", "bit bits", "bar bars", "atm", "dyne dynes dyn", "erg ergs",
+    "parsec parsecs pc", "lightyear lightyears ly", "angstrom angstroms Å \\AA", "knot knots",
+    "percent percentage pct",
 )  # fmt: skip
-UNITS = {spelling: names.split()[0] for names in _NAMES for spelling in names.split()}
-"""Spelling of a unit or counted thing -> its one name."""
-_POWERS = {"square": "2", "sq": "2", "cubic": "3", "cu": "3"}
-_AMBIGUOUS = frozenset((*"mshgLJWNKV", "in"))  # also names of variables
-_COUNTED = frozenset(("unit", "value", "number", "way", "time", "integer", "solution"))
+_PREFIXES = {
+    "k": "kilo", "c": "centi", "d": "deci", "m": "milli", "μ": "micro", "u": "micro",
+    "n": "nano", "p": "pico", "M": "mega", "G": "giga", "T": "tera",
+}  # fmt: skip
+_PREFIXED = (
+    "m meter", "g gram", "s second", "L liter", "l liter", "J joule", "W watt", "N newton",
+    "V volt", "Hz hertz", "Pa pascal", "A ampere", "mol mole", "eV electronvolt", "cal calorie",
+    "Ω ohm", "\\Omega ohm", "B byte", "pc parsec", "T tesla", "F farad", "C coulomb", "K kelvin",
+)  # fmt: skip
+
+
+def _table() -> dict[str, str]:
+    table = {spelling: names.split()[0] for names in _NAMES for spelling in names.split()}
+    long = {name for name in table if len(name) > 3 and name.isascii() and name.isalpha()}
+    for letter, prefix in _PREFIXES.items():
+        for pair in _PREFIXED:
+            short, base = pair.split()
+            table.setdefault(letter + short, prefix + base)
+        for name in long:
+            table[prefix + name] = prefix + table[name]
+    del table["pm"]  # an hour of the day
+    lower: dict[str, str] = {}
+    for spelling, name in table.items():
+        lower.setdefault(spelling.lower(), name)
+    return {**{s: n for s, n in lower.items() if len(s) > 1}, **table}
+
+
+UNITS = _table()
+"""Spelling of a unit -> its one name, prefix included (``kJ`` is kilojoule)."""
+_POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
+_AMBIGUOUS = frozenset((*"mshgLlJWNKVApt", "in", "cal", "bar", "gal"))
+"""Also names of variables or words: units only behind a numeral of an answer."""
+_GENERIC = frozenset(
+    "unit units value values number numbers way ways time times integer integers solution solutions "
+    "total all in the a an of and is are it its so answer exactly only just there were".split()
+)
+_SMALL_WORDS = frozenset(
+    "a i an as at be by do go he i if in is it me my of on so to up us we le la un en et de al el "
+    "per am pm 's das der die".split()
+)
+_MONEY = {
+    "$": "dollar", "€": "euro", "£": "pound-sterling", "¥": "yen", "₹": "rupee", "₩": "won",
+    "₽": "rouble", "¢": "cent",
+}  # fmt: skip
+_MONEY_WORD = re.compile(r"(US\s*\$|USD|EUR|GBP|JPY|CNY|RMB|INR|Rs\.?|CHF|KRW|[$€£¥₹₩₽])\s*(?=[-0-9.])")
+
+# Words that make another number of the one they stand beside.
+_CHANGE = re.compile(
+    r"(?<![^\W\d_])(?:or|not|no|never|nor|without|cannot|n't|twice|double|triple|half|squared|cubed|"
+    r"factorial|plus|minus|negative|between|except|than|oder|ou|или|about half|nearly|almost|"
+    r"at\s+(?:least|most)|up\s+to|times\s+[^\W\d_]|square\s+root|root|reciprocal|inverse|wrong|"
+    r"false|incorrect|if|to\s+the|power|exceed\w*|log|mod|modulo|instead|maximum\s+of|minimum\s+of)"
+    r"(?![^\W\d_])|n't(?![^\W\d_])|[或不未非超以负半倍]|分之|平方(?!米|厘米|千米|公里)",
+    re.I,
+)
+_BEFORE = re.compile(r"(?:over|under|above|below|beyond|past|until|mehr|más|mais|plus|minus)\s*$", re.I)
+_AFTER = re.compile(r"\s*(?:below|above|under|beneath|over(?!\s+the)|and\s+(?:a\s+)?[a-z]+(?:th|rd|half))(?![a-z])", re.I)
+_LEFT_OVER = re.compile(r"\bleft[\s-]*over\b|\bin\s+no\s+time\b", re.I)
+
+_DEC = (
+    r"(?:(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]{0,2}(?: [0-9]{3})+(?![0-9])|[0-9]+)"
+    r"(?:\.[0-9]+)?|\.[0-9]+)"
+)
+_FRACTION = r"(?:\\frac\{-?[0-9.]{1,20}\}\{[0-9.]{1,20}\})"
+NUMERAL = re.compile(
+    rf"(?<![A-Za-z0-9_^{{\\.])[-+]?\s?(?:[0-9]+\s?{_FRACTION}|{_FRACTION}|[0-9]+ [0-9]+/[0-9]+"
+    rf"|{_DEC}/[0-9.]*[0-9]|[0-9]*\.[0-9]*\\overline\{{[0-9]+\}}"
+    rf"|{_DEC}(?:\s*(?:\\times|\\cdot)\s*10\s*\^\s*(?:\{{\s*-?[0-9]+\s*\}}|-?[0-9]+)|[eE][-+]?[0-9]+)?)"
+    r"(?:\s?%)?"
+)
+_UNIT_FRACTION = re.compile(r"\\frac\s*\{([^{}0-9]{1,30})\}\s*\{([^{}0-9]{1,30})\}")
+_ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)(?![a-zA-Z])")
+_PERCENT = re.compile(r"^\s*(?:per\s*cent|percent(?:age)?(?:\s+points?)?|pct)(?![a-z])", re.I)
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_SPOKEN = re.compile(r"[a-zA-Z]+|[零〇一二三四五六七八九两十百千万萬亿億]+")
+_UNIT_TOKEN = re.compile(
+    r"\s*(?:(\\(?:Omega|AA|mu)|[^\W\d_]+|[°¢$€£¥Ω])\.?|(\^\s*(?:\{\s*-?[0-9]\s*\}|-?[0-9])|[²³])"
+    r"|(/|\bper\b)|(\\cdot|\*|·|-|[\s()\[\],]))"
+)
+_NOISE = re.compile(r"[\s.,:;!?()\[\]\"'’`*~–-]+|\\(?:quad|qquad|ldots|dots)|\.\.\.")
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with what it counts or measures.
+
+    unit: its one name, "" where none is known.  nouns: what else is said of it, in lower case.
+    """
+
+    number: Number
+    unit: str
+    nouns: frozenset[str]
+
+
+def same_thing(gold: "Quantity", answer: "Quantity") -> bool:
+    """May the two speak of the same thing? One that says nothing takes the other's."""
+    if gold.unit and answer.unit:
+        return gold.unit == answer.unit
+    if gold.unit or not gold.nouns or answer.unit or not answer.nouns:
+        return True
+    return gold.nouns <= answer.nouns or answer.nouns <= gold.nouns
+
+
+def read_quantities(text: str, *, sure: bool) -> list[Quantity] | None:
+    """The quantities that a tidied text speaks of, and nothing else; None when it says more.
+
+    ``42 marbles`` is one; ``2 h 30 min`` is two, and ``30 dollars and 0 cents`` one.
+
+    sure: take a letter for a unit only where it can be nothing else. For references: there a
+        letter is a variable.
+    """
+    if len(text) > 600 or "=" in text or "\\begin" in text:
+        return None
+    plain = _plain(text)
+    if not any(map(str.isdigit, plain)):
+        plain = _digits_for_words(plain)
+    found = list(NUMERAL.finditer(plain))
+    if not found or len(found) > 3:
+        return None
+    ends = [*(match.start() for match in found[1:]), len(plain)]
+    read = []
+    for i, (match, end) in enumerate(zip(found, ends, strict=True)):
+        before = plain[: match.start()] if i == 0 else ""
+        after = plain[match.end() : end]
+        quantity = _quantity(match.group(), before, after, sure=sure)
+        if quantity is None or (after[:1] == "!" and not before.strip(" $")):
+            return None
+        read.append(quantity)
+    if len(read) > 1 and not all(quantity.unit for quantity in read):
+        return None
+    return [quantity for quantity in read if quantity.number.value] or read[:1]
+
+
+def _plain(text: str) -> str:
+    text = unwrap_text(text.replace("\\text", " \\text").replace("\\mathrm", " \\mathrm"))
+    if "\\frac" in text:
+        text = _UNIT_FRACTION.sub(r" \1/\2", text)
+    return _ORDINAL.sub("", text.replace("\\$", "$").replace("^\\circ", " °").replace("{}", ""))
+
+
+def _digits_for_words(text: str) -> str:
+    """``12 apples`` of ``twelve apples``; the text itself where it holds no or several numbers."""
+    words = list(_SPOKEN.finditer(text))
+    runs: list[tuple[int, int, str]] = []
+    place = 0
+    while place < len(words):
+        for end in range(min(place + 10, len(words)), place, -1):
+            start, stop = words[place].start(), words[end - 1].end()
+            digits = number_word(text[start:stop])
+            if digits is not None:
+                runs.append((start, stop, digits))
+                place = end - 1
+                break
+        place += 1
+    if len(runs) > 1:
+        runs = [run for run in runs if run[2] != "1"]
+    if len(runs) != 1:
+        return text
+    start, stop, digits = runs[0]
+    return f"{text[:start]}{digits}{text[stop:]}"
+
+
+def _quantity(numeral: str, before: str, after: str, *, sure: bool) -> Quantity | None:
+    money = _MONEY_WORD.search(before + "0")
+    unit = ""
+    if money and money.end() >= len(before):
+        before, word = before[: money.start()], "".join(money[1].split()).rstrip(".")
+        unit = _MONEY.get(word[-1]) or UNITS[word]
+    spoken = _LEFT_OVER.sub(" ", f"{before} \x00{after}")
+    before, _, after = spoken.partition("\x00")
+    numeral, before = _negated(numeral.strip(), before)
+    percent = _PERCENT.match(after)
+    if percent:
+        numeral, after = numeral.rstrip("% ") + "%", after[percent.end() :]
+    if _CHANGE.search(before) or _CHANGE.search(after) or _BEFORE.search(before) or _AFTER.match(after):
+        return None
+    number, after = _scaled(numeral, after)
+    if number is None or (sure and before.strip(" ($.,")):
+        return None
+    measured = _unit(after, sure=sure)
+    if measured is not None and not (unit and measured):
+        return _prefixed(number, before, unit or measured, "")
+    return _prefixed(number, before, unit, after)
+
+
+def _negated(numeral: str, before: str) -> tuple[str, str]:
+    """``negative 5``, ``-$5`` and ``$-5``."""
+    said = re.search(r"(?:\b(?:negative|minus)|(?<![\w)}])-)\s*$", before, re.I)
+    if said and numeral[:1] not in "+-":
+        return "-" + numeral, before[: said.start()]
+    return numeral, before
+
+
+def _scaled(numeral: str, after: str) -> tuple[Number | None, str]:
+    """The number with the scale words behind it, and what follows them."""
+    compact = re.sub(r"([0-9]+) ([0-9]+)/([0-9]+)", r"\1\\frac{\2}{\3}", numeral)
+    number = read_number(compact.replace(" ", ""))
+    for _ in range(2):
+        word = re.match(r"\s*[-]?([^\W\d_]+)\.?(?![^\W\d_])", after) or re.match(
+            r"\s*([十百千万萬亿億백천만억])", after
+        )
+        scale = scale_of(word[1]) if word else None
+        if number is None or word is None or scale is None or _kelvin(word, after):
+            break
+        if word[1] in ("quarter", "quarters") and 0 < number.value < 4:
+            scale = Fraction(1, 4)
+        number, after = Number(number.value * scale, number.digits, number.percent), after[word.end() :]
+    return number, after
+
+
+def _kelvin(word: "re.Match[str]", after: str) -> bool:
+    """``300 K`` is a temperature where ``300K`` is a number."""
+    return word[1] == "K" and after[:1].isspace()
+
+
+def _unit(text: str, *, sure: bool) -> str | None:
+    """The one name of the unit that ``text`` is; "" for no text; None when it is none."""
+    powers: dict[str, int] = {}
+    last, sign, raised, place = "", 1, 1, 0
+    text = text.strip(" .;,!")
+    while place < len(text):
+        token = _UNIT_TOKEN.match(text, place)
+        if token is None or len(powers) > 4:
+            return None
+        place = token.end()
+        word, power, over, _ = token.groups()
+        if word == "per" or over:
+            sign = -1
+        elif power:
+            factor = {"²": 2, "³": 3}.get(power) or int(re.sub(r"[\s^{}]", "", power))
+            if not last:
+                return None
+            powers[last] *= factor
+        elif word and word.lower() in _POWERS:
+            if word.lower().endswith("ed") and last:
+                powers[last] *= _POWERS[word.lower()]
+            else:
+                raised = _POWERS[word.lower()]
+        elif word:
+            name = UNITS.get(word) or UNITS.get(word.lower() if len(word) > 2 else "")
+            if name is None or (sure and word in _AMBIGUOUS and not powers):
+                return None
+            if name in ("celsius", "fahrenheit") or (last == "degree" and word in "CFK"):
+                powers.pop("degree", None)
+                name = {"C": "celsius", "F": "fahrenheit", "K": "kelvin"}.get(word, name)
+            powers[name] = powers.get(name, 0) + sign * raised
+            last, raised = name, 1
+        if last == "degree" and re.match(r"\s*[CF](?![a-zA-Z])", text[place:]):
+            letter = text[place:].lstrip()[0]
+            powers = {"celsius" if letter == "C" else "fahrenheit": 1}
+            place = text.index(letter, place) + 1
+    if raised != 1 and not powers:
+        return None
+    return " ".join(f"{name}{power if power != 1 else ''}" for name, power in sorted(powers.items()))
+
+
+def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | None:
+    """With the words on both sides, where they are words and no mathematics."""
+    nouns: set[str] = set()
+    for side, text in (("before", before), ("after", after)):
+        if not re.fullmatch(rf"(?:{_WORD.pattern}|{_NOISE.pattern}|[°{_CURRENCIES}/])*", text):
+            return None
+        words = _WORD.findall(text)
+        if not all(_is_word(word, text) for word in words):
+            return None
+        if side == "after" and after[:1].isalpha() and words and words[0].isascii():
+            return None  # glued to the numeral, and no unit
+        if side == "before" and any(number_word(word) for word in words if word.lower() != "one"):
+            return None
+        if side == "after":
+            nouns |= {word.lower().removesuffix("s") for word in words if word.lower() not in _GENERIC}
+            if any(number_word(w) for w in words if w.lower() not in ("one", "first", "second")):
+                twin = number_word(words[0]) if len(words) == 1 else None
+                if twin is None or Fraction(twin) != number.value:
+                    return None
+                nouns = set()
+    named = [UNITS[word] for word in _WORD.findall(after) if word in UNITS and word not in _AMBIGUOUS]
+    return Quantity(number, unit or (named[0] if len(named) == 1 else ""), frozenset(nouns))
+
+
+_CURRENCIES = "".join(_MONEY)
+
+
+def _is_word(word: str, text: str) -> bool:
+    """A word of a language, not a product of variables."""
+    if _NON_ASCII.search(word):
+        return True
+    low = word.lower()
+    if len(word) == 1:
+        copula = re.search(rf"(?<![a-zA-Z]){word}\s+(?:is|was|equals)(?![a-z])", text)
+        return low in "ai" or bool(copula)
+    if len(word) == 2:
+        return low in _SMALL_WORDS or low in UNITS or word.istitle()
+    return not is_product(word) or low in UNITS
+
+
+def is_product(word: str) -> bool:
+    """Is it a row of variables (``xyz``, ``abc``) rather than a word?"""
+    low = word.lower()
+    consecutive = all(ord(b) - ord(a) == 1 for a, b in itertools.pairwise(low))
+    return consecutive or not re.search("[aeiouy]", low)
+
 
 _VALUE_END = r"[0-9}.)%]"
 _TEXT = re.compile(
-    rf"(?<={_VALUE_END})\s*\\(?:text|textrm|textnormal|mathrm|mbox|rm|textbf)\s*\{{\s*([^{{}}0-9]*)\}}"
-    r"\s*(?:\^\s*\{?([0-9])\}?)?\s*$"
+    rf"(?<={_VALUE_END})\s*((?:\\(?:text|textrm|textnormal|mathrm|mbox|rm|textbf)\s*"
+    r"\{\s*[^{}0-9]*\}\s*(?:\^\s*(?:\{\s*-?[0-9]\s*\}|[0-9]))?\s*(?:\\cdot|/)?\s*)+)$"
 )
 _WORDS = re.compile(
     rf"(?:(?<={_VALUE_END})\s*|(?<=[a-zA-Z])\s+)"
-    r"((?:(?:square|sq|cubic|cu)\.?\s+)?[a-zA-Z]+(?:/[a-zA-Z]+)?)(?:\s+per\s+[a-zA-Z]+)?"
-    r"\s*(?:\^\s*\{?([23])\}?)?\s*\.?$"
+    r"((?:(?:square|sq|cubic|cu)\.?\s+)?[a-zA-Z]+(?:/[a-zA-Z]+)?(?:\s+per\s+[a-zA-Z]+)?"
+    r"\s*(?:\^\s*(?:\{[23]\}|[23]))?)\s*\.?$"
 )
 _DEGREES = re.compile(r"(?<=[0-9})a-zA-Z])\s*\^\\circ\s*(?:([CFK])(?![a-zA-Z]))?")
-_MONEY = re.compile(r"\\?\$|[€£¥₹]|(?:US|USD|Rs\.?)\s*\$?\s*(?=[0-9])")
+_SIGN = re.compile(r"\\?\$|[€£¥₹₩₽]")
 _BASE = re.compile(
     r"(?:(?<=[0-9)])|(?<=[0-9][A-F]))\s*_\s*(?:\{\s*(?:\\text(?:rm)?\{\s*)?([0-9]{1,2}|[a-z]{3,8})\s*\}?\s*\}|([0-9]))$"
 )
@@ -55,25 +357,28 @@ _BASE_WORDS = re.compile(
     r"(?<=[0-9)])\s*(?:\\text\{\s*)?\(?\s*(?:in\s+)?base[\s-]+([0-9]{1,2}|[a-z]+)()\s*\)?\s*\}?$"
 )
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
+_SYMBOL = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]|\\(?!pi|sqrt|frac|cdot|times|left|right)[a-zA-Z]")
 _ANGLE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\^\\circ")
-_ASIDE = re.compile(r"(?<=[0-9}%])\s+\(\s*(?:in\s+)?([a-zA-Z-]{2,20})\s*\)$")
 
 
 def drop_units(text: str, *, letters: bool = False) -> tuple[str, str]:
     """``text`` (tidied) without its unit, and the unit's name ("" when none is known).
 
-    letters: also drop a final "m", "s", ... that is not marked as text. Meant for answers: in a
-        reference such a letter is a variable.
+    For expressions; a text with one number in it is read by ``read_quantities``.
+
+    letters: also drop a final "m", "s", ... that is not marked as text. Meant for answers to
+        references without such a letter.
     """
-    aside = _ASIDE.search(text) if text.endswith(")") else None
-    if aside and (aside[1] in UNITS or number_word(aside[1])):
-        text = text[: aside.start()]
-    bare = _MONEY.sub("", text).strip() if "$" in text or not text.isascii() else text
-    found = "dollar" if bare != text else ""
+    bare, found = text, ""
+    sign = _SIGN.search(text) if "$" in text or not text.isascii() else None
+    if sign:
+        bare, found = _SIGN.sub("", text).strip(), _MONEY[sign.group()[-1]]
     if "^\\circ" in bare and _TRIGONOMETRIC.search(bare):
         bare = _ANGLE.sub(r"(\1\\cdot\\frac{\\pi}{180})", bare)
     elif "^\\circ" in bare:
+        scale = _DEGREES.search(bare)
         bare, found = _DEGREES.sub("", bare).strip(), "degree"
+        found = {"C": "celsius", "F": "fahrenheit"}.get((scale and scale[1]) or "", found)
     if bare[-1:].isalpha() or bare[-1:] in "}.)0123456789":
         bare, word = _drop_last(bare, letters)
         found = word or found
@@ -88,17 +393,16 @@ def _drop_last(text: str, letters: bool) -> tuple[str, str]:
         return text[: base.start()].strip(), "base " + (number_word(digits) or digits)
     match = _TEXT.search(text, start)
     if match:
-        return text[: match.start()].strip(), _name(match[1], match[2])
+        said = unwrap_text(match[1])
+        words = _WORD.findall(said)
+        if _CHANGE.search(said) or any(scale_of(w) for w in words) or _AFTER.match(said):
+            return text, ""
+        return text[: match.start()].strip(), _unit(said, sure=False) or ""
     match = _WORDS.search(text, start)
-    if match is None or not all(w.rstrip(".") in UNITS or w in _POWERS for w in match[1].split()):
+    unit = _unit(match[1], sure=False) if match else None
+    if match is None or not unit:
         return text, ""
-    if match[1] in _AMBIGUOUS and not (letters and text[match.start()].isspace()):
+    bare = text[: match.start()].strip()
+    if _WORD.match(match[1].strip())[0] in _AMBIGUOUS and (not letters or _SYMBOL.search(bare)):  # type: ignore[index]
         return text, ""
-    return text[: match.start()].strip(), _name(match[1], match[2])
-
-
-def _name(words: str, raised: str | None) -> str:
-    parts = words.replace(".", " ").split()
-    power = next((_POWERS[word] for word in parts if word in _POWERS), raised or "")
-    names = [UNITS[word] for word in parts if word in UNITS]
-    return names[-1] + power if names and names[-1] not in _COUNTED else ""
+    return (text, "") if bare.endswith(("\\cdot", "\\times")) else (bare, unit)

@@ -16,7 +16,30 @@ _WORD = re.compile(r"[a-zA-Z]{3,}")
 _NOT_PROSE = re.compile(r"[=^_+*/\\<>{}|&]|[0-9][a-zA-Z]")
 _TIME = re.compile(r"([0-9]{1,2})\s*:\s*([0-9]{2})(?:\s*:\s*([0-9]{2}))?\s*([ap])?\.?\s*(?:m\.?)?")
 _HOUR = re.compile(r"([0-9]{1,2})()()\s*([ap])\.?\s*m\.?")
-_ARTICLE = re.compile(r"(?:an?|the)\s+")
+_ARTICLE = re.compile(r"(?:(?:on|in|at|by)\s+)?(?:(?:an?|the)\s+)?(?=.)")
+_SPOKEN_HALF = (
+    (re.compile(r"\s*(?:in\s+the\s+(?:afternoon|evening)|at\s+night)"), " pm"),
+    (re.compile(r"\s*in\s+the\s+morning"), " am"),
+    (re.compile(r"\s*o'?\s*clock"), ":00"),
+    (re.compile(r"^(?:12\s*)?(?:noon|midday)$"), "12:00 pm"),
+    (re.compile(r"^(?:12\s*)?midnight$"), "12:00 am"),
+)
+_MONTHS = {
+    name[:3]: i
+    for i, name in enumerate(
+        "january february march april may june july august september october november december".split(), 1
+    )
+}
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DAY = r"([0-9]{1,2})(?:st|nd|rd|th)?"
+_DATES = (
+    re.compile(rf"{_MONTH}\s+(?:the\s+)?{_DAY}(?:,?\s+([0-9]{{4}}))?"),
+    re.compile(rf"(?:the\s+)?{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+([0-9]{{4}}))?"),
+)
+_SAID = re.compile(
+    r"(?<![\w])(?:is|are|was|were|be|so|therefore|hence|thus|choose|chose|answer|option)(?![\w])\s*:?,?\s+", re.I
+)
+_DENIED = re.compile(r"(?<![\w])(?:not|never|no|neither|nor|or|cannot)(?![\w])|n't", re.I)
 _PUNCTUATION = re.compile(r"[^\w\s:.]|(?<![0-9])\.|\.(?![0-9])")
 _OPTION = re.compile(r"[A-E]")
 _OPTION_AND_TEXT = re.compile(r"\(([A-Z])\)\s*\S|([A-Z])[.):]\s+\S")
@@ -25,7 +48,9 @@ _LETTER = re.compile(r"\(?\s*([A-Za-z])\s*\)?\.?")
 
 def same_words(gold: str, answer: str) -> bool | None:
     """Are they the same words? None when the reference is not made of words."""
-    if _OPTION.fullmatch(gold) and gold.lower() in (answer.lower(), _lettered(answer)):
+    if _OPTION.fullmatch(gold) and gold.lower() in (
+        answer.lower(), _lettered(answer), plain(_end_of_sentence(answer))
+    ):  # fmt: skip
         return True
     times = _time(gold), _time(answer)
     lone = _HOUR.fullmatch(gold.lower())  # 2pm may be a product
@@ -37,7 +62,12 @@ def same_words(gold: str, answer: str) -> bool | None:
         return True if len(both) == 1 else None
     if not is_words(gold):
         return False if _NUMERAL.fullmatch(gold) and is_words(answer) else None
+    dates = _date(gold), _date(answer)
+    if dates[0] and dates[1]:
+        return dates[0] == dates[1]
     left, right = plain(gold), plain(answer)
+    if left and left == plain(_end_of_sentence(answer)):
+        return True
     if left == right or left == _lettered(answer) or right == _lettered(gold):
         return True
     return False if is_words(answer) or len(left) > 1 else None
@@ -61,7 +91,25 @@ def plain(text: str) -> str:
     if letter:
         return letter[1].lower()
     text = " ".join(_PUNCTUATION.sub(" ", text.casefold()).split())
-    return _ARTICLE.sub("", text, count=1) if _ARTICLE.match(text) else text
+    return _ARTICLE.sub("", text, count=1)
+
+
+def _end_of_sentence(text: str) -> str:
+    """``a Saturday`` of ``It is a Saturday``; "" where it says no or leaves a choice."""
+    said = list(_SAID.finditer(unwrap_text(text)[:300]))
+    rest = unwrap_text(text)[said[-1].end() :] if said else ""
+    return "" if _DENIED.search(rest) else rest
+
+
+def _date(text: str) -> tuple[int, str, str] | None:
+    """(month, day, year) of ``March 5``, ``5 March``, ``the 5th of March``."""
+    text = unwrap_text(text).lower().strip(" .")
+    for place, pattern in enumerate(_DATES):
+        found = pattern.fullmatch(text) if any(map(str.isdigit, text)) else None
+        if found:
+            month, day = (found[1], found[2]) if place == 0 else (found[2], found[1])
+            return _MONTHS[month], day.lstrip("0"), found[3] or ""
+    return None
 
 
 def _lettered(text: str) -> str:
@@ -72,6 +120,8 @@ def _lettered(text: str) -> str:
 
 def _time(text: str) -> tuple[str, ...] | None:
     text = " ".join(unwrap_text(text).replace("\\", " ").lower().split())
+    for pattern, half in _SPOKEN_HALF:
+        text = pattern.sub(half, text)
     found = _TIME.fullmatch(text) or _HOUR.fullmatch(text)
     if found is None:
         return None
