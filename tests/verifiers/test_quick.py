@@ -41,7 +41,7 @@ EQUAL = [
     ("5 dollars", "$5"),
     ("1000.99", "1000,99"),
     ("1234.56", "1.234,56"),
-    ("0,111", "0.111"),
+    ("0.111", "0,111"),
     ("(12, 47)", "(12,47)"),
     ("(12, 47)", "12, 47"),
     ("1, 2", "2 and 1"),
@@ -116,6 +116,11 @@ def test_different_answers_are_proved_different_both_ways(gold, answer):
         if "(12," in (one, two) and one == "(12,":
             continue  # half a tuple is no reference
         assert outcome is not None and outcome[0] is False
+
+
+@pytest.mark.parametrize(("gold", "answer"), [("0,111", "0.111"), ("12,9", "12.9"), ("3,5", "3.5")])
+def test_a_reference_of_two_integers_is_no_decimal(gold, answer):
+    assert decide(gold, answer) == (False, "shape")
 
 
 @pytest.mark.parametrize(("gold", "answer"), OPEN)

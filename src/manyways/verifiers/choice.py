@@ -5,12 +5,12 @@ the second option. A letter followed by the text of another option names none.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from manyways.records import Problem, Verdict
-from manyways.verifiers.answers.spelling import tidy, unwrap_text
 from manyways.verifiers.answers.quick import decide
+from manyways.verifiers.answers.spelling import tidy, unwrap_text
 from manyways.verifiers.final_answer import Extraction, Form, Policy, candidates, reference
 
 _LETTER = re.compile(
@@ -20,8 +20,11 @@ _LETTER = re.compile(
 
 _LETTERS = re.compile(r"[(\[]?[A-Za-z][)\].:]*(?:\s*(?:,|;|/|&|and|or|\s)\s*[(\[]?[A-Z][)\].:]*)+")
 _REASON = re.compile(
-    r",?\s*\b(?:because|since|as|so|not|while|whereas|rather|but|is|for)\b|\s[-–—]\s", re.I
+    r",?\s*\b(?:because|since|as|so|not|while|whereas|rather|but|for|"
+    r"is\s+(?:correct|right|true|the|best))\b|\s[-–—]\s",
+    re.I,
 )
+_FORMULA = re.compile(r"[0-9\\^=]")
 _DENIED = re.compile(r"\b(?:not|never|no|neither|nor|cannot|isn t|wasn t|didn t|except)\b")
 _SEVERAL = "several letters"
 _GUESSED = ("whole", "is", "last formula", "last number", "letter")
@@ -82,22 +85,25 @@ def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
     match = _LETTER.fullmatch(plain)
     if match is None:
         return _by_value(answer, choices)
-    if _LETTERS.fullmatch(plain):
-        return "", _SEVERAL
-    letter, rest = match[1].upper(), _words(match[2] or match[3] or "")
-    if choices and ord(letter) - ord("A") >= len(choices):
+    return ("", _SEVERAL) if _LETTERS.fullmatch(plain) else _lettered(match, letters, len(choices))
+
+
+def _lettered(match: re.Match[str], letters: Mapping[str, str], options: int) -> tuple[str, str]:
+    """The letter that an answer begins with, unless what follows says something else."""
+    plain, letter, rest = match.string, match[1].upper(), _words(match[2] or match[3] or "")
+    if options and ord(letter) - ord("A") >= options:
         return "", "no such option"
     marked = plain[:1] in "([" or plain[1:2] == ")"
     if match[3] is not None and rest not in letters and not marked:
-        return _by_value(answer, choices)
-    if rest and letters.get(rest, letter) != letter:
-        return "", "letter and text disagree"
-    return letter, "letter"
+        return "", "no option"
+    disagree = rest and letters.get(rest, letter) != letter
+    return ("", "letter and text disagree") if disagree else (letter, "letter")
 
 
 def _by_value(answer: str, choices: Sequence[str]) -> tuple[str, str]:
     """The one option that is the same number or expression: ``3.50`` is the option 3.5."""
-    equal = [i for i, choice in enumerate(choices) if (decide(choice, answer) or (False,))[0]]
+    formulas = [i for i, choice in enumerate(choices) if _FORMULA.search(choice)]
+    equal = [i for i in formulas if (decide(choices[i], answer) or (False,))[0]]
     return (chr(ord("A") + equal[0]), "option value") if len(equal) == 1 else ("", "no option")
 
 

@@ -12,7 +12,9 @@ def verify(
     if found is None:
         return Verdict(status="no_answer", rule="none")
     answer = " ".join(found.answer.split())
-    equal = any(answer == " ".join(g.split()) for g in (reference(problem.answer), *problem.alternatives))
+    equal = any(
+        answer == " ".join(g.split()) for g in (reference(problem.answer), *problem.alternatives)
+    )
     return Verdict(
         status="correct" if equal else "wrong", answer=found.answer, rule=f"{found.rule}/exact"
     )

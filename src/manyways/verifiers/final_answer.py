@@ -34,6 +34,7 @@ from functools import lru_cache, partial
 from typing import Literal
 
 from manyways.verifiers.answers.numbers import number_word
+from manyways.verifiers.answers.spelling import END_MARK
 
 Policy = Literal["strict", "lenient"]
 Form = Literal["boxed", "hashes", "phrase"]
@@ -53,13 +54,16 @@ _EMPHASIS = re.compile(r"(?<![\w)}\]*])\*\*(?=[^\s*])([^*\n]+?)(?<=\S)\*\*(?![\w
 _SENTENCE_END = re.compile(
     r"\.(?=\s|$)|[?](?=\s|$)|\n|。|<\||(?i:\bI hope it is correct\b)"
     r"|,?\s(?:because|since|which|and\s+not|but)\s"
+    r"|\s\((?:that|i\.e\.|since|because|which|as|for|from|e\.g\.)\s"
     r"|,\s(?:as|so|for|when|if|where|with|after|then|thus|hence|giving|making|meaning|that|while)\s"
     r"|\s(?:when|if|whenever|provided|as\s+(?:wanted|desired|required|claimed|expected|above)"
-    r"|and\s+(?:that|this|we|so|it|thus|hence)|so\s+(?:we|that)|for\s+[a-zA-Z]\s*=)(?![a-z])"
+    r"|and\s+(?:that|this|we|so|it|thus|hence)|so\s+(?:we|that)|for\s+[a-zA-Z]\s*=|for\s+(?:all|every|any|each))(?![a-z])"
 )
+_REASONED = re.compile(r"(?<=[0-9}$])\s+\((?!\s*mod)(?=[^()]{0,80}[0-9])")
 _FILLER = re.compile(
     r"(?:(?:therefore|thus|then|hence|so|indeed|simply|just|exactly|precisely|obviously|clearly|"
-    r"equal\s+to|given\s+by|found\s+to\s+be|always|again|now)\s*[,:]?\s+)+(?=\S)", re.I
+    r"equal\s+to|given\s+by|found\s+to\s+be|always|again|now)\s*[,:]?\s+)+(?=\S)",
+    re.I,
 )
 _HEADING = re.compile(
     r"(?:[0-9]+[.)]\s+[^\W\d_]|(?:step|part|case|method|check|verif|explan|solution|reason|summary|"
@@ -67,29 +71,38 @@ _HEADING = re.compile(
     r"understand)\w*\b)", re.I,
 )  # fmt: skip
 _ANSWER_LABEL = re.compile(
-    r"(?:\*\*)?(?:the\s+)?(?:final\s+)?(?:answer|ans|result)(?:\s+is)?\s*:?\s*(?:\*\*)?\s*:?\s*", re.I
+    r"(?:\*\*)?(?:the\s+)?(?:final\s+)?(?:answer|ans|result)(?:\s+is)?\s*:?\s*(?:\*\*)?\s*:?\s*",
+    re.I,
 )
 _COPULA = re.compile(
     r"(?<![a-zA-Z])(?:is|are|equals|be|was)(?![a-zA-Z])(?:\s+(?:exactly|simply)\b)?:?"
 )
+_SAYS = re.compile(
+    r"(?:[\w',-]+\s+){1,9}(?:is|are|was|be)\s+((?!not\b|no\b|what\b|that\b)[^\W\d_]+(?:\s+[^\W\d_]+){0,2})\s*[.!]?"
+)
+"""A sentence that ends in what something is: ``So the winner is Alice.``"""
 _MATH_SPANS = re.compile(  # a dollar before a digit may be money: the rule is pandoc's
     r"\$\$((?:[^$]|\$(?!\$)){1,4000}?)\$\$|\\\[((?:(?!\\\[).){1,4000}?)\\\]|\\\(((?:(?!\\\().){1,4000}?)\\\)"
-    r"|(?<!\\)\$((?! )(?:\\.|[^$\\\n])+(?<! )|\s(?:\\.|[^$\\\n])+\s)\$(?![0-9])", re.S
+    r"|(?<!\\)\$((?! )(?:\\.|[^$\\\n])+(?<! )|\s(?:\\.|[^$\\\n])+\s)\$(?![0-9])",
+    re.S,
 )
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])[-−+]?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-    r"(?:/[0-9]+(?:\.[0-9]+)?)?(?:[eE][-+]?[0-9]+)?\s?%?"
-    r"(?:[ -](?:hundred|thousand|million|billion|trillion|dozen|lakh|crore|squared|cubed)s?(?![a-z])"
-    r"|\s+(?:or\s+(?:more|less|fewer|so)|below\s+zero)(?![a-z])|[kKM](?![\w]))*"
+    r"(?:/[0-9]+(?:\.[0-9]+)?)?(?:[eE][-+]?[0-9]+)?(?:\s?%)?"
+    r"(?:[ -](?:hundred|thousand|million|billion|trillion|dozen|lakh|crore)s?(?![a-z])"
+    r"|[ -](?:squared|cubed)(?![a-z])"
+    r"|\s+(?:or\s+(?:more|less|fewer|so)|below\s+zero)(?![a-z])|[kKM](?![\w])|[十百千万萬亿億백천만억]|以[上下])*"
 )
 _PROSE_WORD = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
 _OPTION = re.compile(r"(?<![\w'])\(?([A-E])\)?(?![\w'])(?!\s+[a-z])")
+_CHANGED = re.compile("[或不未非以超负半万萬亿億千百十천백만억]")
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CONNECTIVE = re.compile(r"(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")
 _TEXT_COMMAND = re.compile(r"\\(?:text|mbox|mathrm)[a-z]*\{[^{}]*\}|\\[a-zA-Z]+(?:\{[a-z]*\})?")
 _SECTIONS = 50
 """Headings that are looked through for the one that is an answer."""
+_SHORT = 30
 _USUAL_OPTIONS = 5
 _SEARCHED = 20_000  # characters from the end in which "last ..." is looked for
 
@@ -197,7 +210,9 @@ def _hashes(text: str) -> Extraction | None:
         label = _ANSWER_LABEL.match(line)
         answer = line[label.end() :] if label else line
         if label and not answer:
-            answer = next(filter(None, map(str.strip, text[start + 4 : start + 500].split("\n")[1:])), "")
+            answer = next(
+                filter(None, map(str.strip, text[start + 4 : start + 500].split("\n")[1:])), ""
+            )
         if answer and (label or not _HEADING.match(line)):
             return Extraction(answer=_EMPHASIS.sub(r"\1", answer), rule="hashes")
     return None
@@ -214,20 +229,25 @@ def _phrase(text: str) -> Extraction | None:
 
 def _clip(rest: str) -> str:
     """The answer at the start of ``rest``: one formula, or up to the end of the sentence."""
+    rest = END_MARK.sub(" ", rest[:_SEARCHED]) if "<" in rest else rest
     rest = rest.lstrip(" \t\n*:：")
     filler = _FILLER.match(rest)
     rest = rest[filler.end() :] if filler else rest
     formula = _MATH_SPANS.match(rest)
     if formula and not _continues(rest[formula.end() :]):
         return _content(formula)
-    end = _SENTENCE_END.search(rest)
-    answer = _EMPHASIS.sub(r"\1", rest[: end.start()] if end else rest)
+    for pattern in (_SENTENCE_END, _REASONED):
+        end = pattern.search(rest)
+        rest = rest[: end.start()] if end else rest
+    answer = _EMPHASIS.sub(r"\1", rest)
     return _condense(_among_ideographs(answer.strip(" \t*`\"'")))
 
 
 def _among_ideographs(answer: str) -> str:
     """Chinese, Japanese and Korean put no spaces around a number: the last piece that has one."""
     if not _IDEOGRAPH.search(answer):
+        return answer
+    if _CHANGED.search(answer) and len(_NUMBER.findall(answer)) == 1:
         return answer
     pieces = [p.strip(" ，、,：:") for p in _IDEOGRAPH.split(answer) if any(map(str.isdigit, p))]
     return pieces[-1] if pieces else answer
@@ -245,7 +265,8 @@ def _condense(answer: str) -> str:
         if rest:
             answer = rest
             break
-    if len(_PROSE_WORD.findall(_MATH_SPANS.sub(" ", answer))) > 3:
+    many = len(_PROSE_WORD.findall(_MATH_SPANS.sub(" ", answer))) > 3
+    if many and len(_MATH_SPANS.findall(answer)) + len(_NUMBER.findall(answer)) != 1:
         found = _last(answer)
         return found.answer if found else answer
     return answer
@@ -289,10 +310,19 @@ def _whole(text: str) -> Extraction | None:
         return None
     if "\n" in answer and "\\begin" not in answer:
         return None
+    if _IDEOGRAPH.search(answer) and any(c.isdigit() for c in answer):
+        short = len(answer) <= _SHORT and len(_NUMBER.findall(answer)) == 1
+        return Extraction(answer=answer, rule="whole") if short else None
+    return _line(answer)
+
+
+def _line(answer: str) -> Extraction | None:
+    """One line: a formula, a few words, or a short sentence that says what something is."""
     outside = _CONNECTIVE.sub(" ", _MATH_SPANS.sub(" \x00 ", answer))
     words = len(_PROSE_WORD.findall(_TEXT_COMMAND.sub(" ", outside)))
-    if _IDEOGRAPH.search(answer) and any(c.isdigit() for c in answer):
-        return None
+    said = _SAYS.fullmatch(_EMPHASIS.sub(r"\1", answer)) if words > 4 else None
+    if said and "\x00" not in outside:
+        return Extraction(answer=said[1], rule="is")
     if words > (0 if "\x00" in outside else 4) or _SENTENCE_END.search(answer.rstrip(" .\n")):
         return None
     answer = _EMPHASIS.sub(r"\1", _LABEL.sub("", answer) if _LABEL.match(answer) else answer)

@@ -7,20 +7,27 @@ evaluated, and whatever is not on the list is not read.
 
 import ast
 import re
+from collections.abc import Callable
+from typing import Any
 
-_LOOKS_LIKE_CODE = re.compile(r"\*|==|[a-zA-Z]\s*\(|/")
+_LOOKS_LIKE_CODE = re.compile(r"\*|==|[a-zA-Z]\s*\(|/|[a-zA-Z][0-9]")
 _MAX_LENGTH = 500
+_GREEK = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu",
+    "nu", "xi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
+    "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
+)  # fmt: skip
 _NAMES = {
     "pi": r"\pi", "E": "e", "I": "i", "oo": r"\infty", "inf": r"\infty", "Infinity": r"\infty",
-    "lambda_": r"\lambda", "lamda": r"\lambda", "nan": "",
-    **{n: "\\" + n for n in (
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi rho sigma tau phi chi "
-        "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
-    ).split()},
+    "lambda_": r"\lambda", "lamda": r"\lambda", **{name: f"\\{name}" for name in _GREEK},
 }  # fmt: skip
+_SAME_CALLS = (
+    "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "ln", "arcsin", "arccos",
+    "arctan",
+)  # fmt: skip
 _CALLS = {
-    **{n: rf"\{n}({{0}})" for n in "sin cos tan cot sec csc sinh cosh tanh ln arcsin arccos arctan".split()},
-    **{"a" + n: rf"\arc{n}({{0}})" for n in ("sin", "cos", "tan")},
+    **{name: rf"\{name}({{0}})" for name in _SAME_CALLS},
+    **{f"a{name}": rf"\arc{name}({{0}})" for name in ("sin", "cos", "tan")},
     "log": r"\ln({0})", "exp": "e^{{{0}}}", "sqrt": r"\sqrt{{{0}}}", "cbrt": r"\sqrt[3]{{{0}}}",
     "Abs": "|{0}|", "abs": "|{0}|", "factorial": "({0})!", "floor": r"\lfloor {0} \rfloor",
     "ceiling": r"\lceil {0} \rceil", "ceil": r"\lceil {0} \rceil",
@@ -56,21 +63,20 @@ def latex_of_code(text: str) -> str | None:
 
 
 def _written(node: ast.AST) -> str:
-    if isinstance(node, ast.Constant):
-        return _constant(node.value)
-    if isinstance(node, ast.Name):
-        return _name(node.id)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        return ("-" if isinstance(node.op, ast.USub) else "") + _factor(node.operand)
-    if isinstance(node, ast.BinOp):
-        return _operation(node)
-    if isinstance(node, ast.Call):
-        return _call(node)
-    if isinstance(node, ast.Compare):
-        return _comparison(node)
-    if isinstance(node, ast.Tuple) and node.elts:
-        return "(" + ", ".join(map(_written, node.elts)) + ")"
-    raise _NotCode
+    writer = _WRITERS.get(type(node))
+    if writer is None:
+        raise _NotCode
+    return writer(node)
+
+
+def _signed(node: ast.UnaryOp) -> str:
+    if not isinstance(node.op, ast.USub | ast.UAdd):
+        raise _NotCode
+    return ("-" if isinstance(node.op, ast.USub) else "") + _factor(node.operand)
+
+
+def _row(node: ast.Tuple) -> str:
+    return "(" + ", ".join(map(_written, node.elts)) + ")"
 
 
 def _constant(value: object) -> str:
@@ -143,3 +149,14 @@ def _comparison(node: ast.Compare) -> str:
             raise _NotCode
         written += f" {_COMPARES[type(operator)]} {_written(side)}"
     return written
+
+
+_WRITERS: dict[type[ast.AST], Callable[[Any], str]] = {
+    ast.Constant: lambda node: _constant(node.value),
+    ast.Name: lambda node: _name(node.id),
+    ast.UnaryOp: _signed,
+    ast.BinOp: _operation,
+    ast.Call: _call,
+    ast.Compare: _comparison,
+    ast.Tuple: _row,
+}

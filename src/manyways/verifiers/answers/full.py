@@ -24,7 +24,7 @@ from fractions import Fraction
 
 from manyways.verifiers.answers import quick
 from manyways.verifiers.answers.code import latex_of_code
-from manyways.verifiers.answers.numbers import Number, is_rounding, surely_differ
+from manyways.verifiers.answers.numbers import is_rounding, surely_differ
 from manyways.verifiers.answers.shapes import (
     MAX_ITEMS,
     Shape,
@@ -50,7 +50,9 @@ _NAME = re.compile(
     r"|\\frac\{d\s*[a-zA-Z]\}\{d\s*[a-zA-Z]\}|d[a-z]/d[a-z]|\(\s*[a-zA-Z](?:_\w)?(?:\s*,\s*[a-zA-Z](?:_\w)?)+\s*\)"
     rf"|\\(?:sin|cos|tan|cot|sec|csc|log|ln)\s*(?:{_SYMBOL}|[A-Z]{{1,3}}))\s*"
 )
-_CALLED = re.compile(rf"(?:{_SYMBOL}|\\(?:mathbb|mathrm|operatorname)\{{[A-Za-z]+\}}\s*(?:_\w)?|gcd|lcm|max|min|deg|Var|Cov|Pr|det)\s*(?=[(\[])")
+_CALLED = re.compile(
+    rf"(?:{_SYMBOL}|\\(?:mathbb|mathrm|operatorname)\{{[A-Za-z]+\}}\s*(?:_\w)?|gcd|lcm|max|min|deg|Var|Cov|Pr|det)\s*(?=[(\[])"
+)
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
 _PHRASE = re.compile(r"[^\W\d_]+(?:[\s'-]+[^\W\d_]+)*\s*:?")
 _FACTORS = tuple("abcdijklmntxyz")
@@ -78,8 +80,12 @@ def warm_up() -> None:
     same_answer(r"\frac{x}{2}+1", r"\frac{2+x}{2}")
 
 
-def _differ_unless_rounded(one: Number, two: Number) -> bool:
-    return not is_rounding(one, two)
+def _same_quantities(gold: str, answer: str) -> Decision | None:
+    """With roundings, which the first step leaves open."""
+    found = quick.same_quantities(gold, answer, lambda one, two: not is_rounding(one, two))
+    if found == ():
+        return None
+    return found or (True, "rounded")
 
 
 def _conclusion(gold: str, answer: str) -> str:
@@ -97,14 +103,9 @@ def _same(gold: str, answer: str, depth: int) -> Decision:
     simple = as_intervals(*(_MEMBER.sub("", _exact_member(text)) for text in (gold, answer)))
     if simple != (gold, answer):
         return _same(*simple, depth + 1)
-    early = quick.same_quantities(gold, answer, _differ_unless_rounded)
-    if early is None:
-        return True, "rounded"
-    if early:
-        return early
-    order = _same_order(gold, answer, depth)
-    if order is not None:
-        return order
+    whole = _same_quantities(gold, answer) or _same_order(gold, answer, depth)
+    if whole is not None:
+        return whole
     left, right = read_shapes(gold, answer)
     if left.kind == right.kind == "value":
         return _same_value(left.items[0], right.items[0], depth)
@@ -128,10 +129,20 @@ def _same_value(gold: str, answer: str, depth: int) -> Decision:
     shorter = _without_names(gold, answer)
     if shorter != (gold, answer):
         return _same(*shorter, depth + 1)
-    if ("=" in gold) != ("=" in answer):
-        return False, "equation"
-    if any(map(_APART.search, (gold, answer))):
-        return False, "numerals apart"
+    clash = _no_value(gold, answer)
+    return (False, clash) if clash else _same_formula(gold, answer)
+
+
+def _no_value(gold: str, answer: str) -> str:
+    """Why one of two values is none that the other could equal; empty when it may."""
+    if (len(split(gold, "=")) > 1) != (len(split(answer, "=")) > 1):
+        return "equation"
+    if "=" in gold and not (_has_letters(gold) and _has_letters(answer)):
+        return "equation"
+    return "numerals apart" if any(map(_APART.search, (gold, answer))) else ""
+
+
+def _same_formula(gold: str, answer: str) -> Decision:
     left, right = quick.numeral(gold), quick.numeral(answer, letters=True)
     if left[0] and right[0]:
         return is_rounding(left[0], right[0]), "rounded"
@@ -150,6 +161,7 @@ def _without_names(gold: str, answer: str) -> tuple[str, str]:
     one, two = _last_member(gold), _last_member(answer)
     named = one != gold, two != answer
     alone = named[0] != named[1] and not ("=" in gold and "=" in answer)
+    alone |= all(named) and not _has_letters(gold) and not _has_letters(answer)
     if alone or (all(named) and _same_name(_first_member(gold), _first_member(answer))):
         return one, two
     ratios = [_RATIO.fullmatch(text) for text in (gold, answer)]
@@ -176,11 +188,15 @@ def _last_member(text: str) -> str:
     if len(members) < 2 or text.rstrip().endswith("="):
         return text
     named = _is_name(members[0])
-    if not named and re.search(r"[a-zA-Z]", _COMMAND.sub("", unwrap_text(text))):
+    if not named and _has_letters(text):
         return text
     claims = members[1:] if named else members
     holds = all(_holds(a, b, sure=not named) for a, b in itertools.pairwise(claims))
     return members[-1].strip() if holds else text
+
+
+def _has_letters(text: str) -> bool:
+    return re.search(r"[a-zA-Z]", _COMMAND.sub("", unwrap_text(text))) is not None
 
 
 def _is_name(text: str) -> bool:
@@ -204,7 +220,8 @@ def _holds(one: str, two: str, *, sure: bool) -> bool:
     if left[0] and right[0]:
         return not surely_differ(left[0], right[0])
     sizes = [
-        complex(n.value) if n and n.fits else value(bare.replace("$", "")) for n, _, bare in (left, right)
+        complex(n.value) if n and n.fits else value(bare.replace("$", ""))
+        for n, _, bare in (left, right)
     ]
     if sizes[0] is not None and sizes[1] is not None:
         return not differ(sizes[0], sizes[1])
@@ -224,12 +241,17 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
     clash = _clash(gold, answer)
     if clash:
         return False, clash
-    named = _by_name(gold, answer)
+    named = [_in_order(one, two, depth) for one, two in _by_name(gold, answer)]
     if named:
-        found = [_in_order(one, two, depth) for one, two in named]
-        return next((f for f in found if f[0]), found[0])
+        return next((found for found in named if found[0]), named[0])
     if kinds in _ORDERED or (kinds == {"sequence", "matrix"} and _is_vector(gold, answer)):
         return _in_order(gold, answer, depth)
+    return _same_parts(gold, answer, depth)
+
+
+def _same_parts(gold: Shape, answer: Shape, depth: int) -> Decision | None:
+    """As ``_same_shape``, where the order does not count."""
+    kinds = {gold.kind, answer.kind}
     if kinds == {"union"}:
         matched = _any_order(gold.items, answer.items, depth)
         return matched if matched[0] else None
@@ -254,9 +276,7 @@ def _by_name(gold: Shape, answer: Shape) -> list[tuple[Shape, Shape]]:
     if bare.kind not in ("sequence", "list") or any("=" in item for item in bare.items):
         return []
     names = left or right
-    given, sorted_ = (
-        Shape("list", tuple(v for _, v in pairs)) for pairs in (names, sorted(names))
-    )
+    given, sorted_ = (Shape("list", tuple(v for _, v in pairs)) for pairs in (names, sorted(names)))
     return [(sorted_, bare), (given, bare)] if left else [(bare, sorted_)]
 
 

@@ -193,6 +193,7 @@ def _unit(number: Number) -> Fraction:
         exponent -= 1
     return Fraction(10) ** (exponent - number.digits + 1)
 
+
 _SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",

@@ -39,6 +39,8 @@ _NUMERAL = re.compile(
 _COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}((?:\.[0-9]{3})+)),[0-9]+")
 _POINT = re.compile(r"-?[0-9]*\.[0-9]+")
 _LETTERED = re.compile(r"(?:\\text[a-z]*\{\s*)?\([A-E]\)\s*\}?[\\~\s]*(?=[-0-9$\\])")
+_CODE = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{3,}\s*\(|(?<![\\a-zA-Z{])[a-zA-Z][0-9](?![a-zA-Z])")
+"""Names of functions and variables as programs have them: for the second step."""
 _ALPHABETIC = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")
 
 Outcome = tuple[bool, str]
@@ -82,8 +84,10 @@ def same(gold: str, answer: str) -> Outcome | None:
     """As ``decide``, for tidied answers that are not identical."""
     gold, answer = _decimal_commas(gold, answer)
     early = same_quantities(gold, answer, surely_differ)
-    if early != ():
-        return early
+    if early is None or early:
+        return early or None
+    if _CODE.search(answer) or _CODE.search(gold):
+        return None
     left, right = read_shapes(gold, answer)
     if left.kind == "value" and right.kind == "value":
         return _values(left.items[0], right.items[0])
@@ -92,7 +96,7 @@ def same(gold: str, answer: str) -> Outcome | None:
 
 def same_quantities(
     gold: str, answer: str, differ_if: Callable[[Number, Number], bool]
-) -> Outcome | None | tuple[()]:
+) -> Outcome | tuple[()] | None:
     """Numbers with what they count, also in a sentence; () where one side is not that."""
     left = read_quantities(gold, sure=True)
     right = read_quantities(answer, sure=False) if left else None
@@ -138,7 +142,7 @@ def pack(text: str) -> str:
     mixed = _SPACED.fullmatch(text)
     if mixed:
         return rf"{mixed[1]}{mixed[2]}\frac{{{mixed[3]}}}{{{mixed[4]}}}{mixed[5]}"
-    if re.search(r"[0-9.] +[0-9]", text) and not re.fullmatch(r"[-+]?\\frac ?[0-9] [0-9]", text):
+    if re.search(r"[0-9.] +[0-9.]", text) and not re.fullmatch(r"[-+]?\\frac ?[0-9] [0-9]", text):
         return text.replace(" ", "") if _SPACED_THOUSANDS.fullmatch(text) else text
     return text.replace(" ", "")
 

@@ -62,7 +62,7 @@ def read_shape(text: str) -> Shape:
     inner, brackets = _inside(_turned(text))
     if brackets:
         return _bracketed(text, inner, brackets)
-    if _GROUPED.fullmatch(text):
+    if _GROUPED.fullmatch(text.rpartition("=")[2].strip() if "=" in text else text):
         return Shape("value", (text,))
     parts = split_list(text)
     if len(parts) > 1:
@@ -196,17 +196,20 @@ def _share_name(parts: list[str]) -> list[str]:
 _COMPARES = re.compile(r"[<>]|\\(?:le|ge)(?![a-zA-Z])")
 _UNKNOWN = re.compile(r"\s*(?:[a-zA-Z]|\\[a-z]+|[a-z]\([a-z]\))\s*")
 _BUILDER = re.compile(
-    r"\\?\{\s*[a-zA-Z]\s*(?:\\in\s*(?:\\mathbb\s*\{?R\}?|\\R)\s*)?(?::|\\mid|\\vert|\|)(.+?)\\?\}", re.S
+    r"\\?\{\s*[a-zA-Z]\s*(?:\\in\s*(?:\\mathbb\s*\{?R\}?|\\R)\s*)?(?::|\\mid|\\vert|\|)(.+?)\\?\}",
+    re.S,
 )
 _BOTH = re.compile(r"\s*,?\s*(?:(?<![a-zA-Z\\])and(?![a-z])|\\(?:land|wedge)(?![a-zA-Z])|,)\s*")
 _TEXT_BOTH = re.compile(r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(and)\s*,?\s*\}")
 _ALL_REAL = re.compile(
     r"(?:x\s*(?:\\in|is)\s*)?(?:(?:all|any|every)\s+reals?(?:\s+(?:numbers?|values?|x))*|the\s+real\s+numbers|"
-    r"\\mathbb\s*\{?R\}?|\\R|\(\s*-\s*\\infty\s*,\s*\+?\s*\\infty\s*\))", re.I
+    r"\\mathbb\s*\{?R\}?|\\R|\(\s*-\s*\\infty\s*,\s*\+?\s*\\infty\s*\))",
+    re.I,
 )
 _NOTHING = re.compile(
     r"(?:there\s+(?:is|are)\s+)?no\s+(?:real\s+)?(?:solutions?|roots?|values?)|(?:the\s+)?empty(?:\s+set)?|\\\{\s*\\\}|\\emptyset"
-    r"|has\s+no\s+(?:real\s+)?solutions?", re.I
+    r"|has\s+no\s+(?:real\s+)?solutions?",
+    re.I,
 )
 
 

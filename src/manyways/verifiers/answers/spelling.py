@@ -12,7 +12,8 @@ import unicodedata
 
 _SYMBOLS = {
     "−": "-", "–": "-", "—": "-", "‒": "-", "‑": "-", "‐": "-", "℃": r"^\circ C", "℉": r"^\circ F",
-    "⇒": r"\Rightarrow ", "→": r"\to ", "Ω": r"\Omega ", "µ": r"\mu ", "…": "...", "×": r"\times ", "·": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
+    "⇒": r"\Rightarrow ", "→": r"\to ", "Ω": r"\Omega ", "µ": r"\mu ", "…": "...",
+    "×": r"\times ", "·": r"\cdot ", "÷": "/", "∕": "/", "⁄": "/",
     "π": r"\pi ", "∞": r"\infty ", "∪": r"\cup ", "∩": r"\cap ", "±": r"\pm ", "∅": r"\emptyset ",
     "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
     "∈": r"\in ", "°": r"^\circ ", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ",
@@ -24,7 +25,7 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _SUBSCRIPTS = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
-_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]")
 """Marks of byte order, of direction and of places to break: they show nothing."""
 _PICTURES = ("So", "Sk")
 """Ticks, party poppers and the marks that modify them: they say that the writer is pleased."""
@@ -84,7 +85,7 @@ _ONE = r"(\\[a-zA-Z]+|[0-9a-zA-Z])"
 _LOOSE_FRACTION = re.compile(
     rf"(\\frac|\\[dt]?binom)\s*(?:\{{([^{{}}]*)\}}|{_ONE})\s*(?:\{{([^{{}}]*)\}}|{_ONE})"
 )
-_END_MARK = re.compile(
+END_MARK = re.compile(
     r"</?(?:s|answer|final|b|strong|i|em|u|p|span|code|sup|div|center)>|<\|[\w ]{1,30}\|>"
     r"|\\checkmark(?![a-zA-Z])", re.I,
 )  # fmt: skip
@@ -94,9 +95,7 @@ _SIZES = re.compile(
     r"therefore|hfill|noindent|centering)(?![a-zA-Z])|\\(?:text)?color\s*\{[a-zA-Z]*\}"
     r"|(?<!\\)#"
 )
-_ALIGNED = re.compile(
-    r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?|center|split)\}"
-)
+_ALIGNED = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?|center|split)\}")
 _PERIOD = re.compile(r"([-+]?[0-9]*\.[0-9]{0,20})\(([0-9]{1,20})\)")
 _GOES_ON = re.compile(
     r"([-+]?[0-9]*\.[0-9]{0,12}?)(([0-9])\3\3|([0-9]{2,6})\4)(?:\3|\4)*\s*(?:\.{2,}|\\l?dots|\\cdots)"
@@ -105,7 +104,8 @@ _TIMES_TEN = re.compile(r"(?<=[0-9.])\s*[xX]\s*(?=10\s*\^)")
 _LABEL = re.compile(
     r"(?:\\(?:text|textbf|mathrm|mbox|textrm|textit)\s*\{\s*)?"
     r"(?:so\s+|thus,?\s+|therefore,?\s+|hence,?\s+)?(?:the\s+)?(?:final\s+|correct\s+)?"
-    r"(?:answers?|ans|result|solution|output)\s*(?::|=|\bis\b:?|\bare\b:?)\s*(?P<closed>\})?\s*(?=.)", re.I,
+    r"(?:answers?|ans|result|solution|output)\s*(?::|=|\bis\b:?|\bare\b:?)\s*"
+    r"(?P<closed>\})?\s*(?=.)", re.I,
 )  # fmt: skip
 _WRAPPED = (
     ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"),
@@ -129,14 +129,14 @@ def tidy(text: str) -> str:
         return text
     text = to_ascii(text)
     if "<" in text or "checkmark" in text:
-        text = _END_MARK.sub(" ", text).strip()
+        text = END_MARK.sub(" ", text).strip()
+    if text.endswith(("..", "dots")) or "(" in text:
+        text = _tidy_period(text)
     text = _without_label(_unwrap(text))
     if any(mark in text for mark in "\\{<>!#"):
         text = _tidy_latex(text)
     numeral = _TEXT_NUMBER.fullmatch(text)
     text = _tidy_code(numeral[1] if numeral else text).lstrip("= ")
-    if "." in text:
-        text = _tidy_period(text)
     text = _TIMES_TEN.sub(r"\\times ", text)
     return " ".join(text.split()).rstrip(" .;,\\")
 

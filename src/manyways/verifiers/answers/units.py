@@ -32,7 +32,11 @@ _NAMES = (
     "coulomb coulombs", "farad farads", "tesla", "mole moles mol", "calorie calories cal",
     "electronvolt eV", "byte bytes", "bit bits", "bar bars", "atm", "dyne dynes dyn", "erg ergs",
     "parsec parsecs pc", "lightyear lightyears ly", "angstrom angstroms Å \\AA", "knot knots",
-    "percent percentage pct",
+    "percent percentage pct", "centimeter 厘米", "millimeter 毫米", "kilometer 千米 公里",
+    "kilogram 公斤 千克", "milliliter 毫升", "liter 升", "meter2 平方米", "meter3 立方米",
+    "centimeter2 平方厘米", "centimeter3 立方厘米", "kilometer2 平方千米 平方公里", "degree 度",
+    "jiao 角", "ton 吨", "month 月", "week 周", "yen 円", "won 원", "kilogram кг", "kilometer км",
+    "centimeter см", "meter м", "gram г",
 )  # fmt: skip
 _PREFIXES = {
     "k": "kilo", "c": "centi", "d": "deci", "m": "milli", "μ": "micro", "u": "micro",
@@ -66,19 +70,38 @@ UNITS = _table()
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 _AMBIGUOUS = frozenset((*"mshgLlJWNKVApt", "in", "cal", "bar", "gal"))
 """Also names of variables or words: units only behind a numeral of an answer."""
+
+
+def _words_of(text: str) -> list[str]:
+    return text.split()
+
+
 _GENERIC = frozenset(
-    "unit units value values number numbers way ways time times integer integers solution solutions "
-    "total all in the a an of and is are it its so answer exactly only just there were".split()
+    _words_of("""
+    unit units value values number numbers way ways time times integer integers solution
+    solutions total all in the a an of and is are it its so answer exactly only just there were
+""")
 )
+_FILLERS = frozenset(
+    _words_of("""
+    each left long wide tall high deep old more less fewer away apart altogether together overall
+    per ea exactly approximately about roughly around for on at by to with
+""")
+)
+"""Words that may follow a unit's number without naming another thing."""
 _SMALL_WORDS = frozenset(
-    "a i an as at be by do go he i if in is it me my of on so to up us we le la un en et de al el "
-    "per am pm 's das der die".split()
+    _words_of("""
+    a i an as at be by do go he if in is it me my of on so to up us we le la un en et de al el
+    per am pm das der die
+""")
 )
 _MONEY = {
     "$": "dollar", "€": "euro", "£": "pound-sterling", "¥": "yen", "₹": "rupee", "₩": "won",
     "₽": "rouble", "¢": "cent",
 }  # fmt: skip
-_MONEY_WORD = re.compile(r"(US\s*\$|USD|EUR|GBP|JPY|CNY|RMB|INR|Rs\.?|CHF|KRW|[$€£¥₹₩₽])\s*(?=[-0-9.])")
+_MONEY_WORD = re.compile(
+    r"(US\s*\$|USD|EUR|GBP|JPY|CNY|RMB|INR|Rs\.?|CHF|KRW|[$€£¥₹₩₽])\s*(?=[-0-9.])"
+)
 
 # Words that make another number of the one they stand beside.
 _CHANGE = re.compile(
@@ -89,8 +112,13 @@ _CHANGE = re.compile(
     r"(?![^\W\d_])|n't(?![^\W\d_])|[或不未非超以负半倍]|分之|平方(?!米|厘米|千米|公里)",
     re.I,
 )
-_BEFORE = re.compile(r"(?:over|under|above|below|beyond|past|until|mehr|más|mais|plus|minus)\s*$", re.I)
-_AFTER = re.compile(r"\s*(?:below|above|under|beneath|over(?!\s+the)|and\s+(?:a\s+)?[a-z]+(?:th|rd|half))(?![a-z])", re.I)
+_BEFORE = re.compile(
+    r"(?:over|under|above|below|beyond|past|until|mehr|más|mais|plus|minus)\s*$", re.I
+)
+_AFTER = re.compile(
+    r"\s*(?:below|above|under|beneath|over(?!\s+the)|and\s+(?:a\s+)?[a-z]+(?:th|rd|half))(?![a-z])",
+    re.I,
+)
 _LEFT_OVER = re.compile(r"\bleft[\s-]*over\b|\bin\s+no\s+time\b", re.I)
 
 _DEC = (
@@ -99,21 +127,32 @@ _DEC = (
 )
 _FRACTION = r"(?:\\frac\{-?[0-9.]{1,20}\}\{[0-9.]{1,20}\})"
 NUMERAL = re.compile(
-    rf"(?<![A-Za-z0-9_^{{\\.])[-+]?\s?(?:[0-9]+\s?{_FRACTION}|{_FRACTION}|[0-9]+ [0-9]+/[0-9]+"
+    rf"(?<![A-Za-z0-9_^{{\\.])(?<![{{^]-)"
+    rf"[-+]?\s?(?:[0-9]+\s?{_FRACTION}|{_FRACTION}|[0-9]+ [0-9]+/[0-9]+"
     rf"|{_DEC}/[0-9.]*[0-9]|[0-9]*\.[0-9]*\\overline\{{[0-9]+\}}"
     rf"|{_DEC}(?:\s*(?:\\times|\\cdot)\s*10\s*\^\s*(?:\{{\s*-?[0-9]+\s*\}}|-?[0-9]+)|[eE][-+]?[0-9]+)?)"
     r"(?:\s?%)?"
 )
-_UNIT_FRACTION = re.compile(r"\\frac\s*\{([^{}0-9]{1,30})\}\s*\{([^{}0-9]{1,30})\}")
+_UNIT_FRACTION = re.compile(
+    r"\\frac\s*\{((?:[^{}0-9]|\^[0-9]){1,30})\}\s*\{((?:[^{}0-9]|\^[0-9]){1,30})\}"
+)
 _ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)(?![a-zA-Z])")
 _PERCENT = re.compile(r"^\s*(?:per\s*cent|percent(?:age)?(?:\s+points?)?|pct)(?![a-z])", re.I)
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_TEMPERATURES = tuple(
+    (re.compile(rf"(?:°|(?<![a-zA-Z])deg(?:ree)?s?(?![a-zA-Z]))\s*{name}(?![a-zA-Z])"), scale)
+    for name, scale in (
+        ("(?:C|[Cc]elsius|centigrade)", "celsius"), ("(?:F|[Ff]ahrenheit)", "fahrenheit"),
+        ("(?:K|[Kk]elvin)", "kelvin"),
+    )
+)  # fmt: skip
 _SPOKEN = re.compile(r"[a-zA-Z]+|[零〇一二三四五六七八九两十百千万萬亿億]+")
 _UNIT_TOKEN = re.compile(
     r"\s*(?:(\\(?:Omega|AA|mu)|[^\W\d_]+|[°¢$€£¥Ω])\.?|(\^\s*(?:\{\s*-?[0-9]\s*\}|-?[0-9])|[²³])"
     r"|(/|\bper\b)|(\\cdot|\*|·|-|[\s()\[\],]))"
 )
 _NOISE = re.compile(r"[\s.,:;!?()\[\]\"'’`*~–-]+|\\(?:quad|qquad|ldots|dots)|\.\.\.")
+_PROSE = re.compile(rf"(?:{_WORD.pattern}|{_NOISE.pattern}|[°{''.join(_MONEY)}/])*")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -133,7 +172,9 @@ def same_thing(gold: "Quantity", answer: "Quantity") -> bool:
     """May the two speak of the same thing? One that says nothing takes the other's."""
     if gold.unit and answer.unit:
         return gold.unit == answer.unit
-    if gold.unit or not gold.nouns or answer.unit or not answer.nouns:
+    if gold.unit:
+        return not answer.nouns - _FILLERS
+    if not gold.nouns or answer.unit or not answer.nouns:
         return True
     return gold.nouns <= answer.nouns or answer.nouns <= gold.nouns
 
@@ -169,6 +210,10 @@ def read_quantities(text: str, *, sure: bool) -> list[Quantity] | None:
 
 
 def _plain(text: str) -> str:
+    if "\\mu" in text:
+        text = re.sub(
+            r"\\mu(?![a-zA-Z])\s*(?:\\(?:text|mathrm)\s*\{\s*)?(?=[a-zA-Z])", r"\\text{μ", text
+        )
     text = unwrap_text(text.replace("\\text", " \\text").replace("\\mathrm", " \\mathrm"))
     if "\\frac" in text:
         text = _UNIT_FRACTION.sub(r" \1/\2", text)
@@ -209,7 +254,12 @@ def _quantity(numeral: str, before: str, after: str, *, sure: bool) -> Quantity 
     percent = _PERCENT.match(after)
     if percent:
         numeral, after = numeral.rstrip("% ") + "%", after[percent.end() :]
-    if _CHANGE.search(before) or _CHANGE.search(after) or _BEFORE.search(before) or _AFTER.match(after):
+    if (
+        _CHANGE.search(before)
+        or _CHANGE.search(after)
+        or _BEFORE.search(before)
+        or _AFTER.match(after)
+    ):
         return None
     number, after = _scaled(numeral, after)
     if number is None or (sure and before.strip(" ($.,")):
@@ -241,7 +291,10 @@ def _scaled(numeral: str, after: str) -> tuple[Number | None, str]:
             break
         if word[1] in ("quarter", "quarters") and 0 < number.value < 4:
             scale = Fraction(1, 4)
-        number, after = Number(number.value * scale, number.digits, number.percent), after[word.end() :]
+        number, after = (
+            Number(number.value * scale, number.digits, number.percent),
+            after[word.end() :],
+        )
     return number, after
 
 
@@ -252,70 +305,97 @@ def _kelvin(word: "re.Match[str]", after: str) -> bool:
 
 def _unit(text: str, *, sure: bool) -> str | None:
     """The one name of the unit that ``text`` is; "" for no text; None when it is none."""
-    powers: dict[str, int] = {}
-    last, sign, raised, place = "", 1, 1, 0
     text = text.strip(" .;,!")
+    for pattern, scale in _TEMPERATURES:
+        text = pattern.sub(scale, text)
+    read = _UnitReader(letters=not sure or "/" in text)
+    place = 0
     while place < len(text):
         token = _UNIT_TOKEN.match(text, place)
-        if token is None or len(powers) > 4:
+        if token is None or not read.take(token[1], token[2], token[3]):
             return None
         place = token.end()
-        word, power, over, _ = token.groups()
-        if word == "per" or over:
-            sign = -1
+    return read.name()
+
+
+class _UnitReader:
+    """Factors of a unit, one after the other: ``kg``, ``m``, ``^2``, ``/``, ``s``.
+
+    letters: whether a lone letter is taken for a unit.
+    """
+
+    def __init__(self, *, letters: bool) -> None:
+        self.letters = letters
+        self.powers: dict[str, int] = {}
+        self.last, self.sign, self.raised = "", 1, 1
+
+    def take(self, word: str | None, power: str | None, over: str | None) -> bool:
+        """Read one token; False when it belongs to no unit."""
+        if over or word == "per":
+            self.sign = -1
         elif power:
-            factor = {"²": 2, "³": 3}.get(power) or int(re.sub(r"[\s^{}]", "", power))
-            if not last:
-                return None
-            powers[last] *= factor
+            return self._raise({"²": 2, "³": 3}.get(power) or int(re.sub(r"[\s^{}]", "", power)))
         elif word and word.lower() in _POWERS:
-            if word.lower().endswith("ed") and last:
-                powers[last] *= _POWERS[word.lower()]
-            else:
-                raised = _POWERS[word.lower()]
+            if word.lower().endswith("ed"):
+                return self._raise(_POWERS[word.lower()])
+            self.raised = _POWERS[word.lower()]
         elif word:
-            name = UNITS.get(word) or UNITS.get(word.lower() if len(word) > 2 else "")
-            if name is None or (sure and word in _AMBIGUOUS and not powers):
-                return None
-            if name in ("celsius", "fahrenheit") or (last == "degree" and word in "CFK"):
-                powers.pop("degree", None)
-                name = {"C": "celsius", "F": "fahrenheit", "K": "kelvin"}.get(word, name)
-            powers[name] = powers.get(name, 0) + sign * raised
-            last, raised = name, 1
-        if last == "degree" and re.match(r"\s*[CF](?![a-zA-Z])", text[place:]):
-            letter = text[place:].lstrip()[0]
-            powers = {"celsius" if letter == "C" else "fahrenheit": 1}
-            place = text.index(letter, place) + 1
-    if raised != 1 and not powers:
-        return None
-    return " ".join(f"{name}{power if power != 1 else ''}" for name, power in sorted(powers.items()))
+            return self._factor(word)
+        return True
+
+    def name(self) -> str | None:
+        """The unit's one name, whatever the order of its factors."""
+        if self.raised != 1:
+            return None
+        factors = sorted(self.powers.items())
+        return " ".join(f"{name}{power if power != 1 else ''}" for name, power in factors)
+
+    def _raise(self, power: int) -> bool:
+        if self.last:
+            self.powers[self.last] *= power
+        return bool(self.last)
+
+    def _factor(self, word: str) -> bool:
+        name = UNITS.get(word) or UNITS.get(word.lower() if len(word) > 2 else "")
+        lone = word in _AMBIGUOUS and not self.powers and not self.letters
+        if name is None or lone or len(self.powers) > 4:
+            return False
+        self.powers[name] = self.powers.get(name, 0) + self.sign * self.raised
+        self.last, self.raised = name, 1
+        return True
 
 
 def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | None:
     """With the words on both sides, where they are words and no mathematics."""
     nouns: set[str] = set()
     for side, text in (("before", before), ("after", after)):
-        if not re.fullmatch(rf"(?:{_WORD.pattern}|{_NOISE.pattern}|[°{_CURRENCIES}/])*", text):
+        if not _PROSE.fullmatch(text):
             return None
         words = _WORD.findall(text)
         if not all(_is_word(word, text) for word in words):
             return None
         if side == "after" and after[:1].isalpha() and words and words[0].isascii():
             return None  # glued to the numeral, and no unit
-        if side == "before" and any(number_word(word) for word in words if word.lower() != "one"):
+        if _another(words, number):
             return None
         if side == "after":
-            nouns |= {word.lower().removesuffix("s") for word in words if word.lower() not in _GENERIC}
-            if any(number_word(w) for w in words if w.lower() not in ("one", "first", "second")):
-                twin = number_word(words[0]) if len(words) == 1 else None
-                if twin is None or Fraction(twin) != number.value:
-                    return None
-                nouns = set()
-    named = [UNITS[word] for word in _WORD.findall(after) if word in UNITS and word not in _AMBIGUOUS]
+            nouns |= {
+                word.lower().removesuffix("s")
+                for word in words
+                if word.lower() not in _GENERIC and number_word(word) is None
+            }
+    named = [
+        UNITS[word] for word in _WORD.findall(after) if word in UNITS and word not in _AMBIGUOUS
+    ]
     return Quantity(number, unit or (named[0] if len(named) == 1 else ""), frozenset(nouns))
 
 
-_CURRENCIES = "".join(_MONEY)
+def _another(words: list[str], number: Number) -> bool:
+    """Do the words name a number of their own, other than in ``7 (seven)``?"""
+    spoken = [number_word(w) for w in words if w.lower() not in ("one", "first", "second")]
+    if words and number_word(" ".join(words)) is not None:
+        spoken = [number_word(" ".join(words))]
+    return any(digits is not None and Fraction(digits) != number.value for digits in spoken)
 
 
 def _is_word(word: str, text: str) -> bool:
@@ -340,7 +420,7 @@ def is_product(word: str) -> bool:
 
 _VALUE_END = r"[0-9}.)%]"
 _TEXT = re.compile(
-    rf"(?<={_VALUE_END})\s*((?:\\(?:text|textrm|textnormal|mathrm|mbox|rm|textbf)\s*"
+    r"(?<=[0-9}.)%a-zA-Z])\s*((?:\\(?:text|textrm|textnormal|mathrm|mbox|rm|textbf)\s*"
     r"\{\s*[^{}0-9]*\}\s*(?:\^\s*(?:\{\s*-?[0-9]\s*\}|[0-9]))?\s*(?:\\cdot|/)?\s*)+)$"
 )
 _WORDS = re.compile(

@@ -24,20 +24,18 @@ _SPOKEN_HALF = (
     (re.compile(r"^(?:12\s*)?(?:noon|midday)$"), "12:00 pm"),
     (re.compile(r"^(?:12\s*)?midnight$"), "12:00 am"),
 )
-_MONTHS = {
-    name[:3]: i
-    for i, name in enumerate(
-        "january february march april may june july august september october november december".split(), 1
-    )
-}
-_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_MONTHS = (
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+)  # fmt: skip
+_MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _DAY = r"([0-9]{1,2})(?:st|nd|rd|th)?"
 _DATES = (
     re.compile(rf"{_MONTH}\s+(?:the\s+)?{_DAY}(?:,?\s+([0-9]{{4}}))?"),
     re.compile(rf"(?:the\s+)?{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+([0-9]{{4}}))?"),
 )
 _SAID = re.compile(
-    r"(?<![\w])(?:is|are|was|were|be|so|therefore|hence|thus|choose|chose|answer|option)(?![\w])\s*:?,?\s+", re.I
+    r"(?<![\w])(?:is|are|was|were|be|so|therefore|hence|thus|choose|chose|answer|option)(?![\w])\s*:?,?\s+",
+    re.I,
 )
 _DENIED = re.compile(r"(?<![\w])(?:not|never|no|neither|nor|or|cannot)(?![\w])|n't", re.I)
 _PUNCTUATION = re.compile(r"[^\w\s:.]|(?<![0-9])\.|\.(?![0-9])")
@@ -62,13 +60,16 @@ def same_words(gold: str, answer: str) -> bool | None:
         return True if len(both) == 1 else None
     if not is_words(gold):
         return False if _NUMERAL.fullmatch(gold) and is_words(answer) else None
+    return _same_prose(gold, answer)
+
+
+def _same_prose(gold: str, answer: str) -> bool | None:
     dates = _date(gold), _date(answer)
     if dates[0] and dates[1]:
         return dates[0] == dates[1]
     left, right = plain(gold), plain(answer)
-    if left and left == plain(_end_of_sentence(answer)):
-        return True
-    if left == right or left == _lettered(answer) or right == _lettered(gold):
+    said = left and left == plain(_end_of_sentence(answer))
+    if said or left == right or left == _lettered(answer) or right == _lettered(gold):
         return True
     return False if is_words(answer) or len(left) > 1 else None
 
@@ -108,7 +109,7 @@ def _date(text: str) -> tuple[int, str, str] | None:
         found = pattern.fullmatch(text) if any(map(str.isdigit, text)) else None
         if found:
             month, day = (found[1], found[2]) if place == 0 else (found[2], found[1])
-            return _MONTHS[month], day.lstrip("0"), found[3] or ""
+            return _MONTHS.index(month), day.lstrip("0"), found[3] or ""
     return None
 
 

@@ -1,0 +1,53 @@
+"""The kinds of mistakes that graders make: docs/verifiers.md has the rule for each.
+
+``kinds.jsonl`` holds cases of our own. Cases found in public are read from the folder that
+MANYWAYS_DATA names, or ../shared/data beside the checkout, where it has them.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from manyways.commands.verify_lines import read_case
+from manyways.verifiers.judge import Judge
+
+HERE = Path(__file__).parent
+DATA = Path(os.environ.get("MANYWAYS_DATA", HERE.parents[2] / "shared" / "data"))
+FOUND = ("verify_cases.jsonl", "reference_cases.jsonl")
+
+
+def rows(path):
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines]
+
+
+def judged_otherwise(cases):
+    """The cases whose verdict is not the expected one, as whoever reads a failure wants them."""
+    read = [read_case(number, case) for number, case in enumerate(cases, 1)]
+    with Judge(workers=1, timeout=20) as judge:
+        verdicts = [
+            judge.verdicts([(c.problem, c.text)], policy="lenient" if c.bare else "strict")[0]
+            for c in read
+        ]
+    return [
+        (case["kind"], case.get("gold", case.get("problem")), c.text, verdict)
+        for case, c, verdict in zip(cases, read, verdicts, strict=True)
+        if (verdict.status == "correct") is not case["expected"]
+    ]
+
+
+OWN = rows(HERE / "kinds.jsonl")
+
+
+@pytest.mark.parametrize("kind", sorted({case["kind"] for case in OWN}))
+def test_cases_of_our_own(kind):
+    assert judged_otherwise([case for case in OWN if case["kind"] == kind]) == []
+
+
+@pytest.mark.skipif(not (DATA / FOUND[0]).is_file(), reason=f"no {FOUND[0]} in {DATA}")
+@pytest.mark.parametrize("name", FOUND)
+def test_cases_found_in_public(name):
+    cases = rows(DATA / name)
+    assert cases and judged_otherwise(cases) == []
