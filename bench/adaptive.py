@@ -44,15 +44,16 @@ from typing import Any
 
 import numpy as np
 
+from manyways.context import Context
 from manyways.engines import Engine
 from manyways.metrics.acceptance import fit_prior
+from manyways.pool import sampling
+from manyways.pool.scope import COLUMNS, wanted_attempts
 from manyways.recipe.file import load_recipe
 from manyways.recipe.pool import GenerateConfig
 from manyways.records import Problem
 from manyways.run_dir import RunDir
-from manyways.stages import generate, rounds, sampling, selection
-from manyways.stages.context import Context
-from manyways.stages.wanted import COLUMNS, wanted_attempts
+from manyways.stages import generate, rounds, selection
 from manyways.tables import read_attempts
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"

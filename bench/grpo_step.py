@@ -26,11 +26,11 @@ import sidebyside as bench
 import torch
 
 from manyways.arms import Line
+from manyways.context import Context
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir
 from manyways.stages import reinforce
-from manyways.stages.context import Context
 from manyways.train.trainer_log import quiet
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"

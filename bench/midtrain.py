@@ -29,6 +29,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from manyways.arms import Line
 from manyways.checkpoints import model_path
+from manyways.context import Context
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
 from manyways.pocket.solutions import solution
@@ -37,7 +38,6 @@ from manyways.pocket.world import WORLDS, exercises
 from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir
 from manyways.stages import midtrain
-from manyways.stages.context import Context
 from manyways.stages.examples import examples
 from manyways.stages.selection import TrainingRow
 from manyways.train.packing import without_padding

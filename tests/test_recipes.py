@@ -7,11 +7,11 @@ import pytest
 from made_verl import environment
 
 from manyways import pipeline
+from manyways.context import Context
 from manyways.errors import RecipeError
 from manyways.problems import split_name
 from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
 from manyways.run_dir import RunDir
-from manyways.stages.context import Context
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 POCKET = Path(__file__).parents[1] / "recipes" / "pocket.toml"

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from manyways.arms import Line
+from manyways.context import Context
 from manyways.progress import say
 from manyways.run_dir import LOCK_HELD
-from manyways.stages.context import Context
 
 
 def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: int) -> list[str]:

@@ -21,13 +21,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from manyways.arms import Line
+from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError, StageError
+from manyways.pool.sources import DISTILLED, pool_of, ready
 from manyways.progress import say
 from manyways.records import BASE, Checkpoint
 from manyways.run_dir import Amount, Work
 from manyways.stages import STAGES, WORDS, Stage, preflight, up_to
-from manyways.stages.context import Context
-from manyways.stages.pools import DISTILLED, pool_of, ready
 from manyways.tables import write_text
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 POOLS = "pools"
-"""Folder of the pools that are not the run's own; see ``stages.pools``."""
+"""Folder of the pools that are not the run's own; see ``pool.sources``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,10 +12,10 @@ from manyways.commands.export import dataset as exporting
 from manyways.commands.export.dataset import export_dataset
 from manyways.commands.export.folder import line_of
 from manyways.commands.export.sources import source_facts
+from manyways.context import Context
 from manyways.errors import DataError, MissingWork, NothingToTrainOn, RecipeError
 from manyways.recipe.file import load_recipe
 from manyways.stages import selection
-from manyways.stages.context import Context
 
 P = [f"made/seed/{i:03d}" for i in range(4)]
 

@@ -11,10 +11,10 @@ from manyways.arms import Line
 from manyways.checkpoints import package_path
 from manyways.commands.export.folder import open_run
 from manyways.commands.export.model import export_model
+from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
 from manyways.measures.measure import read_rows
 from manyways.measures.pass_at_k import PassRow
-from manyways.stages.context import Context
 
 MANY, VANILLA = Line(arm="heuristics-8", seed=1), Line(arm="vanilla", seed=0)
 BASE = package_path("package:manyways.pocket/base")

@@ -8,8 +8,8 @@ import pytest
 from made_runs import attempt, context, put_evaluation
 
 from manyways.commands.export.samples import Asking, export_samples
+from manyways.context import Context
 from manyways.errors import DataError
-from manyways.stages.context import Context
 
 TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 MANY = "heuristics-2/seed-0/rl"

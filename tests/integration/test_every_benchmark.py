@@ -8,6 +8,7 @@ from command_line import ROOT
 from needs import needs_sandbox
 from real_format import tiny_recipe
 
+from manyways.context import Context
 from manyways.measures.averages import AverageRow
 from manyways.measures.majority import MajorityRow
 from manyways.measures.measure import read_rows
@@ -18,7 +19,6 @@ from manyways.recipe.file import load_recipe
 from manyways.records import BASE
 from manyways.run_dir import RunDir, open_for_writing
 from manyways.stages import analyse, evaluate, report
-from manyways.stages.context import Context
 from manyways.tables import write_text
 
 SETS = (

@@ -12,9 +12,9 @@ from manyways.measures.composition import CompositionRow
 from manyways.measures.labeller import LabellerRow
 from manyways.measures.measure import read_rows
 from manyways.metrics.correction import corrected_rate
+from manyways.pool.lessons import lessons, prompted_texts
 from manyways.records import Segment
 from manyways.stages import analyse
-from manyways.stages.prompted import lessons, prompted_texts
 
 PACK = load_pack("pocket", 4)
 TEST = "made_runs:load/test?count=12"

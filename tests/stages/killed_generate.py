@@ -13,7 +13,8 @@ import made_runs
 from dying import die_at
 from tiny_models import build_llama
 
-from manyways.stages import generate, journal
+from manyways.pool import journal
+from manyways.stages import generate
 from manyways.tables import parts, read_attempts
 
 

@@ -17,9 +17,9 @@ import torch
 from tiny_models import build_llama
 
 from manyways.arms import Line
+from manyways.context import Context
 from manyways.records import Verdict
 from manyways.stages import midtrain, reinforce, selection
-from manyways.stages.context import Context
 
 PROBLEMS = 6
 

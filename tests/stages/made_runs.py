@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from manyways.context import Context
 from manyways.measures.material import Material
 from manyways.measures.seen import Seen
 from manyways.problems import Source
@@ -10,7 +11,6 @@ from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Exemplar, Heuristic, Problem, Segment, Verdict
 from manyways.run_dir import RunDir
 from manyways.stages.analyse import EARLIER
-from manyways.stages.context import Context
 from manyways.tables import append_attempts
 
 MARK = re.compile(r"<(\w+)>")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import made_runs
 
+from manyways.context import Context
 from manyways.recipe.pool import VerifyConfig
-from manyways.stages.context import Context
 
 TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 

@@ -12,10 +12,10 @@ from tiny_models import build_llama, build_reward_model
 from manyways.engines import Completion
 from manyways.errors import ModelError, RecipeError, VerifierUnwell
 from manyways.heuristics.judging import LEVELS
+from manyways.pool.yields import yield_rows
 from manyways.recipe.file import load_recipe, parse_recipe
 from manyways.records import Solution
 from manyways.stages import preflight, selection
-from manyways.stages.yields import yield_rows
 from manyways.tables import read_solutions
 
 P = [f"made/seed/{i:03d}" for i in range(4)]
@@ -105,7 +105,7 @@ def test_nothing_is_asked_twice(tmp_path: Path) -> None:
 
 
 def test_a_kill_loses_one_part_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manyways.stages.adherence.PART", 2)
+    monkeypatch.setattr("manyways.pool.adherence.PART", 2)
     put_pool(judged(tmp_path), [attempt(P[0], "a", n, text=f"{n} well") for n in range(4)])
     put_pool(judged(tmp_path), [attempt(P[1], "a", 0, text="dies")])
     with pytest.raises(KeyboardInterrupt):

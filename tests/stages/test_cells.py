@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from manyways.engines import SamplingSettings
+from manyways.pool.requests import Cell, Sampling
 from manyways.records import Message, Problem
-from manyways.stages.asking import Cell, Sampling
 from manyways.stages.cells import Cells
 
 HOW = Sampling(

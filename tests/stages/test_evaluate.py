@@ -8,9 +8,9 @@ from manyways.arms import Line
 from manyways.checkpoints import chat_template_hash
 from manyways.errors import MissingWork
 from manyways.fingerprint import attempt_seed
+from manyways.pool.sampling import LazyEngine
 from manyways.records import BASE, PLAIN
 from manyways.stages import evaluate
-from manyways.stages.sampling import LazyEngine
 from manyways.tables import read_attempts, write_text
 
 

@@ -23,10 +23,13 @@ import pytest
 import tiny_models
 from fake_engines import GuessingEngine
 
+from manyways import identity
 from manyways.checkpoints import load_tokenizer
+from manyways.context import Context
 from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.measures.catalogue import TABLES
+from manyways.pool.training_rows import training_rows
 from manyways.recipe.section import defaults_of, section_of
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, PLAIN
@@ -36,15 +39,12 @@ from manyways.stages import (
     evaluate,
     gate,
     generate,
-    identity,
     midtrain,
     preflight,
     probe,
     reinforce,
     selection,
 )
-from manyways.stages.arm_data import training_rows
-from manyways.stages.context import Context
 from manyways.stages.examples import examples
 from manyways.tables import read_attempts_table, read_table, write_text
 from manyways.train.trl import grpo_config

@@ -7,6 +7,8 @@ from pydantic import create_model
 from sampled_runs import context
 
 from manyways.arms import Line
+from manyways.context import Context
+from manyways.identity import settings_of
 from manyways.recipe.section import Section
 from manyways.records import BASE
 from manyways.run_dir import Work
@@ -24,8 +26,6 @@ from manyways.stages import (
     report,
     selection,
 )
-from manyways.stages.context import Context
-from manyways.stages.identity import settings_of
 from manyways.tables import write_text
 
 STAR, VANILLA = Line(arm="star", seed=0), Line(arm="vanilla", seed=0)

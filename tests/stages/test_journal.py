@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from manyways.engines import Completion
-from manyways.stages import journal
-from manyways.stages.journal import FILE, Journal, Line, Origin
+from manyways.pool import journal
+from manyways.pool.journal import FILE, Journal, Line, Origin
 
 ORIGIN = Origin(seed=5, prompt_hash="p", model_hash="m")
 

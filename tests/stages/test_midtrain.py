@@ -10,11 +10,11 @@ from transformers import AutoModelForCausalLM
 
 from manyways.arms import Line
 from manyways.checkpoints import load_tokenizer
+from manyways.context import Context
 from manyways.errors import DataError, ModelError, NothingToTrainOn, RecipeError
 from manyways.heuristics.prompts import PromptFormat
 from manyways.recipe.training import TrackingConfig
 from manyways.stages import midtrain, selection
-from manyways.stages.context import Context
 from manyways.stages.examples import IGNORE, examples, fitting
 from manyways.stages.selection import TrainingRow
 

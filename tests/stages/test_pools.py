@@ -11,11 +11,11 @@ from sampled_runs import context
 from manyways import pipeline
 from manyways.arms import Line
 from manyways.errors import DataError, MissingWork, NothingToTrainOn
+from manyways.pool.sources import pool_of, ready, written_by
+from manyways.pool.training_rows import training_rows
 from manyways.records import PLAIN
 from manyways.run_dir import RunDir
 from manyways.stages import distill, generate, preflight, selection
-from manyways.stages.arm_data import training_rows
-from manyways.stages.pools import pool_of, ready, written_by
 from manyways.tables import append_attempts, read_attempts
 
 LATE = Line(arm="heuristics-2@round2", seed=1)

@@ -9,12 +9,12 @@ from fake_engines import GuessingEngine
 from pydantic import ValidationError
 from sampled_runs import context
 
+from manyways.pool.allocation import read_asked
+from manyways.pool.scope import wanted_attempts
+from manyways.pool.yields import yield_rows
 from manyways.recipe.pool import GenerateConfig
 from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
-from manyways.stages.asked import read_asked
-from manyways.stages.wanted import wanted_attempts
-from manyways.stages.yields import yield_rows
 from manyways.tables import parts, read_attempts, read_solutions
 
 POOL = {"problems": "made_runs:load/seed?count=10", "samples": 4, "plain_samples": 3}

@@ -13,13 +13,13 @@ from sampled_runs import context
 from manyways.engines import Completion, Ended, Going, SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
+from manyways.identity import model_hash
+from manyways.pool import attempt_files, journal, saving
+from manyways.pool.journal import Journal, Line, Origin
+from manyways.pool.requests import Cell, Sampling
+from manyways.pool.sampling import LazyEngine, collect
 from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN
-from manyways.stages import attempt_files, journal, saving
-from manyways.stages.asking import Cell, Sampling
-from manyways.stages.identity import model_hash
-from manyways.stages.journal import Journal, Line, Origin
-from manyways.stages.sampling import LazyEngine, collect
 from manyways.tables import parts, read_attempts
 
 

@@ -6,9 +6,9 @@ from made_runs import attempt, context, put_pool
 
 from manyways.arms import Line
 from manyways.errors import NothingToTrainOn
+from manyways.pool.yields import yield_rows
 from manyways.records import Solution
 from manyways.stages import selection
-from manyways.stages.yields import yield_rows
 from manyways.tables import read_solutions
 
 P = [f"made/seed/{i:03d}" for i in range(4)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from manyways.commands.printing import open_table, print_result
+from manyways.context import Context
 from manyways.errors import UserError
 from manyways.measures.benchmarks import MATH_MEAN, MEAN
 from manyways.measures.published import ROWS, SOURCE
@@ -20,7 +21,6 @@ from manyways.recipe.file import load_recipe
 from manyways.records import Score
 from manyways.reporting.words import p_value
 from manyways.run_dir import open_for_reading
-from manyways.stages.context import Context
 from manyways.tables import write_text
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

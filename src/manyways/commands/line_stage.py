@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from manyways.arms import Line
+from manyways.context import Context
 from manyways.errors import ManywaysError, UserError
 from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import STAGES
-from manyways.stages.context import Context
 from manyways.train import launch, processes
 
 TRAININGS = {stage.word: stage for stage in STAGES if stage.makes}

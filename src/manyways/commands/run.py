@@ -12,6 +12,7 @@ from rich.table import Table
 from manyways import pipeline
 from manyways.arms import Line
 from manyways.commands.summary import print_summary
+from manyways.context import Context
 from manyways.errors import UserError
 from manyways.plugins import nearest
 from manyways.progress import say
@@ -19,7 +20,6 @@ from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import STAGES, WORDS, preflight, up_to
-from manyways.stages.context import Context
 from manyways.tables import write_text
 
 

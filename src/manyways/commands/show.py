@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.panel import Panel
 
 from manyways.commands.printing import open_table
+from manyways.context import Context
 from manyways.errors import DataError
 from manyways.recipe.file import load_recipe
 from manyways.records import Attempt, Problem, Solution
 from manyways.run_dir import RunDir
-from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts, read_solutions, read_table
 
 ANSWERS_SHOWN = 4

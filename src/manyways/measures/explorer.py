@@ -10,8 +10,8 @@ from manyways.records import PLAIN, Problem
 from manyways.reporting.blocks import Block, Example, Explorer
 
 if TYPE_CHECKING:
+    from manyways.context import Context
     from manyways.measures.seen import Seen
-    from manyways.stages.context import Context
 
 
 KEPT = 10

@@ -11,9 +11,9 @@ from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Heading, Note, Table
 
 if TYPE_CHECKING:
+    from manyways.context import Context
     from manyways.heuristics.labelling import Guess, LabellerError
     from manyways.measures.seen import Seen
-    from manyways.stages.context import Context
 
 
 EXEMPLARS, ATTEMPTS = "held-out exemplars", "prompted attempts"

@@ -22,12 +22,12 @@ from manyways.records import Checkpoint, Heuristic, Problem
 from manyways.tables import parts, read_attempts, read_attempts_table
 
 if TYPE_CHECKING:
+    from manyways.context import Context
     from manyways.measures.score_curves import Curves
     from manyways.measures.solutions import Policy, Reader, Solutions
     from manyways.measures.token_modes import Forks
     from manyways.measures.yields import YieldRow
-    from manyways.stages.arm_data import TrainingRow
-    from manyways.stages.context import Context
+    from manyways.pool.training_rows import TrainingRow
 
 Ints = NDArray[np.int64]
 GATE = "problems of RL"

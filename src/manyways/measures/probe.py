@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from manyways.context import Context
     from manyways.measures.seen import Seen
     from manyways.metrics.resampling import Resampling
-    from manyways.stages.context import Context
 
     Floats = NDArray[np.float64]
 

@@ -25,7 +25,7 @@ from manyways.metrics.resampling import Resampling
 from manyways.records import Score
 
 if TYPE_CHECKING:
-    from manyways.stages.context import Context
+    from manyways.context import Context
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,7 @@ from manyways.records import Checkpoint, Score
 
 if TYPE_CHECKING:
     from manyways.arms import Line
-    from manyways.stages.arm_data import TrainingRow
+    from manyways.pool.training_rows import TrainingRow
 
 Array = NDArray[Any]
 PER_PROBLEM = 16

@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from manyways.context import Context
 from manyways.errors import DataError
 from manyways.heuristics.held_out import halves
 from manyways.heuristics.labelling import (
@@ -30,11 +31,10 @@ from manyways.metrics.agreement import kappa_interval
 from manyways.metrics.composition import DIRECT
 from manyways.metrics.intervals import clustered_share, effective_share
 from manyways.metrics.resampling import Resampling
+from manyways.pool.lessons import lessons, prompted_texts
 from manyways.progress import Meter
 from manyways.records import Score
 from manyways.run_dir import benchmark_slug
-from manyways.stages.context import Context
-from manyways.stages.prompted import lessons, prompted_texts
 from manyways.tables import write_text
 
 Texts = Literal["pool", "evaluations"]

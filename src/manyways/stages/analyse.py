@@ -7,20 +7,20 @@ Undecided attempts count as not correct; their share stands in the rates table.
 from collections.abc import Sequence
 from typing import Any
 
+from manyways.context import Context
+from manyways.identity import settings_of
 from manyways.measures.catalogue import MEASURES, TABLES, findings
 from manyways.measures.material import Earlier, Material
 from manyways.measures.measure import write_rows
 from manyways.measures.seen import FINDINGS, Seen
+from manyways.pool.lessons import lessons
+from manyways.pool.training_rows import training_rows
+from manyways.pool.yields import yield_rows
 from manyways.progress import say
 from manyways.run_dir import Amount, Work
 from manyways.stages import branch
 from manyways.stages.agreement import error_of
-from manyways.stages.arm_data import training_rows
-from manyways.stages.context import Context
-from manyways.stages.identity import settings_of
 from manyways.stages.probe import probed
-from manyways.stages.prompted import lessons
-from manyways.stages.yields import yield_rows
 
 FORMAT = 1
 INPUTS = (

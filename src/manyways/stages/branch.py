@@ -7,16 +7,16 @@ logits. Every checkpoint reads the same beginnings: nothing is sampled.
 
 from pathlib import Path
 
+from manyways.context import Context
 from manyways.fingerprint import fingerprint
+from manyways.identity import SAMPLER, model_hash, settings_of
 from manyways.measures.measure import write_rows
 from manyways.measures.token_modes import ForkRow
+from manyways.pool.training_rows import kept_solutions
 from manyways.progress import Meter, say
 from manyways.records import BASE, PLAIN, Checkpoint
 from manyways.run_dir import Amount, Work
-from manyways.stages.arm_data import kept_solutions
-from manyways.stages.context import Context
 from manyways.stages.gate import spread
-from manyways.stages.identity import SAMPLER, model_hash, settings_of
 
 FORMAT = 1
 FOLDER = "6-branch"

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from manyways.fingerprint import attempt_seed
 from manyways.metrics.acceptance import Prior, fit_prior
 from manyways.metrics.texts import text_features
-from manyways.stages.asked import Asked
-from manyways.stages.asking import Cell, Sampling
+from manyways.pool.allocation import Asked
+from manyways.pool.requests import Cell, Sampling
 
 Array = NDArray[Any]
 Name = tuple[str, str]

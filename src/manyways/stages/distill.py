@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from manyways.context import Context
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
+from manyways.identity import VERDICTS, settings_of
 from manyways.json_lines import read_json_lines
+from manyways.pool import attempt_files, sampling
+from manyways.pool.sources import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
 from manyways.run_dir import Amount, Work
-from manyways.stages import attempt_files, generate, sampling
-from manyways.stages.context import Context
-from manyways.stages.identity import VERDICTS, settings_of
-from manyways.stages.pools import DISTILLED, SAMPLES, distill_settings, distilled_pool
+from manyways.stages import generate
 from manyways.tables import append_attempts, parts, read_attempts_table
 
 TEXTS = ("text", "prediction", "completion")

@@ -2,16 +2,16 @@
 
 from manyways.arms import parse_arm
 from manyways.checkpoints import chat_template_hash
+from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import problems_hash
+from manyways.identity import model_hash, sampling_identity, settings_of
+from manyways.pool import sampling
+from manyways.pool.requests import Cell, Sampling
+from manyways.pool.sampling import LazyEngine
 from manyways.progress import say
 from manyways.records import BASE, PLAIN, Checkpoint
 from manyways.run_dir import Amount, Work, benchmark_slug
-from manyways.stages import sampling
-from manyways.stages.asking import Cell, Sampling
-from manyways.stages.context import Context
-from manyways.stages.identity import model_hash, sampling_identity, settings_of
-from manyways.stages.sampling import LazyEngine
 
 FORMAT = 1
 AMOUNTS = ("limit", "attempts")

@@ -4,20 +4,20 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from manyways.arms import Line
+from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
+from manyways.identity import model_hash, sampling_identity, settings_of
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows, write_rows
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
+from manyways.pool import sampling
+from manyways.pool.requests import Cell, Sampling
 from manyways.progress import say
 from manyways.records import BASE, PLAIN, Attempt, Problem, line_name
 from manyways.run_dir import Amount, Work
-from manyways.stages import sampling
-from manyways.stages.asking import Cell, Sampling
-from manyways.stages.context import Context
-from manyways.stages.identity import model_hash, sampling_identity, settings_of
 from manyways.tables import read_attempts
 
 FORMAT = 1

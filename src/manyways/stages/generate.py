@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from manyways.arms import Line, parse_arm
+from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
+from manyways.identity import sampling_identity, settings_of
+from manyways.pool import sampling
+from manyways.pool.requests import Cell, Sampling
+from manyways.pool.sources import ways_of
 from manyways.progress import say
 from manyways.records import PLAIN, Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
-from manyways.stages import rounds, sampling
-from manyways.stages.asking import Cell, Sampling
-from manyways.stages.context import Context
-from manyways.stages.identity import sampling_identity, settings_of
-from manyways.stages.pools import ways_of
+from manyways.stages import rounds
 
 FORMAT = 1
 POOL_SEED = 0

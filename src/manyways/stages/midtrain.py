@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import Line
 from manyways.checkpoints import pick_device
+from manyways.context import Context
 from manyways.errors import NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
+from manyways.identity import SAMPLER, model_hash, settings_of, training_identity
+from manyways.pool.sources import pool_of, written_by
 from manyways.progress import say
 from manyways.recipe.training import LoraConfig
 from manyways.run_dir import Amount, Work
-from manyways.stages.context import Context
 from manyways.stages.examples import Example, examples, fitting
-from manyways.stages.identity import SAMPLER, model_hash, settings_of, training_identity
-from manyways.stages.pools import pool_of, written_by
 from manyways.stages.selection import TrainingRow, training_rows
 from manyways.tables import write_text
 from manyways.train import launch, processes, tracking

@@ -4,17 +4,18 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from manyways.context import Context
 from manyways.engines import ENGINES
 from manyways.errors import DataError, EngineError, RecipeError
 from manyways.fingerprint import problems_hash
 from manyways.heuristics.checks import exemplar_problem
+from manyways.identity import VERDICTS, settings_of
 from manyways.plugins import check
+from manyways.pool import adherence
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.run_dir import Work, benchmark_slug
-from manyways.stages import adherence, distill
-from manyways.stages.context import Context
-from manyways.stages.identity import VERDICTS, settings_of
+from manyways.stages import distill
 from manyways.tables import write_text
 from manyways.train import RL_BACKENDS, lora, tracking
 from manyways.train.verl import environment

@@ -7,19 +7,19 @@ sampled alike on the same problems, so pairs are compared on equal terms.
 
 from collections.abc import Iterator
 
+from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
+from manyways.identity import sampling_identity, settings_of
+from manyways.pool import sampling
+from manyways.pool.requests import Cell, Sampling
 from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
-from manyways.stages import sampling
-from manyways.stages.asking import Cell, Sampling
-from manyways.stages.context import Context
 from manyways.stages.cutting import first_half
 from manyways.stages.gate import spread
 from manyways.stages.generate import heuristic_prompt
-from manyways.stages.identity import sampling_identity, settings_of
 from manyways.tables import read_attempts_table
 
 FORMAT = 1

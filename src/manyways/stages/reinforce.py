@@ -5,9 +5,11 @@ from typing import cast
 
 from manyways.arms import Line
 from manyways.checkpoints import checkpoint_hash, pick_device
+from manyways.context import Context
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
 from manyways.heuristics.labelling import step_labels
+from manyways.identity import SAMPLER, VERDICTS, settings_of, training_identity
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows
 from manyways.metrics.composition import ways_of
@@ -15,8 +17,6 @@ from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Verdict
 from manyways.run_dir import Amount, Work
-from manyways.stages.context import Context
-from manyways.stages.identity import SAMPLER, VERDICTS, settings_of, training_identity
 from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.train.handover import check_same_template
 from manyways.train.reward import Shown, StepReward

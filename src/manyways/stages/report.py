@@ -11,7 +11,7 @@ from manyways.run_dir import Amount, RunDir, Work
 from manyways.tables import write_text
 
 if TYPE_CHECKING:
-    from manyways.stages.context import Context
+    from manyways.context import Context
 
 NAME = "report"
 PAGE, SUMMARY = "report.html", "report.md"

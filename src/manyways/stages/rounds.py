@@ -14,14 +14,15 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manyways.context import Context
 from manyways.engines import Engine
-from manyways.stages import adherence, attempt_files, selection
-from manyways.stages.asked import write_asked
-from manyways.stages.asking import Cell, Sampling
+from manyways.pool import adherence, attempt_files
+from manyways.pool.allocation import write_asked
+from manyways.pool.requests import Cell, Sampling
+from manyways.pool.sampling import LazyEngine, sample_missing, tidy
+from manyways.pool.scope import wanted_attempts
+from manyways.stages import selection
 from manyways.stages.cells import Cells, Totals
-from manyways.stages.context import Context
-from manyways.stages.sampling import LazyEngine, sample_missing, tidy
-from manyways.stages.wanted import wanted_attempts
 from manyways.tables import write_text
 
 FILE = "rounds.json"

@@ -14,19 +14,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from manyways.arms import Line
+from manyways.context import Context
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.adherence import Opinion
+from manyways.identity import settings_of
+from manyways.pool import adherence
+from manyways.pool.allocation import asked_identity
+from manyways.pool.duplicates import jaccard, shingles
+from manyways.pool.scope import ranks, refuse_foreign, wanted_attempts, way_order
+from manyways.pool.training_rows import TrainingRow, training_rows
+from manyways.pool.yields import yield_rows, yield_table
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN
 from manyways.run_dir import Amount, Work
-from manyways.stages import adherence, generate
-from manyways.stages.arm_data import TrainingRow, training_rows
-from manyways.stages.asked import asked_identity
-from manyways.stages.context import Context
-from manyways.stages.identity import settings_of
-from manyways.stages.overlap import jaccard, shingles
-from manyways.stages.wanted import ranks, refuse_foreign, wanted_attempts, way_order
-from manyways.stages.yields import yield_rows, yield_table
+from manyways.stages import generate
 from manyways.tables import SOLUTION_SCHEMA, parts, write_table
 
 __all__ = ["TrainingRow", "plan", "run", "training_rows"]

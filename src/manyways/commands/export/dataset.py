@@ -10,12 +10,12 @@ import pyarrow as pa
 from manyways.arms import Line, parse_arm
 from manyways.commands.export.dataset_card import DatasetFacts, dataset_card, facts_of
 from manyways.commands.export.folder import HubApi, push, writing
+from manyways.context import Context
 from manyways.errors import DataError, MissingWork, RecipeError
+from manyways.pool.sources import pool_of
+from manyways.pool.training_rows import training_rows
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Message, Problem
-from manyways.stages.arm_data import training_rows
-from manyways.stages.context import Context
-from manyways.stages.pools import pool_of
 from manyways.tables import read_attempts_table, read_table, write_table, write_text
 
 KEY = ["problem_id", "heuristic", "sample"]

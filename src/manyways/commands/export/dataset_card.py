@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from manyways.arms import Line, parse_arm
 from manyways.commands.export.sources import SourceFacts, is_hub_id, source_facts
 from manyways.commands.export.template import front_matter, render
+from manyways.context import Context
 from manyways.measures.yields import YieldRow
-from manyways.stages.context import Context
-from manyways.stages.pools import pool_of, written_by
-from manyways.stages.yields import yield_rows
+from manyways.pool.sources import pool_of, written_by
+from manyways.pool.yields import yield_rows
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from manyways.arms import Line, parse_arm
+from manyways.context import Context
 from manyways.errors import DataError, RecipeError
 from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.run_dir import open_for_reading
-from manyways.stages.context import Context
 from manyways.tables import write_text
 
 MARK = "manyways.json"

@@ -8,10 +8,10 @@ from typing import Literal
 from manyways.arms import Line
 from manyways.commands.export.folder import HubApi, push, writing
 from manyways.commands.export.model_card import facts_of, model_card
+from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
 from manyways.progress import say
 from manyways.records import BASE
-from manyways.stages.context import Context
 from manyways.tables import write_text
 
 Stage = Literal["mid", "rl"]

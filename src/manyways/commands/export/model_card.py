@@ -8,10 +8,10 @@ from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_inde
 from manyways.arms import Line
 from manyways.commands.export.sources import SourceFacts, is_hub_id, source_facts
 from manyways.commands.export.template import front_matter, render
+from manyways.context import Context
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import Finding, read_rows
 from manyways.measures.pass_at_k import PassRow
-from manyways.stages.context import Context
 
 OUR_BASE = "package:manyways.pocket/base"
 

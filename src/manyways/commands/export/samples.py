@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from manyways.context import Context
 from manyways.errors import DataError
 from manyways.metrics.pass_at_k import pass_at_k, powers_of_two
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.records import Attempt, Message, Problem
 from manyways.run_dir import benchmark_slug
-from manyways.stages.context import Context
 from manyways.stamps import Stamp
 from manyways.tables import parts, read_attempts, write_text
 

@@ -14,9 +14,9 @@ from manyways.commands.export.samples import (
     mean_and_error,
 )
 from manyways.commands.export.sources import source_facts
+from manyways.context import Context
 from manyways.fingerprint import versions
 from manyways.records import BASE, Checkpoint
-from manyways.stages.context import Context
 from manyways.stamps import Stamp
 
 VERSION = 1.0

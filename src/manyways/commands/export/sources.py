@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from manyways.context import Context
 from manyways.problems import split_name
 from manyways.problems.published import ALL
-from manyways.stages.context import Context
 
 HUB_LICENCES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "CC-BY-4.0": "cc-by-4.0"}
 """Licence as a problem set states it -> the Hub's identifier."""

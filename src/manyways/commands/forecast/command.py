@@ -6,11 +6,11 @@ from pathlib import Path
 from manyways.commands.forecast.predict import forecast, local_checkpoint_bytes
 from manyways.commands.forecast.records import FILE, Measured, read_forecast, write_forecast
 from manyways.commands.forecast.show import print_comparison, print_forecast
+from manyways.context import Context
 from manyways.errors import DataError
 from manyways.progress import say
 from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages.context import Context
 
 
 def forecast_recipe(

@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 from manyways.arms import VANILLA, Line
 from manyways.commands.forecast.records import Measured, Sampled
 from manyways.commands.forecast.sampling import Timed, sampled_of, timed
+from manyways.context import Context
 from manyways.engines import Engine, SamplingSettings
+from manyways.pool.requests import Cell
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN, Solution
 from manyways.run_dir import RunDir
 from manyways.stages import generate, midtrain, reinforce
-from manyways.stages.asking import Cell
-from manyways.stages.context import Context
 from manyways.tables import append_attempts, solutions_table, write_table
 
 STEPS = 3

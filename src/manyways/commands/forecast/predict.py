@@ -14,10 +14,10 @@ from pathlib import Path
 from manyways.arms import Arm, parse_arm
 from manyways.arms.kinds import Chances, any_of
 from manyways.commands.forecast.records import Expected, Forecast, Measured, Sampled
+from manyways.context import Context
 from manyways.fingerprint import versions
 from manyways.pipeline import steps
 from manyways.run_dir import Amount
-from manyways.stages.context import Context
 
 ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE, SELECT_ONCE = 3e-4, 2.0, 2.0, 0.3
 """Seconds for each evaluated attempt, and once: an evaluation of 25,200 attempts took 8 s."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from manyways.commands.forecast.records import Sampled
 from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
 from manyways.fingerprint import attempt_seed, prompt_hash
+from manyways.pool.requests import Cell
 from manyways.records import Attempt, Verdict
-from manyways.stages.asking import Cell
 
 SMALL = 8
 """Attempts of the first batch."""

@@ -40,7 +40,7 @@ from manyways.metrics.resampling import Resampling, resamples
 from manyways.records import Problem
 
 if TYPE_CHECKING:
-    from manyways.stages.context import Context
+    from manyways.context import Context
 
 Floats = NDArray[np.float64]
 

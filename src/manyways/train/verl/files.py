@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, {source!r})
 
-from manyways.stages.verl_scoring import scorer
+from manyways.verifiers.verl_reward import scorer
 
 compute_score = scorer({settings!r})
 '''

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from manyways.arms import Arm, Line, parse_arm
 from manyways.arms.kinds import Kept
+from manyways.context import Context
 from manyways.errors import MissingWork, NothingToTrainOn
+from manyways.pool.sources import pool_of
 from manyways.records import PLAIN, Problem
-from manyways.stages.context import Context
-from manyways.stages.pools import pool_of
 from manyways.tables import parts, read_attempts_table, read_table
 
 

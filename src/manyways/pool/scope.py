@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from manyways.context import Context
 from manyways.errors import DataError
+from manyways.pool.allocation import Asked, read_asked
 from manyways.records import PLAIN
-from manyways.stages.asked import Asked, read_asked
-from manyways.stages.context import Context
 from manyways.tables import read_attempts_table
 
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "finish", "tokens", "status", "reason"]

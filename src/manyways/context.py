@@ -15,13 +15,13 @@ from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
 from manyways.heuristics.prompts import PromptFormat
 from manyways.plugins import resolve
+from manyways.problem_sets import ProblemSets
 from manyways.problems.asking import instruction_for
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.training import MidtrainConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint, Heuristic, Message, Problem
 from manyways.run_dir import RunDir
-from manyways.stages.problem_sets import ProblemSets
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.judge import Judge
 
@@ -90,7 +90,7 @@ class Context:
 
         attempts: what one that learns from attempts is given; the run's own when left out.
         """
-        from manyways.stages.prompted import lessons
+        from manyways.pool.lessons import lessons
 
         load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
         if self.learns(name):

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from manyways.context import Context
 from manyways.engines import Completion, SampleRequest
 from manyways.fingerprint import prompt_hash
+from manyways.pool import attempt_files
+from manyways.pool.attempt_files import Key
+from manyways.pool.journal import Journal, Line, Origin
+from manyways.pool.requests import Cell, Piece, Sampling
 from manyways.records import Attempt
-from manyways.stages import attempt_files
-from manyways.stages.asking import Cell, Piece, Sampling
-from manyways.stages.attempt_files import Key
-from manyways.stages.context import Context
-from manyways.stages.journal import Journal, Line, Origin
 from manyways.tables import append_attempts
 
 ENOUGH = 200

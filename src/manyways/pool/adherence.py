@@ -14,16 +14,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from manyways.checkpoints import model_path
+from manyways.context import Context, place_of, served_hash
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.heuristics.adherence import Case, Opinion, Scorer, ranks_of
 from manyways.heuristics.judging import judge_prompt
+from manyways.identity import model_hash
+from manyways.pool import adherence_judge
+from manyways.pool.attempt_files import remove_leftovers
 from manyways.progress import Meter, say
 from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN, Heuristic
-from manyways.stages import adherence_judge
-from manyways.stages.attempt_files import remove_leftovers
-from manyways.stages.context import Context, place_of, served_hash
-from manyways.stages.identity import model_hash
 from manyways.tables import parts, read_table, write_table
 
 UNASKED = Opinion(value=None, note="not asked")

@@ -4,11 +4,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from manyways.checkpoints import checkpoint_hash
+from manyways.context import Context
 from manyways.errors import MissingWork
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.section import Section
 from manyways.recipe.training import MidtrainConfig
-from manyways.stages.context import Context
 
 VERDICTS = 1
 """Raised by hand when the same text may get another verdict than before."""

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from manyways.engines import Completion
-from manyways.stages.attempt_files import Key
+from manyways.pool.attempt_files import Key
 from manyways.tables import replace_synced
 
 FILE = "ended.jsonl"

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.table import Table
 
+from manyways.context import Context
 from manyways.measures.yields import Outcomes, YieldRow
+from manyways.pool.adherence import is_rank
+from manyways.pool.allocation import Asked, read_asked
 from manyways.records import PLAIN
-from manyways.stages.adherence import is_rank
-from manyways.stages.asked import Asked, read_asked
-from manyways.stages.context import Context
 from manyways.tables import parts, read_attempts_table, read_table
 
 KEY = ["problem_id", "heuristic", "sample"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import attempt_seed
+from manyways.pool.attempt_files import Key
 from manyways.records import Message, Problem
-from manyways.stages.attempt_files import Key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manyways.context import Context
 from manyways.heuristics.labelling import PromptedText
-from manyways.stages.context import Context
 from manyways.tables import read_attempts_table
 
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "status", "finish"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from manyways.context import Context
 from manyways.engines import (
     Completion,
     Ended,
@@ -13,12 +14,11 @@ from manyways.engines import (
 from manyways.engines.meter import SamplingMeter
 from manyways.engines.streaming import stream
 from manyways.fingerprint import prompt_hash
+from manyways.pool import attempt_files, journal
+from manyways.pool.journal import Journal
+from manyways.pool.requests import Cell, Piece, Sampling, cut
+from manyways.pool.saving import Saver
 from manyways.progress import say
-from manyways.stages import attempt_files, journal
-from manyways.stages.asking import Cell, Piece, Sampling, cut
-from manyways.stages.context import Context
-from manyways.stages.journal import Journal
-from manyways.stages.saving import Saver
 
 
 class LazyEngine:

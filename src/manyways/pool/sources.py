@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from manyways.arms import Arm, Line, parse_arm
+from manyways.context import Context, Writer, place_of, served_hash
 from manyways.errors import RecipeError
+from manyways.identity import model_hash
 from manyways.recipe.distill import DistillConfig
-from manyways.stages.context import Context, Writer, place_of, served_hash
-from manyways.stages.identity import model_hash
 from manyways.stamps import POOLS
 
 DISTILLED = "distilled"
