@@ -79,6 +79,8 @@ def test_stated_verdicts_vote_where_every_line_has_an_answer(tmp_path: Path) -> 
         ('{"problem": "a", "correct": "yes"}', "'yes', not true or false"),
         ('{"problem": "a", "correct": null}', "None, not true or false"),
         ('{"problem": "a", "gold": "1"}', "the keys are gold, problem"),
+        ('{"gold": "1", "prediction": "1"}', "no 'problem'"),
+        ('{"problem": "a", "gold": null, "prediction": "1"}', "'gold' is empty"),
         ('{"problem": "a", "gold": ["1"], "prediction": "1"}', "'gold' is list"),
         ('{"problem": "a", "correct": 1, "answer": [2]}', "'answer' is no text"),
         ("\xff", "not UTF-8"),

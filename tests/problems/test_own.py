@@ -100,7 +100,7 @@ def test_programs(tmp_path: Path) -> None:
     write_lines(tmp_path / "code.jsonl", [row])
     mapping = "tests=t&entry_point=n&verifier=python_tests"
     [problem] = load_problems(f"file:{tmp_path}/code.jsonl?{mapping}")
-    assert (problem.tests, problem.entry_point) == ("assert f(1) == 1", "f")
+    assert (problem.tests, problem.entry_point) == ("assert f(1) == 1\n", "f")
 
 
 def test_odd_column_names_are_percent_encoded(tmp_path: Path) -> None:
@@ -136,11 +136,38 @@ def test_any_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (ROWS, "question=q", "no column 'answer'; it has q, a"),
         (ROWS, "questoin=q", "Did you mean 'question'"),
         (ROWS, MAP + "&extract=last", "extract is boxed or hashes"),
-        (ROWS, MAP + "&extract=boxed", "row 0: no boxed answer"),
-        ([{"question": "Q", "answer": ""}], "", r"row 0: 'answer' \(answer\) is empty"),
-        ([{"question": "Q", "answer": [1, 2]}], "", r"a list: name a part of it, as in column\.0"),
+        (ROWS, MAP + "&extract=boxed", "line 1: no boxed answer"),
+        ([{"question": "Q", "answer": ""}], "", r"line 1: 'answer' \(answer\) is empty"),
+        (
+            [{"question": "Q", "answer": [1, 2]}],
+            "",
+            r"is a list.*answer=answer\.0&alternatives=answer",
+        ),
         ([{"question": "Q", "answer": "D", "c": ["x", "y"]}], "choices=c", "answer 'D' is none of"),
         ([{"question": "Q", "answer": "A", "c": "x"}], "choices=c", "must be a list"),
+        (
+            [{"question": "Q", "answer": {"a": 1}}],
+            "",
+            r"a dict: name a part of it, as in column\.a",
+        ),
+        (
+            [{"question": "Q", "answer": None}],
+            "",
+            r"line 1: 'answer' \(answer\) is empty \(null or",
+        ),
+        ([{"question": "Q", "answer": "NaN"}], "", r"line 1: 'answer' \(answer\) is NaN, which"),
+        ([{"question": "Q", "answer": "A", "A": "x", "B": "y"}], "", "add choices=A,B"),
+        (
+            [{"question": "Q", "answer": "def g(): 1", "t": ["assert f(1)"]}],
+            "tests=t",
+            "entry_point=",
+        ),
+        (
+            [{"question": "Q", "answer": "def f(): 1", "t": []}],
+            "tests=t",
+            r"'t' \(tests\) is empty",
+        ),
+        ([{"question": "Q", "answer": "def f(): 1", "t": [1]}], "tests=t", "a list of texts"),
         ([], "", "is empty"),
     ],
 )
@@ -162,7 +189,7 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         load_problems(f"file:{tmp_path}/none.jsonl")
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(DataError, match="is not JSON"):
+    with pytest.raises(DataError, match="line 1: not JSON"):
         load_problems(f"file:{tmp_path}/x.json")
     (tmp_path / "x.txt").write_text("hello")
     with pytest.raises(DataError, match=r"\.csv"):
@@ -176,7 +203,7 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("a.csv", "question,answer\ncaf\xe9,5\n".encode("latin-1"), "not UTF-8"),
-        ("a.csv", b"question,answer\nAnn has 3, 4 and 5,12\n", "row 0: more fields"),
+        ("a.csv", b"question,answer\nAnn has 3, 4 and 5,12\n", "line 2: more fields"),
         ("a.csv", b'question,answer\nq,"5\nr,6\n', "line 3: unexpected end"),
         ("a.csv", b"question,answer,answer\nq,5,6\n", "two columns have one name"),
         ("a.csv.gz", b"question,answer\n", "cannot be read to its end"),
@@ -205,3 +232,44 @@ def test_a_bare_path_is_told_how_to_name_a_file(tmp_path: Path) -> None:
     path.write_text('{"question": "Q", "answer": "1"}\n')
     with pytest.raises(DataError, match=f"write 'file:{path}'"):
         load_problems(str(path))
+
+
+@pytest.mark.parametrize(
+    ("solution", "answer"),
+    [
+        ("2-5=<<2-5=-3>>-3\n#### -3", "-3"),
+        ("x\n####42", "42"),
+        ("So $x = \\boxed{\\frac{1}{2}}$.", "\\frac{1}{2}"),
+        ("The answer is 42.", "42"),
+        ("70,000", "70,000"),
+    ],
+)
+def test_a_reference_may_be_a_whole_solution(tmp_path: Path, solution: str, answer: str) -> None:
+    write_lines(tmp_path / "s.jsonl", [{"question": "Q", "answer": solution}])
+    assert load_problems(f"file:{tmp_path}/s.jsonl")[0].answer == answer
+
+
+def test_options_may_have_a_column_each(tmp_path: Path) -> None:
+    (tmp_path / "who.csv").write_text("question,A,B,answer\nWho?,Ann,Bob,B\n")
+    [problem] = load_problems(f"file:{tmp_path}/who.csv?choices=A,B")
+    assert (problem.answer, problem.choices, problem.verifier) == ("B", ("Ann", "Bob"), "choice")
+
+
+def test_a_list_of_tests_is_one_source_and_names_the_function(tmp_path: Path) -> None:
+    row = {
+        "question": "Add.",
+        "answer": "def h(a): return a\ndef f(a): return h(a)",
+        "test_list": ["assert f(Q) == 1", "assert f(2) == 2"],
+        "test_setup_code": "Q = 1",
+        "test_imports": ["import math"],
+    }
+    write_lines(tmp_path / "code.jsonl", [row])
+    [problem] = load_problems(f"file:{tmp_path}/code.jsonl?tests=test_list")
+    assert problem.tests == "import math\nQ = 1\nassert f(Q) == 1\nassert f(2) == 2\n"
+    assert (problem.entry_point, problem.verifier) == ("f", "python_tests")
+
+
+def test_separators_of_spreadsheets(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("question;answer\nWhat is 2,5+2?;4,5\n")
+    [problem] = load_problems(f"file:{tmp_path}/a.csv")
+    assert (problem.question, problem.answer) == ("What is 2,5+2?", "4,5")

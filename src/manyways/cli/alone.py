@@ -18,9 +18,25 @@ class Policy(enum.StrEnum):
     lenient = "lenient"
 
 
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="What wrote the file: lm-eval, verl, nemo-skills, open-r1 or sharegpt.",
+    ),
+]
+PredictionOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of the answer or text to judge.")
+]
+GoldOption = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the reference.")]
+
+
 @alone.command()
-def verify(
-    file: Annotated[Path, typer.Argument(help="JSON lines: gold and prediction, or code.")],
+def verify(  # noqa: PLR0913, PLR0917 - an option each
+    file: Annotated[
+        Path, typer.Argument(help="JSON lines, CSV or parquet: gold and prediction, or code.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Write verdicts here, not to stdout.")] = None,
     workers: WorkersOption = 2,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per answer.")] = 5.0,
@@ -29,8 +45,15 @@ def verify(
         str | None, typer.Option(help="For every line, in place of its own; or module:function.")
     ] = None,
     allow_unsafe_code: UnsafeOption = False,
+    written_by: FormatOption = None,
+    prediction: PredictionOption = None,
+    gold: GoldOption = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the verdicts in --out, judge what comes after.")
+    ] = False,
 ) -> None:
     """Judge the answers in a file, one verdict a line, in order."""
+    from manyways.commands.answers import Reading
     from manyways.commands.verify_file import verify_file
 
     verify_file(
@@ -41,6 +64,8 @@ def verify(
         policy=policy.value,
         verifier=verifier,
         allow_unsafe_code=allow_unsafe_code,
+        reading=Reading(format=written_by, prediction=prediction, gold=gold),
+        resume=resume,
     )
 
 

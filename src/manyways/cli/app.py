@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from manyways import __version__
-from manyways.cli.alone import alone
+from manyways.cli.alone import FormatOption, GoldOption, PredictionOption, alone
 from manyways.cli.parts import (
     DataOption,
     RunArgument,
@@ -138,16 +138,24 @@ def doctor(
 @app.command()
 def passk(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSON lines, or a folder of evaluated attempts.")
+        Path, typer.Argument(metavar="FILE", help="As verify, or a folder of evaluated attempts.")
     ],
     k: Annotated[str | None, typer.Option(help="For example 1,8,64.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the scores here as JSON.")] = None,
     workers: WorkersOption = 2,
+    written_by: FormatOption = None,
+    prediction: PredictionOption = None,
+    gold: GoldOption = None,
+    problem: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column that tells problems apart.")
+    ] = None,
 ) -> None:
     """Compute pass@k, avg@N and majority@k, with intervals, of attempts from anywhere."""
+    from manyways.commands.answers import Reading
     from manyways.commands.passk import passk as score
 
-    score(path, k=k, out=out, workers=workers)
+    reading = Reading(format=written_by, prediction=prediction, gold=gold, problem=problem)
+    score(path, k=k, out=out, workers=workers, reading=reading)
 
 
 @app.command()

@@ -1,22 +1,58 @@
-"""``manyways passk``: pass@k, avg@N and majority@k with intervals, of attempts from anywhere."""
+"""``manyways passk``: pass@k, avg@N and majority@k with intervals, of attempts from anywhere.
+
+Attempts lie in folders of parquet parts, which ``manyways evaluate`` (or ``generate``) wrote, or in
+a file of rows: ``{"problem": "p1", "correct": true}``, with ``"answer": "12"`` (or null) where a
+majority is wanted, or whatever ``answers`` reads, judged here as ``manyways verify`` does, with a
+name of the problem in each row. Rows come in any order, and problems may have any number of
+attempts.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from manyways.commands.attempts_file import JudgedAttempt, read_sources
+from manyways.commands.answers import Case, Reader, Reading
 from manyways.commands.printing import open_table, print_result
-from manyways.errors import UserError
+from manyways.errors import DataError, UserError
 from manyways.metrics.intervals import score_intervals
 from manyways.metrics.majority import majority_at_k
 from manyways.metrics.pass_at_k import pass_at_k, powers_of_two, sampling_variance
 from manyways.metrics.resampling import Resampling
-from manyways.progress import say
-from manyways.records import Score
-from manyways.tables import write_text
+from manyways.progress import Meter, say
+from manyways.records import Problem, Score
+from manyways.row_files import Row, read_rows
+from manyways.tables import read_attempts_table, write_text
+from manyways.verifiers.answers.votes import Said, same_votes
+from manyways.verifiers.judge import Judge
+
+BATCH = 512
+FORMS = (
+    'a row is {"problem": "p1", "correct": true} or '
+    '{"problem": "p1", "gold": "1/2", "prediction": "0.5"}, or what `manyways verify` reads; '
+    "--problem names the column that tells problems apart."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgedAttempt:
+    """One attempt as far as scores need it.
+
+    Example: ``JudgedAttempt(problem="p1", status="correct", vote="1/2")``.
+
+    vote:      what it answered, None for no answer (``verifiers.answers.votes``).
+    votes:     whether ``vote`` is known at all; without, there is no majority.
+    truncated: None where it is not known.
+    """
+
+    problem: str
+    status: str
+    vote: str | None = None
+    votes: bool = True
+    truncated: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,9 +86,12 @@ class FileScores:
     shares: dict[str, float]
 
 
-def passk(path: Path, *, k: str | None, out: Path | None, workers: int) -> list[FileScores]:
+def passk(
+    path: Path, *, k: str | None, out: Path | None, workers: int, reading: Reading | None = None
+) -> list[FileScores]:
     """Score every source at ``path``; print a table, and write JSON to ``out`` when given.
 
+    reading: of files whose rows are not ours.
     k: for example ``1,8,64``; by default powers of two up to the most attempts at a problem.
 
     Raises DataError for a file that cannot be read, UserError for a k that nothing has.
@@ -60,7 +99,7 @@ def passk(path: Path, *, k: str | None, out: Path | None, workers: int) -> list[
     ks = _numbers(k) if k is not None else None
     found = [
         score_attempts(name, attempts, ks)
-        for name, attempts in read_sources(path, workers=workers).items()
+        for name, attempts in read_sources(path, workers=workers, reading=reading).items()
     ]
     _print(found)
     if out is not None:
@@ -174,3 +213,135 @@ def _sentences(one: FileScores) -> Iterator[str]:
         )
     if one.no_majority:
         yield f"no majority: {one.no_majority}."
+
+
+def read_sources(
+    path: Path, *, workers: int, reading: Reading | None = None
+) -> dict[str, list[JudgedAttempt]]:
+    """Name of each file or folder -> its attempts, in order.
+
+    Raises DataError when there is nothing, or, naming the line, when one cannot be read.
+    """
+    with Judge(workers=workers, policy="lenient") as judge:
+        if str(path) != "-" and path.is_dir():
+            folders = sorted({part.parent for part in path.rglob("part-*.parquet")})
+            folders = [one for one in folders if "stale" not in one.relative_to(path).parts]
+            if not folders:
+                raise DataError(f"'{path}' holds no attempts: there is no part-*.parquet below it.")
+            return {_name(folder, path): _of_folder(folder, judge) for folder in folders}
+        found = _of_file(path, reading, judge)
+    if not found:
+        raise DataError(f"'{path}' holds no attempts: {FORMS}")
+    return {path.name: found}
+
+
+def _name(folder: Path, below: Path) -> str:
+    return str(folder.relative_to(below)) if folder != below else folder.name
+
+
+def _of_folder(folder: Path, judge: Judge) -> list[JudgedAttempt]:
+    table = read_attempts_table(folder, ["problem_id", "status", "answer", "rule", "finish"])
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    said = [
+        # Of an option the rule says that a letter was read.
+        Said(name, answer, "choice" if rule.endswith("/letter") else "math")
+        for name, _, answer, rule, _ in rows
+    ]
+    return [
+        JudgedAttempt(
+            problem=problem,
+            status=status,
+            vote=vote,
+            votes=not rule.startswith("tests/"),  # of a program the rule says so
+            truncated=finish == "length",
+        )
+        for (problem, status, _, rule, finish), vote in zip(
+            rows, same_votes(said, judge), strict=True
+        )
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Line:
+    """A row read: judged already, or with what is to be judged."""
+
+    name: str
+    status: str = "no_answer"
+    said: str | None = None
+    votes: bool = True
+    case: Case | None = None
+
+
+def _of_file(path: Path, reading: Reading | None, judge: Judge) -> list[JudgedAttempt]:
+    lines = list(_lines(path, reading))
+    with Meter("passk", total=len(lines), unit="attempts") as meter:
+        judged: list[_Line] = []
+        for start in range(0, len(lines), BATCH):
+            batch = lines[start : start + BATCH]
+            judged += _judged(batch, judge)
+            meter.advance(len(batch))
+    said = [
+        Said(line.name, line.said, *_voting(line.case.problem if line.case else None))
+        for line in judged
+    ]
+    return [
+        JudgedAttempt(problem=line.name, status=line.status, vote=vote, votes=line.votes)
+        for line, vote in zip(judged, same_votes(said, judge), strict=True)
+    ]
+
+
+def _voting(problem: Problem | None) -> tuple[str, tuple[str, ...]]:
+    return ("math", ()) if problem is None else (problem.verifier, problem.choices)
+
+
+def _lines(path: Path, reading: Reading | None) -> Iterator[_Line]:
+    reader = Reader(path, reading, once=True)
+    for row in read_rows(path):
+        if _is_stated(row.value):
+            try:
+                yield _stated(row.value)
+            except ValueError as error:
+                raise DataError(f"{path}, {row.where}: {error}; {FORMS}") from None
+            continue
+        for case in reader.cases(row):
+            yield _asked(path, row, case)
+
+
+def _is_stated(record: object) -> bool:
+    return isinstance(record, Mapping) and "correct" in record and "gold" not in record
+
+
+def _stated(record: Mapping[str, Any]) -> _Line:
+    name = record.get("problem", record.get("problem_id"))
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise ValueError("no 'problem' that says which problem was attempted (a text or a number)")
+    correct, answer = record["correct"], record.get("answer")
+    if correct not in (0, 1):
+        raise ValueError(f"'correct' is {correct!r}, not true or false (or 1 or 0)")
+    if answer is not None and not isinstance(answer, str | int | float):
+        raise ValueError("'answer' is no text")
+    return _Line(
+        name=str(name),
+        status="correct" if correct else "wrong",
+        said=None if answer is None else str(answer),
+        votes="answer" in record,
+    )
+
+
+def _asked(path: Path, row: Row, case: Case) -> _Line:
+    if case.name is None:
+        raise DataError(
+            f"{path}, {row.where}: no 'problem' that says which problem was attempted; {FORMS}"
+        )
+    return _Line(name=case.name, votes=case.problem.verifier != "python_tests", case=case)
+
+
+def _judged(lines: Sequence[_Line], judge: Judge) -> Iterator[_Line]:
+    pairs = [(line.case.problem, line.case.text) for line in lines if line.case]
+    verdicts = iter(judge.verdicts([(p, text) for p, text in pairs if text is not None]))
+    for line in lines:
+        if line.case is None or line.case.text is None:
+            yield line
+        else:
+            verdict = next(verdicts)
+            yield replace(line, status=verdict.status, said=verdict.answer)

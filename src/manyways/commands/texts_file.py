@@ -1,4 +1,4 @@
-"""Texts from anywhere: a JSONL or parquet file, or a folder of parquet parts.
+"""Texts from anywhere: a file of rows (JSON lines, CSV, parquet), or a folder of parquet parts.
 
 A line is ``{"text": "..."}`` or ``{"problem": "p1", "text": "..."}``, with ``"correct": true``
 where it is known. Attempts that ``manyways generate`` or ``evaluate`` wrote are read as they are
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.errors import DataError
-from manyways.json_lines import read_json_lines, regular
+from manyways.row_files import read_rows
 
 FORMS = 'a line is {"text": "..."} or {"problem": "p1", "text": "...", "correct": true}.'
 
@@ -67,35 +67,15 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _records(path: Path) -> Iterator[tuple[str, object]]:
-    """(line or row in words, record)."""
-    if str(path) != "-" and path.is_dir():
-        parts = sorted(path.rglob("*.parquet"))
-        if not parts:
-            raise DataError(f"'{path}' holds no texts: there is no parquet file below it.")
-        for part in parts:
-            yield from _parquet(part)
-    elif path.suffix == ".parquet":
-        yield from _parquet(regular(path))
-    else:
-        for number, record in read_json_lines(path):
-            yield f"line {number}", record
-
-
-def _parquet(path: Path) -> Iterator[tuple[str, object]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"cannot read '{path}' as parquet: {error}") from error
-    wanted = {"text", "problem", "problem_id", "correct", "status"}
-    columns = [name for name in file.schema_arrow.names if name in wanted]
-    number = 0
-    for batch in file.iter_batches(columns=columns):
-        for record in batch.to_pylist():
-            number += 1
-            yield f"row {number} of {path.name}", record
+    """(where it stands in words, record)."""
+    if str(path) == "-" or not path.is_dir():
+        yield from ((row.where, row.value) for row in read_rows(path))
+        return
+    parts = sorted(path.rglob("*.parquet"))
+    if not parts:
+        raise DataError(f"'{path}' holds no texts: there is no parquet file below it.")
+    for part in parts:
+        yield from ((f"{row.where} of {part.name}", row.value) for row in read_rows(part))
 
 
 def _row(where: str, record: object) -> _Row:

@@ -1,10 +1,12 @@
-"""Judge the lines of a JSONL file, whatever wrote it: ``manyways verify FILE.jsonl``.
+"""Judge the answers of a file, whatever wrote it: ``manyways verify FILE``.
 
-What a line may be stands in ``verify_lines``.
+What a row may be stands in ``answers``.
 """
 
 import heapq
+import itertools
 import json
+import shutil
 import sys
 import time
 from collections import Counter
@@ -16,12 +18,12 @@ from typing import TextIO, TypedDict, Unpack, cast
 
 from rich.progress import Progress
 
-from manyways.commands.verify_lines import Case, read_case
-from manyways.errors import UserError
-from manyways.json_lines import read_json_lines, regular
+from manyways.commands.answers import UNANSWERED, Case, Reader, Reading
+from manyways.errors import DataError, UserError
 from manyways.plugins import check
 from manyways.progress import CONSOLE, say
 from manyways.records import Verdict
+from manyways.row_files import Row, read_rows, regular
 from manyways.verifiers import VERIFIERS
 from manyways.verifiers.final_answer import Policy
 from manyways.verifiers.judge import Judge
@@ -79,34 +81,45 @@ def verify_file(
     out: Path | None = None,
     policy: Policy = "strict",
     verifier: str | None = None,
+    reading: Reading | None = None,
+    resume: bool = False,
     **judging: Unpack[Judging],
 ) -> Summary:
-    """Judge every line of ``path`` in order; one verdict a line, as JSON, to ``out``.
+    """Judge every answer of ``path`` in order; one verdict a line, as JSON, to ``out``.
 
     Verdicts go to standard output when ``out`` is None; the summary is said on the console. The
     file is read as it is judged, so its length does not matter. Until every line is judged,
     verdicts lie in ``<out>.partial``.
 
     verifier: replaces each line's own; a name of the table or ``module:function``.
+    reading:  of files whose rows are not ours.
+    resume:   keep the verdicts that ``<out>.partial`` or ``out`` holds, and judge what comes after
+        them. The same file and settings are meant; that is not checked.
 
     Raises UserError for a verifier that does not exist; DataError, naming the line, when one is not
-    JSON or names no answer.
+    JSON or names no answer, or when there are more verdicts than answers.
     """
     start = time.monotonic()
     tally = _Tally()
     if verifier is not None:
         check(verifier, VERIFIERS, "verifier")
+    if resume and out is None:
+        raise UserError("--resume needs --out: the verdicts that are there.")
     if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise UserError(f"--out {out} is the file that is read: name another.")
+    kept = _kept(out) if resume and out is not None else 0
     with ExitStack() as stack:
         judge = stack.enter_context(Judge(**judging))
-        lines = _lines(stack, path)
-        sink = stack.enter_context(_sink(out))
-        for batch in _batches(lines, verifier):
-            for line, (verdict, seconds) in _judged(judge, batch, policy):
-                tally.add(line, verdict, seconds)
-                sink.write(json.dumps(_as_fields(verdict), ensure_ascii=False) + "\n")
+        reader = Reader(path, reading)
+        cases = (case for row in _rows(stack, path) for case in reader.cases(row))
+        sink = stack.enter_context(_sink(out, append=kept > 0))
+        for batch in _batches(_after(cases, kept, path), verifier):
+            for case, (verdict, seconds) in _judged(judge, batch, policy):
+                tally.add(case.line, verdict, seconds)
+                sink.write(json.dumps(_as_fields(case, verdict), ensure_ascii=False) + "\n")
             sink.flush()
+    if kept:
+        say(f"{kept} verdicts were there and are kept.")
     summary = Summary(
         lines=sum(tally.counts.values()),
         counts=tally.counts,
@@ -119,8 +132,10 @@ def verify_file(
     return summary
 
 
-def _as_fields(verdict: Verdict) -> dict[str, str]:  # dataclasses.asdict costs five times as much
-    return {name: getattr(verdict, name) for name in _NAMES}
+def _as_fields(case: Case, verdict: Verdict) -> dict[str, str | int]:
+    """The fields of a verdict, after the row and the attempt where a row may hold several."""
+    found = {name: getattr(verdict, name) for name in _NAMES}  # asdict costs five times as much
+    return {"line": case.line, "attempt": case.attempt, **found} if case.attempt else found
 
 
 class _Tally:
@@ -140,16 +155,48 @@ class _Tally:
             heapq.heappop(self.slowest)
 
 
-def _lines(stack: ExitStack, path: Path) -> Iterator[tuple[int, object]]:
-    """The lines of a file, with a progress bar over its bytes on standard error."""
+def _rows(stack: ExitStack, path: Path) -> Iterator[Row]:
+    """The rows of a file, with a progress bar over its bytes on standard error."""
     progress = Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal)
     stack.enter_context(progress)
     opened = progress.open(regular(path), "rb", description="verify")
-    return read_json_lines(path, stack.enter_context(opened), strict=False)
+    return read_rows(path, stack.enter_context(opened), strict=False)
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(f"{out.name}.partial")
+
+
+def _kept(out: Path) -> int:
+    """How many verdicts are there; they come to lie in ``<out>.partial``, without a torn line."""
+    partial = _partial(out)
+    if not partial.exists() and out.is_file():
+        shutil.copyfile(out, partial)
+    if not partial.exists():
+        return 0
+    count = whole = 0
+    with partial.open("rb+") as stream:
+        for line in stream:
+            if not line.endswith(b"\n"):
+                break
+            count, whole = count + 1, whole + len(line)
+        stream.truncate(whole)
+    return count
+
+
+def _after(cases: Iterator[Case], kept: int, path: Path) -> Iterator[Case]:
+    """The answers after the first ``kept`` ones."""
+    passed = sum(1 for _ in itertools.islice(cases, kept))
+    if passed < kept:
+        raise DataError(
+            f"{path} has {passed} answers and --out {kept} verdicts: they are not of this file. "
+            "Name another --out, or leave --resume out."
+        )
+    return cases
 
 
 @contextmanager
-def _sink(out: Path | None) -> Iterator[TextIO]:
+def _sink(out: Path | None, *, append: bool) -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
@@ -157,36 +204,31 @@ def _sink(out: Path | None) -> Iterator[TextIO]:
     if out.is_dir():
         raise UserError(f"--out {out} is a folder: name a file in it.")
     device = out.exists() and not out.is_file()  # /dev/null, a pipe
-    partial = out if device else out.with_name(f"{out.name}.partial")
+    partial = out if device else _partial(out)
     # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
-    with partial.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+    written = partial.open(mode="a" if append else "w", encoding="utf-8", errors="backslashreplace")
+    with cast(TextIO, written) as stream:
         yield stream
     if not device:
         partial.replace(out)
 
 
-def _batches(lines: Iterator[tuple[int, object]], verifier: str | None) -> Iterator[list[Case]]:
-    cases: list[Case] = []
-    for number, record in lines:
-        case = read_case(number, record)
+def _batches(found: Iterator[Case], verifier: str | None) -> Iterator[list[Case]]:
+    while cases := list(itertools.islice(found, _BATCH)):
         if verifier is not None:
-            case = replace(case, problem=replace(case.problem, verifier=verifier))
-        cases.append(case)
-        if len(cases) == _BATCH:
-            yield cases
-            cases = []
-    if cases:
+            cases = [
+                replace(case, problem=replace(case.problem, verifier=verifier)) for case in cases
+            ]
         yield cases
 
 
 def _judged(
     judge: Judge, cases: Sequence[Case], policy: Policy
-) -> Iterator[tuple[int, tuple[Verdict, float]]]:
+) -> Iterator[tuple[Case, tuple[Verdict, float]]]:
     found: dict[int, tuple[Verdict, float]] = {}
     for bare, how in ((True, "lenient"), (False, policy)):
-        part = [case for case in cases if case.bare is bare]
-        pairs = [(case.problem, case.text) for case in part]
-        judged = judge.timed(pairs, policy=cast(Policy, how))
-        found.update(zip((case.line for case in part), judged, strict=True))
-    for case in cases:
-        yield case.line, found[case.line]
+        part = [i for i, case in enumerate(cases) if case.bare is bare and case.text is not None]
+        pairs = [(cases[i].problem, cases[i].text or "") for i in part]
+        found.update(zip(part, judge.timed(pairs, policy=cast(Policy, how)), strict=True))
+    for i, case in enumerate(cases):
+        yield case, found.get(i, (UNANSWERED, 0.0))

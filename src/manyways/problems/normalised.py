@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from manyways.errors import DataError
-from manyways.json_lines import read_json_lines
+from manyways.row_files import read_objects
 
 
 def find(folder: Path, stem: str) -> Path | None:
@@ -27,16 +27,4 @@ def read_records(folder: Path, stem: str) -> Iterator[dict[str, Any]]:
             f"no {stem}.jsonl or {stem}.jsonl.gz in '{folder}': set data_dir (or MANYWAYS_DATA) to "
             "the folder with the normalised problem sets, or leave it out to load from the Hub."
         )
-    yield from read_lines(path)
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a JSON lines file, gzipped when its name ends in ``.gz``.
-
-    Raises DataError, naming the line, when one is not a JSON object.
-    """
-    for number, record in read_json_lines(path):
-        if not isinstance(record, dict):
-            kind = type(record).__name__
-            raise DataError(f"{path}, line {number}: a JSON object is wanted, this is a {kind}.")
-        yield record
+    yield from (dict(record) for _, record in read_objects(path))

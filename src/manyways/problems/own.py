@@ -2,14 +2,13 @@
 
 ``file:PATH?question=COLUMN&answer=COLUMN`` reads JSON lines (``.jsonl``), ``.json`` (a list),
 ``.csv``, ``.tsv`` (each may be gzipped: ``.gz``), ``.parquet`` or a folder written by
-``Dataset.save_to_disk``;
+``Dataset.save_to_disk`` (``row_files``);
 ``hub:OWNER/NAME?split=SPLIT&config=CONFIG&question=COLUMN&answer=COLUMN`` reads the Hub.
 A column may be a path into nested values: ``answer=reward_model.ground_truth``,
 ``question=prompt.0.content``.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,19 +18,24 @@ from typing import Any
 from manyways.errors import DataError
 from manyways.plugins import nearest
 from manyways.problems import Source
-from manyways.problems.files import read_rows
 from manyways.problems.hub import HubDataset, read_hub
-from manyways.problems.rows import last_boxed, letter, with_choices
+from manyways.problems.rows import called_function, last_boxed, letter, with_choices
 from manyways.records import Problem
+from manyways.row_files import KINDS, Row, cell, is_missing, kind_of, read_objects
+from manyways.verifiers.final_answer import reference
+from manyways.verifiers.programs import whole_tests
 
 COLUMNS = {
     "question": "column of the question (default: question)",
     "answer": "column of the reference answer (default: answer)",
     "id": "column of an identifier (default: the row's number)",
-    "choices": "column of a list of option texts; the answer is then a letter, a text or an index",
+    "choices": "column of a list of option texts, or their columns (A,B,C,D); the answer is then a "
+    "letter, a text or an index",
     "alternatives": "column of a list of other right spellings of the answer",
-    "tests": "column of Python tests, for verifier=python_tests",
-    "entry_point": "column of the function's name, for verifier=python_tests",
+    "tests": "column of Python tests, a text or a list; the columns test_imports and "
+    "test_setup_code come before them",
+    "entry_point": "column of the function's name (default: the function of the reference that the "
+    "tests call)",
     "tag": "columns to keep as tags, joined by commas",
 }
 SETTINGS = {
@@ -53,7 +57,11 @@ def load_file(path: str, source: Source) -> list[Problem]:
     if not where.exists():
         raise DataError(f"file:{path}: there is no such file (paths start at {Path.cwd()}).")
     source.notes["origin"] = str(where)
-    rows = read_rows(where, options.get("split"))
+    if kind_of(where) not in (*KINDS, "dataset"):
+        raise DataError(
+            f"{path}: .jsonl, .json, .csv or .tsv (.gz may follow), .parquet or a dataset folder."
+        )
+    rows = list(read_objects(where, split=options.get("split")))
     stem = where.name.removesuffix(".gz").rpartition(".")[0] or where.name
     return _Mapping(options, f"file/{options.get('name', stem)}", path).problems(rows)
 
@@ -74,7 +82,8 @@ def load_hub(name: str, source: Source) -> list[Problem]:
     if found.commit:
         source.notes["commit"] = found.commit
     own = options.get("name", f"{name.rpartition('/')[2]}-{split}")
-    return _Mapping(options, f"hub/{own}", found.origin).problems(found.rows)
+    rows = [(Row(number, row, "row"), row) for number, row in enumerate(found.rows, start=1)]
+    return _Mapping(options, f"hub/{own}", found.origin).problems(rows)
 
 
 def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
@@ -95,45 +104,110 @@ class _Mapping:
     prefix: str
     where: str
 
-    def problems(self, rows: Sequence[Mapping[str, Any]]) -> list[Problem]:
-        return [self._problem(row, number) for number, row in enumerate(rows)]
+    def problems(self, rows: Sequence[tuple[Row, Mapping[str, Any]]]) -> list[Problem]:
+        if rows and not self._named("choices"):
+            self._check_no_options(rows[0][1])
+        return [self._problem(where, row, i) for i, (where, row) in enumerate(rows)]
 
-    def _problem(self, row: Mapping[str, Any], number: int) -> Problem:
-        question = self._text(row, number, "question")
-        answer = self._text(row, number, "answer")
-        choices = self._list(row, number, "choices")
+    def _problem(self, where: Row, row: Mapping[str, Any], number: int) -> Problem:
+        try:
+            return self._read(row, number)
+        except (DataError, ValueError, KeyError) as error:
+            words = error.args[0] if isinstance(error, KeyError) else str(error)
+            raise DataError(f"{self.where}, {where.where}: {words}") from None
+
+    def _read(self, row: Mapping[str, Any], number: int) -> Problem:
+        question = self._text(row, "question")
+        answer = self._text(row, "answer")
+        choices = self._choices(row)
+        tests = self._tests(row)
+        usual = "choice" if choices else "python_tests" if tests else "math"
+        verifier = self.options.get("verifier", usual)
         if choices:
             question, answer = with_choices(question, choices), self._letter(answer, choices)
         elif "extract" in self.options:
-            answer = self._extracted(answer, number)
-        own_id = self._text(row, number, "id") if "id" in self.options else f"{number:05d}"
+            answer = self._extracted(answer)
+        elif verifier in ("math", "exact"):
+            answer = reference(answer)  # it may be a whole solution
+        own_id = self._text(row, "id") if self._named("id") else f"{number:05d}"
         tags = self.options.get("tag", "").split(",")
         return Problem(
             id=f"{self.prefix}/{re.sub(r'[^A-Za-z0-9_.-]+', '-', own_id)}",
             question=question,
             answer=answer,
-            verifier=self.options.get("verifier", "choice" if choices else "math"),
-            alternatives=self._list(row, number, "alternatives"),
+            verifier=verifier,
+            alternatives=self._list(row, "alternatives"),
             choices=choices,
-            tests=self._optional(row, number, "tests"),
-            entry_point=self._optional(row, number, "entry_point"),
-            tags={tag: as_text(self._cell(row, number, tag)) for tag in tags if tag},
+            tests=tests,
+            entry_point=self._entry_point(row, answer, tests),
+            tags={tag: as_text(self._cell(row, tag)) for tag in tags if tag},
         )
 
-    def _text(self, row: Mapping[str, Any], number: int, what: str) -> str:
+    def _named(self, what: str) -> bool:
+        return what in self.options
+
+    def _text(self, row: Mapping[str, Any], what: str) -> str:
         column = self.options.get(what, what)
-        text = as_text(self._cell(row, number, column)).strip()
+        value = self._cell(row, column)
+        if isinstance(value, list | tuple) and what == "answer":
+            raise DataError(
+                f"'{column}' (answer) is a list. If its items are spellings of one answer: "
+                f"answer={column}.0&alternatives={column}. If all of them are the answer, write "
+                "them in one text, joined by commas."
+            )
+        text = as_text(value).strip()
         if not text:
-            raise DataError(f"{self.where}, row {number}: '{column}' ({what}) is empty.")
+            how = " (null or NaN)" if is_missing(value) else ""
+            raise DataError(f"'{column}' ({what}) is empty{how}: fill it, or leave the row out.")
+        if what == "answer" and text.casefold() in ("nan", "null"):
+            raise DataError(
+                f"'{column}' (answer) is {text}, which is how an empty cell is written: give the "
+                "answer, or leave the row out."
+            )
         return text
 
-    def _optional(self, row: Mapping[str, Any], number: int, what: str) -> str:
-        return self._text(row, number, what) if what in self.options else ""
+    def _tests(self, row: Mapping[str, Any]) -> str:
+        if not self._named("tests"):
+            return ""
+        tests = self._cell(row, self.options["tests"])
+        if not tests:
+            raise DataError(f"'{self.options['tests']}' (tests) is empty.")
+        return whole_tests(tests, imports=row.get("test_imports"), setup=row.get("test_setup_code"))
 
-    def _list(self, row: Mapping[str, Any], number: int, what: str) -> tuple[str, ...]:
+    def _entry_point(self, row: Mapping[str, Any], answer: str, tests: str) -> str:
+        if self._named("entry_point") or not tests:
+            return self._text(row, "entry_point") if self._named("entry_point") else ""
+        try:
+            return called_function(answer, [tests])
+        except (IndexError, SyntaxError):
+            raise DataError(
+                "the tests call no function of the reference program: name the column of the "
+                "function's name with entry_point=COLUMN."
+            ) from None
+
+    def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """The texts of the options: of one column that holds a list, or of a column each."""
+        columns = self.options.get("choices", "").split(",")
+        if len(columns) == 1 or self.options["choices"] in row:
+            return self._list(row, "choices")
+        return tuple(as_text(self._cell(row, column)) for column in columns)
+
+    def _check_no_options(self, row: Mapping[str, Any]) -> None:
+        """Options in columns that nobody named would not be shown to the model."""
+        columns: list[str] = []
+        while (name := letter(len(columns))) in row:
+            columns.append(name)
+        answer = row.get(self.options.get("answer", "answer"))
+        if len(columns) > 1 and isinstance(answer, str) and answer.strip().upper() in columns:
+            raise DataError(
+                f"{self.where}: the columns {', '.join(columns)} look like the options of a "
+                f"multiple choice problem: add choices={','.join(columns)}."
+            )
+
+    def _list(self, row: Mapping[str, Any], what: str) -> tuple[str, ...]:
         if what not in self.options:
             return ()
-        value = self._cell(row, number, self.options[what])
+        value = self._cell(row, self.options[what])
         if isinstance(value, str):
             try:
                 value = json.loads(value)
@@ -141,26 +215,15 @@ class _Mapping:
                 value = None
         if not isinstance(value, list | tuple):
             raise DataError(
-                f"{self.where}, row {number}: '{self.options[what]}' ({what}) must be a list, or "
-                "a JSON list in a text."
+                f"'{self.options[what]}' ({what}) must be a list, or a JSON list in a text."
             )
         return tuple(as_text(item) for item in value)
 
-    def _cell(self, row: Mapping[str, Any], number: int, column: str) -> object:
-        if column in row:
-            return row[column]
-        value: Any = row
-        for part in column.split("."):
-            if isinstance(value, Mapping) and part in value:
-                value = value[part]
-            elif isinstance(value, list | tuple) and part.isdigit() and int(part) < len(value):
-                value = value[int(part)]
-            else:
-                raise DataError(
-                    f"{self.where}, row {number}: no column '{column}'; it has "
-                    f"{', '.join(map(str, row))}. Map them: ?question=COLUMN&answer=COLUMN."
-                )
-        return value
+    def _cell(self, row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - as in the file
+        try:
+            return cell(row, column)
+        except KeyError as error:
+            raise DataError(f"{error.args[0]}. Map them: ?question=COLUMN&answer=COLUMN.") from None
 
     def _letter(self, answer: str, choices: tuple[str, ...]) -> str:
         """A letter stays; a choice's text or its index from 0 becomes its letter."""
@@ -170,17 +233,15 @@ class _Mapping:
             return letter(int(answer))
         if len(answer) == 1 and "A" <= answer.upper() < letter(len(choices)):
             return answer.upper()
-        raise DataError(f"{self.where}: answer '{answer}' is none of {list(choices)}.")
+        raise DataError(f"answer '{answer}' is none of {list(choices)}.")
 
-    def _extracted(self, answer: str, number: int) -> str:
+    def _extracted(self, answer: str) -> str:
         if self.options["extract"] == "boxed":
             found = last_boxed(answer)
         else:
             found = answer.rpartition("####")[2].strip() if "####" in answer else None
         if not found:
-            raise DataError(
-                f"{self.where}, row {number}: no {self.options['extract']} answer in its column."
-            )
+            raise DataError(f"no {self.options['extract']} answer in its column.")
         return found
 
 
@@ -189,7 +250,7 @@ def as_text(value: object) -> str:
 
     Raises DataError for a list or a mapping, of which a part has to be named.
     """
-    if value is None or (isinstance(value, float) and math.isnan(value)):  # an empty cell
+    if is_missing(value):
         return ""
     if isinstance(value, bytes):
         return _decoded(value)

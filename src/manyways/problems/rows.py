@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from manyways.records import Problem
+from manyways.verifiers.programs import whole_tests
 
 Row = Mapping[str, Any]
 CHINESE = re.compile(r"[\u3400-\u9fff]")
@@ -127,7 +128,9 @@ def mbpp(record: Row, *, problem_id: str) -> Problem:
         question=question,
         answer=record["canonical_solution"],
         verifier="python_tests",
-        tests="\n".join([*(record.get("test_imports") or ()), tests]) + "\n",
+        tests=whole_tests(
+            tests, imports=record.get("test_imports"), setup=record.get("test_setup_code")
+        ),
         entry_point=record["entry_point"],
     )
 

@@ -16,11 +16,11 @@ from manyways.context import Context
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
 from manyways.identity import VERDICTS, settings_of
-from manyways.json_lines import read_json_lines
 from manyways.pool import attempt_files, sampling
 from manyways.pool.sources import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
+from manyways.row_files import read_rows
 from manyways.run_dir import Amount, Work
 from manyways.stages import generate
 from manyways.tables import append_attempts, parts, read_attempts_table
@@ -129,11 +129,11 @@ def read_traces(path: Path) -> Iterator[Trace]:
         for row in table.to_pylist():
             yield Trace(problem=row["problem_id"], text=row["text"], finish=row["finish"])
         return
-    for number, record in read_json_lines(path):
+    for row in read_rows(path):
         try:
-            yield _trace(record)
+            yield _trace(row.value)
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: {error}; {FORM}") from None
+            raise DataError(f"{path}, {row.where}: {error}; {FORM}") from None
 
 
 def _trace(record: object) -> Trace:

@@ -1,18 +1,38 @@
-r"""Which answers are the same vote: a spelling that equal answers share, without the reference.
+r"""Which answers are the same vote, without the reference.
 
-Numbers are compared by value (``0.5``, ``1/2`` and ``\frac{1}{2}`` are one vote; ``50%`` is
-another), options by their letter, everything else by its tidied spelling. Answers that only
-algebra proves equal stay apart: a vote must not be counted by comparing it with the reference.
+``vote_of`` is a spelling that equal answers share: numbers by value (``0.5``, ``1/2`` and
+``\frac{1}{2}`` are one vote; ``50%`` is another), options by their letter, everything else by its
+tidied spelling. ``same_votes`` also puts together what the verifier calls equal (``\$18``, ``18``
+and ``18 \text{ dollars}``): of each problem's votes, most frequent first, each is compared with
+those that come after it, as if it were the reference.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
+from manyways.records import Problem
 from manyways.verifiers.answers.numbers import read_number
 from manyways.verifiers.answers.spelling import squeeze, tidy
 from manyways.verifiers.choice import option
 
+if TYPE_CHECKING:
+    from manyways.verifiers.judge import Judge
+
 LONGEST = 2000
 """Characters of an answer that are looked at."""
+MOST = 64
+"""Votes of one problem that are compared with those after them; what is rarer stays apart."""
+
+
+class Said(NamedTuple):
+    """What an attempt at a problem answered. ``verifier`` and ``choices`` are the problem's."""
+
+    name: str
+    answer: str | None
+    verifier: str = "math"
+    choices: tuple[str, ...] = ()
 
 
 def vote_of(answer: str | None, verifier: str = "math", choices: Sequence[str] = ()) -> str | None:
@@ -32,3 +52,53 @@ def vote_of(answer: str | None, verifier: str = "math", choices: Sequence[str] =
     if number is None:
         return spelled or None
     return f"{number.value}{'%' if number.percent else ''}"
+
+
+def same_votes(said: Sequence[Said], judge: "Judge") -> list[str | None]:
+    """The vote of each attempt, in order; None for no answer. Equal votes are equal answers."""
+    spelled = [vote_of(one.answer, one.verifier, one.choices) for one in said]
+    polls: dict[str, _Poll] = {}
+    for one, vote in zip(said, spelled, strict=True):
+        if vote is not None and one.answer is not None and one.verifier == "math":
+            polls.setdefault(one.name, _Poll({}, Counter(), {})).add(vote, one.answer)
+    waiting = [poll for poll in polls.values() if len(poll.answers) > 1]
+    for poll in waiting:
+        poll.left = [vote for vote, _ in poll.counts.most_common()]
+    for _ in range(MOST):
+        waiting = [poll for poll in waiting if len(poll.left) > 1]
+        if not waiting:
+            break
+        rounds = [poll.comparisons() for poll in waiting]
+        pairs = [pair for asked in rounds for pair in asked]
+        verdicts = iter(judge.verdicts(pairs, policy="strict"))
+        for poll, asked in zip(waiting, rounds, strict=True):
+            poll.put_together([next(verdicts).status == "correct" for _ in asked])
+    return [
+        polls[one.name].same.get(vote, vote) if vote is not None and one.name in polls else vote
+        for one, vote in zip(said, spelled, strict=True)
+    ]
+
+
+@dataclass
+class _Poll:
+    """The votes of one problem: an answer for each, how many, and what each is the same as."""
+
+    answers: dict[str, str]
+    counts: Counter[str]
+    same: dict[str, str]
+    left: Sequence[str] = ()
+
+    def add(self, vote: str, answer: str) -> None:
+        self.answers.setdefault(vote, answer)
+        self.counts[vote] += 1
+
+    def comparisons(self) -> list[tuple[Problem, str]]:
+        """The most frequent vote left as a reference, each of the others as an answer to it."""
+        first, *others = self.left
+        problem = Problem(id="votes/same/0", question="", answer=self.answers[first])
+        return [(problem, f"\\boxed{{{self.answers[other]}}}") for other in others]
+
+    def put_together(self, equal: Sequence[bool]) -> None:
+        first, *others = self.left
+        self.same |= {vote: first for vote, same in zip(others, equal, strict=True) if same}
+        self.left = [vote for vote, same in zip(others, equal, strict=True) if not same]

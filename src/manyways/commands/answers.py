@@ -1,0 +1,363 @@
+"""Answers to judge, from any file: ``manyways verify`` and ``passk`` read with this.
+
+A row of ours is one of
+- ``{"gold": "1/2", "prediction": "0.5"}``: the prediction is an answer, or a text that ends in
+  one, and is read leniently; ``verifier``, ``choices`` and ``alternatives`` may be given beside it;
+- ``{"problem": {...the fields of a Problem...}, "text": "..."}``: a model's text, read under the
+  policy;
+- ``{"prompt": "...", "tests": "...", "entry_point": "f", "completion": "..."}``: a program, in the
+  field names of HumanEval (``test``) or MBPP (``test_list``, ``test_imports``,
+  ``test_setup_code``), run in the sandbox.
+
+Other tools' rows are read by ``FORMATS``, named or found out by their keys; any other table by the
+names of its columns. A prediction that is null or NaN is no answer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from manyways.errors import DataError, UserError
+from manyways.plugins import nearest
+from manyways.progress import say
+from manyways.records import Problem, Verdict
+from manyways.row_files import Row, cell, is_missing
+from manyways.verifiers import VERIFIERS
+from manyways.verifiers.final_answer import reference
+from manyways.verifiers.programs import whole_tests
+
+Record = Mapping[str, Any]
+
+UNANSWERED = Verdict(status="no_answer", rule="none")
+"""The verdict on a prediction that is null."""
+_PROGRAM_KEYS = ("completion", "code", "solution", "text", "prediction")
+_TEST_KEYS = ("tests", "test", "test_list")
+_NAME_KEYS = ("problem", "problem_id", "task_id", "id", "question", "prompt")
+_GOLD_KEYS = ("answer", "gold", "ground_truth", "expected_answer", "reference", "solution")
+_PROBLEM_FIELDS = {field.name for field in fields(Problem)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How to read a file whose rows are not ours.
+
+    format: a name of ``FORMATS``.  prediction, gold, problem: columns (dotted paths reach into
+        nested values) instead of the format's own.
+    """
+
+    format: str | None = None
+    prediction: str | None = None
+    gold: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """One answer to judge.
+
+    text: None where there is none.
+    bare: the text is an answer rather than a model's output.
+    name: says which problem was attempted, where the row does.
+    attempt: number of the text among those of its row, from 1; 0 where a row has one text.
+    """
+
+    line: int
+    problem: Problem
+    text: str | None
+    bare: bool = False
+    name: str | None = None
+    attempt: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Format:
+    """What another tool writes.
+
+    keys:  sets of keys; a row that has all of one set is of this format.
+    texts: the model's texts in a row.  gold: its reference.  name: what tells problems apart.
+    several: whether a row may hold several texts.
+    """
+
+    title: str
+    keys: tuple[frozenset[str], ...]
+    texts: Callable[[Record], list[Any]]
+    gold: Callable[[Record], Any]
+    name: Callable[[Record], Any]
+    several: bool = False
+
+
+def _responses(record: Record) -> list[Any]:
+    """lm-eval: one request with its repeats; several requests are scored options."""
+    responses = record["resps"]
+    if isinstance(responses, list) and len(responses) == 1:
+        texts = responses[0] if isinstance(responses[0], list) else responses
+        if texts and all(text is None or isinstance(text, str) for text in texts):
+            return list(texts)
+    raise ValueError(
+        "'resps' holds no texts but log-likelihoods of options: lm-eval has judged them itself"
+    )
+
+
+def _turn(record: Record, roles: tuple[str, ...]) -> Any:  # noqa: ANN401 - as in the file
+    """The last turn of one of ``roles`` in a conversation, None where there is none."""
+    turns = record["conversations"] if "conversations" in record else record["messages"]
+    said = [
+        turn.get("value", turn.get("content"))
+        for turn in turns
+        if turn.get("from", turn.get("role")) in roles
+    ]
+    return said[-1] if said else None
+
+
+def _first(record: Record, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - as in the file
+    found = next((record[key] for key in keys if record.get(key) is not None), None)
+    if found is None:
+        raise ValueError(f"none of the keys {', '.join(keys)}: name a column with --gold")
+    return found
+
+
+FORMATS: dict[str, Format] = {
+    "lm-eval": Format(
+        title="samples of lm-eval (--log_samples)",
+        keys=(frozenset({"doc_id", "resps", "target"}),),
+        texts=_responses,
+        gold=lambda record: record["target"],
+        name=lambda record: record["doc_id"],
+        several=True,
+    ),
+    "verl": Format(
+        title="rollouts of verl (trainer.rollout_data_dir, or main_generation)",
+        keys=(frozenset({"input", "output", "gts"}), frozenset({"responses", "reward_model"})),
+        texts=lambda r: [r["output"]] if "output" in r else list(r["responses"]),
+        gold=lambda r: r["gts"] if "gts" in r else r["reward_model"]["ground_truth"],
+        name=lambda r: r.get("input"),
+        several=True,
+    ),
+    "nemo-skills": Format(
+        title="generations of NeMo-Skills (output*.jsonl)",
+        keys=(frozenset({"generation", "expected_answer"}),),
+        texts=lambda record: [record["generation"]],
+        gold=lambda record: record["expected_answer"],
+        name=lambda record: next((record[k] for k in _NAME_KEYS if record.get(k)), None),
+    ),
+    "open-r1": Format(
+        title="a data set of open-r1 (generations, answer)",
+        keys=(frozenset({"generations", "answer"}),),
+        texts=lambda record: list(record["generations"]),
+        gold=lambda record: record["answer"],
+        name=lambda record: record.get("uuid", record.get("problem")),
+        several=True,
+    ),
+    "sharegpt": Format(
+        title="conversations (ShareGPT's from and value, or role and content)",
+        keys=(frozenset({"conversations"}), frozenset({"messages"})),
+        texts=lambda record: [_turn(record, ("gpt", "assistant", "model", "chatgpt"))],
+        gold=lambda record: _first(record, _GOLD_KEYS),
+        name=lambda record: _turn(record, ("human", "user")),
+    ),
+}
+FORMS = (
+    'a row is {"gold", "prediction"}, {"problem": {...}, "text"}, a program with "entry_point", '
+    f'"completion" and "tests", or what {", ".join(FORMATS)} write; of any other table name the '
+    "columns with --prediction and --gold."
+)
+
+
+class Reader:
+    """Rows of one file to cases.
+
+    once: leave out rows that hold the texts of an earlier row again (lm-eval writes the samples
+        of a task once for each of its filters).
+    """
+
+    def __init__(self, path: Path, reading: Reading | None = None, *, once: bool = False) -> None:
+        self._path, self._how, self._once = path, reading or Reading(), once
+        self._format = _named(self._how.format)
+        self._filter: object = None
+        if (self._how.prediction is None) != (self._how.gold is None) and self._format is None:
+            raise UserError("--prediction and --gold go together, or with a --format.")
+
+    def cases(self, row: Row) -> list[Case]:
+        """The answers in a row. Raises DataError, naming it, when it is of no kind."""
+        record = row.value
+        try:
+            if not isinstance(record, Mapping):
+                raise TypeError("not a JSON object")
+            if self._format is None and self._how.gold is None:
+                if "gold" in record and "prediction" in record:  # the usual one first, for speed
+                    return [answer_case(row.number, record)]
+                read = next((read for keys, read in _READERS if keys <= record.keys()), None)
+                if read is not None:
+                    return [read(row.number, record)]
+            return list(self._foreign(row.number, record))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            words = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise DataError(f"{self._path}, {row.where}: {words}; {FORMS}") from None
+
+    def _foreign(self, number: int, record: Record) -> Iterator[Case]:
+        if self._format is None and self._how.gold is None:
+            self._format = self._found(record)
+        way = self._format
+        if self._once and way is FORMATS["lm-eval"]:
+            self._filter = self._filter or record.get("filter")
+            if record.get("filter") != self._filter:
+                return
+        texts, gold = self._columns(record)
+        if texts is None:
+            assert way is not None  # else both columns are named
+            texts = way.texts(record)
+        problem = Problem(
+            id=f"file/lines/{number}", question="", answer=reference(_text({"gold": gold}, "gold"))
+        )
+        several = way is not None and way.several and self._how.prediction is None
+        for attempt, text in enumerate(texts, start=1):
+            yield Case(
+                line=number,
+                problem=problem,
+                text=None if is_missing(text) else _text({"prediction": text}, "prediction"),
+                bare=way is None,
+                name=self._name(number, record),
+                attempt=attempt if several else 0,
+            )
+
+    def _columns(self, record: Record) -> tuple[list[Any] | None, Any]:
+        """The texts, None where the format has them, and the reference."""
+        how, way = self._how, self._format
+        if way is not None and how.prediction is None and how.gold is None:
+            lacking = min((keys - record.keys() for keys in way.keys), key=len)
+            if lacking:
+                raise ValueError(f"no {' and '.join(map(repr, sorted(lacking)))}")
+        texts = None if how.prediction is None else [self._cell(how.prediction, record)]
+        gold = way.gold(record) if how.gold is None and way else self._cell(how.gold, record)
+        return texts, gold
+
+    def _found(self, record: Record) -> Format:
+        for name, way in FORMATS.items():
+            if any(keys <= record.keys() for keys in way.keys):
+                say(f"{self._path}: read as {way.title}; --format {name} says so without looking.")
+                return way
+        raise ValueError(f"the keys are {', '.join(sorted(map(str, record)))}")
+
+    def _name(self, number: int, record: Record) -> str | None:
+        if self._how.problem is not None:
+            return str(self._cell(self._how.problem, record))
+        if self._format is not None:
+            name = self._format.name(record)
+            return f"row {number}" if name is None else str(name)
+        return _name(record)
+
+    def _cell(self, column: str | None, record: Record) -> Any:  # noqa: ANN401 - as in the file
+        try:
+            return cell(record, column or "")
+        except KeyError as error:
+            raise ValueError(error.args[0]) from None
+
+
+def answer_case(number: int, record: Record) -> Case:
+    """A row with ``gold`` and ``prediction``. Raises ValueError for what is no text."""
+    problem = Problem(
+        id=f"file/lines/{number}",
+        question="",
+        answer=reference(_text(record, "gold")),
+        verifier=_verifier(record),
+        alternatives=_texts(record, "alternatives"),
+        choices=_texts(record, "choices"),
+    )
+    return Case(
+        line=number,
+        problem=problem,
+        text=_answer(record, "prediction"),
+        bare=True,
+        name=_name(record),
+    )
+
+
+def _text_case(number: int, record: Record) -> Case:
+    if not isinstance(record["problem"], dict):
+        raise ValueError("'problem' is not an object")
+    given = {"id": f"file/lines/{number}", "question": "", **record["problem"]}
+    unknown = sorted(set(given) - _PROBLEM_FIELDS)
+    if unknown:
+        raise ValueError(f"a problem has no field '{unknown[0]}'")
+    for name in given.keys() - {"tags"}:
+        many = name in ("alternatives", "choices")
+        given[name] = _texts(given, name) if many else _text(given, name)
+    if not isinstance(given.get("tags", {}), dict):
+        raise ValueError("'tags' is not an object")
+    given["verifier"] = _verifier(given)
+    name = record["problem"].get("id") or given["question"] or None
+    return Case(line=number, problem=Problem(**given), text=_answer(record, "text"), name=name)
+
+
+def _code_case(number: int, record: Record) -> Case:
+    tests = next((record[key] for key in _TEST_KEYS if record.get(key)), None)
+    if tests is None:
+        raise ValueError(f"a program has no {' or '.join(map(repr, _TEST_KEYS))}")
+    problem = Problem(
+        id=str(record.get("task_id", f"file/lines/{number}")),
+        question=str(record.get("prompt", "")),
+        answer=str(record.get("canonical_solution", "")),
+        verifier="python_tests",
+        tests=whole_tests(
+            tests, imports=record.get("test_imports"), setup=record.get("test_setup_code")
+        ),
+        entry_point=_text(record, "entry_point"),
+    )
+    written = next(key for key in _PROGRAM_KEYS if key in record)
+    return Case(line=number, problem=problem, text=_answer(record, written), name=_name(record))
+
+
+def _named(name: str | None) -> Format | None:
+    if name is None or name in FORMATS:
+        return FORMATS.get(name or "")
+    raise UserError(f"there is no format '{name}'.{nearest(name, FORMATS)}")
+
+
+def _name(record: Record) -> str | None:
+    """Which problem a row is about, None where it does not say."""
+    named = (record[key] for key in _NAME_KEYS if key in record)
+    return next(
+        (str(n) for n in named if isinstance(n, str | int) and not isinstance(n, bool)), None
+    )
+
+
+def _verifier(record: Record) -> str:
+    """By its name in the table alone: a file of someone else's must not say what code runs."""
+    name = record.get("verifier", "math")
+    if not isinstance(name, str):
+        raise ValueError(f"'verifier' is {type(name).__name__}, not text")
+    if name not in VERIFIERS:
+        raise ValueError(
+            f"'verifier' is '{name}': a line names {', '.join(VERIFIERS)}. One of your own is for "
+            "all lines and stands on the command line: manyways verify --verifier module:function"
+        )
+    return name
+
+
+def _texts(record: Record, key: str) -> tuple[str, ...]:
+    values = record.get(key, ())
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"'{key}' is {type(values).__name__}, not a list of texts")
+    return tuple(_text({key: value}, key) for value in values)
+
+
+def _answer(record: Record, key: str) -> str | None:
+    return None if is_missing(record[key]) else _text(record, key)
+
+
+def _text(record: Record, key: str) -> str:
+    value = record[key]
+    if isinstance(value, str):
+        return value
+    if is_missing(value):
+        raise ValueError(f"'{key}' is empty (null or NaN): a reference is needed")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise ValueError(f"'{key}' is {type(value).__name__}, not text")
+
+
+_READERS: tuple[tuple[frozenset[str], Callable[[int, Record], Case]], ...] = (
+    *((frozenset({"entry_point", key}), _code_case) for key in _PROGRAM_KEYS),
+    (frozenset({"problem", "text"}), _text_case),
+)
