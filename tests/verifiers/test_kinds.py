@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from manyways.commands.verify_lines import read_case
+from manyways.commands.answers import Reader
+from manyways.row_files import Row
 from manyways.verifiers.judge import Judge
 
 HERE = Path(__file__).parent
@@ -25,7 +26,8 @@ def rows(path):
 
 def judged_otherwise(cases):
     """The cases whose verdict is not the expected one, as whoever reads a failure wants them."""
-    read = [read_case(number, case) for number, case in enumerate(cases, 1)]
+    reader = Reader(HERE)
+    read = [reader.cases(Row(number, case))[0] for number, case in enumerate(cases, 1)]
     with Judge(workers=1, timeout=20) as judge:
         verdicts = [
             judge.verdicts([(c.problem, c.text)], policy="lenient" if c.bare else "strict")[0]
