@@ -231,5 +231,10 @@ class Checkpoint:
         return cls(arm=found["arm"], seed=seed, phase="mid" if found["phase"] == "mid" else "rl")
 
 
+def pooled(arm: str, phase: Phase) -> str:
+    """``star/mid``: the checkpoints of an arm at one phase, all its seeds together."""
+    return Checkpoint(arm=arm, phase=phase).name
+
+
 _CHECKPOINT = re.compile(r"base|(?P<arm>[^/]+)(?:/seed-(?P<seed>0|[1-9][0-9]*))?/(?P<phase>mid|rl)")
 BASE = Checkpoint(arm="base", phase="base")

@@ -15,10 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from manyways.arms.kinds import BY_NAME, KINDS, Kind
-from manyways.records import BASE, Checkpoint, line_name
+from manyways.records import BASE, Checkpoint, line_name, pooled
 
 VANILLA = BY_NAME["vanilla"].name
 """The arm without mid-training: RL alone."""
+RL_ALONE = pooled(VANILLA, "rl")
+"""What RL makes of the base model, all seeds together."""
 
 _WHOLE = "[1-9][0-9]{0,6}"
 _SHARE = rf"(?:0|{_WHOLE})\.[0-9]{{0,3}}[1-9]"
@@ -174,6 +176,11 @@ def parse_arm(name: str) -> Arm:
         epochs=float(found["epochs"]) if found["epochs"] else None,
         round=int(found["round"] or 1),
     )
+
+
+def before_rl(arm: str) -> str:
+    """What RL of an arm starts from, all seeds together: ``star/mid``, or the base for vanilla."""
+    return pooled(arm, "mid") if parse_arm(arm).midtrains else BASE.name
 
 
 def main_arm(arms: Sequence[Arm]) -> Arm | None:

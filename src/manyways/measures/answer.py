@@ -7,6 +7,7 @@ more seeds, the interval over seeds does so on the same side. All else is "no di
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind as ArmKind
 from manyways.measures.arms import ARMS, ArmRow
 from manyways.measures.benchmarks import MEAN
@@ -14,7 +15,7 @@ from manyways.measures.gate import GATE, GateRow
 from manyways.measures.measure import Finding
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
-from manyways.records import PLAIN, Score
+from manyways.records import PLAIN, Checkpoint, Score, line_name, pooled
 
 if TYPE_CHECKING:
     from manyways.measures.paired import PairedRow
@@ -38,15 +39,15 @@ def _main(seen: "Seen") -> Iterator[str]:
     if not seen.rows(PASS_AT_K):
         yield "Nothing has been evaluated yet: there is nothing to compare."
         return
-    rows = seen.differences(f"{arm}/rl", "vanilla/rl") if arm else []
+    rows = seen.differences(pooled(arm, "rl"), RL_ALONE) if arm else []
     if rows:
         yield _answer(str(arm), rows, seen)
     else:
         yield f"Did learning many ways first help RL? Not answered: {why_unanswered(seen)}"
     yield from _by_benchmark(rows, seen)
-    for name in ["vanilla", *([arm] if arm else [])]:
+    for name in [VANILLA, *([arm] if arm else [])]:
         yield from _against_base(name, seen)
-    for row in seen.differences(f"{arm}/mid", "base")[-1:]:
+    for row in seen.differences(pooled(str(arm), "mid"), "base")[-1:]:
         yield f"Mid-training alone ({arm}, before RL) against the base: {_worded(row, seen)}."
 
 
@@ -94,13 +95,13 @@ def _against_base(arm: str, seen: "Seen") -> Iterator[str]:
     """What RL did to the untouched model at k = 1 and at the largest k: it may lower the latter."""
     from manyways.metrics.pass_at_k import crossover
 
-    rows = seen.differences(f"{arm}/rl", "base")
+    rows = seen.differences(pooled(arm, "rl"), "base")
     if not rows:
         return
-    what = "RL alone" if arm == "vanilla" else f"Mid-training on {arm} and then RL"
+    what = "RL alone" if arm == VANILLA else f"Mid-training on {arm} and then RL"
     words = "; ".join(_worded(row, seen) for row in rows)
     text = f"{what} against the untouched base: {words}"
-    base, trained = seen.curve("base"), seen.curve(f"{arm}/rl")
+    base, trained = seen.curve("base"), seen.curve(pooled(arm, "rl"))
     ks = sorted(set(base) & set(trained))
     k = crossover(ks, [trained[k].value for k in ks], [base[k].value for k in ks])
     yield text + (f". The base catches up at about k = {k:.1f}." if k else ".")
@@ -117,7 +118,7 @@ def _contrasts(seen: "Seen") -> Iterator[str]:
     kinds = {arm.name: arm.kind for arm in seen.arms}
     rounds = {arm.name: arm.parent for arm in seen.arms if arm.round > 1}
     for a, b in dict.fromkeys((row.a, row.b) for row in seen.pairs):
-        arm_a, arm_b = a.split("/")[0], b.split("/")[0]
+        arm_a, arm_b = Checkpoint.parse(a).arm, Checkpoint.parse(b).arm
         question = _question(kinds.get(arm_a), kinds.get(arm_b))
         if rounds.get(arm_a) == arm_b:
             question = "One more round of writing a pool and mid-training on it"
@@ -125,7 +126,7 @@ def _contrasts(seen: "Seen") -> Iterator[str]:
             question = "A later round against longer mid-training on the first pool"
         rows = seen.differences(a, b)
         ours = "budget" in arm_a or arm_a.partition("@")[0] == main
-        if question and rows and a.endswith("/rl") and ours:
+        if question and rows and Checkpoint.parse(a).phase == "rl" and ours:
             words = "; ".join(_worded(row, seen) for row in rows)
             yield f"{question}, both after RL ({arm_a} against {arm_b}): {words}."
 
@@ -189,12 +190,12 @@ def clause(row: "PairedRow", seen: "Seen") -> str:
 def why_unanswered(seen: "Seen") -> str:
     """What is missing for the comparison of the main arm with vanilla after RL."""
     names = [arm.name for arm in seen.arms]
-    if seen.main is None or "vanilla" not in names:
+    if seen.main is None or VANILLA not in names:
         return _nothing_beside(names, seen.main)
     stopped = [
         row
         for row in seen.rows(ARMS)
-        if row.arm in (seen.main, "vanilla") and row.outcome != "complete"
+        if row.arm in (seen.main, VANILLA) and row.outcome != "complete"
     ]
     refused = [row for row in seen.rows(GATE) if row.decision == "refused"]
     attempts = sum(row.attempts for row in seen.rows(YIELD))
@@ -236,7 +237,7 @@ def _listed(stopped: Sequence[ArmRow]) -> str:
     """Each outcome once, with the lines that it is of."""
     lines: dict[str, list[str]] = {}
     for row in stopped:
-        lines.setdefault(row.outcome, []).append(f"{row.arm}/seed-{row.seed}")
+        lines.setdefault(row.outcome, []).append(line_name(row.arm, row.seed))
     return "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in lines.items())
 
 

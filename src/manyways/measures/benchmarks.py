@@ -1,10 +1,9 @@
 """Names of benchmarks and their means, and what is pooled over seeds and over benchmarks."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from manyways.records import Checkpoint
+from manyways.records import Checkpoint
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ def whole_set(benchmark: str) -> str:
 
 
 def summarised(
-    single: Iterable[tuple["Checkpoint", str, T]],
+    single: Iterable[tuple[Checkpoint, str, T]],
     benchmarks: Sequence[str],
     *,
     pool: Callable[[list[T], str], T],
@@ -98,7 +97,7 @@ def prefer_pooled(rows: Iterable[R], key: Callable[[R], Hashable]) -> list[R]:
         groups.setdefault(key(row), []).append(row)
     chosen = []
     for group in groups.values():
-        chosen += [row for row in group if "/seed-" not in row.checkpoint] or group
+        chosen += [row for row in group if Checkpoint.parse(row.checkpoint).seed is None] or group
     return chosen
 
 

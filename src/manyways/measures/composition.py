@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.arms import RL_ALONE
 from manyways.measures.benchmarks import SEED_DATA, in_words, prefer_pooled
 from manyways.measures.measure import DIRECT, Finding, Measure
-from manyways.records import Phase, Score
+from manyways.records import Phase, Score, pooled
 from manyways.reporting import charts, charts_use, palette, words
 from manyways.reporting.blocks import (
     Block,
@@ -39,7 +40,7 @@ class CompositionRow:
     """How a checkpoint's attempts use heuristics, right and wrong ones alike.
 
     ``benchmark``: ``all`` for the attempts on every benchmark together, ``seed data`` for the
-    solutions that the arm's mid-training was given (``checkpoint='<arm>/mid'``).
+    solutions that the arm's mid-training was given (``checkpoint`` is ``<arm>/mid``).
 
     composed:  share of solutions with two or more different heuristics (Wilson interval on the
                effective number of solutions, attempts at one problem being alike; ``n`` problems).
@@ -394,7 +395,7 @@ def _pairs_table(seen: "Seen", rows: list[CompositionRow]) -> Table:
 def says(seen: "Seen") -> Iterator[Finding]:
     """Composition before and after RL, the share of each heuristic, the reason to combine."""
     main = str(seen.main)
-    before, after = seen.use(f"{main}/mid"), seen.use(f"{main}/rl")
+    before, after = seen.use(pooled(main, "mid")), seen.use(pooled(main, "rl"))
     sentences = []
     if before and after:
         sentences.append(_composed(main, before, after, seen))
@@ -416,7 +417,7 @@ def _composed(arm: str, before: CompositionRow, after: CompositionRow, seen: "Se
             " Corrected for the labeller's measured errors: "
             f"{words.rate(before.corrected)}, {words.rate(after.corrected)}."
         )
-    others = [(name, seen.use(name)) for name in ("base", "vanilla/rl", "star/rl")]
+    others = [(name, seen.use(name)) for name in ("base", RL_ALONE, pooled("star", "rl"))]
     beside = ", ".join(f"{name} {words.rate(row.composed)}" for name, row in others if row)
     return (
         f"Composition rate of {arm}, before and after RL: {words.rate(before.composed)}, "

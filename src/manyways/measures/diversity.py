@@ -7,7 +7,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from manyways.measures.measure import Finding, Measure
-from manyways.records import Phase, Score
+from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table
 
@@ -165,7 +165,10 @@ def example() -> list[DiversityRow]:
             what=what, texts=96, distinct_3=0.4, embedder="hashed n-grams",
             vendi=Score(name="Vendi score", value=value, low=value - 1, high=value + 1, n=12),
         )
-        for what, value in (("data of heuristics-8", 9.5), ("attempts of star/rl", 4.0))
+        for what, value in (
+            ("data of heuristics-8", 9.5),
+            (f"attempts of {pooled('star', 'rl')}", 4.0),
+        )
     ]  # fmt: skip
 
 
@@ -223,13 +226,13 @@ def _table(rows: list[DiversityRow]) -> Table:
 
 def _vendi_mark(seen: "Seen", row: DiversityRow) -> charts.Mark:
     kind, _, name = row.what.partition(" of ")
-    arm, _, last = name.partition("/")
-    phase: Phase = "mid" if last == "mid" else "base" if arm == "base" else "rl"
+    of_data = kind == "data"
+    checkpoint = Checkpoint(arm=name, phase="rl") if of_data else Checkpoint.parse(name)
     return charts.Mark(
         score=row.vendi,
-        colour=seen.arm_colour(arm, phase),
+        colour=seen.arm_colour(checkpoint.arm, checkpoint.phase),
         words=f"Vendi score {words.quantity(row.vendi)}, {row.texts:,} texts",
-        symbol="square" if kind == "data" else palette.PHASE_SYMBOLS[phase],
+        symbol="square" if of_data else palette.PHASE_SYMBOLS[checkpoint.phase],
     )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.arms import Line
 from manyways.measures.measure import Measure
-from manyways.records import PLAIN, Problem
+from manyways.records import BASE, PLAIN, Problem
 from manyways.reporting.blocks import Block, Example, Explorer
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[Expl
     from manyways.tables import parts, read_attempts_table
 
     seed = ctx.recipe.seeds[0]
-    names = ["base", *(f"{arm}/seed-{seed}/rl" for arm in ctx.recipe.arms)]
+    lines = (Line(arm=arm, seed=seed) for arm in ctx.recipe.arms)
+    names = [BASE.name, *(line.rl.name for line in lines)]
     folders = {name: ctx.run.eval_path(name, benchmark) for name in names}
     folders = {name: folder for name, folder in folders.items() if parts(folder)}
     if not folders or not count:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.arms import RL_ALONE, VANILLA
 from manyways.measures.benchmarks import MEAN, in_words
 from manyways.measures.measure import Measure
 from manyways.measures.pass_at_k import PASS_AT_K
-from manyways.records import Phase, Score
+from manyways.records import Phase, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Key, Table
 
@@ -42,15 +43,17 @@ def measured(seen: "Seen") -> Iterator[FourCells]:
     largest: dict[str, int] = {}
     for row in rows:
         largest[row.benchmark] = max(row.k, largest.get(row.benchmark, 1))
-    trained = [arm for arm in arms if arm != "vanilla"] or list(arms)
+    trained = [arm for arm in arms if arm != VANILLA] or list(arms)
     for arm in trained:
         for benchmark in sorted(largest, key=lambda b: b != MEAN):
             for k in sorted({1, largest[benchmark]}):
                 cells = {
                     "base": scores.get(("base", benchmark, k)),
-                    "mid": scores.get((f"{arm}/mid", benchmark, k)),
-                    "rl_only": scores.get(("vanilla/rl", benchmark, k)),
-                    "mid_rl": scores.get((f"{arm}/rl", benchmark, k)) if arm != "vanilla" else None,
+                    "mid": scores.get((pooled(arm, "mid"), benchmark, k)),
+                    "rl_only": scores.get((RL_ALONE, benchmark, k)),
+                    "mid_rl": scores.get((pooled(arm, "rl"), benchmark, k))
+                    if arm != VANILLA
+                    else None,
                 }
                 if any(cells.values()):
                     yield FourCells(arm=arm, benchmark=benchmark, k=k, **cells)
@@ -94,9 +97,9 @@ def _cells(seen: "Seen") -> Iterator[tuple[Place, dict[int, Score]]]:
         (row.arm, row.k): row for row in seen.rows(FOUR_CELLS) if row.benchmark == seen.headline
     }
     arms = [arm for arm in seen.arm_order if any(arm == name for name, _ in table)]
-    trained = [arm for arm in arms if arm != "vanilla"][:FAR]
+    trained = [arm for arm in arms if arm != VANILLA][:FAR]
     wanted: list[tuple[Place, str]] = [(("Base model", arms[0], "base"), "base")] if arms else []
-    wanted += [(("RL only", "vanilla", "rl"), "rl_only")] if arms else []
+    wanted += [(("RL only", VANILLA, "rl"), "rl_only")] if arms else []
     for arm in trained:
         wanted.append(((f"{arm}: mid-trained", arm, "mid"), "mid"))
         wanted.append(((f"{arm}: mid-trained + RL", arm, "rl"), "mid_rl"))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from manyways.arms import Line
 from manyways.measures.measure import Finding, Measure, read_rows
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Heading, Link, Note, Table
@@ -51,7 +52,8 @@ def example() -> list[GateRow]:
     """One that was refused."""
     return [
         GateRow(
-            checkpoint="heuristics-8/seed-0/mid", arm="heuristics-8", seed=0, attempts=64,
+            checkpoint=Line(arm="heuristics-8", seed=0).mid.name,
+            arm="heuristics-8", seed=0, attempts=64,
             stop=0.99, no_answer=0.02, undecided=0.0, passed=0.0, all_right=0.0, all_wrong=1.0,
             mixed=0.0, switch=None, effective=3.2, decision="refused",
             sentence="heuristics-8/seed-0 is not fit for RL: no attempt is right.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from manyways.measures.curves import CURVES, ENDS, CurveRow
 from manyways.measures.measure import Measure
 from manyways.measures.theory.expectation import SIGNS, Expectation, Outcome, decide
-from manyways.records import Score
+from manyways.records import Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
 
@@ -82,7 +82,7 @@ def measured(seen: "Seen") -> list[OpeningRow]:
         for row in opening_rows(
             arm,
             seen.rows(CURVES),
-            material.gate.get(f"{arm}/mid"),
+            material.gate.get(pooled(arm, "mid")),
             group=seen.recipe.rl.group_size,
             settings=material.settings,
         )

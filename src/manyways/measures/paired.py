@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.arms import Arm
+from manyways.arms import RL_ALONE, Arm
 from manyways.arms.kinds import KINDS
 from manyways.measures import answer
 from manyways.measures.benchmarks import MEAN, in_words
 from manyways.measures.measure import Measure
-from manyways.records import Score
+from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
 from manyways.run_dir import benchmark_slug
@@ -50,15 +50,15 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     round, which trains for longer, with the longest training of the first.
     """
     trained = [arm for arm in arms if arm.midtrains]
-    pairs = [(f"{arm.name}/rl", "vanilla/rl") for arm in trained]
-    pairs += [(f"{arm.name}/rl", "base") for arm in arms]
-    pairs += [(f"{arm.name}/mid", "base") for arm in trained]
+    pairs = [(pooled(arm.name, "rl"), RL_ALONE) for arm in trained]
+    pairs += [(pooled(arm.name, "rl"), "base") for arm in arms]
+    pairs += [(pooled(arm.name, "mid"), "base") for arm in trained]
     suffixes = sorted({arm.suffix for arm in arms})
     contrasts = [c for s in suffixes for c in _contrasts([a for a in arms if a.suffix == s], s)]
     contrasts += [(arm.name, arm.parent) for arm in arms if arm.parent]
     contrasts += [pair for arm in arms if arm.round > 1 for pair in _longest(arm, arms)]
     return pairs + [
-        (f"{a}/{phase}", f"{b}/{phase}") for a, b in contrasts for phase in ("rl", "mid")
+        (pooled(a, phase), pooled(b, phase)) for a, b in contrasts for phase in ("rl", "mid")
     ]
 
 
@@ -125,7 +125,7 @@ def example() -> list[PairedRow]:
     """One arm against RL alone, at two k."""
     return [
         PairedRow(
-            a="heuristics-8/rl", b="vanilla/rl", benchmark="pocket/test", k=k, p=p,
+            a=pooled("heuristics-8", "rl"), b=RL_ALONE, benchmark="pocket/test", k=k, p=p,
             difference=Score(name=f"difference in pass@{k}", value=v, low=v - 0.1, high=v + 0.1,
                              n=12),
         )
@@ -174,7 +174,7 @@ def _charts(seen: "Seen") -> Iterator[Chart]:
         title=f"Every pair, on {in_words(headline)}",
         rows={_pair(a, b): _select(seen, a, b, headline) for a, b in pairs},
     )
-    main = (f"{seen.lead}/rl", "vanilla/rl")
+    main = (pooled(seen.lead, "rl"), RL_ALONE)
     if main in pairs and len(names) > 1:
         yield _forest(
             seen,
@@ -214,7 +214,7 @@ def _mark(seen: "Seen", row: PairedRow) -> charts.Mark:
     seeds = f", over {row.seeds.n} seeds {words.difference(row.seeds)}" if row.seeds else ""
     return charts.Mark(
         score=row.difference,
-        colour=seen.arm_colour(row.a.split("/")[0]),
+        colour=seen.arm_colour(Checkpoint.parse(row.a).arm),
         words=f"pass@{row.k}: {words.difference(row.difference)}, "
         f"p = {words.p_value(row.p)}{seeds}",
         symbol=_symbol(seen, row.k),

@@ -8,7 +8,7 @@ from manyways.measures import comparison
 from manyways.measures.benchmarks import MEAN, in_words, prefer_pooled
 from manyways.measures.measure import Measure
 from manyways.measures.rates import RATES, ending
-from manyways.records import Phase, Score
+from manyways.records import Phase, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import (
     Block,
@@ -87,7 +87,7 @@ def example() -> list[PassRow]:
 
     def row(arm: str, phase: Phase, k: int, value: float) -> PassRow:
         return PassRow(
-            checkpoint=f"{arm}/{phase}" if phase != "base" else arm, arm=arm, seed=None,
+            checkpoint=pooled(arm, phase) if phase != "base" else arm, arm=arm, seed=None,
             phase=phase, benchmark="pocket/test", k=k, attempts=96,
             score=Score(name=f"pass@{k}", value=value, low=value - 0.1, high=value + 0.1, n=12),
         )  # fmt: skip

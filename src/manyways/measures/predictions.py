@@ -38,7 +38,7 @@ def example() -> list[PredictionRow]:
     def row(quantity: str, value: float, outcome: Outcome) -> PredictionRow:
         return PredictionRow(
             part="through RL", quantity=quantity, proposition="D2",
-            of="heuristics-8/rl − heuristics-8/mid", expected="above 0", outcome=outcome,
+            of="heuristics-8 after RL − before", expected="above 0", outcome=outcome,
             measured=Score(name=quantity, value=value, low=value - 0.1, high=value + 0.1, n=12),
         )  # fmt: skip
 

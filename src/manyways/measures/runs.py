@@ -22,7 +22,7 @@ from manyways.measures.score_curves import (
 )
 from manyways.metrics.intervals import welch_interval
 from manyways.metrics.resampling import Resampling
-from manyways.records import Score
+from manyways.records import Checkpoint, Score
 
 if TYPE_CHECKING:
     from manyways.context import Context
@@ -93,7 +93,7 @@ def compare(contexts: "dict[str, Context]") -> Compared:
 def run_differences(compared: Compared, settings: Resampling) -> Iterator[RunDifference]:
     """Every later run minus the first, for each checkpoint (pooled over seeds) of both."""
     first, *others = compared.labels
-    names = [key for key in compared.curves[first] if "/seed-" not in key[0]]
+    names = [key for key in compared.curves[first] if Checkpoint.parse(key[0]).seed is None]
     for label in others:
         for name, benchmark in names:
             mine = compared.curves[label].get((name, benchmark))
@@ -155,7 +155,7 @@ def scores_at(compared: Compared) -> dict[str, Sequence[Curve]]:
         label: [
             curve.on(curve.problems, sorted({1, largest[benchmark]}))
             for (name, benchmark), curve in of_run.items()
-            if "/seed-" not in name
+            if Checkpoint.parse(name).seed is None
         ]
         for label, of_run in compared.curves.items()
     }

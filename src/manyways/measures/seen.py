@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from manyways.arms import Arm, main_arm
+from manyways.arms import VANILLA, Arm, main_arm
 from manyways.measures.benchmarks import ALL, MATH_MEAN, MEAN, SEED_DATA, headline
 from manyways.measures.composition import COMPOSITION, CompositionRow
 from manyways.measures.explorer import EXPLORER
@@ -204,7 +204,7 @@ class Seen:
 
     def at_first(self, arm: str) -> bool:
         """Whether figures with a legend show ``arm`` before anything is clicked: few arms do."""
-        return len(self.arm_order) <= 4 or arm in (self.lead, "vanilla", "star")
+        return len(self.arm_order) <= 4 or arm in (self.lead, VANILLA, "star")
 
     def arm_colour(self, arm: str, phase: Phase = "rl") -> str:
         """Its colour on a light page; neutral for the base model."""

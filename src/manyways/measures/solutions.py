@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manyways.arms import parse_arm
 from manyways.heuristics.labelling import Labeller, step_labels
 from manyways.measures.benchmarks import ALL, SEED_DATA
 from manyways.measures.material import Evaluation
@@ -114,7 +115,7 @@ def of_data(data: "Mapping[Line, Sequence[TrainingRow]]", reader: Reader) -> lis
                 benchmark=SEED_DATA,
                 problem=[row.problem_id for row in rows],
                 ways=[reader.ways(row.text) for row in rows],
-                correct=[not line.arm.startswith("wrong")] * len(rows),
+                correct=[not parse_arm(line.arm).kind.wrong] * len(rows),
             )
     return list(first.values())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from manyways.measures.measure import Measure, read_rows
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
-from manyways.records import Checkpoint, Phase, Score
+from manyways.records import Checkpoint, Phase, Score, pooled
 from manyways.reporting import charts, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table
 
@@ -93,8 +93,8 @@ def token_rows(
     """
     from manyways.measures.solutions import contrast, mean_of
 
-    many, rest = _modes(forks, f"{main}/mid"), _modes(forks, few)
-    of = f"{main}/mid − {few}"
+    many, rest = _modes(forks, pooled(main, "mid")), _modes(forks, few)
+    of = f"{pooled(main, 'mid')} − {few}"
     quantity = Quantity(part=BEFORE, name=NAME, proposition="A1, A3", of=of)
     expected = Expectation(words="above 0: the best fit has the modes of its data", side="above")
     if many is None or rest is None:
@@ -103,10 +103,10 @@ def token_rows(
     measured, seeds = contrast(NAME, many, rest, settings)
     note = f"{mean_of(many):.3g} against {mean_of(rest):.3g} tokens; tokens are not heuristics"
     yield quantity.row(expected, measured, seeds, note=note)
-    after = _modes(forks, f"{main}/rl")
+    after = _modes(forks, pooled(main, "rl"))
     if after is not None:
         measured, seeds = contrast(NAME, after, many, settings)
-        of = f"{main}/rl − {main}/mid"
+        of = f"{pooled(main, 'rl')} − {pooled(main, 'mid')}"
         quantity = Quantity(part=THROUGH, name=NAME, proposition="B6", of=of)
         expected = Expectation(words="below 0: from equal modes, entropy falls", side="below")
         note = f"{mean_of(many):.3g} before, {mean_of(after):.3g} after"
@@ -167,7 +167,7 @@ def example() -> list[TokenModesRow]:
 
     return [
         TokenModesRow(
-            checkpoint="heuristics-8/mid", arm="heuristics-8", phase="mid",
+            checkpoint=pooled("heuristics-8", "mid"), arm="heuristics-8", phase="mid",
             modes=share("token modes", 3.5), seeds=None, above=share("likely tokens", 2.5),
             known=share("known tokens", 0.6), shared=4.0,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from manyways.arms import parse_arm
-from manyways.records import Score
+from manyways.records import BASE, Checkpoint, Score
 from manyways.reporting.blocks import Figure
 
 NONE = "–"
@@ -60,13 +60,15 @@ def p_value(p: float) -> str:
 
 
 def checkpoint_label(name: str) -> str:
-    """``star/seed-0/rl`` -> ``star · after RL · seed 0``."""
-    arm, *rest = name.split("/")
-    if not rest:
-        return "base model" if arm == "base" else arm
-    seed = [part.replace("seed-", "seed ") for part in rest if part.startswith("seed-")]
-    phase = [PHASES.get(part, part) for part in rest if not part.startswith("seed-")]
-    return " · ".join([arm, *phase, *seed])
+    """``star/seed-0/rl`` -> ``star · after RL · seed 0``; what is no checkpoint stays as it is."""
+    try:
+        checkpoint = Checkpoint.parse(name)
+    except ValueError:
+        return name
+    if checkpoint == BASE:
+        return PHASES["base"]
+    seed = [] if checkpoint.seed is None else [f"seed {checkpoint.seed}"]
+    return " · ".join([checkpoint.arm, PHASES[checkpoint.phase], *seed])
 
 
 def arm_words(name: str) -> str:

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from manyways.arms import parse_arm
 from manyways.measures.score_curves import Curve, common, over_seeds, score
 from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, numbered
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
 from manyways.metrics.intervals import mean_intervals
 from manyways.metrics.pass_at_k import crossover
 from manyways.metrics.resampling import Resampling, bootstrap_means
+from manyways.records import Checkpoint
 
 if TYPE_CHECKING:
     from manyways.measures.paired import PairedRow
@@ -28,12 +30,14 @@ SURE = 0.975
 
 def random_rows(pairs: "Sequence[PairedRow]", many: str, benchmark: str) -> Iterator[PredictionRow]:
     """One heuristic per problem, random or in equal shares, against all of them (A4)."""
-    matched = many.replace("heuristics", "matched")
+    if not many:
+        return
+    others = ({many, "random"}, {many, parse_arm(many).as_kind("matched")})
     words = f"within {SAME} of 0, if the model cannot tell problems apart"
     expected = Expectation(words=words, side="near", margin=SAME)
     for row in pairs:
-        arms = {row.a.split("/")[0], row.b.split("/")[0]}
-        if arms in ({many, "random"}, {many, matched}) and row.benchmark == benchmark:
+        arms = {Checkpoint.parse(row.a).arm, Checkpoint.parse(row.b).arm}
+        if arms in others and row.benchmark == benchmark:
             quantity = Quantity(
                 part=PART,
                 name=f"Difference in pass@{row.k}",

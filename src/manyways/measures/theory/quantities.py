@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from manyways.arms import RL_ALONE, VANILLA, before_rl
 from manyways.measures.curves import CURVES
 from manyways.measures.material import Material
 from manyways.measures.openings import OPENINGS
@@ -38,7 +39,7 @@ from manyways.measures.theory.through_rl import (
 from manyways.measures.theory.transfer import PartSets, Trained, read_parts, transfer_rows
 from manyways.measures.token_modes import token_rows, why_none
 from manyways.metrics.resampling import Resampling
-from manyways.records import BASE
+from manyways.records import BASE, pooled
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -75,8 +76,13 @@ class _Contrast:
     @cached_property
     def few(self) -> str:
         """The arm that many ways are compared with."""
-        others = (arm for arm in ("star", "vanilla") if arm in self.seen.recipe.arms)
+        others = (arm for arm in ("star", VANILLA) if arm in self.seen.recipe.arms)
         return next((arm for arm in others if arm != self.main), "")
+
+    @property
+    def start_of_few(self) -> Policy | None:
+        """What its RL starts from."""
+        return self.policy(before_rl(self.few)) if self.few else None
 
     @cached_property
     def parts(self) -> PartSets:
@@ -89,7 +95,7 @@ class _Contrast:
 
     def gate(self, arm: str) -> Policy | None:
         """The attempts of an arm at RL's problems, just before RL."""
-        return self.material.gate.get(f"{arm}/mid")
+        return self.material.gate.get(pooled(arm, "mid"))
 
     def curve(self, checkpoint: str) -> Curve | None:
         """pass@k of a pooled checkpoint on the headline benchmark."""
@@ -97,7 +103,7 @@ class _Contrast:
 
     def start(self) -> Iterator[PredictionRow]:
         """Before RL."""
-        many, few = self.policy(f"{self.main}/mid"), self.policy(_before(self.few))
+        many, few = self.policy(pooled(self.main, "mid")), self.start_of_few
         if many and few:
             yield from start_rows(Pair(many=many, few=few, settings=self.settings))
             yield from token_rows(
@@ -121,7 +127,7 @@ class _Contrast:
 
     def _arm(self, arm: str, changes: dict[str, PredictionRow]) -> Iterator[PredictionRow]:
         """``changes``: arm -> the change of its composition rate, noted where it is measured."""
-        before, after = self.policy(_before(arm)), self.policy(f"{arm}/rl")
+        before, after = self.policy(before_rl(arm)), self.policy(pooled(arm, "rl"))
         at_gate = self.gate(arm)
         expected = direction(at_gate, None, None)
         if before and after:
@@ -145,7 +151,7 @@ class _Contrast:
             yield from transfer_rows(self._trained(before, after), self.parts, self.settings)
 
     def _trained(self, before: Policy, after: Policy) -> Trained:
-        start, end = self.policy(_before(self.few)), self.policy(f"{self.few}/rl")
+        start, end = self.start_of_few, self.policy(pooled(self.few, "rl"))
         return Trained(
             before=before,
             after=after,
@@ -157,15 +163,21 @@ class _Contrast:
         """Between arms."""
         yield from random_rows(self.seen.pairs, self.main, self.seen.headline)
         for phase in ("mid", "rl"):
-            wide, narrow = self.curve(f"{self.main}/{phase}"), self.curve(f"{self.few}/{phase}")
+            wide, narrow = self.curve(pooled(self.main, phase)), self.curve(pooled(self.few, phase))
             yield from self._race(wide, narrow, ("E2", "a mixture gains with k"))
         words = "RL narrows, as far as logits are shared by problems"
-        yield from self._race(self.curve(BASE.name), self.curve("vanilla/rl"), ("E5", words))
-        wrong_arm = self.main.replace("heuristics", "wrong")
-        wrong, right = self.curve(f"{wrong_arm}/mid"), self.curve(f"{self.main}/mid")
-        if wrong and right and wrong_arm != self.main:
-            yield from wrong_rows(wrong, right, self.settings)
+        yield from self._race(self.curve(BASE.name), self.curve(RL_ALONE), ("E5", words))
+        yield from self._wrong()
         yield from self._budget()
+
+    def _wrong(self) -> Iterator[PredictionRow]:
+        """Wrong solutions in as many ways as the main arm has right ones."""
+        arms = (arm for arm in self.seen.arms if arm.name == self.main)
+        arm = next((arm for arm in arms if arm.kind.name == "heuristics"), None)
+        wrong = self.curve(pooled(arm.as_kind("wrong"), "mid")) if arm else None
+        right = self.curve(pooled(self.main, "mid"))
+        if wrong and right:
+            yield from wrong_rows(wrong, right, self.settings)
 
     def _race(
         self, wide: Curve | None, narrow: Curve | None, why: tuple[str, str]
@@ -190,7 +202,7 @@ class _Contrast:
         natural = {heuristic: count / used.total() for heuristic, count in used.most_common()}
         natural |= dict.fromkeys(sorted(set(every) - set(natural)), 0.0)
         for phase in ("mid", "rl"):
-            a, b = self.policy(f"{many}/{phase}"), self.policy(f"{one}/{phase}")
+            a, b = self.policy(pooled(many, phase)), self.policy(pooled(one, phase))
             if a and b and natural:
                 yield budget_row(a, b, natural, self.settings, ways=ways)
 
@@ -202,8 +214,3 @@ class _Contrast:
             if line.arm == arm
             for row in rows
         )
-
-
-def _before(arm: str) -> str:
-    """The checkpoint that RL of ``arm`` starts from."""
-    return BASE.name if arm == "vanilla" else f"{arm}/mid"
