@@ -35,11 +35,11 @@ from manyways.heuristics.prompts import PromptFormat
 from manyways.pocket.solutions import solution
 from manyways.pocket.ways import applies
 from manyways.pocket.world import WORLDS, exercises
+from manyways.pool.training_rows import TrainingRow
 from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir
 from manyways.stages import midtrain
-from manyways.stages.examples import examples
-from manyways.stages.selection import TrainingRow
+from manyways.stages.midtrain import examples
 from manyways.train.packing import without_padding
 from manyways.train.trainee import load
 from manyways.train.trainer_log import quiet

@@ -180,7 +180,7 @@ def test_scorers_that_do_not_exist_are_refused_before_the_run(tmp_path: Path) ->
         parse_recipe(tree, "r.toml")
 
 
-def test_the_default_leaves_the_identity_of_selection_as_it_was(tmp_path: Path) -> None:
+def test_a_labeller_adds_nothing_to_the_identity_of_selection(tmp_path: Path) -> None:
     work = selection.plan(context(tmp_path))
-    assert set(work.identity) == {"attempts", "select", "wanted", "pack", "labeller", "manyways"}
-    assert work.identity["select"] == {"min_adherence": 0.5, "near_duplicate": 0.95}
+    assert set(work.identity) == {"format", "attempts", "select", "wanted", "pack", "heuristics"}
+    assert work.identity["select"] == {}

@@ -45,7 +45,7 @@ from manyways.stages import (
     reinforce,
     selection,
 )
-from manyways.stages.examples import examples
+from manyways.stages.midtrain import examples
 from manyways.tables import read_attempts_table, read_table, write_text
 from manyways.train.trl import grpo_config
 

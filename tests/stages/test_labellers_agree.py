@@ -10,10 +10,10 @@ from manyways.commands.agreement import compare_labellers
 from manyways.errors import DataError, UserError
 from manyways.measures.composition import CompositionRow
 from manyways.measures.measure import read_rows
+from manyways.pool.agreement import Pair, compare, error_of, write
 from manyways.recipe.file import dump_recipe
 from manyways.records import Segment
 from manyways.stages import analyse
-from manyways.stages.agreement import Pair, compare, error_of, write
 
 TEST = "made_runs:load/test?count=12"
 EXACT, SLOPPY = "test_labellers_agree:exact", "made_runs:labeller"

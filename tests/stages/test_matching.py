@@ -9,6 +9,7 @@ from made_runs import attempt, context, put_pool
 
 from manyways.arms import Line
 from manyways.arms.matching import mismatch, one_way_each
+from manyways.pool.training_rows import training_rows
 from manyways.stages import selection
 
 WAYS = "abcdefgh"
@@ -68,7 +69,7 @@ def test_the_arm_has_as_many_examples_of_each_problem_and_each_heuristic(
     selection.run(ctx)
 
     def examples(arm: str) -> list[tuple[str, str]]:
-        rows = selection.training_rows(ctx, Line(arm=arm, seed=0))
+        rows = training_rows(ctx, Line(arm=arm, seed=0))
         return [(row.problem_id, row.heuristic) for row in rows]
 
     many, one = examples("heuristics-3"), examples("matched-3")
@@ -88,6 +89,6 @@ def test_an_arm_that_cannot_be_matched_says_so(
     ctx = context(tmp_path)
     put_pool(ctx, [attempt("made/seed/000", way, 0) for way in "ab"])
     selection.run(ctx)
-    selection.training_rows(ctx, Line(arm="matched-2", seed=0))
+    training_rows(ctx, Line(arm="matched-2", seed=0))
     told = " ".join(capsys.readouterr().err.split())
     assert "50.0% of its examples are under another heuristic than in heuristics-2" in told

@@ -13,10 +13,10 @@ from manyways.checkpoints import load_tokenizer
 from manyways.context import Context
 from manyways.errors import DataError, ModelError, NothingToTrainOn, RecipeError
 from manyways.heuristics.prompts import PromptFormat
+from manyways.pool.training_rows import TrainingRow
 from manyways.recipe.training import TrackingConfig
 from manyways.stages import midtrain, selection
-from manyways.stages.examples import IGNORE, examples, fitting
-from manyways.stages.selection import TrainingRow
+from manyways.stages.midtrain import IGNORE, examples, fitting
 
 LINE = Line(arm="heuristics-2", seed=0)
 ROW = TrainingRow(

@@ -6,6 +6,7 @@ from made_runs import attempt, context, put_pool
 
 from manyways.arms import Line
 from manyways.errors import NothingToTrainOn
+from manyways.pool.training_rows import training_rows
 from manyways.pool.yields import yield_rows
 from manyways.records import Solution
 from manyways.stages import selection
@@ -153,7 +154,7 @@ def full_pool(ctx, *, ways: dict[str, str]) -> None:
 
 
 def ways_of(ctx, arm: str, seed: int = 0) -> list[tuple[str, str]]:
-    rows = selection.training_rows(ctx, Line(arm=arm, seed=seed))
+    rows = training_rows(ctx, Line(arm=arm, seed=seed))
     return [(row.problem_id[-1], row.heuristic) for row in rows]
 
 
@@ -222,8 +223,8 @@ def test_favourite_is_the_way_that_solves_a_problem_most_often(tmp_path: Path) -
     assert ways_of(ctx, "favourite") == [("0", "b"), ("1", "b"), ("3", "c")]
     assert ways_of(ctx, "favourite", seed=7) == ways_of(ctx, "favourite")
     kept = {(row.problem_id[-1], row.heuristic, row.text) for row in
-            selection.training_rows(ctx, Line(arm="heuristics-3", seed=0))}  # fmt: skip
-    for row in selection.training_rows(ctx, Line(arm="favourite", seed=0)):
+            training_rows(ctx, Line(arm="heuristics-3", seed=0))}  # fmt: skip
+    for row in training_rows(ctx, Line(arm="favourite", seed=0)):
         assert (row.problem_id[-1], row.heuristic, row.text) in kept
 
 
@@ -250,7 +251,7 @@ def test_random_depends_on_the_seed_alone_and_varies(tmp_path: Path) -> None:
 def test_a_row_carries_question_and_origin(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     full_pool(ctx, ways={P[2]: "p"})
-    row = selection.training_rows(ctx, Line(arm="star", seed=0))[0]
+    row = training_rows(ctx, Line(arm="star", seed=0))[0]
     assert (row.question, row.sample, row.heuristic) == ("What is 2 + 0?", 1, "plain")
     assert row.text.startswith("<plain>")
 
@@ -263,11 +264,11 @@ def test_an_empty_arm_says_what_to_change(tmp_path: Path) -> None:
     with pytest.raises(
         NothingToTrainOn, match=r"^0 of 4 plain attempts correct: .*arm 'star' on; "
     ):
-        selection.training_rows(ctx, Line(arm="star", seed=0))
+        training_rows(ctx, Line(arm="star", seed=0))
     with pytest.raises(
         NothingToTrainOn, match=r"1 of 1 attempts correct but none kept \(1 x adher"
     ):
-        selection.training_rows(ctx, Line(arm="heuristics-2", seed=0))
+        training_rows(ctx, Line(arm="heuristics-2", seed=0))
 
 
 def test_yield_counts_add_up(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from manyways.commands.printing import open_table, print_result
 from manyways.context import Context
+from manyways.pool import agreement
+from manyways.pool.agreement import Agreement, Pair, Texts
 from manyways.progress import say
 from manyways.recipe.file import load_recipe
 from manyways.records import Score
 from manyways.run_dir import open_for_reading, open_for_writing
-from manyways.stages import agreement
-from manyways.stages.agreement import Agreement, Pair, Texts
 
 FULL = 17
 """Labels up to which the whole confusion matrix is printed."""

@@ -13,13 +13,13 @@ from manyways.measures.catalogue import MEASURES, TABLES, findings
 from manyways.measures.material import Earlier, Material
 from manyways.measures.measure import write_rows
 from manyways.measures.seen import FINDINGS, Seen
+from manyways.pool.agreement import error_of
 from manyways.pool.lessons import lessons
 from manyways.pool.training_rows import training_rows
 from manyways.pool.yields import yield_rows
 from manyways.progress import say
 from manyways.run_dir import Amount, Work
 from manyways.stages import branch
-from manyways.stages.agreement import error_of
 from manyways.stages.probe import probed
 
 FORMAT = 1

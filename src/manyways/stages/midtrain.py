@@ -2,34 +2,46 @@
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyways.arms import Line
 from manyways.checkpoints import pick_device
 from manyways.context import Context
-from manyways.errors import NothingToTrainOn
+from manyways.errors import DataError, NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.identity import SAMPLER, model_hash, settings_of, training_identity
 from manyways.pool.sources import pool_of, written_by
+from manyways.pool.training_rows import TrainingRow, training_rows
 from manyways.progress import say
 from manyways.recipe.training import LoraConfig
+from manyways.records import Message
 from manyways.run_dir import Amount, Work
-from manyways.stages.examples import Example, examples, fitting
-from manyways.stages.selection import TrainingRow, training_rows
 from manyways.tables import write_text
 from manyways.train import launch, processes, tracking
+from manyways.train.handover import encode, prompt_ids
 from manyways.train.lora import peft_config
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
     from trl import SFTConfig, SFTTrainer
 
     from manyways.train.trainee import Trainee
     from manyways.train.trainer_log import Story
 
 FORMAT = 1
+IGNORE = -100
+"""The label of a token without loss."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """A training row as tokens; ``labels`` is IGNORE on the prompt and ends in a stop token."""
+
+    input_ids: list[int]
+    labels: list[int]
 
 
 def plan(ctx: Context, line: Line) -> Work:
@@ -177,6 +189,48 @@ def train(ctx: Context, line: Line) -> int:
     if processes.is_writer():
         shutil.rmtree(out / "trainer", ignore_errors=True)
     return steps
+
+
+def examples(
+    rows: Sequence[TrainingRow],
+    tokenizer: "PreTrainedTokenizerBase",
+    ask: Callable[[TrainingRow], tuple[Message, ...]],
+    end: int,
+) -> list[Example]:
+    """Rows as tokens: the prompt ``ask(row)`` as engines send it, the solution, the token ``end``.
+
+    The solution is put after the *generation* prompt, where its tokens were once sampled, and not
+    rendered as a turn: templates trim, rewrite, or add white space after the stop token.
+    """
+    made = []
+    for row in rows:
+        ids, prompt = prompt_ids(tokenizer, ask(row))
+        whole = encode(tokenizer, prompt + row.text)
+        # A tokenizer may merge across the boundary; sampling never does.
+        answer = whole[len(ids) :] if whole[: len(ids)] == ids else encode(tokenizer, row.text)
+        labels = [IGNORE] * len(ids) + [*answer, end]
+        made.append(Example(input_ids=[*ids, *answer, end], labels=labels))
+    return made
+
+
+def fitting(made: Sequence[Example], max_length: int, line: Line) -> list[Example]:
+    """The examples of at most ``max_length`` tokens; how many are longer is said.
+
+    Raises DataError when none fits.
+    """
+    kept = [example for example in made if len(example.input_ids) <= max_length]
+    longest = max(len(example.input_ids) for example in made)
+    if not kept:
+        raise DataError(
+            f"midtrain.max_length = {max_length}: all {len(made)} examples of {line.name} are "
+            f"longer (up to {longest} tokens). Raise it."
+        )
+    if len(kept) < len(made):
+        say(
+            f"midtrain {line.name}: {len(made) - len(kept)} of {len(made)} examples are longer "
+            f"than midtrain.max_length = {max_length} (up to {longest} tokens) and are left out"
+        )
+    return kept
 
 
 def _folder(ctx: Context, line: Line) -> Path:

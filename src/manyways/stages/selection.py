@@ -22,15 +22,12 @@ from manyways.pool import adherence
 from manyways.pool.allocation import asked_identity
 from manyways.pool.duplicates import jaccard, shingles
 from manyways.pool.scope import ranks, refuse_foreign, wanted_attempts, way_order
-from manyways.pool.training_rows import TrainingRow, training_rows
 from manyways.pool.yields import yield_rows, yield_table
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN
 from manyways.run_dir import Amount, Work
 from manyways.stages import generate
 from manyways.tables import SOLUTION_SCHEMA, parts, write_table
-
-__all__ = ["TrainingRow", "plan", "run", "training_rows"]
 
 FORMAT = 1
 SAMPLED = (
