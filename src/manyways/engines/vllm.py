@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vllm import LLM, CompletionOutput, RequestOutput, SamplingParams
 
 RAW = "raw_logprobs"
-"""vLLM's default: before temperature, top-p and the like (0.33)."""
+"""vLLM's default: before temperature, top-p and the like (0.30)."""
 
 
 class VllmEngine:
