@@ -32,8 +32,7 @@ def in_child(root: Path, *death: object) -> int:
             pattern, count, after = death
             die_at(pattern, count=count, after=after)
         settings = {
-            "problems": "made_runs:load/seed?count=6", "sampling": "adaptive",
-            "token_budget": 240, "part_size": 3,
+            "problems": "made_runs:load/seed?count=6", "sampling": "adaptive", "part_size": 3,
         }  # fmt: skip
         ctx = sampled_runs.context(root, engine="UnevenEngine", generate=settings)
         generate.run(ctx)
@@ -51,7 +50,6 @@ def killed_at(root: Path, death: tuple[str, int, bool]) -> int:
 def main(root: Path) -> None:
     # Imported once, before forking.
     import pandas  # noqa: F401
-    import scipy.optimize  # noqa: F401
 
     assert in_child(root / "whole") == 0
     killed = root / "killed"

@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 from command_line import environment
 from fake_engines import GuessingEngine
-from pydantic import ValidationError
 from sampled_runs import context
 
 from manyways.pool.allocation import read_asked
 from manyways.pool.scope import wanted_attempts
 from manyways.pool.yields import yield_rows
-from manyways.recipe.pool import GenerateConfig
 from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
 from manyways.tables import parts, read_attempts, read_solutions
@@ -64,10 +62,9 @@ def rounds_of(ctx):
 
 def test_fixed_holds_every_attempt_of_adaptive(tmp_path):
     fixed = found(run(tmp_path / "fixed", POOL))
-    for name, budget in (("all", None), ("some", 100)):
-        adaptive = found(run(tmp_path / name, ADAPTIVE | {"token_budget": budget}))
-        assert 0 < len(adaptive) < len(fixed)
-        assert {key: fixed[key] for key in adaptive} == adaptive
+    adaptive = found(run(tmp_path / "adaptive", ADAPTIVE))
+    assert 0 < len(adaptive) < len(fixed)
+    assert {key: fixed[key] for key in adaptive} == adaptive
 
 
 def test_a_cell_is_left_with_its_first_solution_and_an_impossible_one_is_given_up(tmp_path):
@@ -85,12 +82,11 @@ def test_a_cell_is_left_with_its_first_solution_and_an_impossible_one_is_given_u
     assert {tried[cell] for cell in tried if cell[1] == "c"} == {4}
     assert counts(ctx)["accepted"] == len(kept)
     assert counts(ctx)["given_up"] == 40 - len(kept)
-    assert counts(ctx)["open"] == 0
     assert counts(ctx)["rounds"] == 4
     assert counts(ctx)["tokens"] == rounds_of(ctx)[-1]["tokens"]
 
 
-def test_coverage_without_a_budget_is_that_of_fixed(tmp_path):
+def test_coverage_is_that_of_fixed(tmp_path):
     solved = []
     for name, settings in (("fixed", POOL), ("adaptive", ADAPTIVE)):
         ctx = run(tmp_path / name, settings)
@@ -98,30 +94,8 @@ def test_coverage_without_a_budget_is_that_of_fixed(tmp_path):
     assert solved[0] == solved[1]
 
 
-@pytest.mark.parametrize("budget", [40, 200])
-def test_the_budget_is_kept_to_within_one_round(tmp_path, budget):
-    ctx = run(tmp_path, ADAPTIVE | {"token_budget": budget})
-    done = rounds_of(ctx)
-    longest = 8  # words of a text
-    assert budget <= done[-1]["tokens"] <= budget + longest * done[-1]["cells"]
-    assert all(row["tokens"] < budget for row in done[:-1])
-    assert done[-1]["tokens"] == sum(a.tokens for a in found(ctx).values())
-    assert done[-1]["open"] > 0
-
-
-def test_a_budget_goes_to_what_gives_most(tmp_path):
-    many = {"problems": "made_runs:load/seed?count=60"}
-    ctx = run(tmp_path, ADAPTIVE | many | {"token_budget": 1200})
-    by_way = [key[1] for key in found(ctx)]
-    assert by_way.count("a") > 2 * by_way.count("c")
-    even = run(tmp_path / "even", POOL | many | {"samples": 1, "plain_samples": 1})
-    right = sum(a.verdict.status == "correct" for a in found(even).values())
-    each = sum(a.tokens for a in found(even).values()) / right
-    assert counts(ctx)["tokens"] / counts(ctx)["accepted"] < 0.9 * each
-
-
 def test_losing_the_last_parts_changes_nothing(tmp_path):
-    settings = ADAPTIVE | {"token_budget": 150, "part_size": 4}
+    settings = ADAPTIVE | {"part_size": 4}
     ctx = run(tmp_path, settings)
     whole = [part.read_bytes() for part in parts(ctx.run.path("1-attempts"))]
     for kept in (1, len(whole) - 1):
@@ -146,10 +120,9 @@ def test_a_killed_run_comes_out_the_same(tmp_path):
 
 
 def test_widening_continues(tmp_path):
-    first = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 80})))
-    more = set(found(run(tmp_path, ADAPTIVE | {"token_budget": 160})))
+    first = set(found(run(tmp_path, ADAPTIVE | {"samples": 1})))
     ctx = run(tmp_path, ADAPTIVE)
-    assert first < more < set(found(ctx))
+    assert first < set(found(ctx))
     run(tmp_path, ADAPTIVE | {"samples": 6})
     fixed = run(tmp_path, POOL | {"samples": 6})
     assert len(found(fixed)) == 10 * (3 + 3 * 6)
@@ -182,7 +155,7 @@ def test_a_threshold_of_selection_asks_for_more(tmp_path):
 def test_fixed_recipes_keep_their_identity(tmp_path):
     work = generate.plan(context(tmp_path, generate=POOL))
     assert set(work.request) == {"limit", "samples", "plain_samples", "heuristics"}
-    assert not {"sampling", "token_budget"} & set(work.identity["settings"])
+    assert "sampling" not in work.identity["settings"]
     adaptive = generate.plan(context(tmp_path, generate=ADAPTIVE))
     assert adaptive.identity == work.identity
 
@@ -192,11 +165,6 @@ def test_nothing_asked_is_known_of_a_fixed_pool(tmp_path):
     fixed = run(tmp_path, POOL)
     assert len(read_asked(ctx.recipe, ctx.run.path("1-attempts"))) == 40
     assert read_asked(fixed.recipe, fixed.run.path("1-attempts")) is None
-
-
-def test_a_budget_needs_adaptive_sampling():
-    with pytest.raises(ValidationError, match="token_budget needs"):
-        GenerateConfig(problems="p", max_tokens=9, token_budget=100)
 
 
 def test_rates_come_from_first_attempts_alone(tmp_path):

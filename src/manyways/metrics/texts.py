@@ -17,9 +17,6 @@ VOCABULARY = 1 << 18
 EMBEDDER = f"words and word pairs, numbers masked, randomly projected to {DIMENSIONS} dimensions"
 """Stated beside every score: Vendi scores under different embedders cannot be compared."""
 
-SAME = 1e-9
-"""Below, the size of a direction is rounding."""
-
 REMEMBERED = 1 << 20
 """Words and pairs whose features are kept at hand."""
 
@@ -46,20 +43,6 @@ def embed(texts: Sequence[str], dimensions: int = DIMENSIONS) -> NDArray[np.floa
     x_ND[length_N == 0, 0] = 1.0
     unit: NDArray[np.float64] = x_ND / np.where(length_N == 0, 1.0, length_N)[:, None]
     return unit
-
-
-def text_features(texts: Sequence[str], count: int = 32) -> NDArray[np.float64]:
-    """At most ``count`` numbers that tell the texts apart, (N, F): F is 0 where all are the same.
-
-    The main directions of the centred ``embed``, of mean square length 1 and uncorrelated. Which
-    ones there are depends on all texts.
-    """
-    x_ND = embed(texts)
-    x_ND = x_ND - x_ND.mean(axis=0, keepdims=True)
-    u_NF, sizes_F, _ = np.linalg.svd(x_ND, full_matrices=False)
-    kept = min(count, int(np.sum(sizes_F > SAME * len(texts))))
-    features: NDArray[np.float64] = u_NF[:, :kept] * sizes_F[:kept]
-    return features / np.sqrt(np.sum(features**2) / len(texts)) if kept else features
 
 
 def _features(text: str) -> set[int]:

@@ -1,11 +1,10 @@
-"""What adaptive sampling asked for: how many attempts of each cell, and from which round on.
+"""What adaptive sampling asked for: how many attempts of each cell.
 
 ``1-attempts`` may hold more, from a larger or a fixed request before; what counts is what is
 written here.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,42 +14,30 @@ from manyways.recipe.tree import Recipe
 from manyways.tables import read_table, write_table
 
 FILE = "asked.parquet"
+Name = tuple[str, str]
+"""(problem id, heuristic): a cell."""
 SCHEMA = pa.schema(
-    [
-        ("problem_id", pa.string()),
-        ("heuristic", pa.string()),
-        ("samples", pa.int32()),
-        ("first_round", pa.int32()),
-    ]
+    [("problem_id", pa.string()), ("heuristic", pa.string()), ("samples", pa.int32())]
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """One cell: attempts 0 to ``samples`` - 1 were asked for, the first in ``first_round``.
+def write_asked(folder: Path, asked: Mapping[Name, int]) -> None:
+    """Replace what is written beside the attempts in ``folder``.
 
-    Example: ``Asked(problem_id="made/seed/001", heuristic="a", samples=2, first_round=0)``.
+    asked: attempts 0 to n - 1 of a cell were asked for.
     """
-
-    problem_id: str
-    heuristic: str
-    samples: int
-    first_round: int
+    rows = [(*name, samples) for name, samples in asked.items()]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    write_table(folder / FILE, pa.table(columns, schema=SCHEMA))
 
 
-def write_asked(folder: Path, asked: Iterable[Asked]) -> None:
-    """Replace what is written beside the attempts in ``folder``."""
-    rows = [asdict(cell) for cell in asked]
-    write_table(folder / FILE, pa.Table.from_pylist(rows, schema=SCHEMA))
-
-
-def read_asked(recipe: Recipe, folder: Path) -> Mapping[tuple[str, str], Asked] | None:
-    """(problem id, heuristic) -> what was asked of it; None where sampling is fixed."""
+def read_asked(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
+    """How many attempts were asked of each cell; None where sampling is fixed."""
     path = folder / FILE
     if recipe.generate.sampling == "fixed" or not path.is_file():
         return None
-    cells = [Asked(**row) for row in read_table(path).to_pylist()]
-    return {(cell.problem_id, cell.heuristic): cell for cell in cells}
+    problems, ways, samples = (read_table(path)[name].to_pylist() for name in SCHEMA.names)
+    return dict(zip(zip(problems, ways, strict=True), samples, strict=True))
 
 
 def asked_identity(recipe: Recipe, folder: Path) -> dict[str, object]:
@@ -58,4 +45,4 @@ def asked_identity(recipe: Recipe, folder: Path) -> dict[str, object]:
     asked = read_asked(recipe, folder)
     if asked is None:
         return {}
-    return {"asked": fingerprint([asdict(cell) for cell in asked.values()])}
+    return {"asked": fingerprint([[*name, samples] for name, samples in asked.items()])}

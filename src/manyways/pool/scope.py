@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from manyways.context import Context
 from manyways.errors import DataError
-from manyways.pool.allocation import Asked, read_asked
+from manyways.pool.allocation import Name, read_asked
 from manyways.records import PLAIN
 from manyways.tables import read_attempts_table
 
@@ -69,8 +69,7 @@ def ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
     return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]
 
 
-def _asked_of(table: pa.Table, asked: Mapping[tuple[str, str], Asked]) -> NDArray[np.int64]:
+def _asked_of(table: pa.Table, asked: Mapping[Name, int]) -> NDArray[np.int64]:
     """How many samples were asked of the cell of each row."""
     names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
-    counts = {name: cell.samples for name, cell in asked.items()}
-    return np.array([counts.get(name, 0) for name in names], dtype=np.int64)
+    return np.array([asked.get(name, 0) for name in names], dtype=np.int64)

@@ -68,7 +68,6 @@ def distilled_pool(ctx: Context) -> Context:
             "max_tokens": settings.max_tokens or ctx.recipe.generate.max_tokens,
             "engine": None,
             "sampling": "fixed",
-            "token_budget": None,
         }
     )
     recipe = made.recipe.model_copy(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from rich.table import Table
 from manyways.context import Context
 from manyways.measures.yields import Outcomes, YieldRow
 from manyways.pool.adherence import is_rank
-from manyways.pool.allocation import Asked, read_asked
+from manyways.pool.allocation import read_asked
 from manyways.records import PLAIN
 from manyways.tables import parts, read_attempts_table, read_table
 
@@ -24,7 +24,7 @@ KINDS = (
     (re.compile(r"^not the "), "not the best"),
 )
 
-FAIR = "shares are of first attempts in the first round alone; all attempts lean towards hard cells"
+FAIR = "shares are of first attempts alone; all attempts together lean towards hard cells"
 
 
 def yield_rows(ctx: Context) -> list[YieldRow]:
@@ -37,11 +37,11 @@ def yield_rows(ctx: Context) -> list[YieldRow]:
     attempts = read_attempts_table(ctx.run.path("1-attempts"), [*KEY, "status", "finish", "tokens"])
     table = attempts.join(solutions, keys=KEY, join_type="inner")
     names = {heuristic.id: heuristic.name for heuristic in ctx.pack} | {PLAIN: "plain prompt"}
-    asked = read_asked(ctx.recipe, ctx.run.path("1-attempts"))
+    adaptive = read_asked(ctx.recipe, ctx.run.path("1-attempts")) is not None
     rows = []
     for way, name in names.items():
         mine = table.filter(pc.equal(table["heuristic"], way))
-        fair = None if asked is None else _outcomes(mine.filter(_in_first_round(mine, asked)))
+        fair = None if not adaptive else _outcomes(mine.filter(pc.equal(mine["sample"], 0)))
         rows.append(_row(way, name, mine, fair))
     return [_without_adherence(row) for row in rows] if is_rank(ctx) else rows
 
@@ -94,13 +94,6 @@ def _outcomes(table: pa.Table) -> Outcomes:
         tokens=int(pc.sum(table["tokens"]).as_py() or 0),
         adherence=pc.mean(table["adherence"]).as_py(),
     )
-
-
-def _in_first_round(table: pa.Table, asked: Mapping[tuple[str, str], Asked]) -> pa.Array:
-    keys = zip(*(table[name].to_pylist() for name in KEY), strict=True)
-    early = {name for name, cell in asked.items() if cell.first_round == 0}
-    found = [(problem, way) in early and not sample for problem, way, sample in keys]
-    return pa.array(found, pa.bool_())
 
 
 def _without_adherence(row: YieldRow) -> YieldRow:

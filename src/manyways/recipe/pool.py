@@ -1,6 +1,6 @@
 """The pool of attempts and what is kept of it: prompts, heuristics, verdicts, selection."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -93,15 +93,6 @@ class GenerateConfig(Section):
 
     sampling: Literal["fixed", "adaptive"] = "fixed"
     """``adaptive`` leaves a (problem, heuristic) once it has a solution (docs/sampling.md)."""
-
-    token_budget: Positive | None = None
-    """With adaptive sampling: about how many tokens to sample in all."""
-
-    @model_validator(mode="after")
-    def _budget_is_spent_adaptively(self) -> Self:
-        if self.token_budget is not None and self.sampling == "fixed":
-            raise ValueError('token_budget needs sampling = "adaptive"')
-        return self
 
 
 class SelectConfig(Section):

@@ -28,13 +28,12 @@ POOL_SEED = 0
 def plan(ctx: Context) -> Work:
     """The pool as a piece of work.
 
-    Widening ``limit``, ``samples``, ``plain_samples``, ``token_budget`` or ``heuristics.count``
-    samples only what is new, and so does a change of ``sampling``; any other change sets the pool
-    aside.
+    Widening ``limit``, ``samples``, ``plain_samples`` or ``heuristics.count`` samples only what
+    is new, and so does a change of ``sampling``; any other change sets the pool aside.
     """
     recipe, settings = ctx.recipe, ctx.recipe.generate
     wanted = ("limit", "samples", "plain_samples")
-    how = ("part_size", "engine", "sampling", "token_budget")
+    how = ("part_size", "engine", "sampling")
     return ctx.run.work(
         "generate",
         identity={
@@ -86,15 +85,12 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
     settings = ctx.recipe.generate
     plain, named = attempts_of(ctx, line)
     # Adaptive sampling may need less than this, never more.
-    bound = (plain + named) * settings.max_tokens
-    if line is None:
-        bound = min(bound, settings.token_budget or bound)
     return [
         Amount(
             work=f"generate/{line.name}" if line else "generate",
             stage="generate",
             attempts=plain + named,
-            bound=bound,
+            bound=(plain + named) * settings.max_tokens,
             # As if the base model wrote it.
             prompts="generate" if line is None else "heuristics" if named else "plain",
         )

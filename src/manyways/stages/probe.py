@@ -25,7 +25,7 @@ from manyways.tables import read_attempts_table
 FORMAT = 1
 FOLDER = "6-probe"
 PROBE_SEED = 0
-UNUSED = ("limit", "samples", "plain_samples", "part_size", "engine", "sampling", "token_budget")
+UNUSED = ("limit", "samples", "plain_samples", "part_size", "engine", "sampling")
 """Keys of ``[generate]`` that the probe does not use, or that are part of its amount."""
 BETWEEN = " > "
 """Between the two heuristics in the name of a cell: ``induction > figure``."""

@@ -34,9 +34,8 @@ class Round:
 
     Example: ``Round(number=3, cells=200, tokens=41210, accepted=153, open=1402, given_up=45)``.
 
-    cells:    given one more attempt each in this round.
-    tokens:   sampled up to here. accepted, open, given_up: cells after it, all of the pool's.
-    strength: of the prior that chose ``cells``; None where every open cell was taken.
+    cells:  given one more attempt each in this round.
+    tokens: sampled up to here. accepted, open, given_up: cells after it, all of the pool's.
     """
 
     number: int
@@ -45,7 +44,6 @@ class Round:
     accepted: int
     open: int
     given_up: int
-    strength: float | None
 
 
 def request(ctx: Context) -> dict[str, object]:
@@ -59,7 +57,6 @@ def request(ctx: Context) -> dict[str, object]:
         return {}
     return {
         "sampling": "adaptive",
-        "token_budget": recipe.generate.token_budget,
         "select": selection.thresholds(ctx),
         "labeller": recipe.heuristics.labeller,
         **adherence.identity(ctx),
@@ -69,24 +66,23 @@ def request(ctx: Context) -> dict[str, object]:
 def collect(
     ctx: Context, *, engine: Callable[[], Engine], cells: Sequence[Cell], sampling: Sampling
 ) -> dict[str, float]:
-    """Sample round after round until no cell is open or the recipe's token budget is spent.
+    """Sample round after round, one more attempt at every open cell, until no cell is open.
 
     A cell is open while selection would keep none of its attempts and it has had fewer than its
-    ``samples``. Which of the open cells a round takes: ``cells.Cells.choose``.
+    ``samples``.
 
     engine: called when something is missing; what it returns is closed.
 
-    Returns the counts of ``sampling.collect`` over what was asked for, and rounds, accepted, open,
+    Returns the counts of ``sampling.collect`` over what was asked for, and rounds, accepted,
     given_up.
 
     Raises VerifierUnwell when more than ``verify.max_undecided`` of the answers are undecided.
     """
     tidy(ctx, cells, sampling)
-    budget, state = ctx.recipe.generate.token_budget, Cells(cells, sampling)
+    state = Cells(cells)
     opened, history = LazyEngine(engine), list[Round]()
     try:
-        while chosen := state.choose(budget):
-            asked = state.ask(chosen, len(history))
+        while asked := state.ask():
             write_asked(sampling.folder, state.asked())
             label = _label(sampling.label, len(history), state.totals())
             sample_missing(ctx, opened, asked, replace(sampling, label=label))
@@ -98,9 +94,9 @@ def collect(
             _write(history, sampling)
     finally:
         opened.close()
-    wanted = {(cell.problem_id, cell.heuristic): cell.samples for cell in state.asked()}
+    wanted = state.asked()
     totals = asdict(state.totals())
-    totals.pop("tokens")
+    del totals["tokens"], totals["open"]
     counts = attempt_files.counts(sampling.folder, wanted)
     attempt_files.check_undecided(sampling.folder, limit=ctx.recipe.verify.max_undecided)
     return {**counts, "rounds": len(history), **totals}
@@ -108,12 +104,12 @@ def collect(
 
 def sentence(counts: dict[str, float]) -> str:
     """``generate: 312 of 540 cells have a solution after 9 rounds, 187 tokens each; ...``."""
-    cells = counts["accepted"] + counts["open"] + counts["given_up"]
+    cells = counts["accepted"] + counts["given_up"]
     return (
         f"generate: {counts['accepted']:.0f} of {cells:.0f} cells have a solution after "
         f"{counts['rounds']:.0f} rounds, {counts['tokens'] / max(counts['accepted'], 1):,.0f} "
-        f"tokens each; {counts['given_up']:.0f} given up, {counts['open']:.0f} left open. Shares "
-        "of all attempts lean towards hard cells, which are tried most often."
+        f"tokens each; {counts['given_up']:.0f} given up. Shares of all attempts lean towards hard "
+        "cells, which are tried most often."
     )
 
 
@@ -129,13 +125,7 @@ def _learn(ctx: Context, state: Cells, problems: set[str]) -> None:
 
 
 def _round(state: Cells, number: int, cells: int) -> Round:
-    prior = state.prior
-    return Round(
-        number=number,
-        cells=cells,
-        strength=None if prior is None else round(prior.strength, 3),
-        **asdict(state.totals()),
-    )
+    return Round(number=number, cells=cells, **asdict(state.totals()))
 
 
 def _label(label: str, number: int, before: Totals) -> str:

@@ -31,7 +31,7 @@ from manyways.tables import SOLUTION_SCHEMA, parts, write_table
 
 FORMAT = 1
 SAMPLED = (
-    "temperature", "top_p", "max_tokens", "stop", "part_size", "engine", "sampling", "token_budget",
+    "temperature", "top_p", "max_tokens", "stop", "part_size", "engine", "sampling",
 )  # fmt: skip
 """Keys of ``[generate]`` that say how attempts came about, not which of them count."""
 

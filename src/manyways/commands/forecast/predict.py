@@ -118,16 +118,12 @@ def _generate(ctx: Context, row: Expected, measured: Measured) -> Expected:
     kinds = ((measured.sampled["plain"], plain), (measured.sampled["heuristics"], named))
     tokens = sum(sampled.tokens * count for sampled, count in kinds)
     seconds = sum(sampling_seconds(sampled, count) for sampled, count in kinds)
-    share = min(1.0, (generate.token_budget or tokens) / max(tokens, 1e-9))
-    attempts = round(row.attempts * share)
     return replace(
         row,
-        attempts=attempts,
-        tokens=tokens * share,
-        seconds=seconds * share + measured.starting + measured.opening
-        + attempts * measured.verdict,
-        disk=attempts * measured.attempt_bytes,
-    )  # fmt: skip
+        tokens=tokens,
+        seconds=seconds + measured.starting + measured.opening + row.attempts * measured.verdict,
+        disk=row.attempts * measured.attempt_bytes,
+    )
 
 
 def _closing(row: Expected, evaluated: int) -> Expected:
