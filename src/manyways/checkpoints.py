@@ -145,7 +145,7 @@ def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
 def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
     """The causal LM at ``path`` in evaluation mode on ``device``.
 
-    dtype: ``auto`` (as saved), ``float32`` or ``bfloat16``.
+    dtype: ``auto`` (as saved, see ``pick_dtype``), ``float32`` or ``bfloat16``.
 
     Raises ModelError when it cannot be loaded.
     """
@@ -155,23 +155,55 @@ def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
     if not sys.stderr.isatty():
         disable_progress_bar()
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        picked = pick_dtype(path, dtype, device)
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=picked)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load a causal LM from '{path}': {_first_line(error)}") from error
     return model.to(device).eval()
 
 
-def pick_device(wanted: str) -> str:
-    """``auto`` becomes ``cuda`` where there is one, else ``cpu``.
+def pick_dtype(path: str, wanted: str, device: str) -> str:
+    """``auto`` becomes ``float32`` where the weights are saved in a dtype that ``device`` emulates.
 
-    Raises ModelError when ``cuda`` is asked for and absent.
+    A processor without instructions for bfloat16 is many times slower in it than in float32.
+    """
+    from transformers import AutoConfig
+
+    if wanted != "auto" or device != "cpu":
+        return wanted
+    saved = str(getattr(AutoConfig.from_pretrained(path), "dtype", None)).removeprefix("torch.")
+    slow = saved == "float16" or (saved == "bfloat16" and not has_bfloat16())
+    return "float32" if slow else wanted
+
+
+def has_bfloat16() -> bool:
+    """Whether this machine's processor multiplies in bfloat16 (AVX-512 BF16, AMX, Arm BF16)."""
+    import torch
+
+    # Asks the library that multiplies; it also says yes where it would only emulate.
+    capable = torch.backends.cpu.get_cpu_capability()
+    if capable.startswith("AVX"):
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def pick_device(wanted: str) -> str:
+    """``auto`` becomes the accelerator that torch sees (``cuda``, ``mps``, ``xpu``), else ``cpu``.
+
+    Raises ModelError when an accelerator is asked for and absent.
     """
     import torch
 
+    found = torch.accelerator.current_accelerator(check_available=True)
     if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError("model.device = 'cuda', but torch sees no GPU: set it to 'auto'.")
+        return found.type if found else "cpu"
+    kind = wanted.split(":", maxsplit=1)[0]
+    if kind != "cpu" and (found is None or found.type != kind):
+        there = f"'{found.type}'" if found else "none"
+        raise ModelError(
+            f"model.device = '{wanted}', but torch sees no such accelerator (it sees {there}): set "
+            "it to 'auto'."
+        )
     return wanted
 
 

@@ -33,31 +33,33 @@ def test_no_seeds_no_noise():
 @pytest.mark.parametrize("uniform", [0.0, 0.5, LAST])
 def test_a_token_of_probability_zero_is_never_chosen(uniform):
     rows = torch.tensor([[0.0, 0.3, 0.0, 0.2, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0]])
-    first, second = choose(rows, torch.tensor([uniform, uniform])).tolist()
+    first, second = choose(rows, torch.arange(2), torch.tensor([uniform, uniform])).tolist()
     assert first in (1, 3)
     assert second == 2
 
 
 def test_choice_inverts_the_cumulative_distribution_in_vocabulary_order():
-    row = torch.tensor([[0.25, 0.5, 0.25]]).expand(5, -1)
-    chosen = choose(row, torch.tensor([0.0, 0.2499, 0.25, 0.7499, 0.75]))
+    row = torch.tensor([[0.25, 0.5, 0.25]])
+    chosen = choose(row, torch.zeros(5, dtype=int), torch.tensor([0.0, 0.2499, 0.25, 0.7499, 0.75]))
     assert chosen.tolist() == [0, 0, 1, 1, 2]
 
 
 def test_rows_need_not_be_normalised():
     row = torch.tensor([[0.1, 0.1], [2.0, 6.0]])
-    assert choose(row, torch.tensor([0.49, 0.26])).tolist() == [0, 1]
+    assert choose(row, torch.arange(2), torch.tensor([0.49, 0.26])).tolist() == [0, 1]
 
 
 def test_a_row_that_is_not_finite_gives_minus_one():
     rows = distribution(torch.tensor([[0.0, float("nan")], [0.0, 1.0]]), temperature=1.0, top_p=1.0)
-    assert choose(rows, torch.tensor([0.5, 0.1])).tolist() == [-1, 0]
+    assert choose(rows, torch.arange(2), torch.tensor([0.5, 0.1])).tolist() == [-1, 0]
 
 
 def test_frequencies_follow_the_distribution():
     weights = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05])
     draws = torch.from_numpy(uniforms(range(5000), 1)[:, 0])
-    counts = torch.bincount(choose(weights.expand(5000, -1), draws), minlength=5).numpy()
+    counts = torch.bincount(
+        choose(weights[None], torch.zeros(5000, dtype=int), draws), minlength=5
+    ).numpy()
     used = weights.numpy() > 0
     assert counts[~used].sum() == 0
     assert chisquare(counts[used], 5000 * weights.numpy()[used]).pvalue > 1e-4
@@ -85,3 +87,18 @@ def test_half_precision_logits_are_sampled_in_float32():
     assert distribution(torch.zeros(1, 3).bfloat16(), temperature=1.0, top_p=1.0).dtype == (
         torch.float32
     )
+
+
+@pytest.mark.parametrize("vocabulary", [700, 1024, 5000])
+def test_a_large_vocabulary_is_searched_in_chunks_for_the_same_tokens(vocabulary):
+    torch.manual_seed(0)
+    rows = torch.randn(3, vocabulary).mul(2).softmax(dim=-1)
+    rows[1, -300:] = 0.0
+    rows[2, :600] = 0.0
+    row = torch.arange(3).repeat(400)
+    uniform = torch.from_numpy(uniforms(range(1200), 1)[:, 0])
+    uniform[:3], uniform[3:6] = 0.0, LAST
+    whole = rows.double().cumsum(dim=-1)[row]
+    target = torch.minimum(uniform * whole[:, -1], whole[:, -1].nextafter(torch.tensor(0.0)))
+    expected = torch.searchsorted(whole, target[:, None], right=True)[:, 0]
+    assert choose(rows, row, uniform).tolist() == expected.tolist()

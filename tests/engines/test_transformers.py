@@ -2,6 +2,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from scipy.stats import chi2_contingency, chisquare
 from tiny_models import build_gpt2, build_llama, build_mistral
 
 from manyways.checkpoints import model_path
-from manyways.engines import SampleRequest, SamplingSettings, decoding
+from manyways.engines import Ended, Going, SampleRequest, SamplingSettings, decoding, queueing
 from manyways.engines.noise import distribution, uniforms
+from manyways.engines.queueing import queue
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import DataError, ModelError
 from manyways.problems import load_problems
@@ -57,23 +59,24 @@ def prompt_ids(engine, request):
     return list(engine._encode(request.messages, SETTINGS))
 
 
-def tokens_of(engine, requests, settings=SETTINGS):
+def tokens_of(engine, requests, settings=SETTINGS, *, batch_tokens=5000):
     """Seed -> sampled tokens: completions hold text only."""
-    from manyways.engines.batching import batches
-
     prompts = [engine._encode(r.messages, settings) for r in requests]
-    seeds = [r.seeds for r in requests]
-    found = {}
-    for batch in batches(prompts, seeds, max_tokens=settings.max_tokens, batch_tokens=5000):
-        for seed, one in zip(batch.seeds, engine._decoder.run(batch, settings), strict=True):
-            found[seed] = one
-    return found
+    waiting = queue(prompts, [r.seeds for r in requests])
+    found = decoder(engine).run(waiting, settings, batch_tokens=batch_tokens)
+    return dict(
+        zip([s for r in requests for s in r.seeds], map(found.get, range(len(found))), strict=True)
+    )
+
+
+def decoder(engine):
+    return engine._sampler.decoder
 
 
 def plain_distribution(engine, prompt, tokens):
     """Next-token probabilities from one forward over the whole text, no cache, no padding."""
     with torch.inference_mode():
-        logits = engine._decoder.model(torch.tensor([[*prompt, *tokens]])).logits[0]
+        logits = decoder(engine).model(torch.tensor([[*prompt, *tokens]])).logits[0]
     return logits[len(prompt) - 1 : -1].softmax(dim=-1)
 
 
@@ -83,9 +86,9 @@ def test_texts_are_what_a_plain_forward_and_the_seed_give(tmp_path, build, monke
     requests = mixed_requests()
     held = {}
 
-    def spy(probability, uniform):
-        held.update(zip(uniform.tolist(), probability.clone(), strict=True))
-        return choose(probability, uniform)
+    def spy(probability, row, uniform):
+        held.update(zip(uniform.tolist(), probability[row].clone(), strict=True))
+        return choose(probability, row, uniform)
 
     choose = decoding.choose
     monkeypatch.setattr(decoding, "choose", spy)
@@ -194,8 +197,8 @@ def test_next_token_frequencies_follow_the_softmax(engine):
     request = ask("Ann has 3 apples.", *range(4000))
     found = tokens_of(engine, [request], settings)
     with torch.inference_mode():
-        logits = engine._decoder.model(torch.tensor([prompt_ids(engine, request)])).logits[0, -1]
-    expected = 4000 * distribution(logits[None], temperature=0.8, top_p=1.0)[0].numpy()
+        logits = decoder(engine).model(torch.tensor([prompt_ids(engine, request)])).logits[0, -1]
+    expected = 4000 * distribution(logits[None], temperature=0.8, top_p=1.0)[0].double().numpy()
     counts = np.bincount([one.tokens[0] for one in found.values()], minlength=len(expected))
     common = expected >= 5
     pooled = [counts[~common].sum()], [expected[~common].sum()]
@@ -210,32 +213,136 @@ def test_top_p_leaves_only_the_nucleus(engine):
     request = ask("Ann has 3 apples.", *range(500))
     found = {one.tokens[0] for one in tokens_of(engine, [request], settings).values()}
     with torch.inference_mode():
-        logits = engine._decoder.model(torch.tensor([prompt_ids(engine, request)])).logits
+        logits = decoder(engine).model(torch.tensor([prompt_ids(engine, request)])).logits
     allowed = distribution(logits[:, -1], temperature=1.0, top_p=0.3)[0].nonzero()[:, 0].tolist()
     assert found <= set(allowed)
     assert len(found) > 1
 
 
-def test_rows_are_distinct_texts_that_go_on(engine):
-    """Prompts are prefilled once; attempts part where their tokens do; finished ones leave."""
+def shapes_of(engine, requests, settings, **how):
+    """The tokens of each attempt, and the shape of the tokens fed in each pass of the model."""
     shapes = []
-    hook = engine._decoder.model.register_forward_pre_hook(
+    hook = decoder(engine).model.register_forward_pre_hook(
         lambda module, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)),
         with_kwargs=True,
     )
-    requests = mixed_requests(count=3, samples=16)
-    found = tokens_of(engine, requests, replace(SETTINGS, temperature=0.3))
+    found = tokens_of(engine, requests, settings, **how)
     hook.remove()
+    return found, shapes
+
+
+def test_rows_are_distinct_texts_that_go_on(engine):
+    """Prompts are prefilled once; attempts part where their tokens do; finished ones leave."""
+    texts = ("Ann has 3 apples.", "Where is it?", "Two and two.")
+    requests = [ask(text, *range(50 * i, 50 * i + 16)) for i, text in enumerate(texts)]
+    found, shapes = shapes_of(engine, requests, replace(SETTINGS, temperature=0.3))
     texts = [(r.seeds[0], found[seed].tokens) for r in requests for seed in r.seeds]
     rows = [
         len({(first, tuple(tokens[:step])) for first, tokens in texts if len(tokens) > step})
         for step in range(1, max(len(tokens) for _, tokens in texts))
     ]
-    assert shapes[0][0] == 3
-    assert shapes[1:] == [(count, 1) for count in rows]
+    assert sum(count for count, width in shapes if width > 1) == 3
+    assert [shape for shape in shapes if shape[1] == 1] == [(count, 1) for count in rows]
     assert rows[0] < 48, "attempts that begin alike are needed for this to test anything"
     assert max(rows) > rows[0]
     assert rows[-1] < max(rows)
+
+
+def test_the_batch_stays_full_until_nothing_waits(engine):
+    """Rows that end are replaced, in eighths of the batch; no pass has more than fit."""
+    requests = [ask(f"Case {i}.", i) for i in range(60)]
+    longest = max(len(prompt_ids(engine, request)) for request in requests)
+    fit = 16 * (longest + SETTINGS.max_tokens)
+    found, shapes = shapes_of(engine, requests, SETTINGS, batch_tokens=fit)
+    passes = [count for count, width in shapes if width == 1]
+    fed = sum(passes)
+    assert fed == sum(len(one.tokens) - 1 for one in found.values())
+    assert max(passes) == 16
+    # A batch after the other would have run as long as the longest of each.
+    tokens = [len(found[seed].tokens) for seed in range(60)]
+    apart = sum(max(tokens[i : i + 16]) for i in range(0, 60, 16))
+    assert len(passes) < 0.8 * apart
+    waiting = passes[: len(passes) - SETTINGS.max_tokens]
+    assert sum(waiting) > 0.85 * 16 * len(waiting)
+
+
+def test_what_prompts_begin_with_is_computed_once(engine):
+    shared = "Ann has 3 apples. She gives one away. " * 3
+    requests = [ask(f"{shared}Case {i}.", i) for i in range(12)]
+    found, shapes = shapes_of(engine, requests, SETTINGS)
+    fed = sum(rows * width for rows, width in shapes if width > 1)
+    lengths = [len(prompt_ids(engine, request)) for request in requests]
+    assert fed < sum(lengths) / 3
+    for request in requests[:4]:
+        prompt, seed = prompt_ids(engine, request), request.seeds[0]
+        tokens = found[seed].tokens
+        plain = plain_distribution(engine, prompt, tokens).double().cumsum(dim=-1).numpy()
+        noise, index = uniforms([seed], len(tokens))[0], np.arange(len(tokens))
+        upper = plain[index, tokens]
+        lower = np.where(np.array(tokens) > 0, plain[index, np.array(tokens) - 1], 0.0)
+        assert np.all((noise > lower - TIE) & (noise < upper + TIE))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"
+), torch.OutOfMemoryError("CUDA out of memory")])  # fmt: skip
+def test_without_enough_memory_batches_are_halved_and_nothing_is_lost(
+    folder, engine, error, capsys
+):
+    requests = mixed_requests()
+    tight = open_engine(folder, batch_tokens=4000)
+    rows = []
+
+    def full(module, args, kwargs):
+        rows.append(len(kwargs["input_ids"]))
+        if rows[-1] > 8 and kwargs["input_ids"].shape[1] == 1:
+            raise error
+
+    decoder(tight).model.register_forward_pre_hook(full, with_kwargs=True)
+    found = flat(tight.sample(requests, SETTINGS))
+    assert [c.text for c in found] == [c.text for c in flat(engine.sample(requests, SETTINGS))]
+    said = capsys.readouterr().err
+    assert "memory does not suffice" in said
+    assert tight.batch_tokens < 4000
+
+
+def test_memory_for_not_even_one_attempt_ends_with_a_sentence(folder):
+    tight = open_engine(folder, batch_tokens=4000)
+
+    def full(module, args):
+        raise MemoryError
+
+    decoder(tight).model.register_forward_pre_hook(full)
+    with pytest.raises(ModelError, match="does not fit the memory"):
+        list(tight.sample(mixed_requests(), SETTINGS))
+
+
+def test_another_error_of_the_model_is_not_taken_for_a_lack_of_memory(folder):
+    broken = open_engine(folder)
+
+    def fails(module, args):
+        raise RuntimeError("shapes do not match")
+
+    decoder(broken).model.register_forward_pre_hook(fails)
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(broken.sample(mixed_requests(), SETTINGS))
+
+
+def test_attempts_are_streamed_as_they_end(engine):
+    requests = mixed_requests()
+    events = list(engine.stream(requests, SETTINGS))
+    ended = [event for event in events if isinstance(event, Ended)]
+    assert sorted((e.request, e.place) for e in ended) == [
+        (r, p) for r in range(10) for p in range(4)
+    ]
+    assert [e.request for e in ended] != sorted(e.request for e in ended)
+    lengths = [e.completion.tokens for e in ended]
+    assert lengths == sorted(lengths), "all begin together, and the shortest ends first"
+    signs = [event for event in events if isinstance(event, Going)]
+    assert sum(sign.begun for sign in signs) == 40
+    assert signs[-1].running == 0
+    assert all(sign.running >= later.running for sign, later in pairwise(signs)
+               if not later.begun)  # fmt: skip
 
 
 def test_every_eos_of_the_generation_config_ends_a_text(tmp_path):
@@ -285,9 +392,7 @@ def test_a_request_without_seeds_and_no_requests_at_all(engine):
 
 
 def test_results_come_window_by_window(engine, monkeypatch):
-    from manyways.engines import batching
-
-    monkeypatch.setattr(batching.windows, "__defaults__", (4,))
+    monkeypatch.setattr(queueing.windows, "__defaults__", (4,))
     read = []
 
     def requests():
@@ -309,7 +414,7 @@ def test_a_prompt_that_does_not_fit_is_refused_by_name(engine):
 def test_broken_weights_are_named(tmp_path):
     engine = open_engine(build_llama(tmp_path / "model"))
     with torch.no_grad():
-        engine._decoder.model.lm_head.weight[7] = float("nan")
+        decoder(engine).model.lm_head.weight[7] = float("nan")
     with pytest.raises(ModelError, match="not a number"):
         list(engine.sample([ask("hi", 1)], SETTINGS))
 
@@ -323,7 +428,7 @@ def test_a_closed_engine_says_so(folder):
 
 def test_bfloat16_is_loaded_when_asked_for(folder):
     engine = open_engine(folder, dtype="bfloat16")
-    assert engine._decoder.model.dtype == torch.bfloat16
+    assert decoder(engine).model.dtype == torch.bfloat16
     assert len(flat(engine.sample(mixed_requests(3), SETTINGS))) == 12
 
 
@@ -356,7 +461,7 @@ def from_one_distribution(ours, theirs):
 def generated(engine, request, count, **options):
     """What transformers' own ``generate`` samples, each text up to its EOS."""
     prompt = torch.tensor([prompt_ids(engine, request)])
-    out = engine._decoder.model.generate(
+    out = decoder(engine).model.generate(
         prompt, attention_mask=torch.ones_like(prompt), do_sample=True, top_k=0,
         num_return_sequences=count, **options,
     )[:, prompt.shape[1] :].tolist()  # fmt: skip

@@ -106,7 +106,7 @@ def test_the_roller_samples_as_the_engine_does(folder) -> None:
     ]
     sampling = SamplingSettings(max_tokens=20)
     wanted = [c.text for group in engine.sample(requests, sampling) for c in group]
-    tokenizer, model = load_tokenizer(str(folder)), engine._decoder.model
+    tokenizer, model = load_tokenizer(str(folder)), engine._sampler.decoder.model
     prompts = [
         tuple(prompt_ids(tokenizer, (Message(role="user", content=q),))[0]) for q in questions
     ]

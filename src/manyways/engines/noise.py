@@ -52,23 +52,41 @@ def not_a_number() -> ModelError:
     )
 
 
-def choose(probability_BV: "Tensor", uniform_B: "Tensor") -> "Tensor":
-    """Tokens, shape ``(B,)``, by inverting the cumulative distribution at ``uniform_B``.
+CHUNK = 512
+"""Tokens of a large vocabulary that are summed before it is known where to look."""
+
+
+def choose(probability_RV: "Tensor", row_B: "Tensor", uniform_B: "Tensor") -> "Tensor":
+    """Tokens, shape ``(B,)``, by inverting the cumulative distribution of a row at ``uniform_B``.
 
     Tokens stay in vocabulary order: were they sorted by probability, a rounding difference between
     two batches could swap near-equal tokens and change the choice everywhere, not only at the
-    boundary between two tokens. The sum is in float64, so that 10^5 terms lose nothing.
+    boundary between two tokens. Sums are in float64, so that 10^5 terms lose nothing; those of
+    chunks first, so that most tokens of a large vocabulary are added up once and not one by one.
 
-    A row that is not finite gives the token -1.
+    row_B: the row of each choice.  A row that is not finite gives the token -1.
     """
     import torch
 
-    cumulative_BV = probability_BV.double().cumsum(dim=-1)
-    total_B = cumulative_BV[:, -1]
+    rows, vocabulary = probability_RV.shape
+    size = min(CHUNK, vocabulary)
+    spare = -vocabulary % size
+    if spare:
+        probability_RV = torch.nn.functional.pad(probability_RV, (0, spare))
+    parts_RCK = probability_RV.view(rows, -1, size)
+    chunks_RC = parts_RCK.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    total_B = chunks_RC[:, -1][row_B]
     # Strictly below the total, or a token of probability 0 at the end could be chosen.
     below_B = torch.nextafter(total_B, torch.zeros_like(total_B))
     target_B = torch.minimum(uniform_B * total_B, below_B)
-    token_B = torch.searchsorted(cumulative_BV, target_B[:, None], right=True)[:, 0]
+    chunk_B = torch.searchsorted(chunks_RC[row_B], target_B[:, None], right=True)[:, 0]
+    chunk_B = chunk_B.clamp(max=chunks_RC.shape[1] - 1)
+    before_B = chunks_RC[row_B, (chunk_B - 1).clamp(min=0)].where(chunk_B > 0, 0.0)
+    inside_BK = parts_RCK[row_B, chunk_B].double().cumsum(dim=-1) + before_B[:, None]
+    place_B = torch.searchsorted(inside_BK, target_B[:, None], right=True)[:, 0]
+    # Where sums of a chunk and of its tokens differ in the last digit: the last possible token.
+    last_B = (parts_RCK[row_B, chunk_B] > 0).double().cumsum(dim=-1).argmax(dim=-1)
+    token_B = chunk_B * size + torch.minimum(place_B, last_B)
     return token_B.where(total_B.isfinite(), -1)
 
 

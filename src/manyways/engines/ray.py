@@ -18,7 +18,7 @@ from manyways.engines import (
     SampleRequest,
     SamplingSettings,
 )
-from manyways.engines.batching import windows
+from manyways.engines.queueing import windows
 from manyways.engines.streaming import in_order
 from manyways.errors import EngineError, ManywaysError, MissingWork
 from manyways.plugins import resolve

@@ -8,9 +8,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manyways.checkpoints import load_model, load_tokenizer, pick_device
 from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
-from manyways.engines.batching import Batch, batches, windows
 from manyways.engines.decoding import Decoder, Sampled
+from manyways.engines.memory import free_memory
+from manyways.engines.queueing import queue, windows
 from manyways.engines.rendering import render
+from manyways.engines.sampler import Sampler
 from manyways.engines.stop_strings import StopStrings
 from manyways.engines.streaming import in_order
 from manyways.errors import ModelError
@@ -38,15 +40,15 @@ class TransformersEngine:
     reads_ahead = True
 
     def __init__(self, path: str, model_config: ModelConfig) -> None:
-        self._config = model_config
         device = pick_device(model_config.device)
         self._tokenizer: Any = load_tokenizer(path)
         model: Any = load_model(path, dtype=model_config.dtype, device=device)
-        self._decoder: Decoder | None = Decoder(
+        decoder = Decoder(
             model=model,
             eos=torch.tensor(sorted(_eos_ids(model, self._tokenizer)), device=device),
             pad=self._tokenizer.pad_token_id or 0,
         )
+        self._sampler: Sampler | None = Sampler(decoder, model_config.batch_tokens)
         text_config = model.config.get_text_config()
         self._context: int | None = getattr(text_config, "max_position_embeddings", None)
 
@@ -62,10 +64,10 @@ class TransformersEngine:
     def stream(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Generator[Event]:
-        """As ``Engine.stream``; requests are read a window (``batching.WINDOW``) at a time.
+        """As ``Engine.stream``; requests are read a window (``queueing.WINDOW``) at a time.
 
         Raises DataError when a prompt and its completion do not fit the model's context, ModelError
-        when the model's output is broken or a batch does not fit the GPU.
+        when the model's output is broken or not even one attempt fits the memory.
         """
         stop = StopStrings(self._tokenizer, settings.stop) if settings.stop else None
         before = 0
@@ -76,63 +78,47 @@ class TransformersEngine:
                 for number, request in enumerate(window)
                 for place in range(len(request.seeds))
             ]
-            planned = batches(
-                prompts,
-                [request.seeds for request in window],
-                max_tokens=settings.max_tokens,
-                batch_tokens=self._config.batch_tokens,
-            )
-            for batch in planned:
-                for attempt, sampled in self._decode(batch, settings, stop):
-                    if isinstance(sampled, Going):
-                        yield sampled
-                        continue
-                    number, place = places[batch.rows[attempt]]
-                    prompt = batch.prompts[batch.owners[attempt]]
-                    yield Ended(
-                        request=number,
-                        place=place,
-                        completion=self._completion(sampled, len(prompt), stop),
-                    )
+            waiting = queue(prompts, [request.seeds for request in window])
+            for step in self._open_sampler().steps(waiting, settings, stop):
+                for row, sampled in step.ended.items():
+                    number, place = places[row]
+                    completion = self._completion(sampled, stop)
+                    yield Ended(request=number, place=place, completion=completion)
+                yield Going(running=len(step.running), begun=step.begun, tokens=step.tokens)
             before += len(window)
 
     def facts(self) -> Mapping[str, str | int]:
         """As ``Engine.facts``."""
-        return {"engine": "transformers", "seeds": SEEDS, "tokens": "counted, EOS included"}
+        model = self._open_sampler().decoder.model
+        return {
+            "engine": "transformers",
+            "seeds": SEEDS,
+            "tokens": "counted, EOS included",
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": model.device.type,
+        }
 
     def close(self) -> None:
         """Free the model; the engine cannot be used afterwards."""
-        self._decoder = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._sampler = None
+        free_memory()
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of prompts and attempts that it holds in one batch, at most."""
+        return self._open_sampler().size
+
+    def _open_sampler(self) -> Sampler:
+        if self._sampler is None:
+            raise ModelError("this engine was closed: open another one to sample again.")
+        return self._sampler
 
     def _encode(self, messages: tuple[Message, ...], settings: SamplingSettings) -> tuple[int, ...]:
         return render(
             self._tokenizer, messages, max_tokens=settings.max_tokens, context=self._context
         )
 
-    def _decode(
-        self, batch: Batch, settings: SamplingSettings, stop: StopStrings | None
-    ) -> Iterator[tuple[int, Sampled | Going]]:
-        """Attempts of the batch that ended, and a sign of life after each step."""
-        if self._decoder is None:
-            raise ModelError("this engine was closed: open another one to sample again.")
-        begun = len(batch.seeds)
-        try:
-            for step in self._decoder.steps(batch, settings, stop):
-                yield from step.ended.items()
-                tokens = [step.tokens] * step.running
-                yield 0, Going(running=step.running, begun=begun, tokens=tokens.copy)
-                begun = 0
-        except torch.cuda.OutOfMemoryError as error:
-            raise ModelError(
-                f"a batch of {len(batch.seeds)} attempts does not fit the GPU's memory: lower "
-                f"model.batch_tokens (now {self._config.batch_tokens})."
-            ) from error
-
-    def _completion(
-        self, sampled: Sampled, prompt_tokens: int, stop: StopStrings | None
-    ) -> Completion:
+    def _completion(self, sampled: Sampled, stop: StopStrings | None) -> Completion:
         text = self._tokenizer.decode(
             sampled.tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
@@ -140,7 +126,7 @@ class TransformersEngine:
         return Completion(
             text=text,
             finish="stop" if sampled.ended or stopped else "length",
-            prompt_tokens=prompt_tokens,
+            prompt_tokens=sampled.prompt_tokens,
             tokens=len(sampled.tokens),
             logprobs=sampled.logprobs,
         )

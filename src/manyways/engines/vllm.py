@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from manyways.checkpoints import load_tokenizer
 from manyways.engines import Completion, SampleRequest, SamplingSettings
-from manyways.engines.batching import windows
 from manyways.engines.openai_api import FINISHES
+from manyways.engines.queueing import windows
 from manyways.engines.rendering import render
 from manyways.engines.stop_strings import trim
 from manyways.errors import EngineError

@@ -28,6 +28,8 @@ from manyways.tables import parts, read_table, write_table
 
 UNASKED = Opinion(value=None, note="not asked")
 FOLLOWS = Opinion(value=1.0)
+READ = 65536
+"""Tokens in a batch that a reward model reads, where the recipe leaves it open."""
 PART = 256
 """Cases asked about between two writes: what a kill can lose at most."""
 SCHEMA = pa.schema(
@@ -180,7 +182,10 @@ def _open(ctx: Context) -> Scorer:
     from manyways.heuristics.reward_model import RewardModel
 
     return RewardModel(
-        model_path(path), dtype=model.dtype, device=model.device, batch_tokens=model.batch_tokens
+        model_path(path),
+        dtype=model.dtype,
+        device=model.device,
+        batch_tokens=READ if model.batch_tokens == "auto" else model.batch_tokens,
     )
 
 

@@ -105,16 +105,18 @@ class ModelConfig(Section):
     """A folder, ``package:PACKAGE/FOLDER``, a Hub id, or the name that a server knows."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the weights; ``auto`` takes them as they were saved."""
+    """Of the weights; ``auto`` takes them as they were saved, but in float32 where a processor has
+    no arithmetic for that."""
 
     device: str = "auto"
-    """``cuda``, ``cpu``, ...; ``auto`` takes a GPU where there is one."""
+    """``cuda``, ``mps``, ``xpu``, ``cpu``; ``auto`` takes an accelerator where there is one."""
 
     engine: str = "transformers"
     """``transformers``, ``vllm``, ``ray``, ``http`` or ``module:class`` (docs/engines.md)."""
 
-    batch_tokens: Positive = 65536
-    """Tokens of prompts and attempts that ``transformers`` holds in one batch, at most."""
+    batch_tokens: Positive | Literal["auto"] = "auto"
+    """Tokens of prompts and attempts that ``transformers`` holds in one batch, at most; ``auto``
+    looks at the memory. Halved where that does not suffice."""
 
     http: HttpConfig | None = None
     """Where the server of the engine ``http`` is."""

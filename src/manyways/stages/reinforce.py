@@ -1,7 +1,7 @@
 """5 rl: a checkpoint and problems become a better checkpoint, with verdicts as reward."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 from manyways.arms import Line
 from manyways.checkpoints import checkpoint_hash, pick_device
@@ -175,39 +175,31 @@ def _reward(ctx: Context) -> StepReward:
     )
 
 
-def _roller(batch_tokens: int, label: str) -> Roller:
+def _roller(batch_tokens: int | Literal["auto"], label: str) -> Roller:
     """Samples with the engine's decoder, on the weights in training: nothing is copied."""
 
     def roll(ask: Rollout) -> list[list[int]]:
         import torch
 
         from manyways.engines import SamplingSettings
-        from manyways.engines.batching import batches
         from manyways.engines.decoding import Decoder
         from manyways.engines.meter import SamplingMeter
+        from manyways.engines.queueing import queue
+        from manyways.engines.sampler import Sampler
 
         eos = torch.tensor(ask.stop_ids, device=ask.model.device)
-        decoder = Decoder(model=ask.model, eos=eos, pad=ask.pad_id)
+        sampler = Sampler(Decoder(model=ask.model, eos=eos, pad=ask.pad_id), batch_tokens)
         settings = SamplingSettings(
             max_tokens=ask.max_tokens, temperature=ask.temperature, top_p=ask.top_p
         )
         tokens: list[list[int]] = [[] for _ in ask.seeds]
-        planned = batches(
-            ask.prompts,
-            [(seed,) for seed in ask.seeds],
-            max_tokens=ask.max_tokens,
-            batch_tokens=batch_tokens,
-        )
         meter = SamplingMeter(label, total=len(tokens), most=ask.max_tokens, summary=False)
         with meter:
-            for batch in planned:
-                begun = len(batch.seeds)
-                for step in decoder.steps(batch, settings):
-                    for attempt, sampled in step.ended.items():
-                        tokens[batch.rows[attempt]] = sampled.tokens
-                        meter.end(len(sampled.tokens), cut_off=not sampled.ended)
-                    meter.step(step.running, begun, ([step.tokens] * step.running).copy)
-                    begun = 0
+            for step in sampler.steps(queue(ask.prompts, [(s,) for s in ask.seeds]), settings):
+                for row, sampled in step.ended.items():
+                    tokens[row] = sampled.tokens
+                    meter.end(len(sampled.tokens), cut_off=not sampled.ended)
+                meter.step(len(step.running), step.begun, step.tokens)
         return tokens
 
     return roll

@@ -20,6 +20,8 @@ from manyways.run_dir import RunDir
 from manyways.stages import generate, midtrain, reinforce
 from manyways.tables import append_attempts, solutions_table, write_table
 
+UNKNOWN_BATCH = 65536
+"""Tokens in a batch of an engine that does not tell."""
 STEPS = 3
 """Of each training; the first one warms up and is not counted."""
 PROBLEMS = 64
@@ -112,7 +114,8 @@ def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:
         settings = SamplingSettings(
             max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
         )
-    return timed(engine, cells, settings, batch_tokens=recipe.model.batch_tokens)
+    size = int(getattr(engine, "batch_tokens", UNKNOWN_BATCH))
+    return timed(engine, cells, settings, batch_tokens=size)
 
 
 def _plain_cells(ctx: Context, name: str, limit: int | None, samples: int) -> list[Cell]:

@@ -1,0 +1,158 @@
+"""In which order attempts are taken up: prompts with a common beginning together, short ones first.
+
+What many prompts begin with, such as a heuristic's exemplars, is computed once; so prompts that
+share it are neighbours in the queue.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from manyways.engines import SampleRequest
+
+WINDOW = 4096
+"""Attempts among which prompts are sorted: bounds how far ahead an engine reads."""
+LONG = 16
+"""Tokens of a common beginning that is worth a pass of its own."""
+
+Tokens = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Attempts at one prompt that wait to be taken up.
+
+    Example: ``Waiting(prompt=(5, 7, 9), shared=2, rows=(0, 1), seeds=(17, 99))``.
+
+    shared: how many of the prompt's first tokens other prompts in the queue begin with too.
+    rows:   for each attempt, its number among all that are sampled.  seeds: its seed.
+    """
+
+    prompt: Tokens
+    shared: int
+    rows: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def beginning(self) -> Tokens:
+        """The tokens that others share."""
+        return self.prompt[: self.shared]
+
+    def split(self, count: int) -> tuple["Waiting", "Waiting"]:
+        """Its first ``count`` attempts, and the others."""
+        first, rest = (
+            Waiting(
+                prompt=self.prompt, shared=self.shared, rows=self.rows[part], seeds=self.seeds[part]
+            )
+            for part in (slice(count), slice(count, None))
+        )
+        return first, rest
+
+
+def windows(requests: Iterable[SampleRequest], size: int = WINDOW) -> Iterator[list[SampleRequest]]:
+    """Split ``requests``, in order, into lists of at least ``size`` attempts (the last: fewer)."""
+    window: list[SampleRequest] = []
+    attempts = 0
+    for request in requests:
+        window.append(request)
+        attempts += len(request.seeds)
+        if attempts >= size:
+            yield window
+            window, attempts = [], 0
+    if window:
+        yield window
+
+
+def queue(
+    prompts: Sequence[Tokens], seeds: Sequence[Sequence[int]], *, share: bool = True
+) -> deque[Waiting]:
+    """Every attempt of some requests; equal prompts of several are joined.
+
+    prompts: token ids of each request.  seeds: the seeds of each request.
+    share:   look for common beginnings; without it prompts are sorted by length alone.
+    """
+    attempts: dict[Tokens, list[tuple[int, int]]] = {}
+    number = 0
+    for prompt, own in zip(prompts, seeds, strict=True):
+        for seed in own:
+            attempts.setdefault(prompt, []).append((number, seed))
+            number += 1
+    groups = _groups(sorted(attempts)) if share else [(0, list(attempts))] if attempts else []
+    ordered = sorted(groups, key=lambda group: (group[0], min(map(len, group[1]))))
+    return deque(
+        Waiting(
+            prompt=prompt,
+            shared=shared,
+            rows=tuple(row for row, _ in attempts[prompt]),
+            seeds=tuple(seed for _, seed in attempts[prompt]),
+        )
+        for shared, group in ordered
+        for prompt in sorted(group, key=lambda prompt: (len(prompt), prompt))
+    )
+
+
+def _groups(prompts: list[Tokens]) -> list[tuple[int, list[Tokens]]]:
+    """Sorted, distinct prompts in groups, and the length of each group's beginning.
+
+    Read off the tree of prompts, from its leaves to its root, by a stack: a node's prompts share
+    its tokens together, or apart as its branches do, whichever leaves fewer tokens to compute; a
+    group saves its beginning once for each prompt but one.
+    """
+    common = [_common(a, b) for a, b in pairwise(prompts)]
+    stack = [_Node(depth=-1)]
+    for place in range(len(prompts)):
+        depth = common[place] if place < len(common) else -1
+        node = _Node(depth=-1, loose=[place])
+        while stack[-1].depth > depth:
+            node = stack.pop().with_branch(node).decided()
+        if stack[-1].depth < depth:
+            stack.append(_Node(depth=depth))
+        stack[-1] = stack[-1].with_branch(node)
+    groups = [*stack[0].groups, *([(0, stack[0].loose)] if stack[0].loose else [])]
+    return [(shared, [prompts[place] for place in places]) for shared, places in groups]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Node:
+    """Prompts that have ``depth`` tokens in common, some of them in groups already.
+
+    saved: tokens that the groups save.  loose: places of prompts in no group.
+    """
+
+    depth: int
+    saved: int = 0
+    groups: Sequence[tuple[int, list[int]]] = ()
+    loose: Sequence[int] = ()
+
+    def with_branch(self, other: "_Node") -> "_Node":
+        return _Node(
+            depth=self.depth,
+            saved=self.saved + other.saved,
+            groups=[*self.groups, *other.groups],
+            loose=[*self.loose, *other.loose],
+        )
+
+    def decided(self) -> "_Node":
+        """With its prompts as one group, or its loose ones as another group."""
+        if self.depth < LONG:
+            return self
+        members = [place for _, places in self.groups for place in places]
+        together = (len(self.loose) + len(members) - 1) * self.depth
+        apart = self.saved + max(0, len(self.loose) - 1) * self.depth
+        if together >= apart:
+            everyone = [(self.depth, [*members, *self.loose])]
+            return _Node(depth=self.depth, saved=together, groups=everyone)
+        if len(self.loose) < 2:
+            return self
+        others = [*self.groups, (self.depth, list(self.loose))]
+        return _Node(depth=self.depth, saved=apart, groups=others)
+
+
+def _common(one: Tokens, other: Tokens) -> int:
+    """Tokens that both begin with; at least one token of each is left."""
+    most = min(len(one), len(other)) - 1
+    for place in range(most):
+        if one[place] != other[place]:
+            return place
+    return most

@@ -1,0 +1,194 @@
+"""The rows of the model's batch: prompts are taken up, rows part, move and leave, one token a pass.
+
+R rows, P prompts taken up together, L columns, V vocabulary; see ``engines.decoding``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+from manyways.engines.growing_cache import ROOM, GrowingLayer, right_aligned
+from manyways.engines.queueing import Waiting
+
+COMPACT = 0.9
+"""Where rows cannot be moved one by one (attention windows), finished attempts leave the model's
+batch once the others are at most this share of it."""
+
+
+class Rows:
+    """What the next pass of the model needs.
+
+    joins: whether rows can be added while others run, and equal attempts be one row. Models with
+        attention windows keep their own caches: they get whole batches, one row an attempt.
+    rows:  the row of each attempt in work.
+    """
+
+    def __init__(self, model: Any, *, pad: int) -> None:  # noqa: ANN401
+        self._model, self._pad = model, pad
+        self._beginning: tuple[int, ...] = ()
+        self._shared: list[tuple[Tensor, Tensor]] = []
+        self._clear()
+        self.joins = all(type(layer) is DynamicLayer for layer in self._cache.layers)
+
+    def _clear(self) -> None:
+        self._cache = DynamicCache(config=self._model.config)
+        self._lengths: list[int] = []
+        self._width = 0
+        self.rows: list[int] = []
+        self.logits_RV = torch.empty(0)
+
+    def take_up(self, prompts: Sequence[Waiting], owners: Sequence[int]) -> None:
+        """Add the attempts at some prompts that have one beginning.
+
+        owners: for each attempt, the number of its prompt.
+        """
+        if not self._lengths:
+            self._clear()
+        if not self.joins:
+            self._whole_batch([prompts[owner].prompt for owner in owners])
+            return
+        if not self._lengths:
+            self._cache.layers = [GrowingLayer() for _ in self._cache.layers]
+        beginning = prompts[0].beginning
+        if beginning != self._beginning:
+            self._shared, self._beginning = self._states(beginning), beginning
+        cache, pads, logits_PV = self._prefill(prompts)
+        for mine, new in zip(self._cache.layers, cache.layers, strict=True):
+            mine.join(
+                right_aligned(new.keys, len(beginning), pads),
+                right_aligned(new.values, len(beginning), pads),
+            )
+        count = len(self._lengths)
+        self._lengths += [len(waiting.prompt) for waiting in prompts]
+        self._width = max(self._width, *self._lengths[count:])
+        self.rows += [count + owner for owner in owners]
+        self.logits_RV = torch.cat([self.logits_RV, logits_PV]) if count else logits_PV
+
+    def go_on(self, tokens: Sequence[int], kept: Sequence[bool]) -> None:
+        """Feed the newest token of each attempt that is kept; the others leave."""
+        tokens = [token for token, stays in zip(tokens, kept, strict=True) if stays]
+        self.rows = [row for row, stays in zip(self.rows, kept, strict=True) if stays]
+        if not self.rows:
+            self._clear()
+            return
+        fed = self._part(tokens) if self.joins else self._compact(tokens)
+        self._lengths = [length + 1 for length in self._lengths]
+        self._width += 1
+        length_R = torch.tensor(self._lengths, device=self._model.device)
+        column_L = torch.arange(self._width, device=self._model.device)
+        seen_RL = column_L >= self._width - length_R[:, None]
+        out = self._model(
+            input_ids=torch.tensor(fed, device=self._model.device)[:, None],
+            attention_mask=self._bias(seen_RL[:, None, None]) if self.joins else seen_RL.long(),
+            position_ids=length_R[:, None] - 1,
+            past_key_values=self._cache,
+        )
+        self.logits_RV = out.logits[:, -1]
+
+    def _states(self, beginning: tuple[int, ...]) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of a beginning in each layer, shape (1, heads, tokens, width)."""
+        if not beginning:
+            return []
+        cache = DynamicCache(config=self._model.config)
+        ids = torch.tensor([beginning], device=self._model.device)
+        self._model(input_ids=ids, past_key_values=cache, logits_to_keep=1)
+        return [(layer.keys, layer.values) for layer in cache.layers]
+
+    def _prefill(self, prompts: Sequence[Waiting]) -> tuple[Any, list[int], Tensor]:
+        """One pass over what prompts have behind their beginning: cache, padding and logits."""
+        device, shared = self._model.device, len(self._beginning)
+        own = [waiting.prompt[shared:] for waiting in prompts]
+        width = max(map(len, own))
+        pads = [width - len(ids) for ids in own]
+        cache = DynamicCache(config=self._model.config)
+        for layer, (keys, values) in zip(cache.layers, self._shared, strict=bool(shared)):
+            layer.update(*(s.expand(len(own), -1, -1, -1) for s in (keys, values)))
+        pad_P = torch.tensor(pads, device=device)
+        column_L = torch.arange(width, device=device)
+        seen_PLL = (column_L <= column_L[:, None]) & (column_L >= pad_P[:, None, None])
+        # A token of padding sees itself, or its sum would be over nothing.
+        seen_PLL = seen_PLL | (column_L == column_L[:, None])
+        before_PLL = seen_PLL.new_ones((len(own), width, shared))
+        out = self._model(
+            input_ids=torch.tensor(
+                [[self._pad] * pad + list(ids) for pad, ids in zip(pads, own, strict=True)],
+                device=device,
+            ),
+            attention_mask=self._bias(torch.cat([before_PLL, seen_PLL], dim=-1)[:, None]),
+            position_ids=shared + (column_L - pad_P[:, None]).clamp(min=0),
+            past_key_values=cache,
+            logits_to_keep=1,
+        )
+        return cache, pads, out.logits[:, -1]
+
+    def _bias(self, seen: Tensor) -> Tensor:
+        """What attention adds to its scores, as transformers' own masks do."""
+        dtype = self._model.dtype
+        bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+        return bias.masked_fill_(~seen, torch.finfo(dtype).min)
+
+    def _whole_batch(self, prompts: Sequence[tuple[int, ...]]) -> None:
+        """Prompts in a batch of their own, one row each, with the cache that the model wants."""
+        device, width = self._model.device, max(map(len, prompts))
+        length_R = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        seen_RL = torch.arange(width, device=device) >= width - length_R[:, None]
+        padded = [[self._pad] * (width - len(prompt)) + list(prompt) for prompt in prompts]
+        out = self._model(
+            input_ids=torch.tensor(padded, device=device),
+            attention_mask=seen_RL.long(),
+            position_ids=(seen_RL.cumsum(dim=-1) - 1).clamp(min=0),
+            past_key_values=self._cache,
+            logits_to_keep=1,
+        )
+        self._lengths, self._width = length_R.tolist(), width
+        self.rows = list(range(len(prompts)))
+        self.logits_RV = out.logits[:, -1]
+
+    def _compact(self, tokens: Sequence[int]) -> list[int]:
+        """The token of each row; those of attempts that ended are fed until enough of them have."""
+        if len(self.rows) <= COMPACT * len(self._lengths):
+            self._select(self.rows)
+            self.rows = list(range(len(self.rows)))
+        fed = [self._pad] * len(self._lengths)
+        for row, token in zip(self.rows, tokens, strict=True):
+            fed[row] = token
+        return fed
+
+    def _part(self, tokens: Sequence[int]) -> list[int]:
+        """A row for each distinct (row, token) of the attempts; returns the token of each row."""
+        children: dict[tuple[int, int], int] = {}
+        child = [
+            children.setdefault(key, len(children)) for key in zip(self.rows, tokens, strict=True)
+        ]
+        places = _places([row for row, _ in children])
+        source, fed = [0] * len(children), [0] * len(children)
+        for place, (row, token) in zip(places, children, strict=True):
+            source[place], fed[place] = row, token
+        if source != list(range(len(self._lengths))):
+            self._select(source)
+        self.rows = [places[number] for number in child]
+        spare = self._width - max(self._lengths)
+        if spare >= ROOM:
+            for layer in self._cache.layers:
+                layer.drop_columns(spare)
+            self._width -= spare
+        return fed
+
+    def _select(self, source: Sequence[int]) -> None:
+        self._lengths = [self._lengths[row] for row in source]
+        self._cache.batch_select_indices(torch.tensor(source, device=self._model.device))
+
+
+def _places(parents: Sequence[int]) -> list[int]:
+    """Where each child of a row goes: the first stays where it is, others where a row is free."""
+    count, taken = len(parents), set()
+    places = [-1] * count
+    for child, parent in enumerate(parents):
+        if parent < count and parent not in taken:
+            places[child] = parent
+            taken.add(parent)
+    free = (place for place in range(count) if place not in taken)
+    return [next(free) if place < 0 else place for place in places]
