@@ -141,7 +141,9 @@ class Decoder:
         try:
             while queue or texts:
                 begun = 0
-                while taken := _taken(queue, texts, settings, batch_tokens, rows.joins):
+                while taken := _take(
+                    queue, texts, settings, batch_tokens=batch_tokens, joins=rows.joins
+                ):
                     rows.take_up([waiting for waiting, _ in taken], _owners(taken))
                     new = [text for _, started in taken for text in started]
                     texts += new
@@ -169,10 +171,11 @@ def _over(text: Text, most: int) -> bool:
     return text.ended or len(text.tokens) == most
 
 
-def _taken(
+def _take(
     queue: deque[Waiting],
     texts: Sequence[Text],
     settings: SamplingSettings,
+    *,
     batch_tokens: int,
     joins: bool,
 ) -> list[tuple[Waiting, list[Text]]]:
