@@ -77,6 +77,7 @@ def test_before_any_attempt_ends_the_limit_counts():
     pace = Pace(total=10, most=100, clock=lambda: now[0])
     assert pace.left() is None
     pace.step(10, 10, lambda: [0] * 10)
+    assert pace.left() is None, "prompts alone tell nothing of the time that a token takes"
     for step in range(1, 21):
         now[0] += 2.0
         pace.step(10, 0, lambda step=step: [step] * 10)

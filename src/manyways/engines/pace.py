@@ -156,6 +156,8 @@ class Pace:
         sampled = list(self.tokens())
         if not sampled:
             return self._left_by_count()
+        if not self._sums.any():
+            return None
         lengths = fit(self.ended, sampled + [self.most] * self.cut_off, self.most)
         # While none has ended, every attempt may run to its limit.
         lengths = lengths or Lengths(mean=np.log(1e6 * self.most), spread=1.0, most=self.most)

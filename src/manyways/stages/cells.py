@@ -42,7 +42,7 @@ class Cells:
         """Ask every open cell for one more attempt; these cells, with as many samples as asked."""
         chosen = np.flatnonzero(self._open_C)
         self._asked_C[chosen] += 1
-        return [replace(self._cells[i], samples=int(self._asked_C[i])) for i in chosen]
+        return [replace(self._cells[i], samples=int(self._asked_C[i])) for i in chosen.tolist()]
 
     def learn(self, tokens: Mapping[Name, int], accepted: Collection[Name]) -> None:
         """Take over what all attempts asked for at some problems gave.
