@@ -44,3 +44,21 @@ def test_answers_are_written_as_the_prompt_asks():
     assert in_format(problem("12"), "12", form="hashes") == "#### 12"
     assert in_format(problem("12"), "12", form="phrase") == "The answer is 12"
     assert in_format(problem("x", "python_tests"), "f = 1") == "```python\nf = 1\n```"
+
+
+@pytest.mark.parametrize(
+    ("solution", "answer"),
+    [("6 x 7 = 42\n#### 42", "42"), (r"So it is \boxed{x+1}.", "x+1"), ("The answer is 7.", "7")],
+)
+def test_of_a_reference_that_is_a_solution_its_answer_is_checked(solution, answer, judge):
+    whole = problem(solution)
+    assert check_reference(whole, judge).sound
+    texts = [in_format(whole, answer), in_format(whole, solution), in_format(whole, answer + "1")]
+    statuses = [verdict.status for verdict in judge.verdicts([(whole, text) for text in texts])]
+    assert statuses[0] == "correct" and statuses[2] == "wrong"
+
+
+@pytest.mark.parametrize("text", ["First we add.\nThen we are done.", "we go on and " * 20])
+def test_a_reference_that_no_final_answer_equals_is_refused(text, judge):
+    check = check_reference(problem(text), judge)
+    assert not check.accepted and "no answer" in check.reason

@@ -123,6 +123,8 @@ def extract(
     form:    what the prompt asked for; all that ``strict`` accepts.
     choices: option texts of a multiple choice problem, A first.
     """
+    if policy == "strict":
+        return _asked_for(text, form)
     return next(candidates(text, policy=policy, form=form, choices=choices), None)
 
 
@@ -130,12 +132,12 @@ def candidates(
     text: str, *, policy: Policy, form: Form = "boxed", choices: Sequence[str] = ()
 ) -> Iterator[Extraction]:
     """What every rule finds, in their order; ``strict`` has one rule."""
-    _, thought, said = text.rpartition("</think>")
     if policy == "strict":
-        found = _FORMS[form](said) if thought or "<think>" not in text else None
+        found = _asked_for(text, form)
         if found:
             yield found
         return
+    said = text.rpartition("</think>")[2]
     text = said if said.isascii() else _OTHER_DIGIT.sub(_ascii_digit, said)
     letter = partial(_letter, options=len(choices) or _USUAL_OPTIONS)
     marked = (_later, _boxed, _tag, _hashes, _phrase, _unclosed_box)
@@ -144,6 +146,12 @@ def candidates(
         found = rule(text)
         if found:
             yield found
+
+
+def _asked_for(text: str, form: Form) -> Extraction | None:
+    """The one form that the prompt asks for, outside of thoughts."""
+    _, thought, said = text.rpartition("</think>")
+    return _FORMS[form](said) if thought or "<think>" not in text else None
 
 
 def _ascii_digit(digit: re.Match[str]) -> str:

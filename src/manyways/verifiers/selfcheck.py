@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manyways.records import Problem, Verdict
-from manyways.verifiers.final_answer import Form
+from manyways.verifiers.final_answer import Form, reference
 from manyways.verifiers.judge import Judge
+
+LONGEST_ANSWER = 25
+"""Words that the answer to a problem of mathematics may have."""
+_WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +58,7 @@ def check_reference(problem: Problem, judge: Judge) -> ReferenceCheck:
 
 def check_references(problems: Sequence[Problem], judge: Judge) -> list[ReferenceCheck]:
     """One check per problem, in order."""
-    right = judge.verdicts([(p, in_format(p, p.answer, form=judge.form)) for p in problems])
+    right = judge.verdicts([(p, in_format(p, answer_of(p), form=judge.form)) for p in problems])
     wrong = judge.verdicts([(p, in_format(p, perturbed(p), form=judge.form)) for p in problems])
     return [_check(p, *both) for p, *both in zip(problems, right, wrong, strict=True)]
 
@@ -81,9 +85,22 @@ def in_format(problem: Problem, answer: str, *, form: Form = "boxed") -> str:
     return f"The answer is {answer}" if form == "phrase" else f"\\boxed{{{answer}}}"
 
 
+def answer_of(problem: Problem) -> str:
+    """The answer in the reference, which may be a whole solution; a program is taken whole."""
+    programs = problem.verifier == "python_tests"
+    return problem.answer if programs else reference(problem.answer)
+
+
+def is_prose(answer: str) -> bool:
+    """Is it a text of several lines or sentences, which no final answer can be equal to?"""
+    lines = [line for line in answer.strip().splitlines() if line.strip()]
+    formula = "\\begin" in answer or "&" in answer
+    return (len(lines) > 1 and not formula) or len(_WORDS.findall(answer)) > LONGEST_ANSWER
+
+
 def perturbed(problem: Problem) -> str:
     """An answer near the reference that must be judged wrong."""
-    answer = problem.answer
+    answer = answer_of(problem)
     if problem.verifier == "choice":
         options = max(len(problem.choices), 2)
         return chr(ord("A") + (ord(answer.strip()[:1].upper()) - ord("A") + 1) % options)
@@ -112,7 +129,9 @@ def _other(digits: str) -> str:
 def _check(problem: Problem, right: Verdict, wrong: Verdict) -> ReferenceCheck:
     accepted, rejected = right.status == "correct", wrong.status == "wrong"
     reason = ""
-    if not accepted:
+    if accepted and problem.verifier == "math" and is_prose(answer_of(problem)):
+        accepted, reason = False, "reference is a text and no answer: no final answer equals it"
+    elif not accepted:
         reason = f"reference judged {right.status}" + (f" ({right.reason})" if right.reason else "")
     elif not rejected:
         reason = f"perturbed reference judged {wrong.status}" + (

@@ -10,6 +10,7 @@ against a number, two answers against three).
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from manyways.verifiers.answers.numbers import (
     Number,
@@ -20,7 +21,7 @@ from manyways.verifiers.answers.numbers import (
 )
 from manyways.verifiers.answers.shapes import MAX_ITEMS, Shape, read_shapes
 from manyways.verifiers.answers.spelling import squeeze, tidy
-from manyways.verifiers.answers.units import drop_units, read_quantities, same_thing
+from manyways.verifiers.answers.units import Quantity, drop_units, read_quantities, same_thing
 from manyways.verifiers.answers.values import differ, value, value_at_a_point
 from manyways.verifiers.answers.words import same_words
 
@@ -61,10 +62,22 @@ def decide(gold: str, answer: str) -> Outcome | None:
         return _numerals(gold, answer)
     if not answer or len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return (True, "identical") if answer and gold == answer else None
-    gold, answer = tidy(gold), as_number(gold, tidy(answer))
+    gold = _tidy_reference(gold)
+    answer = as_number(gold, tidy(answer))
     if gold == answer or squeeze(gold) == squeeze(answer):
         return True, "identical"
     return same(gold, answer)
+
+
+@lru_cache(maxsize=4096)
+def _tidy_reference(gold: str) -> str:
+    """Attempts at one problem have one reference."""
+    return tidy(gold)
+
+
+@lru_cache(maxsize=4096)
+def _reference_quantities(gold: str) -> list[Quantity] | None:
+    return read_quantities(gold, sure=True)
 
 
 def as_number(gold: str, answer: str) -> str:
@@ -98,7 +111,11 @@ def same_quantities(
     gold: str, answer: str, differ_if: Callable[[Number, Number], bool]
 ) -> Outcome | tuple[()] | None:
     """Numbers with what they count, also in a sentence; () where one side is not that."""
-    left = read_quantities(gold, sure=True)
+    plain = read_number(pack(gold)), read_number(pack(answer))
+    if plain[0] and plain[1]:
+        equal = same_number(plain[0], plain[1])
+        return (equal, "number") if equal or differ_if(plain[0], plain[1]) else None
+    left = _reference_quantities(gold)
     right = read_quantities(answer, sure=False) if left else None
     if not left or not right:
         return ()

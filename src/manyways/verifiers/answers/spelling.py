@@ -37,33 +37,38 @@ _THOUSANDS = re.compile(
     r"(?<=[0-9])(?:\{,\}\s?|,?\\[,!;: ]\s?|,?\\ |\\!\s?,\s?|,\\!\s?)(?=[0-9]{3}(?![0-9]))"
 )
 _SPACING = re.compile(
-    r"\\(?:left|right|bigl|bigr|Bigl|Bigr|big|Big|bigg|Bigg|displaystyle|textstyle|limits|nolimits|"
-    r"quad|qquad)(?![a-zA-Z])|\\phantom(?:\{[^{}]*\}|\s*\S)|\\[!,;: >]|~|\\$"
+    r"\\(?:left|right|[bB]ig{1,2}[lr]?|displaystyle|textstyle|limits|nolimits|quad|qquad|tiny|small|"
+    r"normalsize|large|Large|LARGE|huge|Huge|bfseries|therefore|hfill|noindent|centering)(?![a-zA-Z])"
+    r"|(?<!\{)\\(?:bf|rm|it)(?![a-zA-Z])|\\(?:text)?color\s*\{[a-zA-Z]*\}|\\phantom(?:\{[^{}]*\}|\s*\S)"
+    r"|\\[!,;: >]|~|\\$|(?<!\\)#"
 )
-_REWRITES = (
-    (re.compile(r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(?:and|or)\s*\}"), " , "),
-    (re.compile(r"\\(?:[dtcs]|nice|x)frac(?![a-zA-Z])"), r"\\frac"),
-    (re.compile(r"\\(?:implies|Longrightarrow|Rightarrow)(?![a-zA-Z])"), r"\\Rightarrow "),
-    (re.compile(r"\\geqslant(?![a-zA-Z])|\\geq(?![a-zA-Z])|>=|=>"), r"\\ge "),
-    (re.compile(r"\\leqslant(?![a-zA-Z])|\\leq(?![a-zA-Z])|<=|=<"), r"\\le "),
-    (re.compile(r"\\neq(?![a-zA-Z])|\\not\s*=|!="), r"\\ne "),
-    (re.compile(r"\\lt(?![a-zA-Z])"), "<"),
-    (re.compile(r"\\gt(?![a-zA-Z])"), ">"),
-    (re.compile(r"\\varnothing(?![a-zA-Z])"), r"\\emptyset"),
-    (re.compile(r"\\langle(?![a-zA-Z])"), "("),
-    (re.compile(r"\\rangle(?![a-zA-Z])"), ")"),
-    (re.compile(r"\\lbrace(?![a-zA-Z])"), r"\\{"),
-    (re.compile(r"\\rbrace(?![a-zA-Z])"), r"\\}"),
-    (
-        re.compile(r"\^\s*\{?\s*(?:\\circ|\\degree)(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])"),
-        r"^\\circ ",
-    ),
-    (re.compile(r"\{\s*\\(?:rm|bf|it)\s+([^{}]*)\}"), r"\\text{\1}"),
-    (re.compile(r"\\(?:mathrm|text)\{(e|i|d|T)\}"), r"\1"),
-    (re.compile(r"\\cdotp?(?![a-zA-Z])"), r"\\cdot "),
-    (re.compile(r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}"), r"\\binom{\1}{\2}"),
-    (re.compile(r"\\pmod"), r"\\bmod"),
-)
+_REWRITES = tuple(
+    (hints, re.compile(pattern), spelling)
+    for hints, pattern, spelling in (
+        (("and", "or"), r"\\(?:text|mbox|textrm|mathrm)\{\s*,?\s*(?:and|or)\s*\}", " , "),
+        (("frac",), r"\\(?:[dtcs]|nice|x)frac(?![a-zA-Z])", r"\\frac"),
+        (("row", "implies"), r"\\(?:implies|Longrightarrow|Rightarrow)(?![a-zA-Z])",
+         r"\\Rightarrow "),
+        (("ge", ">"), r"\\geqslant(?![a-zA-Z])|\\geq(?![a-zA-Z])|>=|=>", r"\\ge "),
+        (("le", "<"), r"\\leqslant(?![a-zA-Z])|\\leq(?![a-zA-Z])|<=|=<", r"\\le "),
+        (("neq", "not", "!="), r"\\neq(?![a-zA-Z])|\\not\s*=|!=", r"\\ne "),
+        (("lt",), r"\\lt(?![a-zA-Z])", "<"),
+        (("gt",), r"\\gt(?![a-zA-Z])", ">"),
+        (("varnothing",), r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
+        (("langle",), r"\\langle(?![a-zA-Z])", "("),
+        (("rangle",), r"\\rangle(?![a-zA-Z])", ")"),
+        (("lbrace",), r"\\lbrace(?![a-zA-Z])", r"\\{"),
+        (("rbrace",), r"\\rbrace(?![a-zA-Z])", r"\\}"),
+        (("circ", "degree"),
+         r"\^\s*\{?\s*(?:\\circ|\\degree)(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])", r"^\\circ "),
+        (("{\\", "{ \\"), r"\{\s*\\(?:rm|bf|it)\s+([^{}]*)\}", r"\\text{\1}"),
+        (("mathrm{", "text{"), r"\\(?:mathrm|text)\{(e|i|d|T)\}", r"\1"),
+        (("cdot",), r"\\cdotp?(?![a-zA-Z])", r"\\cdot "),
+        (("choose",), r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}", r"\\binom{\1}{\2}"),
+        (("pmod",), r"\\pmod", r"\\bmod"),
+    )
+)  # fmt: skip
+"""(one of these stands in the text, pattern, its one spelling)."""
 _BOXES = re.compile(r"\\(?:boxed|fbox|framebox|mathbf|boldsymbol|bm|textbf|underline)\{([^{}]*)\}$")
 _CODE = re.compile(
     r"\*\*|(?<![a-zA-Z\\])(?:np|numpy|math|sympy|sp)\.(?=[a-z])|(?<=[0-9a-zA-Z)}])\*"
@@ -90,11 +95,6 @@ END_MARK = re.compile(
     r"|\\checkmark(?![a-zA-Z])", re.I,
 )  # fmt: skip
 """Tokens that end a text and marks of HTML, also in the middle: never part of an answer."""
-_SIZES = re.compile(
-    r"\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge|bf|rm|it|bfseries|displaystyle|"
-    r"therefore|hfill|noindent|centering)(?![a-zA-Z])|\\(?:text)?color\s*\{[a-zA-Z]*\}"
-    r"|(?<!\\)#"
-)
 _ALIGNED = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?|center|split)\}")
 _PERIOD = re.compile(r"([-+]?[0-9]*\.[0-9]{0,20})\(([0-9]{1,20})\)")
 _GOES_ON = re.compile(
@@ -219,10 +219,10 @@ def _tidy_latex(text: str) -> str:
     text = _THOUSANDS.sub("", text)
     if "\\begin{" in text and _ALIGNED.search(text):
         text = _ALIGNED.sub(" ", text).replace("&", " ").replace("\\\\", " ")
-    text = _SIZES.sub(" ", text)
     text = _SPACING.sub(" ", text.replace("\\\\", "\x00")).replace("\x00", "\\\\")
-    for pattern, spelling in _REWRITES:
-        text = pattern.sub(spelling, text)
+    for hints, pattern, spelling in _REWRITES:
+        if any(hint in text for hint in hints):
+            text = pattern.sub(spelling, text)
     if "\\frac" in text or "binom" in text:
         text = _brace_fractions(text)
     text = text.replace("\\%", "%").replace("\\&", "&").strip()
@@ -241,12 +241,15 @@ def _brace_fractions(text: str) -> str:
 
 def _tidy_code(text: str) -> str:
     """Calculator and Python spellings as LaTeX."""
-    text = _CODE.sub(lambda m: {"**": "^", "*": r"\cdot "}.get(m.group(), ""), text)
+    if "*" in text or "." in text:
+        text = _CODE.sub(lambda m: {"**": "^", "*": r"\cdot "}.get(m.group(), ""), text)
+        text = _FLOAT_DOT.sub("", text) if text.isascii() else text
     if text.isascii() and not text.isdigit():
         text = _FUNCTION.sub(lambda m: _SHORT_NAMES.get(m[1], "\\" + m[1]) + " ", text)
-        text = _EXP_CALL.sub(lambda m: f"e^{{{m[1] or m[2]}}}", text)
-        text = _ROOT_CALL.sub(r"\\sqrt{\1}", text)
-        text = _BARE_ROOT.sub(r"\\sqrt{\1}", text)
-        text = _POWER_CALL.sub(r"^{\1}", text)
-        text = _FLOAT_DOT.sub("", text)
+        if "exp" in text:
+            text = _EXP_CALL.sub(lambda m: f"e^{{{m[1] or m[2]}}}", text)
+        if "sqrt" in text:
+            text = _BARE_ROOT.sub(r"\\sqrt{\1}", _ROOT_CALL.sub(r"\\sqrt{\1}", text))
+        if "^" in text:
+            text = _POWER_CALL.sub(r"^{\1}", text)
     return text
