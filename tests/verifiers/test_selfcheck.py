@@ -58,7 +58,7 @@ def test_of_a_reference_that_is_a_solution_its_answer_is_checked(solution, answe
     assert statuses[0] == "correct" and statuses[2] == "wrong"
 
 
-@pytest.mark.parametrize("text", ["First we add.\nThen we are done.", "we go on and " * 20])
+@pytest.mark.parametrize("text", ["First we add.\nThen we are done.", "then we add them and " * 20])
 def test_a_reference_that_no_final_answer_equals_is_refused(text, judge):
     check = check_reference(problem(text), judge)
     assert not check.accepted and "no answer" in check.reason
