@@ -174,8 +174,10 @@ def same_thing(gold: "Quantity", answer: "Quantity") -> bool:
         return gold.unit == answer.unit
     if gold.unit:
         return not answer.nouns - _FILLERS
-    if not gold.nouns or answer.unit or not answer.nouns:
+    if not gold.nouns or not (answer.unit or answer.nouns):
         return True
+    if answer.unit:
+        return False
     return gold.nouns <= answer.nouns or answer.nouns <= gold.nouns
 
 
