@@ -26,6 +26,7 @@ from manyways.progress import Meter, say
 from manyways.records import Problem, Score
 from manyways.row_files import Row, read_rows
 from manyways.tables import read_attempts_table, write_text
+from manyways.verifiers import verifier_of
 from manyways.verifiers.answers.votes import Said, same_votes
 from manyways.verifiers.judge import Judge
 
@@ -333,7 +334,9 @@ def _asked(path: Path, row: Row, case: Case) -> _Line:
         raise DataError(
             f"{path}, {row.where}: no 'problem' that says which problem was attempted; {FORMS}"
         )
-    return _Line(name=case.name, votes=case.problem.verifier != "python_tests", case=case)
+    return _Line(
+        name=case.name, votes=verifier_of(case.problem.verifier).votes != "none", case=case
+    )
 
 
 def _judged(lines: Sequence[_Line], judge: Judge) -> Iterator[_Line]:

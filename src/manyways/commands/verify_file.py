@@ -24,7 +24,7 @@ from manyways.plugins import check
 from manyways.progress import CONSOLE, say
 from manyways.records import Verdict
 from manyways.row_files import Row, read_rows, regular
-from manyways.verifiers import VERIFIERS
+from manyways.verifiers import FUNCTIONS
 from manyways.verifiers.final_answer import Policy
 from manyways.verifiers.judge import Judge
 
@@ -102,7 +102,7 @@ def verify_file(
     start = time.monotonic()
     tally = _Tally()
     if verifier is not None:
-        check(verifier, VERIFIERS, "verifier")
+        check(verifier, FUNCTIONS, "verifier")
     if resume and out is None:
         raise UserError("--resume needs --out: the verdicts that are there.")
     if out is not None and out.exists() and path.exists() and out.samefile(path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from manyways.heuristics.prompts import PromptFormat
 from manyways.records import PLAIN, Exemplar, Heuristic, Message, Problem, Verdict
+from manyways.verifiers import verifier_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -212,7 +213,7 @@ def _judged(heuristics: Sequence[Heuristic], judge: Judges) -> tuple[int, list[F
 
 
 def _refusal(problem: Problem, verdict: Verdict) -> str:
-    if problem.verifier == "python_tests":
+    if not verifier_of(problem.verifier).cuts:
         return f"its program is {verdict.status} ({verdict.rule or verdict.reason})."
     if verdict.status == "no_answer":
         return "no final answer found in its solution: end it with \\boxed{...}."

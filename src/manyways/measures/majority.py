@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from manyways.measures.seen import Seen
 
 
-UNCOUNTED = "python_tests"
-"""Programs that do the same are rarely spelled the same: a vote over them would mean nothing."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MajorityRow(PassRow):
     """majority@k (``metrics.majority``). Benchmarks of programs have none: texts do not vote."""
@@ -39,10 +35,11 @@ def majority_curve(evaluation: "Evaluation") -> "Curve | None":
     from manyways.measures.score_curves import curve_of
     from manyways.metrics.majority import majority_at_k
     from manyways.metrics.pass_at_k import powers_of_two
+    from manyways.verifiers import verifier_of
     from manyways.verifiers.answers.votes import vote_of
 
     asked = {problem.id: problem for problem in evaluation.asked()}
-    if any(asked[name].verifier == UNCOUNTED for name in evaluation.problems):
+    if any(verifier_of(asked[name].verifier).votes == "none" for name in evaluation.problems):
         return None
     answers = evaluation.answers()
     starts = np.concatenate([[0], np.cumsum(evaluation.attempts_P)])

@@ -22,6 +22,7 @@ from manyways.problems.hub import HubDataset, read_hub
 from manyways.problems.rows import called_function, last_boxed, letter, with_choices
 from manyways.records import Problem
 from manyways.row_files import KINDS, Row, cell, is_missing, kind_of, read_objects
+from manyways.verifiers import verifier_of
 from manyways.verifiers.final_answer import reference
 from manyways.verifiers.programs import whole_tests
 
@@ -127,7 +128,7 @@ class _Mapping:
             question, answer = with_choices(question, choices), self._letter(answer, choices)
         elif "extract" in self.options:
             answer = self._extracted(answer)
-        elif verifier in ("math", "exact"):
+        elif verifier_of(verifier).cuts:
             answer = reference(answer)  # it may be a whole solution
         own_id = self._text(row, "id") if self._named("id") else f"{number:05d}"
         tags = self.options.get("tag", "").split(",")

@@ -20,7 +20,7 @@ from manyways.tables import write_text
 from manyways.train import RL_BACKENDS, lora, tracking
 from manyways.train.verl import environment
 from manyways.train.verl.overrides import check_extra
-from manyways.verifiers import VERIFIERS
+from manyways.verifiers import FUNCTIONS, verifier_of
 from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references
 
@@ -40,7 +40,7 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
         check(engine, ENGINES, "engine")
     check(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.verify.verifier:
-        check(recipe.verify.verifier, VERIFIERS, "verifier")
+        check(recipe.verify.verifier, FUNCTIONS, "verifier")
     if recipe.select.judge:
         check(recipe.select.judge.engine, ENGINES, "engine")
     _check_distill(context)
@@ -146,13 +146,13 @@ def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
     Raises RecipeError when a shown exemplar ends in another form than the prompt asks for.
     """
     recipe, form = context.recipe, context.judge.form
-    cut = {problem.verifier for problem in problems} & set(VERIFIERS) - {"python_tests"}
+    cut = any(verifier_of(problem.verifier).cuts for problem in problems)
     if not cut or recipe.verify.policy != "strict" or context.run.stamp("generate"):
         return
     for heuristic in context.pack:
         for number, exemplar in enumerate(heuristic.exemplars[: recipe.heuristics.shots]):
-            program = exemplar_problem(heuristic, number).verifier == "python_tests"
-            if not program and extract(exemplar.solution, policy="strict", form=form) is None:
+            cuts = verifier_of(exemplar_problem(heuristic, number).verifier).cuts
+            if cuts and extract(exemplar.solution, policy="strict", form=form) is None:
                 raise RecipeError(
                     f"prompt.instruction asks for {FORMS[form]}, but the exemplars of "
                     f"'{recipe.heuristics.pack}' ({heuristic.id}, exemplar {number + 1}) end in "

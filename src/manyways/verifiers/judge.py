@@ -10,20 +10,20 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from manyways.errors import UserError, VerifierUnwell
+from manyways.plugins import resolve
 from manyways.records import Problem, Verdict
-from manyways.verifiers import VERIFIERS, choice, exact, math
+from manyways.verifiers import FUNCTIONS, Verifier, math, verifier_of
 from manyways.verifiers.final_answer import Form, Policy, extract, reference
 from manyways.verifiers.pool import WorkerPool
 from manyways.verifiers.worker_process import Job
 
 MAX_TEXT = 1_000_000
 """Characters; a longer text is not judged at all (undecided)."""
-_TARGETS = {VERIFIERS[name]: name for name in VERIFIERS}
 _UNJUDGED = Verdict(status="undecided", reason="not judged yet")
-_HERE = {"choice": choice.verify, "exact": exact.verify}  # nothing but bounded string work
 _TOLD_APART_BY = ("question", "answer", "alternatives", "choices", "tests", "entry_point")
 LONGEST = 10**9
 """Seconds that may be allowed for an answer: what a clock can count down."""
@@ -123,16 +123,19 @@ class Judge:
 
     def _early(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
         """A verdict without a worker, or what makes this answer the same job as another."""
-        name = _TARGETS.get(problem.verifier, problem.verifier)
+        verifier = verifier_of(problem.verifier)
         if len(text) > MAX_TEXT:
             return Verdict(status="undecided", reason=f"text over {MAX_TEXT} characters")
-        if name in _HERE:
-            return _HERE[name](problem, text, policy=policy, form=self.form)
-        if name != "math":
-            return _Waiting((name, text, problem.id, _judged_by(problem)))
-        return self._early_math(problem, text, policy)
+        if verifier.here == "fast path":
+            return self._fast(problem, text, policy)
+        if verifier.here == "all":
+            verdict: Verdict = _function(verifier.verify)(
+                problem, text, policy=policy, form=self.form
+            )
+            return verdict
+        return _Waiting((verifier.verify, text, problem.id, _judged_by(problem)))
 
-    def _early_math(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
+    def _fast(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
         answer = extract(text, policy=policy, form=self.form)
         if answer is None:
             return Verdict(status="no_answer", rule="none")
@@ -157,24 +160,26 @@ class Judge:
             "problem": fields,
             "text": text,
             "options": options,
-            "limit": self._limit(problem),
+            "limit": self._limit(verifier_of(problem.verifier)),
         }
 
-    def _limit(self, problem: Problem) -> float:
-        """Programs bring their own limit; the worker gets time to set up and end its sandbox."""
-        if _TARGETS.get(problem.verifier, problem.verifier) != "python_tests":
+    def _limit(self, verifier: Verifier) -> float:
+        if not verifier.seconds:
             return self.timeout
-        from manyways.verifiers.python_tests import WALL_SHARE
-        from manyways.verifiers.sandbox import OVERHEAD, require
-
-        require(allow_unsafe_code=self.allow_unsafe_code)
-        return self.timeout * WALL_SHARE + OVERHEAD
+        return float(
+            _function(verifier.seconds)(self.timeout, allow_unsafe_code=self.allow_unsafe_code)
+        )
 
     def _running(self) -> WorkerPool:
         with self._lock:
             if self._pool is None or self._pool.pid != os.getpid():
                 self._pool = WorkerPool(self.workers)
             return self._pool
+
+
+@cache
+def _function(name: str) -> Any:  # noqa: ANN401 - what the table of verifiers names
+    return resolve(name, FUNCTIONS, "verifier")
 
 
 class _Waiting:

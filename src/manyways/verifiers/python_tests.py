@@ -63,6 +63,15 @@ def verify(
     )
 
 
+def seconds(timeout: float, *, allow_unsafe_code: bool) -> float:
+    """The wall clock of one answer: its program's own limit, and its sandbox starts and ends.
+
+    Raises UserError as ``verify`` does.
+    """
+    sandbox.require(allow_unsafe_code=allow_unsafe_code)
+    return timeout * WALL_SHARE + sandbox.OVERHEAD
+
+
 def tests(problem: Problem) -> str:
     """The examiner's whole source: the prompt's own helpers, then the tests.
 

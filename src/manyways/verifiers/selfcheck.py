@@ -6,10 +6,13 @@ at that problem wrong.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
+from manyways.plugins import resolve
 from manyways.records import Problem, Verdict
+from manyways.verifiers import verifier_of
 from manyways.verifiers.final_answer import Form, reference
 from manyways.verifiers.judge import Judge
 
@@ -78,8 +81,9 @@ def check_set(problems: Sequence[Problem], judge: Judge) -> SetCheck:
 
 def in_format(problem: Problem, answer: str, *, form: Form = "boxed") -> str:
     """``answer`` as an attempt that follows the prompt would end."""
-    if problem.verifier == "python_tests":
-        return f"```python\n{answer}\n```"
+    written = verifier_of(problem.verifier).written
+    if written:
+        return written.replace("{answer}", answer)
     if form == "hashes":
         return f"#### {answer}"
     return f"The answer is {answer}" if form == "phrase" else f"\\boxed{{{answer}}}"
@@ -87,8 +91,8 @@ def in_format(problem: Problem, answer: str, *, form: Form = "boxed") -> str:
 
 def answer_of(problem: Problem) -> str:
     """The answer in the reference, which may be a whole solution; a program is taken whole."""
-    programs = problem.verifier == "python_tests"
-    return problem.answer if programs else reference(problem.answer)
+    whole = bool(verifier_of(problem.verifier).written)
+    return problem.answer if whole else reference(problem.answer)
 
 
 def is_prose(answer: str) -> bool:
@@ -100,19 +104,29 @@ def is_prose(answer: str) -> bool:
 
 def perturbed(problem: Problem) -> str:
     """An answer near the reference that must be judged wrong."""
+    perturb = resolve(verifier_of(problem.verifier).perturb, {}, "perturbation")
+    return cast(Callable[[Problem], str], perturb)(problem)
+
+
+def another_number(problem: Problem) -> str:
+    """The last number of the reference is another one."""
     answer = answer_of(problem)
-    if problem.verifier == "choice":
-        options = max(len(problem.choices), 2)
-        return chr(ord("A") + (ord(answer.strip()[:1].upper()) - ord("A") + 1) % options)
-    if problem.verifier == "python_tests":
-        return hollow(problem)
-    if problem.verifier == "exact":
-        return answer + "x"
     for numeral in reversed(list(re.finditer(r"[0-9]+", answer.split("\\approx")[0]))):
         other = f"{answer[: numeral.start()]}{_other(numeral.group())}{answer[numeral.end() :]}"
         if other not in problem.alternatives:
             return other
     return answer + " + 17" if len(answer) < 40 and "\\text" not in answer else "17"
+
+
+def next_option(problem: Problem) -> str:
+    """The letter after the reference's, the first after the last."""
+    options = max(len(problem.choices), 2)
+    return chr(ord("A") + (ord(answer_of(problem).strip()[:1].upper()) - ord("A") + 1) % options)
+
+
+def one_more_letter(problem: Problem) -> str:
+    """The reference with an x behind it."""
+    return answer_of(problem) + "x"
 
 
 def hollow(problem: Problem) -> str:

@@ -13,13 +13,11 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from manyways.plugins import resolve
 from manyways.records import Problem, Verdict
-from manyways.verifiers import VERIFIERS
-
-Verify = Callable[[Problem, str], Verdict]
+from manyways.verifiers import FUNCTIONS, Verify, verifier_of
 
 
 def main() -> None:
@@ -82,12 +80,11 @@ def read_problem(fields: Mapping[str, Any]) -> Problem:
 
 
 def _load(name: str) -> Verify:
-    verify: Any = resolve(name, VERIFIERS, "verifier")
-    if name == "math":
-        from manyways.verifiers.answers import full
-
-        full.warm_up()
-    return verify  # type: ignore[no-any-return]
+    verify = cast(Verify, resolve(name, FUNCTIONS, "verifier"))
+    warm_up = verifier_of(name).warm_up
+    if warm_up:
+        cast(Callable[[], None], resolve(warm_up, FUNCTIONS, "verifier"))()
+    return verify
 
 
 def _accepted(verify: Verify, options: Mapping[str, Any]) -> dict[str, Any]:

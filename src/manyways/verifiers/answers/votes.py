@@ -1,10 +1,10 @@
 r"""Which answers are the same vote, without the reference.
 
-``vote_of`` is a spelling that equal answers share: numbers by value (``0.5``, ``1/2`` and
-``\frac{1}{2}`` are one vote; ``50%`` is another), options by their letter, everything else by its
-tidied spelling. ``same_votes`` also puts together what the verifier calls equal (``\$18``, ``18``
-and ``18 \text{ dollars}``): of each problem's votes, most frequent first, each is compared with
-those that come after it, as if it were the reference.
+``vote_of`` is a spelling that equal answers share, as their verifier has it: numbers by value
+(``0.5``, ``1/2`` and ``\frac{1}{2}`` are one vote; ``50%`` is another), options by their letter,
+everything else by its tidied spelling. ``same_votes`` also puts together what the verifier calls
+equal (``\$18``, ``18`` and ``18 \text{ dollars}``): of each problem's votes, most frequent first,
+each is compared with those that come after it, as if it were the reference.
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from manyways.records import Problem
+from manyways.verifiers import verifier_of
 from manyways.verifiers.answers.numbers import read_number
 from manyways.verifiers.answers.spelling import squeeze, tidy
 from manyways.verifiers.choice import option
@@ -38,12 +39,15 @@ class Said(NamedTuple):
 def vote_of(answer: str | None, verifier: str = "math", choices: Sequence[str] = ()) -> str | None:
     """The vote that an extracted answer is; None for no answer.
 
-    verifier: of the problem; ``choice`` reads options.  choices: option texts, where known.
+    verifier: of the problem.  choices: option texts, where known.
     """
     if answer is None or not answer.strip():
         return None
     text = answer[:LONGEST]
-    if verifier == "choice":
+    alike = verifier_of(verifier).votes
+    if alike == "characters":
+        return " ".join(text.split())
+    if alike == "option":
         letter, _ = option(text, choices)
         if letter:
             return letter
@@ -59,7 +63,11 @@ def same_votes(said: Sequence[Said], judge: "Judge") -> list[str | None]:
     spelled = [vote_of(one.answer, one.verifier, one.choices) for one in said]
     polls: dict[str, _Poll] = {}
     for one, vote in zip(said, spelled, strict=True):
-        if vote is not None and one.answer is not None and one.verifier == "math":
+        if (
+            vote is not None
+            and one.answer is not None
+            and verifier_of(one.verifier).votes == "equal"
+        ):
             polls.setdefault(one.name, _Poll({}, Counter(), {})).add(vote, one.answer)
     waiting = [poll for poll in polls.values() if len(poll.answers) > 1]
     for poll in waiting:
