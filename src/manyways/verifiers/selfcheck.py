@@ -143,7 +143,8 @@ def _other(digits: str) -> str:
 def _check(problem: Problem, right: Verdict, wrong: Verdict) -> ReferenceCheck:
     accepted, rejected = right.status == "correct", wrong.status == "wrong"
     reason = ""
-    if accepted and problem.verifier == "math" and is_prose(answer_of(problem)):
+    compared = verifier_of(problem.verifier).votes == "equal"  # as mathematics, not as spelled
+    if accepted and compared and is_prose(answer_of(problem)):
         accepted, reason = False, "reference is a text and no answer: no final answer equals it"
     elif not accepted:
         reason = f"reference judged {right.status}" + (f" ({right.reason})" if right.reason else "")
