@@ -4,8 +4,7 @@
 
 Both judge the same texts in the same run: plain Math-Verify in this process, one after the other;
 ours as a run does it, with two workers (started beforehand; their start is reported apart). Problem
-sets are read from the folder that MANYWAYS_DATA names, or ../shared/data beside the checkout; what
-is missing there is left out.
+sets are read from the folder that MANYWAYS_DATA names; what is missing there is left out.
 """
 
 import argparse
@@ -25,7 +24,7 @@ from hostile import ANSWERS, ATTACKS  # noqa: E402
 from manyways.records import Problem  # noqa: E402
 from manyways.verifiers.judge import Judge  # noqa: E402
 
-DATA = Path(os.environ.get("MANYWAYS_DATA", ROOT.parent / "shared" / "data"))
+DATA = Path(os.environ.get("MANYWAYS_DATA") or "MANYWAYS_DATA-is-not-set")
 PROSE = "First we add, then we multiply, and so we get "
 
 

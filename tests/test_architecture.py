@@ -167,6 +167,15 @@ def test_no_text_names_a_persons_folder(folder: str) -> None:
             assert not found, f"{path}: {found and found[0]}"
 
 
+@pytest.mark.parametrize("folder", ["src", "tests", "bench", "docs"])
+def test_problem_sets_come_from_where_the_user_says(folder: str) -> None:
+    """MANYWAYS_DATA or --data-dir; no place is guessed from where the checkout lies."""
+    guess = re.compile(r"shared.{1,5}data\b|parents\[2\]\.parent")
+    texts = [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]
+    found = [path for path in texts if guess.search(path.read_text(encoding="utf-8"))]
+    assert {*found} <= {Path(__file__)}
+
+
 @pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml"])
 def test_packages_are_named_and_their_source_is_the_users_to_choose(name: str) -> None:
     """No address of a package index and no file of one machine."""

@@ -18,8 +18,7 @@ from manyways.records import Problem
 from manyways.verifiers.answers.spelling import squeeze, tidy
 from manyways.verifiers.judge import Judge
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("MANYWAYS_DATA", ROOT.parent / "shared" / "data"))
+DATA = Path(os.environ.get("MANYWAYS_DATA") or "MANYWAYS_DATA-is-not-set")
 SETS = (
     "math/train", "math500/test", "olympiadbench/test", "minerva/test", "gsm8k/test",
     "dapo-math-17k/train?lang=all",

@@ -1,21 +1,20 @@
 """The kinds of mistakes that graders make: docs/verifiers.md has the rule for each.
 
 ``kinds.jsonl`` holds cases of our own. Cases found in public are read from the folder that
-MANYWAYS_DATA names, or ../shared/data beside the checkout, where it has them.
+MANYWAYS_DATA names, where it has them.
 """
 
 import json
-import os
 from pathlib import Path
 
 import pytest
+from needs import DATA, needs
 
 from manyways.commands.answers import Reader
 from manyways.row_files import Row
 from manyways.verifiers.judge import Judge
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("MANYWAYS_DATA", HERE.parents[2] / "shared" / "data"))
 FOUND = ("verify_cases.jsonl", "reference_cases.jsonl")
 
 
@@ -48,7 +47,11 @@ def test_cases_of_our_own(kind):
     assert judged_otherwise([case for case in OWN if case["kind"] == kind]) == []
 
 
-@pytest.mark.skipif(not (DATA / FOUND[0]).is_file(), reason=f"no {FOUND[0]} in {DATA}")
+@needs(
+    "MANYWAYS_DATA",
+    there=(DATA / FOUND[0]).is_file(),
+    how=f"set it to a folder that holds {FOUND[0]}",
+)
 @pytest.mark.parametrize("name", FOUND)
 def test_cases_found_in_public(name):
     cases = rows(DATA / name)
