@@ -5,7 +5,7 @@ from transformers import AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
 from manyways.train.packed_rows import IGNORE, pack
-from manyways.train.packing import without_padding
+from manyways.train.packing import SAMPLE, without_padding
 
 OUTPUTS = ("log_probs", "entropy", "is_top1")
 
@@ -171,3 +171,35 @@ def test_attempts_without_advantage_are_read_but_give_no_gradient(tmp_path, stil
     assert all(torch.equal(out[name], every[name]) for name in ("is_top1", "label_mask"))
     assert close(gradients, expected)
     assert (expected.norm() == 0) == (len(flat) == len(completions))
+
+
+def test_of_attempts_without_advantage_a_few_are_read_for_the_entropy(tmp_path) -> None:
+    """From the second batch on: the first is compared with the padded one."""
+    prompts, completions = attempts(groups=4, size=8)
+    given = batch(prompts, completions)
+    flat = {tuple(text) for text in completions[8:]}
+    still = torch.tensor([tuple(text) in flat for text in completions])
+    counts = (~still).float()[:, None]
+    model = fused(build_llama(tmp_path / "model"))
+    without_padding(model, lambda: flat)
+    whole = model(**given, fused_lm_head=True)
+    (whole.log_probs * counts).sum().backward()
+    expected = torch.cat([p.grad.flatten() for p in model.parameters()])
+    model.zero_grad()
+    fed = []
+    hook = model.model.layers[0].register_forward_pre_hook(
+        lambda module, args: fed.append(args[0].shape[0] * args[0].shape[1])
+    )
+    out = model(**given, fused_lm_head=True)
+    hook.remove()
+    (out.log_probs * counts).sum().backward()
+    assert close(torch.cat([p.grad.flatten() for p in model.parameters()]), expected)
+    assert close(out.log_probs[~still], whole.log_probs[~still])
+    read = still & (out.log_probs.abs().sum(dim=1) > 0)
+    assert read.sum() == 24 / SAMPLE
+    labelled = whole.label_mask
+    assert close(out.entropy[~still], whole.entropy[~still])
+    mean = whole.entropy[read][labelled[read]].mean()
+    assert out.entropy[still & ~read].detach() == pytest.approx(mean.item(), rel=1e-4)
+    assert len(fed) == 2
+    assert sum(fed) < 0.7 * sum(map(len, completions)) + sum(map(len, prompts))

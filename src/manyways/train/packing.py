@@ -17,6 +17,8 @@ from manyways.train.packed_rows import IGNORE, Packed, pack
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 """Mean absolute difference of log-probabilities up to which packed and padded count as equal."""
+SAMPLE = 8
+"""Of so many attempts without gradient one is read."""
 ASKED = {"input_ids", "attention_mask", "labels", "fused_lm_head"}
 UNCHANGED = {"use_cache", "num_items_in_batch"}
 OF_BATCH = {"loss", "aux_loss"}
@@ -34,7 +36,8 @@ def without_padding(model: Any, flat: Flat = frozenset) -> None:  # noqa: ANN401
     dropout, whose noise would be shared with the prompts, and models on a GPU, where kernels for
     padding-free batches are a matter of TRL's and transformers' own settings.
 
-    flat: attempts whose advantage is 0. Their numbers are computed, for the log, and no gradient.
+    flat: attempts whose advantage is 0. They have no gradient, and of their numbers only the mean
+        entropy is used, for the log: one in ``SAMPLE`` of them is read, and stands for the others.
     """
     model = model.get_base_model() if hasattr(model, "peft_config") else model
     if model.device.type != "cpu" or _drops(model):
@@ -48,11 +51,14 @@ def without_padding(model: Any, flat: Flat = frozenset) -> None:  # noqa: ANN401
         if not fits or not trusted.yes:
             return padded(*args, **kwargs)
         still = _labelled_as(flat(), kwargs["labels"])
+        # The first batch is computed whole, to be compared.
+        read = _some(still) if trusted.asked else still
         out = _on_packed_rows(padded, kwargs, ~still, model.dtype)
         if still.any():
             with torch.no_grad():
-                rest = _on_packed_rows(padded, kwargs, still, model.dtype)
+                rest = _on_packed_rows(padded, kwargs, read, model.dtype)
             out = _together(out, rest, model) if rest else out
+            out = _with_entropy_of(out, read, still & ~read) if out else out
         if out and trusted.judges(out["log_probs"], padded, kwargs):
             return out
         return padded(**kwargs)
@@ -65,12 +71,12 @@ class _Trust:
 
     def __init__(self) -> None:
         self.yes = True
-        self._asked = False
+        self.asked = False
 
     @torch.no_grad()
     def judges(self, log_probs: Tensor, padded: Any, kwargs: Mapping[str, Any]) -> bool:  # noqa: ANN401
-        if not self._asked:
-            self._asked = True
+        if not self.asked:
+            self.asked = True
             expected = padded(**kwargs).log_probs
             labelled = kwargs["labels"][:, 1:] != IGNORE
             gap = (log_probs - expected)[labelled].abs().mean().item()
@@ -112,6 +118,21 @@ def _on_packed_rows(
     )
     shape = (labels.shape[0], labels.shape[1] - 1)
     return type(out)({key: _as_batch(key, value, packed, shape) for key, value in out.items()})
+
+
+def _some(still: Tensor) -> Tensor:
+    """Every ``SAMPLE``-th of the rows, the first one included."""
+    return still & ((still.cumsum(dim=0) - 1) % SAMPLE == 0)
+
+
+def _with_entropy_of(out: Any, read: Tensor, unread: Tensor) -> Any:  # noqa: ANN401
+    """With the mean entropy of the rows ``read`` at each labelled token of those ``unread``."""
+    if not unread.any() or out.get("entropy") is None:
+        return out
+    entropy, labelled = out["entropy"], out["label_mask"]
+    mean = entropy[read][labelled[read]].mean()
+    out["entropy"] = entropy.masked_fill(unread[:, None], mean.item())
+    return out
 
 
 def _together(moving: Any, still: Any, model: nn.Module) -> Any:  # noqa: ANN401

@@ -129,7 +129,9 @@ def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
 def _flat(config: "GRPOConfig", reward: StepReward) -> "Flat":
     """Attempts without gradient: those without advantage, where nothing else is in the loss."""
     regularised = config.beta or config.entropy_coef or config.use_adaptive_entropy
-    return frozenset if regularised else lambda: reward.flat
+    # A threshold of entropy is taken over every attempt's tokens.
+    masked = config.top_entropy_quantile < 1.0
+    return frozenset if regularised or masked else lambda: reward.flat
 
 
 def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, float | None]:
