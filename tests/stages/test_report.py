@@ -1,6 +1,8 @@
 """The report stage writes both files whole, once, and again when what it shows changes."""
 
+import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from fake_run import write_run
@@ -98,3 +100,16 @@ def test_render_needs_only_the_folder_and_is_repeatable(tmp_path):
 def test_render_refuses_what_is_no_run_folder(tmp_path):
     with pytest.raises(RunDirError, match="not a run folder"):
         report.render(tmp_path)
+
+
+def test_a_change_of_what_measures_or_draws_makes_it_anew(context, tmp_path, monkeypatch):
+    report.run(context)
+    for package in (report.measures, report.reporting):
+        copy = tmp_path / package.__name__
+        shutil.copytree(Path(package.__file__).parent, copy)
+        monkeypatch.setattr(package, "__file__", str(copy / "__init__.py"))
+        assert report.plan(context).done, "the same text elsewhere"
+        with (copy / "__init__.py").open("a") as file:
+            file.write("\n")
+        assert not report.plan(context).done
+        monkeypatch.undo()

@@ -231,7 +231,7 @@ def _first(pool: Pool, ways: int, kept: Kept) -> Drawn:
 
 
 def _many(ways: int) -> str:
-    return "one way" if ways == 1 else f"{ways} ways"
+    return "one way" if ways == 1 else f"up to {ways} ways"
 
 
 KINDS: tuple[Kind, ...] = (

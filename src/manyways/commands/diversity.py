@@ -8,9 +8,9 @@ from pathlib import Path
 from manyways.commands.labellers import labeller_for
 from manyways.commands.printing import open_table, print_result
 from manyways.commands.texts_file import read_texts
+from manyways.engines.embedding import load_embedder
 from manyways.measures.diversity import Described, DiversityRow, diversity_row
 from manyways.measures.solutions import Reader
-from manyways.metrics.embedding_model import load_embedder
 from manyways.metrics.resampling import Resampling
 from manyways.metrics.texts import EMBEDDER, distinct_n, embed
 from manyways.progress import say

@@ -18,7 +18,7 @@ import numpy as np
 from manyways.commands.answers import Case, Reader, Reading
 from manyways.commands.printing import open_table, print_result
 from manyways.errors import DataError, UserError
-from manyways.metrics.intervals import score_intervals
+from manyways.metrics.intervals import rising_bounds, score_intervals
 from manyways.metrics.majority import majority_at_k
 from manyways.metrics.pass_at_k import pass_at_k, powers_of_two, sampling_variance
 from manyways.metrics.resampling import Resampling
@@ -138,12 +138,24 @@ def score_attempts(
         most=most,
         average=_measured(name, c_P / n_P),
         average_error=None if np.isnan(variance) else variance**0.5,
-        passes=tuple(_measured(f"pass@{k}", pass_at_k(n_P, c_P, k)) for k in ks),
+        passes=_rising([_measured(f"pass@{k}", pass_at_k(n_P, c_P, k)) for k in ks]),
         majority=() if silent else tuple(_majority(list(groups.values()), ks)),
         no_majority=f"{silent} of {len(attempts)} attempts come without a known answer (programs, "
         'or lines without "answer")' if silent else "",
         shares=_shares(attempts),
     )  # fmt: skip
+
+
+def _rising(passes: Sequence[Measured]) -> tuple[Measured, ...]:
+    """With the bounds that the report gives: they do not fall with k on the same problems."""
+    if any(one.left_out for one in passes):
+        return tuple(passes)
+    low_K, high_K = rising_bounds(*(np.array([getattr(one.score, end) for one in passes])
+                                    for end in ("low", "high")))  # fmt: skip
+    return tuple(
+        replace(one, score=replace(one.score, low=float(low), high=float(high)))
+        for one, low, high in zip(passes, low_K, high_K, strict=True)
+    )
 
 
 def _majority(groups: Sequence[Sequence[JudgedAttempt]], ks: Sequence[int]) -> Iterator[Measured]:

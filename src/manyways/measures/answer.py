@@ -16,6 +16,7 @@ from manyways.measures.measure import Finding
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
 from manyways.records import PLAIN, Checkpoint, Score, line_name, pooled
+from manyways.reporting.words import signed
 
 if TYPE_CHECKING:
     from manyways.measures.paired import PairedRow
@@ -76,7 +77,7 @@ def _by_benchmark(rows: "Sequence[PairedRow]", seen: "Seen") -> Iterator[str]:
         return
     first = rows[0]
     parts = [
-        f"{row.benchmark} {row.difference.value:+.2f} {bounds(row.difference)}"
+        f"{row.benchmark} {_signed(row.difference)}"
         for name in seen.single_benchmarks
         for row in seen.pairs
         if (row.a, row.b, row.benchmark, row.k) == (first.a, first.b, name, first.k)
@@ -182,8 +183,8 @@ def clause(row: "PairedRow", seen: "Seen") -> str:
     """``at pass@1 0.48 against 0.33, difference +0.15 [+0.08, +0.22]``."""
     a, b = (seen.curve(name).get(row.k) for name in (row.a, row.b))
     values = f" {a.value:.2f} against {b.value:.2f}, difference" if a and b else ""
-    seeds = f", over {row.seeds.n} seeds {bounds(row.seeds)}" if row.seeds else ""
-    difference = f"{row.difference.value:+.2f} {bounds(row.difference)}"
+    seeds = f", over {row.seeds.n} seeds {_bounds(row.seeds)}" if row.seeds else ""
+    difference = _signed(row.difference)
     return f"at pass@{row.k}{values} {difference}{seeds}"
 
 
@@ -241,6 +242,11 @@ def _listed(stopped: Sequence[ArmRow]) -> str:
     return "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in lines.items())
 
 
-def bounds(score: Score) -> str:
-    """``[+0.08, +0.22]``."""
-    return f"[{score.low:+.2f}, {score.high:+.2f}]"
+def _signed(score: Score) -> str:
+    """``+0.15 [+0.08, +0.22]``."""
+    return f"{signed(score)[0]} {_bounds(score)}"
+
+
+def _bounds(score: Score) -> str:
+    _, low, high = signed(score)
+    return f"[{low}, {high}]"

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.measures.curves import CURVES
 from manyways.measures.measure import Measure
+from manyways.records import line_name
 from manyways.reporting import charts_use, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
+from manyways.stamps import Stamp
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -22,17 +25,42 @@ class CostRow:
 
 
 def measured(seen: "Seen") -> list[CostRow]:
-    """Of every finished piece of work, in the order of its end; not of analysis and report."""
+    """Of every finished piece of work, in the order of its end; not of analysis and report.
+
+    RL counts no attempts itself: they follow from its steps and their logged mean length.
+    """
+    rl = _of_rl(seen)
     return [
         CostRow(
             work=stamp.work,
             seconds=stamp.seconds,
-            attempts=int(stamp.counts.get("attempts", 0)),
-            tokens=int(stamp.counts.get("tokens", 0)),
+            attempts=attempts,
+            tokens=tokens,
         )
         for stamp in seen.material.ctx.run.stamps()
         if stamp.work not in ("analyse", "report")
+        for attempts, tokens in [rl.get(stamp.work) or _counted(stamp)]
     ]
+
+
+def _counted(stamp: Stamp) -> tuple[int, int]:
+    return int(stamp.counts.get("attempts", 0)), int(stamp.counts.get("tokens", 0))
+
+
+def _of_rl(seen: "Seen") -> dict[str, tuple[int, int]]:
+    """Name of the work -> attempts and tokens of each RL training that logged lengths."""
+    lengths: dict[str, list[float]] = {}
+    last: dict[str, int] = {}
+    for row in seen.rows(CURVES):
+        if row.stage == "rl" and row.length is not None:
+            work = f"rl/{line_name(row.arm, row.seed)}"
+            lengths.setdefault(work, []).append(row.length)
+            last[work] = row.step
+    each = seen.recipe.rl.prompts_per_step * seen.recipe.rl.group_size
+    return {
+        work: (last[work] * each, round(last[work] * each * sum(logged) / len(logged)))
+        for work, logged in lengths.items()
+    }
 
 
 def example() -> list[CostRow]:

@@ -21,6 +21,8 @@ POINTS = 240
 
 WINDOW = 9
 """Steps in the moving average of a drawn curve."""
+SMOOTHED = 3 * WINDOW
+"""Logged steps up to which nothing is averaged."""
 ENDS = 0.2
 """Share of the steps that "first" and "last" of a curve average over."""
 
@@ -142,8 +144,9 @@ def blocks(seen: "Seen") -> list[Block]:
 def _heading(title: str) -> Heading:
     return Heading(
         title=title,
-        text=f"Thin lines are what was logged, thick lines a moving average over {WINDOW} logged "
-        "steps; one line for each seed.",
+        text=f"Thin lines are what was logged; thick lines a moving average over {WINDOW} logged "
+        f"steps, of trainings that logged more than {SMOOTHED} (shorter ones are drawn as logged). "
+        "One line for each seed.",
     )
 
 
@@ -195,7 +198,7 @@ def _curves(
     seen: "Seen", arm: str, seed: int, logged: list[tuple[int, float]]
 ) -> list[charts.Line]:
     steps, values = zip(*logged, strict=True)
-    smooth = moving_average(values, WINDOW if len(values) > 3 * WINDOW else 1)
+    smooth = moving_average(values, WINDOW if len(values) > SMOOTHED else 1)
     every = -(-len(steps) // POINTS)
 
     def line(y: Sequence[float], width: float, opacity: float, marker: str) -> charts.Line:

@@ -71,6 +71,9 @@ class OpeningRow:
     push: Score | None
     expected: str
     outcome: Outcome
+    first: Score | None = None
+    last: Score | None = None
+    """The shares over the first and the last fifth of the steps: ``change`` is between them."""
 
 
 def measured(seen: "Seen") -> list[OpeningRow]:
@@ -129,7 +132,8 @@ def _opening(
 ) -> OpeningRow:
     from manyways.measures.score_curves import over_seeds
 
-    change = _change(name, logged)
+    first, last = _fifths(name, logged)
+    change = _change(name, first, last)
     seeds = over_seeds(f"change of {name}", [moved(name, steps) for steps in logged.values()])
     expected = _towards(push)
     return OpeningRow(
@@ -141,6 +145,8 @@ def _opening(
         push=push[0],
         expected=expected.words,
         outcome=decide(expected, change, seeds),
+        first=first,
+        last=last,
     )
 
 
@@ -203,24 +209,29 @@ def _ends(steps: Sequence[int]) -> tuple[int, int]:
     return max(min(steps), int(ENDS * max(steps))), int((1 - ENDS) * max(steps)) + 1
 
 
-def _change(name: str, logged: BySeed) -> Score:
+def _fifths(name: str, logged: BySeed) -> tuple[Score, Score]:
+    """The share over the first and over the last fifth of the steps."""
+    steps = [step for of_seed in logged.values() for step in of_seed]
+    early, late = _ends(steps)
+    return _between(name, logged, min(steps), early), _between(name, logged, late, max(steps))
+
+
+def _change(name: str, first: Score, last: Score) -> Score:
     """Newcombe's interval of a difference of two shares (1998, method 10)."""
     import numpy as np
 
     from manyways.measures.score_curves import score
 
-    steps = [step for of_seed in logged.values() for step in of_seed]
-    early, late = _ends(steps)
-    a, b = _between(name, logged, late, max(steps)), _between(name, logged, min(steps), early)
-    value = a.value - b.value
-    down = float(np.hypot(a.value - a.low, b.high - b.value))
-    up = float(np.hypot(a.high - a.value, b.value - b.low))
-    return score(f"change of {name}", (value, value - down, value + up), a.n + b.n)
+    value = last.value - first.value
+    down = float(np.hypot(last.value - last.low, first.high - first.value))
+    up = float(np.hypot(last.high - last.value, first.value - first.low))
+    return score(f"change of {name}", (value, value - down, value + up), first.n + last.n)
 
 
 def moved(name: str, steps: Mapping[int, Step]) -> float:
     """The change of the share of one heuristic in one training."""
-    return _change(name, {0: steps}).value
+    first, last = _fifths(name, {0: steps})
+    return last.value - first.value
 
 
 def example() -> list[OpeningRow]:
@@ -327,8 +338,8 @@ def _table(seen: "Seen", arm: str, rows: Sequence[OpeningRow]) -> Table:
             (
                 seen.heuristic_name(row.heuristic),
                 SIGNS.get(row.outcome, "–"),
-                words.rate(row.course[0].share),
-                words.rate(row.course[-1].share),
+                words.rate(row.first or row.course[0].share),
+                words.rate(row.last or row.course[-1].share),
                 words.difference(row.change),
                 words.difference(row.seeds),
                 words.quantity(row.push, 4),
@@ -336,8 +347,8 @@ def _table(seen: "Seen", arm: str, rows: Sequence[OpeningRow]) -> Table:
             )
             for row in rows
         ),
-        note="At first, at last: the first and the last point of the figure. Change: last fifth of "
-        "the steps minus the first fifth; n: attempts labelled in these. Cov before RL: of opening "
+        note="At first, at last: over the first and the last fifth of the steps. Change: the "
+        "second minus the first; n: attempts labelled in these. Cov before RL: of opening "
         "with it and being correct, within RL's problems, times c_G(p): the sign that is expected.",
         folded=arm != seen.lead,
     )  # fmt: skip

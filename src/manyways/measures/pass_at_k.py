@@ -50,7 +50,7 @@ P = TypeVar("P", bound=PassRow)
 
 def measured(seen: "Seen") -> Iterator[PassRow]:
     """One row for each curve and k."""
-    return curve_rows(seen.material.curves, seen.material.settings, row_type=PassRow)
+    return curve_rows(seen.material.curves, seen.material.settings, row_type=PassRow, rising=True)
 
 
 def curve_rows(
@@ -59,13 +59,19 @@ def curve_rows(
     *,
     measure: str = "pass",
     row_type: type[P],
+    rising: bool = False,
 ) -> Iterator[P]:
-    """One row of ``row_type`` per curve and k; ``measure`` names the scores (``pass@8``)."""
+    """One row of ``row_type`` per curve and k; ``measure`` names the scores (``pass@8``).
+
+    rising: the score cannot fall with k, so the bounds of its interval do not either.
+    """
     from manyways.measures.score_curves import over_seeds, score
-    from manyways.metrics.intervals import score_intervals
+    from manyways.metrics.intervals import rising_bounds, score_intervals
 
     for (name, benchmark), curve in all_curves.items():
         mean_K, low_K, high_K = score_intervals(curve.values_PK, settings, curve.strata_P)
+        if rising:
+            low_K, high_K = rising_bounds(low_K, high_K)
         for i, k in enumerate(curve.ks):
             label = f"{measure}@{k}"
             count = len(curve.problems)

@@ -129,6 +129,14 @@ def score_intervals(
     return mean_K, low_K, high_K
 
 
+def rising_bounds(low_K: Floats, high_K: Floats) -> tuple[Floats, Floats]:
+    """Bounds of a score that cannot fall with k, widened where theirs do.
+
+    Each k is resampled with the same problems, but the corrections of each interval differ.
+    """
+    return np.minimum.accumulate(low_K[::-1])[::-1], np.maximum.accumulate(high_K)
+
+
 def difference_intervals(
     differences_PK: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
 ) -> tuple[Floats, Floats, Floats]:
@@ -225,7 +233,9 @@ def _bca_levels(
     from scipy.special import ndtr, ndtri
 
     mean_K, means_RK = boot
-    below_K = (means_RK < mean_K).mean(axis=0) + 0.5 * (means_RK == mean_K).mean(axis=0)
+    # Sums in another order differ in their last digits: a tie stays one, however k are batched.
+    tied_RK = np.isclose(means_RK, mean_K, rtol=0, atol=1e-6)
+    below_K = ((means_RK < mean_K) & ~tied_RK).mean(axis=0) + 0.5 * tied_RK.mean(axis=0)
     floor = 0.5 / len(means_RK)
     z0_K = ndtri(np.clip(below_K, floor, 1 - floor))
     influence_PK = np.zeros_like(x_PK)

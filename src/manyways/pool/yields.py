@@ -76,7 +76,7 @@ def _row(way: str, name: str, table: pa.Table, fair: Outcomes | None) -> YieldRo
         heuristic=way,
         name=name,
         kept=int(kept.sum()),
-        problems=len(set(problems[kept])),
+        problems=len(set(problems[status == "correct"])),
         dropped=dict(dropped.most_common()),
         fair=fair,
         **asdict(_outcomes(table)),

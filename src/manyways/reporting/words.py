@@ -50,8 +50,19 @@ def difference(score: Score | None) -> Figure | str:
     """A signed difference with its interval."""
     if score is None:
         return NONE
-    value, low, high = (f"{v:+.2f}".replace("-", "−") for v in (score.value, score.low, score.high))
+    value, low, high = (v.replace("-", "−") for v in signed(score))
     return Figure(value=value, interval=f"{low}, {high}")
+
+
+def signed(score: Score) -> tuple[str, str, str]:
+    """Value and bounds of a difference, with as many digits as it takes to see their signs.
+
+    Two, or up to four where an end of the interval would round to zero and is not zero.
+    """
+    # Without the dust of floating point, and without a zero below zero.
+    value, low, high = (round(v, 4) + 0.0 for v in (score.value, score.low, score.high))
+    digits = next((d for d in (2, 3) if all(not v or round(v, d) for v in (low, high))), 4)
+    return f"{value:+.{digits}f}", f"{low:+.{digits}f}", f"{high:+.{digits}f}"
 
 
 def p_value(p: float) -> str:

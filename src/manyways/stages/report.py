@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manyways import reporting
+from manyways import measures, reporting
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.measures.catalogue import TABLES
 from manyways.progress import say
@@ -81,7 +81,8 @@ def render(run_root: Path) -> int:
 
 def _code() -> str:
     """A hash of what draws the page: it takes seconds, so any change of the code draws it anew."""
-    files = sorted(Path(reporting.__file__).parent.rglob("*"))
+    folders = (Path(str(package.__file__)).parent for package in (measures, reporting))
+    files = [file for folder in folders for file in sorted(folder.rglob("*"))]
     return content_hash(file.read_text(encoding="utf-8") for file in files if file.suffix in DRAWS)
 
 
