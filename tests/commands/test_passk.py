@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from command_line import in_this_process
 from made_runs import attempt
 
 from manyways.commands.passk import FileScores, passk
 from manyways.errors import DataError, UserError
+from manyways.metrics.intervals import score_intervals
 from manyways.metrics.pass_at_k import pass_at_k
+from manyways.metrics.resampling import Resampling
 from manyways.tables import append_attempts
 
 GOOD = '{"problem": "a", "correct": true}\n'
@@ -129,3 +132,16 @@ def test_folders_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert found[1]["majority"][0]["score"]["name"] == "maj@1"
     assert "base/test" in outcome.out
     assert "0.2500" in outcome.out
+
+
+def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
+    counts = {"a": 3, "b": 0, "c": 4, "d": 1, "e": 2, "f": 4, "g": 0}
+    lines = [{"problem": p, "correct": i < c} for p, c in counts.items() for i in range(4)]
+    first = score(tmp_path / "a.jsonl", lines)
+    Random(1).shuffle(lines)
+    second = score(tmp_path / "a.jsonl", lines)
+    assert first == second
+    values_PK = np.stack([pass_at_k([4] * 7, list(counts.values()), k) for k in (1, 2, 4)], axis=1)
+    _, low_K, high_K = score_intervals(values_PK, Resampling())  # as the report calls it
+    assert [one.score.low for one in first.passes] == pytest.approx(list(low_K), abs=1e-9)
+    assert [one.score.high for one in first.passes] == pytest.approx(list(high_K), abs=1e-9)

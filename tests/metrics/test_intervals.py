@@ -162,3 +162,13 @@ def test_holm() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
     assert holm([]).size == 0
+
+
+def test_an_interval_does_not_depend_on_the_columns_beside_it():
+    random = np.random.default_rng(0)
+    for problems in (3, 7, 20, 60):
+        correct_P = random.integers(0, 9, problems)
+        values_PK = np.stack([pass_at_k([8] * problems, correct_P, k) for k in (1, 2, 4, 8)], 1)
+        together = np.stack(score_intervals(values_PK, Resampling()))
+        alone = [np.concatenate(score_intervals(values_PK[:, k], Resampling())) for k in range(4)]
+        assert together == pytest.approx(np.stack(alone, axis=1), abs=1e-9)

@@ -118,9 +118,13 @@ def score_attempts(
 
     Raises UserError when a k of ``ks`` is larger than every problem's number of attempts.
     """
-    groups: dict[str, list[JudgedAttempt]] = {}
+    # By name, as sets number their problems: intervals must not depend on the order of rows, and
+    # are those of the report (the same resamples of the same problems).
+    groups: dict[str, list[JudgedAttempt]] = {
+        name: [] for name in sorted({a.problem for a in attempts})
+    }
     for attempt in attempts:
-        groups.setdefault(attempt.problem, []).append(attempt)
+        groups[attempt.problem].append(attempt)
     n_P = np.array([len(group) for group in groups.values()])
     c_P = np.array([sum(a.status == "correct" for a in group) for group in groups.values()])
     least, most = int(n_P.min()), int(n_P.max())

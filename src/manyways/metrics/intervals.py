@@ -19,6 +19,8 @@ RARE = 1.0
 """Problems' worth of success or failure below which resampling alone is not trusted."""
 EXACT_SIGNS = 12
 """Up to this many problems every pattern of signs is enumerated."""
+DIGITS = 12
+"""Decimals of a mean that are told from rounding."""
 
 
 def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -91,8 +93,10 @@ def mean_intervals(
     if not len(x_PK):
         nothing = np.full(x_PK.shape[1], np.nan)
         return nothing, nothing, nothing
-    mean_K = weight_P @ x_PK
-    means_RK = resampled(x_PK, weight_P, groups, settings)
+    # Rounded: sums of the same numbers in another order differ in their last bits, and a resample
+    # that equals the mean must be seen to, or BCa's bias depends on the number of columns.
+    mean_K = np.round(weight_P @ x_PK, DIGITS)
+    means_RK = np.round(resampled(x_PK, weight_P, groups, settings), DIGITS)
     tail = (1 - LEVEL) / 2
     low_K, high_K = np.full(x_PK.shape[1], tail), np.full(x_PK.shape[1], 1 - tail)
     if settings.kind == "bca":
