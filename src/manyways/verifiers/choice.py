@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from manyways.records import Problem, Verdict
-from manyways.verifiers.answers.quick import decide
+from manyways.verifiers.answers import decide
 from manyways.verifiers.answers.spelling import tidy, unwrap_text
 from manyways.verifiers.final_answer import Extraction, Form, Policy, candidates, reference
 

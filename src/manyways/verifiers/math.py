@@ -4,7 +4,7 @@ Runs in a worker process. The judge has tried ``fast`` before it comes here.
 """
 
 from manyways.records import Problem, Verdict
-from manyways.verifiers.answers import quick
+from manyways.verifiers.answers import decide, same_answer
 from manyways.verifiers.final_answer import Form, Policy, extract, reference
 
 MAX_ANSWER = 10_000
@@ -15,8 +15,6 @@ def verify(
     problem: Problem, text: str, *, policy: Policy = "strict", form: Form = "boxed"
 ) -> Verdict:
     """Judge the final answer of ``text`` against the problem's reference and its alternatives."""
-    from manyways.verifiers.answers.full import same_answer
-
     found = extract(text, policy=policy, form=form)
     if found is None:
         return Verdict(status="no_answer", rule="none")
@@ -41,11 +39,11 @@ def verify(
 
 def fast_verdict(problem: Problem, answer: str, rule: str) -> Verdict | None:
     """What the fast path can prove about an extracted answer, or None."""
-    outcome = quick.decide(reference(problem.answer), answer)
+    outcome = decide(reference(problem.answer), answer)
     for other in problem.alternatives:
         if outcome is not None and outcome[0]:
             break
-        second = quick.decide(other, answer)
+        second = decide(other, answer)
         outcome = second if second is None or second[0] else outcome and second
     if outcome is None:
         return None
