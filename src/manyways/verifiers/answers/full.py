@@ -268,7 +268,7 @@ def _is_vector(gold: Shape, answer: Shape) -> bool:
 
 
 def _by_name(gold: Shape, answer: Shape) -> list[tuple[Shape, Shape]]:
-    """``x=2, y=3`` against values without names: they go by the alphabet, or as the reference."""
+    """``x=2, y=3`` against values without names: x, y, z go by the alphabet, others as given."""
     left, right = _values_of(gold), _values_of(answer)
     if bool(left) == bool(right):
         return []
@@ -276,8 +276,11 @@ def _by_name(gold: Shape, answer: Shape) -> list[tuple[Shape, Shape]]:
     if bare.kind not in ("sequence", "list") or any("=" in item for item in bare.items):
         return []
     names = left or right
-    given, sorted_ = (Shape("list", tuple(v for _, v in pairs)) for pairs in (names, sorted(names)))
-    return [(sorted_, bare), (given, bare)] if left else [(bare, sorted_)]
+    letters = sorted(name for name, _ in names)
+    row = all(ord(b[-1]) - ord(a[-1]) == 1 for a, b in itertools.pairwise(letters))
+    given = Shape("list", tuple(value for _, value in names))
+    ordered = Shape("list", tuple(value for _, value in sorted(names))) if row else given
+    return [(ordered, bare), (given, bare)] if left else [(bare, ordered)]
 
 
 def _values_of(shape: Shape) -> list[tuple[str, str]]:

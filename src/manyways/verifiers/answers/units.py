@@ -29,7 +29,7 @@ _NAMES = (
     "franc francs CHF", "peso pesos", "penny pennies pence p",
     "joule joules J", "watt watts W", "newton newtons N", "kelvin kelvins K", "volt volts V",
     "ampere amperes amp amps A", "hertz Hz", "pascal pascals Pa", "ohm ohms Ω \\Omega",
-    "coulomb coulombs", "farad farads", "tesla", "mole moles mol", "calorie calories cal",
+    "coulomb coulombs C", "farad farads F", "tesla", "mole moles mol", "calorie calories cal",
     "electronvolt eV", "byte bytes", "bit bits", "bar bars", "atm", "dyne dynes dyn", "erg ergs",
     "parsec parsecs pc", "lightyear lightyears ly", "angstrom angstroms Å \\AA", "knot knots",
     "percent percentage pct", "centimeter 厘米", "millimeter 毫米", "kilometer 千米 公里",
@@ -68,7 +68,7 @@ def _table() -> dict[str, str]:
 UNITS = _table()
 """Spelling of a unit -> its one name, prefix included (``kJ`` is kilojoule)."""
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
-_AMBIGUOUS = frozenset((*"mshgLlJWNKVApt", "in", "cal", "bar", "gal"))
+_AMBIGUOUS = frozenset("mshgLlJWNKVAptCF")
 """Also names of variables or words: units only behind a numeral of an answer."""
 
 
@@ -108,12 +108,13 @@ _CHANGE = re.compile(
     r"(?<![^\W\d_])(?:or|not|no|never|nor|without|cannot|n't|twice|double|triple|half|squared|cubed|"
     r"factorial|plus|minus|negative|between|except|than|oder|ou|или|about half|nearly|almost|"
     r"at\s+(?:least|most)|up\s+to|times\s+[^\W\d_]|square\s+root|root|reciprocal|inverse|wrong|"
-    r"false|incorrect|if|to\s+the|power|exceed\w*|log|mod|modulo|instead|maximum\s+of|minimum\s+of)"
+    r"false|incorrect|if|to\s+the|power|exceed\w*|log|mod|modulo|instead|maximum\s+of|minimum\s+of|none|"
+    r"(?:divided|multiplied|increased|decreased|reduced)\s+by)"
     r"(?![^\W\d_])|n't(?![^\W\d_])|[或不未非超以负半倍]|分之|平方(?!米|厘米|千米|公里)",
     re.I,
 )
 _BEFORE = re.compile(
-    r"(?:over|under|above|below|beyond|past|until|mehr|más|mais|plus|minus)\s*$", re.I
+    r"(?:times|over|under|above|below|beyond|past|until|mehr|más|mais|plus|minus)\s*$", re.I
 )
 _AFTER = re.compile(
     r"\s*(?:below|above|under|beneath|over(?!\s+the)|and\s+(?:a\s+)?[a-z]+(?:th|rd|half))(?![a-z])",
@@ -149,9 +150,11 @@ _TEMPERATURES = tuple(
 _SPOKEN = re.compile(r"[a-zA-Z]+|[零〇一二三四五六七八九两十百千万萬亿億]+")
 _UNIT_TOKEN = re.compile(
     r"\s*(?:(\\(?:Omega|AA|mu)|[^\W\d_]+|[°¢$€£¥Ω])\.?|(\^\s*(?:\{\s*-?[0-9]\s*\}|-?[0-9])|[²³])"
-    r"|(/|\bper\b)|(\\cdot|\*|·|-|[\s()\[\],]))"
+    r"|(/|\bper\b)|(\\cdot|\*|·|-(?=[a-zA-Z])|[\s()\[\],]))"
 )
-_NOISE = re.compile(r"[\s.,:;!?()\[\]\"'’`*~–-]+|\\(?:quad|qquad|ldots|dots)|\.\.\.")
+_NOISE = re.compile(
+    r"[\s.,:;!?()\[\]\"'’`*~]+|[-–—](?=\s*[^\W\d_])|\\(?:quad|qquad|ldots|dots)|\.\.\."
+)
 _PROSE = re.compile(rf"(?:{_WORD.pattern}|{_NOISE.pattern}|[°{''.join(_MONEY)}/])*")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -387,7 +390,9 @@ def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | 
                 if word.lower() not in _GENERIC and number_word(word) is None
             }
     named = [
-        UNITS[word] for word in _WORD.findall(after) if word in UNITS and word not in _AMBIGUOUS
+        UNITS[word]
+        for word in _WORD.findall(after)
+        if word in UNITS and word not in ("in", *_AMBIGUOUS)
     ]
     return Quantity(number, unit or (named[0] if len(named) == 1 else ""), frozenset(nouns))
 
