@@ -230,9 +230,11 @@ def test_groups_without_a_mixed_reward_are_skipped_without_a_trace(
         found.append((rows, load_file(tmp_path / way / "checkpoint" / "model.safetensors")))
     (rows, weights), (expected, plain) = found
     assert [row["mixed"] for row in rows] == [0.5, 0.0]
-    for ours, theirs in zip(rows, expected, strict=True):
-        assert ours["entropy"] == pytest.approx(theirs["entropy"], abs=1e-5)
+    # In the second step few attempts are read, and their entropy stands for the others'.
+    for ours, theirs, near in zip(rows, expected, (1e-5, 0.2), strict=True):
+        assert ours["entropy"] == pytest.approx(theirs["entropy"], abs=near)
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-6)
+    assert rows[1]["entropy"] != pytest.approx(expected[1]["entropy"], abs=1e-5)
     start = load_file(folder / "model.safetensors")
     moved = max((plain[name] - start[name]).abs().max() for name in start)
     assert max((weights[name] - plain[name]).abs().max() for name in start) < 1e-2 * moved
