@@ -23,12 +23,13 @@ import numpy as np
 
 from manyways.context import Context
 from manyways.engines import Engine
-from manyways.pool import sampling
+from manyways.pool import adaptive as adaptively
+from manyways.pool import sampling, solutions
 from manyways.pool.scope import COLUMNS, wanted_attempts
 from manyways.recipe.file import load_recipe
 from manyways.recipe.pool import GenerateConfig
 from manyways.run_dir import RunDir
-from manyways.stages import generate, rounds, selection
+from manyways.stages import generate
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"
 MOST = 4
@@ -77,7 +78,7 @@ class Pool:
             return self.ctx.engine(self.ctx.base_path)
 
         adaptive = self.ctx.recipe.generate.sampling == "adaptive"
-        collect = rounds.collect if adaptive else sampling.collect
+        collect = adaptively.collect if adaptive else sampling.collect
         try:
             collect(self.ctx, engine=engine, cells=self.cells, sampling=self.how)
         finally:
@@ -86,7 +87,7 @@ class Pool:
     def accepted(self) -> Row:
         """Cells that selection keeps a solution of, tokens, and the adherence of what is kept."""
         table = wanted_attempts(self.ctx, [*COLUMNS, "prompt_tokens"])
-        chosen = selection.select(self.ctx, table)
+        chosen = solutions.select(self.ctx, table)
         kept = chosen.filter(chosen["kept"])
         adherence = [v for v in kept["adherence"].to_pylist() if v is not None]
         tokens = int(np.sum(table["tokens"].to_numpy()))

@@ -34,7 +34,7 @@ CLOCKED = {
     "manyways.train.trainee:save_checkpoint": "saving checkpoints",
     "manyways.stages.midtrain:_trainer": "building trainers",
     "manyways.train.trl:_trainer": "building trainers",
-    "manyways.stages.selection:select": "selection",
+    "manyways.pool.solutions:select": "selection",
     "manyways.stages.analyse:compute": "analysis",
     "manyways.stages.report:render": "report",
 }

@@ -1,8 +1,8 @@
 """Which cells an adaptive pool asks again."""
 
+from manyways.pool.adaptive import Cells, Totals
 from manyways.pool.requests import Cell
 from manyways.records import Message, Problem
-from manyways.stages.cells import Cells, Totals
 
 
 def cells(count):

@@ -14,7 +14,7 @@ from manyways.measures.theory.expectation import PredictionRow
 from manyways.measures.theory.through_rl import swap_row
 from manyways.records import Score
 from manyways.stages import probe
-from manyways.stages.cutting import first_half
+from manyways.stages.probe import first_half
 from manyways.tables import append_attempts, read_attempts
 
 STEPS = "<a> one\n<a> two\n<a> three\n\\boxed{1}"

@@ -8,8 +8,8 @@ from command_line import environment
 from fake_engines import GuessingEngine
 from sampled_runs import context
 
-from manyways.pool.allocation import read_asked
-from manyways.pool.scope import wanted_attempts
+from manyways.pool.scope import read_asked, wanted_attempts
+from manyways.pool.solutions import solved_cells
 from manyways.pool.yields import yield_rows
 from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
@@ -90,7 +90,7 @@ def test_coverage_is_that_of_fixed(tmp_path):
     solved = []
     for name, settings in (("fixed", POOL), ("adaptive", ADAPTIVE)):
         ctx = run(tmp_path / name, settings)
-        solved.append(selection.solved_cells(ctx, wanted_attempts(ctx)))
+        solved.append(solved_cells(ctx, wanted_attempts(ctx)))
     assert solved[0] == solved[1]
 
 

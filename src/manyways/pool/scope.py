@@ -1,7 +1,12 @@
-"""Which attempts of the pool count: those that the recipe asks for, in the order of selection."""
+"""Which attempts of the pool count: those that the recipe asks for, in the order of selection.
+
+What adaptive sampling asked for is written beside the attempts: there may be more of them, from a
+larger or a fixed request before.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -9,10 +14,17 @@ from numpy.typing import NDArray
 
 from manyways.context import Context
 from manyways.errors import DataError
-from manyways.pool.allocation import Name, read_asked
+from manyways.fingerprint import fingerprint
+from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN
-from manyways.tables import read_attempts_table
+from manyways.tables import read_attempts_table, read_table, write_table
 
+FILE = "asked.parquet"
+Name = tuple[str, str]
+"""(problem id, heuristic): a cell."""
+SCHEMA = pa.schema(
+    [("problem_id", pa.string()), ("heuristic", pa.string()), ("samples", pa.int32())]
+)
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "finish", "tokens", "status", "reason"]
 
 
@@ -73,3 +85,30 @@ def _asked_of(table: pa.Table, asked: Mapping[Name, int]) -> NDArray[np.int64]:
     """How many samples were asked of the cell of each row."""
     names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
     return np.array([asked.get(name, 0) for name in names], dtype=np.int64)
+
+
+def write_asked(folder: Path, asked: Mapping[Name, int]) -> None:
+    """Replace what is written beside the attempts in ``folder``.
+
+    asked: attempts 0 to n - 1 of a cell were asked for.
+    """
+    rows = [(*name, samples) for name, samples in asked.items()]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    write_table(folder / FILE, pa.table(columns, schema=SCHEMA))
+
+
+def read_asked(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
+    """How many attempts were asked of each cell; None where sampling is fixed."""
+    path = folder / FILE
+    if recipe.generate.sampling == "fixed" or not path.is_file():
+        return None
+    problems, ways, samples = (read_table(path)[name].to_pylist() for name in SCHEMA.names)
+    return dict(zip(zip(problems, ways, strict=True), samples, strict=True))
+
+
+def asked_identity(recipe: Recipe, folder: Path) -> dict[str, object]:
+    """What selection depends on beside the attempts; nothing where sampling is fixed."""
+    asked = read_asked(recipe, folder)
+    if asked is None:
+        return {}
+    return {"asked": fingerprint([[*name, samples] for name, samples in asked.items()])}

@@ -12,13 +12,12 @@ from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
 from manyways.identity import sampling_identity, settings_of
-from manyways.pool import sampling
+from manyways.pool import adaptive, sampling
 from manyways.pool.requests import Cell, Sampling
 from manyways.pool.sources import ways_of
 from manyways.progress import say
 from manyways.records import PLAIN, Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
-from manyways.stages import rounds
 
 FORMAT = 1
 POOL_SEED = 0
@@ -49,7 +48,7 @@ def plan(ctx: Context) -> Work:
         request={
             **settings.model_dump(include=set(wanted)),
             "heuristics": recipe.heuristics.count,
-            **rounds.request(ctx),
+            **adaptive.request(ctx),
         },
         outputs=(ctx.run.path("1-attempts"),),
     )
@@ -66,7 +65,7 @@ def run(ctx: Context) -> None:
         return
     settings = ctx.recipe.generate
     problems = ctx.problems(settings.problems, settings.limit)
-    collect = rounds.collect if settings.sampling == "adaptive" else sampling.collect
+    collect = adaptive.collect if settings.sampling == "adaptive" else sampling.collect
     with work:
         counts = collect(
             ctx,
@@ -77,7 +76,7 @@ def run(ctx: Context) -> None:
         work.counts.update(counts, problems=len(problems))
     say(sampling.sentence("generate", counts))
     if settings.sampling == "adaptive":
-        say(rounds.sentence(counts))
+        say(adaptive.sentence(counts))
 
 
 def amount(ctx: Context, line: Line | None) -> list[Amount]:

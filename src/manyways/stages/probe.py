@@ -5,24 +5,27 @@ model that wrote them. R_ij is how often that ends right. Every pair (i, j), i =
 sampled alike on the same problems, so pairs are compared on equal terms.
 """
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
+from manyways.heuristics.labelling import ANSWER
 from manyways.identity import sampling_identity, settings_of
 from manyways.pool import sampling
 from manyways.pool.requests import Cell, Sampling
 from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
-from manyways.stages.cutting import first_half
 from manyways.stages.gate import spread
 from manyways.stages.generate import heuristic_prompt
 from manyways.tables import read_attempts_table
 
 FORMAT = 1
+SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
 FOLDER = "6-probe"
 PROBE_SEED = 0
 UNUSED = ("limit", "samples", "plain_samples", "part_size", "engine", "sampling")
@@ -161,6 +164,34 @@ def _openings(ctx: Context, problems: list[Problem]) -> dict[str, dict[str, str]
         problem: {name: begun[name] for name in names if name in begun}
         for problem, begun in found.items()
     }
+
+
+def first_half(text: str) -> str | None:
+    """The first half of the steps of ``text`` before its answer, None with fewer than two.
+
+    Steps are lines, or sentences where there is one line; of an odd number the smaller half is
+    taken. The end of the line is kept, so that what follows is a step of its own.
+    """
+    steps = _before_answer(text.splitlines(keepends=True))
+    if len(steps) < 2:
+        edges = [0, *(match.end() for match in SENTENCE_END.finditer(text)), len(text)]
+        steps = _before_answer([text[a:b] for a, b in pairwise(edges)])
+    if len(steps) < 2:
+        return None
+    return "".join(steps[: len(steps) // 2])
+
+
+def _before_answer(steps: list[str]) -> list[str]:
+    """Steps up to the one that states the answer; blank ones belong to the step before."""
+    kept: list[str] = []
+    for step in steps:
+        if ANSWER.search(step):
+            break
+        if step.strip() or not kept:
+            kept.append(step)
+        else:
+            kept[-1] += step
+    return kept if any(step.strip() for step in kept) else []
 
 
 def _pool(ctx: Context) -> object:

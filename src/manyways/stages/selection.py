@@ -4,65 +4,27 @@ One pool serves all arms: solutions are chosen heuristic by heuristic in the pac
 is kept under the first N heuristics does not depend on the others and the sets nest.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+from dataclasses import asdict
 
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.fingerprint import fingerprint
-from manyways.heuristics.adherence import Opinion
 from manyways.identity import settings_of
 from manyways.pool import adherence
-from manyways.pool.allocation import asked_identity
-from manyways.pool.duplicates import jaccard, shingles
-from manyways.pool.scope import ranks, refuse_foreign, wanted_attempts, way_order
+from manyways.pool.scope import asked_identity, refuse_foreign, wanted_attempts
+from manyways.pool.solutions import select, thresholds
 from manyways.pool.yields import yield_rows, yield_table
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN
 from manyways.run_dir import Amount, Work
 from manyways.stages import generate
-from manyways.tables import SOLUTION_SCHEMA, parts, write_table
+from manyways.tables import parts, write_table
 
 FORMAT = 1
 SAMPLED = (
     "temperature", "top_p", "max_tokens", "stop", "part_size", "engine", "sampling",
 )  # fmt: skip
 """Keys of ``[generate]`` that say how attempts came about, not which of them count."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """The attempts in column form, ordered by problem, way (pack order, plain last) and sample."""
-
-    problem: NDArray[np.int64]
-    way: NDArray[np.int64]
-    ways: tuple[str, ...]
-    sample: list[int]
-    text: list[str]
-    tokens: list[int]
-    status: list[str]
-    reason: list[str]
-    adherence: list[Opinion]
-
-    def name(self, row: int) -> str:
-        """``induction#3``."""
-        return f"{self.ways[self.way[row]]}#{self.sample[row]}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
-    """What becomes of one attempt. ``main``/``wrong``: which pool keeps it."""
-
-    row: int
-    reason: str
-    main: bool = False
-    wrong: bool = False
 
 
 def plan(ctx: Context) -> Work:
@@ -90,11 +52,6 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
     return [Amount(work=name, stage="select", attempts=sum(generate.attempts_of(ctx, line)))]
 
 
-def thresholds(ctx: Context) -> dict[str, object]:
-    """What of ``[select]`` decides about an attempt; the scorer is ``adherence.identity``'s."""
-    return settings_of(ctx.recipe.select, "budget", "budget_way", "scorer", "judge", "judge_tokens")
-
-
 def run(ctx: Context) -> None:
     """Choose solutions from the pool and say how much each heuristic gave.
 
@@ -116,147 +73,3 @@ def run(ctx: Context) -> None:
             plain_kept=sum(row.kept for row in rows if row.heuristic == PLAIN),
         )
     CONSOLE.print(yield_table(rows))
-
-
-def solved_cells(ctx: Context, table: pa.Table) -> set[tuple[str, str]]:
-    """The (problem id, heuristic) of ``table`` (as from ``wanted_attempts``) with a kept solution.
-
-    A reward model is not asked: its ranks need several attempts at a cell, so there a correct
-    attempt that is whole is enough.
-    """
-    fit = pc.and_(pc.equal(table["status"], "correct"), pc.equal(table["finish"], "stop"))
-    found = table.filter(fit)
-    if not adherence.is_rank(ctx):
-        found = select(ctx, found)
-        found = found.filter(found["kept"])
-    return set(zip(*(found[name].to_pylist() for name in ("problem_id", "heuristic")), strict=True))
-
-
-def select(ctx: Context, table: pa.Table, counts: dict[str, float] | None = None) -> pa.Table:
-    """Decide about every attempt of ``table`` (as from ``wanted_attempts``), in its order.
-
-    counts: receives what the scorer of adherence reports about itself.
-    """
-    pool = _pool(ctx, table, counts)
-    edges = np.flatnonzero(np.diff(pool.problem, prepend=-1, append=-1))
-    size = len(pool.text)
-    reason, main, wrong = [""] * size, np.zeros(size, bool), np.zeros(size, bool)
-    for start, end in pairwise(edges):
-        for decision in _decide(pool, range(start, end), ctx):
-            reason[decision.row] = decision.reason
-            main[decision.row], wrong[decision.row] = decision.main, decision.wrong
-    columns = {
-        name: table[name] for name in ("problem_id", "heuristic", "sample", "text", "status")
-    }
-    scores = [opinion.value for opinion in pool.adherence]
-    columns |= {"adherence": pa.array(scores, pa.float64()), "kept": pa.array(main)}
-    columns |= {"reason": pa.array(reason), "wrong_pool": pa.array(wrong)}
-    return pa.table([columns[name] for name in SOLUTION_SCHEMA.names], schema=SOLUTION_SCHEMA)
-
-
-def _decide(pool: Pool, rows: range, ctx: Context) -> Iterator[Decision]:
-    """Decisions on all attempts at one problem."""
-    candidates: dict[str, dict[int, list[int]]] = {"correct": {}, "wrong": {}}
-    plain: list[int] = []
-    for row in rows:
-        drop = pool.reason[row]
-        is_plain = pool.ways[pool.way[row]] == PLAIN
-        if drop and not (drop == "wrong" and not is_plain and not _unasked(pool, row)):
-            yield Decision(row=row, reason=drop)
-        elif is_plain:
-            plain.append(row)
-        else:
-            status = pool.status[row]
-            candidates[status].setdefault(int(pool.way[row]), []).append(row)
-    for number, row in enumerate(plain):
-        word = f"first of {len(plain)} correct"
-        yield Decision(row=row, reason=word if number == 0 else f"not the {word}", main=number == 0)
-    for status, by_way in candidates.items():
-        yield from _best_ways(pool, by_way, status, ctx)
-
-
-def _best_ways(
-    pool: Pool, by_way: dict[int, list[int]], status: str, ctx: Context
-) -> Iterator[Decision]:
-    """Keep at most one attempt per heuristic: the best one that no earlier way has written.
-
-    Best: highest adherence, then fewest tokens, then lowest sample number.
-    """
-    right = status == "correct"
-    kept: list[tuple[int, frozenset[int]]] = []
-    for way in sorted(by_way):
-        rows, chosen = by_way[way], False
-        for row in sorted(rows, key=lambda r: (-_strength(pool, r), pool.tokens[r], r)):
-            reason = _objection(pool, row, kept, ctx)
-            if not reason and chosen:
-                reason = f"not the best of {len(rows)} {status}"
-            elif not reason:
-                chosen = True
-                kept.append((row, shingles(pool.text[row])))
-                yield _keep(row, f"best of {len(rows)} {status}", right)
-                continue
-            yield Decision(row=row, reason=reason if right else f"wrong; {reason}")
-
-
-def _keep(row: int, reason: str, right: bool) -> Decision:
-    if right:
-        return Decision(row=row, reason=reason, main=True)
-    return Decision(row=row, reason=f"wrong; {reason}, kept for wrong-N arms", wrong=True)
-
-
-def _objection(pool: Pool, row: int, kept: list[tuple[int, frozenset[int]]], ctx: Context) -> str:
-    """Why this attempt could not be kept under its heuristic; empty when it could.
-
-    Attempts of the same way are not compared: the way's own choice leaves them out anyway.
-    """
-    settings, opinion = ctx.recipe.select, pool.adherence[row]
-    if opinion.value is None:
-        return f"not scored: {opinion.note}"
-    if settings.min_adherence is not None and opinion.value < settings.min_adherence:
-        return f"adherence {opinion.value:.2f} < {settings.min_adherence:.2f}"
-    others = [(other, words) for other, words in kept if pool.way[other] != pool.way[row]]
-    words = shingles(pool.text[row]) if others else frozenset()
-    for other, theirs in others:
-        if jaccard(words, theirs, at_least=settings.near_duplicate) >= settings.near_duplicate:
-            return f"near-duplicate of {pool.name(other)}"
-    return ""
-
-
-def _strength(pool: Pool, row: int) -> float:
-    value = pool.adherence[row].value
-    return -1.0 if value is None else value
-
-
-def _unasked(pool: Pool, row: int) -> bool:
-    return pool.adherence[row] == adherence.UNASKED
-
-
-def _pool(ctx: Context, table: pa.Table, counts: dict[str, float] | None) -> Pool:
-    ways = way_order(ctx)
-    statuses = table["status"].to_pylist()
-    outcomes = zip(statuses, table["finish"].to_pylist(), table["reason"].to_pylist(), strict=True)
-    ids = table["problem_id"].combine_chunks().dictionary_encode()
-    return Pool(
-        problem=np.asarray(ids.indices, dtype=np.int64),
-        way=ranks(table["heuristic"], {name: i for i, name in enumerate(ways)}),
-        ways=ways,
-        sample=table["sample"].to_pylist(),
-        text=table["text"].to_pylist(),
-        tokens=table["tokens"].to_pylist(),
-        status=statuses,
-        reason=[_unfit(*outcome) for outcome in outcomes],
-        adherence=adherence.of_attempts(ctx, table, counts),
-    )
-
-
-def _unfit(status: str, finish: str, why: str) -> str:
-    """Why an attempt cannot be a solution whatever the others are; empty when it can.
-
-    A truncated text is unfit even when its answer is correct: it would teach not to stop.
-    """
-    if finish == "length":
-        return "truncated"
-    if finish == "error":
-        return "sampling error"
-    named = {"correct": "", "wrong": "wrong", "no_answer": "no answer"}
-    return named.get(status, f"undecided: {why or 'unknown'}")
