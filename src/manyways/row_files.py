@@ -147,7 +147,7 @@ def parse(raw: bytes, *, strict: bool = True) -> object:
         raise ValueError("UTF-16: save the file as UTF-8")
     try:
         text = raw.removeprefix(_MARK).decode("utf-8", "strict" if strict else "surrogateescape")
-        return json.loads(text, object_pairs_hook=_each_once)
+        return _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 (byte {error.start + 1}): save the file as UTF-8") from None
     except _Twice as error:
@@ -169,6 +169,9 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):  # json keeps the last without a word
         raise _Twice(Counter(key for key, _ in pairs).most_common(1)[0][0][:100])
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_each_once)  # json.loads makes one for every line
 
 
 def _lines(stream: Iterable[bytes], path: Path) -> Iterator[bytes]:

@@ -316,10 +316,11 @@ def _named(name: str | None) -> Format | None:
 
 def _name(record: Record) -> str | None:
     """Which problem a row is about, None where it does not say."""
-    named = (record[key] for key in _NAME_KEYS if key in record)
-    return next(
-        (str(n) for n in named if isinstance(n, str | int) and not isinstance(n, bool)), None
-    )
+    for key in _NAME_KEYS:
+        name = record.get(key)
+        if isinstance(name, str | int) and not isinstance(name, bool):
+            return str(name)
+    return None
 
 
 def _verifier(record: Record) -> str:
@@ -336,7 +337,9 @@ def _verifier(record: Record) -> str:
 
 
 def _texts(record: Record, key: str) -> tuple[str, ...]:
-    values = record.get(key, ())
+    if key not in record:
+        return ()
+    values = record[key]
     if not isinstance(values, list | tuple):
         raise ValueError(f"'{key}' is {type(values).__name__}, not a list of texts")
     return tuple(_text({key: value}, key) for value in values)
