@@ -137,8 +137,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     (package / "verifiers" / "word.py").write_text(VERIFIER.lstrip())
     insert(
-        package / "verifiers" / "__init__.py", '    "exact": "manyways.verifiers.exact:verify",\n',
-        '    "word": "manyways.verifiers.word:verify",\n',
+        package / "verifiers" / "__init__.py", '    "exact": Verifier(\n',
+        '    "word": Verifier(verify="manyways.verifiers.word:verify"),\n',
     )  # fmt: skip
     insert(package / "recipe" / "tree.py", "\n\nclass Recipe(Section):", KEY)
     return package
