@@ -167,6 +167,12 @@ def test_no_text_names_a_persons_folder(folder: str) -> None:
             assert not found, f"{path}: {found and found[0]}"
 
 
+def test_test_files_have_names_of_their_own() -> None:
+    """They are imported by name; of two that share one, pytest collects one and stops."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted(n for n in set(names) if names.count(n) > 1)
+
+
 @pytest.mark.parametrize("folder", ["src", "tests", "bench", "docs"])
 def test_problem_sets_come_from_where_the_user_says(folder: str) -> None:
     """MANYWAYS_DATA or --data-dir; no place is guessed from where the checkout lies."""
