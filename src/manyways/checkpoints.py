@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import sys
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +23,16 @@ BASE_MODEL_TEMPLATE = (
 
 
 def package_path(name: str) -> Path:
-    """``package:some.package/file`` as a path on disk."""
+    """``package:some.package/file`` as a path on disk; the package is found and not imported.
+
+    Raises ModelError when there is no such package.
+    """
     package, _, inner = name.removeprefix("package:").partition("/")
-    return Path(str(files(package))) / inner
+    top, *below = package.split(".")
+    spec = find_spec(top) if top else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(f"'{name}': there is no package '{top}' on the Python path.")
+    return Path(spec.submodule_search_locations[0]).joinpath(*below, inner)
 
 
 def model_path(name: str) -> str:
@@ -129,7 +136,7 @@ def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(path)
+        tokenizer: Any = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load a tokenizer from '{path}': {_first_line(error)}") from error
     if tokenizer.eos_token is None:
@@ -156,8 +163,10 @@ def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
         disable_progress_bar()
     try:
         picked = pick_dtype(path, dtype, device)
-        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=picked)
-    except (OSError, ValueError) as error:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=picked, trust_remote_code=False
+        )
+    except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"cannot load a causal LM from '{path}': {_first_line(error)}") from error
     return model.to(device).eval()
 
@@ -171,7 +180,9 @@ def pick_dtype(path: str, wanted: str, device: str) -> str:
 
     if wanted != "auto" or device != "cpu":
         return wanted
-    saved = str(getattr(AutoConfig.from_pretrained(path), "dtype", None)).removeprefix("torch.")
+    saved = str(
+        getattr(AutoConfig.from_pretrained(path, trust_remote_code=False), "dtype", None)
+    ).removeprefix("torch.")
     slow = saved == "float16" or (saved == "bfloat16" and not has_bfloat16())
     return "float32" if slow else wanted
 

@@ -9,7 +9,7 @@ from typing import cast
 from manyways.arms import Line, parse_arm
 from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
-from manyways.errors import EngineError
+from manyways.errors import EngineError, Untrusted
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
@@ -49,12 +49,14 @@ def served_hash(model: ModelConfig) -> str:
 class Context:
     """The recipe, the run folder, and the parts that the recipe names, loaded when first used.
 
+    looking: nothing is made: a problem set of untrusted code is read from what the run has kept.
     origin, writer: of a pool that is not the run's own (``pools``), the run's context, which lends
     its parts, and the model that takes the place of the base model.
     """
 
     recipe: Recipe
     run: RunDir
+    looking: bool = False
     origin: "Context | None" = None
     writer: Writer | None = None
 
@@ -133,10 +135,19 @@ class Context:
         """The first ``limit`` problems of a set; see ``ProblemSets.take``."""
         return self.sets.take(name, limit)
 
+    def count(self, name: str, limit: int | None) -> int:
+        """How many problems ``problems`` gives; the limit where it would need untrusted code."""
+        try:
+            return len(self.problems(name, limit))
+        except Untrusted:
+            return limit or 0
+
     @cached_property
     def sets(self) -> ProblemSets:
         """The problem sets that the recipe names."""
-        return self.origin.sets if self.origin else ProblemSets(self.recipe)
+        if self.origin:
+            return self.origin.sets
+        return ProblemSets(self.recipe, kept=self.run if self.looking else None)
 
     def prompts_for(self, problem: Problem) -> PromptFormat:
         """The run's prompt format, asking for a program where the problem wants one."""

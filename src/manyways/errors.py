@@ -6,7 +6,8 @@ ManywaysError                exit 1   anything this package raises on purpose
 │   ├── DataError                     a problem set, pack or attempts file is missing or malformed
 │   ├── ModelError                    a checkpoint cannot be found or loaded
 │   ├── EngineError                   an engine cannot do what the recipe asks: package, server, key
-│   └── RunDirError                   not a run folder, or another process is writing to it
+│   ├── RunDirError                   not a run folder, or another process is writing to it
+│   └── Untrusted                     it names code, a program or a key's address; see trust
 └── StageError               exit 3   the input was fine but a stage has nothing to hand on
     ├── NothingToTrainOn              no correct solutions were kept for an arm
     ├── GateRefused                   a checkpoint is not fit for RL
@@ -45,6 +46,10 @@ class EngineError(UserError):
 
 class RunDirError(UserError):
     """A path is not a run folder, or another process is writing to it."""
+
+
+class Untrusted(UserError):
+    """Something names code, a program or a key's address that nobody said is to be trusted."""
 
 
 class StageError(ManywaysError):

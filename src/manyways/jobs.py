@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from manyways import trust
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.progress import say
@@ -58,7 +59,12 @@ def _start(
     root = context.run.root
     command = [sys.executable, "-m", "manyways.cli", "line", str(root), line.arm, str(line.seed)]
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    environment = {**os.environ, LOCK_HELD: str(root), "OMP_NUM_THREADS": threads}
+    environment = {
+        **os.environ,
+        **trust.environment(),
+        LOCK_HELD: str(root),
+        "OMP_NUM_THREADS": threads,
+    }
     gpus = _visible_gpus()
     if gpus:
         environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]

@@ -18,11 +18,12 @@ steps of them, and the steps are run.
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from manyways.arms import Line
 from manyways.context import Context
-from manyways.errors import MissingWork, RecipeError, StageError
+from manyways.errors import MissingWork, RecipeError, StageError, Untrusted
 from manyways.pool.sources import DISTILLED, pool_of, ready
 from manyways.progress import say
 from manyways.records import BASE, Checkpoint
@@ -217,10 +218,14 @@ def run_line(context: Context, line: Line, wanted: Sequence[str]) -> None:
 
 
 def dry_run(context: Context, *, until: str = WORDS[-1]) -> list[tuple[str, str]]:
-    """(work, why it would run or ``finished``) for every step, computing nothing."""
+    """(work, why it would run or ``finished``) for every step, computing nothing.
+
+    Nothing is run that nobody said is to be trusted: what depends on it is not known.
+    """
     wanted = up_to(until)
-    preflight.check_reach(context, wanted)
-    preflight.check_names(context)
+    with suppress(Untrusted):
+        preflight.check_reach(context, wanted)
+        preflight.check_names(context)
     rows: list[tuple[str, str]] = []
     pending: list[Step] = []
     for step in steps(context):
@@ -231,7 +236,12 @@ def dry_run(context: Context, *, until: str = WORDS[-1]) -> list[tuple[str, str]
             rows.append((step.name, f"would run after {waits[-1].name}"))
             pending.append(step)
             continue
-        unfinished = [work for work in step.plan() if not work.done]
+        try:
+            unfinished = [work for work in step.plan() if not work.done]
+        except Untrusted as error:
+            rows.append((step.name, f"not known: {error}"))
+            pending.append(step)
+            continue
         reason = f"would run: {unfinished[0].why}" if unfinished else "finished"
         rows.append((step.name, reason))
         if unfinished:

@@ -4,16 +4,17 @@ import difflib
 import importlib
 from collections.abc import Mapping
 
+from manyways import trust
 from manyways.errors import UserError
 
 
 def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
     """Import what ``name`` stands for.
 
-    ``name`` is a key of ``table`` or a ``module:attribute`` path of the user's own. An import
-    error inside the named module surfaces as itself.
+    ``name`` is a key of ``table`` or a ``module:attribute`` path of the user's own, which has to be
+    trusted. An import error inside the named module surfaces as itself.
 
-    Raises UserError when the name is neither, naming the nearest known one.
+    Raises UserError when the name is neither, naming the nearest known one; Untrusted.
     """
     target = table.get(name, name)
     if ":" not in target:
@@ -21,6 +22,17 @@ def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
             f"unknown {kind} '{name}'.{nearest(name, table)} Or name your own as "
             "'package.module:function'."
         )
+    require_trust(name, table, kind)
+    return _import(target, f"{kind} '{name}'")
+
+
+def load(target: str) -> object:
+    """What our own tables and code name as ``manyways.module:attribute``; nobody else's names."""
+    assert target.startswith("manyways."), target
+    return _import(target, target)
+
+
+def _import(target: str, what: str) -> object:
     module_name, _, attribute = target.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -28,15 +40,26 @@ def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
         if error.name is None or not module_name.startswith(error.name):
             raise
         raise UserError(
-            f"{kind} '{name}': there is no module '{module_name}' on the Python path "
+            f"{what}: there is no module '{module_name}' on the Python path "
             f"(install it, or set PYTHONPATH)."
         ) from error
     if not hasattr(module, attribute):
         raise UserError(
-            f"{kind} '{name}': module '{module_name}' has no '{attribute}'."
+            f"{what}: module '{module_name}' has no '{attribute}'."
             f"{nearest(attribute, vars(module))}"
         )
     return getattr(module, attribute)
+
+
+def is_foreign(name: str, table: Mapping[str, str]) -> bool:
+    """Whether ``name`` is code that is not in ``table``."""
+    return ":" in name and name not in table and name not in table.values()
+
+
+def require_trust(name: str, table: Mapping[str, str], kind: str) -> None:
+    """Raise Untrusted when ``name`` is code that is not in ``table`` and nobody trusts it."""
+    if is_foreign(name, table):
+        trust.require(name, f"{kind} '{name}' names code outside manyways")
 
 
 def check(name: str, table: Mapping[str, str], kind: str) -> None:

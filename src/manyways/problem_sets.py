@@ -1,28 +1,54 @@
 """The problem sets of a run: loaded once, training kept apart from what is evaluated."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
+from manyways import trust
 from manyways.errors import DataError
-from manyways.problems import ProblemSet, load_set
+from manyways.fingerprint import fingerprint
+from manyways.plugins import is_foreign
+from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
 from manyways.problems.overlap import normal
 from manyways.recipe.tree import Recipe
 from manyways.records import Problem
+from manyways.run_dir import RunDir, benchmark_slug
+from manyways.tables import write_text
+
+FOLDER = "problems"
+"""In a run: the problems of sets that code outside manyways made, for verbs that do not run it."""
 
 
 @dataclass(frozen=True)
 class ProblemSets:
-    """Loads the sets that a recipe names; every set is read at most once."""
+    """Loads the sets that a recipe names; every set is read at most once.
+
+    kept: the run that keeps the sets of foreign code, for a reader that must not run it.
+    """
 
     recipe: Recipe
+    kept: RunDir | None = None
     _loaded: dict[str, ProblemSet] = field(default_factory=dict)
     _usable: dict[str, list[Problem]] = field(default_factory=dict)
 
     def load(self, name: str) -> ProblemSet:
-        """The whole set, as it is at its source."""
+        """The whole set, as it is at its source; of untrusted code, as the run has kept it.
+
+        Raises Untrusted when it has not kept it.
+        """
         if name not in self._loaded:
-            self._loaded[name] = load_set(name, data_dir=self.recipe.data_path)
+            file = self._kept_file(name)
+            self._loaded[name] = (
+                read_set(file) if file else load_set(name, data_dir=self.recipe.data_path)
+            )
         return self._loaded[name]
+
+    def _kept_file(self, name: str) -> Path | None:
+        if self.kept is None or trust.trusts(_loader(name)):
+            return None
+        file = kept_file(self.kept, name)
+        return file if file is not None and file.is_file() else None
 
     def take(self, name: str, limit: int | None) -> list[Problem]:
         """The first ``limit`` problems, with the recipe's verifier where it names one.
@@ -65,3 +91,31 @@ class ProblemSets:
         }
         texts = ((p.id, normal(p.question)) for p in self.load(name).problems)
         return {problem: asked[text] for problem, text in texts if text in asked}
+
+
+def kept_file(run: RunDir, name: str) -> Path | None:
+    """Where a run keeps the set ``name``; None for a set that manyways can load itself."""
+    if not is_foreign(_loader(name), PROBLEM_SETS):
+        return None
+    return run.path(FOLDER, f"{benchmark_slug(name)}-{fingerprint([name])[:8]}.json")
+
+
+def write_set(path: Path, loaded: ProblemSet) -> None:
+    """Keep a whole set beside its provenance."""
+    problems = [asdict(problem) | {"tags": dict(problem.tags)} for problem in loaded.problems]
+    row = {**loaded.provenance(), "problems": problems}
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, json.dumps(row, ensure_ascii=False))
+
+
+def read_set(path: Path) -> ProblemSet:
+    """A set that ``write_set`` kept."""
+    row = json.loads(path.read_text(encoding="utf-8"))
+    facts = {key: row[key] for key in ("name", "total", "fingerprint", "origin", "commit")}
+    lists = ("alternatives", "choices")
+    problems = [Problem(**{**p, **{key: tuple(p[key]) for key in lists}}) for p in row["problems"]]
+    return ProblemSet(**facts, problems=tuple(problems))
+
+
+def _loader(name: str) -> str:
+    return split_name(name)[0]

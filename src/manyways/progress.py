@@ -1,15 +1,25 @@
-"""Progress of long work: a bar on a terminal, elsewhere a line after ten seconds, then every 30."""
+"""What is told on a terminal: sentences, tables, and the progress of long work.
+
+Progress is a bar on a terminal, elsewhere a line after ten seconds, then every 30. Texts of models,
+data and recipes are text: nothing in them is markup, and what would move the cursor, colour the
+screen or turn the reading direction is shown by its escape (``visible``).
+"""
 
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from types import TracebackType
 from typing import ClassVar, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
-CONSOLE = Console(stderr=True)
+PLAIN = {"markup": False, "highlight": False, "emoji": False}
+"""For every ``Console``: a text is printed as it is."""
+CONSOLE = Console(stderr=True, **PLAIN)  # type: ignore[arg-type]
 """Everything that is not a result goes here, so that standard output can be piped."""
 
 FIRST_SECONDS = 10.0
@@ -18,12 +28,51 @@ QUIET_SECONDS = 30.0
 """Between later lines."""
 BAR_SECONDS = 0.5
 """Between changes of a bar."""
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode's categories of what acts on a terminal, or is not seen, instead of being a character."""
+
+
+def visible(text: str) -> str:
+    r"""``text`` with line breaks; whatever else acts becomes an escape like ``\x1b`` or ``\u202e``.
+
+    A tab becomes four spaces: its width would depend on where it stands.
+    """
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\t", "    ")
+    return "".join(c if c == "\n" or not _acts(c) else _escape(c) for c in text)
+
+
+def _acts(character: str) -> bool:
+    return unicodedata.category(character) in HIDDEN
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+class _TextTable(Table):
+    """A table whose cells and heads are text."""
+
+    def add_row(self, *cells: object, **options: object) -> None:
+        """As Rich's, for strings and ``Text``."""
+        plain = (Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells)
+        super().add_row(*plain, **options)  # type: ignore[arg-type]
+
+
+def open_table(*columns: str, title: str | None = None) -> Table:
+    """A table without a frame whose cells fold instead of being cut."""
+    shown = None if title is None else Text(visible(title))
+    table = _TextTable(show_edge=False, pad_edge=False, title=shown, title_justify="left")
+    for column in columns:
+        table.add_column(Text(visible(column)), overflow="fold")
+    return table
 
 
 def say(text: str) -> None:
     """Tell the user one sentence."""
     # In a log, a path or an address that is broken across lines cannot be copied or searched for.
-    CONSOLE.print(text, highlight=False, markup=False, soft_wrap=not CONSOLE.is_terminal)
+    CONSOLE.print(visible(text), soft_wrap=not CONSOLE.is_terminal)
 
 
 def duration(seconds: float) -> str:
@@ -58,16 +107,16 @@ class Meter:
         self._start = self._shown = clock()
         self._due = self._start + FIRST_SECONDS
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             TimeElapsedColumn(),
         )
         # A terminal has room for one bar: what is measured within other work tells lines.
         quiet = not sys.stderr.isatty() or Meter._bars > 0
         self._bar = Progress(*columns, console=CONSOLE, disable=quiet)
-        self._task = self._bar.add_task(label, total=total, state="")
+        self._task = self._bar.add_task(visible(label), total=total, state="")
 
     def __enter__(self) -> Self:
         Meter._bars += not self._bar.disable

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from manyways.cli.parts import UnsafeOption, WorkersOption
+from manyways.cli.parts import TrustOption, UnsafeOption, WorkersOption
 
 alone = typer.Typer()
 
@@ -109,6 +109,7 @@ def agreement(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Only the half of the pool that none learns from.")
     ] = False,
+    _: TrustOption = False,
 ) -> None:
     """Compare two labellers on the texts of a run: kappa, accuracy, confusions."""
     from manyways.commands.agreement import compare_labellers
@@ -169,6 +170,7 @@ def compare(
     ],
     each: Annotated[bool, typer.Option("--each", help="Every benchmark, not only means.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the differences here, as JSON.")] = None,
+    _: TrustOption = False,
 ) -> None:
     """Compare runs: scores on their common problems, each run minus the first."""
     from manyways.commands.compare import compare_runs

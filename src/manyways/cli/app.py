@@ -15,6 +15,7 @@ from manyways.cli.alone import FormatOption, GoldOption, PredictionOption, alone
 from manyways.cli.parts import (
     DataOption,
     RunArgument,
+    TrustOption,
     WorkersOption,
     export,
     heuristics,
@@ -73,6 +74,7 @@ def run(
     dry_run: Annotated[bool, typer.Option(help="Say what would run and why; run nothing.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Arms trained at once.")] = 1,
     data_dir: DataOption = None,
+    _: TrustOption = False,
 ) -> None:
     """Run a recipe from questions to report; finished stages are not run again."""
     from manyways.commands.run import print_dry_run, run_recipe
@@ -88,6 +90,7 @@ def show(
     run: RunArgument,
     problem_id: Annotated[str, typer.Argument(help="For example gsm8k/train/00042.")],
     attempts: Annotated[bool, typer.Option("--attempts", help="List every attempt.")] = False,
+    _: TrustOption = False,
 ) -> None:
     """Print the whole life of one problem in a run."""
     from manyways.commands.show import show as show_problem
@@ -97,7 +100,7 @@ def show(
 
 
 @app.command()
-def status(run: RunArgument) -> None:
+def status(run: RunArgument, _: TrustOption = False) -> None:
     """Print what is finished in a run, and what it cost."""
     from manyways.commands.status import print_status
     from manyways.run_dir import open_for_reading
@@ -114,6 +117,7 @@ def forecast(
     ] = None,
     measure: Annotated[bool, typer.Option(help="Sample and train a little for times.")] = True,
     data_dir: DataOption = None,
+    _: TrustOption = False,
 ) -> None:
     """Attempts, tokens, time and disk before a recipe runs; of a run, beside what happened."""
     from manyways.commands.forecast.command import forecast_recipe
@@ -128,6 +132,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
     data_dir: DataOption = None,
+    _: TrustOption = False,
 ) -> None:
     """What this machine has and lacks: versions, devices, engines, sandbox, data. Exit code 0."""
     from manyways.commands.doctor import print_checks
@@ -166,6 +171,7 @@ def table(
     ] = Style.markdown,
     out: Annotated[Path | None, typer.Option(help="Write it here, not to stdout.")] = None,
     intervals: Annotated[bool, typer.Option(help="With 95% intervals.")] = True,
+    _: TrustOption = False,
 ) -> None:
     """Print the comparison table: arms by benchmarks, pass@1 and the largest k."""
     from manyways.commands.table import write_table
@@ -236,7 +242,9 @@ def _no_space(error: BaseException | None) -> bool:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"manyways: {message}", file=sys.stderr, flush=True)
+    from manyways.progress import visible
+
+    print(f"manyways: {visible(message)}", file=sys.stderr, flush=True)
     # Worker threads of heavy libraries must not keep a failed command alive.
     sys.stdout.flush()
     if code == 130:

@@ -15,6 +15,23 @@ DataOption = Annotated[
     Path | None,
     typer.Option(envvar="MANYWAYS_DATA", help="Folder of normalised problem sets, not the Hub."),
 ]
+
+
+def _grant(trusted: bool) -> None:
+    from manyways import trust
+
+    if trusted:
+        trust.grant_all()
+
+
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        callback=_grant,
+        help="Use the code, programs and servers that the recipe names (docs/trust.md).",
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 WorkersOption = Annotated[int, typer.Option(min=1, help="Processes that judge.")]
 UnsafeOption = Annotated[
@@ -152,6 +169,7 @@ def export_dataset(
     ] = Form.prompt_completion,
     push: PushOption = None,
     data_dir: DataOption = None,
+    _: TrustOption = False,
 ) -> None:
     """Kept solutions as a dataset with a card; load_dataset reads the folder."""
     from manyways.commands.export.dataset import export_dataset as export_it
@@ -178,6 +196,7 @@ def export_model(
     out: Annotated[Path | None, typer.Option(help="Default exports/<run>-<arm>-...")] = None,
     push: PushOption = None,
     data_dir: DataOption = None,
+    _: TrustOption = False,
 ) -> None:
     """A checkpoint as a plain Hugging Face folder with a model card."""
     from manyways.commands.export.folder import line_of, open_run
@@ -195,6 +214,7 @@ def export_samples(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Default exports/<run>-samples.")] = None,
     data_dir: DataOption = None,
+    _: TrustOption = False,
 ) -> None:
     """Attempts and scores in the files of the lm-evaluation-harness."""
     from manyways.commands.export.folder import open_run

@@ -1,10 +1,11 @@
 """Verbs that run stages on a run folder: one each, and those that other verbs start."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from manyways.cli.parts import RunArgument
+from manyways.cli.parts import RunArgument, TrustOption
 from manyways.stages import STAGES, Stage
 
 stages = typer.Typer(rich_markup_mode=None)
@@ -19,12 +20,17 @@ PrintOption = Annotated[
 def _stage_command(stage: Stage) -> None:
     name = stage.word
 
-    def shared(run: RunArgument) -> None:
+    def shared(run: RunArgument, _: TrustOption = False) -> None:
         from manyways.commands.run import run_stage
 
         run_stage(run, name, arm=None, seed=None)
 
-    def per_line(run: RunArgument, arm: ArmOption = None, seed: SeedOption = None) -> None:
+    def per_line(
+        run: RunArgument,
+        arm: ArmOption = None,
+        seed: SeedOption = None,
+        _: TrustOption = False,
+    ) -> None:
         from manyways.commands.run import run_stage
 
         run_stage(run, name, arm=arm, seed=seed)
@@ -34,6 +40,7 @@ def _stage_command(stage: Stage) -> None:
         arm: ArmOption = None,
         seed: SeedOption = None,
         print_command: PrintOption = False,
+        _: TrustOption = False,
     ) -> None:
         from manyways.commands.run import print_commands, run_stage
 
@@ -42,7 +49,7 @@ def _stage_command(stage: Stage) -> None:
         else:
             run_stage(run, name, arm=arm, seed=seed)
 
-    command = per_line if stage.per in ("line", "checkpoint") else shared
+    command: Callable[..., None] = per_line if stage.per in ("line", "checkpoint") else shared
     stages.command(name=name, help=stage.help)(training if stage.makes else command)
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from manyways import trust
 from manyways.commands.printing import open_table, print_result
 from manyways.context import Context
 from manyways.pool import agreement
@@ -27,8 +28,10 @@ def compare_labellers(
     """
     open_for_reading(root)
     recipe = load_recipe(root / "recipe.toml")
+    # What the user typed is asked for.
+    trust.grant(second, *filter(None, (first,)))
     with open_for_writing(root) as run:
-        context = Context(recipe=recipe, run=run)
+        context = Context(recipe=recipe, run=run, looking=True)
         pair = Pair(
             first=first or recipe.heuristics.labeller, second=second, on=on, held_out=held_out
         )

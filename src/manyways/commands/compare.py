@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
-from manyways.commands.printing import open_table, print_result
+from manyways import foreign
+from manyways.commands.printing import open_table, print_result, print_text
 from manyways.context import Context
 from manyways.errors import UserError
 from manyways.measures.benchmarks import MATH_MEAN, MEAN
@@ -69,10 +68,12 @@ def _contexts(roots: Sequence[Path]) -> dict[str, Context]:
     if len({root.resolve() for root in roots}) != len(roots):
         raise UserError("the same run folder is named twice.")
     runs = [open_for_reading(root) for root in roots]
-    return {
-        LABELS[number]: Context(recipe=load_recipe(run.path("recipe.toml")), run=run)
-        for number, run in enumerate(runs)
-    }
+    contexts = {}
+    for label, run in zip(LABELS, runs, strict=False):
+        recipe = load_recipe(run.path("recipe.toml"))
+        foreign.say_unused(recipe)
+        contexts[label] = Context(recipe=recipe, run=run, looking=True)
+    return contexts
 
 
 def _warnings(contexts: dict[str, Context], compared: Compared) -> list[str]:
@@ -135,6 +136,5 @@ def _print_published() -> None:
     table = open_table("published, not measured here", "figures in %")
     for row in ROWS:
         table.add_row(row.label, ", ".join(f"{b} {m}: {v}" for (b, m), v in row.values.items()))
-    console = Console(highlight=False, markup=False)
-    console.print(f"\n{SOURCE}")
+    print_text(f"\n{SOURCE}")
     print_result(table)

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import psutil
 from packaging.requirements import Requirement
-from rich.console import Console
 
+from manyways import foreign
 from manyways.commands.doctor_check import Check
 from manyways.commands.doctor_data import data_checks
 from manyways.commands.doctor_verl import verl_check
-from manyways.commands.printing import open_table, print_result
+from manyways.commands.printing import open_table, print_result, print_text
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.fingerprint import versions
 from manyways.recipe.file import load_recipe
@@ -45,21 +45,22 @@ def print_checks(
     """
     verl = None
     if recipe is not None:
-        verl = load_recipe(recipe / "recipe.toml" if recipe.is_dir() else recipe).rl.verl
+        named = load_recipe(recipe / "recipe.toml" if recipe.is_dir() else recipe)
+        foreign.say_unused(named)
+        verl = named.rl.verl
     found = list(checks(data_dir, verl))
     if as_json:
-        print(json.dumps([asdict(check) for check in found], indent=1))
+        print_text(json.dumps([asdict(check) for check in found], indent=1))
         return
     table = open_table("what", "", "state", "details")
     for check in found:
         table.add_row(check.group, check.name, check.state, check.detail)
     print_result(table)
-    console = Console(markup=False, highlight=False)
     # A package may be missing twice: to an engine and as an option.
     for advice in dict.fromkeys(f"{check.name}: {check.fix}" for check in found if check.fix):
-        console.print(advice, soft_wrap=True)
+        print_text(advice)
     warned = sum(check.state == "warning" for check in found)
-    console.print(f"Warnings: {warned}.")
+    print_text(f"Warnings: {warned}.")
 
 
 def checks(data_dir: Path | None = None, verl: VerlConfig | None = None) -> Iterator[Check]:

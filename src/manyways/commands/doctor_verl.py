@@ -4,6 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from manyways import trust
 from manyways.commands.doctor_check import Check, State
 from manyways.errors import RecipeError
 from manyways.recipe.verl import VerlConfig
@@ -25,6 +26,8 @@ def verl_check(named: VerlConfig | None) -> Check:
     wanted, python = environment.modules(named), environment.interpreter(named)
     if shutil.which(python) is None:
         return _check(bad, f"no interpreter {named.python}", environment.INSTALL)
+    if python != sys.executable and not trust.trusts(python):
+        return _check(bad, f"{named.python} was not started", "if you trust it: --trust")
     try:
         found = environment.look(python, wanted)
     except RecipeError as error:

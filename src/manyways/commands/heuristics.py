@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from manyways.checkpoints import load_tokenizer, model_path
-from manyways.commands.printing import open_table, print_result
+from manyways.commands.printing import open_table, print_result, print_text
 from manyways.errors import DataError
 from manyways.heuristics.catalogue import PACKS, load_pack
 from manyways.heuristics.checks import PackReport, check_pack, exemplar_problem
@@ -44,16 +44,16 @@ def show_heuristic(id_: str, *, pack: str | None = None) -> None:
     Raises DataError when no pack has it.
     """
     name, heuristic = _find(id_, [pack] if pack else list(PACKS))
-    print(f"{heuristic.name}   ({heuristic.id}; family: {heuristic.family}; pack: {name})")
-    print(f"\nQuestion:    {heuristic.question}\nInstruction: {heuristic.instruction}")
-    print(f"When:        {heuristic.when}\nSource:      {heuristic.source}")
-    print("Signs:       " + "\n             ".join(heuristic.signs))
+    print_text(f"{heuristic.name}   ({heuristic.id}; family: {heuristic.family}; pack: {name})")
+    print_text(f"\nQuestion:    {heuristic.question}\nInstruction: {heuristic.instruction}")
+    print_text(f"When:        {heuristic.when}\nSource:      {heuristic.source}")
+    print_text("Signs:       " + "\n             ".join(heuristic.signs))
     for number, exemplar in enumerate(heuristic.exemplars):
         problem = exemplar_problem(heuristic, number)
-        print(f"\n-- exemplar {number + 1}, verifier {problem.verifier} --")
-        print(f"{exemplar.question}\n\n{exemplar.solution}")
+        print_text(f"\n-- exemplar {number + 1}, verifier {problem.verifier} --")
+        print_text(f"{exemplar.question}\n\n{exemplar.solution}")
         if problem.tests:
-            print(f"\n{problem.tests.strip()}")
+            print_text(f"\n{problem.tests.strip()}")
 
 
 def check_heuristics(
@@ -81,7 +81,7 @@ def check_heuristics(
     _print_distinctness(heuristics)
     taken = borrowed(heuristics, against, data_dir=data_dir)
     for finding in [*map(str, report.findings), *taken]:
-        print(finding)
+        print_text(finding)
     wrong = [*map(str, report.errors), *taken]
     if wrong:
         raise DataError(f"pack '{pack}' has {len(wrong)} errors. First: {wrong[0]}")

@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from manyways.commands.printing import print_text
 from manyways.errors import UserError
 from manyways.plugins import nearest
 from manyways.recipe.reference import Key, Table, tables
@@ -34,7 +35,7 @@ def print_keys(section: str | None, *, markdown: bool) -> None:
     if not found:
         known = {one.path: None for one in tables() if one.path}
         raise UserError(f"a recipe has no table '{section}'.{nearest(str(section), known)}")
-    print("\n".join(page(found) if markdown else listing(found)))
+    print_text("\n".join(page(found) if markdown else listing(found)))
 
 
 def _is_in(path: str, section: str) -> bool:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import cast
 
+from manyways import trust
 from manyways.errors import UserError
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller
@@ -16,6 +17,8 @@ def labeller_for(pack: str, labeller: str | None) -> tuple[Labeller, str]:
     Raises UserError when there is no such pack or labeller, or the labeller needs a run.
     """
     name = labeller or ("pocket" if pack == "pocket" else "exemplars")
+    if labeller:  # the user typed it
+        trust.grant(labeller)
     load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
     if "attempts" in inspect.signature(load).parameters:
         raise UserError(

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from manyways.commands.printing import open_table, print_result, print_text
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.errors import StageError
 from manyways.heuristics.catalogue import load_pack
@@ -67,9 +67,8 @@ def build_base(
         command=f"manyways pocket build --seed {seed} --steps {settings.steps}",
     )
     if together.is_writer():
-        Console().print(
-            f"Base model in {out}, final loss {loss:.4f}. Now: manyways pocket check --model {out}",
-            soft_wrap=True,
+        print_text(
+            f"Base model in {out}, final loss {loss:.4f}. Now: manyways pocket check --model {out}"
         )
 
 
@@ -101,10 +100,9 @@ def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:
     with Meter("pocket check", total=_attempts(pack, count), unit="attempts") as meter:
         cells = measure(_sampler(model, meter), pack, PROMPTS, world=WORLDS["main"], count=count)
     error, labelled = label_error(pack, world=WORLDS["main"], count=2000)
-    console = Console(width=MATRIX_WIDTH)
-    console.print(_matrix(cells, pack))
-    console.print(_following(cells))
-    console.print(f"Label error on {labelled} constructed steps: {error:.4f}")
+    print_result(_matrix(cells, pack), width=MATRIX_WIDTH)
+    print_result(_following(cells), width=MATRIX_WIDTH)
+    print_text(f"Label error on {labelled} constructed steps: {error:.4f}")
     broken = violations(cells)
     if error > LABEL_ERROR:
         broken.append(f"the labeller is wrong on {error:.2%} of constructed steps")
@@ -138,10 +136,10 @@ def _sampler(model: str, meter: Meter) -> Sampler:
 
 
 def _matrix(cells: Sequence[Cell], pack: Sequence[Heuristic]) -> Table:
-    table = Table(title=f"Success on one-part validation problems, n = {cells[0].n} in each cell")
-    table.add_column("operation")
-    for way in (PLAIN, *(heuristic.id for heuristic in pack)):
-        table.add_column(way, justify="right")
+    table = open_table(
+        "operation", PLAIN, *(heuristic.id for heuristic in pack),
+        title=f"Success on one-part validation problems, n = {cells[0].n} in each cell",
+    )  # fmt: skip
     for operation in dict.fromkeys(cell.operation for cell in cells):
         row = [cell for cell in cells if cell.operation == operation]
         table.add_row(operation, *(f"{cell.success:.2f}" for cell in row))
@@ -151,9 +149,10 @@ def _matrix(cells: Sequence[Cell], pack: Sequence[Heuristic]) -> Table:
 def _following(cells: Sequence[Cell]) -> Table:
     from manyways.pocket.labeller import OPERATIONS
 
-    table = Table(title="How often the named heuristic is followed where it applies")
-    for column in ("heuristic", "operations", "followed", "n"):
-        table.add_column(column)
+    table = open_table(
+        "heuristic", "operations", "followed", "n",
+        title="How often the named heuristic is followed where it applies",
+    )  # fmt: skip
     for heuristic, kinds in OPERATIONS.items():
         rows = [c for c in cells if c.heuristic == heuristic and c.operation in kinds]
         share = sum(cell.followed * cell.n for cell in rows) / sum(cell.n for cell in rows)

@@ -1,17 +1,26 @@
-"""Tables that are the result of a command, on standard output."""
+"""What a command answers, on standard output. Every text of the commands goes through here."""
 
 from rich.console import Console
+from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
+
+from manyways.progress import PLAIN, open_table, visible
+
+__all__ = ["open_table", "print_panel", "print_result", "print_text"]
 
 
-def open_table(*columns: str) -> Table:
-    """A table without a frame whose cells fold instead of being cut."""
-    table = Table(show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+def print_text(text: str) -> None:
+    """A text as it is; what would act on the terminal is shown by its escape."""
+    print(visible(text))
 
 
-def print_result(table: Table) -> None:
-    """To standard output: these tables are the result of the command."""
-    Console(markup=False, highlight=False).print(table)
+def print_result(table: Table, *, width: int | None = None) -> None:
+    """A table of ``open_table``, as wide as the terminal or ``width``."""
+    Console(width=width, **PLAIN).print(table)  # type: ignore[arg-type]
+
+
+def print_panel(text: str, *, title: str) -> None:
+    """A text in a frame as wide as the terminal."""
+    panel = Panel(Text(visible(text)), title=Text(visible(title)))
+    Console(**PLAIN).print(panel)  # type: ignore[arg-type]

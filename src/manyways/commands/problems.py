@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from manyways.commands.printing import open_table, print_result
+from manyways import trust
+from manyways.commands.printing import open_table, print_result, print_text
 from manyways.errors import DataError
 from manyways.heuristics.prompts import PromptFormat
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
@@ -51,6 +52,7 @@ def show_problems(
 
     Raises DataError when the set has no problem with this number (counted from 0).
     """
+    _grant_typed(name)
     loaded = load_set(name, data_dir=data_dir, revision=revision)
     if not 0 <= number < loaded.total:
         raise DataError(f"'{name}' has problems 0 to {loaded.total - 1}, not {number}.")
@@ -58,14 +60,14 @@ def show_problems(
     prompts = PromptFormat()
     asked = PromptFormat(instruction=instruction_for(problem, prompts.instruction))
     _print_provenance(loaded)
-    print(f"\n{problem.id}   {_facts(problem)}")
+    print_text(f"\n{problem.id}   {_facts(problem)}")
     for message in asked.plain(problem.question):
-        print(f"\n-- prompt, as {message.role} --\n{message.content}")
-    print(f"\n-- reference answer --\n{problem.answer}")
+        print_text(f"\n-- prompt, as {message.role} --\n{message.content}")
+    print_text(f"\n-- reference answer --\n{problem.answer}")
     with Judge(workers=1) as judge:
         verdict = judge.verdicts([(problem, in_format(problem, problem.answer))])[0]
     said = verdict.status + (f" by {verdict.rule}" if verdict.rule else f" {verdict.reason}")
-    print(f"\n-- the verifier on the reference, as an attempt would write it --\n{said}")
+    print_text(f"\n-- the verifier on the reference, as an attempt would write it --\n{said}")
 
 
 def check_problems(
@@ -79,6 +81,7 @@ def check_problems(
     A perturbed reference that is accepted too is printed and does not fail the set: a few
     references (``N=n``) have no perturbation that is certainly wrong.
     """
+    _grant_typed(name)
     loaded = load_set(name, data_dir=data_dir, revision=revision)
     _print_provenance(loaded)
     _print_repeats(repeats(loaded.problems))
@@ -107,6 +110,7 @@ def compare_problems(
     evals: names of sets; the published benchmarks (``BENCHMARKS``) when none is given.
     pairs: how many pairs to print in full.
     """
+    _grant_typed(train, *evals)
     problems = load_set(train, data_dir=data_dir).problems
     wanted = {
         name: load_set(name, data_dir=data_dir).problems
@@ -122,12 +126,18 @@ def compare_problems(
     for pair in report.pairs[:pairs]:
         head = f"{pair.train_id} = {pair.eval_id}  ({pair.kind}, {pair.share:.0%})"
         texts = (questions[pair.train_id], questions[pair.eval_id])
-        print(f"{head}\n{_beside(*texts)}")
+        print_text(f"{head}\n{_beside(*texts)}")
     say(
         f"{len(report.train_ids)} of {report.train_size} problems of {train} overlap"
         + (f"; the first {pairs} pairs are shown." if len(report.pairs) > pairs else ".")
     )
     return report
+
+
+def _grant_typed(*names: str) -> None:
+    """Code in a name that the user typed is asked for."""
+    for loader, _, options in map(split_name, names):
+        trust.grant(loader, *filter(None, (options.get("verifier"),)))
 
 
 def _print_provenance(loaded: ProblemSet) -> None:

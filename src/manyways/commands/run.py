@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from manyways import pipeline
+from manyways import foreign, pipeline, trust
 from manyways.arms import Line
+from manyways.commands.printing import open_table, print_result, print_text
 from manyways.commands.summary import print_summary
 from manyways.context import Context
-from manyways.errors import UserError
+from manyways.errors import Untrusted, UserError
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
@@ -21,6 +19,9 @@ from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import STAGES, WORDS, preflight, up_to
 from manyways.tables import write_text
+
+LOOK = ("analyse", "report")
+"""Stages that make nothing but tables and pages of what lies in the folder."""
 
 
 def run_recipe(
@@ -34,7 +35,9 @@ def run_recipe(
 ) -> None:
     """Run a recipe (or continue a run folder) up to the stage ``until``."""
     _check_stage(until)
+    trust.grant_recipe(recipe_path)
     recipe, root = _resolve(recipe_path, out, overrides, data_dir)
+    foreign.require_all(recipe)
     with open_for_writing(root) as run:
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
         with _closing(Context(recipe=recipe, run=run)) as context:
@@ -55,16 +58,21 @@ def print_dry_run(
     """Print what ``run`` would do and why."""
     _check_stage(until)
     recipe, root = _resolve(recipe_path, out, overrides, data_dir)
-    with _closing(Context(recipe=recipe, run=RunDir(root=root.resolve()))) as context:
+    foreign.say_unused(recipe)
+    run = RunDir(root=root.resolve())
+    with _closing(Context(recipe=recipe, run=run, looking=True)) as context:
         rows = pipeline.dry_run(context, until=until)
-    table = Table("work", "what would happen", title=f"{recipe.name} in {root}")
+    table = open_table("work", "what would happen", title=f"{recipe.name} in {root}")
     for name, reason in rows:
         table.add_row(name, reason)
-    Console().print(table)
+    print_result(table)
 
 
 def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
     """Run one stage on an existing run folder, for every arm and seed or for those named."""
+    if stage in LOOK:
+        look_again(root, stage)
+        return
     open_for_reading(root)
     recipe = load_recipe(root / "recipe.toml")
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
@@ -73,18 +81,39 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
         pipeline.run_stage(context, stage, lines, shared=arm is None and seed is None)
 
 
+def look_again(root: Path, stage: str) -> None:
+    """Analyse or report what a run folder holds.
+
+    Raises Untrusted when tables have to be made that need code which nobody trusts; those that are
+    there stay, and that is said.
+    """
+    open_for_reading(root)
+    recipe = load_recipe(root / "recipe.toml")
+    foreign.say_unused(recipe)
+    with open_for_writing(root) as run:
+        context = Context(recipe=recipe, run=run, looking=True)
+        try:
+            pipeline.run_stage(context, stage, (), shared=True)
+        except Untrusted as error:
+            if not run.path("7-tables").is_dir():
+                raise
+            say(f"{stage}: the tables stay as they are. {error}")
+
+
 def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
     """Print, one a line, the command lines that a training would start; for Slurm and the like."""
     run = open_for_reading(root)
     [module] = [one.module for one in STAGES if one.word == stage]
-    with _closing(Context(recipe=load_recipe(root / "recipe.toml"), run=run)) as context:
+    recipe = load_recipe(root / "recipe.toml")
+    foreign.say_unused(recipe)
+    with _closing(Context(recipe=recipe, run=run, looking=True)) as context:
         found = [
             words for line in _lines(context, arm, seed) for words in module.commands(context, line)
         ]
     if not found:
         say(f"{stage} runs inside manyways: set [launch], or rl.backend = 'verl', to start others")
     for words in found:
-        print(shlex.join(words))
+        print_text(shlex.join(words))
 
 
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:

@@ -3,15 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pyarrow.compute as pc
-from rich.console import Console
-from rich.panel import Panel
 
-from manyways.commands.printing import open_table
+from manyways import foreign
+from manyways.commands.printing import open_table, print_panel, print_result, print_text
 from manyways.context import Context
-from manyways.errors import DataError
+from manyways.errors import DataError, Untrusted
 from manyways.recipe.file import load_recipe
+from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution
 from manyways.run_dir import RunDir
 from manyways.tables import parts, read_attempts, read_solutions, read_table
@@ -27,40 +28,55 @@ def show(run: RunDir, problem_id: str, *, attempts: bool = False) -> None:
 
     Raises DataError when the run has no such problem.
     """
-    context = Context(recipe=load_recipe(run.path("recipe.toml")), run=run)
+    recipe = load_recipe(run.path("recipe.toml"))
+    foreign.say_unused(recipe)
+    context = Context(recipe=recipe, run=run, looking=True)
     problem = _find(context, problem_id)
-    console = Console(highlight=False)
-    answer = f"{problem.question}\n\nreference answer: {problem.answer}"
-    console.print(Panel(answer, title=problem.id, highlight=False))
+    if problem is not None:
+        answer = f"{problem.question}\n\nreference answer: {problem.answer}"
+        print_panel(answer, title=problem.id)
     pool = [a for a in read_attempts(run.path("1-attempts")) if a.problem_id == problem_id]
     if pool:
         solutions = run.path("2-solutions.parquet")
         kept = read_solutions(solutions) if solutions.is_file() else []
         mine = [s for s in kept if s.problem_id == problem_id]
-        _print_ways(console, pool, mine)
+        _print_ways(pool, mine)
         if attempts:
-            _print_attempts(console, pool, mine)
-        _print_training(console, context, problem_id)
-    _print_evaluations(console, run, problem_id)
+            _print_attempts(pool, mine)
+        _print_training(context, problem_id)
+    evaluated = _print_evaluations(run, problem_id)
+    if problem is None and not pool and not evaluated:
+        raise _unknown(context, problem_id)
 
 
-def _find(context: Context, problem_id: str) -> Problem:
-    recipe = context.recipe
+def _sets(recipe: Recipe) -> dict[str, int | None]:
+    """The names of the run's problem sets, with how many problems of each are taken."""
     named = {recipe.generate.problems: recipe.generate.limit, recipe.rl.problems: recipe.rl.limit}
-    named |= dict.fromkeys(recipe.evaluate.benchmarks, recipe.evaluate.limit)
-    for name, limit in named.items():
-        for problem in context.problems(name, limit):
-            if problem.id == problem_id:
-                return problem
-    raise DataError(
-        f"this run has no problem '{problem_id}'. Its sets: {', '.join(named)}; an id looks like "
-        f"'{context.problems(recipe.generate.problems, 1)[0].id}'."
-    )
+    return named | dict.fromkeys(recipe.evaluate.benchmarks, recipe.evaluate.limit)
 
 
-def _print_ways(console: Console, pool: list[Attempt], solutions: list[Solution]) -> None:
+def _find(context: Context, problem_id: str) -> Problem | None:
+    """The problem; None for one that no set has that can be read without foreign code."""
+    for name, limit in _sets(context.recipe).items():
+        with suppress(Untrusted):
+            for problem in context.problems(name, limit):
+                if problem.id == problem_id:
+                    return problem
+    return None
+
+
+def _unknown(context: Context, problem_id: str) -> DataError:
+    example = ""
+    with suppress(Untrusted):
+        name = context.recipe.generate.problems
+        example = f"; an id looks like '{context.problems(name, 1)[0].id}'"
+    listed = ", ".join(_sets(context.recipe))
+    return DataError(f"this run has no problem '{problem_id}'. Its sets: {listed}{example}.")
+
+
+def _print_ways(pool: list[Attempt], solutions: list[Solution]) -> None:
     """One row a heuristic, and the texts that were kept."""
-    console.print(f"\n{len(pool)} attempts in the pool (generate), what was kept (select)")
+    print_text(f"\n{len(pool)} attempts in the pool (generate), what was kept (select)")
     table = open_table("heuristic", "correct", "answers (* correct)", "selection")
     for heuristic in sorted({attempt.heuristic for attempt in pool}):
         attempts = [a for a in pool if a.heuristic == heuristic]
@@ -73,10 +89,10 @@ def _print_ways(console: Console, pool: list[Attempt], solutions: list[Solution]
             answers + (f" and {more} more" if more > 0 else ""),
             _fate([s for s in solutions if s.heuristic == heuristic]),
         )
-    console.print(table)
+    print_result(table)
     for solution in [s for s in solutions if s.kept][:TEXTS_SHOWN]:
         score = "" if solution.adherence is None else f", adherence {solution.adherence:.2f}"
-        console.print(Panel(solution.text, title=solution.heuristic + score, highlight=False))
+        print_panel(solution.text, title=solution.heuristic + score)
 
 
 def _marked(attempt: Attempt) -> str:
@@ -93,7 +109,7 @@ def _fate(solutions: list[Solution]) -> str:
     return "; ".join(kept or dropped) or "-"
 
 
-def _print_attempts(console: Console, pool: list[Attempt], solutions: list[Solution]) -> None:
+def _print_attempts(pool: list[Attempt], solutions: list[Solution]) -> None:
     """One row an attempt, in order."""
     fate = {(s.heuristic, s.sample): s for s in solutions}
     table = open_table("heuristic", "sample", "verdict", "answer", "rule", "tokens", "selection")
@@ -104,31 +120,33 @@ def _print_attempts(console: Console, pool: list[Attempt], solutions: list[Solut
             attempt.heuristic, str(attempt.sample), attempt.verdict.status,
             attempt.verdict.answer or "-", attempt.verdict.rule, str(attempt.tokens), chosen,
         )  # fmt: skip
-    console.print(table)
+    print_result(table)
 
 
-def _print_training(console: Console, context: Context, problem_id: str) -> None:
-    console.print("Arms that mid-trained on it (midtrain)")
+def _print_training(context: Context, problem_id: str) -> None:
+    print_text("Arms that mid-trained on it (midtrain)")
     found = False
     for data in sorted(context.run.path("arms").glob("*/seed-*/3-midtrain/data.jsonl")):
         rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
         ways = [row["heuristic"] for row in rows if row["problem_id"] == problem_id]
         if ways:
             found = True
-            console.print(f"  {data.parts[-4]} {data.parts[-3]}: {', '.join(ways)}")
+            print_text(f"  {data.parts[-4]} {data.parts[-3]}: {', '.join(ways)}")
     if not found:
-        console.print("  none")
+        print_text("  none")
 
 
-def _print_evaluations(console: Console, run: RunDir, problem_id: str) -> None:
+def _print_evaluations(run: RunDir, problem_id: str) -> bool:
+    """Print them; whether there are any."""
     table = open_table("checkpoint", "benchmark", "attempts", "correct", "no answer", "undecided")
     for name, statuses in _evaluations(run, problem_id):
         checkpoint, _, benchmark = name.rpartition("/")
         counts = [statuses.count(s) for s in ("correct", "no_answer", "undecided")]
         table.add_row(checkpoint, benchmark, str(len(statuses)), *map(str, counts))
     if table.row_count:
-        console.print("Attempts of each checkpoint (evaluate)")
-        console.print(table)
+        print_text("Attempts of each checkpoint (evaluate)")
+        print_result(table)
+    return bool(table.row_count)
 
 
 def _evaluations(run: RunDir, problem_id: str) -> Iterator[tuple[str, list[str]]]:

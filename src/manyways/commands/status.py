@@ -3,24 +3,27 @@
 import fcntl
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
-from rich.console import Console
-
+from manyways import foreign
 from manyways.commands.forecast.records import FILE, read_forecast
 from manyways.commands.forecast.show import print_comparison
-from manyways.commands.printing import open_table
+from manyways.commands.printing import open_table, print_result, print_text
+from manyways.errors import RecipeError
+from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir
 
 
 def print_status(run: RunDir) -> None:
     """Print one row per finished piece of work, then whether somebody is writing now."""
+    with suppress(RecipeError):  # of another version, perhaps: nothing of it is used here
+        foreign.say_unused(load_recipe(run.path("recipe.toml")))
     table = open_table("work", "ended", "seconds", "what")
     for stamp in run.stamps():
         ended = datetime.fromtimestamp(stamp.ended).strftime("%m-%d %H:%M")
         table.add_row(stamp.work, ended, f"{stamp.seconds:.1f}", _in_words(stamp.counts))
-    console = Console(highlight=False)
-    console.print(table)
+    print_result(table)
     kept = read_forecast(run.path(FILE))
     if kept:
         print_comparison(kept, run)
@@ -30,14 +33,14 @@ def print_status(run: RunDir) -> None:
         if not begun.with_suffix(".json").exists()
     )
     if unfinished:
-        console.print(f"begun and not finished: {', '.join(unfinished)}")
+        print_text(f"begun and not finished: {', '.join(unfinished)}")
     for outcome in sorted(run.path("arms").glob("*/seed-*/outcome.json")):
         row = json.loads(outcome.read_text(encoding="utf-8"))
-        console.print(f"{row['arm']} seed {row['seed']}: {row['outcome']}", markup=False)
-    console.print(f"being written to now: {'yes' if _locked(run) else 'no'}")
+        print_text(f"{row['arm']} seed {row['seed']}: {row['outcome']}")
+    print_text(f"being written to now: {'yes' if _locked(run) else 'no'}")
     report = run.path("report.html")
     if report.is_file():
-        console.print(f"report: {report}", soft_wrap=True)
+        print_text(f"report: {report}")
 
 
 def _in_words(counts: Mapping[str, float]) -> str:

@@ -1,8 +1,8 @@
 """The last lines of ``manyways run``: the four cells, and where the report is."""
 
-from rich.console import Console
 from rich.table import Table
 
+from manyways.commands.printing import open_table, print_result, print_text
 from manyways.measures.benchmarks import headline
 from manyways.measures.four_cells import FourCells
 from manyways.measures.measure import Finding, read_rows
@@ -12,21 +12,20 @@ from manyways.run_dir import RunDir
 
 def print_summary(run: RunDir) -> None:
     """Print the four cells on the headline benchmark, the main findings and the report's place."""
-    console = Console()
     cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
     main = headline(row.benchmark for row in cells)
     if cells:
-        console.print(_table([row for row in cells if row.benchmark == main]))
+        print_result(_table([row for row in cells if row.benchmark == main]))
     for finding in read_rows(run.path("7-tables", "findings.json"), Finding):
         if finding.kind == "main":
-            console.print(finding.sentence, highlight=False, markup=False)
+            print_text(finding.sentence)
     report = run.path("report.html")
     if report.is_file():
-        console.print(f"Report: {report}", highlight=False, soft_wrap=True)
+        print_text(f"Report: {report}")
 
 
 def _table(cells: list[FourCells]) -> Table:
-    table = Table(
+    table = open_table(
         "arm", "benchmark", "k", "base", "mid-trained", "RL only", "mid-trained + RL",
         title="pass@k with 95% intervals over problems",
     )  # fmt: skip

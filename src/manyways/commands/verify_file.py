@@ -18,6 +18,7 @@ from typing import TextIO, TypedDict, Unpack, cast
 
 from rich.progress import Progress
 
+from manyways import trust
 from manyways.commands.answers import UNANSWERED, Case, Reader, Reading
 from manyways.errors import DataError, UserError
 from manyways.plugins import check
@@ -102,6 +103,7 @@ def verify_file(
     start = time.monotonic()
     tally = _Tally()
     if verifier is not None:
+        trust.grant(verifier)  # the user typed it
         check(verifier, FUNCTIONS, "verifier")
     if resume and out is None:
         raise UserError("--resume needs --out: the verdicts that are there.")

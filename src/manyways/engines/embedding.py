@@ -40,8 +40,8 @@ def load_embedder(path: Path) -> tuple[Embed, str]:
     if not sys.stderr.isatty():
         disable_progress_bar()
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(path)
-        model: Any = AutoModel.from_pretrained(path).eval()
+        tokenizer: Any = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        model: Any = AutoModel.from_pretrained(path, trust_remote_code=False).eval()
     except (OSError, ValueError) as error:
         raise ModelError(f"--embedder {path}: {str(error).splitlines()[0]}") from error
     if tokenizer.pad_token is None:

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 
+from manyways import trust
 from manyways.engines.openai_api import Reply, path_of, read_reply, refusal
 from manyways.errors import EngineError, MissingWork
 from manyways.recipe.engines import HttpConfig
@@ -52,7 +53,8 @@ class Line:
 
     faults: how often a try failed, by kind (``status 429``, ``timeout``, ``dropped``, ...).
 
-    Raises EngineError when the variable that should hold the key is not set.
+    Raises EngineError when the variable that should hold the key is not set, Untrusted when the
+    key would leave this machine for an address that nobody trusts.
     """
 
     def __init__(self, config: HttpConfig) -> None:
@@ -177,6 +179,7 @@ def told_to_wait(header: str | None) -> float | None:
 def _key(config: HttpConfig) -> str:
     if not config.api_key_env:
         return ""
+    trust.require_key_address(config.url, config.api_key_env)
     key = os.environ.get(config.api_key_env, "")
     if not key:
         raise EngineError(

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from manyways import trust
 from manyways.engines import (
     ENGINES,
     Completion,
@@ -44,7 +45,9 @@ class Worker:
     Not in the constructor: an error there would reach the user as the death of an actor.
     """
 
-    def __init__(self, path: str, config: ModelConfig) -> None:
+    def __init__(self, path: str, config: ModelConfig, trusted: Mapping[str, str]) -> None:
+        # Another node does not have this process's variables.
+        trust.take(trusted)
         self._path, self._config = path, config
         self._engine: Engine | None = None
 
@@ -79,7 +82,9 @@ class RayEngine:
             max_task_retries=TRIES,
         )
         inner = model_config.under(self._config.engine)
-        self._workers = [actor.remote(path, inner) for _ in range(self._config.workers)]
+        self._workers = [
+            actor.remote(path, inner, trust.environment()) for _ in range(self._config.workers)
+        ]
         self._facts: dict[int, dict[str, str | int]] = {}
 
     def sample(

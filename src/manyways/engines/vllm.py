@@ -7,6 +7,7 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from manyways import trust
 from manyways.checkpoints import load_tokenizer
 from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.engines.openai_api import FINISHES
@@ -122,6 +123,7 @@ class VllmEngine:
 def _start(path: str, config: ModelConfig) -> "LLM":
     from vllm import LLM
 
+    trust.require_plain(config.vllm, "model.vllm")
     settings: dict[str, Any] = {"enable_prefix_caching": True, **config.vllm}
     try:
         return LLM(model=path, dtype=config.dtype, **settings)

@@ -118,7 +118,7 @@ class RewardModel:
 def _load(path: str, dtype: str) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForSequenceClassification.from_pretrained(
-            path, dtype=dtype, output_loading_info=True
+            path, dtype=dtype, output_loading_info=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -14,6 +14,7 @@ from manyways.context import Context
 from manyways.measures.yields import Outcomes, YieldRow
 from manyways.pool.adherence import is_rank
 from manyways.pool.scope import read_asked
+from manyways.progress import open_table
 from manyways.records import PLAIN
 from manyways.tables import parts, read_attempts_table, read_table
 
@@ -49,10 +50,13 @@ def yield_rows(ctx: Context) -> list[YieldRow]:
 def yield_table(rows: Sequence[YieldRow]) -> Table:
     """The yield of the pool for the console."""
     note = f"adaptive sampling: {FAIR}" if any(row.fair for row in rows) else None
-    table = Table(title="what the pool gave", title_justify="left", caption=note)
-    for name in ("heuristic", "attempts", "correct", "no answer", "undecided", "truncated", "kept"):
-        first = name == "heuristic"
-        table.add_column(name, justify="left" if first else "right", no_wrap=first)
+    table = open_table(
+        "heuristic", "attempts", "correct", "no answer", "undecided", "truncated", "kept",
+        title="what the pool gave",
+    )  # fmt: skip
+    table.caption = note
+    for column in table.columns[1:]:
+        column.justify = "right"
     for row in rows:
         rates = row.rates
         share = f" ({rates.correct / rates.attempts:.0%})" if rates.attempts else ""

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from manyways.context import Context
+from manyways.heuristics.labelling import LABELLERS
 from manyways.identity import settings_of
 from manyways.measures.catalogue import MEASURES, TABLES, findings
 from manyways.measures.material import Earlier, Material
 from manyways.measures.measure import write_rows
 from manyways.measures.seen import FINDINGS, Seen
+from manyways.plugins import require_trust
 from manyways.pool.agreement import error_of
 from manyways.pool.lessons import lessons
 from manyways.pool.training_rows import training_rows
@@ -51,17 +53,28 @@ ENDS = ("analyse", "report")
 
 
 def run(ctx: Context) -> None:
-    """Write every table."""
+    """Write every table.
+
+    Raises Untrusted, before anything is replaced, when a label or a problem needs untrusted code.
+    """
     work = plan(ctx)
     if work.done:
         say("analyse: finished earlier.")
         return
+    _require_parts(ctx)
     with work:
         tables = compute(ctx)
         for name in TABLES:
             write_rows(ctx.run.path("7-tables", f"{name}.json"), tables.get(name, []))
         work.counts.update({name: len(tables.get(name, [])) for name in TABLES})
     say(f"analyse: {sum(len(rows) for rows in tables.values())} rows in {len(TABLES)} tables.")
+
+
+def _require_parts(ctx: Context) -> None:
+    recipe = ctx.recipe
+    require_trust(recipe.heuristics.labeller, LABELLERS, "labeller")
+    for name in (recipe.generate.problems, recipe.rl.problems, *recipe.evaluate.benchmarks):
+        ctx.sets.load(name)
 
 
 def amount(_: Context) -> list[Amount]:

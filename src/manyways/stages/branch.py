@@ -73,7 +73,7 @@ def run(ctx: Context) -> None:
 def amount(ctx: Context) -> list[Amount]:
     """The beginnings that each checkpoint reads, at the most."""
     generate = ctx.recipe.generate
-    problems = len(ctx.problems(generate.problems, generate.limit))
+    problems = ctx.count(generate.problems, generate.limit)
     read = min(ctx.recipe.branch.problems, problems)
     return [
         Amount(work=f"branch/{one.name}", stage="branch", attempts=read) for one in ctx.checkpoints

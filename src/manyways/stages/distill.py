@@ -93,7 +93,7 @@ def run(ctx: Context) -> None:
 def amount(ctx: Context) -> list[Amount]:
     """The attempts that are sampled here; from a file nothing is."""
     settings, generating = distill_settings(ctx), ctx.recipe.generate
-    problems = len(ctx.problems(generating.problems, generating.limit))
+    problems = ctx.count(generating.problems, generating.limit)
     attempts = problems * (settings.samples or SAMPLES) if settings.model else 0
     return [
         Amount(

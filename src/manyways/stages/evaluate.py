@@ -64,7 +64,7 @@ def amount(ctx: Context, checkpoint: Checkpoint) -> list[Amount]:
     ways = checkpoint != BASE and parse_arm(checkpoint.arm).kind.shows_ways
     found = []
     for benchmark in settings.benchmarks:
-        attempts = len(ctx.problems(benchmark, settings.limit)) * settings.attempts
+        attempts = ctx.count(benchmark, settings.limit) * settings.attempts
         found.append(
             Amount(
                 work=f"evaluate/{checkpoint.name}/{benchmark_slug(benchmark)}",

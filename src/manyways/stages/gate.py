@@ -82,7 +82,7 @@ def run(ctx: Context, line: Line) -> None:
 def amount(ctx: Context, line: Line) -> list[Amount]:
     """One group of attempts at some of RL's problems."""
     rl = ctx.recipe.rl
-    problems = min(ctx.recipe.gate.problems, len(ctx.problems(rl.problems, rl.limit)))
+    problems = min(ctx.recipe.gate.problems, ctx.count(rl.problems, rl.limit))
     attempts = problems * rl.group_size
     return [
         Amount(

@@ -99,7 +99,7 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
 def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
     """How many plain attempts a pool has at the most, and how many under heuristics."""
     settings = ctx.recipe.generate
-    problems = len(ctx.problems(settings.problems, settings.limit))
+    problems = ctx.count(settings.problems, settings.limit)
     plain, ways = True, ctx.recipe.heuristics.count
     if line is not None:
         arm = parse_arm(line.arm)

@@ -1,17 +1,19 @@
 """Before anything is sampled: does everything that the recipe names exist, and can it be judged?"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from manyways.context import Context
 from manyways.engines import ENGINES
 from manyways.errors import DataError, EngineError, RecipeError
 from manyways.fingerprint import problems_hash
+from manyways.foreign import require_all
 from manyways.heuristics.checks import exemplar_problem
 from manyways.identity import VERDICTS, settings_of
 from manyways.plugins import check
 from manyways.pool import adherence
+from manyways.problem_sets import kept_file, write_set
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.run_dir import Work, benchmark_slug
@@ -33,9 +35,11 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     """Look up every name in the recipe; returns the problem sets by name.
 
     Raises UserError or a subclass for the first one that does not exist, RecipeError when the
-    prompt asks for another form of answer than its exemplars show.
+    prompt asks for another form of answer than its exemplars show, Untrusted when it names code, a
+    program or a key's address that nobody said is to be trusted.
     """
     recipe = context.recipe
+    require_all(recipe)
     for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
         check(engine, ENGINES, "engine")
     check(recipe.rl.backend, RL_BACKENDS, "RL backend")
@@ -121,7 +125,8 @@ def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
     if context.judge.form != "boxed":
         identity["form"] = context.judge.form
     listing = context.run.path("problems.json")
-    return context.run.work("preflight", identity=identity, outputs=(listing,))
+    kept = _kept(context, sets).values()
+    return context.run.work("preflight", identity=identity, outputs=(listing, *kept))
 
 
 def run(context: Context) -> None:
@@ -136,6 +141,13 @@ def run(context: Context) -> None:
             _check_references(context, sets)
             listed = [_listing(context, name) for name in sets]
             write_text(context.run.path("problems.json"), json.dumps(listed, indent=1))
+            for name, file in _kept(context, sets).items():
+                write_set(file, context.sets.load(name))
+
+
+def _kept(context: Context, sets: Iterable[str]) -> dict[str, Path]:
+    """Where the run keeps sets that verbs which only look must not make again."""
+    return {name: file for name in sets if (file := kept_file(context.run, name))}
 
 
 def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:

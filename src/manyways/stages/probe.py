@@ -105,7 +105,7 @@ def left_out(ctx: Context) -> str | None:
 def amount(ctx: Context) -> list[Amount]:
     """Every pair of heuristics on every problem, as if all attempts could be cut."""
     settings, probe = ctx.recipe.generate, ctx.recipe.probe
-    problems = min(probe.problems, len(ctx.problems(settings.problems, settings.limit)))
+    problems = min(probe.problems, ctx.count(settings.problems, settings.limit))
     attempts = problems * len(probed(ctx)) ** 2 * probe.samples
     return [
         Amount(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from manyways import errors
+from manyways import errors, trust
 from manyways.errors import ManywaysError, MissingWork
 from manyways.recipe.training import LaunchConfig
 from manyways.run_dir import LOCK_HELD, RunDir
@@ -48,16 +48,24 @@ def command(launch: LaunchConfig, root: Path, work: tuple[str, str, int]) -> lis
     return [*words, "-m", "manyways.cli", "line-stage", str(root), stage, arm, str(seed)]
 
 
-def run(words: list[str], folder: RunDir) -> None:
-    """Run a training's command line to its end.
+def run(launch: LaunchConfig, folder: RunDir, work: tuple[str, str, int]) -> None:
+    """Run a training's ``command`` to its end.
 
-    Raises the error of the process that failed first, MissingWork when one was killed.
+    Raises the error of the process that failed first, MissingWork when one was killed, Untrusted
+    for a file of accelerate's that nobody trusts: it may name machines and scripts.
     """
+    if launch.accelerate_config is not None:
+        trust.require(
+            launch.accelerate_config,
+            f"launch.accelerate_config = '{launch.accelerate_config}' says what accelerate starts",
+        )
+    words = command(launch, folder.root, work)
     me = psutil.Process()
     with tempfile.TemporaryDirectory(prefix="manyways-") as scratch:
         failure = Path(scratch) / "failure.json"
         environment = {
             **os.environ,
+            **trust.environment(),
             LOCK_HELD: str(folder.root),
             FAILURE: str(failure),
             PARENT: f"{me.pid} {me.create_time()}",

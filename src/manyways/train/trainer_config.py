@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from manyways import trust
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
 from manyways.plugins import nearest
@@ -31,8 +32,9 @@ def build_config(
     """A TRL config: ``fixed`` comes from the recipe's own keys, ``extra`` replaces ``defaults``.
 
     Raises RecipeError for a key that TRL does not have, that another key of the recipe decides, or
-    that TRL refuses.
+    that TRL refuses; Untrusted for one that may name code, a file or an address.
     """
+    trust.require_plain(extra, f"{section}.extra")
     known = {field.name: None for field in fields(cls)}  # type: ignore[arg-type]
     names = RENAMED if known.keys() >= set(RENAMED.values()) else {v: k for k, v in RENAMED.items()}
     extra = {names.get(key, key): value for key, value in extra.items()}

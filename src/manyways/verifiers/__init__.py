@@ -85,6 +85,8 @@ VERIFIERS: dict[str, Verifier] = {
 Data may not: what a file holds must not say which code runs."""
 FUNCTIONS = {name: verifier.verify for name, verifier in VERIFIERS.items()}
 """name -> ``module:function``, for ``plugins``."""
+BROUGHT = {name: name for name in ("manyways.verifiers.procedural:verify",)}
+"""Verifiers of ours that problem sets of ours bring along and no recipe names."""
 _BY_FUNCTION = {verifier.verify: verifier for verifier in VERIFIERS.values()}
 
 

@@ -14,9 +14,9 @@ from functools import cache
 from typing import Any
 
 from manyways.errors import UserError, VerifierUnwell
-from manyways.plugins import resolve
+from manyways.plugins import load, require_trust
 from manyways.records import Problem, Verdict
-from manyways.verifiers import FUNCTIONS, Verifier, math, verifier_of
+from manyways.verifiers import BROUGHT, FUNCTIONS, Verifier, math, verifier_of
 from manyways.verifiers.final_answer import Form, Policy, extract, reference
 from manyways.verifiers.pool import WorkerPool
 from manyways.verifiers.worker_process import Job
@@ -133,6 +133,7 @@ class Judge:
                 problem, text, policy=policy, form=self.form
             )
             return verdict
+        require_trust(verifier.verify, FUNCTIONS | BROUGHT, "verifier")
         return _Waiting((verifier.verify, text, problem.id, _judged_by(problem)))
 
     def _fast(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
@@ -179,7 +180,7 @@ class Judge:
 
 @cache
 def _function(name: str) -> Any:  # noqa: ANN401 - what the table of verifiers names
-    return resolve(name, FUNCTIONS, "verifier")
+    return load(name)
 
 
 class _Waiting:

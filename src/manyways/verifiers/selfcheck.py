@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from manyways.plugins import resolve
+from manyways.plugins import load
 from manyways.records import Problem, Verdict
 from manyways.verifiers import verifier_of
 from manyways.verifiers.final_answer import Form, reference
@@ -104,7 +104,7 @@ def is_prose(answer: str) -> bool:
 
 def perturbed(problem: Problem) -> str:
     """An answer near the reference that must be judged wrong."""
-    perturb = resolve(verifier_of(problem.verifier).perturb, {}, "perturbation")
+    perturb = load(verifier_of(problem.verifier).perturb)
     return cast(Callable[[Problem], str], perturb)(problem)
 
 

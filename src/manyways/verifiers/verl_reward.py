@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from manyways import trust
 from manyways.records import Problem, Verdict
 from manyways.verifiers.judge import Judge, check_health
 
@@ -19,10 +20,12 @@ def scorer(settings: Mapping[str, Any]) -> Callable[..., dict[str, float]]:
     through TRL does: there an undecided attempt is left out of its group. So too many of them, more
     than ``max_undecided`` of the last 512, end the training.
 
-    settings: ``workers``, ``timeout``, ``policy``, ``allow_unsafe_code``, ``max_undecided``.
+    settings: ``workers``, ``timeout``, ``policy``, ``allow_unsafe_code``, ``max_undecided``; and
+        ``trusted``, what the process that wrote them trusts.
     """
-    limit = settings["max_undecided"]
-    judge = Judge(**{name: value for name, value in settings.items() if name != "max_undecided"})
+    trust.take(settings.get("trusted", {}))
+    limit, not_the_judges = settings["max_undecided"], ("max_undecided", "trusted")
+    judge = Judge(**{name: v for name, v in settings.items() if name not in not_the_judges})
     recent: deque[Verdict] = deque(maxlen=WINDOW)
 
     def compute_score(

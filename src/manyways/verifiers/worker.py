@@ -15,9 +15,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
 
-from manyways.plugins import resolve
+from manyways.plugins import load, resolve
 from manyways.records import Problem, Verdict
-from manyways.verifiers import FUNCTIONS, Verify, verifier_of
+from manyways.verifiers import BROUGHT, FUNCTIONS, Verify, verifier_of
 
 
 def main() -> None:
@@ -80,10 +80,10 @@ def read_problem(fields: Mapping[str, Any]) -> Problem:
 
 
 def _load(name: str) -> Verify:
-    verify = cast(Verify, resolve(name, FUNCTIONS, "verifier"))
+    verify = cast(Verify, resolve(name, FUNCTIONS | BROUGHT, "verifier"))
     warm_up = verifier_of(name).warm_up
     if warm_up:
-        cast(Callable[[], None], resolve(warm_up, FUNCTIONS, "verifier"))()
+        cast(Callable[[], None], load(warm_up))()
     return verify
 
 

@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from manyways import trust
+
 Job = Mapping[str, Any]
 Reply = dict[str, Any]
 
@@ -225,6 +227,7 @@ def _environment() -> dict[str, str]:
     environment = {key: os.environ[key] for key in kept if key in os.environ}
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return environment | {
+        **trust.environment(),
         **dict.fromkeys(threads, "1"),
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONHASHSEED": "0",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from manyways import foreign
 from manyways.arms import Line, parse_arm
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError
@@ -40,7 +41,9 @@ def open_run(root: Path, data_dir: Path | None = None) -> Context:
     """
     run = open_for_reading(root)
     overrides = [f'data_dir="{data_dir}"'] if data_dir else []
-    return Context(recipe=load_recipe(run.path("recipe.toml"), overrides), run=run)
+    recipe = load_recipe(run.path("recipe.toml"), overrides)
+    foreign.say_unused(recipe)
+    return Context(recipe=recipe, run=run, looking=True)
 
 
 def line_of(ctx: Context, arm: str, seed: int | None) -> Line:

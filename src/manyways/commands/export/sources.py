@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from manyways.context import Context
+from manyways.errors import Untrusted
 from manyways.problems import split_name
 from manyways.problems.published import ALL
 
@@ -34,8 +35,11 @@ class SourceFacts:
 
 
 def source_facts(ctx: Context, name: str) -> SourceFacts:
-    """What is known of the problem set ``name`` of the run."""
-    loaded = ctx.sets.load(name)
+    """What is known of the problem set ``name`` of the run; of untrusted code only its name."""
+    try:
+        loaded = ctx.sets.load(name).provenance()
+    except Untrusted:
+        loaded = {"commit": None, "fingerprint": "not known", "total": 0}
     known = split_name(name)[0]
     title, licence = OURS.get(known, ("a problem set of the user's own", UNKNOWN))
     hub_id = None
@@ -49,9 +53,9 @@ def source_facts(ctx: Context, name: str) -> SourceFacts:
         # Only a licence stated without a condition has a plain identifier.
         hub_licence=HUB_LICENCES.get(licence, "other"),
         hub_id=hub_id,
-        commit=loaded.commit,
-        fingerprint=loaded.fingerprint,
-        problems=loaded.total,
+        commit=str(loaded["commit"]) if loaded["commit"] else None,
+        fingerprint=str(loaded["fingerprint"]),
+        problems=int(loaded["total"] or 0),
     )
 
 

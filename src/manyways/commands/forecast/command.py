@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from manyways import foreign
 from manyways.commands.forecast.predict import forecast, local_checkpoint_bytes
 from manyways.commands.forecast.records import FILE, Measured, read_forecast, write_forecast
 from manyways.commands.forecast.show import print_comparison, print_forecast
 from manyways.context import Context
-from manyways.errors import DataError
+from manyways.errors import DataError, Untrusted
 from manyways.progress import say
 from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
@@ -34,24 +35,29 @@ def forecast_recipe(
         overrides = [*overrides, f'data_dir="{data_dir}"']
     recipe = load_recipe(path, overrides)
     root = out or Path("runs") / recipe.name
-    ctx = Context(recipe=recipe, run=RunDir(root=root.resolve()))
+    foreign.say_unused(recipe)
+    ctx = Context(recipe=recipe, run=RunDir(root=root.resolve()), looking=True)
     costs, size = _measured(ctx) if measured else (None, local_checkpoint_bytes(ctx.base_path))
     made = forecast(ctx, costs, size)
     print_forecast(made, root)
     if ctx.run.stamps():
         say(f"not kept: {root} has begun. `manyways status {root}` shows a forecast made before.")
-    elif measured:
+    elif costs is not None:
         with open_for_writing(root) as run:
             write_forecast(run.path(FILE), made)
         say(f"kept in {root}: `manyways status {root}` will show it beside what happened.")
 
 
-def _measured(ctx: Context) -> tuple[Measured, float]:
+def _measured(ctx: Context) -> tuple[Measured | None, float | None]:
     """Amounts alone must not wait for the engine's libraries, so these are loaded only here."""
     from manyways.commands.forecast.measure import measure
     from manyways.stages import preflight
 
-    preflight.check_names(ctx)
+    try:
+        preflight.check_names(ctx)
+    except Untrusted:
+        say("A problem set that was not loaded counts as its limit, without one as 0 problems.")
+        return None, local_checkpoint_bytes(ctx.base_path)
     return measure(ctx)
 
 

@@ -112,7 +112,7 @@ def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) 
 
 def _generate(ctx: Context, row: Expected, measured: Measured) -> Expected:
     generate = ctx.recipe.generate
-    problems = len(ctx.problems(generate.problems, generate.limit))
+    problems = ctx.count(generate.problems, generate.limit)
     plain = problems * generate.plain_samples
     named = row.attempts - plain
     kinds = ((measured.sampled["plain"], plain), (measured.sampled["heuristics"], named))
@@ -141,7 +141,7 @@ def examples(ctx: Context, arm: Arm, measured: Measured) -> float:
     give what the base model gives, another model to solve every problem.
     """
     generate, budget = ctx.recipe.generate, ctx.recipe.select.budget
-    problems = len(ctx.problems(generate.problems, generate.limit))
+    problems = ctx.count(generate.problems, generate.limit)
     right, plain = (measured.sampled[kind].correct for kind in ("heuristics", "plain"))
     chances = Chances(
         solved=any_of(right, generate.samples),

@@ -111,6 +111,7 @@ def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) 
 
     Raises MissingWork with its last words when the last step's checkpoint is not whole.
     """
+    environment.require_trust(words[0])
     console, steps = places.root / "console.txt", settings.config.steps
     begin = console.stat().st_size if console.exists() else 0
     label = f"rl {line_name(settings.arm, settings.seed)}"
@@ -141,6 +142,7 @@ def _merge(settings: RLSettings, places: Places, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     words = merge_command(settings, places.actor(settings.config.steps), target)
     console = places.root / "merge.txt"
+    environment.require_trust(words[0])
     with console.open("wb") as stream:
         done = subprocess.run(
             words, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False

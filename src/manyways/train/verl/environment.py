@@ -3,8 +3,10 @@
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 
+from manyways import trust
 from manyways.errors import RecipeError
 from manyways.recipe.verl import VerlConfig
 
@@ -44,10 +46,19 @@ def interpreter(verl: VerlConfig) -> str:
     return os.path.abspath(python) if os.sep in python else python  # noqa: PTH100
 
 
+def require_trust(python: str) -> None:
+    """Raise Untrusted before ``python`` is started for a recipe that nobody trusts.
+
+    Also where it is the Python of this process: verl and its settings are another's program.
+    """
+    trust.require(python, f"rl.verl.python = '{python}' is a program outside manyways")
+
+
 def modules(verl: VerlConfig | None = None) -> tuple[str, ...]:
     """What has to be importable there: verl, the engine of its rollouts, our verifier's needs."""
     rollouts = verl.extra.get("actor_rollout_ref.rollout.name", "vllm") if verl else "vllm"
-    return ("verl", str(rollouts), *REWARD_NEEDS)
+    # Of a dotted name, looking for it would import what stands before the dot.
+    return ("verl", str(rollouts).partition(".")[0], *REWARD_NEEDS)
 
 
 def look(python: str, wanted: tuple[str, ...]) -> Found:
@@ -85,6 +96,8 @@ def check_imports(verl: VerlConfig) -> None:
 
 def _ask(python: str, *words: str) -> str:
     """What a short program prints last. Raises RecipeError naming the fix when it fails."""
+    if python != sys.executable:
+        require_trust(python)
     try:
         done = subprocess.run(
             [python, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from manyways import trust
 from manyways.recipe.pool import VerifyConfig
 from manyways.records import Message, Problem
 
@@ -49,6 +50,8 @@ def write_reward(path: Path, verify: VerifyConfig, *, form: str = "boxed") -> No
     """The file for ``reward.custom_reward_function.path``."""
     settings = verify.model_dump(include={"workers", "timeout", "policy", "allow_unsafe_code"})
     settings |= {"max_undecided": verify.max_undecided, "form": form}
+    # Reward workers run wherever Ray puts them, without this process's variables.
+    settings |= {"trusted": trust.environment()}
     source = str(Path(__file__).parents[3])
     path.write_text(REWARD.format(source=source, settings=settings), encoding="utf-8")
 

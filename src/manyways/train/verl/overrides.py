@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyways import trust
 from manyways.errors import RecipeError
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.verl import LOSSES, VerlConfig
@@ -218,6 +219,7 @@ def _decided(checkpoint: str, settings: RLSettings, places: Places) -> dict[str,
 
 
 def _refuse(extra: Mapping[str, object], *, decided: Mapping[str, object]) -> None:
+    trust.refuse_remote_code(extra, "rl.verl.extra")
     for given, value in extra.items():
         key = given.lstrip("+~")
         if key in MERGED and value not in MERGED[key]:

@@ -1,0 +1,104 @@
+"""What of a recipe acts by itself and is not part of this package: code, programs, keys sent away.
+
+``trust`` refuses each of these when it is about to be used. Here they are listed beforehand: a run
+asks for all of them before it begins, and a verb that only looks says what it did not use.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from manyways import trust
+from manyways.engines import ENGINES
+from manyways.errors import Untrusted
+from manyways.heuristics.labelling import LABELLERS
+from manyways.plugins import is_foreign
+from manyways.problems import PROBLEM_SETS, split_name
+from manyways.progress import say
+from manyways.recipe.engines import ModelConfig
+from manyways.recipe.tree import Recipe
+from manyways.train import RL_BACKENDS
+from manyways.verifiers import FUNCTIONS
+
+Named = tuple[str, str]
+"""The recipe's key and what it names."""
+
+
+def foreign(recipe: Recipe) -> list[Named]:
+    """Everything that needs trust, in the recipe's order; each once."""
+    found: list[Named] = []
+    for section, model in _models(recipe):
+        found += _of_model(section, model)
+    for key, name in _problem_sets(recipe):
+        found += _of_problems(key, name)
+    parts: tuple[tuple[str, str | None, Mapping[str, str]], ...] = (
+        ("generate.engine", recipe.generate.engine, ENGINES),
+        ("heuristics.labeller", recipe.heuristics.labeller, LABELLERS),
+        ("verify.verifier", recipe.verify.verifier, FUNCTIONS),
+        ("rl.backend", recipe.rl.backend, RL_BACKENDS),
+    )
+    found += [(key, name) for key, name, table in parts if name and is_foreign(name, table)]
+    for section, table in (
+        ("midtrain.extra", recipe.midtrain.extra),
+        ("rl.extra", recipe.rl.extra),
+    ):
+        found += [(f"{section}.{key}", str(table[key])) for key in trust.acting(table)]
+    if recipe.launch is not None and recipe.launch.accelerate_config is not None:
+        found.append(("launch.accelerate_config", recipe.launch.accelerate_config))
+    if recipe.rl.backend == "verl" and recipe.rl.verl is not None:
+        found.append(("rl.verl.python", recipe.rl.verl.python))
+    return list(dict.fromkeys(found))
+
+
+def require_all(recipe: Recipe) -> None:
+    """Raise Untrusted naming everything in ``recipe`` that needs trust and has none."""
+    if listed := _listed(recipe):
+        raise Untrusted(
+            f"the recipe names what is not part of manyways: {listed}. Nothing like that is used "
+            f"unasked. {trust.FIX}."
+        )
+
+
+def say_unused(recipe: Recipe) -> None:
+    """Say in one sentence what a verb that only looks does not use."""
+    if listed := _listed(recipe):
+        say(f"Not used, because looking runs nothing unasked (--trust does): {listed}.")
+
+
+def _listed(recipe: Recipe) -> str:
+    return ", ".join(f"{key} = '{name}'" for key, name in foreign(recipe) if not trust.trusts(name))
+
+
+def _models(recipe: Recipe) -> Iterator[tuple[str, ModelConfig]]:
+    yield "model", recipe.model
+    if recipe.select.judge is not None:
+        yield "select.judge", recipe.select.judge
+    if recipe.distill is not None and recipe.distill.model is not None:
+        yield "distill.model", recipe.distill.model
+
+
+def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
+    engines = [("engine", model.engine)]
+    if model.ray is not None:
+        engines.append(("ray.engine", model.ray.engine))
+    for key, name in engines:
+        if is_foreign(name, ENGINES):
+            yield f"{section}.{key}", name
+    for key in trust.acting(model.vllm):
+        yield f"{section}.vllm.{key}", str(model.vllm[key])
+    server = model.http
+    if server is not None and server.api_key_env and trust.leaves_machine(server.url):
+        yield f"{section}.http.url with the key in {server.api_key_env}", server.url
+
+
+def _problem_sets(recipe: Recipe) -> Iterator[Named]:
+    yield "generate.problems", recipe.generate.problems
+    yield "rl.problems", recipe.rl.problems
+    for name in recipe.evaluate.benchmarks:
+        yield "evaluate.benchmarks", name
+
+
+def _of_problems(key: str, name: str) -> Iterator[Named]:
+    loader, _, options = split_name(name)
+    if is_foreign(loader, PROBLEM_SETS):
+        yield key, loader
+    if is_foreign(verifier := options.get("verifier", ""), FUNCTIONS):
+        yield f"{key} (verifier)", verifier

@@ -1,0 +1,132 @@
+"""May what is not part of this package be run? Asked here alone, and answered no by default.
+
+A recipe or a run folder may come from anyone. What it can name that acts by itself is code (``my.
+module:function``), a program (``rl.verl.python``, an accelerate file, a text handed on to vLLM or
+TRL) and a key with the address that it goes to. Each of them asks ``require`` right before it is
+used, so that a forgotten verb refuses. docs/trust.md says who is trusted, and with what.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from manyways.errors import RecipeError, Untrusted
+
+VARIABLE = "MANYWAYS_TRUST"
+"""``1`` trusts everything that is named; else the names that are trusted, between commas."""
+ALL = "1"
+FIX = "If you trust it: --trust, or MANYWAYS_TRUST=1 (docs/trust.md)"
+SENDS_OR_LOADS = {"push_to_hub"}
+"""Switches of TRL that act on the outside."""
+
+_granted: set[str] = set()
+
+
+def grant(*names: str) -> None:
+    """Trust ``names`` for the rest of this process: the user typed them."""
+    _granted.update(names)
+
+
+def grant_all() -> None:
+    """Trust everything that is named for the rest of this process."""
+    _granted.add(ALL)
+
+
+def revoke() -> None:
+    """Forget what was granted in this process; the variable stays."""
+    _granted.clear()
+
+
+def grant_recipe(path: Path) -> None:
+    """Trust a recipe that the user named on the command line of ``run``; not one in a run folder.
+
+    A run folder may be someone else's, and its recipe was not written by the one who continues it.
+    """
+    if path.is_file() and not any(is_run_folder(parent) for parent in path.resolve().parents):
+        grant_all()
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether runs have written to ``folder``."""
+    return (folder / "recipe.toml").is_file() and any(
+        (folder / name).exists() for name in ("manifest.json", "stamps", ".lock", "1-attempts")
+    )
+
+
+def environment() -> dict[str, str]:
+    """What a process that works on behalf of this one is given, so that it decides alike."""
+    names = {*_granted, *_named_outside()}
+    if ALL in names:
+        return {VARIABLE: ALL}
+    return {VARIABLE: ",".join(sorted(names))} if names else {}
+
+
+def take(given: Mapping[str, str]) -> None:
+    """Decide as the process that ``given`` (its ``environment()``) comes from."""
+    grant(*filter(None, given.get(VARIABLE, "").split(",")))
+
+
+def trusts(name: str) -> bool:
+    """Whether ``name`` may be used."""
+    return not _granted.isdisjoint({ALL, name}) or not _named_outside().isdisjoint({ALL, name})
+
+
+def require(name: str, what: str) -> None:
+    """Raise Untrusted, which says ``what`` it is, unless ``name`` is trusted."""
+    if not trusts(name):
+        raise Untrusted(f"{what}. Nothing like that is used unasked. {FIX}.")
+
+
+def require_key_address(url: str, variable: str) -> None:
+    """Raise Untrusted unless a key may go to ``url``: this machine, or trusted."""
+    if leaves_machine(url):
+        require(url, f"the key in {variable} would be sent to {url}")
+
+
+def require_plain(table: Mapping[str, object], section: str) -> None:
+    """Raise Untrusted for what could name code, a file or an address in a table that is handed on.
+
+    Numbers cannot, nor can a single word: what names something has a dot, a slash or a colon in it.
+
+    Raises RecipeError for ``trust_remote_code``, which is never on.
+    """
+    refuse_remote_code(table, section)
+    for key in acting(table):
+        require(f"{section}.{key}", f"{section}.{key} = '{table[key]}' may name code or send data")
+
+
+def refuse_remote_code(table: Mapping[str, object], section: str) -> None:
+    """Raise RecipeError for ``trust_remote_code``: code that a checkpoint brings is never run."""
+    for key, value in table.items():
+        if key.endswith("trust_remote_code") and value:
+            raise RecipeError(
+                f"{section}.{key}: code that a checkpoint brings along is never run, trusted or "
+                "not. Take a model that transformers has itself."
+            )
+
+
+def acting(table: Mapping[str, object]) -> Iterator[str]:
+    """The keys of a table that is handed on whose values could act by themselves."""
+    for key, value in table.items():
+        named = isinstance(value, str) and any(sign in value for sign in "./\\:")
+        if (named and not is_here(str(value))) or (key in SENDS_OR_LOADS and value):
+            yield key
+
+
+def leaves_machine(url: str) -> bool:
+    """Whether what is sent to ``url`` goes to another machine."""
+    return not is_here(urlsplit(url).hostname or "")
+
+
+def is_here(host: str) -> bool:
+    """Whether ``host`` is this machine under a name that no other has."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _named_outside() -> set[str]:
+    return set(filter(None, os.environ.get(VARIABLE, "").replace(" ", "").split(",")))
