@@ -409,7 +409,7 @@ def test_processes_of_our_own_decide_as_their_parent() -> None:
 
 
 def test_a_file_of_accelerates_needs_trust(tmp_path: Path) -> None:
-    from manyways.rl import launch
+    from manyways.train import launch
 
     config = LaunchConfig(accelerate_config=str(tmp_path / "a.yaml"))
     with pytest.raises(Untrusted, match="accelerate_config"):
