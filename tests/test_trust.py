@@ -413,7 +413,7 @@ def test_a_file_of_accelerates_needs_trust(tmp_path: Path) -> None:
 
     config = LaunchConfig(accelerate_config=str(tmp_path / "a.yaml"))
     with pytest.raises(Untrusted, match="accelerate_config"):
-        launch.run(config, RunDir(root=tmp_path), ("rl", "star", 0))
+        launch.start(config, RunDir(root=tmp_path), ("rl", "star", 0))
 
 
 def test_remote_code_is_never_on(tmp_path: Path) -> None:

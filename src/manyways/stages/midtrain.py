@@ -77,7 +77,7 @@ def run(ctx: Context, line: Line) -> None:
     if ctx.recipe.launch is None or plan(ctx, line).done:
         run_here(ctx, line)
     else:
-        launch.run(ctx.recipe.launch, ctx.run, ("midtrain", line.arm, line.seed))
+        launch.start(ctx.recipe.launch, ctx.run, ("midtrain", line.arm, line.seed))
 
 
 def amount(ctx: Context, line: Line) -> list[Amount]:

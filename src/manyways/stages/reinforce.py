@@ -62,7 +62,7 @@ def run(ctx: Context, line: Line) -> None:
         run_here(ctx, line)
     else:
         work = ("rl", line.arm, line.seed)
-        launch.run(ctx.recipe.launch, ctx.run, work)
+        launch.start(ctx.recipe.launch, ctx.run, work)
 
 
 def run_here(ctx: Context, line: Line) -> None:

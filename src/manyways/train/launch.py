@@ -48,18 +48,25 @@ def command(launch: LaunchConfig, root: Path, work: tuple[str, str, int]) -> lis
     return [*words, "-m", "manyways.cli", "line-stage", str(root), stage, arm, str(seed)]
 
 
-def run(launch: LaunchConfig, folder: RunDir, work: tuple[str, str, int]) -> None:
+def start(launch: LaunchConfig, folder: RunDir, work: tuple[str, str, int]) -> None:
     """Run a training's ``command`` to its end.
 
-    Raises the error of the process that failed first, MissingWork when one was killed, Untrusted
-    for a file of accelerate's that nobody trusts: it may name machines and scripts.
+    Raises what ``run`` raises, and Untrusted for a file of accelerate's that nobody trusts: it may
+    name machines and scripts.
     """
     if launch.accelerate_config is not None:
         trust.require(
             launch.accelerate_config,
             f"launch.accelerate_config = '{launch.accelerate_config}' says what accelerate starts",
         )
-    words = command(launch, folder.root, work)
+    run(command(launch, folder.root, work), folder)
+
+
+def run(words: list[str], folder: RunDir) -> None:
+    """Run a training's command line to its end.
+
+    Raises the error of the process that failed first, MissingWork when one was killed.
+    """
     me = psutil.Process()
     with tempfile.TemporaryDirectory(prefix="manyways-") as scratch:
         failure = Path(scratch) / "failure.json"
