@@ -29,8 +29,6 @@ from manyways.engines.rows import Rows
 
 JOIN = 8
 """Waiting attempts are taken up once this fraction of the places is free: 1/8."""
-PREFILL = 2048
-"""Tokens of prompts in one pass of the model, unless one prompt is longer."""
 
 
 class StopCheck(Protocol):
@@ -141,9 +139,7 @@ class Decoder:
         try:
             while queue or texts:
                 begun = 0
-                while taken := _take(
-                    queue, texts, settings, batch_tokens=batch_tokens, joins=rows.joins
-                ):
+                while taken := _take(queue, texts, settings, batch_tokens=batch_tokens, rows=rows):
                     rows.take_up([waiting for waiting, _ in taken], _owners(taken))
                     new = [text for _, started in taken for text in started]
                     texts += new
@@ -177,10 +173,10 @@ def _take(
     settings: SamplingSettings,
     *,
     batch_tokens: int,
-    joins: bool,
+    rows: Rows,
 ) -> list[tuple[Waiting, list[Text]]]:
     """What of the queue is taken up now, in one pass: prompts with one beginning."""
-    if not queue or (texts and not joins):
+    if not queue or (texts and not rows.joins):
         return []
     longest = max([len(text.waiting.prompt) for text in texts], default=0)
     taken: list[tuple[Waiting, list[Text]]] = []
@@ -193,7 +189,7 @@ def _take(
         free = places - count
         if not taken and texts and free < min(len(wanted.seeds), max(1, places // JOIN)):
             return []
-        if free <= 0 or (taken and joins and (len(taken) + 1) * fed > PREFILL):
+        if free <= 0 or (taken and rows.joins and (len(taken) + 1) * fed > rows.prefill):
             break
         first, rest = queue.popleft().split(free)
         if rest.seeds:

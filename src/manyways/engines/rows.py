@@ -16,6 +16,9 @@ from manyways.engines.queueing import Waiting
 COMPACT = 0.9
 """Where rows cannot be moved one by one (attention windows), finished attempts leave the model's
 batch once the others are at most this share of it."""
+PREFILL = {"cpu": 512, "other": 8192}
+"""Tokens of prompts in one pass of the model, unless one prompt is longer: a processor reaches its
+rate with few, and should give a sign of life every few seconds."""
 
 
 class Rows:
@@ -23,11 +26,13 @@ class Rows:
 
     joins: whether rows can be added while others run, and equal attempts be one row. Models with
         attention windows keep their own caches: they get whole batches, one row an attempt.
+    prefill: tokens of prompts that one pass should have, at most.
     rows:  the row of each attempt in work.
     """
 
     def __init__(self, model: Any, *, pad: int) -> None:  # noqa: ANN401
         self._model, self._pad = model, pad
+        self.prefill = PREFILL["cpu" if model.device.type == "cpu" else "other"]
         self._beginning: tuple[int, ...] = ()
         self._shared: list[tuple[Tensor, Tensor]] = []
         self._clear()
