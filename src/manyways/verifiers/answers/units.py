@@ -32,7 +32,8 @@ _NAMES = (
     "coulomb coulombs C", "farad farads F", "tesla", "mole moles mol", "calorie calories cal",
     "electronvolt eV", "byte bytes", "bit bits", "bar bars", "atm", "dyne dynes dyn", "erg ergs",
     "parsec parsecs pc", "lightyear lightyears ly", "angstrom angstroms Å \\AA", "knot knots",
-    "percent percentage pct", "centimeter 厘米", "millimeter 毫米", "kilometer 千米 公里",
+    "unit units", "percent percentage pct",
+    "centimeter 厘米", "millimeter 毫米", "kilometer 千米 公里",
     "kilogram 公斤 千克", "milliliter 毫升", "liter 升", "meter2 平方米", "meter3 立方米",
     "centimeter2 平方厘米", "centimeter3 立方厘米", "kilometer2 平方千米 平方公里", "degree 度",
     "jiao 角", "ton 吨", "month 月", "week 周", "yen 円", "won 원", "kilogram кг", "kilometer км",
@@ -78,10 +79,11 @@ def _words_of(text: str) -> list[str]:
 
 _GENERIC = frozenset(
     _words_of("""
-    unit units value values number numbers way ways time times integer integers solution
-    solutions total all in the a an of and is are it its so answer exactly only just there were
+    total all in the a an of and is are it its so answer exactly only just there were
 """)
 )
+_COUNTED = frozenset(_words_of("value number way time integer solution"))
+"""What anything that is counted may be called."""
 _FILLERS = frozenset(
     _words_of("""
     each left long wide tall high deep old more less fewer away apart altogether together overall
@@ -156,6 +158,8 @@ _NOISE = re.compile(
     r"[\s.,:;!?()\[\]\"'’`*~]+|[-–—](?=\s*[^\W\d_])|\\(?:quad|qquad|ldots|dots)|\.\.\."
 )
 _PROSE = re.compile(rf"(?:{_WORD.pattern}|{_NOISE.pattern}|[°{''.join(_MONEY)}/])*")
+_CALLED = re.compile(r"(?<![^\W\d_])[^\W\d_]\(\s*$")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz-"
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -174,14 +178,17 @@ class Quantity:
 def same_thing(gold: "Quantity", answer: "Quantity") -> bool:
     """May the two speak of the same thing? One that says nothing takes the other's."""
     if gold.unit and answer.unit:
-        return gold.unit == answer.unit
+        power = gold.unit.lstrip(_LETTERS), answer.unit.lstrip(_LETTERS)
+        any_unit = "unit" in (gold.unit.rstrip("23"), answer.unit.rstrip("23"))
+        return gold.unit == answer.unit or (any_unit and power[0] == power[1])
     if gold.unit:
         return not answer.nouns - _FILLERS
     if not gold.nouns or not (answer.unit or answer.nouns):
         return True
     if answer.unit:
-        return False
-    return gold.nouns <= answer.nouns or answer.nouns <= gold.nouns
+        return answer.unit == "unit"
+    one, two = gold.nouns - _COUNTED, answer.nouns - _COUNTED
+    return one <= two or two <= one
 
 
 def read_quantities(text: str, *, sure: bool) -> list[Quantity] | None:
@@ -381,7 +388,7 @@ def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | 
             return None
         if side == "after" and after[:1].isalpha() and words and words[0].isascii():
             return None  # glued to the numeral, and no unit
-        if _another(words, number):
+        if _another(words, number) or (side == "before" and _CALLED.search(text)):
             return None
         if side == "after":
             nouns |= {
