@@ -215,14 +215,15 @@ def _hashes(text: str) -> Extraction | None:
             return None
         line = text[start + 4 : end].split("\n", 1)[0].strip().lstrip("#: ")
         end = start
-        label = _ANSWER_LABEL.match(line)
+        label = None if line[:1].isdigit() else _ANSWER_LABEL.match(line)
         answer = line[label.end() :] if label else line
         if label and not answer:
             answer = next(
                 filter(None, map(str.strip, text[start + 4 : start + 500].split("\n")[1:])), ""
             )
         if answer and (label or not _HEADING.match(line)):
-            return Extraction(answer=_EMPHASIS.sub(r"\1", answer), rule="hashes")
+            answer = _EMPHASIS.sub(r"\1", answer) if "**" in answer else answer
+            return Extraction(answer=answer, rule="hashes")
     return None
 
 

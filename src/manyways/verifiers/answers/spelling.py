@@ -69,6 +69,11 @@ _REWRITES = tuple(
     )
 )  # fmt: skip
 """(one of these stands in the text, pattern, its one spelling)."""
+_REWRITTEN = re.compile(
+    r"[<>=]|and|or|\\(?:[a-z]*frac|g[et]|l[et]|n[eo]|v|[lr]a|[lr]b|L|R|imp|circ|deg|cdot|choose|pm)"
+    r"|\{ ?\\|(?:mathrm|text)\{[eidT]\}"
+)
+"""Most answers have nothing to rewrite."""
 _BOXES = re.compile(r"\\(?:boxed|fbox|framebox|mathbf|boldsymbol|bm|textbf|underline)\{([^{}]*)\}$")
 _CODE = re.compile(
     r"\*\*|(?<![a-zA-Z\\])(?:np|numpy|math|sympy|sp)\.(?=[a-z])|(?<=[0-9a-zA-Z)}])\*"
@@ -214,15 +219,17 @@ def _unwrap(text: str) -> str:
 
 
 def _tidy_latex(text: str) -> str:
-    if "matrix" not in text and "array" not in text and "cases" not in text:
+    rows = "matrix" in text or "array" in text or "cases" in text
+    if "\\\\" in text and not rows:
         text = re.sub(r"\\\\(?=[a-zA-Z])", r"\\", text)  # a doubly escaped command
     text = _THOUSANDS.sub("", text)
     if "\\begin{" in text and _ALIGNED.search(text):
         text = _ALIGNED.sub(" ", text).replace("&", " ").replace("\\\\", " ")
     text = _SPACING.sub(" ", text.replace("\\\\", "\x00")).replace("\x00", "\\\\")
-    for hints, pattern, spelling in _REWRITES:
-        if any(hint in text for hint in hints):
-            text = pattern.sub(spelling, text)
+    if _REWRITTEN.search(text):
+        for hints, pattern, spelling in _REWRITES:
+            if any(hint in text for hint in hints):
+                text = pattern.sub(spelling, text)
     if "\\frac" in text or "binom" in text:
         text = _brace_fractions(text)
     text = text.replace("\\%", "%").replace("\\&", "&").strip()

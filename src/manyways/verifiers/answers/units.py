@@ -10,6 +10,7 @@ import itertools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from manyways.verifiers.answers.numbers import Number, number_word, read_number, scale_of
 from manyways.verifiers.answers.spelling import unwrap_text
@@ -255,6 +256,10 @@ def _digits_for_words(text: str) -> str:
 
 
 def _quantity(numeral: str, before: str, after: str, *, sure: bool) -> Quantity | None:
+    if not before.strip() and after[:1].isspace():  # the commonest: 42 \text{ dollars}
+        measured, number = _unit(after, sure=sure), read_number(numeral.replace(" ", ""))
+        if measured and number and " " not in numeral.strip():
+            return Quantity(number, measured, frozenset())
     money = _MONEY_WORD.search(before + "0")
     unit = ""
     if money and money.end() >= len(before):
@@ -315,6 +320,7 @@ def _kelvin(word: "re.Match[str]", after: str) -> bool:
     return word[1] == "K" and after[:1].isspace()
 
 
+@lru_cache(maxsize=4096)
 def _unit(text: str, *, sure: bool) -> str | None:
     """The one name of the unit that ``text`` is; "" for no text; None when it is none."""
     text = text.strip(" .;,!")
