@@ -10,68 +10,10 @@ import itertools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 from manyways.verifiers.answers.numbers import Number, number_word, read_number, scale_of
 from manyways.verifiers.answers.spelling import unwrap_text
-
-_NAMES = (
-    "degree degrees deg °", "radian radians rad", "celsius centigrade degC", "fahrenheit degF",
-    "inch inches in", "foot feet ft", "yard yards yd yds", "mile miles mi",
-    "meter meters metre metres m 米 метров метра метр", "second seconds sec secs s 秒",
-    "minute minutes min mins 分钟", "hour hours hr hrs h 小时", "day days 天", "week weeks wk wks",
-    "month months", "year years yr yrs 年",
-    "gram grams g 克", "pound pounds lb lbs", "ounce ounces oz", "ton tons tonne tonnes t",
-    "liter liters litre litres L l ℓ", "gallon gallons gal", "cup cups", "pint pints",
-    "quart quarts", "acre acres", "hectare hectares ha", "mph", "kph kmh",
-    "dollar dollars usd USD US$ $ buck bucks", "cent cents ¢ ₵", "euro euros EUR €",
-    "pound-sterling GBP £ quid", "yen JPY ¥", "yuan RMB CNY 元 块 人民币", "won KRW ₩",
-    "rupee rupees Rs INR ₹ रुपये", "rouble ruble rubles roubles RUB ₽ рублей рубля рубль руб",
-    "franc francs CHF", "peso pesos", "penny pennies pence p",
-    "joule joules J", "watt watts W", "newton newtons N", "kelvin kelvins K", "volt volts V",
-    "ampere amperes amp amps A", "hertz Hz", "pascal pascals Pa", "ohm ohms Ω \\Omega",
-    "coulomb coulombs C", "farad farads F", "tesla", "mole moles mol", "calorie calories cal",
-    "electronvolt eV", "byte bytes", "bit bits", "bar bars", "atm", "dyne dynes dyn", "erg ergs",
-    "parsec parsecs pc", "lightyear lightyears ly", "angstrom angstroms Å \\AA", "knot knots",
-    "unit units", "percent percentage pct",
-    "centimeter 厘米", "millimeter 毫米", "kilometer 千米 公里",
-    "kilogram 公斤 千克", "milliliter 毫升", "liter 升", "meter2 平方米", "meter3 立方米",
-    "centimeter2 平方厘米", "centimeter3 立方厘米", "kilometer2 平方千米 平方公里", "degree 度",
-    "jiao 角", "ton 吨", "month 月", "week 周", "yen 円", "won 원", "kilogram кг", "kilometer км",
-    "centimeter см", "meter м", "gram г",
-)  # fmt: skip
-_PREFIXES = {
-    "k": "kilo", "c": "centi", "d": "deci", "m": "milli", "μ": "micro", "u": "micro",
-    "n": "nano", "p": "pico", "M": "mega", "G": "giga", "T": "tera",
-}  # fmt: skip
-_PREFIXED = (
-    "m meter", "g gram", "s second", "L liter", "l liter", "J joule", "W watt", "N newton",
-    "V volt", "Hz hertz", "Pa pascal", "A ampere", "mol mole", "eV electronvolt", "cal calorie",
-    "Ω ohm", "\\Omega ohm", "B byte", "pc parsec", "T tesla", "F farad", "C coulomb", "K kelvin",
-)  # fmt: skip
-
-
-def _table() -> dict[str, str]:
-    table = {spelling: names.split()[0] for names in _NAMES for spelling in names.split()}
-    long = {name for name in table if len(name) > 3 and name.isascii() and name.isalpha()}
-    for letter, prefix in _PREFIXES.items():
-        for pair in _PREFIXED:
-            short, base = pair.split()
-            table.setdefault(letter + short, prefix + base)
-        for name in long:
-            table[prefix + name] = prefix + table[name]
-    del table["pm"]  # an hour of the day
-    lower: dict[str, str] = {}
-    for spelling, name in table.items():
-        lower.setdefault(spelling.lower(), name)
-    return {**{s: n for s, n in lower.items() if len(s) > 1}, **table}
-
-
-UNITS = _table()
-"""Spelling of a unit -> its one name, prefix included (``kJ`` is kilojoule)."""
-_POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
-_AMBIGUOUS = frozenset("mshgLlJWNKVAptCF")
-"""Also names of variables or words: units only behind a numeral of an answer."""
+from manyways.verifiers.answers.unit_names import AMBIGUOUS, UNITS, unit_name
 
 
 def _words_of(text: str) -> list[str]:
@@ -143,18 +85,7 @@ _UNIT_FRACTION = re.compile(
 _ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)(?![a-zA-Z])")
 _PERCENT = re.compile(r"^\s*(?:per\s*cent|percent(?:age)?(?:\s+points?)?|pct)(?![a-z])", re.I)
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
-_TEMPERATURES = tuple(
-    (re.compile(rf"(?:°|(?<![a-zA-Z])deg(?:ree)?s?(?![a-zA-Z]))\s*{name}(?![a-zA-Z])"), scale)
-    for name, scale in (
-        ("(?:C|[Cc]elsius|centigrade)", "celsius"), ("(?:F|[Ff]ahrenheit)", "fahrenheit"),
-        ("(?:K|[Kk]elvin)", "kelvin"),
-    )
-)  # fmt: skip
 _SPOKEN = re.compile(r"[a-zA-Z]+|[零〇一二三四五六七八九两十百千万萬亿億]+")
-_UNIT_TOKEN = re.compile(
-    r"\s*(?:(\\(?:Omega|AA|mu)|[^\W\d_]+|[°¢$€£¥Ω])\.?|(\^\s*(?:\{\s*-?[0-9]\s*\}|-?[0-9])|[²³])"
-    r"|(/|\bper\b)|(\\cdot|\*|·|-(?=[a-zA-Z])|[\s()\[\],]))"
-)
 _NOISE = re.compile(
     r"[\s.,:;!?()\[\]\"'’`*~]+|[-–—](?=\s*[^\W\d_])|\\(?:quad|qquad|ldots|dots)|\.\.\."
 )
@@ -257,7 +188,7 @@ def _digits_for_words(text: str) -> str:
 
 def _quantity(numeral: str, before: str, after: str, *, sure: bool) -> Quantity | None:
     if not before.strip() and after[:1].isspace():  # the commonest: 42 \text{ dollars}
-        measured, number = _unit(after, sure=sure), read_number(numeral.replace(" ", ""))
+        measured, number = unit_name(after, sure=sure), read_number(numeral.replace(" ", ""))
         if measured and number and " " not in numeral.strip():
             return Quantity(number, measured, frozenset())
     money = _MONEY_WORD.search(before + "0")
@@ -281,7 +212,7 @@ def _quantity(numeral: str, before: str, after: str, *, sure: bool) -> Quantity 
     number, after = _scaled(numeral, after)
     if number is None or (sure and before.strip(" ($.,")):
         return None
-    measured = _unit(after, sure=sure)
+    measured = unit_name(after, sure=sure)
     if measured is not None and not (unit and measured):
         return _prefixed(number, before, unit or measured, "")
     return _prefixed(number, before, unit, after)
@@ -320,69 +251,6 @@ def _kelvin(word: "re.Match[str]", after: str) -> bool:
     return word[1] == "K" and after[:1].isspace()
 
 
-@lru_cache(maxsize=4096)
-def _unit(text: str, *, sure: bool) -> str | None:
-    """The one name of the unit that ``text`` is; "" for no text; None when it is none."""
-    text = text.strip(" .;,!")
-    for pattern, scale in _TEMPERATURES:
-        text = pattern.sub(scale, text)
-    read = _UnitReader(letters=not sure or "/" in text)
-    place = 0
-    while place < len(text):
-        token = _UNIT_TOKEN.match(text, place)
-        if token is None or not read.take(token[1], token[2], token[3]):
-            return None
-        place = token.end()
-    return read.name()
-
-
-class _UnitReader:
-    """Factors of a unit, one after the other: ``kg``, ``m``, ``^2``, ``/``, ``s``.
-
-    letters: whether a lone letter is taken for a unit.
-    """
-
-    def __init__(self, *, letters: bool) -> None:
-        self.letters = letters
-        self.powers: dict[str, int] = {}
-        self.last, self.sign, self.raised = "", 1, 1
-
-    def take(self, word: str | None, power: str | None, over: str | None) -> bool:
-        """Read one token; False when it belongs to no unit."""
-        if over or word == "per":
-            self.sign = -1
-        elif power:
-            return self._raise({"²": 2, "³": 3}.get(power) or int(re.sub(r"[\s^{}]", "", power)))
-        elif word and word.lower() in _POWERS:
-            if word.lower().endswith("ed"):
-                return self._raise(_POWERS[word.lower()])
-            self.raised = _POWERS[word.lower()]
-        elif word:
-            return self._factor(word)
-        return True
-
-    def name(self) -> str | None:
-        """The unit's one name, whatever the order of its factors."""
-        if self.raised != 1:
-            return None
-        factors = sorted(self.powers.items())
-        return " ".join(f"{name}{power if power != 1 else ''}" for name, power in factors)
-
-    def _raise(self, power: int) -> bool:
-        if self.last:
-            self.powers[self.last] *= power
-        return bool(self.last)
-
-    def _factor(self, word: str) -> bool:
-        name = UNITS.get(word) or UNITS.get(word.lower() if len(word) > 2 else "")
-        lone = word in _AMBIGUOUS and not self.powers and not self.letters
-        if name is None or lone or len(self.powers) > 4:
-            return False
-        self.powers[name] = self.powers.get(name, 0) + self.sign * self.raised
-        self.last, self.raised = name, 1
-        return True
-
-
 def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | None:
     """With the words on both sides, where they are words and no mathematics."""
     nouns: set[str] = set()
@@ -405,7 +273,7 @@ def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | 
     named = [
         UNITS[word]
         for word in _WORD.findall(after)
-        if word in UNITS and word not in ("in", *_AMBIGUOUS)
+        if word in UNITS and word not in ("in", *AMBIGUOUS)
     ]
     return Quantity(number, unit or (named[0] if len(named) == 1 else ""), frozenset(nouns))
 
@@ -497,12 +365,12 @@ def _drop_last(text: str, letters: bool) -> tuple[str, str]:
         words = _WORD.findall(said)
         if _CHANGE.search(said) or any(scale_of(w) for w in words) or _AFTER.match(said):
             return text, ""
-        return text[: match.start()].strip(), _unit(said, sure=False) or ""
+        return text[: match.start()].strip(), unit_name(said, sure=False) or ""
     match = _WORDS.search(text, start)
-    unit = _unit(match[1], sure=False) if match else None
+    unit = unit_name(match[1], sure=False) if match else None
     if match is None or not unit:
         return text, ""
     bare = text[: match.start()].strip()
-    if _WORD.match(match[1].strip())[0] in _AMBIGUOUS and (not letters or _SYMBOL.search(bare)):  # type: ignore[index]
+    if _WORD.match(match[1].strip())[0] in AMBIGUOUS and (not letters or _SYMBOL.search(bare)):  # type: ignore[index]
         return text, ""
     return (text, "") if bare.endswith(("\\cdot", "\\times")) else (bare, unit)

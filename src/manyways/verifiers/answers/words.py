@@ -8,7 +8,7 @@ import re
 
 from manyways.verifiers.answers.numbers import number_word
 from manyways.verifiers.answers.spelling import unwrap_text
-from manyways.verifiers.answers.units import UNITS
+from manyways.verifiers.answers.unit_names import UNITS
 
 _TEXT = re.compile(r"\(?\\(?:text|textbf|textrm|mbox|mathrm|textit|textnormal|mathbf)\{")
 _NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?|-?\\frac\{[0-9]+\}\{[0-9]+\}")
