@@ -57,7 +57,8 @@ _SENTENCE_END = re.compile(
     r"|\s\((?:that|i\.e\.|since|because|which|as|for|from|e\.g\.)\s"
     r"|,\s(?:as|so|for|when|if|where|with|after|then|thus|hence|giving|making|meaning|that|while)\s"
     r"|\s(?:when|if|whenever|provided|as\s+(?:wanted|desired|required|claimed|expected|above)"
-    r"|and\s+(?:that|this|we|so|it|thus|hence)|so\s+(?:we|that)|for\s+[a-zA-Z]\s*=|for\s+(?:all|every|any|each))(?![a-z])"
+    r"|and\s+(?:that|this|we|so|it|thus|hence)|so\s+(?:we|that)|(?:for|with)\s+[a-zA-Z]\s*=|for\s+(?:all|every|any|each)"
+    r"|given)(?![a-z])|\s[-–—]\s+(?=as\s|[a-z]{3,}\s)"
 )
 _REASONED = re.compile(r"(?<=[0-9}$])\s+\((?!\s*mod)(?=[^()]{0,80}[0-9])")
 _FILLER = re.compile(
@@ -214,6 +215,7 @@ def _hashes(text: str) -> Extraction | None:
         if start < 0:
             return None
         line = text[start + 4 : end].split("\n", 1)[0].strip().lstrip("#: ")
+        line = line.strip("*") if line.startswith("**") and line.endswith("**") else line
         end = start
         label = None if line[:1].isdigit() else _ANSWER_LABEL.match(line)
         answer = line[label.end() :] if label else line

@@ -62,6 +62,7 @@ _MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-
 _APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
 _RATIO = re.compile(r"([0-9.]+)\s*:\s*(0*[1-9][0-9.]*)")
 _PROPORTION = re.compile(r"[0-9.]+(?:\s*:\s*[0-9.]+){2,7}")
+_YES = re.compile(r"(yes|no|true|false)\s*[,.;:!]", re.I)
 _FOLLOWS = re.compile(r"\\(?:Rightarrow|therefore|to)(?![a-zA-Z])")
 _APART = re.compile(r"(?<![\w^.}])-?[0-9.]+\s+[0-9.]+(?![\w/.])")
 _SAID = re.compile(r"([a-zA-Z])\s+is\s+([^=]{1,40})|([^=]{1,40}?)\s*=\s*([a-zA-Z])")
@@ -89,7 +90,10 @@ def _same_quantities(gold: str, answer: str) -> Decision | None:
 
 
 def _conclusion(gold: str, answer: str) -> str:
-    r"""``42`` of ``x \Rightarrow 42``."""
+    r"""``42`` of ``x \Rightarrow 42``, ``Yes`` of ``Yes, it is``."""
+    said = _YES.match(answer) if _YES.fullmatch(f"{gold},") else None
+    if said:
+        return said[1]
     parts = _FOLLOWS.split(answer) if not _FOLLOWS.search(gold) else [answer]
     return parts[-1].strip() or answer
 
@@ -208,7 +212,8 @@ def _is_name(text: str) -> bool:
     if called:
         whole = end_of_brackets(bare, called.end()) == len(bare)
         letter, argument = called.group().strip(), bare[called.end() + 1 : -1]
-        product = letter in argument or (letter in _FACTORS and len(argument) > 1)
+        several = len(argument) > 1 and "," not in argument
+        product = letter in argument or (letter in _FACTORS and several)
         return whole and not product
     words = _PHRASE.fullmatch(bare)
     return bool(words) and any(len(w) > 2 and not is_product(w) for w in bare.split())

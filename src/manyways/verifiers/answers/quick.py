@@ -42,6 +42,7 @@ _POINT = re.compile(r"-?[0-9]*\.[0-9]+")
 _LETTERED = re.compile(r"(?:\\text[a-z]*\{\s*)?\([A-E]\)\s*\}?[\\~\s]*(?=[-0-9$\\])")
 _CODE = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{3,}\s*\(|(?<![\\a-zA-Z{])[a-zA-Z][0-9](?![a-zA-Z])")
 """Names of functions and variables as programs have them: for the second step."""
+_PROSE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}\s+[a-zA-Z]{3,}")
 _ALPHABETIC = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")
 
 Outcome = tuple[bool, str]
@@ -204,7 +205,12 @@ def _values(gold: str, answer: str) -> Outcome | None:
 
 
 def _size(number: Number | None, text: str) -> complex | None:
-    return complex(number.value) if number and number.fits else value_at_a_point(text)
+    return complex(number.value) if number and number.fits else _value_at_a_point(text)
+
+
+def _value_at_a_point(text: str) -> complex | None:
+    """Words are no product of their letters."""
+    return None if _PROSE.search(text) else value_at_a_point(text)
 
 
 def _shapes(gold: Shape, answer: Shape) -> Outcome | None:
@@ -259,7 +265,7 @@ def _item(gold: str, answer: str) -> bool | None:
 
 
 def _is_expression(text: str) -> bool:
-    return _is_constant(text) or value_at_a_point(drop_units(text)[0]) is not None
+    return _is_constant(text) or _value_at_a_point(drop_units(text)[0]) is not None
 
 
 def _is_constant(text: str) -> bool:

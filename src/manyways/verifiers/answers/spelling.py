@@ -39,7 +39,7 @@ _THOUSANDS = re.compile(
 _SPACING = re.compile(
     r"\\(?:left|right|[bB]ig{1,2}[lr]?|displaystyle|textstyle|limits|nolimits|quad|qquad|tiny|small|"
     r"normalsize|large|Large|LARGE|huge|Huge|bfseries|therefore|hfill|noindent|centering)(?![a-zA-Z])"
-    r"|(?<!\{)\\(?:bf|rm|it)(?![a-zA-Z])|\\(?:text)?color\s*\{[a-zA-Z]*\}|\\phantom(?:\{[^{}]*\}|\s*\S)"
+    r"|(?<!\{)\\(?:bf|rm|it)(?![a-zA-Z])|\\(?:text)?color(?:box)?\s*\{[a-zA-Z]*\}|\\phantom(?:\{[^{}]*\}|\s*\S)"
     r"|\\[!,;: >]|~|\\$|(?<!\\)#"
 )
 _REWRITES = tuple(
@@ -102,6 +102,7 @@ END_MARK = re.compile(
 """Tokens that end a text and marks of HTML, also in the middle: never part of an answer."""
 _ALIGNED = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?|center|split)\}")
 _PERIOD = re.compile(r"([-+]?[0-9]*\.[0-9]{0,20})\(([0-9]{1,20})\)")
+_REPEATS = re.compile(r"([-+]?[0-9]*\.[0-9]{0,20}?)([0-9])\s+(?:repeating|recurring)")
 _GOES_ON = re.compile(
     r"([-+]?[0-9]*\.[0-9]{0,12}?)(([0-9])\3\3|([0-9]{2,6})\4)(?:\3|\4)*\s*(?:\.{2,}|\\l?dots|\\cdots)"
 )
@@ -132,10 +133,10 @@ def tidy(text: str) -> str:
     text = text.strip()
     if text.isdigit() and text.isascii():
         return text
-    text = to_ascii(text)
+    text = to_ascii(text).lstrip("•▪◦● ")
     if "<" in text or "checkmark" in text:
         text = END_MARK.sub(" ", text).strip()
-    if text.endswith(("..", "dots")) or "(" in text:
+    if text.endswith(("..", "dots", "ing")) or "(" in text:
         text = _tidy_period(text)
     text = _without_label(_unwrap(text))
     if any(mark in text for mark in "\\{<>!#"):
@@ -160,6 +161,9 @@ def _without_label(text: str) -> str:
 def _tidy_period(text: str) -> str:
     r"""``0.(3)`` and ``0.333...`` as ``0.\overline{3}``."""
     found = _PERIOD.fullmatch(text)
+    if found:
+        return rf"{found[1]}\overline{{{found[2]}}}"
+    found = _REPEATS.fullmatch(text)
     if found:
         return rf"{found[1]}\overline{{{found[2]}}}"
     found = _GOES_ON.fullmatch(text) if text.endswith("dots") or text.endswith(".") else None

@@ -53,7 +53,7 @@ _CHANGE = re.compile(
     r"(?<![^\W\d_])(?:or|not|no|never|nor|without|cannot|n't|twice|double|triple|half|squared|cubed|"
     r"factorial|plus|minus|negative|between|except|than|oder|ou|или|about half|nearly|almost|"
     r"at\s+(?:least|most)|up\s+to|times\s+[^\W\d_]|square\s+root|root|reciprocal|inverse|wrong|"
-    r"false|incorrect|if|to\s+the|power|exceed\w*|log|mod|modulo|instead|maximum\s+of|minimum\s+of|none|"
+    r"false|incorrect|if|to\s+the|power|exceed\w*|log|mod|modulo|instead|maximum\s+of|minimum\s+of|none|repeating|recurring|"
     r"(?:divided|multiplied|increased|decreased|reduced)\s+by)"
     r"(?![^\W\d_])|n't(?![^\W\d_])|[或不未非超以负半倍]|分之|平方(?!米|厘米|千米|公里)",
     re.I,
@@ -82,9 +82,11 @@ NUMERAL = re.compile(
 _UNIT_FRACTION = re.compile(
     r"\\frac\s*\{((?:[^{}0-9]|\^[0-9]){1,30})\}\s*\{((?:[^{}0-9]|\^[0-9]){1,30})\}"
 )
+_MIXED = re.compile(r"(?<![0-9.])([0-9]+) and ([0-9]+/[0-9]+)(?![0-9])")
 _ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)(?![a-zA-Z])")
 _PERCENT = re.compile(r"^\s*(?:per\s*cent|percent(?:age)?(?:\s+points?)?|pct)(?![a-z])", re.I)
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_SYLLABLE = r"(?:[^\W\d_][\u0300-\u036f\u064b-\u065f\u0900-\u0dff\u0e00-\u0eff]*)+"
+_WORD = re.compile(rf"{_SYLLABLE}(?:['’-]{_SYLLABLE})*")
 _SPOKEN = re.compile(r"[a-zA-Z]+|[零〇一二三四五六七八九两十百千万萬亿億]+")
 _NOISE = re.compile(
     r"[\s.,:;!?()\[\]\"'’`*~]+|[-–—](?=\s*[^\W\d_])|\\(?:quad|qquad|ldots|dots)|\.\.\."
@@ -150,6 +152,8 @@ def read_quantities(text: str, *, sure: bool) -> list[Quantity] | None:
         read.append(quantity)
     if len(read) > 1 and not all(quantity.unit for quantity in read):
         return None
+    if [quantity.unit for quantity in read] == ["hour", "meter"]:  # 2h 30m
+        read[1] = Quantity(read[1].number, "minute", frozenset())
     return [quantity for quantity in read if quantity.number.value] or read[:1]
 
 
@@ -161,6 +165,7 @@ def _plain(text: str) -> str:
     text = unwrap_text(text.replace("\\text", " \\text").replace("\\mathrm", " \\mathrm"))
     if "\\frac" in text:
         text = _UNIT_FRACTION.sub(r" \1/\2", text)
+    text = _MIXED.sub(r"\1 \2", text)
     return _ORDINAL.sub("", text.replace("\\$", "$").replace("^\\circ", " °").replace("{}", ""))
 
 

@@ -16,7 +16,7 @@ _WORD = re.compile(r"[a-zA-Z]{3,}")
 _NOT_PROSE = re.compile(r"[=^_+*/\\<>{}|&]|[0-9][a-zA-Z]")
 _TIME = re.compile(r"([0-9]{1,2})\s*:\s*([0-9]{2})(?:\s*:\s*([0-9]{2}))?\s*([ap])?\.?\s*(?:m\.?)?")
 _HOUR = re.compile(r"([0-9]{1,2})()()\s*([ap])\.?\s*m\.?")
-_ARTICLE = re.compile(r"(?:(?:on|in|at|by)\s+)?(?:(?:an?|the)\s+)?(?=.)")
+_ARTICLE = re.compile(r"(?:(?:on|in|at|by|to|from|towards)\s+)?(?:(?:an?|the)\s+)?(?=.)")
 _SPOKEN_HALF = (
     (re.compile(r"\s*(?:in\s+the\s+(?:afternoon|evening)|at\s+night)"), " pm"),
     (re.compile(r"\s*in\s+the\s+morning"), " am"),
@@ -34,7 +34,7 @@ _DATES = (
     re.compile(rf"(?:the\s+)?{_DAY}\s+(?:of\s+)?{_MONTH}(?:,?\s+([0-9]{{4}}))?"),
 )
 _SAID = re.compile(
-    r"(?<![\w])(?:is|are|was|were|be|so|therefore|hence|thus|choose|chose|answer|option)(?![\w])\s*:?,?\s+",
+    r"(?<![\w])(?:is|it's|that's|are|was|were|be|so|therefore|hence|thus|choose|chose|answer|option|choice)(?![\w])\s*:?,?\s+",
     re.I,
 )
 _DENIED = re.compile(r"(?<![\w])(?:not|never|no|neither|nor|or|cannot)(?![\w])|n't", re.I)
