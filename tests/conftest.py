@@ -9,10 +9,20 @@ from needs import fault_of_skip
 from manyways import trust
 
 
+@pytest.fixture(scope="session", autouse=True)
+def trusted() -> Generator[None, None, None]:
+    """The tests' own stand-ins are code outside the package; tests/test_trust.py trusts nothing.
+
+    Of the session, since fixtures of modules use stand-ins before those of a function are set up.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(trust.VARIABLE, trust.ALL)
+        yield
+
+
 @pytest.fixture(autouse=True)
-def trusted(monkeypatch):
-    """The tests' own stand-ins are code outside the package; tests/test_trust.py trusts nothing."""
-    monkeypatch.setenv(trust.VARIABLE, trust.ALL)
+def granted_by_the_test_alone() -> Generator[None, None, None]:
+    """What a command granted in this process ends with its test."""
     yield
     trust.revoke()
 

@@ -151,6 +151,6 @@ def test_the_pool_alone_may_come_from_a_server(
         assert in_this_process(capsys, *arguments, "--until", "select").code == 0
         plan = in_this_process(capsys, *arguments, "--dry-run")
     assert len(attempts(tmp_path / "run")) == 72
-    rows = {line.split("│")[1].strip(): line for line in plan.out.splitlines() if "│" in line}
+    rows = {line.split("│")[0].strip(): line for line in plan.out.splitlines() if "│" in line}
     assert "finished" in rows["generate"]
     assert "would run" in rows["midtrain/star/seed-0"]

@@ -23,7 +23,7 @@ import pytest
 import tiny_models
 from fake_engines import GuessingEngine
 
-from manyways import identity, trust
+from manyways import identity
 from manyways.checkpoints import load_tokenizer
 from manyways.context import Context
 from manyways.engines import Completion, SampleRequest, SamplingSettings
@@ -167,12 +167,6 @@ def a_context(root: Path, base: Path, engine: str = "test_formats:Fixed") -> Con
 
 def records(root: Path) -> dict[str, dict[str, object]]:
     """What every stage writes, by stage and by what it is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(trust.VARIABLE, trust.ALL)
-        return _records(root)
-
-
-def _records(root: Path) -> dict[str, dict[str, object]]:
     Fixed.asked.clear()
     TOLD.clear()
     base = tiny_models.build_llama(root / "base")

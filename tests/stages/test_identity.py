@@ -6,7 +6,6 @@ import pytest
 from pydantic import create_model
 from sampled_runs import context
 
-from manyways import trust
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.identity import settings_of
@@ -63,12 +62,6 @@ READ = {
 
 @pytest.fixture(scope="module")
 def ctx(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(trust.VARIABLE, trust.ALL)
-        yield from a_run(tmp_path_factory)
-
-
-def a_run(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     traces = root / "traces.jsonl"
     traces.write_text('{"problem": "made/seed/001", "text": "\\\\boxed{1}"}\n')
