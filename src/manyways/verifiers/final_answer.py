@@ -75,6 +75,13 @@ _ANSWER_LABEL = re.compile(
     r"(?:\*\*)?(?:the\s+)?(?:final\s+)?(?:answer|ans|result)(?:\s+is)?\s*:?\s*(?:\*\*)?\s*:?\s*",
     re.I,
 )
+_WORKED_OUT = re.compile(
+    r"(?<![\w.,*/+-])(?:\$?[0-9][0-9.,]{0,20}%?\s?[-+*/×÷x]\s?){1,8}\$?[0-9][0-9.,]{0,20}%?"
+    r"\s?=\s?\$?[0-9][^=]*$"
+)
+"""A sum that a sentence ends with: ``90 - 36 = 54 left``. The comparison asks if it is true."""
+_CALCULATED = re.compile(r"<<[^<>\n]{0,100}>>")
+"""What GSM8K's solutions note for a calculator."""
 _COPULA = re.compile(
     r"(?<![a-zA-Z])(?:is|are|equals|be|was)(?![a-zA-Z])(?:\s+(?:exactly|simply)\b)?:?"
 )
@@ -139,6 +146,7 @@ def candidates(
             yield found
         return
     said = text.rpartition("</think>")[2]
+    said = _CALCULATED.sub("", said) if "<<" in said else said
     text = said if said.isascii() else _OTHER_DIGIT.sub(_ascii_digit, said)
     letter = partial(_letter, options=len(choices) or _USUAL_OPTIONS)
     marked = (_later, _boxed, _tag, _hashes, _phrase, _unclosed_box)
@@ -268,6 +276,9 @@ def _condense(answer: str) -> str:
     """An answer that is a sentence ("the largest n is 34") without its beginning."""
     if len(_PROSE_WORD.findall(_MATH_SPANS.sub(" ", answer))) < 2:
         return answer
+    worked = _WORKED_OUT.search(answer) if "=" in answer else None
+    if worked:
+        return worked.group()
     option = _OPTION.search(answer)
     if option and not any(c.isdigit() or c in "$\\" for c in answer):
         return option[1]

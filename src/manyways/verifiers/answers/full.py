@@ -36,7 +36,7 @@ from manyways.verifiers.answers.shapes import (
 )
 from manyways.verifiers.answers.spelling import squeeze, tidy, unwrap_text
 from manyways.verifiers.answers.symbolic import Decision, same_expression
-from manyways.verifiers.answers.units import is_product
+from manyways.verifiers.answers.units import is_product, read_quantities
 from manyways.verifiers.answers.values import differ, value
 from manyways.verifiers.answers.words import same_words
 
@@ -62,6 +62,7 @@ _MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-
 _APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
 _RATIO = re.compile(r"([0-9.]+)\s*:\s*(0*[1-9][0-9.]*)")
 _PROPORTION = re.compile(r"[0-9.]+(?:\s*:\s*[0-9.]+){2,7}")
+_GROUPING = re.compile(r"\$|(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 _YES = re.compile(r"(yes|no|true|false)\s*[,.;:!]", re.I)
 _FOLLOWS = re.compile(r"\\(?:Rightarrow|therefore|to)(?![a-zA-Z])")
 _APART = re.compile(r"(?<![\w^.}])-?[0-9.]+\s+[0-9.]+(?![\w/.])")
@@ -192,7 +193,7 @@ def _last_member(text: str) -> str:
     if len(members) < 2 or text.rstrip().endswith("="):
         return text
     named = _is_name(members[0])
-    if not named and _has_letters(text):
+    if not named and _has_letters("=".join(members[:-1])):
         return text
     claims = members[1:] if named else members
     holds = all(_holds(a, b, sure=not named) for a, b in itertools.pairwise(claims))
@@ -222,10 +223,13 @@ def _is_name(text: str) -> bool:
 def _holds(one: str, two: str, *, sure: bool) -> bool:
     """Is ``one = two`` true, or, unless we must be sure, not certainly false?"""
     left, right = (quick.numeral(text) for text in (one, two))
+    spoken = read_quantities(two, sure=False) if right[0] is None else None
+    if spoken and len(spoken) == 1:
+        right = spoken[0].number, "", ""
     if left[0] and right[0]:
         return not surely_differ(left[0], right[0])
     sizes = [
-        complex(n.value) if n and n.fits else value(bare.replace("$", ""))
+        complex(n.value) if n and n.fits else value(_GROUPING.sub("", bare))
         for n, _, bare in (left, right)
     ]
     if sizes[0] is not None and sizes[1] is not None:

@@ -82,6 +82,7 @@ NUMERAL = re.compile(
 _UNIT_FRACTION = re.compile(
     r"\\frac\s*\{((?:[^{}0-9]|\^[0-9]){1,30})\}\s*\{((?:[^{}0-9]|\^[0-9]){1,30})\}"
 )
+_ACRONYMS = re.compile("[A-Z]{2,}s")
 _MIXED = re.compile(r"(?<![0-9.])([0-9]+) and ([0-9]+/[0-9]+)(?![0-9])")
 _ORDINAL = re.compile(r"(?<=[0-9])(?:st|nd|rd|th)(?![a-zA-Z])")
 _PERCENT = re.compile(r"^\s*(?:per\s*cent|percent(?:age)?(?:\s+points?)?|pct)(?![a-z])", re.I)
@@ -301,7 +302,7 @@ def _is_word(word: str, text: str) -> bool:
         return low in "ai" or bool(copula)
     if len(word) == 2:
         return low in _SMALL_WORDS or low in UNITS or word.istitle()
-    return not is_product(word) or low in UNITS
+    return not is_product(word) or low in UNITS or bool(_ACRONYMS.fullmatch(word))
 
 
 def is_product(word: str) -> bool:
