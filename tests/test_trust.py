@@ -152,6 +152,18 @@ def test_a_finished_run_is_looked_at_without_its_code(
     assert not set(MODULES) & set(sys.modules)
 
 
+def test_runs_are_compared_without_their_code(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path(shutil.copytree(finished, tmp_path / "other"))
+    infect(other)
+    outcome = in_this_process(capsys, "compare", finished, other)
+    assert outcome.code == 0, outcome.err
+    assert "generate.problems = 'cProfile:run'" in " ".join(outcome.err.split())
+    assert not (tmp_path / MARK).exists()
+    assert not set(MODULES) & set(sys.modules)
+
+
 def test_what_a_finished_run_holds_is_shown(
     finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
