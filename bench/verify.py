@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "verifiers"))
 
-from hostile import ANSWERS, ATTACKS  # noqa: E402
+from hostile import ANSWERS, ATTACKS, RIGHT  # noqa: E402
 
 from manyways.records import Problem  # noqa: E402
 from manyways.verifiers.judge import Judge  # noqa: E402
@@ -172,7 +172,7 @@ def hostile_programs(timeout: float = 1.0) -> list[dict[str, object]]:
         problem = Problem(
             id="bench/program/0",
             question="",
-            answer="",
+            answer=RIGHT,
             verifier="python_tests",
             tests=attack.tests,
             entry_point="f",

@@ -5,6 +5,8 @@ from pathlib import Path
 
 SQUARES = "assert f(2) == 4\nassert f(3) == 9\n"
 """The tests that every attack has to pass to be judged correct."""
+RIGHT = "def f(x):\n    return x * x\n"
+"""The reference program. It says that ``f`` is a function, so objects of a class do not cross."""
 
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from hostile import ATTACKS, SQUARES
+from hostile import ATTACKS, RIGHT, SQUARES
 from needs import needs_sandbox
 from waiting import PATIENCE
 
@@ -17,8 +17,6 @@ from manyways.verifiers.judge import Judge
 from manyways.verifiers.programs import prelude, program, whole_tests
 from manyways.verifiers.python_tests import verify
 from manyways.verifiers.selfcheck import hollow
-
-RIGHT = "def f(x):\n    return x * x\n"
 
 
 def problem(tests=SQUARES, question="Write f, which squares.", entry_point="f"):
