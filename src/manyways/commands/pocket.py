@@ -189,7 +189,7 @@ def _following(cells: Sequence[Cell]) -> Table:
 def _ways(pool: Variety) -> Table:
     table = Table(
         title=f"Different correct ways of a solved seed problem: {pool.mean:.2f} on average "
-        f"({pool.solved} of {pool.problems} solved)"
+        f"({pool.solved} of {pool.problems} solved by heuristics, {pool.direct} directly)"
     )
     for column in ("ways", "problems", "share"):
         table.add_column(column, justify="right")
