@@ -83,7 +83,7 @@ def test_the_first_sentence_answers_the_question_with_numbers() -> None:
 @pytest.mark.parametrize(
     ("rows", "start"),
     [
-        ([pair(1, -0.1, 0.1), pair(16, -0.1, 0.1)], "No difference found between"),
+        ([pair(1, -0.1, 0.1), pair(16, -0.1, 0.1)], "Cannot tell, because no difference was"),
         ([pair(1, -0.2, -0.1), pair(16, -0.1, 0.1)], "No: "),
         ([pair(1, 0.1, 0.2), pair(16, -0.2, -0.1)], "Partly: "),
         ([pair(1, 0.1, 0.2), pair(16, 0.1, 0.2)], "Yes: "),
@@ -96,7 +96,7 @@ def test_the_answer_follows_from_the_intervals(rows: list[PairedRow], start: str
 def test_seeds_can_take_a_difference_back() -> None:
     wide = [pair(1, 0.1, 0.3, seeds=score(0.2, -0.1, 0.5, n=3))]
     sentence = main(seen(pairs=wide, seeds=3))
-    assert sentence.startswith("No difference found")
+    assert sentence.startswith("Cannot tell, because no difference was found")
     assert "over 3 seeds [-0.10, +0.50]" in sentence
 
 

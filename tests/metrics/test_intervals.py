@@ -120,6 +120,15 @@ def test_sign_flip_agrees_with_scipy_beyond_enumeration() -> None:
     assert sign_flip(differences, Resampling(resamples=20_000)) == pytest.approx(theirs, abs=0.015)
 
 
+def test_sign_flip_draws_more_where_no_pattern_is_as_large() -> None:
+    clear = np.linspace(0.5, 1.0, 40)
+    assert sign_flip(clear, Resampling(resamples=200)) == 1 / 1001
+    unclear = np.tile([0.5, -0.4], 20)
+    assert sign_flip(unclear, Resampling(resamples=200)) * 201 == pytest.approx(
+        round(sign_flip(unclear, Resampling(resamples=200)) * 201)
+    )
+
+
 def test_sign_flip_is_level_under_the_null() -> None:
     random = np.random.default_rng(7)
     p = [sign_flip(random.normal(size=25), Resampling(resamples=200, seed=i)) for i in range(500)]

@@ -1,7 +1,7 @@
 """The main question and its controls, answered in sentences made by rule from intervals.
 
-A difference counts as found when its 95% interval over problems leaves out 0 and, with three or
-more seeds, the interval over seeds does so on the same side. All else is "no difference found".
+The first sentence says Yes or No only of a difference that holds (see ``verdict``). The others say
+"higher" or "lower" where the intervals leave out 0, and "no difference found" of all else.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind as ArmKind
+from manyways.measures import verdict
 from manyways.measures.arms import ARMS, ArmRow
 from manyways.measures.benchmarks import MEAN
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.measure import Finding
 from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.measures.verdict import sign_of
 from manyways.measures.yields import YIELD
 from manyways.records import PLAIN, Checkpoint, Score, line_name, pooled
 from manyways.reporting.words import signed
@@ -43,6 +45,8 @@ def _main(seen: "Seen") -> Iterator[str]:
     rows = seen.differences(pooled(arm, "rl"), RL_ALONE) if arm else []
     if rows:
         yield _answer(str(arm), rows, seen)
+        yield from verdict.against_controls(seen)
+        yield _what_it_is(rows[0], seen)
     else:
         yield f"Did learning many ways first help RL? Not answered: {why_unanswered(seen)}"
     yield from _by_benchmark(rows, seen)
@@ -53,22 +57,22 @@ def _main(seen: "Seen") -> Iterator[str]:
 
 
 def _answer(arm: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
-    signs = {f"pass@{row.k}": sign_of(row) for row in rows}
-    better = [k for k, sign in signs.items() if sign > 0]
-    worse = [k for k, sign in signs.items() if sign < 0]
-    neither = [k for k, sign in signs.items() if sign == 0]
-    what, alone = f"RL after learning many ways ({arm})", "RL alone (vanilla)"
-    rest = f", with no difference found at {neither[0]}" if neither else ""
-    if better and worse:
-        lead = f"Partly: {what} beats {alone} at {better[0]} but does worse at {worse[0]}"
-    elif better:
-        lead = f"Yes: {what} beats {alone} at {' and '.join(better)}{rest}"
-    elif worse:
-        lead = f"No: {what} does worse than {alone} at {' and '.join(worse)}{rest}"
-    else:
-        lead = f"No difference found between {what} and {alone}"
+    what = f"RL after learning many ways ({arm})"
+    lead = verdict.lead(what, "RL alone (vanilla)", rows, seen)
     clauses = "; ".join(clause(row, seen) for row in rows)
     return f"{lead}: {clauses} ({_units(rows[0], seen)})."
+
+
+def _what_it_is(row: "PairedRow", seen: "Seen") -> str:
+    """How far the answer may reach: of which model, how many seeds and problems."""
+    seeds = ", ".join(str(seed) for seed in seen.recipe.seeds)
+    many = len(seen.recipe.seeds) > 1
+    names = ", ".join(seen.single_benchmarks)
+    return (
+        f"What this run is: base model {seen.recipe.model.path}, training "
+        f"seed{'s' if many else ''} {seeds}, {row.difference.n} problems of {names}. "
+        "It says nothing of other models or problems."
+    )
 
 
 def _by_benchmark(rows: "Sequence[PairedRow]", seen: "Seen") -> Iterator[str]:
@@ -156,27 +160,17 @@ def _cautions(seen: "Seen") -> Iterator[str]:
 
 
 def _many_comparisons(seen: "Seen") -> Iterator[str]:
-    from manyways.metrics.intervals import holm
-
     rows = [row for row in seen.pairs if row.benchmark == seen.headline]
     if len(rows) < 2:
         return
     away = sum(row.difference.low > 0 or row.difference.high < 0 for row in rows)
-    left = int((holm([row.p for row in rows]) < 0.05).sum())
+    left = len(verdict.remaining(seen))
     where = "the mean over benchmarks" if seen.headline == MEAN else seen.headline
     yield (
         f"{len(rows)} paired comparisons were made on {where}. The intervals over problems of "
         f"{away} leave out 0, where chance alone would give about {0.05 * len(rows):.1f}; {left} "
         "remain after Holm's correction of the permutation tests (family-wise 5%)."
     )
-
-
-def sign_of(row: "PairedRow") -> int:
-    """1 or -1 where a difference was found, else 0 (see the module ``findings``)."""
-    scores = [row.difference, *([row.seeds] if row.seeds else [])]
-    if all(s.low > 0 for s in scores):
-        return 1
-    return -1 if all(s.high < 0 for s in scores) else 0
 
 
 def clause(row: "PairedRow", seen: "Seen") -> str:

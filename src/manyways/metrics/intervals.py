@@ -18,6 +18,7 @@ LEVEL = 0.95
 RARE = 1.0
 """Problems' worth of success or failure below which resampling alone is not trusted."""
 EXACT_SIGNS = 12
+MORE_SIGNS = 5
 """Up to this many problems every pattern of signs is enumerated."""
 DIGITS = 12
 """Decimals of a mean that are told from rounding."""
@@ -167,8 +168,11 @@ def sign_flip(
     ``T(s) = |sum_P s_P w_P d_P|``, and p is the share of sign patterns ``s`` in {-1, +1}^P with
     ``T(s) >= T(1, ..., 1)``. Up to 12 problems that differ (``EXACT_SIGNS``): all patterns, so
     with m differing problems p is at least ``2 / 2^m``. Beyond: ``R = settings.resamples`` random
-    patterns and ``p = (1 + hits) / (1 + R)``, never 0 (Phipson and Smyth 2010). Problems without
-    a difference do not enter; without any that differs p is 1.
+    patterns and ``p = (1 + hits) / (1 + R)``, never 0 (Phipson and Smyth 2010). Without any hit
+    in ``R`` patterns, ``MORE_SIGNS * R`` count in their place: else no p could remain after a
+    correction for more than ``R / 20`` comparisons. p stays valid: below ``1 / (1 + R)`` it is
+    that of the larger sample, above it that of the first. Problems without a difference do not
+    enter; without any that differs p is 1.
     """
     d_P = np.asarray(differences_P, dtype=float)
     weight_P, _ = weights(len(d_P), strata_P)
@@ -179,14 +183,25 @@ def sign_flip(
     if len(terms_P) <= EXACT_SIGNS:
         signs = np.array(list(product((1.0, -1.0), repeat=len(terms_P))))
         return float(np.mean(np.abs(signs @ terms_P) >= observed))
-    random = np.random.default_rng(settings.seed)
-    hits, left = 0, settings.resamples
+    random, drawn = np.random.default_rng(settings.seed), settings.resamples
+    hits = _flips_as_large(terms_P, observed, drawn, random)
+    if not hits:
+        more = (MORE_SIGNS - 1) * drawn
+        hits, drawn = _flips_as_large(terms_P, observed, more, random), drawn + more
+    return (hits + 1) / (drawn + 1)
+
+
+def _flips_as_large(
+    terms_P: Floats, observed: float, left: int, random: np.random.Generator
+) -> int:
+    """How many of ``left`` random sign patterns have a sum of at least ``observed``."""
+    hits = 0
     while left:
         rows = min(left, max(1, BLOCK // len(terms_P)))
         signs = random.integers(0, 2, size=(rows, len(terms_P))) * 2.0 - 1.0
         hits += int((np.abs(signs @ terms_P) >= observed).sum())
         left -= rows
-    return (hits + 1) / (settings.resamples + 1)
+    return hits
 
 
 def t_interval(values: ArrayLike) -> tuple[float, float, float]:

@@ -1,0 +1,136 @@
+"""Whether a comparison of the run may be called a Yes or a No, and the same against every control.
+
+Two grades. A difference is a *hint* when its 95% interval over problems leaves out 0 and, with
+three or more seeds, the interval over seeds does so on the same side. It *holds* when moreover its
+permutation test remains after Holm's correction for every comparison on the headline benchmark.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from manyways.arms import RL_ALONE, VANILLA
+from manyways.arms.kinds import Kind
+from manyways.records import pooled
+
+if TYPE_CHECKING:
+    from manyways.measures.paired import PairedRow
+    from manyways.measures.seen import Seen
+
+FAMILY_WISE = 0.05
+"""The chance of one or more false Yes or No among all comparisons of a run."""
+
+
+def sign_of(row: "PairedRow") -> int:
+    """1 or -1 where the intervals leave out 0, which is a hint, else 0."""
+    scores = [row.difference, *([row.seeds] if row.seeds else [])]
+    if all(s.low > 0 for s in scores):
+        return 1
+    return -1 if all(s.high < 0 for s in scores) else 0
+
+
+def remaining(seen: "Seen") -> "list[PairedRow]":
+    """The comparisons on the headline benchmark that remain after Holm's correction."""
+    from manyways.metrics.intervals import holm
+
+    rows = [row for row in seen.pairs if row.benchmark == seen.headline]
+    adjusted = holm([row.p for row in rows])
+    return [row for row, p in zip(rows, adjusted, strict=True) if p < FAMILY_WISE]
+
+
+def held(rows: "Sequence[PairedRow]", seen: "Seen") -> list[int]:
+    """For each row 1 or -1 where its difference holds, else 0."""
+    left = remaining(seen)
+    return [sign_of(row) if row in left else 0 for row in rows]
+
+
+def lead(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
+    """The verdict in words: Yes, No, partly, a hint, or why it cannot be told."""
+    signs = held(rows, seen)
+    better = _at(rows, signs, 1)
+    worse = _at(rows, signs, -1)
+    hints = [sign_of(row) if not sign else 0 for row, sign in zip(rows, signs, strict=True)]
+    up, down = _at(rows, hints, 1), _at(rows, hints, -1)
+    if better and worse:
+        return f"Partly: {what} beats {alone} at {better} but does worse at {worse}"
+    if better or worse:
+        verdict = f"Yes: {what} beats" if better else f"No: {what} does worse than"
+        return f"{verdict} {alone} at {better or worse}{_rest(rows, signs, up, down)}"
+    if up or down:
+        told = [f"{word} at {k}" for word, k in (("higher", up), ("lower", down)) if k]
+        return (
+            f"A hint, no answer: {what} scores {' and '.join(told)} than {alone}, but no difference"
+            " between them remains after Holm's correction for the number of comparisons"
+        )
+    return f"Cannot tell, because no difference was found between {what} and {alone}"
+
+
+def _at(rows: "Sequence[PairedRow]", signs: Sequence[int], wanted: int) -> str:
+    return " and ".join(f"pass@{r.k}" for r, s in zip(rows, signs, strict=True) if s == wanted)
+
+
+def _rest(rows: "Sequence[PairedRow]", signs: Sequence[int], up: str, down: str) -> str:
+    """What is to be said of the other k."""
+    if up or down:
+        return f", with a hint of {'a gain' if up else 'a loss'} at {up or down}"
+    none = _at(rows, signs, 0)
+    return f", with no difference found at {none}" if none else ""
+
+
+def against_controls(seen: "Seen") -> Iterator[str]:
+    """One sentence on each control of the run, one on many ways or just heuristics."""
+    found = list(_controls(seen))
+    parts = [f"{name}: {_short(rows, seen)}" for name, _, rows in found]
+    if len(parts) > 1:
+        yield f"Does {seen.main} beat each control, both after RL? {'; '.join(parts)}."
+    of_ways = [(name, rows) for name, kind, rows in found if kind and one_way(kind)]
+    if of_ways:
+        yield _many_or_heuristics(of_ways, seen)
+
+
+def one_way(kind: Kind) -> bool:
+    """Whether arms of this kind learn correct solutions under heuristics, one way each."""
+    under_heuristics = kind.prompts in ("first", "all")
+    alike = kind.against in ("every", "same")
+    return under_heuristics and alike and not kind.wrong and not kind.foreign
+
+
+def _controls(seen: "Seen") -> "Iterator[tuple[str, Kind | None, list[PairedRow]]]":
+    """(arm, its kind, the rows against it) of RL alone and of each arm that the method is against.
+
+    Variants of an arm (other lengths, later rounds) are no controls. RL alone has no kind here.
+    """
+    ours = pooled(str(seen.main), "rl")
+    yield from ((VANILLA, None, rows) for rows in [seen.differences(ours, RL_ALONE)] if rows)
+    for arm in seen.arms:
+        rows = seen.differences(ours, pooled(arm.name, "rl"))
+        if rows and arm.kind.against in ("every", "same") and not arm.suffix:
+            yield arm.name, arm.kind, rows
+
+
+def _short(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
+    signs = held(rows, seen)
+    words = []
+    for row, sign in zip(rows, signs, strict=True):
+        hint = {1: "a hint that it does", -1: "a hint that it does worse", 0: "cannot tell"}
+        told = {1: "yes", -1: "no, it does worse"}.get(sign) or hint[sign_of(row)]
+        words.append(f"{told} at pass@{row.k}")
+    return ", ".join(words)
+
+
+def _many_or_heuristics(of_ways: "list[tuple[str, list[PairedRow]]]", seen: "Seen") -> str:
+    """Many ways count as what matters only where no control of one way does as well."""
+    question = "Many ways, or just heuristics?"
+    better = [name for name, rows in of_ways if _wins(rows, seen)]
+    open_ = [name for name, _ in of_ways if name not in better]
+    if not open_:
+        return f"{question} Many ways: {seen.main} beats one way each ({', '.join(better)})."
+    beaten = f" It does beat {', '.join(better)}." if better else ""
+    return (
+        f"{question} Cannot tell: {seen.main} was not shown to beat arms that learn one way under "
+        f"the same heuristics ({', '.join(open_)}).{beaten}"
+    )
+
+
+def _wins(rows: "Sequence[PairedRow]", seen: "Seen") -> bool:
+    signs = held(rows, seen)
+    return max(signs) > 0 and min(signs) >= 0
