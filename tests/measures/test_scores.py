@@ -13,6 +13,7 @@ from manyways.measures.pass_at_k import PassRow
 from manyways.measures.rates import RateRow
 from manyways.records import Problem, Verdict
 from manyways.stages import analyse
+from manyways.verifiers.answers.votes import Said, same_votes
 
 TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 
@@ -77,6 +78,28 @@ def test_majority_groups_answers_by_what_they_mean(tmp_path: Path) -> None:
     assert rows[4].name == "maj@4"
     assert rows[4].value == 0.5, "three spellings of 2 outvote 1; 2, 2 beat 1"
     assert rows[1].value == pytest.approx((0.25 + 0.5) / 2)
+
+
+def test_answers_that_the_verifier_calls_equal_are_one_vote(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put(ctx, "base", TEST, {1: ["1", "5", r"\$5", "7"], 2: ["2"] * 4})
+    analyse.run(ctx)
+    rows = {r.k: r.score for r in table(ctx, "majority", MajorityRow) if r.benchmark == TEST}
+    assert rows[4].value == 0.5, "two spellings of 5 outvote 1 and 7; apart they would tie"
+
+
+def test_the_judge_is_not_asked_whether_numbers_are_one_vote() -> None:
+    asked: list[tuple[Problem, str]] = []
+
+    class Counting:
+        def verdicts(self, pairs, policy):
+            asked.extend(pairs)
+            return [Verdict(status="wrong") for _ in pairs]
+
+    said = [Said("p", answer) for answer in ("1", "2", "1/2", "-3", "x", "y")]
+    assert same_votes(said, Counting()) == ["1", "2", "1/2", "-3", "x", "y"]
+    answers = {(problem.answer, text) for problem, text in asked}
+    assert len(answers) == len(asked) == 4 * 2 + 1, "each number against x and y, and x against y"
 
 
 def test_programs_do_not_vote(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 import tiny_models
 from fake_engines import GuessingEngine
 
-from manyways import identity
+from manyways import identity, trust
 from manyways.checkpoints import load_tokenizer
 from manyways.context import Context
 from manyways.engines import Completion, SampleRequest, SamplingSettings
@@ -324,4 +324,5 @@ def _write() -> None:
 
 
 if __name__ == "__main__":
+    trust.grant_all()
     _write()

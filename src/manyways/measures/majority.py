@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from manyways.measures.measure import Measure
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from manyways.measures.material import Evaluation
     from manyways.measures.score_curves import Curve
     from manyways.measures.seen import Seen
+    from manyways.verifiers.judge import Judge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,35 +25,42 @@ def measured(seen: "Seen") -> Iterator[MajorityRow]:
     """Of every checkpoint on every benchmark whose answers can be put to the vote."""
     from manyways.measures.score_curves import curves
 
-    found = (majority_curve(evaluation) for evaluation in seen.material.evaluations)
+    judge = seen.material.ctx.judge
+    found = (majority_curve(evaluation, judge) for evaluation in seen.material.evaluations)
     every = curves([curve for curve in found if curve], seen.material.benchmarks)
     return curve_rows(every, seen.material.settings, measure="maj", row_type=MajorityRow)
 
 
-def majority_curve(evaluation: "Evaluation") -> "Curve | None":
-    """majority@k for powers of two and N itself; None where texts cannot vote."""
+def majority_curve(evaluation: "Evaluation", judge: "Judge") -> "Curve | None":
+    """majority@k for powers of two and N itself; None where texts cannot vote.
+
+    judge: says which answers are the same vote, as it says which are correct.
+    """
     import numpy as np
 
     from manyways.measures.score_curves import curve_of
     from manyways.metrics.majority import majority_at_k
     from manyways.metrics.pass_at_k import powers_of_two
     from manyways.verifiers import verifier_of
-    from manyways.verifiers.answers.votes import vote_of
+    from manyways.verifiers.answers.votes import Said, same_votes
 
     asked = {problem.id: problem for problem in evaluation.asked()}
     if any(verifier_of(asked[name].verifier).votes == "none" for name in evaluation.problems):
         return None
-    answers = evaluation.answers()
     starts = np.concatenate([[0], np.cumsum(evaluation.attempts_P)])
+    names = np.repeat(np.arange(len(evaluation.problems)), evaluation.attempts_P)
+    problems = [asked[name] for name in evaluation.problems]
+    said = [
+        Said(problems[at].id, answer, problems[at].verifier, problems[at].choices)
+        for at, answer in zip(names.tolist(), evaluation.answers(), strict=True)
+    ]
+    votes_S = same_votes(said, judge)
     fewest = int(evaluation.attempts_P.min())
     ks = sorted({*powers_of_two(fewest), fewest})
     rows = []
-    for name, start, end in zip(evaluation.problems, starts[:-1], starts[1:], strict=True):
-        problem = asked[name]
-        mine = answers[start:end]
-        spelled = {a: vote_of(a, problem.verifier, problem.choices) for a in set(mine)}
-        votes, right = [spelled[a] for a in mine], evaluation.correct_S[start:end].tolist()
-        rows.append(majority_at_k(votes, right, ks))
+    for start, end in pairwise(starts.tolist()):
+        right = evaluation.correct_S[start:end].tolist()
+        rows.append(majority_at_k(votes_S[start:end], right, ks))
     return curve_of(evaluation, ks, np.stack(rows))
 
 

@@ -4,9 +4,11 @@ r"""Which answers are the same vote, without the reference.
 (``0.5``, ``1/2`` and ``\frac{1}{2}`` are one vote; ``50%`` is another), options by their letter,
 everything else by its tidied spelling. ``same_votes`` also puts together what the verifier calls
 equal (``\$18``, ``18`` and ``18 \text{ dollars}``): of each problem's votes, most frequent first,
-each is compared with those that come after it, as if it were the reference.
+each is compared with those that come after it, as if it were the reference. Two plain numbers are
+not compared: their votes are their values, which differ.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ LONGEST = 2000
 """Characters of an answer that are looked at."""
 MOST = 64
 """Votes of one problem that are compared with those after them; what is rarer stays apart."""
+_NUMBER = re.compile(r"-?[0-9]+(?:/[0-9]+)?")
+"""What ``vote_of`` makes of a plain number: its value."""
 
 
 class Said(NamedTuple):
@@ -60,7 +64,9 @@ def vote_of(answer: str | None, verifier: str = "math", choices: Sequence[str] =
 
 def same_votes(said: Sequence[Said], judge: "Judge") -> list[str | None]:
     """The vote of each attempt, in order; None for no answer. Equal votes are equal answers."""
-    spelled = [vote_of(one.answer, one.verifier, one.choices) for one in said]
+    # Of many attempts at a problem, most say the same: each spelling is read once.
+    votes = {ballot: vote_of(*ballot) for ballot in {one[1:] for one in said}}
+    spelled = [votes[one[1:]] for one in said]
     polls: dict[str, _Poll] = {}
     for one, vote in zip(said, spelled, strict=True):
         if (
@@ -69,11 +75,11 @@ def same_votes(said: Sequence[Said], judge: "Judge") -> list[str | None]:
             and verifier_of(one.verifier).votes == "equal"
         ):
             polls.setdefault(one.name, _Poll({}, Counter(), {})).add(vote, one.answer)
-    waiting = [poll for poll in polls.values() if len(poll.answers) > 1]
+    waiting = list(polls.values())
     for poll in waiting:
         poll.left = [vote for vote, _ in poll.counts.most_common()]
     for _ in range(MOST):
-        waiting = [poll for poll in waiting if len(poll.left) > 1]
+        waiting = [poll for poll in waiting if poll.unsettled]
         if not waiting:
             break
         rounds = [poll.comparisons() for poll in waiting]
@@ -100,13 +106,26 @@ class _Poll:
         self.answers.setdefault(vote, answer)
         self.counts[vote] += 1
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether two votes are left that may be the same."""
+        return len(self.left) > 1 and not all(_NUMBER.fullmatch(vote) for vote in self.left)
+
+    def comparable(self) -> list[str]:
+        """The votes that may be the same as the most frequent one left."""
+        first, *others = self.left
+        if _NUMBER.fullmatch(first):
+            return [other for other in others if not _NUMBER.fullmatch(other)]
+        return others
+
     def comparisons(self) -> list[tuple[Problem, str]]:
         """The most frequent vote left as a reference, each of the others as an answer to it."""
-        first, *others = self.left
-        problem = Problem(id="votes/same/0", question="", answer=self.answers[first])
-        return [(problem, f"\\boxed{{{self.answers[other]}}}") for other in others]
+        problem = Problem(id="votes/same/0", question="", answer=self.answers[self.left[0]])
+        return [(problem, f"\\boxed{{{self.answers[other]}}}") for other in self.comparable()]
 
     def put_together(self, equal: Sequence[bool]) -> None:
+        """Take in what each of ``comparisons`` found; the first vote is settled then."""
         first, *others = self.left
-        self.same |= {vote: first for vote, same in zip(others, equal, strict=True) if same}
-        self.left = [vote for vote, same in zip(others, equal, strict=True) if not same]
+        same = {vote for vote, found in zip(self.comparable(), equal, strict=True) if found}
+        self.same |= dict.fromkeys(same, first)
+        self.left = [vote for vote in others if vote not in same]
