@@ -29,7 +29,7 @@ REAL = {
 }
 EMPTY = (
     "return [...document.querySelectorAll('[data-chart]')]"
-    ".filter(e => !e.querySelector('.point, .trace path, .sankey-link')).map(e => e.id)"
+    ".filter(e => !e.querySelector('.point, .trace path')).map(e => e.id)"
 )
 
 

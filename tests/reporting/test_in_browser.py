@@ -171,7 +171,7 @@ def test_paper_is_light_and_fits(opened, tmp_path):
         "return [...document.querySelectorAll('.chart svg.main-svg:first-child')]"
         ".map(e => e.clientWidth)"
     )
-    flows = "return document.querySelectorAll('#chart-pairs-rl .sankey-link').length"
+    flows = "return document.querySelectorAll('#chart-pairs-rl .point').length"
     opened.prefer("dark")
     dark, drawn = opened.js(ink), opened.js(flows)
     opened.js("window.dispatchEvent(new Event('beforeprint'))")

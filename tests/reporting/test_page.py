@@ -1,8 +1,12 @@
 """The page and the Markdown: what they say in good runs and in runs with nothing to show."""
 
+import base64
 import dataclasses
+import gzip
+import hashlib
 import json
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -40,7 +44,7 @@ def visible(page: str) -> str:
 
 def test_page_is_whole_and_small(three):
     html = page(load(three))
-    assert len(html.encode()) < 15_000_000
+    assert len(html.encode()) < 2_000_000
     assert re.search(r"<(link|script|img|iframe)[^>]+(src|href)=.?https?:", html) is None
     assert html.count("<h1") == 1
     text = visible(html)
@@ -97,6 +101,17 @@ def test_how_attempts_were_sampled_is_said(tmp_path):
     assert "base/made-test, star/seed-0/rl/made-test" in text
 
 
+def test_the_page_holds_the_library_that_its_policy_lets_in_and_its_licence(three):
+    html = page(load(three))
+    packed = re.search(r'id="library">([^<]*)</script>', html)
+    assert packed
+    script = gzip.decompress(base64.b64decode(packed[1]))
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    assert f"'sha256-{digest}'" in unescape(html)
+    assert b"plotly.js" in script[:200]
+    assert "Permission is hereby granted" in html
+
+
 def test_island_cannot_be_left():
     text = json_island({"a": HOSTILE, "b": "<!--<script>", "c": "\u2028\u2029\x00\ud800\U0001f600"})
     assert text.isascii()
@@ -116,7 +131,7 @@ def test_hostile_texts_stay_texts(tmp_path):
     change(root, "explorer", question=HOSTILE, problem_id=HOSTILE, texts=[text])
     html = page(load(root))
     assert "<img src=x" not in html
-    assert html.count("<script>") == 3
+    assert html.count("<script>") == 2
     assert html.count('<script type="application/json"') == 2
     assert "&lt;/script&gt;" in html
     assert "{{7*7}}" in html

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
 MOST = 12
 """Heuristics in a figure."""
-FLOWS = 24
-"""Flows in a diagram at most."""
+SWITCHES = 24
+"""Kinds of switches in a figure at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -340,39 +340,53 @@ def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
 
 
 def _pairs(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
-    """The main arm's flows before and after RL, and the most frequent pairs as a table."""
+    """What the main arm goes on with, before and after RL, and the pairs as a table."""
     mine = [row for row in rows if row.arm == seen.lead and row.phase != "base" and row.pairs]
     if not mine:
         return []
     heading = Heading(
         title="Which heuristics are combined?",
-        text=f"In solutions of {seen.lead}: from the heuristic on the left, the next "
-        "labelled step goes on with the one on the right. Width is the number of switches.",
+        text=f"In solutions of {seen.lead}: each bar is a heuristic, its parts are the ones that "
+        "the next labelled step goes on with. Length is the number of switches.",
     )
-    return [
-        heading,
-        Charts(charts=tuple(_flow(seen, row) for row in mine)),
-        _pairs_table(seen, mine),
-    ]
+    seconds = dict.fromkeys(second for row in mine for _, second, _ in _switches(row))
+    keys = charts_use.keys([_then(seen, second, []) for second in seconds])
+    figures = Charts(charts=tuple(_switched(seen, row) for row in mine), legend=keys)
+    return [heading, figures, _pairs_table(seen, mine)]
 
 
-def _flow(seen: "Seen", row: CompositionRow) -> Chart:
+def _switches(row: CompositionRow) -> list[tuple[str, str, int]]:
+    """(first, second, how often), the most frequent ones first."""
     split = [(*pair.partition(" > "), amount) for pair, amount in row.pairs.items()]
-    flows = [(first, second, amount) for first, _, second, amount in split if second]
-    flows = sorted(flows, key=lambda flow: -flow[2])[:FLOWS]
-    involved = {heuristic for first, second, _ in flows for heuristic in (first, second)}
+    found = [(first, second, amount) for first, _, second, amount in split if second]
+    return sorted(found, key=lambda switch: -switch[2])[:SWITCHES]
+
+
+def _switched(seen: "Seen", row: CompositionRow) -> Chart:
+    found = {(first, second): amount for first, second, amount in _switches(row)}
+    firsts = list(dict.fromkeys(first for first, _ in found))
     return Chart(
         id=f"pairs-{row.phase}",
         title=words.checkpoint_label(row.checkpoint),
-        alt=f"Flows between heuristics, {words.checkpoint_label(row.checkpoint)}: "
-        + "; ".join(f"{a} then {b}, {n}" for a, b, n in flows[:6]),
-        spec=charts_use.sankey(
-            flows,
-            {h: (seen.heuristic_name(h), seen.heuristic_colour(h)) for h in involved},
+        alt=f"Switches between heuristics, {words.checkpoint_label(row.checkpoint)}: "
+        + "; ".join(f"{a} then {b}, {n}" for (a, b), n in list(found.items())[:6]),
+        spec=charts_use.bars(
+            [seen.heuristic_name(first) for first in firsts],
+            [
+                _then(seen, second, [found.get((first, second), 0) for first in firsts])
+                for second in dict.fromkeys(second for _, second in found)
+            ],
+            axis="switches",
+            links=[explorer_link(heuristic=h, source=row.checkpoint) for h in firsts],
         ),
-        height=320,
+        height=64 + 30 * max(2, len(firsts)),
         note=f"{sum(row.pairs.values()):,} switches in {row.solutions:,} solutions.",
     )
+
+
+def _then(seen: "Seen", second: str, values: Sequence[int]) -> charts_use.Bar:
+    colour, name = seen.heuristic_colour(second), seen.heuristic_name(second)
+    return charts_use.Bar(name=second, label=f"then {name}", values=values, colour=colour)
 
 
 def _pairs_table(seen: "Seen", rows: list[CompositionRow]) -> Table:

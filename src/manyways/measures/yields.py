@@ -13,7 +13,6 @@ from manyways.reporting.blocks import (
     Chart,
     Charts,
     Heading,
-    Key,
     Link,
     Note,
     Table,
@@ -111,18 +110,16 @@ def _yield(seen: "Seen") -> list[Block]:
         text="How many attempts under each heuristic were correct, and how many became solutions.",
     )
     stacks = _stacks(rows)
-    keys = tuple(
-        Key(group="stack", name=s.name, label=s.name, colour=s.colour, symbol="bar") for s in stacks
-    )
-    figure = Charts(charts=(_yield_chart(seen, rows, stacks),), legend=keys, wide=True)
+    chart = _yield_chart(seen, rows, stacks)
+    figure = Charts(charts=(chart,), legend=charts_use.keys(stacks), wide=True)
     return [heading, figure, _yield_table(seen, rows)]
 
 
 def _stacks(rows: list[YieldRow]) -> list[charts_use.Bar]:
     lost = [row.undecided + row.no_answer for row in rows]
     wrong = [row.attempts - row.correct - n for row, n in zip(rows, lost, strict=True)]
-    light = palette.faint(palette.hue(0), palette.FLOW)
-    grey = palette.faint(palette.MUTED[0], palette.FLOW)
+    light = palette.faint(palette.hue(0), palette.PALE)
+    grey = palette.faint(palette.MUTED[0], palette.PALE)
     unkept = [row.correct - row.kept for row in rows]
     return [
         charts_use.Bar(name="kept", values=[row.kept for row in rows], colour=palette.hue(0)),

@@ -1,4 +1,4 @@
-"""Figures of how much of what: bars, shares that move from phase to phase, flows.
+"""Figures of how much of what: bars, and shares that move from phase to phase.
 
 The conventions are those of ``charts``.
 """
@@ -6,9 +6,8 @@ The conventions are those of ``charts``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from manyways.reporting.blocks import Spec
+from manyways.reporting.blocks import Key, Spec
 from manyways.reporting.charts import SHARE_AXIS, Trace, label, safe, spec
-from manyways.reporting.palette import FLOW, faint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,9 +15,25 @@ class Bar:
     """Stacked parts of horizontal bars, one value for each label."""
 
     name: str
+    """What a legend switches it by."""
     values: Sequence[float]
     colour: str
     pattern: str = ""
+    label: str = ""
+    """What it is called, where that is not its name."""
+
+    @property
+    def called(self) -> str:
+        """What a reader sees."""
+        return self.label or self.name
+
+
+def keys(stacks: Sequence[Bar]) -> tuple[Key, ...]:
+    """A legend of the parts of bars."""
+    return tuple(
+        Key(group="stack", name=s.name, label=s.called, colour=s.colour, symbol="bar")
+        for s in stacks
+    )
 
 
 def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str, links: Sequence[str]) -> Spec:
@@ -27,7 +42,7 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str, links: Sequ
         {
             "type": "bar",
             "orientation": "h",
-            "name": safe(stack.name),
+            "name": safe(stack.called),
             "y": [safe(label) for label in labels],
             "x": list(stack.values),
             "customdata": list(links),
@@ -41,7 +56,7 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str, links: Sequ
                     "size": 6,
                 },
             },
-            "hovertemplate": f"%{{y}}<br>{safe(stack.name)}: %{{x:,}}<extra></extra>",
+            "hovertemplate": f"%{{y}}<br>{safe(stack.called)}: %{{x:,}}<extra></extra>",
         }
         for stack in stacks
     ]
@@ -101,30 +116,3 @@ def _movement(row: Phases, place: int) -> Trace:
         "customdata": [row.link] * len(shares),
         "hovertemplate": f"{safe(row.label)}<br>%{{text}}: %{{x:.3f}}<extra></extra>",
     }
-
-
-def sankey(flows: Sequence[tuple[str, str, int]], names: Mapping[str, tuple[str, str]]) -> Spec:
-    """Flows (first, second, number). ``names``: heuristic -> (name, colour)."""
-    left = list(dict.fromkeys(first for first, _, _ in flows))
-    right = list(dict.fromkeys(second for _, second, _ in flows))
-    nodes = [*left, *right]
-    trace: Trace = {
-        "type": "sankey",
-        "arrangement": "fixed",
-        "node": {
-            "label": [safe(names[n][0]) for n in nodes],
-            "color": [names[n][1] for n in nodes],
-            "pad": 14,
-            "thickness": 14,
-            "line": {"width": 0},
-            "hovertemplate": "%{label}: %{value}<extra></extra>",
-        },
-        "link": {
-            "source": [left.index(first) for first, _, _ in flows],
-            "target": [len(left) + right.index(second) for _, second, _ in flows],
-            "value": [amount for _, _, amount in flows],
-            "color": [faint(names[first][1], FLOW) for first, _, _ in flows],
-            "hovertemplate": "%{source.label}, then %{target.label}: %{value}<extra></extra>",
-        },
-    }
-    return spec([trace], margin={"l": 4, "r": 4, "t": 8, "b": 8})

@@ -2,10 +2,12 @@
 
 Texts of models and users reach the page in two ways only: through Jinja's escaping, or inside JSON
 whose every ``<``, ``>`` and ``&`` is written as an escape, so no text can end a script element. A
-content security policy allows the page's own scripts by hash and no connection at all.
+content security policy allows the page's own scripts by hash and no connection at all. The library
+that draws the figures travels packed and is unpacked by the page; its hash stands in the policy.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,8 @@ from manyways.reporting import palette
 from manyways.reporting.blocks import Chart, Charts, Explorer, Section
 
 STYLES = ("report.css", "blocks.css", "print.css")
+LIBRARY, LICENCE = "plotly-basic.min.js.gz", "plotly-LICENSE.txt"
+"""plotly.js with the traces that figures use, renewed by ``.ci/plotly.py``."""
 
 
 def render_html(name: str, recipe: Recipe, sections: Sequence[Section]) -> str:
@@ -42,10 +46,11 @@ def render_page(
     Args:
         template: one of the assets.
         built: the sections in order; their figures' ids must differ.
-        scripts: assets that run in the page, after Plotly.
+        scripts: assets that run in the page; the first one unpacks Plotly.
         values: what else the template names.
     """
-    run = [Markup(script) for script in (_plotly(), *map(_asset, scripts))]
+    run = [Markup(_asset(script)) for script in scripts]
+    packed = files("manyways.reporting").joinpath("assets", LIBRARY).read_bytes()
     environment = jinja2.Environment(
         autoescape=True,
         loader=jinja2.FunctionLoader(_asset),
@@ -58,7 +63,9 @@ def render_page(
         sections=built,
         scripts=run,
         styles=[Markup(_asset(name)) for name in STYLES],
-        policy=_policy(run),
+        policy=_policy([*run, gzip.decompress(packed).decode()]),
+        library=base64.b64encode(packed).decode(),
+        licence=_asset(LICENCE),
         page_data=json_island({"charts": _specs(built), "dark": palette.dark_of()}),
         **values,
     )
@@ -84,13 +91,6 @@ def _charts(built: Sequence[Section]) -> list[Chart]:
 
 def _asset(name: str) -> str:
     return files("manyways.reporting").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    library: str = get_plotlyjs()
-    return library.replace("\r\n", "\n").replace("</script", "<\\/script")
 
 
 def _policy(scripts: Sequence[str]) -> str:

@@ -29,8 +29,8 @@ PHASE_SYMBOLS: dict[Phase, str] = {"base": "diamond-open", "mid": "circle-open",
 BAND = 0.13
 """Opacity of an interval band."""
 
-FLOW = 0.4
-"""Opacity of a flow in a Sankey diagram."""
+PALE = 0.4
+"""Opacity of a bar that stands back."""
 
 
 def hue(number: int) -> str:
@@ -56,5 +56,5 @@ def dark_of() -> dict[str, str]:
     return plain | {
         faint(light, opacity): faint(dark, opacity)
         for light, dark in pairs
-        for opacity in (BAND, FLOW)
+        for opacity in (BAND, PALE)
     }

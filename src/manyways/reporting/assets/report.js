@@ -1,5 +1,6 @@
 // Theme, charts and their legends. Charts are plain Plotly figures in #page-data whose colours are
 // those of the light theme; they are drawn again with the dark ones when the theme changes.
+// Plotly itself is packed in #library. A chart in a folded part is drawn when it is unfolded.
 (() => {
   "use strict";
   const { charts, dark } = JSON.parse(document.getElementById("page-data").textContent);
@@ -56,20 +57,9 @@
     }));
     const paper = element.closest(".grid.count-1, .wide") ? 690 : 340; // pixels, as in print.css
     const size = printing ? { width: paper, height: element.clientHeight, autosize: false } : { autosize: true };
-    if ((printing ? paper : element.clientWidth) < 480) shorten(traces);
-    const sankey = traces.some(({ type }) => type === "sankey");
-    if (sankey) Plotly.purge(element); // it would fade from the old theme into the new one, also on paper
     const first = waiting.delete(element);
     Plotly.react(element, traces, { ...themed(recolour(layout)), ...size }, { responsive: true, displayModeBar: false });
     if (first) element.on("plotly_click", (event) => follow(event.points[0]));
-    root.dataset.waiting = waiting.size;
-  }
-
-  // Names at both sides of a narrow Sankey diagram would run into each other.
-  function shorten(traces) {
-    for (const { node } of traces.filter(({ type }) => type === "sankey")) {
-      node.label = node.label.map((name) => (name.length > 15 ? `${name.slice(0, 14)}…` : name));
-    }
   }
 
   function follow(point) {
@@ -118,11 +108,30 @@
     button.setAttribute("aria-label", isDark() ? "Switch to the light theme" : "Switch to the dark theme");
   }
 
+  // In the order of the page; what is folded away has no size yet and waits for its fold.
+  const folded = (element) => element.closest("details:not([open])") !== null;
   function drawNext() {
-    const [element] = waiting;
-    if (!element) return;
-    draw(element);
-    setTimeout(drawNext);
+    const element = [...waiting].find((one) => !folded(one));
+    if (element) draw(element);
+    root.dataset.waiting = [...waiting].filter((one) => !folded(one)).length;
+    if (element) setTimeout(drawNext);
+  }
+
+  async function unpack() {
+    const packed = Uint8Array.from(atob(document.getElementById("library").textContent), (c) => c.charCodeAt(0));
+    const script = document.createElement("script");
+    script.textContent = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    document.head.append(script);
+  }
+
+  // What a browser from before 2023 shows: the words that stand for each figure.
+  function tell(error) {
+    console.error(error);
+    for (const element of elements) {
+      element.textContent = element.getAttribute("aria-label");
+      element.style.height = "auto";
+    }
+    root.dataset.waiting = 0;
   }
 
   document.getElementById("theme").addEventListener("click", () => {
@@ -139,7 +148,7 @@
   });
   window.addEventListener("beforeprint", () => {
     printing = true;
-    elements.forEach(draw);
+    elements.filter((element) => !folded(element)).forEach(draw);
     document.querySelectorAll(".swatch").forEach(swatch);
     document.dispatchEvent(new CustomEvent("themechange"));
   });
@@ -161,5 +170,8 @@
   if (saved === "dark" || saved === "light") root.dataset.theme = saved;
   root.dataset.waiting = waiting.size;
   repaint();
-  drawNext();
+  unpack().then(() => {
+    document.addEventListener("toggle", drawNext, true);
+    drawNext();
+  }).catch(tell);
 })();
