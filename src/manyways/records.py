@@ -112,7 +112,7 @@ class Attempt:
 
     sample:        0-based number among the attempts at this (problem, heuristic).
     seed:          63-bit; with the prompt and the model it determines ``text`` (up to ties in
-                   floating point).
+                   floating point). -1 where a trainer sampled with its own generation.
     tokens:        number of sampled tokens, EOS included when it was sampled.
     """
 
@@ -127,6 +127,27 @@ class Attempt:
     prompt_hash: str
     model_hash: str
     verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RLAttempt:
+    """An attempt that a step of RL was trained on, and what it earned there.
+
+    Example: ``RLAttempt(attempt=Attempt(...), step=50, group=3, reward=1.0, advantage=0.97)``.
+
+    attempt:   its ``sample`` is its place in its group; its ``model_hash`` that of the checkpoint
+               that RL started from, since the weights of a step are not kept.
+    step:      the optimizer step, from 1; it was sampled with the weights before that step.
+    group:     0-based number of its group among those of the step.
+    reward:    None where it could not be judged.
+    advantage: as the trainer computed it; None where the trainer does not tell.
+    """
+
+    attempt: Attempt
+    step: int
+    group: int
+    reward: float | None
+    advantage: float | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,12 +5,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manyways.errors import DataError
-from manyways.records import Attempt, Solution, Verdict
+from manyways.records import Attempt, RLAttempt, Solution, Verdict
 
 ATTEMPT_SCHEMA = pa.schema(
     [
@@ -31,6 +33,17 @@ ATTEMPT_SCHEMA = pa.schema(
     ]
 )
 """One row per attempt; the last four columns are its verdict."""
+
+RL_SCHEMA = pa.schema(
+    [
+        *ATTEMPT_SCHEMA,
+        ("step", pa.int32()),
+        ("group", pa.int32()),
+        ("reward", pa.float64()),
+        ("advantage", pa.float64()),
+    ]
+)
+"""One row per attempt of RL: as any attempt, then what stands beside it in ``RLAttempt``."""
 
 SOLUTION_SCHEMA = pa.schema(
     [
@@ -87,9 +100,21 @@ def replace_synced(temporary: Path, path: Path) -> None:
 
 def append_attempts(folder: Path, attempts: Sequence[Attempt]) -> Path:
     """Write one more part to ``folder``; returns its path."""
+    return _append(folder, attempts_table(attempts))
+
+
+def append_rl_attempts(folder: Path, rows: Sequence[RLAttempt]) -> Path:
+    """Write one more part of attempts of RL to ``folder``; returns its path."""
+    columns = {name: [getattr(row, name) for row in rows] for name in RL_SCHEMA.names[-4:]}
+    table = attempts_table(row.attempt for row in rows)
+    whole = dict(zip(table.column_names, table.columns, strict=True)) | columns
+    return _append(folder, pa.table(whole, schema=RL_SCHEMA))
+
+
+def _append(folder: Path, table: pa.Table) -> Path:
     number = 1 + max((int(part.stem.split("-")[1]) for part in parts(folder)), default=-1)
     path = folder / f"part-{number:05d}.parquet"
-    write_table(path, attempts_table(attempts))
+    write_table(path, table)
     return path
 
 
@@ -152,10 +177,34 @@ def read_attempts(folder: Path) -> Iterator[Attempt]:
     """All attempts of ``folder``, part by part."""
     for part in parts(folder):
         for row in read_table(part).to_pylist():
-            verdict = Verdict(
-                **{key: row.pop(key) for key in ("status", "answer", "rule", "reason")}
-            )
-            yield Attempt(**row, verdict=verdict)
+            yield _attempt(row)
+
+
+def _attempt(row: dict[str, Any]) -> Attempt:
+    verdict = Verdict(**{key: row.pop(key) for key in ("status", "answer", "rule", "reason")})
+    return Attempt(**row, verdict=verdict)
+
+
+def read_rl_attempts(folder: Path, problem_id: str | None = None) -> Iterator[RLAttempt]:
+    """The attempts of RL that ``folder`` keeps, step by step, or those at one problem alone."""
+    for part in parts(folder):
+        table = read_table(part)
+        if problem_id is not None:
+            table = table.filter(pc.equal(table["problem_id"], problem_id))
+        for row in table.to_pylist():
+            beside = {key: row.pop(key) for key in RL_SCHEMA.names[-4:]}
+            yield RLAttempt(attempt=_attempt(row), **beside)
+
+
+def drop_rl_attempts_after(folder: Path, step: int) -> None:
+    """Forget the attempts of later steps than ``step``: these are about to be taken again."""
+    for part in parts(folder):
+        table = read_table(part)
+        kept = table.filter(pc.less_equal(table["step"], step))
+        if not kept.num_rows:
+            part.unlink()
+        elif kept.num_rows < table.num_rows:
+            write_table(part, kept)
 
 
 def solutions_table(solutions: Iterable[Solution]) -> pa.Table:

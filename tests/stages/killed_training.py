@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import made_runs
@@ -20,6 +21,7 @@ from manyways.arms import Line
 from manyways.context import Context
 from manyways.records import Verdict
 from manyways.stages import midtrain, reinforce, selection
+from manyways.tables import read_rl_attempts
 
 PROBLEMS = 6
 
@@ -98,6 +100,7 @@ def outcome(folder: Path) -> dict[str, object]:
     weights = (folder / "checkpoint" / "model.safetensors").read_bytes()
     return {
         "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in rows],
+        "attempts": [asdict(row) for row in read_rl_attempts(folder / "attempts")],
         "weights": hashlib.sha256(weights).hexdigest(),
         "left": sorted(path.name for path in folder.iterdir()),
     }

@@ -11,10 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 from waiting import eventually
+
+from manyways.tables import read_rl_attempts
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "smoke.toml"
 HOLDING = Path(__file__).parents[1] / "holding"
@@ -48,6 +51,7 @@ def outcome(root: Path, stage: str) -> dict[str, object]:
     return {
         "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in rows],
         "weights": hashlib.sha256(weights).hexdigest(),
+        "attempts": [asdict(row) for row in read_rl_attempts(line(root, stage) / "attempts")],
     }
 
 

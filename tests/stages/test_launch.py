@@ -139,6 +139,15 @@ def test_two_processes_take_the_steps_of_one(found) -> None:
     assert one["mixed"] > 0  # otherwise nothing was learnt and nothing compared
     for key in ("reward", "mixed", "length", "truncated"):
         assert two[key] == pytest.approx(one[key], abs=1e-6), key
+    # The attempts of the first step, groups that two processes share included.
+    one, two = (
+        [row for row in found[name]["rl"]["attempts"] if row["step"] == 1]
+        for name in ("one", "two")
+    )
+    assert len(one) == 128
+    advantages = [[row.pop("advantage") for row in rows] for rows in (one, two)]
+    assert two == one
+    assert advantages[1] == pytest.approx(advantages[0])
 
 
 @pytest.mark.slow

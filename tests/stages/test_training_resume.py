@@ -31,6 +31,9 @@ def test_a_killed_training_ends_with_the_same_weights_and_losses(outcomes, stage
     assert found["trainer"] == ["checkpoint-2", "checkpoint-4"]
     assert [row["step"] for row in found["killed"]["rows"]] == [1, 2, 3, 4, 5, 6]
     assert found["killed"] == found["whole"]
+    # Of RL every attempt is kept, once: the problems are fewer than a sample has.
+    steps = [row["step"] for row in found["whole"]["attempts"]]
+    assert steps == [step for step in range(1, 7) for _ in range(16)] * (stage == "rl")
 
 
 @pytest.mark.parametrize("stage", ["midtrain", "rl"])
@@ -42,4 +45,4 @@ def test_training_moves_the_weights_at_every_step(outcomes, stage: str) -> None:
 
 def test_the_trainers_own_checkpoints_are_gone_at_the_end(outcomes) -> None:
     assert outcomes["midtrain"]["whole"]["left"] == ["checkpoint", "data.jsonl", "metrics.jsonl"]
-    assert outcomes["rl"]["whole"]["left"] == ["checkpoint", "metrics.jsonl"]
+    assert outcomes["rl"]["whole"]["left"] == ["attempts", "checkpoint", "metrics.jsonl"]

@@ -9,9 +9,11 @@ from transformers import AutoModelForCausalLM
 
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import RecipeError
+from manyways.fingerprint import attempt_seed
 from manyways.recipe.tree import RLConfig
 from manyways.records import Message, Problem, Verdict
-from manyways.train import RLSettings
+from manyways.tables import read_rl_attempts
+from manyways.train import RLSettings, attempt_log
 from manyways.train import trl as backend
 from manyways.train.reward import Shown, StepReward
 from manyways.train.trl import grpo_config, in_words, train
@@ -145,7 +147,50 @@ def test_each_step_has_a_row_and_groups_are_whole(folder, tmp_path, monkeypatch,
     told = capsys.readouterr()
     assert told.out == ""
     assert "no gradient from those" in " ".join(told.err.split())
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint", "metrics.jsonl"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["attempts", "checkpoint", "metrics.jsonl"]
+
+
+def rolling(ask) -> list[list[int]]:
+    return [[9, 9, 9] if place % 2 else [9, 1] for place in range(len(ask.seeds))]
+
+
+def test_attempts_are_kept_with_what_trl_made_of_them(folder, tmp_path, monkeypatch) -> None:
+    reward = StepReward(judge=alternating, group_size=4)
+    given = settings(roll=rolling, steps=3, attempts="all", scale_rewards="none")
+    _, seen = trained(folder, tmp_path, monkeypatch, reward, given)
+    rows = list(read_rl_attempts(tmp_path / "attempts"))
+    places = [(row.step, row.group, row.attempt.sample) for row in rows]
+    assert places == [(s, g, place) for s in (1, 2, 3) for g in (0, 1) for place in range(4)]
+    asked = [PROBLEMS[problem].id for _, problems in seen for problem in problems]
+    assert [row.attempt.problem_id for row in rows] == asked
+    told = [value for advantages, _ in seen for value in advantages.tolist()]
+    assert [row.advantage for row in rows] == pytest.approx(told)
+    statuses = [row.attempt.verdict.status for row in rows]
+    earned = {"correct": 1.0, "wrong": 0.0, "undecided": None}
+    assert [row.reward for row in rows] == [earned[status] for status in statuses]
+    assert [row.attempt.seed for row in rows[:3]] == [
+        attempt_seed(0, "rl/vanilla", "0", place) for place in range(3)
+    ]
+    word = load_tokenizer(str(folder)).decode(9)
+    assert [row.attempt.text for row in rows[:2]] == [word, 3 * word]
+    assert [(row.attempt.tokens, row.attempt.finish) for row in rows[:2]] == [
+        (2, "stop"), (3, "length")
+    ]  # fmt: skip
+    assert all(row.attempt.prompt_tokens > 0 for row in rows)
+    at_one = list(read_rl_attempts(tmp_path / "attempts", "p/1"))
+    assert at_one == [row for row in rows if row.attempt.problem_id == "p/1"]
+
+
+def test_a_sample_is_of_problems_and_none_is_none(folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(attempt_log, "SAMPLED", 1)
+    reward = StepReward(judge=alternating, group_size=4)
+    trained(folder, tmp_path / "sample", monkeypatch, reward, settings(roll=rolling, steps=3))
+    rows = list(read_rl_attempts(tmp_path / "sample" / "attempts"))
+    assert len({row.attempt.problem_id for row in rows}) == 1
+    assert len(rows) == 8  # of six groups in two passes over three problems, its two
+    reward = StepReward(judge=alternating, group_size=4)
+    trained(folder, tmp_path / "none", monkeypatch, reward, settings(attempts="none"))
+    assert not (tmp_path / "none" / "attempts").exists()
 
 
 def test_a_roller_is_given_each_attempt_with_a_seed_of_its_own(folder, tmp_path) -> None:

@@ -83,6 +83,10 @@ class RLConfig(Section):
     save_every: Positive = 50
     """Steps between the checkpoints from which a killed training goes on."""
 
+    attempts: Literal["all", "sample", "none"] = "sample"
+    """Which attempts of RL are kept, with step, reward and advantage: those at 64 problems for
+    ``sample``."""
+
     lora: LoraConfig | None = None
     """Train adapters (docs/scale.md)."""
 

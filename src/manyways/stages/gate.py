@@ -24,7 +24,8 @@ FORMAT = 1
 PART_SIZE = 2048
 TRAINING = (
     "backend", "steps", "prompts_per_step", "micro_batch", "learning_rate", "warmup", "loss_type",
-    "scale_rewards", "epsilon", "epsilon_high", "beta", "save_every", "lora", "verl", "extra",
+    "scale_rewards", "epsilon", "epsilon_high", "beta", "save_every", "attempts", "lora", "verl",
+    "extra",
 )  # fmt: skip
 """Keys of ``[rl]`` that say how it trains, not what it samples."""
 

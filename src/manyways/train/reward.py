@@ -2,10 +2,10 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from manyways.records import Problem, Verdict
+from manyways.records import PLAIN, Problem, Verdict
 
 Judging = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
 """Gives a verdict for each (problem, text)."""
@@ -46,6 +46,26 @@ class StepView:
     openings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scored:
+    """One attempt of a step, as the reward function met it.
+
+    ids: its tokens. group, place: its group within the step, and its place in the group.
+    seed, prompt_tokens: -1 and 0 where the trainer's own generation does not tell.
+    """
+
+    problem: Problem
+    heuristic: str
+    text: str
+    ids: tuple[int, ...]
+    seed: int
+    prompt_tokens: int
+    verdict: Verdict
+    reward: float | None
+    group: int = 0
+    place: int = 0
+
+
 @dataclass(kw_only=True)
 class StepReward:
     """1.0 for a correct attempt, 0.0 for a wrong one or none, None where it could not be judged.
@@ -59,6 +79,7 @@ class StepReward:
     read:   what a text shows.
     sample: at most this many attempts of a batch are labelled, evenly spread.
     check:  given the latest verdicts, raises when the verifier is unwell.
+    keep:   given the number of a step and its attempts, of all processes.
     gather: where several processes train: every process's list, joined in their order, so
         that ``view`` and ``check`` are about the whole batch.
     flat:   tokens of the batch's attempts whose group's rewards are all equal, and that no other
@@ -71,9 +92,11 @@ class StepReward:
     read: Callable[[str], Shown] | None = None
     sample: int = 32
     check: Callable[[Sequence[Verdict]], None] | None = None
+    keep: Callable[[int, Sequence[Scored]], None] | None = None
     gather: Callable[[list[Any]], list[Any]] | None = None
     view: StepView | None = None
     flat: frozenset[tuple[int, ...]] = frozenset()
+    _verdicts: list[Verdict] = field(default_factory=list)
     _recent: deque[Verdict] = field(default_factory=lambda: deque(maxlen=HEALTH_WINDOW))
 
     def score(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[float | None]:
@@ -83,7 +106,7 @@ class StepReward:
 
         Raises what ``check`` raises.
         """
-        verdicts = self.judge(list(zip(problems, texts, strict=True)))
+        verdicts = self._verdicts = self.judge(list(zip(problems, texts, strict=True)))
         batch = list(zip(verdicts, texts, strict=True))
         whole = self.gather(batch) if self.gather is not None else batch
         rewards = [reward_of(verdict) for verdict, _ in whole]
@@ -101,14 +124,47 @@ class StepReward:
             completions: list[list[dict[str, str]]],
             problem: list[int],
             completion_ids: Sequence[Sequence[int]] = (),
-            **_: object,
+            **columns: Any,  # noqa: ANN401  whatever stands beside: TRL hands over every column
         ) -> list[float | None]:
             texts = [turns[-1]["content"] for turns in completions]
-            rewards = self.score([problems[index] for index in problem], texts)
+            asked = [problems[index] for index in problem]
+            rewards = self.score(asked, texts)
             self.flat = frozenset() if self.gather else self._flat(rewards, completion_ids)
+            if self.keep is not None:
+                rows = self._scored(asked, texts, {**columns, "ids": completion_ids}, rewards)
+                whole = self.gather(rows) if self.gather else rows
+                self.keep(columns["trainer_state"].global_step + 1, self._grouped(whole))
             return rewards
 
         return verdict
+
+    def _scored(
+        self,
+        problems: Sequence[Problem],
+        texts: Sequence[str],
+        columns: Mapping[str, Sequence[Any]],
+        rewards: Sequence[float | None],
+    ) -> list[Scored]:
+        def of(name: str, place: int, otherwise: Any) -> Any:  # noqa: ANN401
+            return columns[name][place] if name in columns else otherwise
+
+        return [
+            Scored(
+                problem=problem,
+                heuristic=of("heuristic", place, PLAIN),
+                text=texts[place],
+                ids=tuple(columns["ids"][place]),
+                seed=of("seed", place, -1),
+                prompt_tokens=of("prompt_tokens", place, 0),
+                verdict=self._verdicts[place],
+                reward=rewards[place],
+            )
+            for place, problem in enumerate(problems)
+        ]
+
+    def _grouped(self, whole: Sequence[Scored]) -> list[Scored]:
+        size = self.group_size
+        return [replace(one, group=i // size, place=i % size) for i, one in enumerate(whole)]
 
     def _flat(
         self, rewards: Sequence[float | None], ids: Sequence[Sequence[int]]

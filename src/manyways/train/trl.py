@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyways.checkpoints import checkpoint_hash
 from manyways.fingerprint import attempt_seed
 from manyways.records import Message, Problem
 from manyways.train import RLSettings, Roller, Rollout, processes, tracking
@@ -80,6 +81,7 @@ def train(
             config = grpo_config(settings, out)
             trainee = load(checkpoint, dtype=settings.dtype, device=settings.device)
             trainer = _trainer(trainee, problems, (config, reward, settings))
+            _keep_attempts(trainer, problems, (reward, settings, trainee), out)
             if processes.count() > 1:
                 from accelerate.utils import gather_object
 
@@ -198,6 +200,35 @@ def _trainer(
     return trainer
 
 
+def _keep_attempts(
+    trainer: "GRPOTrainer",
+    problems: Sequence[Problem],
+    parts: tuple[StepReward, RLSettings, "Trainee"],
+    out: Path,
+) -> None:
+    """Have the attempts that the recipe wants written to ``out/attempts``."""
+    from manyways.train.attempt_log import FOLDER, AttemptLog, kept
+
+    reward, settings, trainee = parts
+    met = {problems[index].id for index in trainer.train_dataset["problem"]}
+    wanted = kept(settings.config.attempts, met)
+    if not wanted:
+        return
+    log = AttemptLog(
+        out / FOLDER,
+        wanted=wanted,
+        ask=settings.messages,
+        start=checkpoint_hash(trainee.path),
+        stops=trainee.stops,
+        # What TRL writes into its own table of completions.
+        advantages=lambda: trainer._logs["advantages"],
+    )
+    # Every process gathers, one of them writes.
+    reward.keep = log.take if processes.is_writer() else lambda _step, _batch: None
+    if processes.is_writer():
+        trainer.add_callback(log)
+
+
 def _rows_needed(config: "GRPOConfig") -> int:
     """Rows for all steps in one pass: TRL starts its order anew when it resumes in a later pass."""
     prompts = config.generation_batch_size // config.num_generations
@@ -222,16 +253,17 @@ def _rollout_func(
         ids = [tuple(prompt_ids(tokenizer, messages)[0]) for messages in turns]
         # Processes take a step's rows in their order, so a place is the same in one or in several.
         before = processes.rank() * len(ids)
+        seeds = tuple(
+            attempt_seed(settings.seed, line, str(step), before + place)
+            for place in range(len(ids))
+        )
         model = trainer.accelerator.unwrap_model(trainer.model)
         model.eval()
         tokens = roll(
             Rollout(
                 model=model,
                 prompts=tuple(ids),
-                seeds=tuple(
-                    attempt_seed(settings.seed, line, str(step), before + place)
-                    for place in range(len(ids))
-                ),
+                seeds=seeds,
                 stop_ids=tuple(trainer.eos_token_ids),
                 pad_id=tokenizer.pad_token_id,
                 max_tokens=settings.config.max_tokens,
@@ -240,6 +272,13 @@ def _rollout_func(
             )
         )
         model.train()
-        return {"prompt_ids": [list(i) for i in ids], "completion_ids": tokens, "logprobs": None}
+        return {
+            "prompt_ids": [list(i) for i in ids],
+            "completion_ids": tokens,
+            "logprobs": None,
+            # Handed on to the reward function.
+            "seed": list(seeds),
+            "prompt_tokens": [len(i) for i in ids],
+        }
 
     return rollout
