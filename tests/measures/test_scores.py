@@ -6,8 +6,17 @@ import pytest
 from made_runs import attempt, context, put_evaluation
 
 from manyways.measures.averages import AverageRow
-from manyways.measures.benchmarks import MATH_MEAN, MATH_SETS, MEAN, means, whole_set
+from manyways.measures.benchmarks import (
+    MATH_MEAN,
+    MATH_SETS,
+    MEAN,
+    OPEN_MEAN,
+    headline,
+    means,
+    whole_set,
+)
 from manyways.measures.majority import MajorityRow
+from manyways.measures.material import guessed
 from manyways.measures.measure import read_rows
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.rates import RateRow
@@ -134,11 +143,24 @@ def test_rates_stand_beside_pooled_scores_and_means(tmp_path: Path) -> None:
 
 
 def test_the_six_math_sets_have_a_mean_of_their_own() -> None:
-    assert means(MATH_SETS) == {MEAN: list(MATH_SETS)}
+    assert means(MATH_SETS, ()) == {MEAN: list(MATH_SETS)}
     pinned = [f"{name}?revision=abc" for name in MATH_SETS]
-    assert means([*pinned, "humaneval/test"]) == {
+    assert means([*pinned, "humaneval/test"], ()) == {
         MEAN: [*pinned, "humaneval/test"], MATH_MEAN: pinned,
     }  # fmt: skip
-    assert MATH_MEAN not in means([*MATH_SETS[:5], "math500/test?level=5", "humaneval/test"])
+    assert MATH_MEAN not in means([*MATH_SETS[:5], "math500/test?level=5", "humaneval/test"], ())
     assert whole_set("math500/test?level=5") == "math500/test?level=5"
-    assert means(["aime24/test"]) == {}
+    assert means(["aime24/test"], ()) == {}
+
+
+def test_guessing_a_letter_is_right_one_time_in_four_and_nine_in_ten_of_eight() -> None:
+    assert guessed([4, 4, 4], 1) == pytest.approx(0.25)
+    assert guessed([4], 8) == pytest.approx(1 - 0.75**8)
+    assert guessed([2, 4], 1) == pytest.approx(0.375), "the mean over problems"
+
+
+def test_the_headline_leaves_out_what_can_be_guessed_where_something_else_is_asked() -> None:
+    assert headline([MEAN, OPEN_MEAN, "a", "b"]) == OPEN_MEAN
+    assert means(["a", "b", "c"], {"c"}) == {MEAN: ["a", "b", "c"], OPEN_MEAN: ["a", "b"]}
+    assert means(["a", "c"], {"c"})[OPEN_MEAN] == ["a"]
+    assert set(means(["a", "b"], {"a", "b"})) == set(means(["a", "b"], set())) == {MEAN}

@@ -98,7 +98,7 @@ def simulated(number: int, seeds: int, effect: float = 0.0) -> Seen:
         for seed in range(seeds)
     ]
     pairs = comparisons(recipe.parsed_arms)
-    rows = paired_rows(curves(single, ["test"]), pairs, Resampling(resamples=999, seed=number))
+    rows = paired_rows(curves(single, {}), pairs, Resampling(resamples=999, seed=number))
     return run(list(rows), seeds=seeds)
 
 

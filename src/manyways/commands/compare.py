@@ -9,7 +9,7 @@ from manyways import foreign
 from manyways.commands.printing import open_table, print_result, print_text
 from manyways.context import Context
 from manyways.errors import UserError
-from manyways.measures.benchmarks import MATH_MEAN, MEAN
+from manyways.measures.benchmarks import MATH_MEAN, MEANS
 from manyways.measures.published import ROWS, SOURCE
 from manyways.measures.runs import Compared, RunDifference, compare, run_differences, scores_at
 from manyways.measures.score_curves import Curve
@@ -53,7 +53,7 @@ def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list
     say(f"problems in common: {', '.join(f'{n} of {b}' for b, n in compared.matched.items())}")
     settings = Resampling(resamples=min(c.recipe.analyse.bootstrap for c in contexts.values()))
     rows = list(run_differences(compared, settings))
-    means = {MEAN, MATH_MEAN} & {row.benchmark for row in rows}
+    means = set(MEANS) & {row.benchmark for row in rows}
     _print(compared, rows, settings, means if means and not each else None)
     if MATH_MEAN in means:
         _print_published()
@@ -118,7 +118,7 @@ def _cells(of_run: Sequence[Curve], settings: Resampling) -> dict[tuple[str, int
         for i, k in enumerate(curve.ks):
             text = f"{mean_K[i]:.2f} [{low_K[i]:.2f}, {high_K[i]:.2f}]"
             found[curve.benchmark, k, curve.checkpoint.name] = text
-    return dict(sorted(found.items(), key=lambda item: (item[0][0] not in (MEAN, MATH_MEAN),)))
+    return dict(sorted(found.items(), key=lambda item: (item[0][0] not in MEANS,)))
 
 
 def _difference(row: RunDifference | None) -> tuple[str, str, str]:

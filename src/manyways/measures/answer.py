@@ -11,7 +11,7 @@ from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind as ArmKind
 from manyways.measures import verdict
 from manyways.measures.arms import ARMS, ArmRow
-from manyways.measures.benchmarks import MEAN
+from manyways.measures.benchmarks import MEANS, in_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.measure import Finding
 from manyways.measures.pass_at_k import PASS_AT_K
@@ -67,7 +67,7 @@ def _what_it_is(row: "PairedRow", seen: "Seen") -> str:
     """How far the answer may reach: of which model, how many seeds and problems."""
     seeds = ", ".join(str(seed) for seed in seen.recipe.seeds)
     many = len(seen.recipe.seeds) > 1
-    names = ", ".join(seen.single_benchmarks)
+    names = ", ".join(seen.answered_on)
     return (
         f"What this run is: base model {seen.recipe.model.path}, training "
         f"seed{'s' if many else ''} {seeds}, {row.difference.n} problems of {names}. "
@@ -77,7 +77,7 @@ def _what_it_is(row: "PairedRow", seen: "Seen") -> str:
 
 def _by_benchmark(rows: "Sequence[PairedRow]", seen: "Seen") -> Iterator[str]:
     """The main difference on each benchmark, where there are several."""
-    if not rows or seen.headline != MEAN:
+    if not rows or seen.headline not in MEANS:
         return
     first = rows[0]
     parts = [
@@ -90,7 +90,7 @@ def _by_benchmark(rows: "Sequence[PairedRow]", seen: "Seen") -> Iterator[str]:
 
 
 def _units(row: "PairedRow", seen: "Seen") -> str:
-    over = f", mean over {len(seen.single_benchmarks)} benchmarks" if seen.headline == MEAN else ""
+    over = f", mean over {len(seen.answered_on)} benchmarks" if seen.headline in MEANS else ""
     count = min(seen.seeds_of(row.a), seen.seeds_of(row.b))
     seeds = f"{count} seed{'s' if count > 1 else ''}"
     return f"n = {row.difference.n} problems{over}, {seeds}; brackets are 95% intervals"
@@ -153,10 +153,29 @@ def _cautions(seen: "Seen") -> Iterator[str]:
             "differently. Add seeds before concluding anything."
         )
     yield from _many_comparisons(seen)
-    sizes = {row.benchmark: row.score.n for row in seen.rows(PASS_AT_K) if row.benchmark != MEAN}
+    sizes = {
+        row.benchmark: row.score.n for row in seen.rows(PASS_AT_K) if row.benchmark not in MEANS
+    }
     few = [f"{name} ({n})" for name, n in sizes.items() if n < FEW_PROBLEMS]
+    yield from _guessable(seen)
     if few:
         yield f"Fewer than {FEW_PROBLEMS} problems: {', '.join(few)}; their intervals are wide."
+
+
+def _guessable(seen: "Seen") -> Iterator[str]:
+    """Of choice sets: what guessing scores there, and how many checkpoints score no more."""
+    for name in [name for name in seen.single_benchmarks if name in seen.choices]:
+        chance = seen.chance(name)
+        k = max(chance)
+        rows = [r for r in seen.rows(PASS_AT_K) if (r.benchmark, r.k) == (name, k)]
+        rows = prefer_pooled(rows, key=lambda row: (row.arm, row.phase))
+        no_more = sum(row.score.low <= chance[k] for row in rows)
+        left_out = " It is left out of the headline." if name not in seen.answered_on else ""
+        yield (
+            f"{name} is multiple choice: guessing scores {chance[min(chance)]:.2f} at "
+            f"pass@{min(chance)} and {chance[k]:.2f} at pass@{k}, and {no_more} of {len(rows)} "
+            f"checkpoints do not score above that at pass@{k}.{left_out}"
+        )
 
 
 def _many_comparisons(seen: "Seen") -> Iterator[str]:
@@ -165,7 +184,7 @@ def _many_comparisons(seen: "Seen") -> Iterator[str]:
         return
     away = sum(row.difference.low > 0 or row.difference.high < 0 for row in rows)
     left = len(verdict.remaining(seen))
-    where = "the mean over benchmarks" if seen.headline == MEAN else seen.headline
+    where = in_words(seen.headline)
     yield (
         f"{len(rows)} paired comparisons were made on {where}. The intervals over problems of "
         f"{away} leave out 0, where chance alone would give about {0.05 * len(rows):.1f}; {left} "

@@ -61,7 +61,7 @@ class _Luck:
 def measured(seen: "Seen") -> Iterator[AverageRow]:
     """One row per row of pass@1, which avg@N equals in value and interval."""
     single = ((e.checkpoint, e.benchmark, _luck(e)) for e in seen.material.evaluations)
-    luck = summarised(single, seen.material.benchmarks, pool=_mean, mean=_mean)
+    luck = summarised(single, seen.material.means, pool=_mean, mean=_mean)
     for row in seen.rows(PASS_AT_K):
         if row.k != 1:
             continue

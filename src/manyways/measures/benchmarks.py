@@ -1,6 +1,6 @@
 """Names of benchmarks and their means, and what is pooled over seeds and over benchmarks."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from manyways.records import Checkpoint
@@ -12,6 +12,10 @@ MEAN = "mean"
 """The benchmark name of the mean over all benchmarks of a run."""
 MATH_MEAN = "mean of six math sets"
 """The benchmark name of the mean over MATH_SETS, where a run has all of them and others too."""
+OPEN_MEAN = "mean without choices"
+"""The benchmark name of the mean over those whose answers cannot be guessed from a few options."""
+MEANS = (OPEN_MEAN, MEAN, MATH_MEAN)
+"""In the order in which they are shown, before single benchmarks."""
 
 
 ALL = "all"
@@ -30,10 +34,12 @@ MATH_SETS = (
 def headline(benchmarks: Iterable[str]) -> str:
     """The benchmark that the answer is about, of those with scores: their mean, or the first.
 
-    Empty where there are none.
+    Of several attempts at a question with four options one is right by chance, so that choice sets
+    would make up most of a mean over k: where there are others, the mean is over those. Empty
+    where there are no scores.
     """
     names = list(benchmarks)
-    return MEAN if MEAN in names else next(iter(names), "")
+    return next((mean for mean in (OPEN_MEAN, MEAN) if mean in names), next(iter(names), ""))
 
 
 def whole_set(benchmark: str) -> str:
@@ -45,16 +51,16 @@ def whole_set(benchmark: str) -> str:
 
 def summarised(
     single: Iterable[tuple[Checkpoint, str, T]],
-    benchmarks: Sequence[str],
+    members: Mapping[str, Sequence[str]],
     *,
     pool: Callable[[list[T], str], T],
     mean: Callable[[list[T], str], T],
 ) -> dict[tuple[str, str], T]:
     """(checkpoint, benchmark) -> value: per seed, pooled over seeds, and means over benchmarks.
 
-    A mean exists for checkpoints that have all its benchmarks: that over every benchmark where
-    there are two or more, that over the six math sets where there are those and others.
+    A mean exists for checkpoints that have all its benchmarks.
 
+    members: of each mean; see ``means``.
     pool: of one checkpoint's values over its seeds; also given the name without a seed.
     mean: of one checkpoint's values over benchmarks; also given the name of the mean.
     """
@@ -65,17 +71,24 @@ def summarised(
         if checkpoint.seed is not None:
             pooled.setdefault((checkpoint.pooled, benchmark), []).append(value)
     every |= {(name, b): pool(of_seeds, name) for (name, b), of_seeds in pooled.items()}
-    for label, members in means(benchmarks).items():
+    for label, averaged in members.items():
         for name in dict.fromkeys(name for name, _ in every):
-            parts = [every[name, b] for b in members if (name, b) in every]
-            if len(parts) == len(members):
+            parts = [every[name, b] for b in averaged if (name, b) in every]
+            if len(parts) == len(averaged):
                 every[name, label] = mean(parts, label)
     return every
 
 
-def means(benchmarks: Sequence[str]) -> dict[str, list[str]]:
-    """Name of a mean over benchmarks -> its members, for the means that these benchmarks have."""
+def means(benchmarks: Sequence[str], choices: Container[str]) -> dict[str, list[str]]:
+    """Name of a mean over benchmarks -> its members, for the means that these benchmarks have.
+
+    That over every benchmark where there are two or more, that without choice sets where there are
+    those and others, that over the six math sets where there are those and others.
+    """
     found = {MEAN: list(benchmarks)} if len(benchmarks) > 1 else {}
+    without = [name for name in benchmarks if name not in choices]
+    if 0 < len(without) < len(benchmarks):
+        found[OPEN_MEAN] = without
     math = [name for name in benchmarks if whole_set(name) in MATH_SETS]
     if len(math) == len(MATH_SETS) < len(benchmarks):
         found[MATH_MEAN] = math
@@ -103,4 +116,9 @@ def prefer_pooled(rows: Iterable[R], key: Callable[[R], Hashable]) -> list[R]:
 
 def in_words(name: str) -> str:
     """The name of a benchmark within a sentence."""
-    return {MEAN: "the mean of all benchmarks", ALL: "all benchmarks together"}.get(name, name)
+    said = {
+        MEAN: "the mean of all benchmarks",
+        OPEN_MEAN: "the mean of all benchmarks without multiple choice",
+        ALL: "all benchmarks together",
+    }
+    return said.get(name, name)

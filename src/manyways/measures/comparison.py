@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from manyways.measures.benchmarks import MATH_MEAN, MATH_SETS, MEAN, prefer_pooled, whole_set
+from manyways.measures.benchmarks import MATH_MEAN, MATH_SETS, MEANS, prefer_pooled, whole_set
 from manyways.measures.published import COLUMNS, ROWS, SOURCE
 from manyways.reporting import words
 from manyways.reporting.arms_table import ArmsTable, Column, Published, Row
@@ -50,7 +50,7 @@ def _columns(seen: "Seen", rows: "Sequence[PassRow]") -> tuple[Column, ...]:
     ks: dict[str, set[int]] = {}
     for row in rows:
         ks.setdefault(row.benchmark, set()).add(row.k)
-    order = [*seen.recipe.evaluate.benchmarks, MATH_MEAN, MEAN]
+    order = [*seen.recipe.evaluate.benchmarks, *reversed(MEANS)]
     return tuple(
         Column(benchmark=benchmark, k=k)
         for benchmark in order

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA
-from manyways.measures.benchmarks import MEAN, in_words
+from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.measure import Measure
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import Phase, Score, pooled
@@ -45,7 +45,7 @@ def measured(seen: "Seen") -> Iterator[FourCells]:
         largest[row.benchmark] = max(row.k, largest.get(row.benchmark, 1))
     trained = [arm for arm in arms if arm != VANILLA] or list(arms)
     for arm in trained:
-        for benchmark in sorted(largest, key=lambda b: b != MEAN):
+        for benchmark in sorted(largest, key=lambda b: b not in MEANS):
             for k in sorted({1, largest[benchmark]}):
                 cells = {
                     "base": scores.get(("base", benchmark, k)),

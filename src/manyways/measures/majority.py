@@ -27,7 +27,7 @@ def measured(seen: "Seen") -> Iterator[MajorityRow]:
 
     judge = seen.material.ctx.judge
     found = (majority_curve(evaluation, judge) for evaluation in seen.material.evaluations)
-    every = curves([curve for curve in found if curve], seen.material.benchmarks)
+    every = curves([curve for curve in found if curve], seen.material.means)
     return curve_rows(every, seen.material.settings, measure="maj", row_type=MajorityRow)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from manyways.arms import Line, parse_arm
 from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.heuristics.labelling import LabellerError, PromptedText, is_exact, measured_error
+from manyways.measures.benchmarks import means
 from manyways.metrics.resampling import Resampling
 from manyways.records import Checkpoint, Heuristic, Problem
 from manyways.tables import parts, read_attempts, read_attempts_table
@@ -69,6 +70,22 @@ class Material:
         return self.ctx.recipe.evaluate.benchmarks
 
     @cached_property
+    def options(self) -> Mapping[str, Sequence[int]]:
+        """Choice set -> the number of options of each of its problems."""
+        return choice_sets(self.ctx)
+
+    @cached_property
+    def means(self) -> Mapping[str, Sequence[str]]:
+        """Name of a mean over benchmarks -> its members."""
+        return means(self.benchmarks, self.options)
+
+    def chance(self, benchmark: str, k: int) -> float | None:
+        """pass@k of guessing among the options; of a mean where all its members have some."""
+        members = [self.options.get(name) for name in self.means.get(benchmark, [benchmark])]
+        found = [guessed(options, k) for options in members if options]
+        return sum(found) / len(found) if len(found) == len(members) else None
+
+    @cached_property
     def settings(self) -> Resampling:
         """How intervals are resampled."""
         return Resampling(resamples=self.ctx.recipe.analyse.bootstrap)
@@ -83,7 +100,7 @@ class Material:
         """pass@k of each, pooled over seeds, and means over benchmarks."""
         from manyways.measures.score_curves import curves, pass_curve
 
-        return curves([pass_curve(e) for e in self.evaluations], self.benchmarks)
+        return curves([pass_curve(e) for e in self.evaluations], self.means)
 
     @cached_property
     def reader(self) -> "Reader":
@@ -192,6 +209,21 @@ class Evaluation:
         table = _read(self.ctx, self.checkpoint.name, self.benchmark, [name])[1]
         values: list[str] = table[name].to_pylist()
         return values
+
+
+def choice_sets(ctx: "Context") -> dict[str, list[int]]:
+    """Benchmarks all of whose problems have options -> how many each problem has."""
+    found = {}
+    for name in ctx.recipe.evaluate.benchmarks:
+        asked = ctx.problems(name, ctx.recipe.evaluate.limit)
+        if asked and all(len(problem.choices) > 1 for problem in asked):
+            found[name] = [len(problem.choices) for problem in asked]
+    return found
+
+
+def guessed(options: Sequence[int], k: int) -> float:
+    """pass@k of one who guesses: the mean over problems of 1 - (1 - 1 / options)^k."""
+    return float(np.mean(1 - (1 - 1 / np.array(options)) ** k))
 
 
 def evaluations(ctx: "Context") -> Iterator[Evaluation]:

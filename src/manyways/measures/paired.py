@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from manyways.arms import RL_ALONE, Arm
 from manyways.arms.kinds import KINDS
 from manyways.measures import answer
-from manyways.measures.benchmarks import MEAN, in_words
+from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.measure import Measure
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import charts, palette, words
@@ -87,7 +87,7 @@ def paired_rows(
     curves: "Curves", pairs: Sequence[tuple[str, str]], settings: "Resampling"
 ) -> Iterator[PairedRow]:
     """Each pair that has curves, per benchmark and for their mean, at k = 1 and the largest k."""
-    benchmarks = sorted({benchmark for _, benchmark in curves}, key=lambda b: (b != MEAN, b))
+    benchmarks = sorted({benchmark for _, benchmark in curves}, key=lambda b: (b not in MEANS, b))
     for a, b in pairs:
         for benchmark in benchmarks:
             if (a, benchmark) in curves and (b, benchmark) in curves:

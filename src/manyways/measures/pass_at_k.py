@@ -1,11 +1,11 @@
 """pass@k: the chance that at least one of k attempts at a problem is right."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from manyways.measures import comparison
-from manyways.measures.benchmarks import MEAN, in_words, prefer_pooled
+from manyways.measures.benchmarks import MEANS, in_words, prefer_pooled
 from manyways.measures.measure import Measure
 from manyways.measures.rates import RATES, ending
 from manyways.records import Phase, Score, pooled
@@ -43,6 +43,8 @@ class PassRow:
     score: Score
     seeds: Score | None = None
     """Pooled rows of 3 or more seeds: Student's t interval over the seeds' means (``n`` seeds)."""
+    chance: float | None = None
+    """What guessing among the options would score, where all problems have options."""
 
 
 P = TypeVar("P", bound=PassRow)
@@ -50,7 +52,9 @@ P = TypeVar("P", bound=PassRow)
 
 def measured(seen: "Seen") -> Iterator[PassRow]:
     """One row for each curve and k."""
-    return curve_rows(seen.material.curves, seen.material.settings, row_type=PassRow, rising=True)
+    material = seen.material
+    for row in curve_rows(material.curves, material.settings, row_type=PassRow, rising=True):
+        yield replace(row, chance=material.chance(row.benchmark, row.k))
 
 
 def curve_rows(
@@ -153,6 +157,9 @@ def _keys(seen: "Seen") -> Iterator[Key]:
                 dash=style,
                 on=not (phase == "mid" and "rl" in phases),
             )
+    if seen.choices:
+        colour, dash = palette.MUTED[0], palette.CHANCE
+        yield Key(group="line", name="chance", label="guessing", colour=colour, dash=dash)
     yield Key(group="band", name="yes", label="intervals", colour=palette.MUTED[0], symbol="band")
 
 
@@ -175,9 +182,12 @@ def _curve(seen: "Seen", benchmark: str) -> Chart:
     ]
     ks = sorted({row.k for row in seen.rows(PASS_AT_K) if row.benchmark == benchmark})
     problems = max(row.score.n for row in seen.rows(PASS_AT_K) if row.benchmark == benchmark)
+    guessed = seen.chance(benchmark)
+    if guessed:
+        lines.append(_guessing(guessed))
     return Chart(
         id=f"pass-{benchmark_slug(benchmark)}",
-        title=in_words(benchmark).capitalize() if benchmark == MEAN else benchmark,
+        title=in_words(benchmark).capitalize() if benchmark in MEANS else benchmark,
         alt=f"pass@k on {in_words(benchmark)} from k = {ks[0]} to {ks[-1]}: "
         + "; ".join(
             f"{line.label} {words.number(line.y[0])} to {words.number(line.y[-1])}"
@@ -185,7 +195,26 @@ def _curve(seen: "Seen", benchmark: str) -> Chart:
         ),
         spec=charts.pass_curves(lines, ks),
         height=340,
-        note=f"n = {problems} problems.",
+        note=f"n = {problems} problems." + (_by_guessing(guessed) if guessed else ""),
+    )
+
+
+def _guessing(chance: dict[int, float]) -> charts.Line:
+    return charts.Line(
+        label="guessing",
+        x=list(chance),
+        y=list(chance.values()),
+        colour=palette.MUTED[0],
+        dash=palette.CHANCE,
+        meta={"line": "chance"},
+    )
+
+
+def _by_guessing(chance: dict[int, float]) -> str:
+    first, last = min(chance), max(chance)
+    return (
+        f" Multiple choice: guessing scores {chance[first]:.2f} at pass@{first} and "
+        f"{chance[last]:.2f} at pass@{last}."
     )
 
 
@@ -194,6 +223,10 @@ def _scores(seen: "Seen") -> Table:
     rates = {(row.checkpoint, row.benchmark): row for row in seen.rows(RATES)}
     rows: list[tuple[Cell, ...]] = []
     for benchmark in seen.benchmarks:
+        guessed = {k: words.number(value) for k, value in seen.chance(benchmark).items()}
+        if guessed:
+            cells = (*(guessed.get(k, words.NONE) for k in ks), *[words.NONE] * 4)
+            rows.append((benchmark, "guessing", *cells))
         for name, found in _rows(seen, benchmark).items():
             scores = {row.k: row.score for row in found}
             ended = rates.get((name, benchmark))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from manyways.measures.benchmarks import MATH_MEAN, MEAN, summarised
+from manyways.measures.benchmarks import MEANS, summarised
 from manyways.measures.measure import Finding, Measure
 from manyways.records import BASE, Checkpoint
 from manyways.reporting import words
@@ -45,13 +45,13 @@ class RateRow:
         """Whether this is one checkpoint on one benchmark, not a summary of several."""
         checkpoint = Checkpoint.parse(self.checkpoint)
         single = checkpoint == BASE or checkpoint.seed is not None
-        return single and self.benchmark not in (MEAN, MATH_MEAN)
+        return single and self.benchmark not in MEANS
 
 
 def measured(seen: "Seen") -> list[RateRow]:
     """One row per checkpoint and benchmark, then pooled over seeds, then means over benchmarks."""
     single = ((e.checkpoint, e.benchmark, _row(e)) for e in seen.material.evaluations)
-    return list(summarised(single, seen.material.benchmarks, pool=_pool, mean=_mean).values())
+    return list(summarised(single, seen.material.means, pool=_pool, mean=_mean).values())
 
 
 def _row(evaluation: "Evaluation") -> RateRow:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.fingerprint import content_hash
-from manyways.measures.material import evaluations
+from manyways.measures.benchmarks import means
+from manyways.measures.material import choice_sets, evaluations
 from manyways.measures.score_curves import (
     Curve,
     Curves,
@@ -72,6 +73,7 @@ def compare(contexts: "dict[str, Context]") -> Compared:
     ]
     same = {name: _alike(name, contexts, single) for name in shared}
     benchmarks = tuple(name for name in shared if same[name])
+    choices = choice_sets(next(iter(contexts.values())))
     return Compared(
         labels=tuple(contexts),
         benchmarks=benchmarks,
@@ -83,7 +85,7 @@ def compare(contexts: "dict[str, Context]") -> Compared:
                     for c in of_run
                     if c.benchmark in benchmarks
                 ],
-                benchmarks,
+                means(benchmarks, choices),
             )
             for label, of_run in single.items()
         },

@@ -69,10 +69,10 @@ Curves = dict[tuple[str, str], Curve]
 """(checkpoint name, benchmark) -> curve; names are per seed and pooled."""
 
 
-def curves(single: Sequence[Curve], benchmarks: Sequence[str]) -> Curves:
+def curves(single: Sequence[Curve], members: Mapping[str, Sequence[str]]) -> Curves:
     """All curves: per seed, pooled over seeds, and the means over benchmarks."""
     named = ((curve.checkpoint, curve.benchmark, curve) for curve in single)
-    return summarised(named, benchmarks, pool=_pool, mean=_mean)
+    return summarised(named, members, pool=_pool, mean=_mean)
 
 
 def score(name: str, bounds: tuple[float, float, float], n: int) -> Score:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from manyways.arms import VANILLA, Arm, main_arm
-from manyways.measures.benchmarks import ALL, MATH_MEAN, MEAN, SEED_DATA, headline
+from manyways.measures.benchmarks import ALL, MEANS, OPEN_MEAN, SEED_DATA, headline
 from manyways.measures.composition import COMPOSITION, CompositionRow
 from manyways.measures.explorer import EXPLORER
 from manyways.measures.four_cells import FOUR_CELLS
@@ -119,14 +119,34 @@ class Seen:
 
     @cached_property
     def benchmarks(self) -> list[str]:
-        """Benchmarks with scores, the mean first, then in the order of the table."""
+        """Benchmarks with scores, means first, then in the order of the table."""
         names = list(dict.fromkeys(row.benchmark for row in self.rows(PASS_AT_K)))
-        return sorted(names, key=lambda name: name != MEAN)
+        return sorted(names, key=lambda name: MEANS.index(name) if name in MEANS else len(MEANS))
 
     @property
     def single_benchmarks(self) -> list[str]:
         """Those that are no mean of others."""
-        return [name for name in self.benchmarks if name not in (MEAN, MATH_MEAN)]
+        return [name for name in self.benchmarks if name not in MEANS]
+
+    @cached_property
+    def choices(self) -> set[str]:
+        """Single benchmarks whose answers can be guessed from their options."""
+        rows = self.rows(PASS_AT_K)
+        return {row.benchmark for row in rows if row.chance is not None} - set(MEANS)
+
+    def chance(self, benchmark: str) -> dict[int, float]:
+        """K -> pass@k of guessing among the options; empty where answers cannot be guessed."""
+        rows = [row for row in self.rows(PASS_AT_K) if row.benchmark == benchmark]
+        found = {row.k: row.chance for row in rows if row.chance is not None}
+        return dict(sorted(found.items()))
+
+    @property
+    def answered_on(self) -> list[str]:
+        """The single benchmarks that the headline is of."""
+        if self.headline not in MEANS:
+            return [self.headline]
+        without = self.choices if self.headline == OPEN_MEAN else set()
+        return [name for name in self.single_benchmarks if name not in without]
 
     @cached_property
     def mechanism(self) -> str:

@@ -24,6 +24,8 @@ HUES = (
 )
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "star", "hexagon", "pentagon")
 DASHES: dict[Phase, str] = {"base": "dot", "mid": "dash", "rl": "solid"}
+CHANCE = "longdash"
+"""Line style of what guessing scores."""
 PHASE_SYMBOLS: dict[Phase, str] = {"base": "diamond-open", "mid": "circle-open", "rl": "circle"}
 
 BAND = 0.13
