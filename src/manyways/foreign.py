@@ -92,6 +92,9 @@ def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
 def _problem_sets(recipe: Recipe) -> Iterator[Named]:
     yield "generate.problems", recipe.generate.problems
     yield "rl.problems", recipe.rl.problems
+    if recipe.rl.evaluate_every or recipe.midtrain.evaluate_every:
+        for name in recipe.rl.watched_sets:
+            yield "rl.evaluate", name
     for name in recipe.evaluate.benchmarks:
         yield "evaluate.benchmarks", name
 

@@ -70,9 +70,9 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
 def training_identity(section: MidtrainConfig | RLConfig) -> dict[str, object]:
     """What a checkpoint depends on of its training's section.
 
-    All but how often it is kept, which attempts are, and where the interpreter of verl lies.
+    All but how often it is kept, which attempts and steps are, and where verl's interpreter lies.
     """
-    kept = ("attempts",) if isinstance(section, RLConfig) else ()
+    kept = ("attempts", "keep") if isinstance(section, RLConfig) else ()
     found = settings_of(section, "save_every", *kept)
     if isinstance(verl := found.get("verl"), dict):
         verl.pop("python", None)

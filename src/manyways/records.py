@@ -210,11 +210,13 @@ class Checkpoint:
 
     arm:  ``base`` for the base model.
     seed: None for the base model and where seeds are pooled: ``star/rl``.
+    step: of a training, where it is not the last one: ``star/seed-0/rl@50``; 0 for its start.
     """
 
     arm: str
     seed: int | None = None
     phase: Phase
+    step: int | None = None
 
     @property
     def name(self) -> str:
@@ -222,7 +224,8 @@ class Checkpoint:
         if self.phase == "base":
             return self.arm
         arm = self.arm if self.seed is None else line_name(self.arm, self.seed)
-        return f"{arm}/{self.phase}"
+        at = "" if self.step is None else f"@{self.step}"
+        return f"{arm}/{self.phase}{at}"
 
     @property
     def pooled(self) -> str:
@@ -238,7 +241,8 @@ class Checkpoint:
         if self.phase == "base" or self.seed is None:
             raise ValueError(f"'{self.name}' is not trained in a run")
         inner = {"mid": "3-midtrain", "rl": "5-rl"}[self.phase]
-        return f"arms/{line_name(self.arm, self.seed)}/{inner}"
+        at = "" if self.step is None else f"/steps/{self.step}"
+        return f"arms/{line_name(self.arm, self.seed)}/{inner}{at}"
 
     @classmethod
     def parse(cls, name: str) -> Self:
@@ -249,7 +253,9 @@ class Checkpoint:
         if found["arm"] is None:
             return cls(arm=name, phase="base")
         seed = int(found["seed"]) if found["seed"] else None
-        return cls(arm=found["arm"], seed=seed, phase="mid" if found["phase"] == "mid" else "rl")
+        phase: Phase = "mid" if found["phase"] == "mid" else "rl"
+        step = int(found["step"]) if found["step"] else None
+        return cls(arm=found["arm"], seed=seed, phase=phase, step=step)
 
 
 def pooled(arm: str, phase: Phase) -> str:
@@ -257,5 +263,8 @@ def pooled(arm: str, phase: Phase) -> str:
     return Checkpoint(arm=arm, phase=phase).name
 
 
-_CHECKPOINT = re.compile(r"base|(?P<arm>[^/]+)(?:/seed-(?P<seed>0|[1-9][0-9]*))?/(?P<phase>mid|rl)")
+_CHECKPOINT = re.compile(
+    r"base|(?P<arm>[^/]+)(?:/seed-(?P<seed>0|[1-9][0-9]*))?/(?P<phase>mid|rl)"
+    r"(?:@(?P<step>0|[1-9][0-9]*))?"
+)
 BASE = Checkpoint(arm="base", phase="base")

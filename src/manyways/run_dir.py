@@ -38,7 +38,8 @@ class Work:
     """One piece of work of a stage on a run folder; use as a context manager while doing it.
 
     Entering sets aside outputs made under another ``identity``; leaving without an exception
-    writes the stamp. ``counts`` and ``facts`` collect what the stage wants to report.
+    writes the stamp. ``counts`` and ``facts`` collect what the stage wants to report; ``elsewhere``
+    the seconds that other pieces of work took within this one.
     """
 
     run: "RunDir"
@@ -48,7 +49,13 @@ class Work:
     outputs: tuple[str, ...]
     counts: dict[str, float] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    elsewhere: float = 0.0
     _started: float = 0.0
+
+    @property
+    def hash(self) -> str:
+        """Of its identity; ``RunDir.begun`` has that of the work that was begun last."""
+        return fingerprint(_plain(self.identity))
 
     @property
     def done(self) -> bool:
@@ -74,17 +81,16 @@ class Work:
     def __enter__(self) -> "Work":
         self.run.require_writer()
         self._started = time.monotonic()
-        begun = self.run.root / "stamps" / f"{_slug(self.name)}.begun"
-        identity = fingerprint(_plain(self.identity))
-        if begun.exists() and begun.read_text() != identity:
-            self.run.set_aside(self.outputs, begun.read_text()[:8])
+        begun = self.run.begun(self.name)
+        if begun and begun != self.hash:
+            self.run.set_aside(self.outputs, begun[:8])
         self.run.stamp_path(self.name).unlink(missing_ok=True)
-        write_text(begun, identity)
+        write_text(self.run.begun_path(self.name), self.hash)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None:
-            self.run.finish(self, time.monotonic() - self._started)
+            self.run.finish(self, time.monotonic() - self._started - self.elsewhere)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,6 +160,15 @@ class RunDir:
     def stamp_path(self, work: str) -> Path:
         """Where the stamp of a piece of work lies."""
         return self.root / "stamps" / f"{_slug(work)}.json"
+
+    def begun_path(self, work: str) -> Path:
+        """Where the hash of the work stands that was begun last under this name."""
+        return self.root / "stamps" / f"{_slug(work)}.begun"
+
+    def begun(self, work: str) -> str:
+        """That hash; empty when none was begun."""
+        path = self.begun_path(work)
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def stamp(self, work: str) -> Stamp | None:
         """The stamp of a finished piece of work, None when it is not finished."""

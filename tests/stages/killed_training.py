@@ -20,8 +20,8 @@ from tiny_models import build_llama
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.records import Verdict
-from manyways.stages import midtrain, reinforce, selection
-from manyways.tables import read_rl_attempts
+from manyways.stages import evaluate, midtrain, reinforce, selection
+from manyways.tables import read_attempts, read_rl_attempts
 
 PROBLEMS = 6
 
@@ -43,9 +43,13 @@ def context(root: Path, model: Path) -> Context:
         model={"path": str(model), "device": "cpu"},
         generate={"problems": f"made_runs:load/seed?count={PROBLEMS}"},
         midtrain={"steps": 6, "batch_size": 4, "save_every": 2, "max_length": 300,
-                  "learning_rate": 1e-3, "warmup": 0.5} | lora,
+                  "learning_rate": 1e-3, "warmup": 0.5, "evaluate_every": 3} | lora,
         rl={"problems": "made_runs:load/rl?count=5", "steps": 6, "group_size": 8,
-            "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3} | lora,
+            "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3,
+            "evaluate_every": 1, "evaluate": ["made_runs:load/valid?count=4"], "keep": "all",
+            "evaluate_attempts": 4} | lora,
+        evaluate={"benchmarks": ["made_runs:load/valid?count=9"], "attempts": 4, "max_tokens": 9,
+                  "limit": 4},
     )  # fmt: skip
     ctx.__dict__["judge"] = LuckyJudge()
     return ctx
@@ -102,8 +106,31 @@ def outcome(folder: Path) -> dict[str, object]:
         "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in rows],
         "attempts": [asdict(row) for row in read_rl_attempts(folder / "attempts")],
         "weights": hashlib.sha256(weights).hexdigest(),
+        "steps": {
+            step.parent.name: hashlib.sha256((step / "model.safetensors").read_bytes()).hexdigest()
+            for step in sorted(folder.glob("steps/*/checkpoint"))
+        },
         "left": sorted(path.name for path in folder.iterdir()),
     }
+
+
+def on_the_way(root: Path, line: Line, phase: str) -> dict[str, list[object]]:
+    """Step -> what was sampled there."""
+    found = {}
+    for step in sorted(root.glob(f"6-eval/{line.name}/{phase}@*")):
+        [inside] = step.iterdir()
+        rows = [asdict(one) for one in read_attempts(inside)]
+        found[step.name] = [{k: v for k, v in row.items() if k != "model_hash"} for row in rows]
+    return found
+
+
+def last(ctx: Context, line: Line, phase: str) -> list[object]:
+    """What the final evaluation samples from the last step, at the same problems."""
+    [name] = ctx.recipe.evaluate.benchmarks
+    checkpoint = line.rl if phase == "rl" else line.mid
+    evaluate.run(ctx, checkpoint)
+    rows = [asdict(one) for one in read_attempts(ctx.run.eval_path(checkpoint.name, name))]
+    return [{k: v for k, v in row.items() if k != "model_hash"} for row in rows]
 
 
 def main(folder: Path) -> None:
@@ -131,7 +158,10 @@ def main(folder: Path) -> None:
         out = killed.run.arm_path(line.arm, line.seed, sub)
         trainer = sorted(path.name for path in (out / "trainer").glob("checkpoint-*"))
         codes.append(in_child(lambda run=run, ctx=killed, line=line: run(ctx, line)))
+        phase = "rl" if name == "rl" else "mid"
         found[name] = {
+            "curves": [on_the_way(folder / r, line, phase) for r in ("whole", "killed")],
+            "last": last(whole, line, phase),
             "codes": codes,
             "trainer": trainer,
             "whole": outcome(whole.run.arm_path(line.arm, line.seed, sub)),

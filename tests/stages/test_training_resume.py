@@ -36,6 +36,24 @@ def test_a_killed_training_ends_with_the_same_weights_and_losses(outcomes, stage
     assert steps == [step for step in range(1, 7) for _ in range(16)] * (stage == "rl")
 
 
+@pytest.mark.parametrize(("stage", "steps"), [("midtrain", [0, 3, 6]), ("rl", list(range(7)))])
+def test_a_killed_training_has_the_curve_of_one_that_was_not(outcomes, stage, steps) -> None:
+    whole, killed = outcomes[stage]["curves"]
+    phase = "rl" if stage == "rl" else "mid"
+    assert list(whole) == [f"{phase}@{step}" for step in steps]
+    assert all(len(rows) == 4 * 4 for rows in whole.values())
+    assert killed == whole
+    # Sampled from the weights in training, the last step gives the texts of its checkpoint.
+    assert whole[f"{phase}@6"] == outcomes[stage]["last"]
+    assert whole[f"{phase}@0"] != whole[f"{phase}@6"]
+
+
+def test_steps_that_are_kept_are_their_weights(outcomes) -> None:
+    found = outcomes["rl"]["whole"]
+    assert sorted(found["steps"]) == ["1", "2", "3", "4", "5"]
+    assert len({*found["steps"].values(), found["weights"]}) == 6
+
+
 @pytest.mark.parametrize("stage", ["midtrain", "rl"])
 def test_training_moves_the_weights_at_every_step(outcomes, stage: str) -> None:
     rows = outcomes[stage]["whole"]["rows"]
@@ -45,4 +63,5 @@ def test_training_moves_the_weights_at_every_step(outcomes, stage: str) -> None:
 
 def test_the_trainers_own_checkpoints_are_gone_at_the_end(outcomes) -> None:
     assert outcomes["midtrain"]["whole"]["left"] == ["checkpoint", "data.jsonl", "metrics.jsonl"]
-    assert outcomes["rl"]["whole"]["left"] == ["attempts", "checkpoint", "metrics.jsonl"]
+    left = ["attempts", "checkpoint", "metrics.jsonl", "steps"]
+    assert outcomes["rl"]["whole"]["left"] == left

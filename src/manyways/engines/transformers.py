@@ -1,7 +1,7 @@
 """Sampling with transformers: any Hugging Face causal LM on a CPU or one GPU."""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,9 +43,24 @@ class TransformersEngine:
         device = pick_device(model_config.device)
         self._tokenizer: Any = load_tokenizer(path)
         model: Any = load_model(path, dtype=model_config.dtype, device=device)
+        self._take(model, model_config)
+
+    @classmethod
+    def over(cls, model: Any, tokenizer: Any, model_config: ModelConfig) -> Self:  # noqa: ANN401
+        """An engine over a model that is in memory already, for example in training.
+
+        ``model`` is read and left as it is; it must be in evaluation mode.
+        """
+        engine = cls.__new__(cls)
+        engine._tokenizer = tokenizer
+        engine._take(model, model_config)
+        return engine
+
+    def _take(self, model: Any, model_config: ModelConfig) -> None:  # noqa: ANN401
+        eos = sorted(_eos_ids(model, self._tokenizer))
         decoder = Decoder(
             model=model,
-            eos=torch.tensor(sorted(_eos_ids(model, self._tokenizer)), device=device),
+            eos=torch.tensor(eos, device=model.device),
             pad=self._tokenizer.pad_token_id or 0,
         )
         self._sampler: Sampler | None = Sampler(decoder, model_config.batch_tokens)

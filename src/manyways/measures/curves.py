@@ -1,5 +1,6 @@
 """Training step by step: mid-training and RL."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -110,6 +111,17 @@ def _curve(path: Path, line: "Line", stage: str) -> list[CurveRow]:
         )
         for step in sorted(steps)
     ]
+
+
+def last_step(path: Path) -> int | None:
+    """The last step in a metrics.jsonl; None without any."""
+    if not path.is_file():
+        return None
+    steps = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            steps.append(int(json.loads(text)["step"]))
+    return max(steps, default=None)
 
 
 def example() -> list[CurveRow]:

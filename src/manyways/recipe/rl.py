@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manyways.recipe.section import Positive, Rate, Scalar, Section, Share
+from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
 from manyways.recipe.training import LoraConfig
 from manyways.recipe.verl import VerlConfig, check_verl
 
@@ -26,6 +26,19 @@ class GateConfig(Section):
 
     min_mixed: Share = 0.05
     """Least share of groups with right and wrong attempts: RL learns from those alone."""
+
+
+class StopConfig(Section):
+    """When RL ends before its last step, by its evaluations on the way."""
+
+    when: Literal["no gain"] = "no gain"
+    """``no gain``: the best evaluation so far is ``patience`` evaluations old."""
+
+    on: Annotated[str, Field(pattern=r"pass@[1-9][0-9]*")] = "pass@1"
+    """The score that is to rise: ``pass@1``, ``pass@8``, ..."""
+
+    patience: Positive = 3
+    """Evaluations without a gain."""
 
 
 class RLConfig(Section):
@@ -87,6 +100,26 @@ class RLConfig(Section):
     """Which attempts of RL are kept, with step, reward and advantage: those at 64 problems for
     ``sample``."""
 
+    evaluate_every: Positive | None = None
+    """Steps between evaluations on the way; none when left out."""
+
+    evaluate: Names = ()
+    """Problem sets of these evaluations; the split ``validation`` of ``rl.problems`` when left out.
+    No benchmark of the recipe: the peak would be chosen on what it is then tested on."""
+
+    evaluate_limit: Positive = 64
+    """Take that many problems of each."""
+
+    evaluate_attempts: Positive = 8
+    """At each problem, and the largest k of pass@k on the way."""
+
+    keep: Literal["last", "best", "all"] = "last"
+    """Checkpoints that stay: the last step's, that of the best evaluation as well, or all that
+    were evaluated. The best one is tested beside the last."""
+
+    stop: StopConfig | None = None
+    """End before the last step: ``{ on = "pass@8", patience = 3 }``."""
+
     lora: LoraConfig | None = None
     """Train adapters (docs/scale.md)."""
 
@@ -95,6 +128,27 @@ class RLConfig(Section):
 
     extra: dict[str, Scalar] = Field(default_factory=dict)
     """Further settings of TRL's ``GRPOConfig``, under its names."""
+
+    @property
+    def watched(self) -> int:
+        """The k of pass@k by which the best step is chosen, and an end is found."""
+        return int(self.stop.on.partition("@")[2]) if self.stop else self.evaluate_attempts
+
+    @property
+    def watched_sets(self) -> tuple[str, ...]:
+        """The problem sets of evaluations on the way."""
+        head, slash, _ = self.problems.partition("?")[0].rpartition("/")
+        return self.evaluate or (f"{head}{slash}validation",)
+
+    @model_validator(mode="after")
+    def _watches_what_it_decides_by(self) -> Self:
+        if self.evaluate_every is None and (self.stop is not None or self.keep != "last"):
+            raise ValueError("stop and keep need evaluate_every: they go by evaluations on the way")
+        if self.watched > self.evaluate_attempts:
+            raise ValueError(
+                f"stop.on = 'pass@{self.watched}' needs evaluate_attempts >= {self.watched}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _verl_can(self) -> Self:

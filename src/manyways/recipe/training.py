@@ -57,6 +57,9 @@ class MidtrainConfig(Section):
     save_every: Positive = 50
     """Steps between the checkpoints from which a killed training goes on."""
 
+    evaluate_every: Positive | None = None
+    """Steps between evaluations on the way, of ``rl.evaluate``; none when left out."""
+
     lora: LoraConfig | None = None
     """Train adapters (docs/scale.md)."""
 

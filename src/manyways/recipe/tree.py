@@ -136,6 +136,26 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _peak_is_not_chosen_on_a_test(self) -> Self:
+        tested = [name for name in self.rl.watched_sets if name in self.evaluate.benchmarks]
+        if tested and (self.rl.evaluate_every or self.midtrain.evaluate_every):
+            raise ValueError(
+                f"rl.evaluate: '{tested[0]}' is a benchmark of the recipe: a step that is chosen "
+                "on it cannot be tested on it. Name a validation set."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_end_on_the_way(self) -> Self:
+        if self.rl.stop and (self.rl.backend == "verl" or self.model.engine != "transformers"):
+            raise ValueError(
+                "rl.stop: a training can end by its evaluations only where the model in training "
+                "is sampled: rl.backend = 'trl' with model.engine = 'transformers'. Elsewhere its "
+                "steps are evaluated when it is over: rl.keep = 'best' finds the peak."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pool_engine_has_its_table(self) -> Self:
         self.model.under(self.generate.engine).check_tables()
         if self.probe.enabled and self.probe.heuristics > self.heuristics.count:

@@ -1,6 +1,9 @@
 """6 evaluate: checkpoint x benchmark -> attempts with verdicts, from plain prompts."""
 
-from manyways.arms import parse_arm
+from dataclasses import replace
+from functools import partial
+
+from manyways.arms import Line, parse_arm
 from manyways.checkpoints import chat_template_hash
 from manyways.context import Context
 from manyways.engines import SamplingSettings
@@ -12,6 +15,7 @@ from manyways.pool.sampling import LazyEngine
 from manyways.progress import say
 from manyways.records import BASE, PLAIN, Checkpoint
 from manyways.run_dir import Amount, Work, benchmark_slug
+from manyways.stages import watch
 
 FORMAT = 1
 AMOUNTS = ("limit", "attempts")
@@ -19,7 +23,19 @@ AMOUNTS = ("limit", "attempts")
 
 def plan(ctx: Context, checkpoint: Checkpoint) -> list[Work]:
     """One checkpoint as a piece of work for each benchmark. Raises MissingWork as ``work_of``."""
-    return [work_of(ctx, checkpoint, name) for name in ctx.recipe.evaluate.benchmarks]
+    return [
+        work_of(ctx, one, name)
+        for one in (checkpoint, *_beside(ctx, checkpoint))
+        for name in ctx.recipe.evaluate.benchmarks
+    ]
+
+
+def _beside(ctx: Context, checkpoint: Checkpoint) -> list[Checkpoint]:
+    """With the last step of RL its best one, where the recipe keeps that and it is another."""
+    if checkpoint.phase != "rl":
+        return []
+    found = watch.best(ctx, Line(arm=checkpoint.arm, seed=checkpoint.seed or 0))
+    return [found] if found else []
 
 
 def work_of(ctx: Context, checkpoint: Checkpoint, benchmark: str) -> Work:
@@ -50,12 +66,13 @@ def run(ctx: Context, checkpoint: Checkpoint) -> None:
 
     Raises what ``sample`` raises.
     """
-    engine = LazyEngine(lambda: ctx.engine(ctx.path_of(checkpoint)))
-    try:
-        for benchmark in ctx.recipe.evaluate.benchmarks:
-            sample(ctx, checkpoint, benchmark, engine=engine)
-    finally:
-        engine.close()
+    for one in (checkpoint, *_beside(ctx, checkpoint)):
+        engine = LazyEngine(partial(ctx.engine, ctx.path_of(one)))
+        try:
+            for benchmark in ctx.recipe.evaluate.benchmarks:
+                sample(ctx, one, benchmark, engine=engine)
+        finally:
+            engine.close()
 
 
 def amount(ctx: Context, checkpoint: Checkpoint) -> list[Amount]:
@@ -75,7 +92,9 @@ def amount(ctx: Context, checkpoint: Checkpoint) -> list[Amount]:
                 prompts=benchmark,
             )
         )
-    return found
+    # Where the best step is kept, it is sampled too unless it is the last: twice at most.
+    twice = checkpoint.phase == "rl" and ctx.recipe.rl.keep != "last"
+    return [*found, *(replace(one, work=f"{one.work}@best") for one in found if twice)]
 
 
 def sample(ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: LazyEngine) -> None:

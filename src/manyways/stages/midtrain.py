@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from manyways.progress import say
 from manyways.recipe.training import LoraConfig
 from manyways.records import Message
 from manyways.run_dir import Amount, Work
+from manyways.stages import watch
 from manyways.tables import write_text
 from manyways.train import launch, processes, tracking
 from manyways.train.handover import encode, prompt_ids
@@ -78,12 +80,16 @@ def run(ctx: Context, line: Line) -> None:
         run_here(ctx, line)
     else:
         launch.start(ctx.recipe.launch, ctx.run, ("midtrain", line.arm, line.seed))
+    watch.catch_up(ctx, line, "mid")
 
 
 def amount(ctx: Context, line: Line) -> list[Amount]:
     """Its optimizer steps; 0 where they follow from the number of examples."""
     steps = ctx.midtraining(line).steps or 0
-    return [Amount(work=f"midtrain/{line.name}", stage="midtrain", line=line, steps=steps)]
+    return [
+        Amount(work=f"midtrain/{line.name}", stage="midtrain", line=line, steps=steps),
+        *watch.amount(ctx, line, "mid", steps=steps),
+    ]
 
 
 def commands(ctx: Context, line: Line) -> list[list[str]]:
@@ -105,11 +111,13 @@ def run_here(ctx: Context, line: Line) -> None:
         return
     rows = training_rows(ctx, line)
     with work:
+        begun = time.time()
         _write_lineage(ctx, line, rows)
         steps = train(ctx, line)
         work.counts.update(
             steps=steps, examples=len(rows), problems=len({row.problem_id for row in rows})
         )
+        work.elsewhere = watch.spent(ctx, line, "mid", begun)
 
 
 def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
@@ -181,7 +189,8 @@ def train(ctx: Context, line: Line) -> int:
         if not (out / "checkpoint").exists():
             config = sft_config(ctx, line, out, steps)
             trainer = _trainer(trainee, made, config, ctx.recipe.midtrain.lora)
-            train_and_save(trainer, _story(line, out), trainee, out)
+            watched = watch.watch(ctx, line, "mid", steps=steps)
+            train_and_save(trainer, _story(line, out), trainee, out, watch=watched)
             tracking.close(ctx.recipe.tracking)
     if processes.is_writer():
         shutil.rmtree(out / "trainer", ignore_errors=True)

@@ -17,7 +17,7 @@ from manyways.problem_sets import kept_file, write_set
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.run_dir import Work, benchmark_slug
-from manyways.stages import distill
+from manyways.stages import distill, watch
 from manyways.tables import write_text
 from manyways.train import RL_BACKENDS, lora, tracking
 from manyways.train.verl import environment
@@ -60,7 +60,8 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     }
     for name in recipe.evaluate.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
-    _check_told_apart(sets, recipe.evaluate.benchmarks)
+    sets.update(watch.problems(context))
+    _check_told_apart(sets, (*recipe.evaluate.benchmarks, *watch.problems(context)))
     _check_exemplars(context, sets[recipe.generate.problems])
     return sets
 

@@ -1,5 +1,6 @@
 """5 rl: a checkpoint and problems become a better checkpoint, with verdicts as reward."""
 
+import time
 from collections.abc import Sequence
 from typing import Literal, cast
 
@@ -10,6 +11,7 @@ from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
 from manyways.heuristics.labelling import step_labels
 from manyways.identity import SAMPLER, VERDICTS, settings_of, training_identity
+from manyways.measures.curves import last_step
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows
 from manyways.metrics.composition import ways_of
@@ -17,6 +19,7 @@ from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Verdict
 from manyways.run_dir import Amount, Work
+from manyways.stages import watch
 from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.train.handover import check_same_template
 from manyways.train.reward import Shown, StepReward
@@ -58,6 +61,11 @@ def run(ctx: Context, line: Line) -> None:
     Raises GateRefused when the gate refused the checkpoint, and what ``run_here`` raises.
     """
     _ask_gate(ctx, line)
+    _train_to_the_end(ctx, line)
+    watch.catch_up(ctx, line, "rl")
+
+
+def _train_to_the_end(ctx: Context, line: Line) -> None:
     if ctx.recipe.launch is None or plan(ctx, line).done or ctx.recipe.rl.backend != "trl":
         run_here(ctx, line)
     else:
@@ -76,9 +84,14 @@ def run_here(ctx: Context, line: Line) -> None:
         return
     rl = ctx.recipe.rl
     with work:
+        begun = time.time()
         problems = train(ctx, line)
-        attempts = rl.steps * rl.prompts_per_step * rl.group_size
-        work.counts.update(steps=rl.steps, attempts=attempts, problems=problems)
+        steps = _steps_taken(ctx, line)
+        attempts = steps * rl.prompts_per_step * rl.group_size
+        work.counts.update(steps=steps, attempts=attempts, problems=problems)
+        work.elsewhere = watch.spent(ctx, line, "rl", begun)
+    if steps < rl.steps:
+        say(f"rl {line.name}: ended after step {steps} of {rl.steps}: {rl.stop} is met")
 
 
 def train(ctx: Context, line: Line) -> int:
@@ -101,6 +114,12 @@ def train(ctx: Context, line: Line) -> int:
     return len(problems)
 
 
+def _steps_taken(ctx: Context, line: Line) -> int:
+    """The last step that was logged: fewer than the recipe's where ``rl.stop`` ended it."""
+    logged = last_step(ctx.run.path(line.rl.folder, "metrics.jsonl"))
+    return min(logged or ctx.recipe.rl.steps, ctx.recipe.rl.steps)
+
+
 def amount(ctx: Context, line: Line) -> list[Amount]:
     """Its optimizer steps, and the attempts that these sample."""
     rl = ctx.recipe.rl
@@ -115,7 +134,8 @@ def amount(ctx: Context, line: Line) -> list[Amount]:
             bound=attempts * rl.max_tokens,
             ways=line.shows_ways,
             prompts="rl",
-        )
+        ),
+        *watch.amount(ctx, line, "rl", steps=rl.steps),
     ]
 
 
@@ -147,6 +167,7 @@ def rl_settings(ctx: Context, line: Line) -> RLSettings:
         name=f"{recipe.name}/{line.rl.name}",
         verify=recipe.verify,
         form=form_of(recipe.prompt.instruction),
+        watch=watch.watch(ctx, line, "rl", steps=recipe.rl.steps),
     )
 
 

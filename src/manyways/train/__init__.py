@@ -52,6 +52,25 @@ Roller = Callable[[Rollout], list[list[int]]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Watch:
+    """Evaluation on the way, as a training sees it. Every process asks the same questions.
+
+    every: steps between looks; the start (step 0) and the last step are looked at as well.
+    look:  samples from the model in training, which is in evaluation mode, with its tokenizer;
+           called by the process that writes. None where only saved checkpoints can be sampled.
+    saves: whether the checkpoint of a step, that has been looked at, is to be saved.
+    tidy:  called by the process that writes after saving, with the step: deletes what is not kept.
+    ends:  whether training ends with this step.
+    """
+
+    every: int
+    look: Callable[[int, Any, Any], None] | None
+    saves: Callable[[int], bool]
+    tidy: Callable[[int], None]
+    ends: Callable[[int], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RLSettings:
     """How to train, apart from the checkpoint, the problems and the reward.
 
@@ -63,6 +82,7 @@ class RLSettings:
     dtype:    of the weights in training: ``auto`` (float32), ``float32`` or ``bfloat16``.
     verify:   how a backend that judges by itself does it.
     form:     of the final answer, as the prompt asks for it: for such a backend, too.
+    watch:    evaluation on the way; None without.
     tracking: the recipe's ``tracking`` section; ``name`` is what trackers call this training.
     """
 
@@ -77,6 +97,7 @@ class RLSettings:
     name: str = "rl"
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     form: str = "boxed"
+    watch: Watch | None = None
 
 
 class Backend(Protocol):

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyways.checkpoints import load_tokenizer
-from manyways.train import processes
+from manyways.train import Watch, processes
 from manyways.train.handover import end_of_turn, stop_ids
 from manyways.train.lora import merged
 from manyways.train.packing import Flat, without_padding
 from manyways.train.trainer_config import load_for_training
 from manyways.train.trainer_files import save_checkpoint, train
 from manyways.train.trainer_log import StepLog, Story
+from manyways.train.watching import Watching
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
@@ -54,7 +55,13 @@ def load(path: str, *, dtype: str, device: str) -> Trainee:
 
 
 def train_and_save(
-    trainer: "Trainer", story: Story, trainee: Trainee, out: Path, *, flat: Flat = frozenset
+    trainer: "Trainer",
+    story: Story,
+    trainee: Trainee,
+    out: Path,
+    *,
+    flat: Flat = frozenset,
+    watch: Watch | None = None,
 ) -> None:
     """Train from what lies in ``out/trainer``, then save ``out/checkpoint``, adapters merged.
 
@@ -65,17 +72,39 @@ def train_and_save(
     Raises MissingWork when training ended early, ModelError for a loss that is not a number.
     """
     without_padding(trainer.model, flat)
-    log = StepLog(story)
+    log, watching = StepLog(story), None
     if processes.is_writer():
         trainer.add_callback(log)
+    if watch is not None:
+        watching = Watching(watch, trainer, lambda target: save(trainer, trainee, target), out)
+        trainer.add_callback(watching)
     try:
-        train(trainer, out / "trainer", story.metrics)
+        ended = (lambda: watching.ended) if watching else (lambda: False)
+        train(trainer, out / "trainer", story.metrics, ended)
     finally:
         log.close()
     whole = _whole(trainer, trainee)
     if whole is not None:
         model = merged(whole).to(trainee.saved)
         save_checkpoint(model, trainee.tokenizer, out / "checkpoint", stops=trainee.stops)
+    processes.wait()
+
+
+def save(trainer: "Trainer", trainee: Trainee, target: Path) -> None:
+    """Save the weights as they are now, while training goes on.
+
+    Every process that trains calls this; one of them writes.
+    """
+    unwrapped = trainer.accelerator.unwrap_model(trainer.model)
+    state = (
+        trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        if is_sharded(trainer)
+        else unwrapped.state_dict()
+    )
+    if processes.is_writer():
+        model = merged(_filled(unwrapped, trainee, state)).to(trainee.saved)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(model, trainee.tokenizer, target, stops=trainee.stops)
     processes.wait()
 
 
@@ -93,8 +122,14 @@ def _whole(trainer: "Trainer", trainee: Trainee) -> "PreTrainedModel | None":
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if not processes.is_writer():
         return None
+    return _filled(trainer.accelerator.unwrap_model(trainer.model), trainee, state)
+
+
+def _filled(unwrapped: Any, trainee: Trainee, state: Any) -> "PreTrainedModel":  # noqa: ANN401
+    """A copy, in the memory of the processor, of a model with these weights."""
+    # Not placed by the Trainer: the copy belongs to this process alone.
     model, _ = load_for_training(trainee.path, dtype=trainee.dtype, device="cpu")
-    adapters = getattr(trainer.accelerator.unwrap_model(trainer.model), "peft_config", None)
+    adapters = getattr(unwrapped, "peft_config", None)
     if adapters:
         from peft import get_peft_model
 

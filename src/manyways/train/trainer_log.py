@@ -49,7 +49,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
         self._meter: Meter | None = None
         self._began = self._spoke = time.monotonic()
         self._steps = self._parts = 0
-        self._seconds = 0.0
+        self._seconds = self._took = 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -75,6 +75,12 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
             number, of = self._parts, args.gradient_accumulation_steps
             self._meter.pulse(lambda: f"micro-batch {number} of {of} of the next step")
 
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Stop the step's clock: what evaluates on the way comes after this."""
+        self._took = time.monotonic() - self._began
+
     def on_log(
         self,
         args: TrainingArguments,
@@ -92,7 +98,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
                 f"the loss of {self._story.stage} step {state.global_step} is not a number: "
                 f"training diverged. Lower {self._story.stage}.learning_rate."
             )
-        seconds = time.monotonic() - self._began
+        seconds = self._took
         self._steps += 1
         self._seconds += seconds
         row = {**self._story.measure(logs), "loss": loss, "seconds": round(seconds, 3)}

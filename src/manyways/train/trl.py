@@ -86,7 +86,8 @@ def train(
                 from accelerate.utils import gather_object
 
                 reward.gather = gather_object
-            train_and_save(trainer, story, trainee, out, flat=_flat(config, reward))
+            flat = _flat(config, reward)
+            train_and_save(trainer, story, trainee, out, flat=flat, watch=settings.watch)
             tracking.close(settings.tracking)
     if processes.is_writer():
         shutil.rmtree(out / "trainer", ignore_errors=True)

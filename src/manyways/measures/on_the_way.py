@@ -1,0 +1,119 @@
+"""What evaluations on the way found: scores of a training's steps, and which step is the best.
+
+The stages that train ask it whether to end; the report draws it. Rows of a step count when they
+were sampled from the training that was begun last.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyways.arms import Line
+from manyways.metrics.pass_at_k import pass_at_k
+from manyways.records import Checkpoint
+from manyways.run_dir import benchmark_slug
+from manyways.tables import read_attempts_table
+
+if TYPE_CHECKING:
+    from manyways.context import Context
+
+Trained = Literal["mid", "rl"]
+WORK = {"mid": "midtrain", "rl": "rl"}
+"""Phase -> the stage that leaves it."""
+
+
+def work_name(checkpoint: Checkpoint, benchmark: str) -> str:
+    """Of the evaluation of one checkpoint on one problem set."""
+    return f"evaluate/{checkpoint.name}/{benchmark_slug(benchmark)}"
+
+
+def at(line: Line, phase: Trained, step: int) -> Checkpoint:
+    """The checkpoint of a step of one line's training."""
+    return Checkpoint(arm=line.arm, seed=line.seed, phase=phase, step=step)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One step of a training on the problem sets of ``rl.evaluate``."""
+
+    ctx: "Context"
+    checkpoint: Checkpoint
+
+    @property
+    def step(self) -> int:
+        """Of the training."""
+        return self.checkpoint.step or 0
+
+    @property
+    def folders(self) -> list[Path]:
+        """Of its attempts, a folder for each problem set."""
+        run = self.ctx.run
+        sets = self.ctx.recipe.rl.watched_sets
+        return [run.eval_path(self.checkpoint.name, name) for name in sets]
+
+    @cached_property
+    def counts(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Of each problem set: attempts and correct ones of each problem, (P,) and (P,)."""
+        return [_counts(folder, self.ctx.recipe.rl.evaluate_attempts) for folder in self.folders]
+
+    def passes(self, k: int) -> list[NDArray[np.float64]]:
+        """pass@k of each problem, a vector for each problem set."""
+        return [pass_at_k(n_P, c_P, k) for n_P, c_P in self.counts]
+
+    def mean(self, k: int) -> float:
+        """The mean over problem sets of the mean over problems."""
+        return float(np.mean([values.mean() for values in self.passes(k)]))
+
+
+def looked(
+    ctx: "Context", line: Line, phase: Trained = "rl", *, until: int | None = None
+) -> list[Looked]:
+    """Every step that was evaluated whole, in order, up to and with step ``until``."""
+    found = [
+        Looked(ctx, at(line, phase, step))
+        for step in sorted(_steps(ctx, line, phase))
+        if until is None or step <= until
+    ]
+    training = ctx.run.begun(f"{WORK[phase]}/{line.name}")
+    return [one for one in found if _whole(ctx, one.checkpoint, training)]
+
+
+def peak(steps: Sequence[Looked], k: int) -> int | None:
+    """The first step of the highest pass@k; None without any."""
+    means = [one.mean(k) for one in steps]
+    return steps[int(np.argmax(means))].step if means else None
+
+
+def gains_no_more(steps: Sequence[Looked], *, k: int, patience: int) -> bool:
+    """Whether the best step has been followed by ``patience`` others."""
+    best = peak(steps, k)
+    return best is not None and sum(one.step > best for one in steps) >= patience
+
+
+def _steps(ctx: "Context", line: Line, phase: Trained) -> Iterator[int]:
+    for folder in ctx.run.path("6-eval", line.name).glob(f"{phase}@*"):
+        if re.fullmatch(rf"{phase}@[0-9]+", folder.name):
+            yield int(folder.name.partition("@")[2])
+
+
+def _whole(ctx: "Context", checkpoint: Checkpoint, training: str) -> bool:
+    stamps = [ctx.run.stamp(work_name(checkpoint, name)) for name in ctx.recipe.rl.watched_sets]
+    return all(stamp and stamp.identity.get("training") == training for stamp in stamps)
+
+
+def _counts(folder: Path, attempts: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    table = read_attempts_table(folder, ["problem_id", "sample", "status"])
+    of: dict[str, list[int]] = {}
+    for problem, sample, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
+        if sample < attempts:
+            counted = of.setdefault(problem, [0, 0])
+            counted[0] += 1
+            counted[1] += status == "correct"
+    pairs = np.array([of[problem] for problem in sorted(of)], dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]

@@ -1,0 +1,264 @@
+"""Evaluation on the way: a few attempts at a validation set every so many steps of a training.
+
+Where the model in training can be sampled as it is (``trl``, whole weights in one process, the
+engine ``transformers``), it is, and the training may end by what is found. Elsewhere the steps are
+saved, and evaluated by the recipe's engine when the training is over (``catch_up``).
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from manyways.arms import Line
+from manyways.checkpoints import chat_template_hash
+from manyways.context import Context
+from manyways.engines import Engine, SamplingSettings
+from manyways.errors import DataError
+from manyways.fingerprint import fingerprint, problems_hash
+from manyways.identity import sampling_identity, settings_of
+from manyways.measures.on_the_way import (
+    WORK,
+    Trained,
+    at,
+    gains_no_more,
+    looked,
+    peak,
+    work_name,
+)
+from manyways.pool import sampling
+from manyways.pool.requests import Cell, Sampling
+from manyways.pool.sampling import LazyEngine
+from manyways.progress import say
+from manyways.records import PLAIN, Checkpoint, Problem
+from manyways.run_dir import Amount, Work
+from manyways.train import Watch, processes
+
+FORMAT = 1
+
+
+def watch(ctx: Context, line: Line, phase: Trained, *, steps: int) -> Watch | None:
+    """What a training of ``steps`` steps is to do on the way; None where the recipe wants nothing.
+
+    Raises DataError when there is no such problem set.
+    """
+    every = _every(ctx, phase)
+    if every is None:
+        return None
+    problems(ctx)
+    rl = ctx.recipe.rl
+    live = _sampled_in_memory(ctx)
+
+    def look(step: int, model: Any, tokenizer: Any) -> None:  # noqa: ANN401
+        from manyways.engines.transformers import TransformersEngine
+
+        _sample(
+            ctx, at(line, phase, step), TransformersEngine.over(model, tokenizer, ctx.recipe.model)
+        )
+
+    def saves(step: int) -> bool:
+        if step == steps:
+            return False
+        if not live or _keep(ctx, phase) == "all":
+            return True
+        so_far = looked(ctx, line, phase, until=step)
+        return _keep(ctx, phase) == "best" and peak(so_far, rl.watched) == step
+
+    def tidy(step: int) -> None:
+        if live:
+            _tidy(ctx, line, phase, until=step)
+
+    def ends(step: int) -> bool:
+        if rl.stop is None or phase != "rl" or not live:
+            return False
+        so_far = looked(ctx, line, phase, until=step)
+        return gains_no_more(so_far, k=rl.watched, patience=rl.stop.patience)
+
+    return Watch(every=every, look=look if live else None, saves=saves, tidy=tidy, ends=ends)
+
+
+def catch_up(ctx: Context, line: Line, phase: Trained) -> None:
+    """Evaluate the steps that were saved and not looked at; delete those that are not kept.
+
+    Raises what ``sampling.collect`` raises.
+    """
+    if _every(ctx, phase) is None:
+        return
+    done = {one.step for one in looked(ctx, line, phase)}
+    for step, path in _saved(ctx, line, phase):
+        if step not in done:
+            engine = LazyEngine(lambda path=path: ctx.engine(path))  # type: ignore[misc]
+            try:
+                _sample(ctx, at(line, phase, step), engine)
+            finally:
+                engine.close()
+    _tidy(ctx, line, phase, until=None)
+
+
+def best(ctx: Context, line: Line) -> Checkpoint | None:
+    """The step of RL that is tested beside the last: None where none is kept or the last is best.
+
+    Known when RL has ended.
+    """
+    rl = ctx.recipe.rl
+    if rl.evaluate_every is None or rl.keep == "last":
+        return None
+    steps = looked(ctx, line)
+    step = peak(steps, rl.watched)
+    if step is None or step == 0 or step == steps[-1].step:
+        return None
+    return at(line, "rl", step)
+
+
+def spent(ctx: Context, line: Line, phase: Trained, since: float) -> float:
+    """Seconds of evaluations on the way that ended after the time ``since``."""
+    names = {
+        work_name(one.checkpoint, name)
+        for one in looked(ctx, line, phase)
+        for name in ctx.recipe.rl.watched_sets
+    }
+    return sum(s.seconds for s in ctx.run.stamps() if s.work in names and s.ended >= since)
+
+
+def amount(ctx: Context, line: Line, phase: Trained, *, steps: int) -> list[Amount]:
+    """The attempts of all evaluations on the way, one piece of work for each step and set."""
+    every, rl = _every(ctx, phase), ctx.recipe.rl
+    if every is None:
+        return []
+    found = []
+    for step in sorted({*range(0, steps + 1, every), steps}):
+        for name in rl.watched_sets:
+            attempts = ctx.count(name, rl.evaluate_limit) * rl.evaluate_attempts
+            found.append(
+                Amount(
+                    work=work_name(at(line, phase, step), name),
+                    stage="evaluate",
+                    attempts=attempts,
+                    bound=attempts * ctx.recipe.evaluate.max_tokens,
+                    ways=line.shows_ways,
+                    prompts=name,
+                )
+            )
+    return found
+
+
+def problems(ctx: Context) -> dict[str, list[Problem]]:
+    """The problem sets of evaluations on the way; empty where the recipe wants none.
+
+    Raises DataError when one does not exist.
+    """
+    rl = ctx.recipe.rl
+    if not (rl.evaluate_every or ctx.recipe.midtrain.evaluate_every):
+        return {}
+    try:
+        return {name: ctx.problems(name, rl.evaluate_limit) for name in rl.watched_sets}
+    except DataError as error:
+        if rl.evaluate:
+            raise
+        raise DataError(
+            f"evaluate_every: rl.evaluate is left out, and '{rl.watched_sets[0]}' cannot be had "
+            f"({error}) Name a validation set in rl.evaluate: problems that are neither trained on "
+            "nor in evaluate.benchmarks."
+        ) from error
+
+
+def _work(ctx: Context, checkpoint: Checkpoint, name: str, phase: Trained) -> Work:
+    recipe, rl = ctx.recipe, ctx.recipe.rl
+    line = Line(arm=checkpoint.arm, seed=checkpoint.seed or 0)
+    return ctx.run.work(
+        work_name(checkpoint, name),
+        identity={
+            "format": FORMAT,
+            "training": ctx.run.begun(f"{WORK[phase]}/{line.name}"),
+            "step": checkpoint.step,
+            "problems": problems_hash(ctx.problems(name, None)),
+            "settings": settings_of(
+                recipe.evaluate, "limit", "attempts", "benchmarks", "part_size"
+            ),
+            "seed": line.seed,
+            **sampling_identity(ctx),
+        },
+        request={"limit": rl.evaluate_limit, "attempts": rl.evaluate_attempts},
+        outputs=(ctx.run.eval_path(checkpoint.name, name),),
+    )
+
+
+def _sample(ctx: Context, checkpoint: Checkpoint, engine: Engine) -> None:
+    """A few attempts at every problem set, from the plain prompt, judged and kept."""
+    rl, evaluate = ctx.recipe.rl, ctx.recipe.evaluate
+    phase: Trained = "mid" if checkpoint.phase == "mid" else "rl"
+    for name, asked in problems(ctx).items():
+        work, label = _work(ctx, checkpoint, name, phase), f"evaluate {checkpoint.name} on {name}"
+        if work.done:
+            continue
+        with work:
+            counts = sampling.collect(
+                ctx,
+                engine=engine,
+                cells=[
+                    Cell(
+                        problem=problem,
+                        heuristic=PLAIN,
+                        messages=ctx.prompts_for(problem).plain(problem.question),
+                        samples=rl.evaluate_attempts,
+                    )
+                    for problem in asked
+                ],
+                sampling=Sampling(
+                    settings=SamplingSettings(
+                        max_tokens=evaluate.max_tokens,
+                        temperature=evaluate.temperature,
+                        top_p=evaluate.top_p,
+                    ),
+                    folder=ctx.run.eval_path(checkpoint.name, name),
+                    run_seed=checkpoint.seed or 0,
+                    # The weights of a step have no hash of their own.
+                    model_hash=fingerprint([work.identity["training"], checkpoint.step]),
+                    label=label,
+                    part_size=evaluate.part_size,
+                ),
+            )
+            work.counts.update(counts, problems=len(asked))
+            work.facts["chat_template"] = chat_template_hash(ctx.base_path)
+        say(sampling.sentence(label, counts))
+
+
+def _every(ctx: Context, phase: Trained) -> int | None:
+    recipe = ctx.recipe
+    return recipe.rl.evaluate_every if phase == "rl" else recipe.midtrain.evaluate_every
+
+
+def _keep(ctx: Context, phase: Trained) -> str:
+    return ctx.recipe.rl.keep if phase == "rl" else "last"
+
+
+def _sampled_in_memory(ctx: Context) -> bool:
+    recipe = ctx.recipe
+    return recipe.model.engine == "transformers" and not processes.may_be_sharded()
+
+
+def _folder(ctx: Context, line: Line, phase: Trained) -> Path:
+    return ctx.run.path(at(line, phase, 0).folder).parent
+
+
+def _saved(ctx: Context, line: Line, phase: Trained) -> list[tuple[int, str]]:
+    """Steps whose weights are on disk, in order, and where: the start and the last included."""
+    trained = line.rl if phase == "rl" else line.mid
+    start = line.start if phase == "rl" else line.origin
+    every = {0: ctx.path_of(start)}
+    for folder in _folder(ctx, line, phase).glob("*/checkpoint"):
+        every[int(folder.parent.name)] = str(folder)
+    stamp = ctx.run.stamp(f"{WORK[phase]}/{line.name}")
+    if stamp is not None:
+        every.setdefault(int(stamp.counts["steps"]), ctx.path_of(trained))
+    return sorted(every.items())
+
+
+def _tidy(ctx: Context, line: Line, phase: Trained, *, until: int | None) -> None:
+    """Delete the checkpoints of steps that are not kept."""
+    keep, folder = _keep(ctx, phase), _folder(ctx, line, phase)
+    if keep == "all" or not folder.is_dir():
+        return
+    chosen = peak(looked(ctx, line, phase, until=until), ctx.recipe.rl.watched)
+    for one in folder.iterdir():
+        if keep == "last" or one.name != str(chosen):
+            shutil.rmtree(one)
