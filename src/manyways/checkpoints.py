@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,10 +97,38 @@ def chat_template_hash(path: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def facts_of(path: str) -> dict[str, str]:
+    """What a stamp keeps of a checkpoint: its chat template and, where known, its size."""
+    size = parameters(path)
+    return {"chat_template": chat_template_hash(path)} | ({"parameters": str(size)} if size else {})
+
+
+def parameters(path: str) -> int | None:
+    """How many numbers the weights hold, from the heads of the safetensors files.
+
+    Reads a folder, or a Hub id as far as it is in the local cache; None where there are none, as
+    for a model behind a server.
+    """
+    config = _file_of(path, "config.json")
+    weights = sorted(config.parent.glob("*.safetensors")) if config else []
+    return sum(map(_numbers, weights)) if weights else None
+
+
+def _numbers(weights: Path) -> int:
+    with weights.open("rb") as stream:
+        head = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return sum(math.prod(of["shape"]) for name, of in head.items() if name != "__metadata__")
+
+
 def _template_file(path: str, name: str) -> str | None:
+    file = _file_of(path, name)
+    return file.read_text(encoding="utf-8") if file else None
+
+
+def _file_of(path: str, name: str) -> Path | None:
     if Path(path).is_dir():
         file = Path(path, name)
-        return file.read_text(encoding="utf-8") if file.is_file() else None
+        return file if file.is_file() else None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -107,7 +136,7 @@ def _template_file(path: str, name: str) -> str | None:
         cached = try_to_load_from_cache(path, name)
     except HFValidationError:
         return None
-    return Path(cached).read_text(encoding="utf-8") if isinstance(cached, str) else None
+    return Path(cached) if isinstance(cached, str) else None
 
 
 def _hub_commit(name: str) -> str:

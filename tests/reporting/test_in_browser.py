@@ -52,7 +52,11 @@ def opened(loaded):
 def test_every_chart_is_drawn(opened):
     empty = "return [...document.querySelectorAll('[data-chart]')].filter(e => !e.querySelector('svg .main-svg, svg.main-svg')).map(e => e.id)"  # noqa: E501
     assert opened.js("return document.querySelectorAll('[data-chart]').length") > 15
-    assert opened.js(empty) == []
+    folded = opened.js(empty)
+    assert folded, "what is folded away waits"
+    opened.js("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    opened.wait(f"return {empty[7:]}.length === 0")
+    opened.js("document.querySelectorAll('details').forEach(d => { d.open = false; })")
     assert opened.js("return document.querySelectorAll('.chart .errorbar, .chart .xerror').length")
 
 
@@ -169,6 +173,7 @@ def test_paper_is_light_and_fits(opened, tmp_path):
     ink = "return document.querySelector('#chart-four-cells .xtick text').style.fill"
     widths = (
         "return [...document.querySelectorAll('.chart svg.main-svg:first-child')]"
+        ".filter(e => !e.closest('details:not([open])'))"
         ".map(e => e.clientWidth)"
     )
     flows = "return document.querySelectorAll('#chart-pairs-rl .point').length"
@@ -184,6 +189,42 @@ def test_paper_is_light_and_fits(opened, tmp_path):
     pages = (tmp_path / "report.pdf").read_bytes().count(b"/Type /Page\n")
     assert 5 <= pages <= 20
     opened.prefer("light")
+
+
+def test_a_head_sorts_its_column_and_a_table_can_be_copied(opened):
+    table = "document.querySelector('.hero .cells table')"
+    column = f"[...{table}.tBodies[0].rows].map(r => parseFloat(r.cells[1].textContent))"
+    before = opened.js(f"return {column}")
+    assert before != sorted(before)
+    head = f"{table}.tHead.rows[0].cells[1]"
+    for order, shown in (
+        ("ascending", sorted(before)), ("descending", sorted(before)[::-1]), (None, before)
+    ):  # fmt: skip
+        opened.js(f"{head}.querySelector('button').click()")
+        assert opened.js(f"return {head}.getAttribute('aria-sort')") == order
+        assert opened.js(f"return {column}") == shown
+    opened.js(
+        "window.copied = null; Object.defineProperty(navigator, 'clipboard', {configurable: true,"
+        " value: {writeText: async text => { window.copied = text; }}})"
+    )
+    opened.click(".hero .cells .copy")
+    opened.wait("return document.querySelector('.hero .cells .copy').textContent === 'Copied'")
+    lines = opened.js("return window.copied").split("\n")
+    assert lines[0] == "what,pass@1,pass@16"
+    assert lines[1].startswith('Base model,"0.30 [0.25, 0.35]"')
+    assert len(lines) == len(before) + 1
+
+
+def test_no_table_is_cut_off_on_a_desk(opened):
+    opened.size(1400, 1000)
+    opened.js("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    cut = (
+        "return [...document.querySelectorAll('.scroll')]"
+        ".filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"
+    )
+    assert opened.js(cut) == []
+    opened.js("document.querySelectorAll('details').forEach(d => { d.open = false; })")
+    opened.size(1280, 900)
 
 
 def test_hostile_texts_are_shown_as_text(browser, tmp_path):

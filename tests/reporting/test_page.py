@@ -131,7 +131,7 @@ def test_hostile_texts_stay_texts(tmp_path):
     change(root, "explorer", question=HOSTILE, problem_id=HOSTILE, texts=[text])
     html = page(load(root))
     assert "<img src=x" not in html
-    assert html.count("<script>") == 2
+    assert html.count("<script>") == 3
     assert html.count('<script type="application/json"') == 2
     assert "&lt;/script&gt;" in html
     assert "{{7*7}}" in html

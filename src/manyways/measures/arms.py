@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from manyways.measures.curves import CURVES
 from manyways.measures.measure import Finding, Measure
 from manyways.reporting import words
-from manyways.reporting.blocks import Block, Cell, Note, Table
+from manyways.reporting.blocks import Block, Cell, Table
 from manyways.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -80,12 +80,6 @@ def example() -> list[ArmRow]:
     ]  # fmt: skip
 
 
-def stops(seen: "Seen") -> list[Block]:
-    """What did not come to its end, each outcome as one sentence."""
-    sentences = unfinished(seen)
-    return [Note(kind="stop", sentences=sentences)] if sentences else []
-
-
 def unfinished(seen: "Seen") -> tuple[str, ...]:
     """What did not come to its end, each outcome as one sentence."""
     stopped: dict[str, list[str]] = {}
@@ -138,6 +132,6 @@ ARMS = Measure(
     row=ArmRow,
     measured=measured,
     example=example,
-    shown={"answer": stops, "data": blocks},
+    shown={"data": blocks},
     says=says,
 )

@@ -113,7 +113,8 @@ def blocks(seen: "Seen") -> list[Block]:
     """One row per checkpoint and benchmark."""
     if not seen.rows(AVERAGES):
         return []
-    ks = sorted({row.k for row in seen.rows(MAJORITY)})
+    voted = {row.k for row in seen.rows(MAJORITY)}
+    ks = sorted({min(voted), max(voted)}) if voted else []
     scores = {(r.checkpoint, r.benchmark, r.k): r.score for r in seen.rows(MAJORITY)}
     rates = {(row.checkpoint, row.benchmark): row for row in seen.rows(RATES)}
     rows: list[tuple[Cell, ...]] = []

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from manyways.measures import frame
+from manyways.measures import first_screen, frame
 from manyways.measures.arms import unfinished
 from manyways.measures.costs import total
 from manyways.measures.measure import Kind, Measure
 from manyways.measures.yields import YIELD
-from manyways.reporting.blocks import Block, Note, Section
+from manyways.reporting.blocks import Block, Fold, Note, Section
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -25,6 +26,8 @@ def _nothing(_: "Seen") -> Iterable[Block]:
 class Chapter:
     """A section. ``first``, ``last``: its blocks before and after those of the measures.
 
+    folded: under this title, all but the notes that come first.
+
     intro explains it to a student in one or two sentences.
     """
 
@@ -33,6 +36,9 @@ class Chapter:
     intro: Callable[["Seen"], str]
     first: Blocks = _nothing
     last: Blocks = _nothing
+    folded: str = ""
+    question: str = ""
+    tags: Callable[["Seen"], tuple[str, ...]] = lambda _: ()
 
     def section(self, seen: "Seen", measures: Sequence[Measure[Any]]) -> Section:
         """With what the measures show here, in their order."""
@@ -43,12 +49,22 @@ class Chapter:
             if chapter == self.id
             for block in blocks(seen)
         )
+        blocks = (*self.first(seen), *shown, *self.last(seen))
         return Section(
             id=self.id,
             title=self.title,
             intro=self.intro(seen),
-            blocks=(*self.first(seen), *shown, *self.last(seen)),
+            blocks=_below(blocks, self.folded) if self.folded else blocks,
+            question=self.question,
+            tags=self.tags(seen),
         )
+
+
+def _below(blocks: tuple[Block, ...], title: str) -> tuple[Block, ...]:
+    """The notes that come first, and the rest on demand."""
+    notes = tuple(takewhile(lambda block: isinstance(block, Note), blocks))
+    rest = blocks[len(notes) :]
+    return (*notes, Fold(title=title, blocks=rest)) if rest else notes
 
 
 def answer(seen: "Seen") -> str:
@@ -100,7 +116,20 @@ CHAPTERS = (
         id="answer",
         title="Did learning many ways help RL here?",
         intro=answer,
-        last=_beside_the_answer,
+        first=first_screen.blocks,
+        question=first_screen.QUESTION,
+        tags=first_screen.tags,
+    ),
+    Chapter(
+        id="evaluation",
+        title="Evaluation",
+        intro=_text(
+            "pass@k is the chance that at least one of k attempts at a problem is right: pass@1"
+            " says how reliable a model is, large k how much it can reach at all. RL often buys"
+            " the first with the second."
+        ),
+        first=_beside_the_answer,
+        last=frame.sampling,
     ),
     Chapter(
         id="why",
@@ -111,15 +140,6 @@ CHAPTERS = (
             "what mid-training on many ways is meant to make possible."
         ),
         first=_findings("mechanism"),
-    ),
-    Chapter(
-        id="theory",
-        title="Measured beside theory",
-        intro=_text(
-            "A minimal model of the method says which sign each of these numbers should have. "
-            "Each was measured in this run; where the model and the measurement disagree, it "
-            "says so."
-        ),
     ),
     Chapter(
         id="data",
@@ -140,16 +160,6 @@ CHAPTERS = (
             "of these went as it should."
         ),
         first=_findings("training"),
-    ),
-    Chapter(
-        id="evaluation",
-        title="Evaluation",
-        intro=_text(
-            "pass@k is the chance that at least one of k attempts at a problem is right: pass@1"
-            " says how reliable a model is, large k how much it can reach at all. RL often buys"
-            " the first with the second."
-        ),
-        last=frame.sampling,
     ),
     Chapter(
         id="explorer",
@@ -174,5 +184,16 @@ CHAPTERS = (
             "for each piece of work over all that it depends on."
         ),
         first=frame.provenance,
+        folded="The run, its versions, its finished work and its recipe",
+    ),
+    Chapter(
+        id="theory",
+        folded="What can be told, row by row; what RL's attempts open with; modes",
+        title="Measured beside theory",
+        intro=_text(
+            "A minimal model of the method says which sign each of these numbers should have. "
+            "Each was measured in this run; where the model and the measurement disagree, it "
+            "says so."
+        ),
     ),
 )

@@ -199,6 +199,7 @@ def _drawn(seen: "Seen") -> list[CompositionRow]:
 
 
 def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
+    rows_drawn = [row for row in rows if row.phase == "base" or seen.at_first(row.arm)]
     lines = seen.checkpoint_lines(
         (
             (
@@ -207,7 +208,7 @@ def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
                 f"composed: {words.rate(row.composed)}, n = {row.composed.n} problems",
                 explorer_link(source=row.checkpoint, composed="yes"),
             )
-            for row in rows
+            for row in rows_drawn
         ),
     )
     chart = Chart(
@@ -268,12 +269,12 @@ def _use(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
     top = max((s for row in rows for h, s in row.shares.items() if h != DIRECT), default=0.0)
     if not top:
         return [Note(kind="empty", sentences=(_unlabelled(rows),))]
-    figures = []
+    figures: dict[str, Chart] = {}
     for arm in seen.arm_order:
         mine = [row for row in rows if row.arm == arm and row.phase != "base"]
         of_arm = [*([base] if base else []), *mine]
         if mine and any(_used(row) for row in of_arm):
-            figures.append(_use_chart(seen, of_arm, top))
+            figures[arm] = _use_chart(seen, of_arm, top)
     keys = tuple(
         Key(
             group="phase",
@@ -290,7 +291,7 @@ def _use(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
         text="Share of all steps that show each heuristic, on "
         f"{in_words(seen.mechanism)}. Steps that show none are left out.",
     )
-    return [heading, Charts(charts=tuple(figures), legend=keys)] if figures else []
+    return [heading, *seen.first_charts(figures, keys)] if figures else []
 
 
 def _unlabelled(rows: list[CompositionRow]) -> str:

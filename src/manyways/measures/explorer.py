@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import Line
 from manyways.measures.measure import Measure
-from manyways.records import BASE, PLAIN, Problem
-from manyways.reporting.blocks import Block, Example, Explorer
+from manyways.records import BASE, Problem
+from manyways.reporting.blocks import Block, Explorer
 
 if TYPE_CHECKING:
     from manyways.context import Context
@@ -165,18 +165,6 @@ def example() -> list[ExplorerRow]:
     ]  # fmt: skip
 
 
-def most_ways(seen: "Seen") -> list[Block]:
-    """The problem of the explorer with the most kept ways."""
-    ways = {
-        row.problem_id: len({text.heuristic for text in row.texts if text.kept} - {PLAIN})
-        for row in seen.rows(EXPLORER)
-    }
-    best = max(ways, key=lambda problem: ways[problem], default="")
-    if not best or ways[best] < 2:
-        return []
-    return [Example(caption=f"One problem, {ways[best]} ways: {best}", problem_id=best)]
-
-
 def blocks(seen: "Seen") -> list[Block]:
     """The explorer, and what it is a sample of."""
     rows = seen.rows(EXPLORER)
@@ -239,5 +227,5 @@ EXPLORER = Measure(
     row=ExplorerRow,
     measured=measured,
     example=example,
-    shown={"data": most_ways, "explorer": blocks},
+    shown={"explorer": blocks},
 )

@@ -130,6 +130,7 @@ def _table(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Table:
             i for i, ((_, arm, phase), _) in enumerate(rows)
             if arm == seen.lead and phase == "rl"
         ),
+        cells=True,
         note=f"pass@k: the share of problems that at least one of k attempts solves, with its 95% "
         f"interval over {few if few == many else f'{few} to {many}'} problems, "
         f"{words.plural(len(seen.recipe.seeds), 'training seed')}.",
@@ -201,5 +202,5 @@ FOUR_CELLS = Measure(
     row=FourCells,
     measured=measured,
     example=example,
-    shown={"answer": first_screen, "evaluation": every},
+    shown={"evaluation": every},
 )

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from manyways.metrics.resampling import Resampling
 
 
+MOST = 12
+"""Pairs in a figure at most; of more only those of the main arm."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairedRow:
     """Difference ``a - b`` in pass@k on the same problems; ``p``: sign-flip permutation test."""
@@ -169,10 +173,14 @@ def _charts(seen: "Seen") -> Iterator[Chart]:
     pairs = list(dict.fromkeys((row.a, row.b) for row in seen.rows(PAIRED)))
     names = list(dict.fromkeys(row.benchmark for row in seen.rows(PAIRED)))
     headline = seen.headline if seen.headline in names else names[0]
+    chosen, title = pairs, "Every pair"
+    if len(pairs) > MOST:
+        chosen = [(a, b) for a, b in pairs if a == pooled(seen.lead, "rl")]
+        title = f"{seen.lead} against each"
     yield _forest(
         seen,
-        title=f"Every pair, on {in_words(headline)}",
-        rows={_pair(a, b): _select(seen, a, b, headline) for a, b in pairs},
+        title=f"{title}, on {in_words(headline)}",
+        rows={_pair(a, b): _select(seen, a, b, headline) for a, b in chosen},
     )
     main = (pooled(seen.lead, "rl"), RL_ALONE)
     if main in pairs and len(names) > 1:

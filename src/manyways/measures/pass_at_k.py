@@ -1,6 +1,6 @@
 """pass@k: the chance that at least one of k attempts at a problem is right."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +10,7 @@ from manyways.measures.measure import Measure
 from manyways.measures.rates import RATES, ending
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import charts, palette, words
+from manyways.reporting.arms_table import Column
 from manyways.reporting.blocks import (
     Block,
     Cell,
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from manyways.measures.score_curves import Curves
     from manyways.measures.seen import Seen
     from manyways.metrics.resampling import Resampling
+
+
+ABREAST = 9
+"""Benchmarks in a table side by side at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,24 +254,27 @@ def _scores(seen: "Seen") -> Table:
 
 
 def _arms(seen: "Seen") -> list[Table]:
-    """Ours, then the paper's where the benchmarks are the paper's."""
+    """Ours, a table for each k, then the paper's where the benchmarks are the paper's."""
     table = comparison.build(seen)
-    ours = Table(
-        caption="Arms by benchmarks",
-        head=("", "seeds", *(f"{c.benchmark} {c.measure}" for c in table.columns)),
-        rows=tuple(
-            (
-                row.label,
-                words.NONE if row.seeds is None else str(row.seeds),
-                *(words.rate(score) for score in row.scores),
-            )
-            for row in table.rows
-        ),
-        note="Also in 7-tables/comparison.md, .csv and .tex (manyways table RUN).",
-        folded=True,
-    )
+    ours = [
+        Table(
+            caption=f"Arms by benchmarks, {measure}",
+            head=("", "seeds", *(table.columns[j].benchmark for j in places)),
+            rows=tuple(
+                (
+                    row.label,
+                    words.NONE if row.seeds is None else str(row.seeds),
+                    *(words.rate(row.scores[j]) for j in places),
+                )
+                for row in table.rows
+            ),
+            note="Also in 7-tables/comparison.md, .csv and .tex (manyways table RUN).",
+            folded=True,
+        )
+        for measure, places in _by_measure(table.columns)
+    ]
     if table.published is None:
-        return [ours]
+        return ours
     quoted = Table(
         caption="Published, not measured here",
         head=("", *(f"{benchmark} {measure}" for benchmark, measure in table.published.columns)),
@@ -276,7 +284,15 @@ def _arms(seen: "Seen") -> list[Table]:
         ),
         note=table.published.source,
     )
-    return [ours, quoted]
+    return [*ours, quoted]
+
+
+def _by_measure(columns: Sequence[Column]) -> Iterator[tuple[str, list[int]]]:
+    """pass@k -> its columns, at most ``ABREAST`` at once: more would be cut off."""
+    for measure in dict.fromkeys(column.measure for column in columns):
+        places = [j for j, column in enumerate(columns) if column.measure == measure]
+        for first in range(0, len(places), ABREAST):
+            yield measure, places[first : first + ABREAST]
 
 
 PASS_AT_K = Measure(

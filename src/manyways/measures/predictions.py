@@ -8,7 +8,7 @@ from manyways.measures.measure import Finding, Measure
 from manyways.measures.theory.expectation import SIGNS, Outcome, Part, PredictionRow
 from manyways.records import Score
 from manyways.reporting import words
-from manyways.reporting.blocks import Block, Cell, Figure, Heading, Note, Table
+from manyways.reporting.blocks import Block, Cell, Figure, Note, Table
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -47,7 +47,7 @@ def example() -> list[PredictionRow]:
 
 
 def blocks(seen: "Seen") -> list[Block]:
-    """How many agree, what disagrees, and every row."""
+    """How many agree, what disagrees, and on demand every row that can be told."""
     rows = seen.rows(PREDICTIONS)
     if not rows:
         nothing = "Nothing that the theory speaks of could be measured in this run."
@@ -55,9 +55,9 @@ def blocks(seen: "Seen") -> list[Block]:
     drawn: list[Block] = [Note(kind="finding", sentences=(_tally(rows),))]
     against = tuple(_said(row) for row in rows if row.outcome == "disagrees")
     if against:
-        drawn.append(Heading(title="Where theory and measurement disagree"))
         drawn.append(Note(kind="caution", sentences=against))
-    return [*drawn, *_tables(seen, rows), Note(kind="empty", sentences=RULE)]
+    told = [row for row in rows if row.outcome != "cannot tell"]
+    return [*drawn, *_tables(seen, told), Note(kind="empty", sentences=RULE)]
 
 
 def _tally(rows: list[PredictionRow]) -> str:
@@ -71,7 +71,10 @@ def _tally(rows: list[PredictionRow]) -> str:
 
 def _said(row: PredictionRow) -> str:
     measured = _number(row.measured) if row.measured else words.NONE
-    return f"{row.quantity} ({row.proposition}), {row.of}: {measured}; expected {row.expected}."
+    return (
+        f"Against the theory: {row.quantity} ({row.proposition}), {row.of}: {measured}; "
+        f"expected {row.expected}."
+    )
 
 
 def _tables(seen: "Seen", rows: list[PredictionRow]) -> list[Table]:

@@ -23,6 +23,7 @@ from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN, Phase, Score
 from manyways.reporting import charts, palette, words
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Key
 from manyways.run_dir import open_for_reading
 from manyways.stamps import Stamp
 
@@ -163,6 +164,15 @@ class Seen:
         return tuple(sorted({min(ks), max(ks)})) if ks else ()
 
     @property
+    def parameters(self) -> int | None:
+        """How many the base model has, where the run wrote it down."""
+        works = [
+            s for s in self.stamps if s.work == "generate" or s.work.startswith("evaluate/base/")
+        ]
+        found = (stamp.facts.get("parameters") for stamp in works)
+        return next((int(size) for size in found if size), None)
+
+    @property
     def pairs(self) -> list[PairedRow]:
         """The paired differences."""
         return self.rows(PAIRED)
@@ -225,6 +235,16 @@ class Seen:
     def at_first(self, arm: str) -> bool:
         """Whether figures with a legend show ``arm`` before anything is clicked: few arms do."""
         return len(self.arm_order) <= 4 or arm in (self.lead, VANILLA, "star")
+
+    def first_charts(self, of_arms: dict[str, Chart], legend: tuple[Key, ...] = ()) -> list[Block]:
+        """The figures of a few arms, those of the others on demand."""
+        few = tuple(chart for arm, chart in of_arms.items() if self.at_first(arm))
+        others = tuple(chart for arm, chart in of_arms.items() if not self.at_first(arm))
+        drawn: list[Block] = [Charts(charts=few, legend=legend)] if few else []
+        if others:
+            title = f"The same of {words.plural(len(others), 'other arm')}"
+            drawn.append(Fold(title=title, blocks=(Charts(charts=others, legend=legend),)))
+        return drawn
 
     def arm_colour(self, arm: str, phase: Phase = "rl") -> str:
         """Its colour on a light page; neutral for the base model."""

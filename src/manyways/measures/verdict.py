@@ -78,13 +78,21 @@ def _rest(rows: "Sequence[PairedRow]", signs: Sequence[int], up: str, down: str)
 
 def against_controls(seen: "Seen") -> Iterator[str]:
     """One sentence on each control of the run, one on many ways or just heuristics."""
-    found = list(_controls(seen))
-    parts = [f"{name}: {_short(rows, seen)}" for name, _, rows in found]
+    found = list(controls(seen))
+    parts = [f"{name}: {short(rows, seen)}" for name, _, rows in found]
     if len(parts) > 1:
         yield f"Does {seen.main} beat each control, both after RL? {'; '.join(parts)}."
+    ways = ways_or_heuristics(found, seen)
+    if ways:
+        yield ways
+
+
+def ways_or_heuristics(
+    found: "Sequence[tuple[str, Kind | None, list[PairedRow]]]", seen: "Seen"
+) -> str:
+    """Whether many ways matter or heuristics alone; empty without a control of one way each."""
     of_ways = [(name, rows) for name, kind, rows in found if kind and one_way(kind)]
-    if of_ways:
-        yield _many_or_heuristics(of_ways, seen)
+    return _many_or_heuristics(of_ways, seen) if of_ways else ""
 
 
 def one_way(kind: Kind) -> bool:
@@ -94,7 +102,7 @@ def one_way(kind: Kind) -> bool:
     return under_heuristics and alike and not kind.wrong and not kind.foreign
 
 
-def _controls(seen: "Seen") -> "Iterator[tuple[str, Kind | None, list[PairedRow]]]":
+def controls(seen: "Seen") -> "Iterator[tuple[str, Kind | None, list[PairedRow]]]":
     """(arm, its kind, the rows against it) of RL alone and of each arm that the method is against.
 
     Variants of an arm (other lengths, later rounds) are no controls. RL alone has no kind here.
@@ -107,7 +115,8 @@ def _controls(seen: "Seen") -> "Iterator[tuple[str, Kind | None, list[PairedRow]
             yield arm.name, arm.kind, rows
 
 
-def _short(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
+def short(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
+    """``yes at pass@1, cannot tell at pass@8``."""
     signs = held(rows, seen)
     words = []
     for row, sign in zip(rows, signs, strict=True):

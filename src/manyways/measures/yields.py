@@ -202,6 +202,7 @@ def _drops(seen: "Seen") -> list[Block]:
             for row in seen.rows(YIELD)
         ),
         note=f"All together: {'; '.join(f'{r} {totals[r]:,}' for r in reasons)}.",
+        folded=True,
     )
     return [table]
 

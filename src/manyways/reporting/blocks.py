@@ -42,6 +42,10 @@ class Table:
     folded: bool = False
     strong: tuple[int, ...] = ()
     """Numbers of the rows to stand out."""
+    whole: bool = False
+    """Whether it is shown however long it is; others are folded when they have many rows."""
+    cells: bool = False
+    """Whether a figure of the same numbers stands beside it."""
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -105,7 +109,7 @@ class Heading:
 class Note:
     """Sentences that stand out: findings, cautions, or why there is nothing to show."""
 
-    kind: Literal["finding", "caution", "stop", "empty"]
+    kind: Literal["finding", "caution", "stop", "empty", "terms", "next"]
     sentences: tuple[str, ...]
 
 
@@ -118,11 +122,44 @@ class Code:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Example:
-    """The kept solutions of one problem, side by side."""
+class Step:
+    """A stage of the method with this run's count; ``target`` is where the page tells more.
+
+    Example: ``Step(title="kept", count="155", text="one for each way", target="#data")``.
+    """
+
+    title: str
+    count: str
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """The stages in order, from problems to scores."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """One solution: its steps as (text, name of the heuristic or empty, its colour or empty)."""
+
+    name: str
+    colour: str
+    steps: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ways:
+    """One problem and different correct solutions of it, side by side."""
 
     caption: str
-    problem_id: str
+    question: str
+    answer: str
+    ways: tuple[Way, ...]
+    note: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,17 +173,36 @@ class Explorer:
     data: Spec
 
 
-Block = Table | Charts | Heading | Note | Code | Example | Explorer
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """Figures and tables shown on demand."""
+
+    title: str
+    blocks: "tuple[Block, ...]"
+
+
+Block = Table | Charts | Heading | Note | Code | Pipeline | Ways | Fold | Explorer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A part of the report. ``intro`` explains it to a student in one or two sentences."""
+    """A part of the report. ``intro`` explains it to a student in one or two sentences.
+
+    question: what the report asks, and tags: what the run is, in a few words each; of the first.
+    """
 
     id: str
     title: str
     intro: str
     blocks: tuple[Block, ...]
+    question: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[Block, ...]:
+        """Its blocks with those that are folded."""
+        inner = (b.blocks if isinstance(b, Fold) else (b,) for b in self.blocks)
+        return tuple(block for blocks in inner for block in blocks)
 
 
 def explorer_link(**filters: str) -> str:

@@ -7,16 +7,18 @@ from manyways.reporting.blocks import (
     Cell,
     Charts,
     Code,
-    Example,
     Explorer,
+    Fold,
     Heading,
     Link,
     Note,
+    Pipeline,
     Section,
     Table,
+    Ways,
 )
 
-SIGNS = {"finding": "", "caution": "", "stop": "**Stopped.** ", "empty": ""}
+SIGNS = {"stop": "**Stopped.** "}
 SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"} | {"\n": " ", "\r": " "})
 
 
@@ -32,8 +34,9 @@ def render_markdown(name: str, sections: Sequence[Section]) -> str:
 
 def _section(section: Section, *, level: int) -> list[str]:
     intro = f"**{_text(section.intro)}**" if level == 1 else _text(section.intro)
+    asked = [_text(" · ".join(section.tags)), _text(section.question)]
     blocks = [text for block in section.blocks if (text := _block(block))]
-    return [f"{'#' * level} {_text(section.title)}", intro, *blocks]
+    return [f"{'#' * level} {_text(section.title)}", *filter(None, asked), intro, *blocks]
 
 
 def _text(text: str) -> str:
@@ -70,7 +73,9 @@ def _(block: Heading) -> str:
 
 @_block.register
 def _(block: Note) -> str:
-    return "\n".join(f"- {SIGNS[block.kind]}{_text(sentence)}" for sentence in block.sentences)
+    return "\n".join(
+        f"- {SIGNS.get(block.kind, '')}{_text(sentence)}" for sentence in block.sentences
+    )
 
 
 @_block.register
@@ -85,8 +90,20 @@ def _backticks(text: str) -> list[str]:
 
 
 @_block.register
-def _(block: Example) -> str:
-    return ""
+def _(block: Pipeline) -> str:
+    steps = (f"{step.title} {step.count} ({step.text})" for step in block.steps)
+    return _text(" → ".join(steps))
+
+
+@_block.register
+def _(block: Ways) -> str:
+    """The names alone: the texts are in the page."""
+    return f"{_text(block.caption)}: {_text(', '.join(way.name for way in block.ways))}."
+
+
+@_block.register
+def _(block: Fold) -> str:
+    return "\n\n".join(text for inner in block.blocks if (text := _block(inner)))
 
 
 @_block.register

@@ -30,7 +30,7 @@ def render_html(name: str, recipe: Recipe, sections: Sequence[Section]) -> str:
     blocks = (block for section in sections for block in section.blocks)
     data = next((block.data for block in blocks if isinstance(block, Explorer)), {})
     values = {"name": name, "recipe": recipe, "explorer_data": json_island(data)}
-    scripts = ("report.js", "explorer.js")
+    scripts = ("report.js", "tables.js", "explorer.js")
     return render_page("report.html.j2", sections, scripts=scripts, values=values)
 
 
@@ -38,7 +38,7 @@ def render_page(
     template: str,
     built: Sequence[Section],
     *,
-    scripts: Sequence[str] = ("report.js",),
+    scripts: Sequence[str] = ("report.js", "tables.js"),
     values: Mapping[str, object],
 ) -> str:
     """A page of sections.
@@ -58,6 +58,9 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    dark = palette.dark_of()
+    environment.filters["both"] = lambda colour: f"light-dark({colour}, {dark[colour]})"
+    environment.filters["ticks"] = _code
     environment.filters["kind"] = lambda block: type(block).__name__
     page = environment.get_template(template).render(
         sections=built,
@@ -66,10 +69,20 @@ def render_page(
         policy=_policy([*run, gzip.decompress(packed).decode()]),
         library=base64.b64encode(packed).decode(),
         licence=_asset(LICENCE),
-        page_data=json_island({"charts": _specs(built), "dark": palette.dark_of()}),
+        page_data=json_island({"charts": _specs(built), "dark": dark}),
         **values,
     )
     return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _code(sentence: str) -> Markup:
+    """The sentence escaped, what stands between backticks as code."""
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:
+        return Markup.escape(sentence)
+    written = (Markup("<code>{}</code>").format(p) if i % 2 else Markup.escape(p)
+               for i, p in enumerate(parts))  # fmt: skip
+    return Markup("").join(written)
 
 
 def json_island(value: object) -> Markup:
@@ -85,7 +98,7 @@ def _specs(built: Sequence[Section]) -> dict[str, object]:
 
 
 def _charts(built: Sequence[Section]) -> list[Chart]:
-    groups = (block for section in built for block in section.blocks if isinstance(block, Charts))
+    groups = (block for section in built for block in section.every if isinstance(block, Charts))
     return [chart for group in groups for chart in group.charts]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from manyways.arms import Line, parse_arm
-from manyways.checkpoints import chat_template_hash
+from manyways.checkpoints import facts_of
 from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import problems_hash
@@ -141,5 +141,5 @@ def sample(ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: Lazy
             ),
         )
         work.counts.update(counts, problems=len(problems))
-        work.facts["chat_template"] = chat_template_hash(path)
+        work.facts.update(facts_of(path))
     say(sampling.sentence(label, counts))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from manyways.arms import Line, parse_arm
+from manyways.checkpoints import facts_of
 from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
@@ -74,6 +75,7 @@ def run(ctx: Context) -> None:
             sampling=how_to_sample(ctx),
         )
         work.counts.update(counts, problems=len(problems))
+        work.facts.update(facts_of(ctx.base_path))
     say(sampling.sentence("generate", counts))
     if settings.sampling == "adaptive":
         say(adaptive.sentence(counts))

@@ -62,15 +62,6 @@
     return make("article", { class: "card" }, head, steps, foot);
   }
 
-  document.querySelectorAll(".example").forEach((place) => {
-    const problem = problems.find(({ id }) => id === place.dataset.problem);
-    if (!problem) { place.append(make("p", { class: "note", text: "Not in the sample." })); return; }
-    place.append(make("p", { class: "lead", text: `${problem.question} (Answer: ${problem.answer})` }));
-    const ways = new Map(problem.texts.filter((text) => text.kept && text.heuristic !== "plain").map((text) => [text.heuristic, text]));
-    place.append(make("div", { class: "cards" }, ...[...ways.values()].slice(0, 12).map(card)));
-    const link = `#explorer?${new URLSearchParams({ problem: problem.id })}`;
-    place.append(make("p", { class: "note" }, make("a", { href: link, text: `All ${problem.texts.length} texts of this problem` })));
-  });
   document.addEventListener("themechange", () => {
     document.querySelectorAll("[data-heuristic]").forEach((element) => paint(element, element.dataset.heuristic));
   });

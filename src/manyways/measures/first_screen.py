@@ -1,0 +1,302 @@
+"""What the report begins with, for one who never read the paper.
+
+What the run is, the method with this run's counts, one problem solved in different ways, the four
+cells, each control, what it cost and what to do next. All from the tables and stamps of the run.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from manyways.arms import VANILLA
+from manyways.measures import four_cells, verdict
+from manyways.measures.arms import ARMS, ArmRow, unfinished
+from manyways.measures.benchmarks import in_words
+from manyways.measures.costs import COSTS, total
+from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText
+from manyways.measures.gate import GATE
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.measures.yields import YIELD
+from manyways.progress import visible
+from manyways.records import PLAIN
+from manyways.reporting import words
+from manyways.reporting.blocks import Block, Note, Pipeline, Step, Table, Way, Ways, explorer_link
+
+if TYPE_CHECKING:
+    from manyways.measures.seen import Seen
+
+QUESTION = (
+    "If a language model first learns many correct ways to solve each problem, all from its own "
+    "attempts, does reinforcement learning (RL) then make it better than RL alone does?"
+)
+TOY, SMALL = 50_000_000, 1_000_000_000
+"""Parameters below which a base model is called a toy, and small."""
+SHOWN = 3
+"""Solutions side by side."""
+SEEDS = 3
+"""From so many seeds on, the luck of training is in the intervals."""
+FEW = 100
+"""Problems of the headline below which more of them are worth asking."""
+
+
+def tags(seen: "Seen") -> tuple[str, ...]:
+    """What the run is: its model by size, seeds, problems."""
+    asked = next((row.score.n for row in seen.rows(PASS_AT_K) if row.benchmark == seen.headline), 0)
+    found = [f"run {seen.name}", _model(seen)]
+    found += [words.plural(len(seen.recipe.seeds), "training seed")]
+    found += [words.plural(len(seen.recipe.arms), "arm")]
+    if asked:
+        sets = words.plural(len(seen.answered_on), "benchmark")
+        found.append(f"answer from {words.plural(asked, 'problem')} of {sets}")
+    return tuple(found)
+
+
+def _model(seen: "Seen") -> str:
+    size = seen.parameters
+    path = seen.recipe.model.path
+    if size is None:
+        return f"base model {path}"
+    if size < TOY:
+        return f"toy model {path}, {_size(size)}: a demonstration, no evidence about real ones"
+    kind = "small model" if size < SMALL else "model"
+    return f"{kind} {path}, {_size(size)}"
+
+
+def _size(parameters: int) -> str:
+    for unit, name in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
+        if parameters >= unit:
+            return f"{parameters / unit:.3g} {name} parameters"
+    return words.plural(parameters, "parameter")
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """The first screen below the verdict."""
+    stopped = unfinished(seen)
+    shown: list[Block] = [Note(kind="stop", sentences=stopped)] if stopped else []
+    shown += [_terms(seen), *_pipeline(seen), *_ways(seen), *four_cells.first_screen(seen)]
+    shown += [*_controls(seen), Note(kind="next", sentences=tuple(_next(seen)))]
+    return shown
+
+
+def _terms(seen: "Seen") -> Note:
+    """The arms that the verdict names."""
+    names = dict.fromkeys(name for name in (seen.main, VANILLA) if name in seen.recipe.arms)
+    said = [f"{name}: {words.arm_words(str(name))}." for name in names]
+    said.append(
+        "pass@k: the share of problems that at least one of k attempts solves. An arm is one way "
+        "to prepare the model before RL; all arms get the same RL."
+    )
+    return Note(kind="terms", sentences=tuple(said))
+
+
+def _pipeline(seen: "Seen") -> list[Block]:
+    """The stages with what went through each."""
+    rows = seen.rows(YIELD)
+    if not rows:
+        return []
+    ways = sum(row.heuristic != PLAIN for row in rows)
+    problems = next((s.counts.get("problems") for s in seen.stamps if s.work == "generate"), None)
+    mid = [row for row in seen.rows(ARMS) if row.midtrain_steps]
+    rl = [row for row in seen.rows(ARMS) if row.rl_steps]
+    rewarded = sum(row.attempts for row in seen.rows(COSTS) if row.work.startswith("rl/"))
+    scored = _scored(seen)
+    steps = (
+        Step(
+            title="problems", count=words.count(problems) if problems else words.NONE,
+            text=f"each asked under {words.plural(ways, 'heuristic')} and plainly", target="#data",
+        ),
+        Step(
+            title="attempts", count=words.count(sum(row.attempts for row in rows)),
+            text="written by the base model itself", target="#data",
+        ),
+        Step(
+            title="correct", count=words.count(sum(row.correct for row in rows)),
+            text="by a verifier", target="#data",
+        ),
+        Step(
+            title="kept", count=words.count(sum(row.kept for row in rows)),
+            text="the best one for each way of each problem", target="#data",
+        ),
+        Step(
+            title="mid-trainings", count=words.count(len(mid)),
+            text=_lasted(mid, [row.midtrain_steps for row in mid]), target="#training",
+        ),
+        Step(
+            title="RL trainings", count=words.count(len(rl)),
+            text=_lasted(rl, [row.rl_steps for row in rl])
+            + (f", {words.count(rewarded)} rewarded attempts" if rewarded else ""),
+            target="#training",
+        ),
+        Step(
+            title="test attempts", count=words.count(scored),
+            text=f"on {words.plural(len(seen.single_benchmarks), 'benchmark')}"
+            if scored else "not reached", target="#evaluation",
+        ),
+    )  # fmt: skip
+    return [Pipeline(steps=steps)]
+
+
+def _lasted(rows: Sequence[ArmRow], steps: Sequence[int]) -> str:
+    if not rows:
+        return "not reached"
+    few, many = min(steps), max(steps)
+    return words.plural(many, "step") if few == many else f"{few:,} to {many:,} steps"
+
+
+def _scored(seen: "Seen") -> int:
+    """Attempts at all benchmarks, each once."""
+    rows = [row for row in seen.rows(PASS_AT_K) if row.benchmark in seen.single_benchmarks]
+    rows = [row for row in rows if row.k == 1 and (row.seed is not None or row.phase == "base")]
+    return sum(row.attempts for row in rows)
+
+
+def _ways(seen: "Seen") -> list[Block]:
+    """The problem with the most different kept solutions, of these the one of fewest words."""
+    found = {row.problem_id: (row, _different(row)) for row in seen.rows(EXPLORER)}
+    found = {name: (row, texts) for name, (row, texts) in found.items() if len(texts) > 1}
+    if not found:
+        return []
+    row, texts = max(found.values(), key=lambda one: (min(len(one[1]), SHOWN), -_length(one[1])))
+    more = len(texts) - SHOWN
+    return [
+        Ways(
+            caption="One problem, solved in different ways by the base model",
+            question=visible(row.question),
+            answer=visible(row.answer),
+            ways=tuple(_way(text, seen) for text in texts[:SHOWN]),
+            note="Real texts of the run, all correct and kept as training data. A coloured edge "
+            "and a tag say which heuristic a step shows."
+            + (f" {words.plural(more, 'other way')} of this problem:" if more > 0 else ""),
+            target=explorer_link(problem=row.problem_id),
+        )
+    ]
+
+
+def _different(row: ExplorerRow) -> list[ExplorerText]:
+    """One kept text for each heuristic, those of other steps only."""
+    found: dict[str, ExplorerText] = {}
+    for text in row.texts:
+        kept = text.kept and text.status == "correct" and text.heuristic != PLAIN
+        if kept and all(text.steps != other.steps for other in found.values()):
+            found.setdefault(text.heuristic, text)
+    return sorted(found.values(), key=_direct)
+
+
+def _direct(text: ExplorerText) -> bool:
+    """Whether no step shows the heuristic that was asked for."""
+    return text.heuristic not in {heuristic for _, heuristic in text.steps}
+
+
+def _length(texts: Sequence[ExplorerText]) -> int:
+    return sum(len(step) for text in texts[:SHOWN] for step, _ in text.steps)
+
+
+def _way(text: ExplorerText, seen: "Seen") -> Way:
+    return Way(
+        name=visible(seen.heuristic_name(text.heuristic)),
+        colour=seen.heuristic_colour(text.heuristic),
+        steps=tuple(
+            (
+                visible(step),
+                visible(seen.heuristic_name(heuristic)) if heuristic else "",
+                seen.heuristic_colour(heuristic) if heuristic else "",
+            )
+            for step, heuristic in text.steps
+        ),
+    )
+
+
+def _controls(seen: "Seen") -> Iterator[Block]:
+    """Every control, by the question that it answers."""
+    found = list(verdict.controls(seen)) if seen.main else []
+    if not found:
+        return
+    ks = [row.k for row in found[0][2]]
+    sizes = {row.arm: row for row in seen.rows(ARMS)}
+    own = sizes.get(str(seen.main))
+    yield Table(
+        caption=f"Is it the many ways? {seen.main} against each control, on "
+        f"{in_words(seen.headline)}",
+        head=(
+            "question", "control", "what it learns before RL", *(f"at pass@{k}" for k in ks),
+            "verdict", "problems", "examples",
+        ),
+        rows=tuple(
+            (
+                f"Is it {kind.asks}" if kind else "Does it help RL at all?",
+                name,
+                words.arm_words(name),
+                *(words.difference(row.difference) for row in rows),
+                verdict.short(rows, seen),
+                *_learned(sizes.get(name)),
+            )
+            for name, kind, rows in found
+        ),
+        note=f"Differences of {seen.main} minus the control, both after RL, with 95% intervals "
+        "over problems. Yes and no: what remains after correction for the number of comparisons."
+        + (
+            f" {seen.main} itself learned from {own.problems:,} problems and {own.examples:,} "
+            "examples: where a control had other numbers, they may be why."
+            if own else ""
+        ),
+        whole=True,
+    )  # fmt: skip
+    ways = verdict.ways_or_heuristics(found, seen)
+    if ways:
+        yield Note(kind="finding", sentences=(ways,))
+
+
+def _learned(row: ArmRow | None) -> tuple[str, str]:
+    """Problems and examples that an arm was mid-trained on."""
+    if row is None or not row.examples:
+        return words.NONE, words.NONE
+    return words.count(row.problems), words.count(row.examples)
+
+
+def _next(seen: "Seen") -> Iterator[str]:
+    """What it cost, and what would make the answer better, most useful first."""
+    yield f"What it cost: {total(seen).removeprefix('All together ') or 'nothing was recorded.'}"
+    found = list(_better(seen))
+    for number, sentence in enumerate(found):
+        yield f"What to do next{f' ({number + 1})' if len(found) > 1 else ''}: {sentence}"
+
+
+def _better(seen: "Seen") -> Iterator[str]:
+    run = f"`manyways run {shlex.quote(seen.name)}"
+    attempts = sum(row.attempts for row in seen.rows(YIELD))
+    if attempts and not sum(row.correct for row in seen.rows(YIELD)):
+        yield (
+            "choose easier problems, a stronger base model or more samples, and read what it "
+            f"wrote: `manyways show {shlex.quote(seen.name)} PROBLEM`."
+        )
+        return
+    if not seen.rows(PASS_AT_K):
+        yield f"go on to the end, in the folder that holds this run: {run}`."
+        return
+    if any(row.decision == "refused" for row in seen.rows(GATE)):
+        yield "see under Training why the gate refused, and change the data or the prompt."
+    if len(seen.recipe.seeds) < SEEDS:
+        seeds = ", ".join(str(seed) for seed in range(SEEDS))
+        yield (
+            f"train with {SEEDS} seeds, so that the luck of training is in the intervals; in the "
+            f"folder that holds this run: {run} --set 'seeds=[{seeds}]'`."
+        )
+    missing = [name for name in _wanted(seen) if name not in seen.recipe.arms]
+    if missing:
+        arms = ", ".join(f'"{name}"' for name in [*seen.recipe.arms, *missing])
+        yield (
+            f"add {words.listing(missing)}, to tell many ways from other causes: "
+            f"{run} --set 'arms=[{arms}]'`."
+        )
+    rows = [row for row in seen.rows(PASS_AT_K) if row.benchmark == seen.headline]
+    if rows and rows[0].score.n < FEW and seen.recipe.evaluate.limit:
+        more = 4 * seen.recipe.evaluate.limit
+        yield f"ask more problems: {run} --set evaluate.limit={more}`."
+
+
+def _wanted(seen: "Seen") -> list[str]:
+    """The controls without which a gain may have another cause."""
+    main = next((arm for arm in seen.arms if arm.name == seen.main), None)
+    if main is None or main.kind.name != "heuristics" or main.ways < 2:
+        return [VANILLA]
+    return [VANILLA, "star", f"matched-{main.ways}"]

@@ -1,0 +1,114 @@
+"""What the report begins with, as one reads it who never saw the paper."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from fake_run import write_run
+
+from manyways.checkpoints import parameters
+from manyways.measures import first_screen
+from manyways.measures.arms import ARMS
+from manyways.measures.explorer import EXPLORER
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.measures.seen import Seen, load
+from manyways.measures.yields import YIELD
+from manyways.records import PLAIN
+from manyways.reporting.blocks import Note, Pipeline, Table, Ways
+from manyways.stamps import Stamp
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return load(write_run(tmp_path_factory.mktemp("run")))
+
+
+def sized(seen: Seen, size: int) -> Seen:
+    """The same run, whose base model has ``size`` parameters."""
+    stamp = Stamp(
+        work="generate", identity={}, request={}, seconds=1.0, counts={"problems": 200.0},
+        outputs=(), versions={}, ended=0.0, facts={"parameters": str(size)},
+    )  # fmt: skip
+    return dataclasses.replace(seen, stamps=[stamp])
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (1_100_000, "toy model made/base, 1.1 million parameters: a demonstration, no evidence"),
+        (494_000_000, "small model made/base, 494 million parameters"),
+        (3_210_000_000, "model made/base, 3.21 billion parameters"),
+    ],
+)
+def test_a_model_is_called_what_its_size_makes_it(seen: Seen, size: int, said: str) -> None:
+    tags = first_screen.tags(sized(seen, size))
+    path = seen.recipe.model.path
+    assert any(tag.startswith(said.replace("made/base", path)) for tag in tags), tags
+    assert "1 training seed" in tags
+
+
+def test_a_model_of_unknown_size_is_only_named(seen: Seen) -> None:
+    assert f"base model {seen.recipe.model.path}" in first_screen.tags(seen)
+
+
+def test_parameters_are_counted_from_the_heads_of_the_weights(tmp_path: Path) -> None:
+    assert parameters(str(tmp_path)) is None
+    head = json.dumps({
+        "__metadata__": {"format": "pt"},
+        "a": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]},
+        "b": {"dtype": "F32", "shape": [5], "data_offsets": [48, 68]},
+    }).encode()  # fmt: skip
+    (tmp_path / "config.json").write_text("{}")
+    for part in ("1", "2"):
+        file = tmp_path / f"model-{part}.safetensors"
+        file.write_bytes(len(head).to_bytes(8, "little") + head + bytes(68))
+    assert parameters(str(tmp_path)) == 2 * (3 * 4 + 5)
+
+
+def test_the_picture_of_the_method_counts_what_went_through(seen: Seen) -> None:
+    (picture,) = (b for b in first_screen.blocks(sized(seen, 1)) if isinstance(b, Pipeline))
+    counts = {step.title: int(step.count.replace(",", "")) for step in picture.steps}
+    rows = seen.rows(YIELD)
+    assert counts["problems"] == 200
+    assert counts["attempts"] == sum(row.attempts for row in rows)
+    assert counts["correct"] == sum(row.correct for row in rows)
+    assert counts["kept"] == sum(row.kept for row in rows)
+    assert counts["mid-trainings"] == sum(row.midtrain_steps > 0 for row in seen.rows(ARMS))
+    singles = [
+        row for row in seen.rows(PASS_AT_K)
+        if row.k == 1 and row.benchmark != "mean" and (row.seed is not None or row.arm == "base")
+    ]  # fmt: skip
+    assert counts["test attempts"] == sum(row.attempts for row in singles)
+
+
+def test_the_problem_shown_has_different_correct_solutions(seen: Seen) -> None:
+    (shown,) = (b for b in first_screen.blocks(seen) if isinstance(b, Ways))
+    assert 2 <= len(shown.ways) <= 3
+    assert len({way.steps for way in shown.ways}) == len(shown.ways)
+    (row,) = (r for r in seen.rows(EXPLORER) if shown.target.endswith(r.problem_id[-5:]))
+    for way in shown.ways:
+        texts = [t for t in row.texts if seen.heuristic_name(t.heuristic) == way.name]
+        kept = [t for t in texts if t.kept and t.status == "correct" and t.heuristic != PLAIN]
+        assert tuple(step for step, _, _ in way.steps) in {
+            tuple(step for step, _ in text.steps) for text in kept
+        }
+
+
+def test_each_control_stands_with_its_question_its_words_and_its_sizes(seen: Seen) -> None:
+    tables = (b for b in first_screen.blocks(seen) if isinstance(b, Table) and b.whole)
+    (table,) = tables
+    rows = {str(row[1]): row for row in table.rows}
+    assert list(rows) == ["vanilla", "star"]
+    assert rows["star"][0] == "Is it mid-training at all, on one's own correct answers?"
+    assert rows["star"][2] == "one plain correct solution per problem (STaR)"
+    assert rows["star"][-2:] == ("400", "330")
+    assert "heuristics-8 itself learned from 400 problems and 1,108 examples" in table.note
+
+
+def test_what_to_do_next_names_the_command(seen: Seen) -> None:
+    (note,) = (b for b in first_screen.blocks(seen) if isinstance(b, Note) and b.kind == "next")
+    said = " ".join(note.sentences)
+    assert "What it cost: " in said
+    assert f"`manyways run {seen.name} --set 'seeds=[0, 1, 2]'`" in said
+    assert '--set \'arms=["vanilla", "star", "heuristics-8", "matched-8"]\'`' in said
