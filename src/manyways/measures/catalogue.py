@@ -23,6 +23,7 @@ from manyways.measures.predictions import PREDICTIONS
 from manyways.measures.probe import PROBE
 from manyways.measures.rates import RATES
 from manyways.measures.seen import FINDINGS
+from manyways.measures.steps import STEPS
 from manyways.measures.token_modes import TOKEN_MODES
 from manyways.measures.yields import YIELD
 from manyways.reporting.blocks import Section
@@ -47,6 +48,7 @@ MEASURES: tuple[Measure[Any], ...] = (
     OPENINGS,
     TOKEN_MODES,
     PROBE,
+    STEPS,
     CURVES,
     RATES,
     COSTS,

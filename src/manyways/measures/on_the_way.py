@@ -40,10 +40,15 @@ def at(line: Line, phase: Trained, step: int) -> Checkpoint:
 
 @dataclass(frozen=True)
 class Looked:
-    """One step of a training on the problem sets of ``rl.evaluate``."""
+    """One checkpoint on some problem sets: a step on those of ``rl.evaluate``.
+
+    attempts: how many at each problem are counted.
+    """
 
     ctx: "Context"
     checkpoint: Checkpoint
+    sets: tuple[str, ...]
+    attempts: int
 
     @property
     def step(self) -> int:
@@ -53,14 +58,12 @@ class Looked:
     @property
     def folders(self) -> list[Path]:
         """Of its attempts, a folder for each problem set."""
-        run = self.ctx.run
-        sets = self.ctx.recipe.rl.watched_sets
-        return [run.eval_path(self.checkpoint.name, name) for name in sets]
+        return [self.ctx.run.eval_path(self.checkpoint.name, name) for name in self.sets]
 
     @cached_property
     def counts(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Of each problem set: attempts and correct ones of each problem, (P,) and (P,)."""
-        return [_counts(folder, self.ctx.recipe.rl.evaluate_attempts) for folder in self.folders]
+        return [_counts(folder, self.attempts) for folder in self.folders]
 
     def passes(self, k: int) -> list[NDArray[np.float64]]:
         """pass@k of each problem, a vector for each problem set."""
@@ -75,13 +78,22 @@ def looked(
     ctx: "Context", line: Line, phase: Trained = "rl", *, until: int | None = None
 ) -> list[Looked]:
     """Every step that was evaluated whole, in order, up to and with step ``until``."""
+    rl = ctx.recipe.rl
     found = [
-        Looked(ctx, at(line, phase, step))
+        Looked(ctx, at(line, phase, step), rl.watched_sets, rl.evaluate_attempts)
         for step in sorted(_steps(ctx, line, phase))
         if until is None or step <= until
     ]
     training = ctx.run.begun(f"{WORK[phase]}/{line.name}")
     return [one for one in found if _whole(ctx, one.checkpoint, training)]
+
+
+def tested(ctx: "Context", checkpoint: Checkpoint) -> Looked | None:
+    """A checkpoint on the benchmarks of the recipe; None before it is evaluated on all of them."""
+    evaluate = ctx.recipe.evaluate
+    found = Looked(ctx, checkpoint, evaluate.benchmarks, evaluate.attempts)
+    stamps = [ctx.run.stamp(work_name(checkpoint, name)) for name in found.sets]
+    return found if all(stamps) else None
 
 
 def peak(steps: Sequence[Looked], k: int) -> int | None:

@@ -90,8 +90,11 @@ def run_here(ctx: Context, line: Line) -> None:
         attempts = steps * rl.prompts_per_step * rl.group_size
         work.counts.update(steps=steps, attempts=attempts, problems=problems)
         work.elsewhere = watch.spent(ctx, line, "rl", begun)
-    if steps < rl.steps:
-        say(f"rl {line.name}: ended after step {steps} of {rl.steps}: {rl.stop} is met")
+    if rl.stop and steps < rl.steps:
+        say(
+            f"rl {line.name}: ended after step {steps} of {rl.steps}: {rl.stop.on} on "
+            f"{', '.join(rl.watched_sets)} had not risen in {rl.stop.patience} evaluations"
+        )
 
 
 def train(ctx: Context, line: Line) -> int:

@@ -1,0 +1,329 @@
+"""Scores over the steps of a training: evaluations on the way, the best step beside the last."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from manyways.arms import Line
+from manyways.measures.curves import CURVES, dash
+from manyways.measures.measure import Finding, Measure
+from manyways.records import Score, line_name
+from manyways.reporting import charts, words
+from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
+
+if TYPE_CHECKING:
+    from manyways.measures.on_the_way import Looked
+    from manyways.measures.seen import Seen
+    from manyways.metrics.composition import Ways
+
+LABELLED = 8
+"""Attempts at a problem that are labelled, at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepRow:
+    """One step of a training on the problem sets of ``rl.evaluate``, few attempts at each problem.
+
+    one, many: pass@1, and pass@k of the largest k; means over problem sets.
+    composed:  share of the attempts that combine heuristics.
+    opening, opening_share: the heuristic that most of them begin with, and how many do.
+    entropy:   of the policy while it took the step, in nats a token; None at the start.
+    peak:      of its training the step of the highest pass@k that ``rl.stop`` looks at.
+    test_one, test_many: of the best and the last step on the benchmarks, where they were sampled.
+    """
+
+    arm: str
+    seed: int
+    phase: Literal["mid", "rl"]
+    step: int
+    one: Score
+    many: Score
+    composed: Score
+    opening: str
+    opening_share: Score
+    entropy: float | None = None
+    peak: bool = False
+    last: bool = False
+    test_one: Score | None = None
+    test_many: Score | None = None
+
+
+class Drawn(NamedTuple):
+    """A curve over steps: its id, its title, its value in a row, and what it tells."""
+
+    id: str
+    title: Callable[[StepRow], str]
+    value: Callable[[StepRow], Score | float | None]
+    note: str
+
+
+DRAWN = (
+    Drawn("one", lambda r: r.one.name, lambda r: r.one, "One attempt at a problem."),
+    Drawn("many", lambda r: r.many.name, lambda r: r.many, "What the checkpoint can reach."),
+    Drawn(
+        "composed", lambda _: "Composition rate", lambda r: r.composed,
+        "Attempts that use two or more heuristics.",
+    ),
+    Drawn(
+        "opening", lambda _: "Most common first heuristic", lambda r: r.opening_share,
+        "Share of attempts that begin with it; near 1 one way is left.",
+    ),
+    Drawn(
+        "entropy", lambda _: "Entropy", lambda r: r.entropy,
+        "Of the policy at that step, in nats a token.",
+    ),
+)  # fmt: skip
+
+
+def measured(seen: "Seen") -> Iterator[StepRow]:
+    """Every step that was evaluated on the way, mid-training first."""
+    from manyways.measures.on_the_way import looked, peak
+
+    ctx = seen.material.ctx
+    for line in ctx.lines:
+        for phase in ("mid", "rl"):
+            steps = looked(ctx, line, phase)
+            best = peak(steps, ctx.recipe.rl.watched)
+            for one in steps:
+                row = _row(seen, one)
+                ends = replace(row, peak=one.step == best, last=one is steps[-1])
+                yield _with_tests(seen, line, ends)
+
+
+def _row(seen: "Seen", one: "Looked") -> StepRow:
+    found = _ways(seen, one)
+    opening = Counter(way.opening for _, way in found).most_common(1)
+    first = opening[0][0] if opening else ""
+    many = one.attempts
+    phase: Literal["mid", "rl"] = "mid" if one.checkpoint.phase == "mid" else "rl"
+    return StepRow(
+        arm=one.checkpoint.arm,
+        seed=one.checkpoint.seed or 0,
+        phase=phase,
+        step=one.step,
+        one=_score(seen, "pass@1", one.passes(1)),
+        many=_score(seen, f"pass@{many}", one.passes(many)),
+        composed=_share(seen, "composed", [(name, way.composed) for name, way in found]),
+        opening=first,
+        opening_share=_share(seen, "opening", [(n, way.opening == first) for n, way in found]),
+        entropy=_entropy(seen, one),
+    )
+
+
+def _with_tests(seen: "Seen", line: Line, row: StepRow) -> StepRow:
+    """With test scores, of the last step of RL and of the best one."""
+    from manyways.measures.on_the_way import at, tested
+
+    if row.phase != "rl" or not (row.last or row.peak):
+        return row
+    of = line.rl if row.last else at(line, "rl", row.step)
+    found = tested(seen.material.ctx, of)
+    if found is None:
+        return row
+    return replace(
+        row,
+        test_one=_score(seen, "pass@1", found.passes(1)),
+        test_many=_score(seen, f"pass@{found.attempts}", found.passes(found.attempts)),
+    )
+
+
+def _ways(seen: "Seen", one: "Looked") -> "list[tuple[str, Ways]]":
+    """(problem, what the text shows) of the first attempts at every problem."""
+    from manyways.tables import read_attempts_table
+
+    found = []
+    for folder in one.folders:
+        table = read_attempts_table(folder, ["problem_id", "sample", "text"])
+        for problem, sample, text in zip(*(c.to_pylist() for c in table.columns), strict=True):
+            if sample < min(LABELLED, one.attempts):
+                found.append((problem, seen.material.reader.ways(text)))
+    return found
+
+
+def _score(seen: "Seen", name: str, passes: Sequence[object]) -> Score:
+    """The mean over problem sets of means over problems, with its interval."""
+    import numpy as np
+
+    from manyways.measures.score_curves import score
+    from manyways.metrics.intervals import score_intervals
+
+    values = [np.asarray(one) for one in passes]
+    strata = np.repeat(np.arange(len(values)), [len(one) for one in values])
+    mean, low, high = score_intervals(np.concatenate(values), seen.material.settings, strata)
+    return score(name, (mean[0], low[0], high[0]), len(strata))
+
+
+def _share(seen: "Seen", name: str, found: Sequence[tuple[str, bool]]) -> Score:
+    """A share of texts, its interval over problems."""
+    of: dict[str, list[bool]] = {}
+    for problem, yes in found:
+        of.setdefault(problem, []).append(yes)
+    return _score(seen, name, [[sum(one) / len(one) for one in of.values()]])
+
+
+def _entropy(seen: "Seen", one: "Looked") -> float | None:
+    stage = "rl" if one.checkpoint.phase == "rl" else "midtrain"
+    wanted = (one.checkpoint.arm, one.checkpoint.seed, stage, one.step)
+    logged = (r for r in seen.rows(CURVES) if (r.arm, r.seed, r.stage, r.step) == wanted)
+    return next((row.entropy for row in logged), None)
+
+
+def example() -> list[StepRow]:
+    """Three steps of one training, the second one the best."""
+
+    def score(name: str, value: float) -> Score:
+        return Score(name=name, value=value, low=value - 0.05, high=value + 0.05, n=64)
+
+    rows = [
+        StepRow(
+            arm="heuristics-8", seed=0, phase="rl", step=step, one=score("pass@1", one),
+            many=score("pass@8", many), composed=score("composed", 0.2), opening="symmetry",
+            opening_share=score("opening", share), entropy=entropy,
+        )
+        for step, one, many, share, entropy in (
+            (0, 0.2, 0.5, 0.3, None), (10, 0.3, 0.6, 0.4, 0.5), (20, 0.35, 0.55, 0.6, 0.3),
+        )
+    ]  # fmt: skip
+    one, many = score("pass@1", 0.25), score("pass@16", 0.5)
+    return [
+        rows[0],
+        replace(rows[1], peak=True, test_one=one, test_many=many),
+        replace(rows[2], last=True, test_one=one, test_many=many),
+    ]
+
+
+def blocks(seen: "Seen") -> list[Block]:
+    """Curves over the steps of RL, then of mid-training; the best step beside the last."""
+    drawn: list[Block] = []
+    for phase, title in (("rl", "RL, evaluated on the way"), ("mid", "Mid-training, the same way")):
+        rows = [row for row in seen.rows(STEPS) if row.phase == phase]
+        if rows:
+            made = (_chart(seen, rows, one, phase) for one in DRAWN)
+            figures = tuple(chart for chart in made if chart)
+            drawn += [_heading(seen, title, rows), Charts(charts=figures, legend=_keys(seen))]
+            drawn += [_table(rows)] if phase == "rl" else []
+    return drawn
+
+
+def _heading(seen: "Seen", title: str, rows: list[StepRow]) -> Heading:
+    sets = words.listing(seen.recipe.rl.watched_sets)
+    return Heading(
+        title=title,
+        text=f"{seen.recipe.rl.evaluate_attempts} attempts at each of {rows[0].one.n} problems of "
+        f"{sets}, which no training sees, with the seeds, the prompt and the verifier of the final "
+        "evaluation. Bands are 95% intervals over problems. The checkpoints of one line are "
+        "sampled with the same noise, so a curve moves less than its band is wide.",
+    )
+
+
+def _keys(seen: "Seen") -> tuple[Key, ...]:
+    return tuple(
+        Key(
+            group="arm",
+            name=arm,
+            label=arm,
+            colour=seen.arm_colour(arm),
+            dash=dash(seen, arm),
+            on=seen.at_first(arm),
+        )
+        for arm in seen.recipe.arms
+    )
+
+
+def _chart(seen: "Seen", rows: list[StepRow], drawn: Drawn, phase: str) -> Chart | None:
+    found = [_line(seen, mine, drawn) for mine in _trainings(rows)]
+    curves = [line for line in found if line]
+    if not curves:
+        return None
+    title = drawn.title(rows[0])
+    ends = "; ".join(
+        f"{line.label} from {line.y[0]:.3g} to {line.y[-1]:.3g}, highest {max(line.y):.3g}"
+        for line in curves
+    )
+    return Chart(
+        id=f"steps-{phase}-{drawn.id}",
+        title=title,
+        alt=f"{title} over steps: {ends}.",
+        spec=charts.lines(curves, share=drawn.id != "entropy", axes=("step", "")),
+        height=250,
+        note=drawn.note,
+    )
+
+
+def _trainings(rows: Sequence[StepRow]) -> list[list[StepRow]]:
+    """The rows of each training, in the order of steps."""
+    of: dict[tuple[str, int], list[StepRow]] = {}
+    for row in rows:
+        of.setdefault((row.arm, row.seed), []).append(row)
+    return [sorted(mine, key=lambda row: row.step) for mine in of.values()]
+
+
+def _line(seen: "Seen", rows: list[StepRow], drawn: Drawn) -> charts.Line | None:
+    pairs = [(row.step, drawn.value(row)) for row in rows]
+    known = [(step, value) for step, value in pairs if value is not None]
+    if not known:
+        return None
+    scores = [value for _, value in known if isinstance(value, Score)]
+    arm = rows[0].arm
+    return charts.Line(
+        label=f"{arm}, seed {rows[0].seed}",
+        x=[step for step, _ in known],
+        y=[round(v.value if isinstance(v, Score) else v, 4) for _, v in known],
+        low=[score.low for score in scores],
+        high=[score.high for score in scores],
+        colour=seen.arm_colour(arm),
+        dash=dash(seen, arm),
+        symbol=seen.arm_symbol(arm),
+        meta={"arm": arm},
+    )
+
+
+def _table(rows: Sequence[StepRow]) -> Table:
+    """Of each RL training its best step and its last, on validation and tested."""
+    k, tests = rows[0].many.name, [row.test_many.name for row in rows if row.test_many]
+    shown = []
+    for mine in _trainings(rows):
+        name = line_name(mine[0].arm, mine[0].seed)
+        for row in (row for row in mine if row.peak or row.last):
+            which = " and ".join(["best"] * row.peak + ["last"] * row.last)
+            scores = (row.one, row.many, row.test_one, row.test_many)
+            shown.append((name, which, str(row.step), *(words.rate(one) for one in scores)))
+    many = f"test {tests[0] if tests else 'pass@k'}"
+    return Table(
+        caption="The best step on the way beside the last",
+        head=("", "", "step", "validation pass@1", f"validation {k}", "test pass@1", many),
+        rows=tuple(shown),
+        note="The best step is the first of the highest score that rl.stop looks at, on validation "
+        "problems. A maximum of several looks flatters itself there; the test scores, means over "
+        "the benchmarks, do not. They are missing for a step whose checkpoint was not kept "
+        "(rl.keep).",
+    )
+
+
+def says(seen: "Seen") -> Iterator[Finding]:
+    """Where each arm was best, and whether that step tests better than the last."""
+    found = []
+    for mine in _trainings([row for row in seen.rows(STEPS) if row.phase == "rl"]):
+        [best], last = [row for row in mine if row.peak], mine[-1]
+        said = f"{line_name(best.arm, best.seed)} at step {best.step} of {last.step}"
+        if best.test_many and last.test_many and best is not last:
+            a, b = best.test_many, last.test_many
+            said += f" ({a.name} on the benchmarks {a.value:.2f} there, {b.value:.2f} at the end)"
+        found.append(said)
+    if found:
+        name = f"pass@{seen.recipe.rl.watched}"
+        sentence = (
+            f"The best step on the way, by {name} on validation problems: {'; '.join(found)}."
+        )
+        yield Finding(kind="training", sentence=sentence)
+
+
+STEPS = Measure(
+    name="steps",
+    row=StepRow,
+    measured=measured,
+    example=example,
+    shown={"training": blocks},
+    says=says,
+)
