@@ -89,6 +89,8 @@ def steps(context: Context) -> list[Step]:
 
 def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
     lines = context.lines
+    if stage.per == "base" and not stage.module.left_out(context):
+        yield Step(context=context, stage=stage)
     if stage.per == "pool":
         yield Step(context=context, stage=stage)
         lines = [line for line in lines if line.before]

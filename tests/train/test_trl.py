@@ -181,6 +181,35 @@ def test_attempts_are_kept_with_what_trl_made_of_them(folder, tmp_path, monkeypa
     assert at_one == [row for row in rows if row.attempt.problem_id == "p/1"]
 
 
+def test_flat_groups_are_drawn_again_as_often_as_is_said(folder, tmp_path, monkeypatch) -> None:
+    """The second group is flat twice; of the first draw its attempts are told as lost tokens."""
+    asked = []
+
+    def roll(ask) -> list[list[int]]:
+        asked.append(ask)
+        if len(ask.seeds) == 8:
+            return [[9, 1], [9, 9, 1], [9, 1], [9, 9, 1], *[[9, 1]] * 4]
+        return [[9, 1]] * 4 if len(asked) == 2 else rolling(ask)
+
+    def judge(pairs) -> list[Verdict]:
+        return [Verdict(status="correct" if len(text) > 1 else "wrong") for _, text in pairs]
+
+    word = load_tokenizer(str(folder)).decode(9)
+    assert len(word) == 1
+    reward = StepReward(judge=judge, group_size=4)
+    given = settings(roll=roll, steps=1, redraw=3, attempts="all")
+    rows, _ = trained(folder, tmp_path, monkeypatch, reward, given)
+    assert [len(ask.seeds) for ask in asked] == [8, 4, 4]
+    assert len({seed for ask in asked for seed in ask.seeds}) == 16
+    assert asked[1].prompts == asked[0].prompts[4:]
+    assert rows[0]["mixed"] == 1.0
+    assert rows[0]["redrawn"] == 2 * 4 + 2 * 4
+    kept = list(read_rl_attempts(tmp_path / "attempts"))
+    assert [row.attempt.seed for row in kept] == [*asked[0].seeds[:4], *asked[2].seeds]
+    with pytest.raises(RecipeError, match="cannot be drawn again"):
+        trained(folder, tmp_path / "n", monkeypatch, reward, settings(redraw=1, steps=1))
+
+
 def test_a_sample_is_of_problems_and_none_is_none(folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(attempt_log, "SAMPLED", 1)
     reward = StepReward(judge=alternating, group_size=4)

@@ -27,7 +27,8 @@ class CostRow:
 def measured(seen: "Seen") -> list[CostRow]:
     """Of every finished piece of work, in the order of its end; not of analysis and report.
 
-    RL counts no attempts itself: they follow from its steps and their logged mean length.
+    RL counts no attempts itself: they follow from its steps and their logged mean length. Tokens
+    of groups that were drawn again are among its tokens.
     """
     rl = _of_rl(seen)
     return [
@@ -51,15 +52,18 @@ def _of_rl(seen: "Seen") -> dict[str, tuple[int, int]]:
     """Name of the work -> attempts and tokens of each RL training that logged lengths."""
     lengths: dict[str, list[float]] = {}
     last: dict[str, int] = {}
+    again: dict[str, float] = {}
     for row in seen.rows(CURVES):
         if row.stage == "rl" and row.length is not None:
             work = f"rl/{line_name(row.arm, row.seed)}"
             lengths.setdefault(work, []).append(row.length)
+            again[work] = again.get(work, 0.0) + (row.redrawn or 0.0)
             last[work] = row.step
     each = seen.recipe.rl.prompts_per_step * seen.recipe.rl.group_size
     return {
-        work: (last[work] * each, round(last[work] * each * sum(logged) / len(logged)))
+        work: (taken, round(taken * sum(logged) / len(logged) + again[work]))
         for work, logged in lengths.items()
+        for taken in [last[work] * each]
     }
 
 

@@ -47,6 +47,8 @@ class CurveRow:
     undecided: float | None = None
     composed: float | None = None
     seconds: float | None = None
+    redrawn: float | None = None
+    """Tokens of attempts that were drawn and drawn again, since their group earned all the same."""
     openings: dict[str, tuple[int, int]] | None = None
     """Heuristic -> how many labelled attempts open with it, how many of these are correct."""
 

@@ -19,7 +19,7 @@ from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.heuristics.labelling import LabellerError, PromptedText, is_exact, measured_error
 from manyways.measures.benchmarks import means
 from manyways.metrics.resampling import Resampling
-from manyways.records import Checkpoint, Heuristic, Problem
+from manyways.records import BASE, Checkpoint, Heuristic, Problem
 from manyways.tables import parts, read_attempts, read_attempts_table
 
 if TYPE_CHECKING:
@@ -253,6 +253,9 @@ def gate_solutions(ctx: "Context", reader: "Reader") -> "list[Solutions]":
     found = []
     for line in ctx.lines:
         folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
+        if not folder.is_dir() and line.start == BASE:
+            # Gated on the attempts by which the base model's rates were measured.
+            folder = ctx.run.path("4-rates")
         attempts = [a for a in read_attempts(folder) if a.sample < ctx.recipe.rl.group_size]
         if attempts:
             found.append(

@@ -53,6 +53,16 @@ class RLConfig(Section):
     limit: Positive | None = None
     """Take that many problems of the set."""
 
+    pass_rate: Annotated[tuple[Share, Share], Field(strict=False)] | None = None
+    """Train on problems alone of which ``group_size`` attempts are right this often, as
+    ``[0.05, 0.95]``; the others are left out, and counted."""
+
+    pass_rate_of: Literal["base", "start"] = "base"
+    """Whose attempts: the base model's, once for all arms; or those of each arm's own start."""
+
+    redraw: Annotated[int, Field(ge=0)] = 0
+    """How often a group is drawn again in a step whose attempts earn all the same (``trl``)."""
+
     steps: Positive
     """Optimizer steps."""
 
@@ -148,6 +158,14 @@ class RLConfig(Section):
             raise ValueError(
                 f"stop.on = 'pass@{self.watched}' needs evaluate_attempts >= {self.watched}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _rates_are_a_range(self) -> Self:
+        if self.pass_rate is not None and self.pass_rate[0] >= self.pass_rate[1]:
+            raise ValueError("pass_rate: give the lower rate first, [0.05, 0.95]")
+        if self.redraw and self.backend == "verl":
+            raise ValueError("redraw: not with verl, which samples by itself")
         return self
 
     @model_validator(mode="after")

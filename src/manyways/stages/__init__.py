@@ -11,6 +11,7 @@ amount: how much that is, for a forecast.
 |----------------|----------------------------|--------------------------------------------|
 | pool           | the pool's context         | context, and the line whose pool it is     |
 | foreign pool   | context                    | context                                    |
+| base           | context                    | context                                    |
 | line           | context, line              | context, line                              |
 | checkpoint     | context, checkpoint        | context, checkpoint                        |
 | run            | context                    | context                                    |
@@ -24,7 +25,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Literal
 
-Per = Literal["pool", "foreign pool", "line", "checkpoint", "run"]
+Per = Literal["pool", "foreign pool", "base", "line", "checkpoint", "run"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +36,9 @@ class Stage:
 
     name:   of its module here, and of its verb unless ``verb`` says otherwise.
     per:    what there is one of: a pool that this run's models write (the run's own, and one for
-            each line of a later round), the pool of another model, an (arm, seed), a checkpoint,
-            the whole run. The last kind comes when all lines have been gone through.
+            each line of a later round), the pool of another model, the base model, an (arm,
+            seed), a checkpoint, the whole run. The last kind comes when all lines have been gone
+            through.
     after:  stages whose output for the same line, or for the run, it uses. That a checkpoint is
             used after the stage that makes it goes without saying.
     before: stages of the round before whose output it uses.
@@ -86,17 +88,18 @@ STAGES: tuple[Stage, ...] = (
         before=("midtrain",),
         makes="mid",
     ),
+    Stage(name="rates", per="base", optional=True, verb="gate"),
     Stage(
         name="gate",
         help="4 Measure whether each checkpoint is fit for RL.",
         per="line",
-        after=("generate", "midtrain"),
+        after=("generate", "midtrain", "rates"),
     ),
     Stage(
         name="reinforce",
         help="5 Train with the verdicts as reward (GRPO).",
         per="line",
-        after=("generate", "midtrain", "gate"),
+        after=("generate", "midtrain", "rates", "gate"),
         makes="rl",
         verb="rl",
     ),
@@ -124,8 +127,8 @@ STAGES: tuple[Stage, ...] = (
         help="7 Turn attempts into tables with intervals.",
         per="run",
         after=(
-            "generate", "distill", "selection", "midtrain", "gate", "reinforce", "evaluate",
-            "probe", "branch",
+            "generate", "distill", "selection", "midtrain", "rates", "gate", "reinforce",
+            "evaluate", "probe", "branch",
         ),
     ),
     Stage(

@@ -24,10 +24,10 @@ from manyways.run_dir import Amount, Work
 from manyways.stages import branch
 from manyways.stages.probe import probed
 
-FORMAT = 6
+FORMAT = 7
 INPUTS = (
     "1-attempts", "2-solutions.parquet", "pools", "arms", "6-eval", "6-probe", "6-branch",
-    "agreement",
+    "agreement", "4-rates",
 )  # fmt: skip
 READ = (".parquet", ".json", ".jsonl")
 

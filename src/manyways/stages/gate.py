@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from manyways.arms import Line
 from manyways.context import Context
-from manyways.engines import SamplingSettings
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
@@ -14,15 +14,16 @@ from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows, write_rows
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.pool import sampling
-from manyways.pool.requests import Cell, Sampling
 from manyways.progress import say
-from manyways.records import BASE, PLAIN, Attempt, Problem, line_name
+from manyways.recipe.rl import RLConfig
+from manyways.records import BASE, Attempt, Problem, line_name
 from manyways.run_dir import Amount, Work
+from manyways.stages import rates
 from manyways.tables import read_attempts
 
 FORMAT = 1
-PART_SIZE = 2048
 TRAINING = (
+    "pass_rate", "pass_rate_of", "redraw",
     "backend", "steps", "prompts_per_step", "micro_batch", "learning_rate", "warmup", "loss_type",
     "scale_rewards", "epsilon", "epsilon_high", "beta", "save_every", "attempts", "lora", "verl",
     "extra", "evaluate_every", "evaluate", "evaluate_limit", "evaluate_attempts", "keep", "stop",
@@ -50,13 +51,23 @@ def plan(ctx: Context, line: Line) -> Work:
             **sampling_identity(ctx),
         },
         request={
+            **rates_asked(recipe.rl),
             "gate": recipe.gate.model_dump(),
             "group_size": recipe.rl.group_size,
             "labeller": recipe.heuristics.labeller,
             "pack": fingerprint([h.id for h in ctx.pack]),
         },
-        outputs=(folder / "4-gate", folder / "4-gate.json"),
+        # What is shared belongs to the work of the rates, which alone may set it aside.
+        outputs=(
+            *([] if rates.shared(ctx, line) else [_attempts(ctx, line)]),
+            folder / "4-gate.json",
+        ),
     )
+
+
+def rates_asked(rl: RLConfig) -> dict[str, object]:
+    """Which problems are looked at, where the recipe says by their rate."""
+    return {"pass_rate": [rl.pass_rate, rl.pass_rate_of]} if rl.pass_rate else {}
 
 
 def run(ctx: Context, line: Line) -> None:
@@ -83,7 +94,9 @@ def run(ctx: Context, line: Line) -> None:
 def amount(ctx: Context, line: Line) -> list[Amount]:
     """One group of attempts at some of RL's problems."""
     rl = ctx.recipe.rl
-    problems = min(ctx.recipe.gate.problems, ctx.count(rl.problems, rl.limit))
+    problems = ctx.count(rl.problems, rl.limit)
+    if rl.pass_rate is None or rl.pass_rate_of == "base":
+        problems = 0 if rates.shared(ctx, line) else min(ctx.recipe.gate.problems, problems)
     attempts = problems * rl.group_size
     return [
         Amount(
@@ -128,36 +141,45 @@ def group_shares(attempts: list[Attempt]) -> Groups:
 
 def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, float]]:
     rl = ctx.recipe.rl
-    folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
-    problems = spread(ctx.problems(rl.problems, rl.limit), ctx.recipe.gate.problems)
-    counts = sampling.collect(
-        ctx,
-        engine=lambda: ctx.engine(ctx.path_of(line.start)),
-        cells=[
-            Cell(
-                problem=problem,
-                heuristic=PLAIN,
-                messages=ctx.prompts_for(problem).plain(problem.question),
-                samples=rl.group_size,
-            )
-            for problem in problems
-        ],
-        sampling=Sampling(
-            settings=SamplingSettings(max_tokens=rl.max_tokens, temperature=rl.temperature),
-            folder=folder,
-            run_seed=line.seed,
-            model_hash=model,
-            label=f"gate {line.name}",
-            part_size=PART_SIZE,
-        ),
-    )
+    folder = _attempts(ctx, line)
+    seed = line.seed
+    if rates.shared(ctx, line):
+        seed = rates.SEED
+    if rl.pass_rate is not None and rl.pass_rate_of == "start":
+        _sample(ctx, line, ctx.problems(rl.problems, rl.limit), (folder, seed, model))
+    chosen = rates.chosen(ctx, line)
+    problems = spread(chosen.problems, ctx.recipe.gate.problems)
+    counts = _sample(ctx, line, problems, (folder, seed, model))
     wanted = {problem.id for problem in problems}
     attempts = [
         attempt
         for attempt in read_attempts(folder)
         if attempt.problem_id in wanted and attempt.sample < rl.group_size
     ]
-    return decided(ctx, gate_row(ctx, line, attempts)), counts
+    row = decided(ctx, gate_row(ctx, line, attempts))
+    if rl.pass_rate is not None:
+        row = replace(row, sentence=f"{row.sentence} {chosen.sentence}")
+        counts |= {"too_hard": chosen.harder, "too_easy": chosen.easier}
+    return row, counts
+
+
+def _attempts(ctx: Context, line: Line) -> Path:
+    """Where the attempts are that a line is gated on."""
+    if rates.shared(ctx, line):
+        return ctx.run.path(rates.FOLDER)
+    return ctx.run.arm_path(line.arm, line.seed, "4-gate")
+
+
+def _sample(
+    ctx: Context, line: Line, problems: list[Problem], where: tuple[Path, int, str]
+) -> dict[str, float]:
+    """A group of attempts at each problem. where: folder, seed and hash of the model."""
+    return sampling.collect(
+        ctx,
+        engine=lambda: ctx.engine(ctx.path_of(line.start)),
+        cells=rates.cells(ctx, problems),
+        sampling=replace(rates.sampling_in(ctx, *where), label=f"gate {line.name}"),
+    )
 
 
 def spread(problems: list[Problem], count: int) -> list[Problem]:

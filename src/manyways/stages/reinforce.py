@@ -19,7 +19,7 @@ from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import Verdict
 from manyways.run_dir import Amount, Work
-from manyways.stages import watch
+from manyways.stages import rates, watch
 from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
 from manyways.train.handover import check_same_template
 from manyways.train.reward import Shown, StepReward
@@ -43,7 +43,7 @@ def plan(ctx: Context, line: Line) -> Work:
         identity={
             "format": FORMAT,
             "checkpoint": checkpoint_hash(start),
-            "problems": problems_hash(ctx.problems(recipe.rl.problems, recipe.rl.limit)),
+            "problems": problems_hash(rates.chosen(ctx, line).problems),
             "rl": training_identity(recipe.rl),
             "verify": settings_of(recipe.verify, "workers", "max_undecided"),
             "verdicts": VERDICTS,
@@ -103,7 +103,10 @@ def train(ctx: Context, line: Line) -> int:
     Called by each process that trains, and by itself for none of the bookkeeping.
     """
     recipe = ctx.recipe
-    problems = ctx.problems(recipe.rl.problems, recipe.rl.limit)
+    chosen = rates.chosen(ctx, line)
+    problems = chosen.problems
+    if recipe.rl.pass_rate is not None:
+        say(f"rl {line.name}: {chosen.sentence}")
     start = ctx.path_of(line.start)
     check_same_template(ctx.base_path, start)
     backend = cast(Backend, resolve(recipe.rl.backend, RL_BACKENDS, "RL backend"))

@@ -13,10 +13,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from manyways.fingerprint import content_hash, prompt_hash
 from manyways.records import Attempt, Message, Problem, RLAttempt
 from manyways.tables import append_rl_attempts, drop_rl_attempts_after
-from manyways.train.reward import Scored
+from manyways.train.reward import SAMPLED, Scored
 
-SAMPLED = 64
-"""Problems whose attempts are kept where a sample is."""
 PART_SIZE = 2048
 """Attempts that wait for the next checkpoint at most."""
 FOLDER = "attempts"

@@ -10,6 +10,8 @@ from manyways.records import PLAIN, Problem, Verdict
 Judging = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
 """Gives a verdict for each (problem, text)."""
 
+SAMPLED = 64
+"""Problems whose attempts of RL are kept where a sample is."""
 HEALTH_WINDOW = 512
 """Verdicts over which the undecided share is watched: fewer would be noise."""
 
@@ -85,6 +87,7 @@ class StepReward:
     flat:   tokens of the batch's attempts whose group's rewards are all equal, and that no other
         group wrote: their advantage is 0. None of them where several processes train, since a
         group may be spread over these.
+    redrawn: tokens of attempts that were drawn in this step and drawn again, of all processes.
     """
 
     judge: Judging
@@ -96,6 +99,8 @@ class StepReward:
     gather: Callable[[list[Any]], list[Any]] | None = None
     view: StepView | None = None
     flat: frozenset[tuple[int, ...]] = frozenset()
+    redrawn: int = 0
+    _known: dict[tuple[str, str], Verdict] = field(default_factory=dict)
     _verdicts: list[Verdict] = field(default_factory=list)
     _recent: deque[Verdict] = field(default_factory=lambda: deque(maxlen=HEALTH_WINDOW))
 
@@ -106,7 +111,8 @@ class StepReward:
 
         Raises what ``check`` raises.
         """
-        verdicts = self._verdicts = self.judge(list(zip(problems, texts, strict=True)))
+        pairs = list(zip(problems, texts, strict=True))
+        verdicts = self._verdicts = self._judged(pairs)
         batch = list(zip(verdicts, texts, strict=True))
         whole = self.gather(batch) if self.gather is not None else batch
         rewards = [reward_of(verdict) for verdict, _ in whole]
@@ -115,6 +121,23 @@ class StepReward:
         if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(whole)):
             self.check(list(self._recent))
         return [reward_of(verdict) for verdict in verdicts]
+
+    def _judged(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        """Verdicts of a batch; of one that ``alike`` has just judged, the same."""
+        known, self._known = self._known, {}
+        keys = [(problem.id, text) for problem, text in pairs]
+        if known and all(key in known for key in keys):
+            return [known[key] for key in keys]
+        return self.judge(pairs)
+
+    def alike(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[int]:
+        """Places of the attempts whose group earns all the same: it would give no gradient."""
+        pairs = list(zip(problems, texts, strict=True))
+        verdicts = self.judge(pairs)
+        self._known |= {(p.id, t): v for (p, t), v in zip(pairs, verdicts, strict=True)}
+        values = self._values([reward_of(verdict) for verdict in verdicts])
+        size = self.group_size
+        return [place for place in range(len(pairs)) if len(values[place // size]) < 2]
 
     def trl_function(self, problems: Sequence[Problem]) -> Callable[..., list[float | None]]:
         """As a TRL reward function over rows whose column ``problem`` is an index."""
@@ -129,6 +152,8 @@ class StepReward:
             texts = [turns[-1]["content"] for turns in completions]
             asked = [problems[index] for index in problem]
             rewards = self.score(asked, texts)
+            lost = columns["redrawn"][:1] if "redrawn" in columns else []
+            self.redrawn = sum(self.gather(lost) if self.gather else lost)
             self.flat = frozenset() if self.gather else self._flat(rewards, completion_ids)
             if self.keep is not None:
                 rows = self._scored(asked, texts, {**columns, "ids": completion_ids}, rewards)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyways.checkpoints import checkpoint_hash
+from manyways.errors import RecipeError
 from manyways.fingerprint import attempt_seed
 from manyways.records import Message, Problem
 from manyways.train import RLSettings, Roller, Rollout, processes, tracking
@@ -145,6 +146,7 @@ def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, 
         "entropy": logs.get("entropy"),
         "length": logs.get("completions/mean_length"),
         "truncated": logs.get("completions/clipped_ratio"),
+        "redrawn": reward.redrawn or None,
     }
 
 
@@ -183,6 +185,8 @@ def _trainer(
     order = passes(len(rows), _rows_needed(config), settings.seed)
     theirs = OWN_SAMPLING & set(settings.config.extra) or processes.may_be_sharded()
     own = None if theirs else settings.roll
+    if settings.config.redraw and own is None:
+        raise RecipeError("rl.redraw: groups cannot be drawn again by TRL's own generation.")
     # TRL says so of rollout_func, in a warning.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     trainer = GRPOTrainer(
@@ -195,10 +199,33 @@ def _trainer(
             settings.config.lora,
             "rl",
         ),
-        rollout_func=_rollout_func(own, settings) if own else None,
+        rollout_func=_rollout_func(own, settings, _flats(problems, settings, reward))
+        if own
+        else None,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+Flats = Callable[[Sequence[tuple[Message, ...]], Sequence[str]], list[int]]
+"""Places of the attempts, by their prompts and texts, whose group earns all the same."""
+
+
+def _flats(problems: Sequence[Problem], settings: RLSettings, reward: StepReward) -> Flats:
+    """Raises RecipeError where the groups of a step are spread over processes."""
+    rl = settings.config
+    share = rl.prompts_per_step * rl.group_size // processes.count()
+    if rl.redraw and share % rl.group_size:
+        raise RecipeError(
+            f"rl.redraw: a process must hold whole groups of a step: {processes.count()} processes "
+            f"do not divide rl.prompts_per_step = {rl.prompts_per_step}."
+        )
+    asked = {settings.messages(problem): problem for problem in problems} if rl.redraw else {}
+
+    def flat(prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> list[int]:
+        return reward.alike([asked[prompt] for prompt in prompts], texts)
+
+    return flat
 
 
 def _keep_attempts(
@@ -243,9 +270,12 @@ def _turn(message: Message) -> dict[str, str]:
 
 
 def _rollout_func(
-    roll: Roller, settings: RLSettings
+    roll: Roller, settings: RLSettings, flat: "Flats"
 ) -> Callable[[list[list[dict[str, str]]], Any], dict[str, Any]]:
-    """TRL's ``rollout_func`` over ``roll``: one attempt for each prompt that TRL hands over."""
+    """TRL's ``rollout_func`` over ``roll``: one attempt for each prompt that TRL hands over.
+
+    flat: which of them are in groups that earn all the same, and are drawn again.
+    """
     line = f"rl/{settings.arm}"
 
     def rollout(prompts: list[list[dict[str, str]]], trainer: "GRPOTrainer") -> dict[str, Any]:
@@ -254,32 +284,45 @@ def _rollout_func(
         ids = [tuple(prompt_ids(tokenizer, messages)[0]) for messages in turns]
         # Processes take a step's rows in their order, so a place is the same in one or in several.
         before = processes.rank() * len(ids)
-        seeds = tuple(
-            attempt_seed(settings.seed, line, str(step), before + place)
-            for place in range(len(ids))
-        )
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        model.eval()
-        tokens = roll(
-            Rollout(
+
+        def draw(places: Sequence[int], label: str) -> None:
+            seeds.update(
+                (place, attempt_seed(settings.seed, line, label, before + place))
+                for place in places
+            )
+            wish = Rollout(
                 model=model,
-                prompts=tuple(ids),
-                seeds=seeds,
+                prompts=tuple(ids[place] for place in places),
+                seeds=tuple(seeds[place] for place in places),
                 stop_ids=tuple(trainer.eos_token_ids),
                 pad_id=tokenizer.pad_token_id,
                 max_tokens=settings.config.max_tokens,
                 temperature=settings.config.temperature,
                 top_p=trainer.top_p,
             )
-        )
+            tokens.update(zip(places, roll(wish), strict=True))
+
+        seeds: dict[int, int] = {}
+        tokens: dict[int, list[int]] = {}
+        model, lost = trainer.accelerator.unwrap_model(trainer.model), 0
+        model.eval()
+        draw(range(len(ids)), str(step))
+        for number in range(settings.config.redraw):
+            own = [tokens[place] for place in range(len(ids))]
+            again = flat(turns, tokenizer.batch_decode(own, skip_special_tokens=True))
+            if not again:
+                break
+            lost += sum(len(tokens[place]) for place in again)
+            draw(again, f"{step}/again-{number + 1}")
         model.train()
         return {
             "prompt_ids": [list(i) for i in ids],
-            "completion_ids": tokens,
+            "completion_ids": [tokens[place] for place in range(len(ids))],
             "logprobs": None,
             # Handed on to the reward function.
-            "seed": list(seeds),
+            "seed": [seeds[place] for place in range(len(ids))],
             "prompt_tokens": [len(i) for i in ids],
+            "redrawn": lost,
         }
 
     return rollout

@@ -24,6 +24,8 @@ UNKNOWN_BATCH = 65536
 """Tokens in a batch of an engine that does not tell."""
 STEPS = 3
 """Of each training; the first one warms up and is not counted."""
+TRAINS = {"evaluate_every": None}
+"""Evaluation on the way is sampling, which is measured apart."""
 PROBLEMS = 64
 """Of each set, at most, that are looked at."""
 
@@ -46,8 +48,9 @@ def measure(ctx: Context) -> tuple[Measured, float]:
 
 def _small(ctx: Context, folder: Path) -> Context:
     recipe = ctx.recipe
-    midtrain_ = recipe.midtrain.model_copy(update={"steps": STEPS, "epochs": None})
-    rl = recipe.rl.model_copy(update={"steps": STEPS})
+    midtrain_ = recipe.midtrain.model_copy(update={"steps": STEPS, "epochs": None, **TRAINS})
+    whole = {"steps": STEPS, "pass_rate": None, "keep": "last", "stop": None, **TRAINS}
+    rl = recipe.rl.model_copy(update=whole)
     gate = recipe.gate.model_copy(update={"enforce": False})
     changed = recipe.model_copy(update={"midtrain": midtrain_, "rl": rl, "gate": gate})
     return Context(recipe=changed, run=RunDir(root=folder.resolve(), writer=True))
@@ -86,7 +89,10 @@ def _measure(ctx: Context, began: float) -> tuple[Measured, float]:
 
 
 def _kinds(ctx: Context) -> tuple[str, ...]:
-    return ("plain", "heuristics", "rl", *ctx.recipe.evaluate.benchmarks)
+    recipe = ctx.recipe
+    on_the_way = recipe.rl.evaluate_every or recipe.midtrain.evaluate_every
+    sets = recipe.rl.watched_sets if on_the_way else ()
+    return ("plain", "heuristics", "rl", *recipe.evaluate.benchmarks, *sets)
 
 
 def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:
@@ -109,8 +115,14 @@ def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:
             max_tokens=recipe.rl.max_tokens, temperature=recipe.rl.temperature
         )
     else:
-        evaluate = recipe.evaluate
-        cells = _plain_cells(ctx, kind, evaluate.limit, evaluate.attempts)
+        evaluate, rl = recipe.evaluate, recipe.rl
+        tested = kind in evaluate.benchmarks
+        limit, attempts = (
+            (evaluate.limit, evaluate.attempts)
+            if tested
+            else (rl.evaluate_limit, rl.evaluate_attempts)
+        )
+        cells = _plain_cells(ctx, kind, limit, attempts)
         settings = SamplingSettings(
             max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
         )

@@ -18,6 +18,7 @@ from manyways.context import Context
 from manyways.fingerprint import versions
 from manyways.pipeline import steps
 from manyways.run_dir import Amount
+from manyways.train.reward import SAMPLED
 
 ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE, SELECT_ONCE = 3e-4, 2.0, 2.0, 0.3
 """Seconds for each evaluated attempt, and once: an evaluation of 25,200 attempts took 8 s."""
@@ -65,14 +66,16 @@ def sampling_seconds(sampled: Sampled, attempts: int) -> float:
 def _expected(
     ctx: Context, work: Amount, measured: Measured | None, checkpoint_bytes: float | None
 ) -> Expected:
-    trained = work.stage in ("midtrain", "rl")
+    copies = 0
+    if work.stage in ("midtrain", "rl"):
+        copies = 1 + (_kept_steps(ctx) if work.stage == "rl" else 0)
     row = Expected(
         work=work.work,
         stage=work.stage,
         attempts=work.attempts if work.prompts else 0,
         tokens=None,
         seconds=None,
-        disk=checkpoint_bytes if trained else None,
+        disk=checkpoint_bytes * copies if copies and checkpoint_bytes else None,
     )
     if measured is None:
         return row
@@ -92,13 +95,30 @@ def _expected(
     return replace(row, seconds=SELECT_ONCE + work.attempts * measured.label)
 
 
+def _kept_steps(ctx: Context) -> int:
+    """Checkpoints that RL keeps beside its last, at most."""
+    rl = ctx.recipe.rl
+    every = rl.steps // rl.evaluate_every if rl.evaluate_every else 0
+    return {"last": 0, "best": min(every, 1), "all": every}[rl.keep]
+
+
+def _kept_attempts(ctx: Context, work: Amount) -> float:
+    """Attempts of one RL training that stay on disk."""
+    rl = ctx.recipe.rl
+    problems = max(ctx.count(rl.problems, rl.limit), 1)
+    met = min(problems, rl.steps * rl.prompts_per_step)
+    share = {"none": 0.0, "sample": min(1.0, SAMPLED / met), "all": 1.0}[rl.attempts]
+    return work.attempts * share
+
+
 def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) -> Expected:
     """Gate, RL and evaluation."""
     sampled, longer = measured.sampled[work.prompts], measured.ratio if work.ways else 1.0
     tokens = min(work.attempts * sampled.tokens * longer, work.bound)
     if work.stage == "rl":
         seconds = measured.rl_once + work.steps * measured.rl_step * longer
-        return replace(row, tokens=tokens, seconds=seconds)
+        kept = _kept_attempts(ctx, work) * measured.attempt_bytes * longer
+        return replace(row, tokens=tokens, seconds=seconds, disk=(row.disk or 0.0) + kept)
     seconds = sampling_seconds(sampled, work.attempts) * longer + work.attempts * measured.verdict
     # The benchmarks of one checkpoint share an engine.
     shared = len(ctx.recipe.evaluate.benchmarks) if work.stage == "evaluate" else 1

@@ -1,0 +1,173 @@
+"""4 How often the base model solves each of RL's problems: what RL is to train on.
+
+Measured once, from attempts that stay. A line that starts from the base is gated on these very
+attempts. With ``rl.pass_rate_of = "start"`` each line's gate attempts every problem instead.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyways.arms import Line
+from manyways.context import Context
+from manyways.engines import SamplingSettings
+from manyways.errors import GateRefused, MissingWork
+from manyways.fingerprint import problems_hash
+from manyways.identity import sampling_identity
+from manyways.pool import sampling
+from manyways.pool.requests import Cell, Sampling
+from manyways.progress import say
+from manyways.records import BASE, PLAIN, Problem
+from manyways.run_dir import Amount, Work
+from manyways.tables import read_attempts_table
+
+FORMAT = 1
+NAME = "gate/base"
+FOLDER = "4-rates"
+SEED = 0
+PART_SIZE = 2048
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """RL's problems of the right difficulty, and how many are left out."""
+
+    problems: list[Problem]
+    harder: int
+    easier: int
+
+    @property
+    def sentence(self) -> str:
+        """What was left out, in words."""
+        total = len(self.problems) + self.harder + self.easier
+        return (
+            f"{len(self.problems)} of {total} problems are trained on; {self.harder} that are "
+            f"solved less often than rl.pass_rate says are left out, and {self.easier} that are "
+            "solved more often."
+        )
+
+
+def left_out(ctx: Context) -> str | None:
+    """Why the base model is not asked, if so."""
+    rl = ctx.recipe.rl
+    if rl.pass_rate is None:
+        return "the recipe has no rl.pass_rate"
+    return None if rl.pass_rate_of == "base" else "rl.pass_rate_of is each arm's own start"
+
+
+def plan(ctx: Context) -> Work:
+    """The base model's attempts as a piece of work."""
+    rl = ctx.recipe.rl
+    return ctx.run.work(
+        NAME,
+        identity={
+            "format": FORMAT,
+            "model": ctx.base_hash,
+            "problems": problems_hash(_asked(ctx)),
+            "settings": [rl.temperature, rl.max_tokens],
+            "seed": SEED,
+            **sampling_identity(ctx),
+        },
+        request={"attempts": rl.group_size},
+        outputs=(ctx.run.path(FOLDER),),
+    )
+
+
+def run(ctx: Context) -> None:
+    """Attempt every problem. Raises VerifierUnwell when too many answers are undecided."""
+    work = plan(ctx)
+    if work.done:
+        say("rates of RL's problems: measured earlier.")
+        return
+    with work:
+        problems = _asked(ctx)
+        counts = sampling.collect(
+            ctx,
+            engine=lambda: ctx.engine(ctx.base_path),
+            cells=cells(ctx, problems),
+            sampling=sampling_in(ctx, ctx.run.path(FOLDER), SEED, ctx.base_hash),
+        )
+        work.counts.update(counts, problems=len(problems))
+    say(sampling.sentence("rates of RL's problems", counts))
+
+
+def amount(ctx: Context) -> list[Amount]:
+    """A group of attempts at every problem."""
+    rl = ctx.recipe.rl
+    attempts = ctx.count(rl.problems, rl.limit) * rl.group_size
+    bound = attempts * rl.max_tokens
+    return [Amount(work=NAME, stage="gate", attempts=attempts, bound=bound, prompts="rl")]
+
+
+def shared(ctx: Context, line: Line) -> bool:
+    """Whether a line's gate looks at the base model's attempts, which are there already."""
+    return left_out(ctx) is None and line.start == BASE
+
+
+def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
+    """A group of attempts at each problem, from the plain prompt."""
+    return [
+        Cell(
+            problem=problem,
+            heuristic=PLAIN,
+            messages=ctx.prompts_for(problem).plain(problem.question),
+            samples=ctx.recipe.rl.group_size,
+        )
+        for problem in problems
+    ]
+
+
+def sampling_in(ctx: Context, folder: Path, seed: int, model: str) -> Sampling:
+    """As RL samples, into ``folder``."""
+    rl = ctx.recipe.rl
+    return Sampling(
+        settings=SamplingSettings(max_tokens=rl.max_tokens, temperature=rl.temperature),
+        folder=folder,
+        run_seed=seed,
+        model_hash=model,
+        label=f"attempts at RL's problems, {folder.name}",
+        part_size=PART_SIZE,
+    )
+
+
+def chosen(ctx: Context, line: Line) -> Chosen:
+    """The problems that a line trains on.
+
+    Raises MissingWork when the rates are not measured, GateRefused when no problem is left.
+    """
+    problems, wanted = _asked(ctx), ctx.recipe.rl.pass_rate
+    if wanted is None:
+        return Chosen(problems=problems, harder=0, easier=0)
+    rates = _rates(ctx, line)
+    if not all(problem.id in rates for problem in problems):
+        raise MissingWork(f"{line.name}: the rates of RL's problems are not measured: run gate.")
+    kept = [p for p in problems if wanted[0] <= rates[p.id] <= wanted[1]]
+    harder = sum(rates[problem.id] < wanted[0] for problem in problems)
+    found = Chosen(problems=kept, harder=harder, easier=len(problems) - len(kept) - harder)
+    if not kept:
+        raise GateRefused(
+            f"{line.name}: of {len(problems)} problems none is solved as often as rl.pass_rate = "
+            f"{list(wanted)} wants ({harder} less often, {found.easier} more often): widen it, or "
+            "choose other rl.problems."
+        )
+    return found
+
+
+def _rates(ctx: Context, line: Line) -> dict[str, float]:
+    """Problem -> share of correct attempts; undecided ones count as not correct."""
+    own = ctx.recipe.rl.pass_rate_of == "start"
+    folder = ctx.run.arm_path(line.arm, line.seed, "4-gate") if own else ctx.run.path(FOLDER)
+    size = ctx.recipe.rl.group_size
+    table = read_attempts_table(folder, ["problem_id", "sample", "status"])
+    tried: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    for problem, sample, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
+        if sample < size:
+            tried[problem] += 1
+            right[problem] += status == "correct"
+    return {name: right[name] / count for name, count in tried.items() if count == size}
+
+
+def _asked(ctx: Context) -> list[Problem]:
+    return ctx.problems(ctx.recipe.rl.problems, ctx.recipe.rl.limit)
