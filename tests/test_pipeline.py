@@ -11,7 +11,7 @@ from manyways.cli.stages import stages as verbs
 from manyways.pipeline import Step, feeds, steps
 from manyways.stages import STAGES, WORDS, Stage, up_to
 
-GIVEN = {"pool": 1, "foreign pool": 1, "line": 2, "checkpoint": 2, "run": 1}
+GIVEN = {"pool": 1, "foreign pool": 1, "base": 1, "line": 2, "checkpoint": 2, "run": 1}
 
 
 @pytest.fixture

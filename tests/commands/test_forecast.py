@@ -75,7 +75,28 @@ def test_forecast_adds_up(tmp_path: Path) -> None:
     evaluation = rows["evaluate/base/made-runs-load-test-count-12"]
     assert evaluation.seconds == pytest.approx(5 * 2 + 24 + 0.48 + 0.5)
     assert rows["select"].seconds == pytest.approx(0.3 + 64 * 0.02)
-    assert (many.disk, made.peak) == (1000.0, 6000.0)
+    # A checkpoint, and the 40 attempts: a sample of 64 problems has all that are met.
+    assert (plain.disk, many.disk, made.peak) == (1000.0 + 40 * 100, 1000.0 + 40 * 200, 6000.0)
+
+
+def test_what_rl_keeps_and_samples_on_the_way_is_forecast(tmp_path: Path) -> None:
+    given = {"group_size": 4, "prompts_per_step": 2, "attempts": "none", "keep": "all",
+             "evaluate_every": 2, "evaluate": ["made_runs:load/valid?count=9"],
+             "evaluate_limit": 6, "evaluate_attempts": 3}  # fmt: skip
+    ctx = context(tmp_path, rl=given)
+    found = {work.work: work.attempts for work in planned(ctx)}
+    names = [f"evaluate/star/seed-0/rl@{n}/made-runs-load-valid-count-9" for n in (0, 2, 4, 5)]
+    assert [found[name] for name in names] == [6 * 3] * 4
+    assert "evaluate/star/seed-0/mid@0/made-runs-load-valid-count-9" not in found
+    asked = measured(ctx)
+    asked.sampled["made_runs:load/valid?count=9"] = asked.sampled["rl"]
+    rows = {row.work: row for row in forecast(ctx, asked, 1000.0).rows}
+    assert rows["rl/star/seed-0"].disk == 3000.0  # the last step's and two on the way
+    assert rows[names[0]].disk == 18 * 100.0
+    rated = context(tmp_path, rl={"group_size": 4, "pass_rate": [0.1, 0.9]})
+    amounts = {work.work: work.attempts for work in planned(rated)}
+    assert (amounts["gate/base"], amounts["gate/vanilla/seed-0"]) == (4 * 4, 0)
+    assert amounts["gate/star/seed-0"] == 4 * 4
 
 
 def test_tokens_never_exceed_the_limit(tmp_path: Path) -> None:

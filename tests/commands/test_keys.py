@@ -39,7 +39,7 @@ def test_one_table_with_what_is_within_it(capsys: pytest.CaptureFixture[str]) ->
     print_keys("rl", markdown=False)
     out = capsys.readouterr().out
     heads = [line.split("  ")[0] for line in out.splitlines() if line.startswith("[")]
-    assert heads == ["[rl]", "[rl.lora]", "[rl.verl]"]
+    assert heads == ["[rl]", "[rl.stop]", "[rl.lora]", "[rl.verl]"]
     assert 'loss_type = "dapo"' in out
 
 

@@ -107,7 +107,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return ", ".join(f'"{value}"' for value in schema.get("enum", [schema.get("const")]))
     if schema["type"] == "array":
-        return f"list: {_kind(schema['items'])}"
+        inner = schema.get("prefixItems") or [schema["items"]]
+        return f"list: {', '.join(_kind(one) for one in inner)}"
     if schema["type"] == "object":
         return "table"
     bounds = (text.format(schema[name]) for name, text in BOUNDS if name in schema)
