@@ -203,7 +203,7 @@ def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
         title=measure.title,
         alt=f"{measure.title} over steps, from first to last: {'; '.join(ends)}.",
         spec=charts.lines(lines, share=measure.share, axes=("step", "")),
-        height=250,
+        height=215,
         note=measure.note,
     )
 

@@ -177,11 +177,12 @@ def blocks(seen: "Seen") -> list[Block]:
     rows = seen.rows(DIVERSITY)
     if not rows:
         return []
-    lines = [charts.Row(label=_what(row), marks=(_vendi_mark(seen, row),)) for row in rows]
+    few = [row for row in rows if _of(row).phase == "base" or seen.at_first(_of(row).arm)]
+    lines = [charts.Row(label=_what(row), marks=(_vendi_mark(seen, row),)) for row in few]
     chart = Chart(
         id="diversity",
         title="Vendi score",
-        alt="; ".join(f"{_what(row)}: {words.quantity(row.vendi)}" for row in rows),
+        alt="; ".join(f"{_what(row)}: {words.quantity(row.vendi)}" for row in few),
         spec=charts.intervals(lines, axis="effective number of distinct texts"),
         height=charts.height_of(lines),
         note="Squares: training data. Others: attempts at the benchmarks.",
@@ -224,15 +225,19 @@ def _table(rows: list[DiversityRow]) -> Table:
     )
 
 
-def _vendi_mark(seen: "Seen", row: DiversityRow) -> charts.Mark:
+def _of(row: DiversityRow) -> Checkpoint:
+    """What wrote the texts, or what learned from them."""
     kind, _, name = row.what.partition(" of ")
-    of_data = kind == "data"
-    checkpoint = Checkpoint(arm=name, phase="rl") if of_data else Checkpoint.parse(name)
+    return Checkpoint(arm=name, phase="rl") if kind == "data" else Checkpoint.parse(name)
+
+
+def _vendi_mark(seen: "Seen", row: DiversityRow) -> charts.Mark:
+    checkpoint = _of(row)
     return charts.Mark(
         score=row.vendi,
         colour=seen.arm_colour(checkpoint.arm, checkpoint.phase),
         words=f"Vendi score {words.quantity(row.vendi)}, {row.texts:,} texts",
-        symbol="square" if of_data else palette.PHASE_SYMBOLS[checkpoint.phase],
+        symbol="square" if row.what.startswith("data") else palette.PHASE_SYMBOLS[checkpoint.phase],
     )
 
 

@@ -101,10 +101,10 @@ def _pipeline(seen: "Seen") -> list[Block]:
     rewarded = sum(row.attempts for row in seen.rows(COSTS) if row.work.startswith("rl/"))
     scored = _scored(seen)
     steps = (
-        Step(
-            title="problems", count=words.count(problems) if problems else words.NONE,
+        *([Step(
+            title="problems", count=words.count(problems),
             text=f"each asked under {words.plural(ways, 'heuristic')} and plainly", target="#data",
-        ),
+        )] if problems else []),
         Step(
             title="attempts", count=words.count(sum(row.attempts for row in rows)),
             text="written by the base model itself", target="#data",

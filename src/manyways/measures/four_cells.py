@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from manyways.measures.seen import Seen
 
 
-FAR = 3
+FAR = 2
 """Arms shown on the first screen; the rest is under evaluation."""
 
 

@@ -116,14 +116,13 @@ def controls(seen: "Seen") -> "Iterator[tuple[str, Kind | None, list[PairedRow]]
 
 
 def short(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
-    """``yes at pass@1, cannot tell at pass@8``."""
-    signs = held(rows, seen)
-    words = []
-    for row, sign in zip(rows, signs, strict=True):
-        hint = {1: "a hint that it does", -1: "a hint that it does worse", 0: "cannot tell"}
+    """``yes at pass@1, cannot tell at pass@8``; what is said of several k is said once."""
+    hint = {1: "a hint that it does", -1: "a hint that it does worse", 0: "cannot tell"}
+    said: dict[str, list[str]] = {}
+    for row, sign in zip(rows, held(rows, seen), strict=True):
         told = {1: "yes", -1: "no, it does worse"}.get(sign) or hint[sign_of(row)]
-        words.append(f"{told} at pass@{row.k}")
-    return ", ".join(words)
+        said.setdefault(told, []).append(f"pass@{row.k}")
+    return ", ".join(f"{told} at {' and '.join(ks)}" for told, ks in said.items())
 
 
 def _many_or_heuristics(of_ways: "list[tuple[str, list[PairedRow]]]", seen: "Seen") -> str:

@@ -20,6 +20,8 @@ from manyways.recipe.tree import Recipe
 from manyways.reporting import palette
 from manyways.reporting.blocks import Chart, Charts, Explorer, Section
 
+LONG = 11
+"""Letters of a word that stay together."""
 STYLES = ("report.css", "blocks.css", "print.css")
 LIBRARY, LICENCE = "plotly-basic.min.js.gz", "plotly-LICENSE.txt"
 """plotly.js with the traces that figures use, renewed by ``.ci/plotly.py``."""
@@ -61,6 +63,7 @@ def render_page(
     dark = palette.dark_of()
     environment.filters["both"] = lambda colour: f"light-dark({colour}, {dark[colour]})"
     environment.filters["ticks"] = _code
+    environment.filters["breakable"] = _breakable
     environment.filters["kind"] = lambda block: type(block).__name__
     page = environment.get_template(template).render(
         sections=built,
@@ -83,6 +86,12 @@ def _code(sentence: str) -> Markup:
     written = (Markup("<code>{}</code>").format(p) if i % 2 else Markup.escape(p)
                for i, p in enumerate(parts))  # fmt: skip
     return Markup("").join(written)
+
+
+def _breakable(title: str) -> Markup:
+    """A column's title whose long words may be broken, and no others."""
+    long = Markup('<span class="long-word">{}</span>')
+    return Markup(" ").join(long.format(w) if len(w) > LONG else w for w in title.split(" "))
 
 
 def json_island(value: object) -> Markup:

@@ -148,6 +148,7 @@
   });
   window.addEventListener("beforeprint", () => {
     printing = true;
+    document.querySelectorAll(".notes details").forEach((more) => { more.open = true; });
     elements.filter((element) => !folded(element)).forEach(draw);
     document.querySelectorAll(".swatch").forEach(swatch);
     document.dispatchEvent(new CustomEvent("themechange"));
