@@ -137,21 +137,17 @@ def example() -> list[CurveRow]:
 
 
 def blocks(seen: "Seen") -> list[Block]:
-    """RL first, then mid-training."""
+    """RL first, then mid-training, under one legend."""
     drawn: list[Block] = []
     figures = {
         stage: _figures(seen, stage, measures)
         for stage, measures in (("rl", RL_DRAWN), ("midtrain", (LOSS,)))
     }
-    if figures["rl"]:
-        drawn += [_heading("RL step by step"), Charts(charts=figures["rl"], legend=_keys(seen))]
-    else:
+    if not figures["rl"]:
         drawn.append(Note(kind="empty", sentences=("No RL step was logged.",)))
-    if figures["midtrain"]:
-        drawn += [
-            Heading(title="Mid-training"),
-            Charts(charts=figures["midtrain"], legend=_keys(seen)),
-        ]
+    every = (*figures["rl"], *figures["midtrain"])
+    if every:
+        drawn += [_heading("Step by step"), Charts(charts=every, legend=_keys(seen))]
     return drawn
 
 

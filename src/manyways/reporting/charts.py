@@ -15,7 +15,7 @@ from manyways.reporting.blocks import Spec
 from manyways.reporting.palette import BAND, faint
 
 Trace = dict[str, object]
-ROW = 42
+ROW = 38
 """Height in pixels of one labelled row."""
 
 SHARE_AXIS: Mapping[str, object] = {"hoverformat": ".3f"}
