@@ -7,7 +7,7 @@ from random import Random
 
 from manyways.measures.arms import ArmRow
 from manyways.measures.averages import AverageRow
-from manyways.measures.catalogue import sections
+from manyways.measures.catalogue import MEASURES, sections
 from manyways.measures.composition import CompositionRow
 from manyways.measures.costs import CostRow
 from manyways.measures.curves import CurveRow
@@ -108,9 +108,10 @@ def write_run(
 
 
 def make_tables(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, list[object]]:
-    """Rows of every table."""
+    """Rows of every table: of those that have none here, the example of their measure."""
     rng = Random(7)
-    return {
+    examples = MEASURES if {"heuristics-8", "star"} <= set(arms) else ()
+    return {measure.name: list(measure.example()) for measure in examples} | {
         "pass_at_k": list(pass_rows(arms, seeds)),
         "averages": list(average_rows(arms, seeds)),
         "majority": list(majority_rows(arms, seeds)),

@@ -7,6 +7,7 @@ import pytest
 from browser import chromium
 from fake_run import write_run
 
+from manyways.measures.catalogue import TABLES
 from manyways.measures.explorer import ExplorerRow, ExplorerText
 from manyways.measures.measure import read_rows, write_rows
 from manyways.measures.yields import YieldRow
@@ -250,6 +251,22 @@ def test_hostile_texts_are_shown_as_text(browser, tmp_path):
     assert "⟨U+202E⟩gnp.exe⟨U+0007⟩" in card
     assert browser.js("return document.querySelectorAll('main img').length") == 0
     assert "broken" not in browser.js("return document.title")
+    assert browser.log() == []
+
+
+def test_fifteen_arms_are_no_endless_page(browser, tmp_path):
+    numbered = [f"heuristics-{n}" for n in (1, 2, 4, 8)]
+    others = ["favourite", "random", "matched-8", "wrong-8", "budget-1", "budget-8"]
+    variants = ["star@25", "heuristics-8@25", "heuristics-8@2epochs"]
+    arms = ["vanilla", "star", *numbered, *others, *variants]
+    tables = [name for name in TABLES if name != "steps"]  # evaluated on the way: if asked for
+    root = write_run(tmp_path, arms=arms, tables=tables)
+    render(root)
+    browser.size(1400, 1000)
+    browser.open(root / "report.html")
+    assert browser.js("return document.documentElement.scrollHeight") <= 12_000
+    folded = "return [...document.querySelectorAll('details:not([open]) [data-chart]')].length"
+    assert browser.js(folded) > 10, "the figures of the other arms are there on demand"
     assert browser.log() == []
 
 

@@ -10,7 +10,7 @@ from manyways.measures.curves import CURVES, dash
 from manyways.measures.measure import Finding, Measure
 from manyways.records import Score, line_name
 from manyways.reporting import charts, words
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Key, Table
 
 if TYPE_CHECKING:
     from manyways.measures.on_the_way import Looked
@@ -201,8 +201,8 @@ def blocks(seen: "Seen") -> list[Block]:
         if rows:
             made = (_chart(seen, rows, one, phase) for one in DRAWN)
             figures = tuple(chart for chart in made if chart)
-            drawn += [_heading(seen, title, rows), Charts(charts=figures, legend=_keys(seen))]
-            drawn += [_table(rows)] if phase == "rl" else []
+            shown = (_heading(seen, title, rows), Charts(charts=figures, legend=_keys(seen)))
+            drawn += [*shown, _table(rows)] if phase == "rl" else [Fold(title=title, blocks=shown)]
     return drawn
 
 
@@ -246,7 +246,7 @@ def _chart(seen: "Seen", rows: list[StepRow], drawn: Drawn, phase: str) -> Chart
         title=title,
         alt=f"{title} over steps: {ends}.",
         spec=charts.lines(curves, share=drawn.id != "entropy", axes=("step", "")),
-        height=250,
+        height=215,
         note=drawn.note,
     )
 
