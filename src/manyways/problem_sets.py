@@ -54,7 +54,7 @@ class ProblemSets:
         """The first ``limit`` problems, with the recipe's verifier where it names one.
 
         A training set comes without the questions that a benchmark of the recipe asks too (exact
-        overlap in the sense of ``problems.overlap``).
+        overlap in the sense of ``problems.overlap``), a validation set without those of both.
 
         Raises DataError when nothing is left.
         """
@@ -74,9 +74,14 @@ class ProblemSets:
     def dropped(self, name: str) -> Mapping[str, str]:
         """Problem of a training set -> the benchmark problem that asks the same.
 
+        Of a validation set, also the problem that is trained on.
+
         Raises DataError when the set is itself a benchmark of the recipe.
         """
         recipe = self.recipe
+        watches = recipe.rl.evaluate_every or recipe.midtrain.evaluate_every
+        if watches and name in recipe.rl.watched_sets:
+            return self._asked_elsewhere(name)
         if name not in (recipe.generate.problems, recipe.rl.problems):
             return {}
         if name in recipe.evaluate.benchmarks:
@@ -88,6 +93,23 @@ class ProblemSets:
             normal(problem.question): problem.id
             for benchmark in recipe.evaluate.benchmarks
             for problem in self.load(benchmark).problems
+        }
+        texts = ((p.id, normal(p.question)) for p in self.load(name).problems)
+        return {problem: asked[text] for problem, text in texts if text in asked}
+
+    def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
+        """Problem of a validation set -> the one that is trained on or a benchmark's."""
+        recipe = self.recipe
+        others = (recipe.generate.problems, recipe.rl.problems, *recipe.evaluate.benchmarks)
+        if name in others:
+            raise DataError(
+                f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "
+                "would be chosen by what it has seen or is tested on. Name a validation set."
+            )
+        asked = {
+            normal(problem.question): problem.id
+            for other in others
+            for problem in self.load(other).problems
         }
         texts = ((p.id, normal(p.question)) for p in self.load(name).problems)
         return {problem: asked[text] for problem, text in texts if text in asked}

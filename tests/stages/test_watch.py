@@ -102,7 +102,7 @@ def test_an_engine_that_reads_checkpoints_samples_saved_steps_afterwards(
     """The same texts as from the model in training."""
     live, saved = (ready(tmp_path / name, folder, steps=3) for name in ("live", "saved"))
     reinforce.run(live, LINE)
-    monkeypatch.setattr(watch, "_sampled_in_memory", lambda _: False)
+    monkeypatch.setattr(watch, "_sampled_in_memory", lambda *_: False)
     reinforce.run(saved, LINE)
     texts = [
         [[row.text for row in _attempts(ctx, step)] for step in range(4)] for ctx in (live, saved)
@@ -116,6 +116,17 @@ def _attempts(ctx, step):
     from manyways.tables import read_attempts
 
     return list(read_attempts(ctx.run.eval_path(at(LINE, "rl", step).name, VALID)))
+
+
+def test_what_is_trained_on_or_tested_is_no_validation(tmp_path, folder) -> None:
+    """Questions that a training or a benchmark asks are left out of the validation set."""
+    ctx = ready(tmp_path, folder, evaluate=["made_runs:load/rl?count=9"])
+    assert [p.id for p in watch.problems(ctx)["made_runs:load/rl?count=9"]] == [
+        f"made/rl/{i:03d}" for i in range(3, 9)
+    ]
+    same = ready(tmp_path, folder, evaluate=["made_runs:load/rl?count=3"])
+    with pytest.raises(DataError, match="is trained on or a benchmark"):
+        watch.problems(same)
 
 
 def test_what_cannot_be_asked_for(tmp_path, folder) -> None:

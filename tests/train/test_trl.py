@@ -13,7 +13,8 @@ from manyways.fingerprint import attempt_seed
 from manyways.recipe.tree import RLConfig
 from manyways.records import Message, Problem, Verdict
 from manyways.tables import read_rl_attempts
-from manyways.train import RLSettings, attempt_log
+from manyways.train import RLSettings
+from manyways.train import reward as reward_module
 from manyways.train import trl as backend
 from manyways.train.reward import Shown, StepReward
 from manyways.train.trl import grpo_config, in_words, train
@@ -211,7 +212,7 @@ def test_flat_groups_are_drawn_again_as_often_as_is_said(folder, tmp_path, monke
 
 
 def test_a_sample_is_of_problems_and_none_is_none(folder, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(attempt_log, "SAMPLED", 1)
+    monkeypatch.setattr(reward_module, "SAMPLED", 1)
     reward = StepReward(judge=alternating, group_size=4)
     trained(folder, tmp_path / "sample", monkeypatch, reward, settings(roll=rolling, steps=3))
     rows = list(read_rl_attempts(tmp_path / "sample" / "attempts"))

@@ -15,8 +15,9 @@ from manyways.errors import MissingWork, RecipeError, RunDirError
 from manyways.measures.curves import CurveRow
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.verl import VerlConfig
-from manyways.records import Message, Problem
-from manyways.train import RLSettings
+from manyways.records import Message, Problem, Verdict
+from manyways.tables import read_rl_attempts
+from manyways.train import RLSettings, Watch
 from manyways.train.reward import StepReward
 from manyways.train.verl import backend, process
 from manyways.train.verl.environment import check
@@ -41,7 +42,16 @@ def impatient(monkeypatch) -> None:
     monkeypatch.setattr(process, "LOOK_SECONDS", 0.1)
 
 
-def train(base: str, python: str, out: Path, **changes) -> Path:
+def judge(pairs) -> list[Verdict]:
+    return [
+        Verdict(status="correct" if f"{{{p.answer}}}" in text else "wrong") for p, text in pairs
+    ]
+
+
+NOTHING = Watch(every=1, look=None, saves=lambda _: True, tidy=lambda _: None, ends=lambda _: False)
+
+
+def train(base: str, python: str, out: Path, watch: Watch | None = None, **changes) -> Path:
     section = {
         "backend": "verl", "problems": "x/y", "steps": STEPS, "group_size": 2,
         "prompts_per_step": 2, "max_tokens": 64, "learning_rate": 1e-6, "save_every": 2,
@@ -50,10 +60,10 @@ def train(base: str, python: str, out: Path, **changes) -> Path:
     settings = RLSettings(
         config=RLConfig.model_validate(section | changes),
         messages=lambda problem: (Message(role="user", content=problem.question),),
-        arm="star", seed=3, device="cpu",
+        arm="star", seed=3, device="cpu", watch=watch,
     )  # fmt: skip
-    unused = StepReward(judge=lambda pairs: [], group_size=2)
-    return backend.train(base, PROBLEMS, reward=unused, settings=settings, out=out)
+    reward = StepReward(judge=judge, group_size=2)
+    return backend.train(base, PROBLEMS, reward=reward, settings=settings, out=out)
 
 
 def lines(path: Path) -> list[dict]:
@@ -89,6 +99,25 @@ def test_killed_on_the_way_resumed_followed_merged(base, python, tmp_path, monke
     assert "step:4 - actor/entropy:0.25" in (tmp_path / "verl" / "console.txt").read_text()
     # Finished: asked again, nothing is started.
     assert train(base, "/no/such/python", tmp_path) == merged
+
+
+def test_steps_are_merged_to_be_evaluated_and_attempts_are_kept(base, python, tmp_path) -> None:
+    train(base, python, tmp_path, NOTHING, evaluate_every=1, attempts="all")
+    for step in (1, 2, 3):
+        config = (tmp_path / f"steps/{step}/checkpoint/config.json").read_text()
+        assert json.loads(config)["steps_taken"] == step
+    assert not (tmp_path / "steps" / "4").exists()
+    assert not (tmp_path / "verl" / "checkpoints").exists()
+    kept = list(read_rl_attempts(tmp_path / "attempts"))
+    assert [(row.step, row.group, row.attempt.sample) for row in kept] == [
+        (step, group, place) for step in (1, 2, 3, 4) for group in (0, 1) for place in (0, 1)
+    ]
+    # The stand-in's first group is all right, of the second one is.
+    assert [row.reward for row in kept[:4]] == [1.0, 1.0, 1.0, 0.0]
+    assert kept[0].attempt.text == f"\\boxed{{{kept[0].attempt.problem_id[-1]}}}"
+    assert len({row.attempt.problem_id for row in kept[:4]}) == 2
+    assert {row.advantage for row in kept} == {None}
+    assert all(row.attempt.tokens > 3 and row.attempt.prompt_tokens > 3 for row in kept)
 
 
 def test_an_error_is_told_in_verls_own_last_words(base, python, tmp_path, monkeypatch) -> None:

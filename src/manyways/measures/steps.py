@@ -27,7 +27,8 @@ class StepRow:
 
     one, many: pass@1, and pass@k of the largest k; means over problem sets.
     composed:  share of the attempts that combine heuristics.
-    opening, opening_share: the heuristic that most of them begin with, and how many do.
+    opening, opening_share: the heuristic that most of them begin with (``direct`` for none), and
+               the share that does.
     entropy:   of the policy while it took the step, in nats a token; None at the start.
     peak:      of its training the step of the highest pass@k that ``rl.stop`` looks at.
     test_one, test_many: of the best and the last step on the benchmarks, where they were sampled.
@@ -66,8 +67,8 @@ DRAWN = (
         "Attempts that use two or more heuristics.",
     ),
     Drawn(
-        "opening", lambda _: "Most common first heuristic", lambda r: r.opening_share,
-        "Share of attempts that begin with it; near 1 one way is left.",
+        "opening", lambda _: "Most common opening", lambda r: r.opening_share,
+        "Share of attempts with the same first heuristic, or with none; near 1 one way is left.",
     ),
     Drawn(
         "entropy", lambda _: "Entropy", lambda r: r.entropy,
@@ -212,9 +213,15 @@ def _heading(seen: "Seen", title: str, rows: list[StepRow]) -> Heading:
         title=title,
         text=f"{seen.recipe.rl.evaluate_attempts} attempts at each of {rows[0].one.n} problems of "
         f"{sets}, which no training sees, with the seeds, the prompt and the verifier of the final "
-        "evaluation. Bands are 95% intervals over problems. The checkpoints of one line are "
-        "sampled with the same noise, so a curve moves less than its band is wide.",
+        f"evaluation. {_bands(seen)} The checkpoints of one line are sampled with the same noise, "
+        "so a curve moves less than its interval is wide.",
     )
+
+
+def _bands(seen: "Seen") -> str:
+    if len(seen.recipe.seeds) > 1:
+        return "One line for each seed; 95% intervals over problems stand in 7-tables/steps.json."
+    return "Bands are 95% intervals over problems."
 
 
 def _keys(seen: "Seen") -> tuple[Key, ...]:
@@ -264,7 +271,8 @@ def _line(seen: "Seen", rows: list[StepRow], drawn: Drawn) -> charts.Line | None
     known = [(step, value) for step, value in pairs if value is not None]
     if not known:
         return None
-    scores = [value for _, value in known if isinstance(value, Score)]
+    alone = len(seen.recipe.seeds) == 1
+    scores = [value for _, value in known if isinstance(value, Score) and alone]
     arm = rows[0].arm
     return charts.Line(
         label=f"{arm}, seed {rows[0].seed}",

@@ -46,7 +46,7 @@ def watch(ctx: Context, line: Line, phase: Trained, *, steps: int) -> Watch | No
         return None
     problems(ctx)
     rl = ctx.recipe.rl
-    live = _sampled_in_memory(ctx)
+    live = _sampled_in_memory(ctx, phase)
 
     def look(step: int, model: Any, tokenizer: Any) -> None:  # noqa: ANN401
         from manyways.engines.transformers import TransformersEngine
@@ -231,8 +231,10 @@ def _keep(ctx: Context, phase: Trained) -> str:
     return ctx.recipe.rl.keep if phase == "rl" else "last"
 
 
-def _sampled_in_memory(ctx: Context) -> bool:
+def _sampled_in_memory(ctx: Context, phase: Trained) -> bool:
     recipe = ctx.recipe
+    if phase == "rl" and recipe.rl.backend != "trl":
+        return False
     return recipe.model.engine == "transformers" and not processes.may_be_sharded()
 
 

@@ -4,35 +4,18 @@ A part is on disk before the Trainer's checkpoint of its last step counts, and a
 on from a checkpoint forgets what came after it, so a killed training leaves the same rows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from manyways.fingerprint import content_hash, prompt_hash
+from manyways.fingerprint import prompt_hash
 from manyways.records import Attempt, Message, Problem, RLAttempt
 from manyways.tables import append_rl_attempts, drop_rl_attempts_after
-from manyways.train.reward import SAMPLED, Scored
+from manyways.train.reward import Scored
 
 PART_SIZE = 2048
 """Attempts that wait for the next checkpoint at most."""
-FOLDER = "attempts"
-"""In the folder of a line's RL."""
-
-
-def kept(which: Literal["all", "sample", "none"], met: Iterable[str]) -> frozenset[str]:
-    """Ids of the problems whose attempts are kept, among those that the training meets.
-
-    A sample is drawn by a hash of the id: every arm and seed that meets the same problems keeps the
-    same ones, and a longer training keeps none less.
-    """
-    if which == "none":
-        return frozenset()
-    ids = set(met)
-    if which == "sample":
-        return frozenset(sorted(ids, key=lambda one: (content_hash([one]), one))[:SAMPLED])
-    return frozenset(ids)
 
 
 class AttemptLog(TrainerCallback):  # type: ignore[misc]

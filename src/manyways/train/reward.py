@@ -1,10 +1,11 @@
 """Verdicts become rewards, and each step's attempts become what its line of metrics says."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
+from manyways.fingerprint import content_hash
 from manyways.records import PLAIN, Problem, Verdict
 
 Judging = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
@@ -12,6 +13,8 @@ Judging = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
 
 SAMPLED = 64
 """Problems whose attempts of RL are kept where a sample is."""
+FOLDER = "attempts"
+"""Of these, in the folder of a line's RL."""
 HEALTH_WINDOW = 512
 """Verdicts over which the undecided share is watched: fewer would be noise."""
 
@@ -231,6 +234,20 @@ class StepReward:
             (self.read(text), reward == 1.0)
             for text, reward in zip(texts[::step], rewards[::step], strict=True)
         ]
+
+
+def kept(which: Literal["all", "sample", "none"], met: Iterable[str]) -> frozenset[str]:
+    """Ids of the problems whose attempts are kept, among those that the training meets.
+
+    A sample is drawn by a hash of the id: every arm and seed that meets the same problems keeps the
+    same ones, and a longer training keeps none less.
+    """
+    if which == "none":
+        return frozenset()
+    ids = set(met)
+    if which == "sample":
+        return frozenset(sorted(ids, key=lambda one: (content_hash([one]), one))[:SAMPLED])
+    return frozenset(ids)
 
 
 def _openings(seen: Sequence[tuple[Shown, bool]]) -> dict[str, tuple[int, int]]:

@@ -20,7 +20,7 @@ from manyways.records import Message, Problem
 from manyways.train import RLSettings, Roller, Rollout, processes, tracking
 from manyways.train.handover import prompt_ids
 from manyways.train.lora import peft_config
-from manyways.train.reward import StepReward
+from manyways.train.reward import FOLDER, StepReward, kept
 from manyways.train.trainer_config import (
     build_config,
     common,
@@ -235,7 +235,7 @@ def _keep_attempts(
     out: Path,
 ) -> None:
     """Have the attempts that the recipe wants written to ``out/attempts``."""
-    from manyways.train.attempt_log import FOLDER, AttemptLog, kept
+    from manyways.train.attempt_log import AttemptLog
 
     reward, settings, trainee = parts
     met = {problems[index].id for index in trainer.train_dataset["problem"]}

@@ -15,9 +15,13 @@ from manyways.train import RLSettings
 from manyways.train.handover import prompt_ids
 from manyways.train.reward import StepReward
 from manyways.train.verl import environment, process
+from manyways.train.verl.attempts import keep_attempts
 from manyways.train.verl.files import write_problems, write_reward
 from manyways.train.verl.log import curve
 from manyways.train.verl.overrides import Places, overrides, verl_of
+
+STEPS = "steps"
+"""In the folder of a training: checkpoints of steps, ``steps/50/checkpoint``."""
 
 
 def train(
@@ -44,10 +48,12 @@ def train(
     prepare(checkpoint, problems, settings=settings, places=places)
     if places.saved < settings.config.steps:
         _run(command(checkpoint, settings, places), settings, places, out / "metrics.jsonl")
-    _merge(settings, places, _partial(out))
-    # The template that every stage of this run renders prompts with, not what verl saved.
-    load_tokenizer(checkpoint).save_pretrained(_partial(out))
-    _partial(out).rename(target)
+    keep_attempts(checkpoint, problems, judge=reward.judge, settings=settings, out=out)
+    for step in watched(settings):
+        if places.actor(step).is_dir():
+            one = out / STEPS / str(step) / "checkpoint"
+            _merged(checkpoint, settings, places.actor(step), one)
+    _merged(checkpoint, settings, places.actor(settings.config.steps), target)
     shutil.rmtree(places.checkpoints, ignore_errors=True)
     return target
 
@@ -102,8 +108,26 @@ def write_metrics(settings: RLSettings, places: Places, metrics: Path) -> int:
     return len(rows)
 
 
+def watched(settings: RLSettings) -> range:
+    """The steps before the last that are evaluated when the training is over."""
+    every = settings.config.evaluate_every
+    return range(every, settings.config.steps, every) if every and settings.watch else range(0)
+
+
 def _partial(out: Path) -> Path:
     return out / ".checkpoint.partial"
+
+
+def _merged(checkpoint: str, settings: RLSettings, actor: Path, target: Path) -> None:
+    """What verl saved of one step becomes the folder ``target``, absent or whole."""
+    if target.exists():
+        return
+    partial = _partial(target.parent)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    _merge(settings, actor, partial)
+    # The template that every stage of this run renders prompts with, not what verl saved.
+    load_tokenizer(checkpoint).save_pretrained(partial)
+    partial.rename(target)
 
 
 def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) -> None:
@@ -137,11 +161,11 @@ def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) 
         say(f"{label}: verl ended with exit code {code}, but its last checkpoint is whole")
 
 
-def _merge(settings: RLSettings, places: Places, target: Path) -> None:
+def _merge(settings: RLSettings, actor: Path, target: Path) -> None:
     """Raises MissingWork with the merger's last words when it fails."""
     shutil.rmtree(target, ignore_errors=True)
-    words = merge_command(settings, places.actor(settings.config.steps), target)
-    console = places.root / "merge.txt"
+    words = merge_command(settings, actor, target)
+    console = actor.parents[2] / "merge.txt"
     environment.require_trust(words[0])
     with console.open("wb") as stream:
         done = subprocess.run(

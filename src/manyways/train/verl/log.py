@@ -50,7 +50,7 @@ def shares(path: Path, *, group_size: int) -> dict[str, float]:
 @cache
 def _shares(path: Path, group_size: int, _state: tuple[int, int]) -> dict[str, float]:
     """Read once for as long as it does not change: all steps together may be gigabytes."""
-    rows = list(_rows(path))
+    rows = list(rows_of(path))
     if not rows or len(rows) % group_size:
         return {}
     # verl sorts by the id of the prompt, so attempts at one problem are neighbours.
@@ -76,11 +76,11 @@ def _named(data: dict[str, Any]) -> dict[str, float]:
 
 
 def _lines(log: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for row in _rows(log):
+    for row in rows_of(log):
         yield int(row["step"]), row["data"]
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
     """Each whole line; the last may be half written, or cut within a character."""
     if path.is_file():
         # Not splitlines: texts of a model hold separators that JSON does not escape.

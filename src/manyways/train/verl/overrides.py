@@ -187,8 +187,9 @@ def _trainer(settings: RLSettings, places: Places) -> dict[str, object]:
         "trainer.n_gpus_per_node": verl.gpus_per_node,
         "trainer.total_epochs": 1,
         "trainer.total_training_steps": rl.steps,
-        "trainer.save_freq": rl.save_every,
-        "trainer.max_actor_ckpt_to_keep": 2,
+        "trainer.save_freq": rl.evaluate_every or rl.save_every,
+        # What is to be evaluated stays until it is merged.
+        "trainer.max_actor_ckpt_to_keep": rl.steps if rl.evaluate_every else 2,
         "trainer.test_freq": -1,
         "trainer.val_before_train": False,
         "trainer.resume_mode": "auto",
