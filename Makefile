@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 # One thread for each of two processes: the tests' models are too small for more.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -rs
 
-.PHONY: setup setup-dev check test test-slow test-all demo bench constraints clean
+.PHONY: setup setup-dev check test test-slow test-all demo bench picture constraints clean
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev
@@ -56,6 +56,11 @@ demo: setup
 
 bench: setup-dev
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+# README's picture, of the run that is named; needs chromium and its driver.
+RUN ?= runs/pocket
+picture: setup-dev
+	$(BIN)/python .ci/picture.py $(RUN)
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -79,9 +79,10 @@ def blocks(seen: "Seen") -> list[Block]:
 
 
 def _terms(seen: "Seen") -> Note:
-    """The arms that the verdict names."""
-    names = dict.fromkeys(name for name in (seen.main, VANILLA) if name in seen.recipe.arms)
-    said = [f"{name}: {words.arm_words(str(name))}." for name in names]
+    """The arms that the verdict and the four cells name, each in a line."""
+    found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen)))
+    names = [str(name) for name in found if name in seen.recipe.arms]
+    said = [f"{name}: {words.arm_words(name)}." for name in names]
     said.append(
         "pass@k: the share of problems that at least one of k attempts solves. An arm is one way "
         "to prepare the model before RL; all arms get the same RL."
@@ -92,10 +93,10 @@ def _terms(seen: "Seen") -> Note:
 def _pipeline(seen: "Seen") -> list[Block]:
     """The stages with what went through each."""
     rows = seen.rows(YIELD)
-    if not rows:
+    counts = next((stamp.counts for stamp in seen.stamps if stamp.work == "generate"), {})
+    if not rows and not counts.get("attempts"):
         return []
-    ways = sum(row.heuristic != PLAIN for row in rows)
-    problems = next((s.counts.get("problems") for s in seen.stamps if s.work == "generate"), None)
+    problems = counts.get("problems")
     mid = [row for row in seen.rows(ARMS) if row.midtrain_steps]
     rl = [row for row in seen.rows(ARMS) if row.rl_steps]
     rewarded = sum(row.attempts for row in seen.rows(COSTS) if row.work.startswith("rl/"))
@@ -103,19 +104,23 @@ def _pipeline(seen: "Seen") -> list[Block]:
     steps = (
         *([Step(
             title="problems", count=words.count(problems),
-            text=f"each asked under {words.plural(ways, 'heuristic')} and plainly", target="#data",
+            text=f"asked under {words.plural(seen.recipe.heuristics.count, 'heuristic')} "
+            "and plainly", target="#data",
         )] if problems else []),
         Step(
-            title="attempts", count=words.count(sum(row.attempts for row in rows)),
+            title="attempts",
+            count=words.count(sum(row.attempts for row in rows) if rows else counts["attempts"]),
             text="written by the base model itself", target="#data",
         ),
         Step(
-            title="correct", count=words.count(sum(row.correct for row in rows)),
+            title="correct",
+            count=words.count(sum(row.correct for row in rows) if rows else counts["correct"]),
             text="by a verifier", target="#data",
         ),
         Step(
             title="kept", count=words.count(sum(row.kept for row in rows)),
-            text="the best one for each way of each problem", target="#data",
+            text="the best one for each way of each problem" if rows else "not reached",
+            target="#data",
         ),
         Step(
             title="mid-trainings", count=words.count(len(mid)),

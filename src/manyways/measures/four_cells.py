@@ -82,6 +82,11 @@ def first_screen(seen: "Seen") -> list[Block]:
     return [_table(seen, rows), Charts(charts=(_chart(seen, rows),), legend=_legend(seen))]
 
 
+def shown_arms(seen: "Seen") -> list[str]:
+    """The arms whose cells the first screen shows."""
+    return [arm for arm in seen.arm_order if arm != VANILLA][:FAR]
+
+
 def every(seen: "Seen") -> list[Block]:
     """Those of every arm and benchmark."""
     return [_every(seen)] if seen.rows(FOUR_CELLS) else []
@@ -97,7 +102,7 @@ def _cells(seen: "Seen") -> Iterator[tuple[Place, dict[int, Score]]]:
         (row.arm, row.k): row for row in seen.rows(FOUR_CELLS) if row.benchmark == seen.headline
     }
     arms = [arm for arm in seen.arm_order if any(arm == name for name, _ in table)]
-    trained = [arm for arm in arms if arm != VANILLA][:FAR]
+    trained = [arm for arm in shown_arms(seen) if arm in arms]
     wanted: list[tuple[Place, str]] = [(("Base model", arms[0], "base"), "base")] if arms else []
     wanted += [(("RL only", VANILLA, "rl"), "rl_only")] if arms else []
     for arm in trained:
@@ -131,9 +136,8 @@ def _table(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Table:
             if arm == seen.lead and phase == "rl"
         ),
         cells=True,
-        note=f"pass@k: the share of problems that at least one of k attempts solves, with its 95% "
-        f"interval over {few if few == many else f'{few} to {many}'} problems, "
-        f"{words.plural(len(seen.recipe.seeds), 'training seed')}.",
+        note=f"In brackets 95% intervals over {few if few == many else f'{few} to {many}'} "
+        f"problems, {words.plural(len(seen.recipe.seeds), 'training seed')}.",
     )  # fmt: skip
 
 

@@ -199,7 +199,7 @@ def _curve(seen: "Seen", benchmark: str) -> Chart:
             for line in lines
         ),
         spec=charts.pass_curves(lines, ks),
-        height=290,
+        height=275,
         note=f"n = {problems} problems." + (_by_guessing(guessed) if guessed else ""),
     )
 

@@ -15,7 +15,7 @@ from manyways.reporting.blocks import Spec
 from manyways.reporting.palette import BAND, faint
 
 Trace = dict[str, object]
-ROW = 38
+ROW = 40
 """Height in pixels of one labelled row."""
 
 SHARE_AXIS: Mapping[str, object] = {"hoverformat": ".3f"}
@@ -121,7 +121,7 @@ def _interval(mark: Mark, *, y: float, name: str) -> Trace:
 
 
 def _label(row: Row, place: float) -> dict[str, object]:
-    return label(row.label, place - (0.42 if row.marks else 0.1), bold=not row.marks)
+    return label(row.label, place - (0.46 if row.marks else 0.1), bold=not row.marks)
 
 
 def label(text: str, place: float, *, bold: bool = False) -> dict[str, object]:
