@@ -77,7 +77,7 @@ def test_refusals_are_counted_and_one_is_quoted(made) -> None:
     assert "the gate refused all 3 checkpoints, so RL never ran." in said
     assert "The first, vanilla, seed 0: only 2% of groups hold both." in said
     page = page_of(made["all refused"])
-    assert page.count("gate star/seed-0: not fit for RL") >= 2
+    assert page.count("not fit for RL: only 2% of groups hold both.") >= 2
     assert "0 of 3 were found fit" in page
     assert "No RL step was logged." in page
     assert "curve-loss" in charts(made["all refused"])

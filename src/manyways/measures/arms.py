@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from manyways.measures.curves import CURVES
 from manyways.measures.measure import Finding, Measure
+from manyways.records import line_name
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Table
 from manyways.run_dir import RunDir
@@ -80,12 +81,17 @@ def example() -> list[ArmRow]:
     ]  # fmt: skip
 
 
+def _why(row: ArmRow) -> str:
+    """The outcome without the name of its line."""
+    return row.outcome.removeprefix(f"gate {line_name(row.arm, row.seed)}: ")
+
+
 def unfinished(seen: "Seen") -> tuple[str, ...]:
     """What did not come to its end, each outcome as one sentence."""
     stopped: dict[str, list[str]] = {}
     for row in seen.rows(ARMS):
         if row.outcome != "complete":
-            stopped.setdefault(row.outcome, []).append(f"{row.arm} (seed {row.seed})")
+            stopped.setdefault(_why(row), []).append(f"{row.arm} (seed {row.seed})")
     return tuple(f"{words.listing(lines)}: {outcome}" for outcome, lines in stopped.items())
 
 
@@ -104,7 +110,7 @@ def blocks(seen: "Seen") -> list[Block]:
             words.count(row.midtrain_steps),
             words.number(row.epochs, 1),
             words.count(row.rl_steps),
-            row.outcome,
+            _why(row),
         )
         groups.setdefault(cells, []).append(str(row.seed))
     table = Table(
@@ -121,7 +127,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
     stopped: dict[tuple[str, str], list[str]] = {}
     for row in seen.rows(ARMS):
         if row.outcome != "complete":
-            stopped.setdefault((row.arm, row.outcome), []).append(str(row.seed))
+            stopped.setdefault((row.arm, _why(row)), []).append(str(row.seed))
     for (arm, outcome), seeds in stopped.items():
         sentence = f"{arm} (seed {', '.join(seeds)}) did not go all the way: {outcome}"
         yield Finding(kind="training", sentence=sentence)

@@ -191,7 +191,8 @@ CHAPTERS = (
         folded="What can be told, row by row; what RL's attempts open with; modes",
         title="Measured beside theory",
         intro=_text(
-            "A minimal model of the method says which sign each of these numbers should have. "
+            "A minimal model of the method says which sign each of these numbers should have; "
+            "letters like D2 name its statements (docs/theory.md, manyways theory). "
             "Each was measured in this run; where the model and the measurement disagree, it "
             "says so."
         ),

@@ -433,7 +433,9 @@ def _composed(arm: str, before: CompositionRow, after: CompositionRow, seen: "Se
             f"{words.rate(before.corrected)}, {words.rate(after.corrected)}."
         )
     others = [(name, seen.use(name)) for name in ("base", RL_ALONE, pooled("star", "rl"))]
-    beside = ", ".join(f"{name} {words.rate(row.composed)}" for name, row in others if row)
+    beside = ", ".join(
+        f"{words.checkpoint_label(name)} {words.rate(row.composed)}" for name, row in others if row
+    )
     return (
         f"Composition rate of {arm}, before and after RL: {words.rate(before.composed)}, "
         f"{words.rate(after.composed)}: {change}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from manyways.arms import Line
 from manyways.measures.measure import Finding, Measure, read_rows
+from manyways.records import line_name
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Heading, Link, Note, Table
 
@@ -36,6 +37,11 @@ class GateRow:
     effective: float
     decision: Literal["fit", "refused", "overridden"]
     sentence: str
+
+    @property
+    def told(self) -> str:
+        """The sentence without the name of the line."""
+        return self.sentence.removeprefix(f"gate {line_name(self.arm, self.seed)}: ")
 
 
 def measured(seen: "Seen") -> list[GateRow]:
@@ -95,7 +101,7 @@ def decisions(seen: "Seen") -> list[Block]:
     if not seen.rows(GATE):
         return []
     refused = tuple(
-        f"{row.arm}, seed {row.seed}: {row.decision}. {row.sentence}"
+        f"{row.arm}, seed {row.seed}: {row.decision}. {row.told}"
         for row in seen.rows(GATE)
         if row.decision != "fit"
     )
@@ -107,7 +113,7 @@ def decisions(seen: "Seen") -> list[Block]:
     )
     said: dict[tuple[str, str, str], list[str]] = {}
     for row in seen.rows(GATE):
-        said.setdefault((row.arm, row.decision, row.sentence), []).append(str(row.seed))
+        said.setdefault((row.arm, row.decision, row.told), []).append(str(row.seed))
     table = Table(
         caption="What the gate decided",
         head=("arm", "decision", "in words", "seeds"),

@@ -72,8 +72,8 @@ def _tally(rows: list[PredictionRow]) -> str:
 def _said(row: PredictionRow) -> str:
     measured = _number(row.measured) if row.measured else words.NONE
     return (
-        f"Against the theory: {row.quantity} ({row.proposition}), {row.of}: {measured}; "
-        f"expected {row.expected}."
+        f"Against the theory: {row.quantity} ({row.proposition}), {words.named(row.of)}: "
+        f"{measured}; expected {row.expected}."
     )
 
 
@@ -100,7 +100,7 @@ def _table(caption: str, rows: list[PredictionRow], *, folded: bool) -> Table:
             words.count(row.measured.n) if row.measured else words.NONE,
             f"[{_number(row.seeds).interval}]" if row.seeds else words.NONE,
             f"{row.proposition}: {row.expected}",
-            f"{row.of}: {row.note}" if row.note else row.of,
+            words.named(f"{row.of}: {row.note}" if row.note else row.of),
         )
         for row in rows
     ]
@@ -127,7 +127,9 @@ def says(seen: "Seen") -> Iterator[Finding]:
     if not counts:
         return
     against = [
-        f"{r.quantity} of {r.of}" for r in seen.rows(PREDICTIONS) if r.outcome == "disagrees"
+        f"{r.quantity} of {words.named(r.of)}"
+        for r in seen.rows(PREDICTIONS)
+        if r.outcome == "disagrees"
     ]
     sentence = (
         f"Of the signs that the theory expects, {counts['agrees']} agree with what was measured, "

@@ -1,5 +1,6 @@
 """How the report writes numbers and names."""
 
+import re
 from collections.abc import Iterable
 
 from manyways.arms import parse_arm
@@ -7,6 +8,7 @@ from manyways.records import BASE, Checkpoint, Score
 from manyways.reporting.blocks import Figure
 
 NONE = "–"
+_CHECKPOINT = re.compile(r"(?<![\w/])(?P<arm>[a-z][a-z0-9@.-]*)(?:/seed-\d+)?/(?:mid|rl)(?![\w/])")
 PHASES = {"base": "base model", "mid": "mid-trained", "rl": "after RL"}
 
 
@@ -80,6 +82,18 @@ def checkpoint_label(name: str) -> str:
         return PHASES["base"]
     seed = [] if checkpoint.seed is None else [f"seed {checkpoint.seed}"]
     return " · ".join([checkpoint.arm, PHASES[checkpoint.phase], *seed])
+
+
+def named(text: str) -> str:
+    """``base − star/rl`` -> ``base − star · after RL``: checkpoints are called as in tables.
+
+    What has the same form and is no checkpoint, as a set of problems, stays as it is.
+    """
+    return _CHECKPOINT.sub(_label, text)
+
+
+def _label(found: re.Match[str]) -> str:
+    return checkpoint_label(found[0]) if arm_words(found["arm"]) else found[0]
 
 
 def arm_words(name: str) -> str:
