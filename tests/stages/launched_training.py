@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from waiting import eventually
 
-from manyways.tables import read_rl_attempts
+from manyways.tables import read_attempts, read_rl_attempts
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "smoke.toml"
 HOLDING = Path(__file__).parents[1] / "holding"
@@ -26,6 +26,10 @@ SET = [
     "midtrain.save_every=1",
     "rl.group_size=16",
     "rl.prompts_per_step=8",
+    "rl.evaluate_every=2",
+    "rl.evaluate_limit=4",
+    "rl.evaluate_attempts=2",
+    'rl.keep="all"',
 ]
 FOLDERS = {"midtrain": "3-midtrain", "rl": "5-rl"}
 
@@ -52,6 +56,12 @@ def outcome(root: Path, stage: str) -> dict[str, object]:
         "rows": [{k: v for k, v in row.items() if k != "seconds"} for row in rows],
         "weights": hashlib.sha256(weights).hexdigest(),
         "attempts": [asdict(row) for row in read_rl_attempts(line(root, stage) / "attempts")],
+        "on the way": {
+            step.name: [one.text for one in read_attempts(next(step.iterdir()))]
+            for step in sorted(root.glob("6-eval/*/seed-0/rl@*"))
+            if stage == "rl"
+        },
+        "steps": sorted(step.name for step in line(root, stage).glob("steps/*")),
     }
 
 

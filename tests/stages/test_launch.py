@@ -147,7 +147,23 @@ def test_two_processes_take_the_steps_of_one(found) -> None:
     assert len(one) == 128
     told = pytest.approx([row["advantage"] for row in one])
     assert [row["advantage"] for row in two] == told
-    assert [row | {"advantage": 0} for row in two] == [row | {"advantage": 0} for row in one]
+    same = ("problem_id", "sample", "seed", "text", "finish", "tokens", "prompt_hash", "verdict")
+    assert [[row["attempt"][key] for key in same] for row in two] == [
+        [row["attempt"][key] for key in same] for row in one
+    ]
+    assert [(row["group"], row["reward"]) for row in two] == [
+        (row["group"], row["reward"]) for row in one
+    ]
+
+
+@pytest.mark.slow
+def test_one_of_two_processes_evaluates_on_the_way(found) -> None:
+    one, two = (found[name]["rl"]["on the way"] for name in ("one", "two"))
+    assert list(one) == list(two)
+    assert len(one) > 2
+    assert all(len(texts) == 4 * 2 for texts in two.values())
+    assert one["rl@0"] == two["rl@0"]
+    assert len(found["two"]["rl"]["steps"]) == len(one) - 2
 
 
 @pytest.mark.slow
