@@ -68,8 +68,12 @@ def command(checkpoint: str, settings: RLSettings, places: Places) -> list[str]:
 def commands(checkpoint: str, settings: RLSettings, out: Path) -> list[list[str]]:
     """The command lines that ``train`` runs, in order."""
     places = Places(root=out / "verl")
-    merge = merge_command(settings, places.actor(settings.config.steps), _partial(out))
-    return [command(checkpoint, settings, places), merge]
+    steps = {step: out / STEPS / str(step) for step in watched(settings)}
+    merges = [
+        merge_command(settings, places.actor(step), _partial(folder))
+        for step, folder in {**steps, settings.config.steps: out}.items()
+    ]
+    return [command(checkpoint, settings, places), *merges]
 
 
 def merge_command(settings: RLSettings, actor: Path, target: Path) -> list[str]:
