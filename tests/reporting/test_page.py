@@ -218,7 +218,7 @@ def test_disagreement_with_the_theory_is_said_first(three):
     assert "Of 3 expected signs, 1 agree with what was measured, 1 disagree and 1 cannot" in text
     said = "that disagrees (D2), heuristics-8 · after RL: −0.300 [−0.400, −0.200]; expected above"
     assert text.index(said) < text.index("✓ agrees")
-    assert "? cannot tell" not in text, "those are counted"
+    assert "Quantity that cannot tell" not in text, "those are counted"
 
 
 def test_the_prefix_swap_is_a_table_with_its_finding(three):
