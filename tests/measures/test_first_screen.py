@@ -36,7 +36,7 @@ def sized(seen: Seen, size: int) -> Seen:
 @pytest.mark.parametrize(
     ("size", "said"),
     [
-        (1_100_000, "toy model made/base, 1.1 million parameters: a demonstration, no evidence"),
+        (1_100_000, "toy model, 1.1 million parameters: a demonstration, no evidence"),
         (494_000_000, "small model made/base, 494 million parameters"),
         (3_210_000_000, "model made/base, 3.21 billion parameters"),
     ],

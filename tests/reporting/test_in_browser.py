@@ -186,6 +186,11 @@ def test_paper_is_light_and_fits(opened, tmp_path):
     assert opened.js(flows) == drawn > 0
     opened.js("window.dispatchEvent(new Event('afterprint'))")
     assert opened.js(ink) == dark
+    opened.cdp("Emulation.setEmulatedMedia", {"media": "print"})
+    opened.size(702, 1000)  # A4 without its margins
+    assert opened.js("return document.documentElement.scrollWidth") == 702
+    opened.size(1280, 900)
+    opened.cdp("Emulation.setEmulatedMedia", {"media": ""})
     opened.pdf(tmp_path / "report.pdf")
     pages = (tmp_path / "report.pdf").read_bytes().count(b"/Type /Page\n")
     assert 5 <= pages <= 20

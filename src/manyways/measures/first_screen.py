@@ -57,7 +57,7 @@ def _model(seen: "Seen") -> str:
     if size is None:
         return f"base model {path}"
     if size < TOY:
-        return f"toy model {path}, {_size(size)}: a demonstration, no evidence about real ones"
+        return f"toy model, {_size(size)}: a demonstration, no evidence about real ones"
     kind = "small model" if size < SMALL else "model"
     return f"{kind} {path}, {_size(size)}"
 
@@ -82,7 +82,7 @@ def _terms(seen: "Seen") -> Note:
     """The arms that the verdict and the four cells name, each in a line."""
     found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen)))
     names = [str(name) for name in found if name in seen.recipe.arms]
-    said = [f"{name}: {words.arm_words(name)}." for name in names]
+    said = [f"`{name}`: {words.arm_words(name)}." for name in names]
     said.append(
         "pass@k: the share of problems that at least one of k attempts solves. An arm is one way "
         "to prepare the model before RL; all arms get the same RL."
