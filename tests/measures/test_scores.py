@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from made_runs import attempt, context, put_evaluation
+from made_runs import attempt, context, put_evaluation, seen_of
 
 from manyways.measures.averages import AverageRow
 from manyways.measures.benchmarks import (
@@ -15,12 +15,15 @@ from manyways.measures.benchmarks import (
     means,
     whole_set,
 )
+from manyways.measures.catalogue import findings
 from manyways.measures.majority import MajorityRow
 from manyways.measures.material import guessed
 from manyways.measures.measure import read_rows
 from manyways.measures.pass_at_k import PassRow
+from manyways.measures.pass_at_k import blocks as pass_blocks
 from manyways.measures.rates import RateRow
 from manyways.records import Problem, Verdict
+from manyways.reporting.blocks import Charts
 from manyways.stages import analyse
 from manyways.verifiers.answers.votes import Said, same_votes
 
@@ -157,6 +160,39 @@ def test_guessing_a_letter_is_right_one_time_in_four_and_nine_in_ten_of_eight() 
     assert guessed([4, 4, 4], 1) == pytest.approx(0.25)
     assert guessed([4], 8) == pytest.approx(1 - 0.75**8)
     assert guessed([2, 4], 1) == pytest.approx(0.375), "the mean over problems"
+
+
+def test_a_choice_set_has_its_line_of_chance_and_is_left_out_of_the_headline(
+    tmp_path: Path,
+) -> None:
+    letters = "made_runs:load/letters?count=9&options=4"
+    ctx = context(tmp_path, arms=("vanilla", "star"), evaluate={"benchmarks": [TEST, letters]})
+    for name, right in (("base", 1), ("vanilla/seed-0/rl", 1), ("star/seed-0/rl", 2)):
+        for benchmark, split, count in ((TEST, "test", 12), (letters, "letters", 9)):
+            put_evaluation(ctx, name, benchmark, [
+                attempt(f"made/{split}/{i:03d}", sample=n,
+                        status="correct" if n < right else "wrong")
+                for i in range(count) for n in range(4)
+            ])  # fmt: skip
+    seen = seen_of(ctx)
+    assert seen.choices == {letters}
+    assert seen.chance(letters) == pytest.approx({1: 0.25, 2: 0.4375, 4: 0.68359375})
+    assert seen.chance(TEST) == {}
+    assert (seen.headline, seen.answered_on) == (OPEN_MEAN, [TEST])
+    assert {row.benchmark for row in seen.pairs} == {MEAN, OPEN_MEAN, TEST, letters}
+    said = [f.sentence for f in findings(seen) if "multiple choice" in f.sentence]
+    assert any(
+        "guessing scores 0.25 at pass@1 and 0.68 at pass@4, and 0 of 3 checkpoints do not score "
+        "above that at pass@4. It is left out of the headline." in sentence
+        for sentence in said
+    )  # fmt: skip
+    chart = next(c for c in charts_of(seen) if c.title == letters)
+    assert any(trace["meta"] == {"line": "chance"} for trace in chart.spec["data"])
+    assert "Multiple choice: guessing scores 0.25 at pass@1" in chart.note
+
+
+def charts_of(seen):
+    return [c for block in pass_blocks(seen) if isinstance(block, Charts) for c in block.charts]
 
 
 def test_the_headline_leaves_out_what_can_be_guessed_where_something_else_is_asked() -> None:

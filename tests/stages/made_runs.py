@@ -19,12 +19,19 @@ MARK = re.compile(r"<(\w+)>")
 def load(split: str, source: Source) -> list[Problem]:
     """``made_runs:load/<split>?count=N``: questions whose answer is their number.
 
-    Every split has its own questions, as training and evaluation must.
+    Every split has its own questions, as training and evaluation must. ``options=N``: each has so
+    many to choose from.
     """
     count = int(source.options.get("count", "4"))
+    choices = tuple(map(str, range(int(source.options.get("options", "0")))))
     head = "" if split == "seed" else f"For {split}: "
     return [
-        Problem(id=f"made/{split}/{i:03d}", question=f"{head}What is {i} + 0?", answer=str(i))
+        Problem(
+            id=f"made/{split}/{i:03d}",
+            question=f"{head}What is {i} + 0?",
+            answer=str(i),
+            choices=choices,
+        )
         for i in range(count)
     ]
 
