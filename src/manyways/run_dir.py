@@ -107,6 +107,7 @@ class Amount:
     ways:     it samples from a checkpoint that was mid-trained on heuristics.
     prompts:  which prompts it samples: a key of a forecast's measurements; empty where it samples
               nothing.
+    opens:    it opens an engine to sample with; else the model is in memory already.
     """
 
     work: str
@@ -117,6 +118,7 @@ class Amount:
     bound: int = 0
     ways: bool = False
     prompts: str = ""
+    opens: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

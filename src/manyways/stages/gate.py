@@ -159,6 +159,8 @@ def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, 
     row = decided(ctx, gate_row(ctx, line, attempts))
     if rl.pass_rate is not None:
         row = replace(row, sentence=f"{row.sentence} {chosen.sentence}")
+        # Attempts that are shared were counted by the work that sampled them.
+        counts = {} if rates.shared(ctx, line) else counts
         counts |= {"too_hard": chosen.harder, "too_easy": chosen.easier}
     return row, counts
 

@@ -136,6 +136,7 @@ def amount(ctx: Context, line: Line, phase: Trained, *, steps: int) -> list[Amou
                     bound=attempts * ctx.recipe.evaluate.max_tokens,
                     ways=line.shows_ways,
                     prompts=name,
+                    opens=not _sampled_in_memory(ctx, phase),
                 )
             )
     return found

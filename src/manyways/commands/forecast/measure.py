@@ -41,7 +41,7 @@ def measure(ctx: Context) -> tuple[Measured, float]:
     with TemporaryDirectory(prefix="manyways-forecast-") as folder:
         small = _small(ctx, Path(folder))
         try:
-            return _measure(small, began)
+            return _measure(small, began, _kinds(ctx))
         finally:
             small.close()
 
@@ -56,13 +56,13 @@ def _small(ctx: Context, folder: Path) -> Context:
     return Context(recipe=changed, run=RunDir(root=folder.resolve(), writer=True))
 
 
-def _measure(ctx: Context, began: float) -> tuple[Measured, float]:
+def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measured, float]:
     say("forecast: opening the engine")
     start = time.monotonic()
     engine = ctx.engine(ctx.base_path)
     opening = time.monotonic() - start
     try:
-        found = {name: _timed(ctx, engine, name) for name in _kinds(ctx)}
+        found = {name: _timed(ctx, engine, name) for name in kinds}
     finally:
         engine.close()
     workers, judged, label = _judge(ctx, found)

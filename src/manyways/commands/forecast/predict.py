@@ -125,7 +125,7 @@ def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) 
     return replace(
         row,
         tokens=tokens,
-        seconds=seconds + measured.opening / shared,
+        seconds=seconds + (measured.opening / shared if work.opens else 0.0),
         disk=work.attempts * measured.attempt_bytes * longer,
     )
 
