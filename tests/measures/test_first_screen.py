@@ -106,6 +106,14 @@ def test_each_control_stands_with_its_question_its_words_and_its_sizes(seen: See
     assert "heuristics-8 itself learned from 400 problems and 1,108 examples" in table.note
 
 
+def test_every_arm_is_explained_on_the_first_screen(tmp_path: Path) -> None:
+    arms = ["vanilla", "star", "heuristics-1", "heuristics-8", "random", "star@25", "budget-4"]
+    seen = load(write_run(tmp_path, arms=arms))
+    said = str(first_screen.blocks(seen))
+    for arm in arms:
+        assert f"`{arm}`: " in said or f"'{arm}', '" in said, arm
+
+
 def test_what_to_do_next_names_the_command(seen: Seen) -> None:
     (note,) = (b for b in first_screen.blocks(seen) if isinstance(b, Note) and b.kind == "next")
     said = " ".join(note.sentences)

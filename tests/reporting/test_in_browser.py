@@ -259,6 +259,18 @@ def test_hostile_texts_are_shown_as_text(browser, tmp_path):
     assert browser.log() == []
 
 
+def test_a_browser_that_cannot_unpack_the_library_shows_words_for_figures(browser, page):
+    script = {"source": "delete window.DecompressionStream"}
+    added = browser.cdp("Page.addScriptToEvaluateOnNewDocument", script)
+    try:
+        browser.open(page)
+        cells = "return document.getElementById('chart-four-cells').textContent"
+        assert browser.js(cells).startswith("Dots with 95% intervals: Base model: pass@1 0.30")
+        assert any("DecompressionStream" in line for line in browser.log())
+    finally:
+        browser.cdp("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
 def test_fifteen_arms_are_no_endless_page(browser, tmp_path):
     numbered = [f"heuristics-{n}" for n in (1, 2, 4, 8)]
     others = ["favourite", "random", "matched-8", "wrong-8", "budget-1", "budget-8"]

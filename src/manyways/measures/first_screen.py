@@ -20,7 +20,17 @@ from manyways.measures.yields import YIELD
 from manyways.progress import visible
 from manyways.records import PLAIN
 from manyways.reporting import words
-from manyways.reporting.blocks import Block, Note, Pipeline, Step, Table, Way, Ways, explorer_link
+from manyways.reporting.blocks import (
+    Block,
+    Fold,
+    Note,
+    Pipeline,
+    Step,
+    Table,
+    Way,
+    Ways,
+    explorer_link,
+)
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -74,20 +84,32 @@ def blocks(seen: "Seen") -> list[Block]:
     stopped = unfinished(seen)
     shown: list[Block] = [Note(kind="stop", sentences=stopped)] if stopped else []
     shown += [_terms(seen), *_pipeline(seen), *_ways(seen), *four_cells.first_screen(seen)]
-    shown += [*_controls(seen), Note(kind="next", sentences=tuple(_next(seen)))]
+    shown += [*_controls(seen), *_others(seen), Note(kind="next", sentences=tuple(_next(seen)))]
     return shown
 
 
 def _terms(seen: "Seen") -> Note:
     """The arms that the verdict and the four cells name, each in a line."""
-    found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen)))
-    names = [str(name) for name in found if name in seen.recipe.arms]
-    said = [f"`{name}`: {words.arm_words(name)}." for name in names]
+    said = [f"`{name}`: {words.arm_words(name)}." for name in _named(seen)]
     said.append(
         "pass@k: the share of problems that at least one of k attempts solves. An arm is one way "
         "to prepare the model before RL; all arms get the same RL."
     )
     return Note(kind="terms", sentences=tuple(said))
+
+
+def _named(seen: "Seen") -> list[str]:
+    found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen)))
+    return [str(name) for name in found if name in seen.recipe.arms]
+
+
+def _others(seen: "Seen") -> list[Block]:
+    """In a line each, the arms that neither the verdict nor the table of controls explains."""
+    told = {*_named(seen), *(name for name, _, _ in verdict.controls(seen))}
+    lines = [f"`{arm}`: {words.arm_words(arm)}." for arm in seen.recipe.arms if arm not in told]
+    note = Note(kind="terms", sentences=tuple(lines))
+    title = f"{words.plural(len(lines), 'other arm')} of this run, each in a line"
+    return [Fold(title=title, blocks=(note,))] if lines else []
 
 
 def _pipeline(seen: "Seen") -> list[Block]:
