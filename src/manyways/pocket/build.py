@@ -183,6 +183,7 @@ def _trainer(
         dataloader_pin_memory=False,
         # Each process reads its own turns: pieces of several lengths cannot be sent as one.
         accelerator_config={"dispatch_batches": False},
+        ddp_find_unused_parameters=False,
         use_cpu=not torch.cuda.is_available(),
         logging_steps=50,
         save_strategy="no",

@@ -1,19 +1,34 @@
-"""The base corpus: pure solutions under named heuristics, plain direct ones, and drills."""
+"""The base corpus: pure solutions under named heuristics, plain direct ones, and drills.
 
-import re
-from collections.abc import Iterator, Sequence
+A heuristic is only ever shown on parts that it solves, so its sub-steps are the known ones
+(``ways.Fact.known``): what works on a part is decided here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from random import Random
 from typing import Protocol
 
+from manyways.pocket.kinds import EASY
 from manyways.pocket.solutions import solution
-from manyways.pocket.ways import WAYS, applies, step
+from manyways.pocket.ways import PAIRS, WAYS, Type, facts_of, works
 from manyways.pocket.wordings import spelled_out
-from manyways.pocket.world import WORLDS, Exercise, World, draw_part, draw_parts, phrase
+from manyways.pocket.world import (
+    WORLDS,
+    Exercise,
+    World,
+    draw_kinds,
+    draw_type,
+    phrase,
+    some_parts,
+)
 from manyways.records import Heuristic, Message
 
-_FACT = re.compile(r"\d+ [-+*/] \d+ = \d+")
+FIRST = frozenset(first for first, _ in PAIRS.values())
+"""The heuristics that are the first of their operation."""
+
+DECOY = "figure"
 
 
 class Prompts(Protocol):
@@ -42,20 +57,32 @@ class CorpusMix:
     shots:          weights of 0, 1 and 2 exemplars in a prompt.
     surfaces:       weights of words, equations, code and story.
     easy:           weight of the easy operation beside 1 for each hard one.
+    first_ways, second_ways, decoy: weights of each first heuristic, each second one, the decoy.
+    both:           share of a heuristic's parts that the other one solves as well.
     """
 
     drills: float = 0.12
     first: int = 8000
     first_drills: float = 0.7
-    plain: float = 0.38
+    plain: float = 0.35
     plain_pure: float = 0.05
     plain_sizes: tuple[float, ...] = (3, 3, 2, 1)
-    prompted_sizes: tuple[float, ...] = (6, 3, 1)
-    off_target: float = 0.15
+    prompted_sizes: tuple[float, ...] = (6, 4, 1)
+    off_target: float = 0.12
     shots: tuple[float, ...] = (8, 2, 0.1)
     surfaces: tuple[float, ...] = (70, 12, 10, 8)
     easy: float = 4.0
+    first_ways: float = 1.0
+    second_ways: float = 0.85
+    decoy: float = 0.4
+    both: float = 0.5
     world: World = field(default_factory=lambda: WORLDS["main"])
+
+    def weight(self, heuristic: str) -> float:
+        """How often ``heuristic`` is named, relative to the others."""
+        if heuristic == DECOY:
+            return self.decoy
+        return self.first_ways if heuristic in FIRST else self.second_ways
 
 
 SURFACES = ("words", "equations", "code", "story")
@@ -86,36 +113,59 @@ def documents(
 
 def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
     facts: list[str] = []
-    hard = [heuristic for heuristic in WAYS if heuristic != "figure"]
     while len(facts) < 8:
-        kind = rng.choice(list(WAYS[rng.choice(hard)]))
-        part = draw_part(rng, mix.world, kind)
-        way = next(heuristic for heuristic in hard if kind in WAYS[heuristic])
-        facts += _FACT.findall(step(part, 1, way))
+        kind, pair = rng.choice(list(PAIRS.items()))
+        heuristic = rng.choice(pair)
+        pool = mix.world.parts(kind)[draw_type(rng, kind, _solved(heuristic, mix))]
+        facts += map(str, facts_of(rng.choice(pool), heuristic))
     rng.shuffle(facts)
     return Document(
         prompt=prompts.plain("Some sums."), solution=", ".join(facts[:8]) + ".", heuristic=None
     )
 
 
+def _solved(heuristic: str, mix: CorpusMix) -> Mapping[Type, float]:
+    """The types of the parts that ``heuristic`` solves, by how often they are shown under it."""
+    own: Type = "first" if heuristic in FIRST else "second"
+    return {own: 1 - mix.both, "both": mix.both}
+
+
 def _plain(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts) -> Document:
     size = rng.choices((1, 2, 3, 4), weights=mix.plain_sizes)[0]
-    exercise = _exercise(rng, mix, size, None)
+    exercise = _exercise(rng, mix, draw_kinds(rng, _kinds(mix), size))
     way = None
     if rng.random() < mix.plain_pure:
-        usable = [h.id for h in pack if applies(h.id, exercise.parts)]
-        way = rng.choice(usable) if usable else None
+        usable = [h.id for h in pack if _usable(h.id, exercise)]
+        weights = [mix.weight(heuristic) for heuristic in usable]
+        way = rng.choices(usable, weights=weights)[0] if usable else None
     return Document(
         prompt=prompts.plain(exercise.question), solution=solution(exercise, way), heuristic=way
     )
 
 
+def _usable(heuristic: str, exercise: Exercise) -> bool:
+    """Whether ``heuristic`` solves a part; the decoy solves all."""
+    if heuristic == DECOY:
+        return True
+    ways = WAYS[heuristic]
+    return any(part.kind in ways and works(heuristic, part) for part in exercise.parts)
+
+
 def _prompted(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts) -> Document:
-    heuristic = rng.choice(list(pack))
+    heuristic = rng.choices(pack, weights=[mix.weight(h.id) for h in pack])[0]
     size = rng.choices((1, 2, 3), weights=mix.prompted_sizes)[0]
-    off_target = size == 1 and rng.random() < mix.off_target
-    wanted = None if off_target else rng.choice(list(WAYS[heuristic.id]))
-    exercise = _exercise(rng, mix, size, wanted)
+    kinds, targets = _kinds(mix), WAYS[heuristic.id]
+    if heuristic.id == DECOY:
+        exercise = _exercise(rng, mix, draw_kinds(rng, kinds, size))
+    elif size == 1 and rng.random() < mix.off_target:
+        others = {kind: weight for kind, weight in kinds.items() if kind not in targets}
+        exercise = _exercise(rng, mix, draw_kinds(rng, others, size))
+    else:
+        (target,) = targets
+        others = {kind: weight for kind, weight in kinds.items() if kind != target}
+        drawn = [target, *draw_kinds(rng, others, size - 1)]
+        rng.shuffle(drawn)
+        exercise = _exercise(rng, mix, drawn, {target: _solved(heuristic.id, mix)})
     shots = rng.choices((0, 1, 2), weights=mix.shots)[0]
     return Document(
         prompt=prompts.under(heuristic, exercise.question, shots=shots),
@@ -124,15 +174,23 @@ def _prompted(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: P
     )
 
 
-def _exercise(rng: Random, mix: CorpusMix, size: int, wanted: str | None) -> Exercise:
-    """A base exercise of ``size`` parts, one of them of the operation ``wanted`` (None: any)."""
-    world = World(
-        name=mix.world.name,
-        seed=mix.world.seed,
-        ranges=mix.world.ranges,
-        mix={kind: mix.easy if kind == "sum" else 1 for kind in mix.world.mix},
-    )
-    parts = draw_parts(rng, world, "base", size=size, kind=wanted)
+def _kinds(mix: CorpusMix) -> dict[str, float]:
+    return {**dict.fromkeys(mix.world.mix, 1.0), EASY: mix.easy}
+
+
+def _exercise(
+    rng: Random,
+    mix: CorpusMix,
+    kinds: Sequence[str],
+    types: Mapping[str, Mapping[Type, float]] | None = None,
+) -> Exercise:
+    """A base exercise of ``kinds``; ``types`` are those of some of them, the others have any."""
+    chosen = types or {}
+    wanted = [
+        (kind, draw_type(rng, kind, chosen[kind]) if kind in chosen else draw_type(rng, kind))
+        for kind in kinds
+    ]
+    parts = some_parts(rng, mix.world, "base", wanted)
     return phrase(rng, parts, rng.choices(SURFACES, weights=mix.surfaces)[0])
 
 

@@ -9,28 +9,32 @@ from manyways.records import Heuristic, Segment
 
 SIGNS: dict[str, str] = {
     "decomposing": r"split \d+ as ",
-    "working-backwards": r"from the end:",
     "specialisation": r"first for one:",
     "symmetry": r"pair first and last:",
-    "guess-and-check": r"guess no cows:",
-    "analogy": r"as if one colour:",
     "induction": r"one step at a time:",
+    "working-backwards": r"from the end:",
+    "auxiliary-element": r"round \d+ to ",
+    "analogy": r"so many times as many:",
+    "variation": r"as if all were equal:",
+    "restatement": r"all at once:",
+    "guess-and-check": r"guess \d+:",
     "figure": r"a figure shows it:",
 }
 """heuristic id -> how a step that uses it opens, as a regular expression."""
 
 OPERATIONS: dict[str, tuple[str, ...]] = {
     "decomposing": ("product",),
-    "working-backwards": ("unknown",),
     "specialisation": ("price",),
     "symmetry": ("series",),
-    "guess-and-check": ("animals",),
-    "analogy": ("boxes",),
     "induction": ("rule",),
-    "figure": (
-        "product", "unknown", "price", "series", "animals", "boxes", "rule", "sum",
-    ),
-}  # fmt: skip
+    "working-backwards": ("unknown",),
+    "auxiliary-element": ("product",),
+    "analogy": ("price",),
+    "variation": ("series",),
+    "restatement": ("rule",),
+    "guess-and-check": ("unknown",),
+    "figure": ("product", "price", "series", "rule", "unknown", "sum"),
+}
 """heuristic id -> the operations, by the word that steps name them with, to which it applies."""
 
 _ANY_SIGN = re.compile("|".join(f"(?P<g{i}>{sign})" for i, sign in enumerate(SIGNS.values())))

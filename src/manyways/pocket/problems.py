@@ -6,6 +6,7 @@ from typing import Protocol
 
 from manyways.errors import DataError
 from manyways.plugins import nearest
+from manyways.pocket.ways import type_of
 from manyways.pocket.world import PARTS, SHARED_SPLITS, SIZES, WORLDS, Exercise, World, exercises
 from manyways.records import Problem
 
@@ -98,6 +99,7 @@ def _record(problem_id: str, exercise: Exercise) -> Problem:
         tags={
             "parts": str(len(exercise.parts)),
             "operations": " ".join(part.kind for part in exercise.parts),
+            "types": " ".join(str(type_of(part)) for part in exercise.parts),
             "surface": exercise.surface,
         },
     )

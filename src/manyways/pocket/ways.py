@@ -1,90 +1,234 @@
 """How a part is solved under a heuristic: one line of short sub-steps, ending in its answer.
 
+Two heuristics apply to every hard operation. On some of its instances only the first one works, on
+some only the second, on some both. A way works where each of its sub-steps is one that the base
+was ever shown (``Fact.known``) and the last one gives the answer. The base is shown
+no other instance of a way, so the numbers of a part alone tell what works on it.
+
 Direct steps give the answer at once. A heuristic that has no entry for an operation does not
 apply to it, and a pure solution is direct there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
-from manyways.pocket.kinds import KINDS, Part
+from manyways.pocket.kinds import EASY, KINDS, Part, Range
 
-Way = Callable[[Part], str]
+Type = Literal["first", "both", "second", "easy"]
+"""Which ways of its operation work on a part: the first only, both, the second only.
+
+``easy`` is a part of the operation that hides nothing."""
+
+TYPES: tuple[Type, ...] = ("first", "both", "second")
+"""The types of hard parts."""
+
+MULTIPLIERS = frozenset((*range(1, 7), *range(10, 70, 10)))
+"""What the base was shown multiplication by; by 7, 8 and 9 never."""
+
+LAST_DIGITS = range(7)
+"""Last digits of what it was shown multiplied; a number that ends in 7, 8 or 9 never was."""
+
+TRIAL = 4
+"""The number that guess and check tries."""
 
 
-def _split(part: Part) -> str:
+class Fact(NamedTuple):
+    """A sub-step: one elementary operation. Example: ``Fact(46, "*", 30)``."""
+
+    a: int
+    sign: str
+    b: int
+
+    @property
+    def result(self) -> int:
+        """What it gives; a division that is not exact is rounded down."""
+        if self.sign == "/":
+            return self.a // self.b
+        return {"+": self.a + self.b, "-": self.a - self.b, "*": self.a * self.b}[self.sign]
+
+    @property
+    def known(self) -> bool:
+        """Whether the base was ever shown such a sub-step.
+
+        Sums and differences are. Multiplication is by ``MULTIPLIERS`` of numbers that end in
+        ``LAST_DIGITS``. Division undoes such a multiplication.
+        """
+        if self.sign == "/":
+            exact = self.a % self.b == 0
+            return exact and Fact(self.result, "*", self.b).known
+        if self.sign == "*":
+            return self.b in MULTIPLIERS and self.a % 10 in LAST_DIGITS
+        return True
+
+    def __str__(self) -> str:
+        """``46 * 30 = 1380``."""
+        return f"{self.a} {self.sign} {self.b} = {self.result}"
+
+
+class Line(NamedTuple):
+    """A part under a heuristic: how the line opens, and its sub-steps."""
+
+    opening: str
+    facts: tuple[Fact, ...]
+
+
+Way = Callable[[Part], Line]
+
+
+def _product_of(a: int, b: int) -> Fact:
+    return Fact(max(a, b), "*", min(a, b))
+
+
+def _split(part: Part) -> Line:
     a, b = part.numbers
-    tens, ones = b // 10 * 10, b % 10
-    return (
-        f"split {b} as {tens} and {ones}: {a} * {tens} = {a * tens}, {a} * {ones} = {a * ones}, "
-        f"{a * tens} + {a * ones} = {a * b}."
-    )
+    ones = b % 10
+    tens = b - ones
+    facts = (Fact(a, "*", tens), Fact(a, "*", ones), Fact(a * tens, "+", a * ones))
+    return Line(f"split {b} as {tens} and {ones}: ", facts)
 
 
-def _backwards(part: Part) -> str:
+def _round_up(part: Part) -> Line:
+    a, b = part.numbers
+    over = 10 - b % 10
+    tens = b + over
+    facts = (Fact(a, "*", tens), Fact(a, "*", over), Fact(a * tens, "-", a * over))
+    return Line(f"round {b} to {tens} less {over}: ", facts)
+
+
+def _one_first(part: Part) -> Line:
+    n, c, m = part.numbers
+    one = Fact(c, "/", n)
+    return Line("first for one: ", (one, _product_of(one.result, m)))
+
+
+def _ratio(part: Part) -> Line:
+    n, c, m = part.numbers
+    times = Fact(m, "/", n)
+    return Line("so many times as many: ", (times, _product_of(c, times.result)))
+
+
+def _ends(part: Part) -> Fact:
+    a, d, n = part.numbers
+    return Fact(a, "+", a + (n - 1) * d)
+
+
+def _pairs(part: Part) -> Line:
+    ends, n = _ends(part), part.numbers[2]
+    return Line("pair first and last: ", (ends, Fact(ends.result, "*", n // 2)))
+
+
+def _all_equal(part: Part) -> Line:
+    ends, n = _ends(part), part.numbers[2]
+    half = Fact(ends.result, "/", 2)
+    return Line("as if all were equal: ", (ends, half, Fact(half.result, "*", n)))
+
+
+def _step_by_step(part: Part) -> Line:
+    x, c = part.numbers
+    y = 2 * x + c
+    facts = (Fact(x, "*", 2), Fact(2 * x, "+", c), Fact(y, "*", 2), Fact(2 * y, "+", c))
+    return Line("one step at a time: ", facts)
+
+
+def _one_formula(part: Part) -> Line:
+    x, c = part.numbers
+    return Line("all at once: ", (Fact(x, "*", 4), Fact(c, "*", 3), Fact(4 * x, "+", 3 * c)))
+
+
+def _backwards(part: Part) -> Line:
     x, a, b = part.numbers
-    return f"from the end: {x * a + b} - {b} = {x * a}, {x * a} / {a} = {x}."
+    return Line("from the end: ", (Fact(x * a + b, "-", b), Fact(x * a, "/", a)))
 
 
-def _one_first(part: Part) -> str:
-    p, n, m = part.numbers
-    return f"first for one: {p * n} / {n} = {p}, {p} * {m} = {p * m}."
-
-
-def _pairs(part: Part) -> str:
-    a, d, h = part.numbers
-    gap = (2 * h - 1) * d
-    return (
-        f"pair first and last: {2 * h - 1} * {d} = {gap}, {a} + {gap} = {a + gap}, "
-        f"{a} + {a + gap} = {2 * a + gap}, {2 * a + gap} * {h} = {part.answer}."
+def _trial(part: Part) -> Line:
+    x, a, b = part.numbers
+    tried, lacking = TRIAL * a + b, (x - TRIAL) * a
+    facts = (
+        Fact(TRIAL, "*", a),
+        Fact(TRIAL * a, "+", b),
+        Fact(x * a + b, "-", tried),
+        Fact(lacking, "/", a),
+        Fact(x - TRIAL, "+", TRIAL),
     )
+    return Line(f"guess {TRIAL}: ", facts)
 
 
-def _all_hens(part: Part) -> str:
-    hens, cows = part.numbers
-    heads, legs = hens + cows, 2 * hens + 4 * cows
-    return (
-        f"guess no cows: {heads} * 2 = {2 * heads}, {legs} - {2 * heads} = {2 * cows}, "
-        f"{2 * cows} / 2 = {cows}."
-    )
+def _figure(part: Part) -> Line:
+    return Line(f"a figure shows it: {part.answer}", ())
 
 
-def _one_colour(part: Part) -> str:
-    k, a, b = part.numbers
-    return f"as if one colour: {a} + {b} = {a + b}, {a + b} * {k} = {part.answer}."
-
-
-def _step_by_step(part: Part) -> str:
-    x, c, k = part.numbers
-    steps = []
-    for _ in range(k):
-        steps.append(f"{2 * x} + {c} = {2 * x + c}")
-        x = 2 * x + c
-    return f"one step at a time: {', '.join(steps)}."
-
-
-def _figure(part: Part) -> str:
-    return f"a figure shows it: {part.answer}."
-
+PAIRS: dict[str, tuple[str, str]] = {
+    "product": ("decomposing", "auxiliary-element"),
+    "price": ("specialisation", "analogy"),
+    "series": ("symmetry", "variation"),
+    "rule": ("induction", "restatement"),
+    "unknown": ("working-backwards", "guess-and-check"),
+}
+"""hard operation -> its first and its second heuristic."""
 
 WAYS: dict[str, dict[str, Way]] = {
     "decomposing": {"product": _split},
-    "working-backwards": {"unknown": _backwards},
     "specialisation": {"price": _one_first},
     "symmetry": {"series": _pairs},
-    "guess-and-check": {"animals": _all_hens},
-    "analogy": {"boxes": _one_colour},
     "induction": {"rule": _step_by_step},
+    "working-backwards": {"unknown": _backwards},
+    "auxiliary-element": {"product": _round_up},
+    "analogy": {"price": _ratio},
+    "variation": {"series": _all_equal},
+    "restatement": {"rule": _one_formula},
+    "guess-and-check": {"unknown": _trial},
     "figure": dict.fromkeys(KINDS, _figure),
 }
 """heuristic id -> operation -> how it is carried out."""
 
 
 def step(part: Part, number: int, heuristic: str | None) -> str:
-    """The line for part ``number`` (1-based) under ``heuristic`` where it applies, else direct."""
+    """The line for part ``number`` (1-based) under ``heuristic`` where it applies, else direct.
+
+    Where the way does not work the line is what carrying it out blindly gives: its form, with
+    sub-steps that the base was never shown or with a wrong end.
+    """
     way = WAYS[heuristic].get(part.kind) if heuristic else None
-    return f"Part {number}, {part.kind}: {way(part) if way else f'{part.answer}.'}"
+    if way is None:
+        return f"Part {number}, {part.kind}: {part.answer}."
+    opening, facts = way(part)
+    return f"Part {number}, {part.kind}: {opening}{', '.join(map(str, facts))}."
 
 
 def applies(heuristic: str, parts: tuple[Part, ...]) -> bool:
     """Whether ``heuristic`` can be used on at least one of ``parts``."""
     return any(part.kind in WAYS[heuristic] for part in parts)
+
+
+def facts_of(part: Part, heuristic: str) -> tuple[Fact, ...]:
+    """The sub-steps of ``part`` under ``heuristic``, which applies to it."""
+    return WAYS[heuristic][part.kind](part).facts
+
+
+def works(heuristic: str, part: Part) -> bool:
+    """Whether ``heuristic``, one of the operation's two, solves ``part`` by known sub-steps."""
+    facts = facts_of(part, heuristic)
+    return all(fact.known for fact in facts) and facts[-1].result == part.answer
+
+
+def type_of(part: Part) -> Type | None:
+    """Which ways work on ``part``; None when neither does: no such part occurs in the world."""
+    if part.kind == EASY:
+        return "easy"
+    first, second = (works(heuristic, part) for heuristic in PAIRS[part.kind])
+    if first:
+        return "both" if second else "first"
+    return "second" if second else None
+
+
+@lru_cache(maxsize=64)
+def instances(kind: str, ranges: tuple[Range, ...]) -> Mapping[Type, tuple[Part, ...]]:
+    """Every part of ``kind`` within ``ranges`` that some way solves, by its type."""
+    found: dict[Type, list[Part]] = {}
+    for numbers in KINDS[kind].every(ranges):
+        part = Part(kind, numbers)
+        which = type_of(part)
+        if which is not None:
+            found.setdefault(which, []).append(part)
+    return {which: tuple(parts) for which, parts in found.items()}

@@ -27,24 +27,14 @@ WORDS: dict[str, tuple[str, ...]] = {
         "{n} bags hold {c} {things}. How many {things} do {m} bags hold?",
     ),
     "series": (
-        "The first row has {a} seats and each next row {d} more. How many seats in {n} rows?",
-        "{name} saves {a} cents in week 1 and each week {d} more. How many cents in {n} weeks?",
-        "Add {n} numbers that start with {a} and grow by {d}. What is the total?",
-    ),
-    "animals": (
-        "Hens and cows have {h} heads and {l} legs. How many cows are there?",
-        "{name} counts {h} heads and {l} legs of hens and cows. How many are cows?",
-        "On a farm with hens and cows are {l} legs and {h} heads. Find the number of cows.",
-    ),
-    "boxes": (
-        "{k} boxes each hold {a} red and {b} blue {things}. How many {things} are there?",
-        "{name} fills {k} bags with {a} red and {b} blue {things} each. How many in all?",
-        "Each of {k} days {name} finds {a} red and {b} blue {things}. What is the total?",
+        "Of {n} rows the first has {a} seats, the last {z}, and they grow evenly. How many seats?",
+        "{name} saves {a} cents in week 1, evenly more up to {z} in week {n}. How many cents?",
+        "Add {n} numbers that grow evenly from {a} to {z}. What is the total?",
     ),
     "rule": (
-        "Start with {x}. {k} times, double it and add {c}. What comes out?",
-        "{name} has {x} {things}. Each day they double and {c} more come. How many after {k} days?",
-        "Double {x} and add {c}, and do so {k} times in all. What is the result?",
+        "Start with {x}. 2 times, double it and add {c}. What comes out?",
+        "{name} has {x} {things}. Each day they double and {c} more come. How many after 2 days?",
+        "Double {x} and add {c}, and do so 2 times in all. What is the result?",
     ),
     "sum": (
         "{name} has {a} {things} and finds {b} more. How many now?",
@@ -58,21 +48,17 @@ EQUATIONS: dict[str, tuple[str, ...]] = {
     "product": ("{a} * {b} = ?",),
     "unknown": ("{a} * ? + {b} = {c}",),
     "price": ("{n} : {c} = {m} : ?",),
-    "series": ("{a} + {b} + {e} + ... ({n} terms) = ?",),
-    "animals": ("x + y = {h}, 2 * x + 4 * y = {l}, y = ?",),
-    "boxes": ("{k} * {a} + {k} * {b} = ?",),
-    "rule": ("x = {x}, {k} times x = 2 * x + {c}, x = ?",),
+    "series": ("{a} + {b} + ... + {z} ({n} terms) = ?",),
+    "rule": ("x = {x}, 2 times x = 2 * x + {c}, x = ?",),
     "sum": ("{a} + {b} = ?",),
 }
 
 CODE: dict[str, tuple[str, ...]] = {
     "product": ("print({a} * {b})",),
     "unknown": ("for x in range(999): if {a} * x + {b} == {c}: print(x)",),
-    "price": ("print({c} // {n} * {m})",),
+    "price": ("print({c} * {m} // {n})",),
     "series": ("print(sum(range({a}, {stop}, {d})))",),
-    "animals": ("for y in range({top}): if 2 * ({h} - y) + 4 * y == {l}: print(y)",),
-    "boxes": ("print({k} * {a} + {k} * {b})",),
-    "rule": ("x = {x}; for i in range({k}): x = 2 * x + {c}; print(x)",),
+    "rule": ("x = {x}; for i in range(2): x = 2 * x + {c}; print(x)",),
     "sum": ("print({a} + {b})",),
 }
 

@@ -1,12 +1,15 @@
 """The pocket world: seeded problems of independent parts, in splits that never share a problem."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from random import Random
+from typing import NamedTuple
 
 from manyways.pocket import wordings
-from manyways.pocket.kinds import KINDS, Part, Range
+from manyways.pocket.kinds import EASY, KINDS, Part, Range
+from manyways.pocket.ways import TYPES, Type, instances
 
 SHARED_SPLITS = (
     "seed", "rl", "validation", "test", "harder", "ood-equations", "ood-code", "ood-story",
@@ -15,24 +18,51 @@ SHARED_SPLITS = (
 
 SPLITS = ("base", *SHARED_SPLITS)
 
+
+class Shape(NamedTuple):
+    """What a problem is made of: so many hard parts and so many easy ones, and how often."""
+
+    hard: int
+    easy: int
+    weight: float = 1
+
+
+SHAPES: dict[str, tuple[Shape, ...]] = {
+    "base": tuple(Shape(n - easy, easy) for n in (1, 2, 3, 4) for easy in (0, 1)),
+    "seed": (Shape(1, 0, 2), Shape(1, 1, 7), Shape(2, 0, 1)),
+    "rl": (Shape(2, 0, 3), Shape(2, 1, 2)),
+    "validation": (Shape(1, 0), Shape(1, 1), Shape(2, 0), Shape(2, 1)),
+    "test": (Shape(2, 0, 3), Shape(2, 1, 2)),
+    "harder": (Shape(3, 0, 3), Shape(3, 1, 2)),
+    "ood-equations": (Shape(2, 0, 3), Shape(2, 1, 2)),
+    "ood-code": (Shape(2, 0, 3), Shape(2, 1, 2)),
+    "ood-story": (Shape(1, 1), Shape(2, 0)),
+}
+"""split -> the shapes of its problems. Seed problems have one hard part, since a pure solution uses
+one heuristic; the problems of RL and of the benchmarks have several."""
+
 SIZES: dict[str, tuple[int, ...]] = {
-    "base": (1, 2, 3, 4),
-    "seed": (1, 2),
-    "rl": (2, 3),
-    "validation": (1, 2, 3),
-    "test": (2, 3),
-    "harder": (4,),
-    "ood-equations": (2, 3),
-    "ood-code": (2, 3),
-    "ood-story": (1, 2),
+    split: tuple(sorted({shape.hard + shape.easy for shape in shapes}))
+    for split, shapes in SHAPES.items()
 }
 """split -> the numbers of parts that its problems have."""
 
 PARTS = SIZES["base"]
 """Numbers of parts that a problem may have: the base model never saw another."""
 
+EQUAL: Mapping[Type, float] = dict.fromkeys(TYPES, 1.0)
+
+LEANING: dict[str, Mapping[Type, float]] = {
+    "seed": {"first": 0.25, "both": 0.70, "second": 0.05},
+    "harder": {"first": 0.15, "both": 0.25, "second": 0.60},
+}
+"""split -> relative frequency of the types of its hard parts; the others have them equally."""
+
 PATIENCE = 500
-"""Repeats in a row after which a sequence of chosen sizes has no more to give."""
+"""Draws without a new problem of the split after which other operations or types are drawn."""
+
+SPENT = 20
+"""Times in a row that patience ran out after which a sequence of chosen sizes has no more."""
 
 SURFACES = {"ood-equations": "equations", "ood-code": "code", "ood-story": "story"}
 
@@ -43,13 +73,19 @@ class World:
 
     seed:   of all draws.
     ranges: operation -> ranges of its free numbers.
-    mix:    operation -> relative frequency; operations left out never occur.
+    mix:    operation -> relative frequency among the hard parts.
     """
 
     name: str
     seed: int
     ranges: Mapping[str, tuple[Range, ...]]
-    mix: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, 1))
+    mix: Mapping[str, float] = field(
+        default_factory=lambda: {kind: 1.0 for kind in KINDS if kind != EASY}
+    )
+
+    def parts(self, kind: str) -> Mapping[Type, tuple[Part, ...]]:
+        """Every part of ``kind`` that some way solves, by its type."""
+        return instances(kind, self.ranges[kind])
 
 
 WORLDS: dict[str, World] = {
@@ -57,35 +93,28 @@ WORLDS: dict[str, World] = {
         name="main",
         seed=1945,
         ranges={
-            "product": ((12, 49), (12, 29)),
-            "unknown": ((3, 29), (3, 9), (2, 20)),
-            "price": ((3, 20), (3, 9), (2, 9)),
-            "series": ((2, 30), (2, 6), (2, 4)),
-            "animals": ((2, 24), (2, 24)),
-            "boxes": ((3, 7), (5, 20), (5, 20)),
-            "rule": ((3, 30), (2, 12), (2, 3)),
-            "sum": ((2, 30), (2, 20)),
+            "product": ((12, 46), (11, 48)),
+            "price": ((2, 6), (4, 66), (4, 36)),
+            "series": ((2, 30), (1, 6), (3, 12)),
+            "rule": ((3, 46), (3, 29)),
+            "unknown": ((11, 46), (2, 6), (2, 12)),
+            EASY: ((2, 30), (2, 20)),
         },
     ),
     "held-out": World(
         name="held-out",
         seed=1887,
         ranges={
-            "product": ((21, 44), (15, 27)),
-            "unknown": ((5, 25), (4, 8), (5, 25)),
-            "price": ((5, 18), (4, 9), (3, 8)),
-            "series": ((5, 25), (3, 7), (2, 4)),
-            "animals": ((4, 22), (4, 22)),
-            "boxes": ((4, 8), (8, 18), (8, 18)),
-            "rule": ((6, 28), (3, 11), (2, 3)),
-            "sum": ((8, 34), (5, 18)),
+            "product": ((14, 42), (13, 39)),
+            "price": ((2, 6), (8, 64), (6, 34)),
+            "series": ((4, 26), (2, 5), (3, 12)),
+            "rule": ((5, 42), (6, 28)),
+            "unknown": ((13, 43), (3, 6), (3, 12)),
+            EASY: ((8, 34), (5, 18)),
         },
-        mix={
-            "product": 2, "unknown": 1, "price": 2, "series": 1, "animals": 2, "boxes": 1,
-            "rule": 1, "sum": 1,
-        },
+        mix={"product": 2, "price": 1, "series": 1, "rule": 2, "unknown": 1},
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,49 +151,91 @@ def split_of(parts: tuple[Part, ...]) -> str:
     return SHARED_SPLITS[slot] if slot < len(SHARED_SPLITS) else "base"
 
 
-def draw_part(rng: Random, world: World, kind: str | None = None) -> Part:
-    """One part of ``kind`` (by the world's mix when None)."""
-    kind = kind or rng.choices(list(world.mix), weights=list(world.mix.values()))[0]
-    return Part(kind, KINDS[kind].draw(rng, world.ranges[kind]))
+def draw_kinds(rng: Random, mix: Mapping[str, float], count: int) -> list[str]:
+    """``count`` different operations, drawn by ``mix``."""
+    left, kinds = dict(mix), list[str]()
+    while len(kinds) < count:
+        kinds += rng.choices(list(left), weights=list(left.values()))
+        del left[kinds[-1]]
+    return kinds
+
+
+def draw_type(rng: Random, kind: str, types: Mapping[Type, float] = EQUAL) -> Type:
+    """The type of a part of ``kind``; ``types`` are the relative frequencies of a hard one's."""
+    return "easy" if kind == EASY else rng.choices(list(types), weights=list(types.values()))[0]
 
 
 def draw_parts(
-    rng: Random, world: World, split: str, *, size: int, kind: str | None = None
+    rng: Random, world: World, split: str, wanted: Sequence[tuple[str, Type]]
+) -> Iterator[tuple[Part, ...]]:
+    """Parts of the operations and types ``wanted``, drawn without end, that make ``split``.
+
+    None of a draw that makes another split: so a caller's patience is counted in draws.
+    """
+    pools = [world.parts(kind)[which] for kind, which in wanted]
+    for _ in repeat(None):
+        parts = tuple([rng.choice(pool) for pool in pools])
+        yield parts if split_of(parts) == split else ()
+
+
+def some_parts(
+    rng: Random, world: World, split: str, wanted: Sequence[tuple[str, Type]]
 ) -> tuple[Part, ...]:
-    """``size`` parts of different operations, ``kind`` among them if given, that make ``split``."""
-    kinds = [kind] if kind else []
-    while len(kinds) < size:
-        left = {k: weight for k, weight in world.mix.items() if k not in kinds}
-        kinds += rng.choices(list(left), weights=list(left.values()))
-    rng.shuffle(kinds)
-    while True:
-        parts = tuple([draw_part(rng, world, kind=k) for k in kinds])
-        if split_of(parts) == split:
-            return parts
+    """The first parts of :func:`draw_parts` that make ``split``."""
+    return next(filter(None, draw_parts(rng, world, split, wanted)))
 
 
 def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator[Exercise]:
     """The reproducible sequence of exercises of ``split``, none with repeated content.
 
     sizes: the numbers of parts, in rising order; those of the split when empty. Which problems
-        belong to the split does not depend on them.
+        belong to the split does not depend on them. Numbers that its shapes do not have are all
+        hard, as far as there are so many operations.
 
-    Endless for the split's own sizes. Of one part there are about 500 problems in each split: the
-    sequence of other sizes ends when ``PATIENCE`` draws in a row were had before.
+    Endless for the split's own sizes. Of one part there are a few hundred problems in each split:
+    the sequence of other sizes ends when ``SPENT`` times in a row no new one was found.
     """
     own = sizes in ((), SIZES[split])
     rng = Random(f"{world.seed}/{split}" if own else f"{world.seed}/{split}/{sizes}")
+    shapes = SHAPES[split] if own else _shapes(split, sizes)
+    weights = [shape.weight for shape in shapes]
     seen: set[tuple[Part, ...]] = set()
-    repeats = 0
-    while own or repeats < PATIENCE:
-        parts = draw_parts(rng, world, split, size=rng.choice(sizes or SIZES[split]))
-        exercise = phrase(rng, parts, SURFACES.get(split, "words"))
-        content = tuple(sorted(parts, key=str))
-        repeats += 1
-        if content not in seen:
-            repeats = 0
-            seen.add(content)
-            yield exercise
+    spent = 0
+    while own or spent < SPENT:
+        shape = rng.choices(shapes, weights=weights)[0]
+        kinds = draw_kinds(rng, world.mix, shape.hard) + [EASY] * shape.easy
+        rng.shuffle(kinds)
+        wanted = [(kind, draw_type(rng, kind, LEANING.get(split, EQUAL))) for kind in kinds]
+        parts = _new(rng, world, split, wanted, seen)
+        spent = 0 if parts else spent + 1
+        if parts:
+            seen.add(tuple(sorted(parts)))
+            yield phrase(rng, parts, SURFACES.get(split, "words"))
+
+
+def _shapes(split: str, sizes: tuple[int, ...]) -> list[Shape]:
+    """The split's shapes of each of ``sizes``, every size as often as another."""
+    found = []
+    for size in sizes:
+        own = [shape for shape in SHAPES[split] if shape.hard + shape.easy == size]
+        total = sum(shape.weight for shape in own)
+        found += [shape._replace(weight=shape.weight / total) for shape in own]
+        found += [] if own else [Shape(size, 0)]
+    return found
+
+
+def _new(
+    rng: Random,
+    world: World,
+    split: str,
+    wanted: Sequence[tuple[str, Type]],
+    seen: set[tuple[Part, ...]],
+) -> tuple[Part, ...]:
+    """Parts of ``split`` that were not seen; empty when ``PATIENCE`` draws found none."""
+    for _, parts in zip(range(PATIENCE), draw_parts(rng, world, split, wanted), strict=False):
+        if parts and tuple(sorted(parts)) not in seen:
+            return parts
+    return ()
 
 
 def phrase(rng: Random, parts: tuple[Part, ...], surface: str) -> Exercise:
