@@ -1,6 +1,7 @@
 """The shipped base: an ordinary checkpoint; and the check that guards its properties."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -11,18 +12,34 @@ from manyways.checkpoints import load_model, load_tokenizer, model_path
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
 from manyways.pocket.build import BaseCorpus, BuildSettings, build
-from manyways.pocket.check import Cell, is_right, measure, singles, violations
+from manyways.pocket.check import (
+    GROUP,
+    OTHERS,
+    RL_PROBLEMS,
+    SEED_PROBLEMS,
+    Cell,
+    Variety,
+    attempts,
+    is_right,
+    measure,
+    mixed_groups,
+    rows,
+    singles,
+    variety,
+    violations,
+)
 from manyways.pocket.corpus import CorpusMix
-from manyways.pocket.kinds import KINDS
-from manyways.pocket.labeller import OPERATIONS
+from manyways.pocket.kinds import EASY
 from manyways.pocket.solutions import solution
+from manyways.pocket.ways import PAIRS, works
 from manyways.pocket.world import WORLDS, exercises
 from manyways.records import PLAIN
 
 BASE = model_path("package:manyways.pocket/base")
 PACK = load_pack("pocket")
 PROMPTS = PromptFormat(instruction="")
-MATCH = {kinds[0]: h for h, kinds in OPERATIONS.items() if len(kinds) < len(KINDS)}
+MAIN = WORLDS["main"]
+POOL = Variety(problems=60, ways=Counter({2: 50, 1: 5, 3: 5}), first=0.9)
 
 
 def test_base_is_a_small_ordinary_llama():
@@ -47,55 +64,133 @@ def test_base_tokenizer_knows_the_world():
             assert tokenizer.decode(ids) == text
 
 
+def cell(kind, which, heuristic, right, followed=1.0):
+    return Cell(
+        operation=kind, type=which, heuristic=heuristic, right=right, followed=followed, n=100
+    )
+
+
 def perfect_world():
-    return [
-        Cell(operation=kind, heuristic=way, right=right, followed=1.0, n=100)
-        for kind in KINDS
-        for way in (PLAIN, *OPERATIONS)
-        for right in [90 if kind == "sum" or MATCH.get(kind) == way else 30]
-    ]
+    found = []
+    for kind, which in rows(MAIN):
+        direct = 90 if kind == EASY else 15
+        found += [cell(kind, which, way, direct) for way in (PLAIN, "figure", OTHERS)]
+        for way, own in zip(PAIRS.get(kind, ()), ("first", "second"), strict=False):
+            found.append(cell(kind, which, way, 90 if which in (own, "both") else 2))
+    return found
 
 
 def changed(cells, want, **change):
-    return [replace(cell, **change) if want(cell) else cell for cell in cells]
+    return [replace(one, **change) if want(one) else one for one in cells]
 
 
 def test_no_violation_in_a_world_as_promised():
-    assert violations(perfect_world()) == []
+    assert violations(perfect_world(), POOL, 0.1) == []
 
 
 @pytest.mark.parametrize(
     ("want", "change", "words"),
     [
-        (lambda c: c.heuristic == PLAIN and c.operation != "sum", {"right": 80}, "only 0 operat"),
-        (lambda c: c.operation == "sum", {"right": 50}, "best directly"),
-        (lambda c: c.heuristic == "figure", {"right": 95}, "decoy 'figure' helps at product"),
-        (lambda c: c.heuristic == "decomposing", {"followed": 0.1}, "followed in fewer"),
+        (("product", "both", "decomposing"), {"right": 79}, "of product, type both, where it w"),
+        (("price", "first", "analogy"), {"right": 21}, "price, type first, where it does not"),
+        (("rule", "second", PLAIN), {"right": 31}, "direct succeeds in 0.31 of rule, type second"),
+        (("rule", "both", PLAIN), {"right": 4}, "direct succeeds in 0.04 of rule, type both"),
+        (("sum", "easy", PLAIN), {"right": 70}, "direct succeeds in 0.70 of sum"),
+        (("series", "both", "figure"), {"right": 45}, "the decoy 'figure' helps at series, type b"),
+        (("series", "both", "variation"), {"followed": 0.8}, "'variation' is followed in 0.93"),
     ],
 )
 def test_each_broken_property_is_named(want, change, words):
-    (found,) = violations(changed(perfect_world(), want, **change))
+    cells = changed(perfect_world(), lambda c: (c.operation, c.type, c.heuristic) == want, **change)
+    (found,) = violations(cells, POOL, 0.1)
     assert words in found
 
 
-def test_matrix_counts_right_answers_and_followed_heuristics():
-    """A sampler that knows the solutions is right everywhere and follows where it can."""
-    by_question = {e.question: e for kind in KINDS for e in singles(WORLDS["main"], kind, 3)}
+def test_a_plain_prompt_that_shows_heuristics_too_few_ways_and_no_signal_are_named():
+    cells = changed(perfect_world(), lambda c: c.heuristic == PLAIN, followed=0.8)
+    assert "plain attempts are direct in 0.80" in violations(cells, POOL, 0.1)[0]
+    few = replace(POOL, ways=Counter({1: 40, 2: 20}))
+    assert "1.33 different correct ways" in violations(perfect_world(), few, 0.1)[0]
+    assert "RL alone" in violations(perfect_world(), POOL, 0.04)[0]
+
+
+def knowing(exercises_, *, direct_is_right):
+    """A sampler that carries the named heuristic out blindly: right where it works."""
+    by_question = {e.question: e for e in exercises_}
     names = {heuristic.name: heuristic.id for heuristic in PACK}
 
     def sample(prompts):
         texts = []
         for prompt in prompts:
+            exercise = by_question[prompt[-1].content.rpartition("\n\n")[2]]
             way = names.get(prompt[0].content.partition(":")[0])
-            texts.append(solution(by_question[prompt[-1].content], way))
+            hard = [part for part in exercise.parts if part.kind != EASY]
+            solved = all(
+                works(way, part) if way and way != "figure" and way in PAIRS[part.kind]
+                else direct_is_right
+                for part in hard
+            )  # fmt: skip
+            text = solution(exercise, way)
+            texts.append(text if solved else text.replace("boxed{", "boxed{9"))
         return texts
 
-    cells = measure(sample, PACK, PROMPTS, world=WORLDS["main"], count=3)
-    assert len(cells) == len(KINDS) * (len(PACK) + 1)
-    assert all(cell.right == cell.n == 3 for cell in cells)
-    for cell in cells:
-        applies = cell.heuristic == PLAIN or cell.operation in OPERATIONS[cell.heuristic]
-        assert cell.followed == (1.0 if applies else 0.0)
+    return sample
+
+
+def test_matrix_counts_right_answers_and_followed_heuristics():
+    """Its cells are what works by the numbers, told without the model."""
+    asked = [e for kind, which in rows(MAIN) for e in singles(MAIN, kind, which, 13)]
+    sample = knowing(asked, direct_is_right=False)
+    cells = measure(sample, PACK, PROMPTS, world=MAIN, count=13)
+    assert len(cells) == 3 * len(PAIRS) * 5 + 3
+    for one in cells:
+        assert one.n == 13
+        assert one.followed == 1.0
+        assert one.success == (1.0 if one.works or one.operation == EASY else 0.0), one
+
+
+def test_variety_counts_the_different_ways_that_solved_a_problem():
+    asked = list(islice(exercises(MAIN, "seed"), SEED_PROBLEMS))
+    single = [e for e in asked if sum(part.kind != EASY for part in e.parts) == 1]
+    pool = variety(knowing(asked, direct_is_right=False), PACK, PROMPTS, world=MAIN)
+    hard = [next(part for part in e.parts if part.kind != EASY) for e in single]
+    both = sum(all(works(way, part) for way in PAIRS[part.kind]) for part in hard)
+    assert pool.ways == Counter({1: len(hard) - both, 2: both})
+    assert pool.solved == len(single) < pool.problems == SEED_PROBLEMS
+    assert pool.mean == (len(hard) + both) / len(hard)
+    assert pool.first == 1.0, "a tie goes to the first way"
+    wider = variety(knowing(asked, direct_is_right=True), PACK, PROMPTS, world=MAIN)
+    assert wider.mean > pool.mean + 0.9, "direct is one way more"
+
+
+def test_mixed_groups_are_neither_all_right_nor_all_wrong():
+    asked = list(islice(exercises(MAIN, "rl"), RL_PROBLEMS))
+    good = knowing(asked, direct_is_right=True)
+    assert mixed_groups(good, PROMPTS, world=MAIN) == 0.0
+
+    def one_in_four_problems(prompts):
+        texts = good(prompts)
+        for start in range(0, len(texts), 4 * GROUP):
+            texts[start] = "\\boxed{0}"
+        return texts
+
+    assert mixed_groups(one_in_four_problems, PROMPTS, world=MAIN) == 0.25
+
+
+def test_the_number_of_attempts_is_known_beforehand():
+    asked = [e for kind, which in rows(MAIN) for e in singles(MAIN, kind, which, 5)]
+    asked += islice(exercises(MAIN, "seed"), SEED_PROBLEMS)
+    asked += islice(exercises(MAIN, "rl"), RL_PROBLEMS)
+    sample, seen = knowing(asked, direct_is_right=True), []
+
+    def counting(prompts):
+        seen.extend(prompts)
+        return sample(prompts)
+
+    measure(counting, PACK, PROMPTS, world=MAIN, count=5)
+    variety(counting, PACK, PROMPTS, world=MAIN)
+    mixed_groups(counting, PROMPTS, world=MAIN)
+    assert len(seen) == attempts(PACK, world=MAIN, count=5)
 
 
 def test_is_right_reads_the_last_box():

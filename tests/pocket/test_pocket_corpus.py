@@ -1,5 +1,6 @@
 """The base corpus, the tokenizer and the labeller, on documents as base training sees them."""
 
+import re
 from itertools import islice
 
 import pytest
@@ -11,7 +12,7 @@ from manyways.pocket.check import label_error
 from manyways.pocket.corpus import CorpusMix, documents, every_text
 from manyways.pocket.labeller import OPERATIONS, load, operation
 from manyways.pocket.tokenizer import build_tokenizer
-from manyways.pocket.ways import WAYS
+from manyways.pocket.ways import PAIRS, WAYS, step
 from manyways.pocket.world import SHARED_SPLITS, WORLDS, exercises
 from manyways.records import Heuristic
 
@@ -54,6 +55,49 @@ def test_every_document_is_pure(corpus):
         assert found <= {document.heuristic}
         for turn in document.prompt:
             assert len(labels(turn.content)) <= 1
+
+
+def test_nothing_is_shown_but_what_the_types_rest_on(corpus):
+    """No document multiplies by 7, 8 or 9, nor a number that ends so, nor undoes such a product."""
+    products = divisions = 0
+    for document in corpus:
+        texts = [document.solution, *(m.content for m in document.prompt if m.role == "assistant")]
+        for a, sign, b, c in re.findall(r"(\d+) ([-+*/]) (\d+) = (\d+)", " ".join(texts)):
+            if sign == "*":
+                products += 1
+                assert int(a) * int(b) == int(c)
+                assert int(a) % 10 <= 6
+                assert int(b) in {1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60}
+            if sign == "/":
+                divisions += 1
+                assert int(c) * int(b) == int(a)
+                assert int(c) % 10 <= 6
+                assert int(b) <= 6
+    assert products > 3000
+    assert divisions > 1000
+
+
+def test_a_heuristic_ends_in_the_right_answer_in_every_document(corpus):
+    """It is shown only where it works, so the last sub-step of its line is what the box holds."""
+    checked = 0
+    for document in corpus:
+        lines = document.solution.splitlines()
+        boxed = re.findall(r"\d+", lines[-1])
+        for line, answer in zip(lines[:-1], boxed, strict=False):
+            if " = " in line and len(lines) - 1 == len(boxed):
+                assert re.findall(r"\d+", line)[-1] == answer
+                checked += 1
+    assert checked > 1000
+
+
+def test_each_way_is_shown_on_both_types_that_it_solves(corpus):
+    """From the numbers in the lines alone: a product's factor, the number of a series."""
+    split = [int(n) for d in corpus for n in re.findall(r"split \d*(\d) as", d.solution)]
+    rounded = [int(n) for d in corpus for n in re.findall(r"round \d*(\d) to", d.solution)]
+    assert set(split) == {1, 2, 3, 4, 5, 6}
+    assert set(rounded) == {4, 5, 6, 7, 8, 9}
+    for digits, own in ((split, {1, 2, 3}), (rounded, {7, 8, 9})):
+        assert 0.35 < sum(digit in own for digit in digits) / len(digits) < 0.65
 
 
 def test_plain_documents_are_nearly_all_direct(corpus):
@@ -141,6 +185,18 @@ def test_labeller_agrees_with_the_world_on_where_heuristics_apply():
     }
 
 
+def test_labeller_tells_the_two_ways_of_every_part_apart():
+    labeller = load(PACK)
+    for kind, pair in PAIRS.items():
+        for parts in WORLDS["main"].parts(kind).values():
+            for part in parts[:40]:
+                for way in pair:
+                    (segment,) = labeller.segments(step(part, 1, way))
+                    assert segment.heuristic == way
+                (segment,) = labeller.segments(step(part, 1, None))
+                assert segment.heuristic is None
+
+
 def test_labeller_refuses_a_foreign_pack():
     other = Heuristic(id="x", name="X", family="f", question="?", instruction="", exemplars=())
     with pytest.raises(DataError, match="does not know x"):
@@ -148,7 +204,9 @@ def test_labeller_refuses_a_foreign_pack():
 
 
 def test_pack_is_the_world_s_and_its_exemplars_are_right():
-    assert {heuristic.id for heuristic in PACK} == set(WAYS)
+    assert [heuristic.id for heuristic in PACK] == list(WAYS)
+    ways = [heuristic.id for heuristic in PACK][: 2 * len(PAIRS)]
+    assert list(zip(ways, ways[len(PAIRS) :], strict=False)) == list(PAIRS.values())
     for heuristic in PACK:
         assert len(heuristic.exemplars) == 2
         for exemplar in heuristic.exemplars:

@@ -9,11 +9,19 @@ import pytest
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
 from manyways.pocket import world as world_module
-from manyways.pocket.kinds import KINDS
+from manyways.pocket.kinds import EASY, KINDS
 from manyways.pocket.problems import load
 from manyways.pocket.solutions import composed, solution
-from manyways.pocket.ways import WAYS
-from manyways.pocket.world import SHARED_SPLITS, SIZES, SPLITS, WORLDS, exercises, split_of
+from manyways.pocket.ways import PAIRS, TYPES, WAYS, step, type_of
+from manyways.pocket.world import (
+    SHAPES,
+    SHARED_SPLITS,
+    SIZES,
+    SPLITS,
+    WORLDS,
+    exercises,
+    split_of,
+)
 from manyways.problems import load_problems
 
 
@@ -58,7 +66,7 @@ def test_splits_have_their_numbers_of_parts():
 
 
 @pytest.mark.parametrize(
-    ("world", "wanted"), [("main", "a568c00062a702d8"), ("held-out", "1e5e5c8c84b539ce")]
+    ("world", "wanted"), [("main", "08a93067f17e419d"), ("held-out", "ab91c9417b190b69")]
 )
 def test_problems_are_what_they_always_were(world, wanted):
     lines = [
@@ -109,10 +117,18 @@ def test_harder_is_longer_than_any_seed_problem():
     assert min(SIZES["harder"]) > max(SIZES["seed"])
 
 
-def test_every_operation_occurs_in_every_split():
+def test_every_operation_and_type_occurs_in_every_split():
     for split in SHARED_SPLITS:
         found = {word for p in read(split) for word in p.tags["operations"].split()}
         assert found == set(KINDS)
+        types = {word for p in read(split) for word in p.tags["types"].split()}
+        assert types == {*TYPES, "easy"}
+
+
+def test_tags_list_the_type_of_every_part():
+    drawn = islice(exercises(WORLDS["main"], "test"), 50)
+    for problem, exercise in zip(read("test", count="50"), drawn, strict=True):
+        assert problem.tags["types"].split() == [type_of(part) for part in exercise.parts]
 
 
 def test_held_out_world_has_other_problems():
@@ -152,16 +168,104 @@ def test_solutions_end_in_the_problem_answer():
                 assert last == f"Answer: \\boxed{{{exercise.answer}}}"
 
 
-def test_every_equation_of_every_way_is_true():
-    for exercise in islice(exercises(WORLDS["main"], "rl"), 400):
-        for part in exercise.parts:
-            for way, kinds in WAYS.items():
-                if part.kind not in kinds:
-                    continue
-                line = kinds[part.kind](part)
-                assert re.findall(r"\d+", line)[-1] == str(part.answer)
-                for a, sign, b, c in re.findall(r"(\d+) ([-+*/]) (\d+) = (\d+)", line):
-                    assert eval(f"{a} {sign} {b}") == int(c), (way, line)
+def every_part(world, kind):
+    return [part for parts in WORLDS[world].parts(kind).values() for part in parts]
+
+
+def sub_steps(line):
+    return [(int(a), sign, int(b), int(c)) for a, sign, b, c in
+            re.findall(r"(\d+) ([-+*/]) (\d+) = (\d+)", line)]  # fmt: skip
+
+
+def taught(a, sign, b, c):
+    """Written anew: multiplication by 1 to 6 and by tens of numbers that end in 0 to 6."""
+    if sign == "*":
+        return a % 10 <= 6 and (1 <= b <= 6 or b in (10, 20, 30, 40, 50, 60))
+    return sign in "+-" or (a == b * c and taught(c, "*", b, a))
+
+
+def solves(part, heuristic):
+    """Whether a way gives the answer by true sub-steps that are taught, from its text alone."""
+    steps = sub_steps(step(part, 1, heuristic))
+    exact = all(a == b * c if sign == "/" else eval(f"{a} {sign} {b}") == c
+                for a, sign, b, c in steps)  # fmt: skip
+    return exact and all(taught(*one) for one in steps) and steps[-1][-1] == part.answer
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("kind", PAIRS)
+def test_the_type_of_every_part_is_what_its_two_lines_say(world, kind):
+    first, second = PAIRS[kind]
+    for which, parts in WORLDS[world].parts(kind).items():
+        assert len(set(parts)) == len(parts) > 50
+        for part in parts:
+            ways = (solves(part, first), solves(part, second))
+            assert ways == {"first": (1, 0), "both": (1, 1), "second": (0, 1)}[which], part
+            assert type_of(part) == which
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_all_three_types_and_no_other_occur(kind):
+    for world in WORLDS.values():
+        assert set(world.parts(kind)) == set(TYPES)
+        assert set(world.parts(EASY)) == {"easy"}
+
+
+def test_types_told_from_the_digits():
+    """What a person would say of these numbers; see docs/pocket.md."""
+    for part in every_part("main", "product"):
+        ones = part.numbers[1] % 10
+        assert type_of(part) == ("first" if ones < 4 else "both" if ones < 7 else "second")
+    for part in every_part("main", "unknown"):
+        ones = part.numbers[0] % 10
+        assert type_of(part) == ("second" if ones > 6 else "first" if 1 <= ones <= 3 else "both"), (
+            part
+        )
+    for part in every_part("main", "price"):
+        n, cost, wanted = part.numbers
+        if type_of(part) == "both":
+            assert cost % n == wanted % n == 0
+        elif cost % n:
+            assert type_of(part) == "second"
+        elif wanted % n:
+            assert type_of(part) == "first"
+    for part in every_part("main", "series"):
+        if part.numbers[2] % 2:
+            assert type_of(part) == "second"
+
+
+def test_two_ways_apply_to_every_hard_operation_and_none_but_the_decoy_to_the_easy_one():
+    for kind in KINDS:
+        ways = {way for way, kinds in WAYS.items() if kind in kinds} - {"figure"}
+        assert ways == set(PAIRS.get(kind, ()))
+    assert len(PAIRS) >= 5
+    assert set(KINDS) - set(PAIRS) == {EASY}
+
+
+@pytest.mark.parametrize(
+    ("split", "shares"),
+    [("seed", (0.25, 0.70, 0.05)), ("harder", (0.15, 0.25, 0.60)), ("rl", (1 / 3,) * 3)],
+)
+def test_splits_lean_as_promised(split, shares):
+    for world in WORLDS.values():
+        drawn = islice(exercises(world, split), 600)
+        types = [type_of(part) for exercise in drawn for part in exercise.parts]
+        hard = [which for which in types if which != "easy"]
+        for which, share in zip(TYPES, shares, strict=True):
+            spread = (share * (1 - share) / len(hard)) ** 0.5
+            assert abs(hard.count(which) / len(hard) - share) < 4 * spread + 0.01
+
+
+def test_seed_problems_have_one_hard_part_mostly_and_others_several():
+    for split in SHARED_SPLITS:
+        hard = [
+            sum(part.kind != EASY for part in exercise.parts)
+            for exercise in islice(exercises(WORLDS["main"], split), 300)
+        ]
+        assert set(hard) == {shape.hard for shape in SHAPES[split]}
+        if split == "seed":
+            assert hard.count(1) > 0.8 * len(hard)
+    assert min(shape.hard for shape in SHAPES["rl"]) >= 2
 
 
 def test_choice_answers_name_the_right_option():
@@ -178,11 +282,11 @@ def test_choice_answers_name_the_right_option():
 
 def test_pure_solutions_use_one_heuristic_and_composed_ones_several():
     (exercise,) = islice(exercises(WORLDS["main"], "harder"), 1)
-    ways = [
-        next((h for h in WAYS if h != "figure" and p.kind in WAYS[h]), None) for p in exercise.parts
-    ]
-    assert composed(exercise, ways).count("Part") == 4
-    assert composed(exercise, [None] * 4) == solution(exercise, None)
+    ways = [PAIRS[p.kind][0] if p.kind in PAIRS else None for p in exercise.parts]
+    text = composed(exercise, ways)
+    assert text.count("Part") == len(exercise.parts)
+    assert len(sub_steps(text)) >= 6
+    assert composed(exercise, [None] * len(ways)) == solution(exercise, None)
 
 
 def test_verifiers_of_the_sets():

@@ -17,10 +17,27 @@ from manyways.engines import SampleRequest, SamplingSettings
 from manyways.errors import StageError
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
-from manyways.pocket.check import Cell, Sampler, label_error, measure, violations
+from manyways.pocket.check import (
+    GROUP,
+    OTHERS,
+    Cell,
+    Sampler,
+    Variety,
+    attempts,
+    following,
+    label_error,
+    measure,
+    mixed_groups,
+    rows,
+    variety,
+    violations,
+)
+from manyways.pocket.corpus import DECOY
+from manyways.pocket.labeller import OPERATIONS
+from manyways.pocket.ways import PAIRS
 from manyways.pocket.world import WORLDS
 from manyways.progress import Meter
-from manyways.records import PLAIN, Heuristic, Message
+from manyways.records import PLAIN, Message
 from manyways.train import processes as together
 
 BASE = "package:manyways.pocket/base"
@@ -92,27 +109,28 @@ def _build_together(out: Path, *, seed: int, steps: int | None, processes: int) 
 
 
 def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:
-    """Print the success matrix of ``model``, how it follows heuristics, and the label error.
+    """Print the success matrix of ``model``, its variety, what RL can learn from, and label error.
 
     Raises PocketUnfit with every violated property when there are any.
     """
-    pack = load_pack("pocket")
-    with Meter("pocket check", total=_attempts(pack, count), unit="attempts") as meter:
-        cells = measure(_sampler(model, meter), pack, PROMPTS, world=WORLDS["main"], count=count)
-    error, labelled = label_error(pack, world=WORLDS["main"], count=2000)
-    print_result(_matrix(cells, pack), width=MATRIX_WIDTH)
-    print_result(_following(cells), width=MATRIX_WIDTH)
+    pack, world = load_pack("pocket"), WORLDS["main"]
+    total = attempts(pack, world=world, count=count)
+    with Meter("pocket check", total=total, unit="attempts") as meter:
+        sample = _sampler(model, meter)
+        cells = measure(sample, pack, PROMPTS, world=world, count=count)
+        pool = variety(sample, pack, PROMPTS, world=world)
+        mixed = mixed_groups(sample, PROMPTS, world=world)
+    error, labelled = label_error(pack, world=world, count=2000)
+    for table in (_matrix(cells), _following(cells), _ways(pool)):
+        print_result(table, width=MATRIX_WIDTH)
+    print_text(f"Mixed groups of {GROUP} plain attempts at problems of RL: {mixed:.2f}")
     print_text(f"Label error on {labelled} constructed steps: {error:.4f}")
-    broken = violations(cells)
+    broken = violations(cells, pool, mixed)
     if error > LABEL_ERROR:
         broken.append(f"the labeller is wrong on {error:.2%} of constructed steps")
     if broken:
         raise PocketUnfit("the pocket world lost what it is for:\n- " + "\n- ".join(broken))
     return cells
-
-
-def _attempts(pack: Sequence[Heuristic], count: int) -> int:
-    return len(WORLDS["main"].mix) * (len(pack) + 1) * count
 
 
 def _sampler(model: str, meter: Meter) -> Sampler:
@@ -135,27 +153,48 @@ def _sampler(model: str, meter: Meter) -> Sampler:
     return sample
 
 
-def _matrix(cells: Sequence[Cell], pack: Sequence[Heuristic]) -> Table:
+def _matrix(cells: Sequence[Cell]) -> Table:
+    """One row for each operation and type; a way that works on the type is marked."""
     table = open_table(
-        "operation", PLAIN, *(heuristic.id for heuristic in pack),
+        "operation", "type", "plain", "first way", "second way", DECOY, OTHERS,
         title=f"Success on one-part validation problems, n = {cells[0].n} in each cell",
     )  # fmt: skip
-    for operation in dict.fromkeys(cell.operation for cell in cells):
-        row = [cell for cell in cells if cell.operation == operation]
-        table.add_row(operation, *(f"{cell.success:.2f}" for cell in row))
+    by_cell = {(cell.operation, cell.type, cell.heuristic): cell for cell in cells}
+    for kind, which in rows(WORLDS["main"]):
+        found = [by_cell.get((kind, which, PLAIN))]
+        found += [by_cell.get((kind, which, way)) for way in PAIRS.get(kind, ("", ""))]
+        found += [by_cell.get((kind, which, DECOY)), by_cell.get((kind, which, OTHERS))]
+        table.add_row(kind, which, *map(_shown, found))
+    table.caption = "* the way works on this type: each of its sub-steps was taught"
     return table
 
 
-def _following(cells: Sequence[Cell]) -> Table:
-    from manyways.pocket.labeller import OPERATIONS
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell.success:.2f}{'*' if cell.works else ' '}"
 
+
+def _following(cells: Sequence[Cell]) -> Table:
     table = open_table(
         "heuristic", "operations", "followed", "n",
         title="How often the named heuristic is followed where it applies",
     )  # fmt: skip
-    for heuristic, kinds in OPERATIONS.items():
-        rows = [c for c in cells if c.heuristic == heuristic and c.operation in kinds]
-        share = sum(cell.followed * cell.n for cell in rows) / sum(cell.n for cell in rows)
-        names = "all" if len(kinds) > 3 else ", ".join(kinds)
-        table.add_row(heuristic, names, f"{share:.2f}", str(sum(cell.n for cell in rows)))
+    for heuristic, share, n in following(cells):
+        kinds = OPERATIONS.get(heuristic, ())
+        names = "all" if len(kinds) > 3 else ", ".join(kinds) or "direct is meant"
+        table.add_row(heuristic, names, f"{share:.2f}", str(n))
+    return table
+
+
+def _ways(pool: Variety) -> Table:
+    table = open_table(
+        "ways", "problems", "share",
+        title=f"Different correct ways of a solved seed problem: {pool.mean:.2f} on average "
+        f"({pool.solved} of {pool.problems} solved)",
+    )  # fmt: skip
+    for number in sorted(pool.ways):
+        share = pool.ways[number] / pool.solved
+        table.add_row(str(number), str(pool.ways[number]), f"{share:.2f}")
+    table.caption = f"the first way solves at least as often where both work: {pool.first:.2f}"
     return table

@@ -1,37 +1,64 @@
 """Does the base still have the properties that the pocket world promises?
 
-Success is measured on one-part validation problems of each operation, under plain prompts and
-under each heuristic, by sampling at temperature 1.
+Everything is measured by sampling at temperature 1: success on one-part validation problems of each
+operation and type, plain and under heuristics; how many different ways solve a seed problem; and
+how often a group of attempts at a problem of RL is mixed, so that RL has a signal.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from random import Random
 
-from manyways.pocket.corpus import Prompts
-from manyways.pocket.kinds import KINDS
+from manyways.pocket.corpus import DECOY, Prompts
+from manyways.pocket.kinds import EASY
 from manyways.pocket.labeller import OPERATIONS, load
 from manyways.pocket.solutions import composed
-from manyways.pocket.ways import WAYS
+from manyways.pocket.ways import PAIRS, TYPES, WAYS, Type, works
 from manyways.pocket.world import Exercise, World, draw_parts, exercises, phrase
 from manyways.records import PLAIN, Heuristic, Message
 
 Sampler = Callable[[Sequence[tuple[Message, ...]]], list[str]]
 """Samples one text for each prompt."""
 
+OTHERS = "others"
+"""The column of heuristics that do not apply to the operation, which take turns."""
+
+WORKS, FAILS = 0.80, 0.20
+"""A way succeeds at least so often where it works, and at most so often where it does not."""
+
+DIRECT = (0.05, 0.30)
+"""Bounds of direct success on hard parts."""
+
+EASY_DIRECT = 0.80
+HELPS = 0.25
+"""What a heuristic gains over the plain prompt, at least, before it counts as a help."""
+
+FOLLOWED = 0.95
+PLAIN_DIRECT = 0.90
+WAYS_EACH = 1.7
+"""Different correct ways of a solved seed problem, on average."""
+
+MIXED = 0.05
+"""Share of the groups at problems of RL that are mixed, at least."""
+
+SEED_PROBLEMS, SAMPLES = 60, 4
+RL_PROBLEMS, GROUP = 40, 16
+
 _BOX = re.compile(r"\\boxed\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """Attempts at one operation under one heuristic (or plain).
+    """Attempts at one operation and type of part under one heuristic (or plain, or ``OTHERS``).
 
-    followed: share that shows the named heuristic; for plain, share that is direct.
+    followed: share that shows the named heuristic; for plain and ``OTHERS``, share that is direct.
     """
 
     operation: str
+    type: Type
     heuristic: str
     right: int
     followed: float
@@ -42,54 +69,162 @@ class Cell:
         """Share of right answers."""
         return self.right / self.n
 
+    @property
+    def works(self) -> bool | None:
+        """Whether the heuristic is a way that works on this type; None when it is no way of it."""
+        pair = PAIRS.get(self.operation)
+        if pair is None or self.heuristic not in pair:
+            return None
+        return self.type in ("both", "first" if self.heuristic == pair[0] else "second")
 
-def singles(world: World, kind: str, count: int) -> list[Exercise]:
-    """``count`` one-part validation exercises of ``kind``; contents may repeat when it is small."""
-    rng = Random(f"{world.seed}/check/{kind}")
-    found: list[Exercise] = []
-    while len(found) < count:
-        parts = draw_parts(rng, world, "validation", size=1, kind=kind)
-        found.append(phrase(rng, parts, "words"))
-    return found
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variety:
+    """How many different correct ways the solved seed problems have, in a pool as runs make it.
+
+    problems: that were tried.
+    ways:     number of ways -> how many solved problems have so many. A way is a heuristic that a
+              correct attempt shows; direct, the decoy with it, is one more.
+    first:    share, among solved problems of a hard part where both ways work, of those solved at
+              least as often under the first one.
+    """
+
+    problems: int
+    ways: Counter[int]
+    first: float
+
+    @property
+    def solved(self) -> int:
+        """Problems with a correct attempt."""
+        return self.ways.total()
+
+    @property
+    def mean(self) -> float:
+        """Ways of a solved problem, 0 when none is."""
+        total = sum(number * count for number, count in self.ways.items())
+        return total / self.solved if self.solved else 0.0
+
+
+def rows(world: World) -> Iterator[tuple[str, Type]]:
+    """The operations and types of the matrix."""
+    yield from ((kind, which) for kind in world.mix for which in TYPES)
+    yield EASY, "easy"
+
+
+def singles(world: World, kind: str, which: Type, count: int) -> list[Exercise]:
+    """``count`` one-part validation exercises; contents may repeat when there are few."""
+    rng = Random(f"{world.seed}/check/{kind}/{which}")
+    found = filter(None, draw_parts(rng, world, "validation", [(kind, which)]))
+    return [phrase(rng, parts, "words") for parts in islice(found, count)]
 
 
 def measure(
     sample: Sampler, pack: Sequence[Heuristic], prompts: Prompts, *, world: World, count: int
 ) -> list[Cell]:
-    """The success matrix: ``count`` attempts per operation and heuristic (plain included)."""
+    """The success matrix: ``count`` attempts in each cell."""
     labeller = load(pack)
-    ways: list[Heuristic | None] = [None, *pack]
     todo = [
-        (kind, way, e) for kind in world.mix for e in singles(world, kind, count) for way in ways
+        (kind, which, column, way, exercise)
+        for kind, which in rows(world)
+        for column, ways in _columns(pack, kind)
+        for exercise, way in zip(singles(world, kind, which, count), cycle(ways), strict=False)
     ]
-    texts = sample(
-        [
-            prompts.under(way, e.question, shots=1) if way else prompts.plain(e.question)
-            for _, way, e in todo
-        ]
-    )
-    tally: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
-    for (kind, way, exercise), text in zip(todo, texts, strict=True):
+    texts = sample([_asked(prompts, way, exercise) for *_, way, exercise in todo])
+    tally: dict[tuple[str, Type, str], list[tuple[bool, bool]]] = {}
+    for (kind, which, column, _, exercise), text in zip(todo, texts, strict=True):
         labels = {segment.heuristic for segment in labeller.segments(text)} - {None}
-        followed = way.id in labels if way else not labels
-        key = (kind, way.id if way else PLAIN)
-        tally.setdefault(key, []).append((is_right(text, exercise.answer), followed))
+        followed = not labels if column in (PLAIN, OTHERS) else column in labels
+        verdict = is_right(text, exercise.answer)
+        tally.setdefault((kind, which, column), []).append((verdict, followed))
     return [
         Cell(
             operation=kind,
-            heuristic=way,
-            right=sum(right for right, _ in rows),
-            followed=sum(followed for _, followed in rows) / len(rows),
-            n=len(rows),
+            type=which,
+            heuristic=column,
+            right=sum(right for right, _ in found),
+            followed=sum(followed for _, followed in found) / len(found),
+            n=len(found),
         )
-        for (kind, way), rows in tally.items()
+        for (kind, which, column), found in tally.items()
     ]
+
+
+def _columns(
+    pack: Sequence[Heuristic], kind: str
+) -> Iterator[tuple[str, Sequence[Heuristic | None]]]:
+    """The cells of a row: plain, each heuristic that applies, and all others together."""
+    yield PLAIN, [None]
+    yield from ((h.id, [h]) for h in pack if kind in OPERATIONS[h.id])
+    yield OTHERS, [h for h in pack if kind not in OPERATIONS[h.id]]
+
+
+def _asked(prompts: Prompts, way: Heuristic | None, exercise: Exercise) -> tuple[Message, ...]:
+    if way is None:
+        return prompts.plain(exercise.question)
+    return prompts.under(way, exercise.question, shots=1)
 
 
 def is_right(text: str, answer: str) -> bool:
     """Whether the last box of ``text`` holds exactly ``answer``."""
     boxes = _BOX.findall(text)
     return bool(boxes) and boxes[-1] == answer
+
+
+def variety(
+    sample: Sampler, pack: Sequence[Heuristic], prompts: Prompts, *, world: World
+) -> Variety:
+    """Sample a pool of seed problems, plain and under each heuristic that applies."""
+    labeller = load(pack)
+    problems = list(islice(exercises(world, "seed"), SEED_PROBLEMS))
+    todo = [
+        (number, exercise, way)
+        for number, exercise in enumerate(problems)
+        for way in (None, *(h for h in pack if _is_for(h, exercise)))
+        for _ in range(SAMPLES)
+    ]
+    texts = sample([_asked(prompts, way, exercise) for _, exercise, way in todo])
+    shown: dict[int, Counter[str]] = {}
+    for (number, exercise, _), text in zip(todo, texts, strict=True):
+        if is_right(text, exercise.answer):
+            labels = {segment.heuristic for segment in labeller.segments(text)} - {None, DECOY}
+            shown.setdefault(number, Counter()).update(map(str, labels or {"direct"}))
+    leads = [
+        counts[first] >= counts[second]
+        for number, counts in shown.items()
+        for first, second in _open_pairs(problems[number])
+        if counts[first] + counts[second]
+    ]
+    return Variety(
+        problems=len(problems),
+        ways=Counter(len(counts) for counts in shown.values()),
+        first=sum(leads) / len(leads) if leads else 0.0,
+    )
+
+
+def _is_for(heuristic: Heuristic, exercise: Exercise) -> bool:
+    return any(part.kind in OPERATIONS[heuristic.id] for part in exercise.parts)
+
+
+def _open_pairs(exercise: Exercise) -> Iterator[tuple[str, str]]:
+    """The two ways of each part on which both work."""
+    for part in exercise.parts:
+        pair = PAIRS.get(part.kind)
+        if pair and all(works(heuristic, part) for heuristic in pair):
+            yield pair
+
+
+def mixed_groups(sample: Sampler, prompts: Prompts, *, world: World) -> float:
+    """Share of problems of RL whose ``GROUP`` plain attempts are neither all right nor all wrong.
+
+    What RL from the base itself can learn from.
+    """
+    problems = list(islice(exercises(world, "rl"), RL_PROBLEMS))
+    texts = sample([prompts.plain(e.question) for e in problems for _ in range(GROUP)])
+    right = [
+        sum(is_right(text, exercise.answer) for text in texts[start : start + GROUP])
+        for start, exercise in zip(range(0, len(texts), GROUP), problems, strict=True)
+    ]
+    return sum(0 < count < GROUP for count in right) / len(right)
 
 
 def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple[float, int]:
@@ -101,10 +236,9 @@ def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple
     ids = [None, *(heuristic.id for heuristic in pack)]
     wrong = steps = 0
     for exercise in islice(exercises(world, "rl"), count):
-        drawn = [rng.choice(ids) for _ in exercise.parts]
         ways = [
-            way if way and part.kind in WAYS[way] else None
-            for part, way in zip(exercise.parts, drawn, strict=True)
+            rng.choice([way for way in ids if way is None or part.kind in WAYS[way]])
+            for part in exercise.parts
         ]
         found = [segment.heuristic for segment in labeller.segments(composed(exercise, ways))]
         wanted = [*ways, None]
@@ -117,36 +251,69 @@ def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple
     return wrong / steps, steps
 
 
-def violations(cells: Sequence[Cell]) -> list[str]:
-    """The promised properties that the matrix does not have, each as a sentence."""
-    table = {(cell.operation, cell.heuristic): cell for cell in cells}
-    matching = {
-        kind: heuristic
-        for heuristic, kinds in OPERATIONS.items()
-        for kind in kinds
-        if len(kinds) < len(KINDS)
-    }
-    clear = [
-        kind
-        for kind, heuristic in matching.items()
-        if 0.05 <= table[kind, PLAIN].success <= 0.6
-        and table[kind, heuristic].success >= max(0.5, table[kind, PLAIN].success + 0.25)
-    ]
-    found = []
-    if len(clear) < 4:
+def violations(cells: Sequence[Cell], pool: Variety, mixed: float) -> list[str]:
+    """The promised properties that the measurements do not have, each as a sentence."""
+    found = [*_of_ways(cells), *_of_direct(cells), *_of_form(cells)]
+    if pool.mean < WAYS_EACH:
         found.append(
-            f"only {len(clear)} operations ({', '.join(clear) or 'none'}) are done clearly better "
-            "by their heuristic than directly (at least 0.25 more, at least 0.5, direct 0.05-0.6); "
-            "4 are promised"
+            f"a solved seed problem has {pool.mean:.2f} different correct ways on average, fewer "
+            f"than {WAYS_EACH}"
         )
-    if not any(table[kind, PLAIN].success >= 0.8 for kind in KINDS if kind not in matching):
-        found.append("no operation is done best directly (0.8 or more under plain prompts)")
-    decoys = [h for h, kinds in OPERATIONS.items() if len(kinds) == len(KINDS)]
-    for decoy in decoys:
-        helped = [k for k in KINDS if table[k, decoy].success > table[k, PLAIN].success + 0.25]
-        if helped:
-            found.append(f"the decoy '{decoy}' helps at {', '.join(helped)}")
-    followed = [table[kind, heuristic].followed for kind, heuristic in matching.items()]
-    if sum(followed) / len(followed) < 0.9:
-        found.append("heuristics are followed in fewer than 0.9 of the attempts they apply to")
+    if mixed < MIXED:
+        found.append(
+            f"{mixed:.2f} of the groups at problems of RL are mixed, fewer than {MIXED}: RL alone "
+            "has no signal"
+        )
     return found
+
+
+def _of_ways(cells: Sequence[Cell]) -> Iterator[str]:
+    for cell in cells:
+        where = f"'{cell.heuristic}' succeeds in {cell.success:.2f} of {cell.operation}"
+        if cell.works is True and cell.success < WORKS:
+            yield f"{where}, type {cell.type}, where it works: {WORKS:.2f} is promised"
+        if cell.works is False and cell.success > FAILS:
+            yield f"{where}, type {cell.type}, where it does not work: {FAILS:.2f} is allowed"
+
+
+def _of_direct(cells: Sequence[Cell]) -> Iterator[str]:
+    low, high = DIRECT
+    plain = {(c.operation, c.type): c.success for c in cells if c.heuristic == PLAIN}
+    for (operation, which), success in plain.items():
+        if which != "easy" and not low <= success <= high:
+            yield (
+                f"direct succeeds in {success:.2f} of {operation}, type {which}: {low:.2f} to "
+                f"{high:.2f} is promised"
+            )
+    if plain[EASY, "easy"] < EASY_DIRECT:
+        yield f"direct succeeds in {plain[EASY, 'easy']:.2f} of {EASY}, less than {EASY_DIRECT}"
+    for cell in cells:
+        if cell.heuristic == DECOY and cell.success > plain[cell.operation, cell.type] + HELPS:
+            yield f"the decoy '{DECOY}' helps at {cell.operation}, type {cell.type}"
+
+
+def _of_form(cells: Sequence[Cell]) -> Iterator[str]:
+    for heuristic, share, _ in following(cells):
+        if heuristic in OPERATIONS and share < FOLLOWED:
+            yield f"'{heuristic}' is followed in {share:.2f}, fewer than {FOLLOWED}"
+        if heuristic == PLAIN and share < PLAIN_DIRECT:
+            yield f"plain attempts are direct in {share:.2f}, fewer than {PLAIN_DIRECT}"
+
+
+def following(cells: Sequence[Cell]) -> list[tuple[str, float, int]]:
+    """For each column: how often it is followed (for plain and others: direct), and attempts."""
+    found = []
+    for heuristic in dict.fromkeys((PLAIN, *OPERATIONS, OTHERS)):
+        chosen = [cell for cell in cells if cell.heuristic == heuristic]
+        n = sum(cell.n for cell in chosen)
+        if n:
+            found.append((heuristic, sum(cell.followed * cell.n for cell in chosen) / n, n))
+    return found
+
+
+def attempts(pack: Sequence[Heuristic], *, world: World, count: int) -> int:
+    """How many attempts the three measurements take."""
+    cells = sum(len(list(_columns(pack, kind))) for kind, _ in rows(world))
+    pool = islice(exercises(world, "seed"), SEED_PROBLEMS)
+    under = sum(1 + sum(_is_for(h, exercise) for h in pack) for exercise in pool)
+    return cells * count + under * SAMPLES + RL_PROBLEMS * GROUP

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import islice
 from random import Random
 from typing import NamedTuple
 
@@ -173,7 +173,7 @@ def draw_parts(
     None of a draw that makes another split: so a caller's patience is counted in draws.
     """
     pools = [world.parts(kind)[which] for kind, which in wanted]
-    for _ in repeat(None):
+    while True:
         parts = tuple([rng.choice(pool) for pool in pools])
         yield parts if split_of(parts) == split else ()
 
@@ -206,7 +206,7 @@ def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator
         kinds = draw_kinds(rng, world.mix, shape.hard) + [EASY] * shape.easy
         rng.shuffle(kinds)
         wanted = [(kind, draw_type(rng, kind, LEANING.get(split, EQUAL))) for kind in kinds]
-        parts = _new(rng, world, split, wanted, seen)
+        parts = _new(draw_parts(rng, world, split, wanted), seen)
         spent = 0 if parts else spent + 1
         if parts:
             seen.add(tuple(sorted(parts)))
@@ -224,15 +224,9 @@ def _shapes(split: str, sizes: tuple[int, ...]) -> list[Shape]:
     return found
 
 
-def _new(
-    rng: Random,
-    world: World,
-    split: str,
-    wanted: Sequence[tuple[str, Type]],
-    seen: set[tuple[Part, ...]],
-) -> tuple[Part, ...]:
-    """Parts of ``split`` that were not seen; empty when ``PATIENCE`` draws found none."""
-    for _, parts in zip(range(PATIENCE), draw_parts(rng, world, split, wanted), strict=False):
+def _new(draws: Iterator[tuple[Part, ...]], seen: set[tuple[Part, ...]]) -> tuple[Part, ...]:
+    """Parts of the split that were not seen; empty when ``PATIENCE`` draws found none."""
+    for parts in islice(draws, PATIENCE):
         if parts and tuple(sorted(parts)) not in seen:
             return parts
     return ()
