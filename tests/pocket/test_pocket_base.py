@@ -39,7 +39,7 @@ BASE = model_path("package:manyways.pocket/base")
 PACK = load_pack("pocket")
 PROMPTS = PromptFormat(instruction="")
 MAIN = WORLDS["main"]
-POOL = Variety(problems=60, ways=Counter({2: 50, 1: 5, 3: 5}), first=0.9)
+POOL = Variety(problems=60, ways=Counter({2: 50, 1: 5, 3: 5}), direct=9, first=0.9)
 
 
 def test_base_is_a_small_ordinary_llama():
@@ -159,8 +159,9 @@ def test_variety_counts_the_different_ways_that_solved_a_problem():
     assert pool.solved == len(single) < pool.problems == SEED_PROBLEMS
     assert pool.mean == (len(hard) + both) / len(hard)
     assert pool.first == 1.0, "a tie goes to the first way"
+    assert pool.direct == 0
     wider = variety(knowing(asked, direct_is_right=True), PACK, PROMPTS, world=MAIN)
-    assert wider.mean > pool.mean + 0.9, "direct is one way more"
+    assert wider.direct == wider.problems
 
 
 def test_mixed_groups_are_neither_all_right_nor_all_wrong():

@@ -191,7 +191,7 @@ def _ways(pool: Variety) -> Table:
     table = open_table(
         "ways", "problems", "share",
         title=f"Different correct ways of a solved seed problem: {pool.mean:.2f} on average "
-        f"({pool.solved} of {pool.problems} solved)",
+        f"({pool.solved} of {pool.problems} solved by heuristics, {pool.direct} directly)",
     )  # fmt: skip
     for number in sorted(pool.ways):
         share = pool.ways[number] / pool.solved

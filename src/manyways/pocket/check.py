@@ -83,19 +83,21 @@ class Variety:
     """How many different correct ways the solved seed problems have, in a pool as runs make it.
 
     problems: that were tried.
-    ways:     number of ways -> how many solved problems have so many. A way is a heuristic that a
-              correct attempt shows; direct, the decoy with it, is one more.
+    ways:     number of ways -> how many solved problems have so many. A way is a heuristic, not the
+              decoy, that a correct attempt shows.
+    direct:   problems that a direct attempt solves, the decoy's with them.
     first:    share, among solved problems of a hard part where both ways work, of those solved at
               least as often under the first one.
     """
 
     problems: int
     ways: Counter[int]
+    direct: int
     first: float
 
     @property
     def solved(self) -> int:
-        """Problems with a correct attempt."""
+        """Problems that some heuristic solves."""
         return self.ways.total()
 
     @property
@@ -184,10 +186,14 @@ def variety(
     ]
     texts = sample([_asked(prompts, way, exercise) for _, exercise, way in todo])
     shown: dict[int, Counter[str]] = {}
+    direct: set[int] = set()
     for (number, exercise, _), text in zip(todo, texts, strict=True):
         if is_right(text, exercise.answer):
-            labels = {segment.heuristic for segment in labeller.segments(text)} - {None, DECOY}
-            shown.setdefault(number, Counter()).update(map(str, labels or {"direct"}))
+            labels = {s.heuristic for s in labeller.segments(text) if s.heuristic} - {DECOY}
+            if labels:
+                shown.setdefault(number, Counter()).update(labels)
+            else:
+                direct.add(number)
     leads = [
         counts[first] >= counts[second]
         for number, counts in shown.items()
@@ -197,6 +203,7 @@ def variety(
     return Variety(
         problems=len(problems),
         ways=Counter(len(counts) for counts in shown.values()),
+        direct=len(direct),
         first=sum(leads) / len(leads) if leads else 0.0,
     )
 

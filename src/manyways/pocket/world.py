@@ -53,7 +53,7 @@ PARTS = SIZES["base"]
 EQUAL: Mapping[Type, float] = dict.fromkeys(TYPES, 1.0)
 
 LEANING: dict[str, Mapping[Type, float]] = {
-    "seed": {"first": 0.25, "both": 0.70, "second": 0.05},
+    "seed": {"first": 0.20, "both": 0.75, "second": 0.05},
     "harder": {"first": 0.15, "both": 0.25, "second": 0.60},
 }
 """split -> relative frequency of the types of its hard parts; the others have them equally."""
