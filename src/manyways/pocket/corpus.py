@@ -12,7 +12,7 @@ from typing import Protocol
 
 from manyways.pocket.kinds import EASY
 from manyways.pocket.solutions import solution
-from manyways.pocket.ways import PAIRS, WAYS, Type, facts_of, works
+from manyways.pocket.ways import PAIRS, WAYS, Fact, Type, facts_of, works
 from manyways.pocket.wordings import spelled_out
 from manyways.pocket.world import (
     WORLDS,
@@ -48,6 +48,9 @@ class CorpusMix:
     """How often what occurs. Weights are relative; shares are of all documents.
 
     drills:         share of documents that are only sub-steps.
+    products:       share of the multiplications and divisions among sub-steps that drills keep:
+                    sums and differences take far longer to learn.
+    sums:           share of drawn sub-steps that are the easy operation's.
     first:          number of documents at the start among which ``first_drills`` are drills.
     plain:          share of the others that names no heuristic.
     plain_pure:     share of plain documents that use a heuristic all the same.
@@ -61,8 +64,10 @@ class CorpusMix:
     both:           share of a heuristic's parts that the other one solves as well.
     """
 
-    drills: float = 0.12
-    first: int = 8000
+    drills: float = 0.2
+    products: float = 0.3
+    sums: float = 0.25
+    first: int = 16000
     first_drills: float = 0.7
     plain: float = 0.35
     plain_pure: float = 0.05
@@ -71,7 +76,7 @@ class CorpusMix:
     off_target: float = 0.12
     shots: tuple[float, ...] = (8, 2, 0.1)
     surfaces: tuple[float, ...] = (70, 12, 10, 8)
-    easy: float = 4.0
+    easy: float = 2.5
     first_ways: float = 1.0
     second_ways: float = 0.85
     decoy: float = 0.4
@@ -112,16 +117,20 @@ def documents(
 
 
 def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
-    facts: list[str] = []
+    facts: list[Fact] = []
     while len(facts) < 8:
+        if rng.random() < mix.sums:
+            a, b = rng.choice(mix.world.parts(EASY)["easy"]).numbers
+            facts.append(Fact(a, "+", b))
+            continue
         kind, pair = rng.choice(list(PAIRS.items()))
         heuristic = rng.choice(pair)
         pool = mix.world.parts(kind)[draw_type(rng, kind, _solved(heuristic, mix))]
-        facts += map(str, facts_of(rng.choice(pool), heuristic))
+        found = facts_of(rng.choice(pool), heuristic)
+        facts += [f for f in found if f.sign in "+-" or rng.random() < mix.products]
     rng.shuffle(facts)
-    return Document(
-        prompt=prompts.plain("Some sums."), solution=", ".join(facts[:8]) + ".", heuristic=None
-    )
+    text = ", ".join(map(str, facts[:8])) + "."
+    return Document(prompt=prompts.plain("Some sums."), solution=text, heuristic=None)
 
 
 def _solved(heuristic: str, mix: CorpusMix) -> Mapping[Type, float]:
