@@ -73,8 +73,8 @@ def test_nothing_is_shown_but_what_the_types_rest_on(corpus):
                 assert int(c) * int(b) == int(a)
                 assert int(c) % 10 <= 6
                 assert int(b) <= 6
-    assert products > 3000
-    assert divisions > 1000
+    assert products > 1500
+    assert divisions > 500
 
 
 def test_a_heuristic_ends_in_the_right_answer_in_every_document(corpus):

@@ -37,7 +37,7 @@ class BuildSettings:
     """
 
     seed: int = 0
-    steps: int = 2500
+    steps: int = 3000
     batch: int = 64
     micro: int = 8
     spread: float = 0.06

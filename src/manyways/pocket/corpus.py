@@ -48,8 +48,8 @@ class CorpusMix:
     """How often what occurs. Weights are relative; shares are of all documents.
 
     drills:         share of documents that are only sub-steps.
-    products:       share of the multiplications and divisions among sub-steps that drills keep:
-                    sums and differences take far longer to learn.
+    products, plus: shares of the multiplications and divisions, and of the sums, among sub-steps
+                    that drills keep; differences, which take longest to learn, all stay.
     sums:           share of drawn sub-steps that are the easy operation's.
     first:          number of documents at the start among which ``first_drills`` are drills.
     plain:          share of the others that names no heuristic.
@@ -65,8 +65,9 @@ class CorpusMix:
     """
 
     drills: float = 0.2
-    products: float = 0.3
-    sums: float = 0.25
+    products: float = 0.1
+    plus: float = 0.4
+    sums: float = 0.1
     first: int = 16000
     first_drills: float = 0.7
     plain: float = 0.35
@@ -126,8 +127,9 @@ def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
         kind, pair = rng.choice(list(PAIRS.items()))
         heuristic = rng.choice(pair)
         pool = mix.world.parts(kind)[draw_type(rng, kind, _solved(heuristic, mix))]
+        keep = {"-": 1.0, "+": mix.plus, "*": mix.products, "/": mix.products}
         found = facts_of(rng.choice(pool), heuristic)
-        facts += [f for f in found if f.sign in "+-" or rng.random() < mix.products]
+        facts += [fact for fact in found if rng.random() < keep[fact.sign]]
     rng.shuffle(facts)
     text = ", ".join(map(str, facts[:8])) + "."
     return Document(prompt=prompts.plain("Some sums."), solution=text, heuristic=None)
