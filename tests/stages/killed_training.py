@@ -48,8 +48,6 @@ def context(root: Path, model: Path) -> Context:
             "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3,
             "evaluate_every": 1, "evaluate": ["made_runs:load/valid?count=4"], "keep": "all",
             "evaluate_attempts": 4} | lora,
-        evaluate={"benchmarks": ["made_runs:load/valid?count=9"], "attempts": 4, "max_tokens": 9,
-                  "limit": 4},
     )  # fmt: skip
     ctx.__dict__["judge"] = LuckyJudge()
     return ctx
@@ -125,10 +123,17 @@ def on_the_way(root: Path, line: Line, phase: str) -> dict[str, list[object]]:
 
 
 def last(ctx: Context, line: Line, phase: str) -> list[object]:
-    """What the final evaluation samples from the last step, at the same problems."""
-    [name] = ctx.recipe.evaluate.benchmarks
+    """What an evaluation of the checkpoint samples at the problems of the way."""
+    [name], recipe = ctx.recipe.rl.watched_sets, ctx.recipe
+    changes = {
+        "rl": recipe.rl.model_copy(update={"evaluate_every": None, "keep": "last"}),
+        "midtrain": recipe.midtrain.model_copy(update={"evaluate_every": None}),
+        "evaluate": recipe.evaluate.model_copy(update={"benchmarks": (name,), "attempts": 4}),
+    }
+    other = Context(recipe=recipe.model_copy(update=changes), run=ctx.run)
+    other.__dict__["judge"] = LuckyJudge()
     checkpoint = line.rl if phase == "rl" else line.mid
-    evaluate.run(ctx, checkpoint)
+    evaluate.run(other, checkpoint)
     rows = [asdict(one) for one in read_attempts(ctx.run.eval_path(checkpoint.name, name))]
     return [{k: v for k, v in row.items() if k != "model_hash"} for row in rows]
 
