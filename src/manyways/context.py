@@ -11,9 +11,9 @@ from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
 from manyways.errors import EngineError, Untrusted
 from manyways.fingerprint import fingerprint
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.catalogue import load_layout, load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
-from manyways.heuristics.prompts import PromptFormat
+from manyways.heuristics.prompts import Layout, PromptFormat
 from manyways.plugins import resolve
 from manyways.problem_sets import ProblemSets
 from manyways.problems.asking import instruction_for
@@ -108,9 +108,16 @@ class Context:
     @cached_property
     def prompts(self) -> PromptFormat:
         """The one prompt format of the run."""
+        prompt = self.recipe.prompt
         return PromptFormat(
-            instruction=self.recipe.prompt.instruction, system=self.recipe.prompt.system
+            instruction=prompt.instruction, system=prompt.system, layout=self.layout
         )
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Of prompts under heuristics: the pack's, but for what the recipe says."""
+        given = self.recipe.heuristics.model_dump(include={"place", "exemplars"}, exclude_none=True)
+        return replace(load_layout(self.recipe.heuristics.pack), **given)
 
     @cached_property
     def judge(self) -> Judge:

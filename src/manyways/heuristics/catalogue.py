@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from manyways.checkpoints import package_path
 from manyways.errors import DataError
+from manyways.heuristics.prompts import Layout
 from manyways.plugins import nearest
 from manyways.records import Exemplar, Heuristic
 
@@ -20,6 +21,7 @@ PACKS: dict[str, str] = {
 """name -> where the pack's TOML file is; a recipe may name a ``.toml`` path instead."""
 
 _ADAPTER = TypeAdapter(Heuristic)
+_LAYOUT = TypeAdapter(Layout)
 
 
 def load_pack(name: str, count: int | None = None) -> tuple[Heuristic, ...]:
@@ -29,10 +31,7 @@ def load_pack(name: str, count: int | None = None) -> tuple[Heuristic, ...]:
     ``count`` heuristics.
     """
     path = _pack_path(name)
-    try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8")).get("heuristic", [])
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"heuristic pack {path} is not valid TOML: {error}.") from error
+    rows = _read(path).get("heuristic", [])
     pack = tuple(_parse(row, number, path) for number, row in enumerate(rows, start=1))
     ids = [heuristic.id for heuristic in pack]
     if len(set(ids)) != len(ids):
@@ -44,6 +43,33 @@ def load_pack(name: str, count: int | None = None) -> tuple[Heuristic, ...]:
             "lower heuristics.count or add entries."
         )
     return pack[:count]
+
+
+def load_layout(name: str) -> Layout:
+    """How prompts under the heuristics of a pack are laid out: its table ``[prompt]``.
+
+    Raises DataError when the pack is missing or malformed, or the table holds anything else.
+    """
+    path = _pack_path(name)
+    given = _read(path).get("prompt", {})
+    if not isinstance(given, dict):
+        raise DataError(f"heuristic pack {path}: prompt is a table, [prompt].")
+    unknown = set(given) - set(Layout.__dataclass_fields__)
+    if unknown:
+        raise DataError(f"heuristic pack {path}, [prompt]: unknown keys {unknown}.")
+    try:
+        return _LAYOUT.validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"heuristic pack {path}, [prompt] {where}: {first['msg']}.") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"heuristic pack {path} is not valid TOML: {error}.") from error
 
 
 def _pack_path(name: str) -> Path:
@@ -73,4 +99,4 @@ def _parse(row: dict[str, Any], number: int, path: Path) -> Heuristic:
         ) from error
 
 
-__all__ = ["PACKS", "Exemplar", "load_pack"]
+__all__ = ["PACKS", "Exemplar", "load_layout", "load_pack"]

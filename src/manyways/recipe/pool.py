@@ -30,6 +30,14 @@ class HeuristicsConfig(Section):
     shots: Annotated[int, Field(ge=0)] = 2
     """Exemplars in each prompt under a heuristic."""
 
+    place: Literal["before", "after", "both"] | None = None
+    """Where a prompt describes its heuristic: ``before`` exemplars and problem, ``after`` each
+    question, or ``both``: first, and again after the problem. As the pack says when left out."""
+
+    exemplars: Literal["turns", "message"] | None = None
+    """Exemplars as earlier ``turns`` of the chat, or all in the one ``message`` of the problem. As
+    the pack says when left out."""
+
     labeller: str = "exemplars"
     """Says which heuristic a step shows: ``exemplars``, ``attempts``, ``pocket`` or
     ``module:function``."""

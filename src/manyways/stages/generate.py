@@ -12,6 +12,7 @@ from manyways.context import Context
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.prompts import Layout
 from manyways.identity import sampling_identity, settings_of
 from manyways.pool import adaptive, sampling
 from manyways.pool.requests import Cell, Sampling
@@ -34,13 +35,15 @@ def plan(ctx: Context) -> Work:
     recipe, settings = ctx.recipe, ctx.recipe.generate
     wanted = ("limit", "samples", "plain_samples")
     how = ("part_size", "engine", "sampling")
+    layout = ("place", "exemplars")
     return ctx.run.work(
         "generate",
         identity={
             "format": FORMAT,
             "model": ctx.base_hash,
             "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
-            "heuristics": settings_of(recipe.heuristics, "pack", "count", "labeller"),
+            "heuristics": settings_of(recipe.heuristics, *layout, "pack", "count", "labeller"),
+            **_layout_identity(ctx),
             "problems": ctx.sets.load(settings.problems).fingerprint,
             "settings": settings_of(settings, *wanted, *how),
             "seed": _seed(ctx),
@@ -107,6 +110,11 @@ def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
         arm = parse_arm(line.arm)
         plain, ways = arm.kind.prompts == "plain", ways_of(ctx, arm)
     return problems * settings.plain_samples * plain, problems * settings.samples * ways
+
+
+def _layout_identity(ctx: Context) -> dict[str, object]:
+    """What the pack and the recipe say together; nothing for the first of all layouts."""
+    return {} if ctx.layout == Layout() else {"layout": asdict(ctx.layout)}
 
 
 def _seed(ctx: Context) -> int:
