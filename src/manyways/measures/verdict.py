@@ -3,6 +3,10 @@
 Two grades. A difference is a *hint* when its 95% interval over problems leaves out 0 and, with
 three or more seeds, the interval over seeds does so on the same side. It *holds* when moreover its
 permutation test remains after Holm's correction for every comparison on the headline benchmark.
+
+A gain over RL alone that holds is a *Yes* only where the run tells the many ways from all else that
+mid-training brings: every control was beaten too, and one of them learned one way a problem on as
+many problems and examples. Else it is called *Partly*, with what is open.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind
+from manyways.measures.arms import ARMS
 from manyways.records import pooled
 
 if TYPE_CHECKING:
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 
 FAMILY_WISE = 0.05
 """The chance of one or more false Yes or No among all comparisons of a run."""
+ALIKE = 0.1
+"""Arms whose numbers of problems, and of examples, differ by no larger share are of one size."""
 
 
 def sign_of(row: "PairedRow") -> int:
@@ -40,11 +47,20 @@ def remaining(seen: "Seen") -> "list[PairedRow]":
 def held(rows: "Sequence[PairedRow]", seen: "Seen") -> list[int]:
     """For each row 1 or -1 where its difference holds, else 0."""
     left = remaining(seen)
-    return [sign_of(row) if row in left else 0 for row in rows]
+    return [sign_of(row) if row in left and not _guessed(row, seen) else 0 for row in rows]
+
+
+def _guessed(row: "PairedRow", seen: "Seen") -> bool:
+    """Whether the better of the two is not above what guessing among the options scores."""
+    chance = seen.chance(row.benchmark).get(row.k)
+    better = seen.curve(row.a if row.difference.value >= 0 else row.b).get(row.k)
+    return chance is not None and better is not None and better.low <= chance
 
 
 def lead(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
     """The verdict in words: Yes, No, partly, a hint, or why it cannot be told."""
+    if all(_guessed(row, seen) for row in rows):
+        return f"Cannot tell, because neither {what} nor {alone} scores above guessing"
     signs = held(rows, seen)
     better = _at(rows, signs, 1)
     worse = _at(rows, signs, -1)
@@ -53,8 +69,11 @@ def lead(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> st
     if better and worse:
         return f"Partly: {what} beats {alone} at {better} but does worse at {worse}"
     if better or worse:
-        verdict = f"Yes: {what} beats" if better else f"No: {what} does worse than"
-        return f"{verdict} {alone} at {better or worse}{_rest(rows, signs, up, down)}"
+        rest = f"{alone} at {better or worse}{_rest(rows, signs, up, down)}"
+        if worse:
+            return f"No: {what} does worse than {rest}"
+        doubt = _doubt(seen)
+        return f"Partly: {what} beats {rest}, but {doubt}" if doubt else f"Yes: {what} beats {rest}"
     if up or down:
         told = [f"{word} at {k}" for word, k in (("higher", up), ("lower", down)) if k]
         return (
@@ -74,6 +93,36 @@ def _rest(rows: "Sequence[PairedRow]", signs: Sequence[int], up: str, down: str)
         return f", with a hint of {'a gain' if up else 'a loss'} at {up or down}"
     none = _at(rows, signs, 0)
     return f", with no difference found at {none}" if none else ""
+
+
+def _doubt(seen: "Seen") -> str:
+    """Why a gain over RL alone cannot be put down to the many ways; empty where it can."""
+    found = [(arm, kind, rows) for arm, kind, rows in controls(seen) if kind and not kind.foreign]
+    open_ = [arm for arm, _, rows in found if not _wins(rows, seen)]
+    if open_:
+        return f"it was not shown to beat {' and '.join(open_)}, so the many ways need not be why"
+    few = [arm for arm, kind, _ in found if one_way(kind)]
+    if any(_alike(arm, seen) for arm in few):
+        return ""
+    lacks = (
+        f"{' and '.join(few)} had another number of problems or examples"
+        if few
+        else "no arm of the run learned one way a problem"
+    )
+    return f"the many ways need not be why: {lacks} (an arm matched-{_ways(seen)} would tell)"
+
+
+def _alike(arm: str, seen: "Seen") -> bool:
+    """Whether ``arm`` was mid-trained on as many problems and examples as the main arm."""
+    sizes = {row.arm: (row.problems, row.examples) for row in seen.rows(ARMS)}
+    if not {arm, seen.main} <= set(sizes):
+        return False
+    pairs = zip(sizes[str(seen.main)], sizes[arm], strict=True)
+    return all(abs(ours - theirs) <= ALIKE * ours for ours, theirs in pairs)
+
+
+def _ways(seen: "Seen") -> int:
+    return next(arm.ways for arm in seen.arms if arm.name == seen.main)
 
 
 def against_controls(seen: "Seen") -> Iterator[str]:
@@ -140,6 +189,11 @@ def _many_or_heuristics(of_ways: "list[tuple[str, list[PairedRow]]]", seen: "See
     question = "Many ways, or just heuristics?"
     better = [name for name, rows in of_ways if _wins(rows, seen)]
     open_ = [name for name, _ in of_ways if name not in better]
+    if not open_ and not any(_alike(name, seen) for name in better):
+        return (
+            f"{question} Cannot tell: {seen.main} beats {', '.join(better)}, which had another "
+            f"number of problems or examples (an arm matched-{_ways(seen)} would tell)."
+        )
     if not open_:
         return f"{question} Many ways: {seen.main} beats one way each ({', '.join(better)})."
     beaten = f" It does beat {', '.join(better)}." if better else ""
