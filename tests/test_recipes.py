@@ -146,6 +146,41 @@ def test_shipped_recipe_dry_runs(path: Path, tmp_path: Path) -> None:
     assert {f"rl/{arm}/seed-{seed}" for arm in recipe.arms for seed in recipe.seeds} <= set(rows)
 
 
+def test_a_recipe_is_laid_over_the_one_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text(POCKET.read_text())
+    (tmp_path / "more.toml").write_text('extends = "base.toml"\nname = "more"\nrl.steps = 7\n')
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "more.toml"\narms = ["vanilla"]\n[rl]\nbeta = 0.5\n')
+    base, recipe = load_recipe(POCKET), load_recipe(mine)
+    assert (recipe.name, recipe.arms, recipe.rl.steps, recipe.rl.beta) == (
+        "more", ("vanilla",), 7, 0.5,
+    )  # fmt: skip
+    assert recipe.rl == base.rl.model_copy(update={"steps": 7, "beta": 0.5})
+    assert recipe.evaluate == base.evaluate
+    assert "extends" not in dump_recipe(recipe)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [('extends = "mine.toml"', "extends this file itself"), ('extends = "none.toml"', "no recipe"),
+     ("extends = 3", "path of one recipe"), ('extends = "run/recipe.toml"', "in a run folder")],
+)  # fmt: skip
+def test_what_cannot_be_extended_is_refused(line: str, why: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.toml").write_text(POCKET.read_text())
+    (run / "manifest.json").write_text("{}")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(line)
+    with pytest.raises(RecipeError, match=f"extends: .*{why}"):
+        load_recipe(mine)
+
+
+def test_what_a_recipe_extends_is_not_set_from_outside() -> None:
+    with pytest.raises(RecipeError, match=r"extends: .*top of the file"):
+        load_recipe(POCKET, ["extends=smoke.toml"])
+
+
 @pytest.mark.parametrize("mode", ["colocate", "server"])
 def test_settings_of_vllm_reach_trl(mode: str, tmp_path: Path) -> None:
     from manyways.train import RLSettings

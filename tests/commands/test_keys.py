@@ -1,10 +1,11 @@
 """The reference of recipe keys is complete, and the page in docs is what the command prints."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from manyways.commands.keys import print_keys
+from manyways.commands.keys import print_keys, print_schema
 from manyways.errors import UserError
 from manyways.recipe.reference import tables
 from manyways.recipe.tree import Recipe
@@ -46,3 +47,14 @@ def test_one_table_with_what_is_within_it(capsys: pytest.CaptureFixture[str]) ->
 def test_a_wrong_table_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match="Did you mean 'midtrain'"):
         print_keys("midtrian", markdown=False)
+
+
+def test_the_schema_knows_every_key_and_its_meaning(capsys) -> None:
+    print_schema()
+    told = json.loads(capsys.readouterr().out)
+    places = [told, *told["$defs"].values()]
+    keys = [key for place in places for key in place["properties"].values()]
+    assert all("description" in key or "$ref" in str(key) for key in keys)
+    assert all("description" in place for place in places)
+    assert "steps" in told["$defs"]["RLConfig"]["properties"]
+    assert not any("required" in place for place in places)

@@ -30,6 +30,12 @@ def test_an_extra_key_that_the_recipe_decides_is_refused(tmp_path) -> None:
         build(tmp_path, learning_rate=1.0)
 
 
+def test_evaluations_by_the_trainer_are_refused_with_what_there_is_instead(tmp_path) -> None:
+    with pytest.raises(RecipeError, match=r"midtrain.extra.eval_strategy: .*evaluate_every"):
+        build(tmp_path, eval_strategy="steps")
+    assert build(tmp_path, eval_strategy="no").eval_strategy == "no"
+
+
 def test_what_the_library_refuses_is_a_recipe_error(tmp_path) -> None:
     with pytest.raises(RecipeError, match="midtrain: TRL refuses"):
         build(tmp_path, lr_scheduler_type="zigzag")

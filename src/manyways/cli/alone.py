@@ -86,11 +86,15 @@ def keys(
         str | None, typer.Argument(metavar="TABLE", help="For example rl or model.http.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="As docs/recipe.md.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="As JSON schema, for editors.")] = False,
 ) -> None:
     """Print every key of a recipe: its value, default and meaning."""
-    from manyways.commands.keys import print_keys
+    from manyways.commands.keys import print_keys, print_schema
 
-    print_keys(section, markdown=markdown)
+    if schema:
+        print_schema()
+    else:
+        print_keys(section, markdown=markdown)
 
 
 class LabelledTexts(enum.StrEnum):

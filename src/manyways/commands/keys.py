@@ -1,5 +1,6 @@
 """``manyways keys``: every key of a recipe, for a terminal or as a page of the documentation."""
 
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from manyways.commands.printing import print_text
 from manyways.errors import UserError
 from manyways.plugins import nearest
-from manyways.recipe.reference import Key, Table, tables
+from manyways.recipe.reference import Key, Table, schema, tables
 
 WIDTH = 92
 NEEDS = {
@@ -19,11 +20,18 @@ PAGE = """# Every key of a recipe
 
 A recipe is a TOML file. The keys marked *required* are the shortest one that runs (with one of
 `midtrain.steps` and `midtrain.epochs`); [`recipes/`](../recipes/) has whole ones to start from.
+`extends` lays a recipe over another one.
+`manyways keys --schema` prints a JSON schema, by which editors complete and check keys.
 `manyways keys` prints this page, `manyways keys rl` one of its tables. On the command line
 `--set rl.steps=300` stands for a key. A key that does not exist and a value that cannot be are
 answered with their path before anything runs. This page is generated: `manyways keys --markdown`.
 """
 LINKED = re.compile(r"docs/([a-z-]+[.]md)")
+
+
+def print_schema() -> None:
+    """Print a recipe's JSON schema, by which editors complete and check keys."""
+    print_text(json.dumps(schema(), indent=1))
 
 
 def print_keys(section: str | None, *, markdown: bool) -> None:

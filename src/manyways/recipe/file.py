@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
+from manyways import trust
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.section import section_of
@@ -17,19 +18,52 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe file and apply ``a.b=c`` overrides.
+    """Read a recipe file over what it ``extends``, and apply ``a.b=c`` overrides.
 
     Raises RecipeError with the key's path and the nearest valid key.
     """
+    tree = _read(path)
+    for override in overrides:
+        _apply(tree, override)
+    return parse_recipe(tree, str(path))
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's keys, laid over those of its base. above: the files that extend this one."""
     if not path.is_file():
         raise RecipeError(f"no recipe at '{path}'. Shipped ones are in recipes/.")
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not valid TOML: {error}.") from error
-    for override in overrides:
-        _apply(tree, override)
-    return parse_recipe(tree, str(path))
+    base = tree.pop("extends", None)
+    if base is None:
+        return tree
+    if not isinstance(base, str) or not base or "\0" in base:
+        raise RecipeError(f"{path}:\n  extends: give the path of one recipe (got {base!r}).")
+    under, here = path.parent / base, (*above, path.resolve())
+    if under.resolve() in here:
+        raise RecipeError(f"{path}:\n  extends: '{base}' extends this file itself.")
+    if not under.is_file():
+        raise RecipeError(
+            f"{path}:\n  extends: no recipe at '{under}'; the path is taken from here."
+        )
+    if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
+        # Naming a recipe trusts what it names; a run folder may be someone else's.
+        raise RecipeError(f"{path}:\n  extends: '{base}' is in a run folder; copy it and read it.")
+    return _laid_over(_read(under, here), tree)
+
+
+def _laid_over(base: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
+    """Tables key by key; any other value, a list too, replaces that of the base."""
+    laid = dict(base)
+    for key, value in tree.items():
+        below = laid.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            laid[key] = _laid_over(below, value)
+        else:
+            laid[key] = value
+    return laid
 
 
 def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:

@@ -59,6 +59,24 @@ def tables() -> list[Table]:
     return list(_tables(Recipe, "", "required", {}))
 
 
+def schema() -> dict[str, Any]:
+    """A recipe as JSON schema, for editors: every key with its values and meaning.
+
+    No key is required in it, because a file that ``extends`` another may leave any out.
+    """
+    seen: dict[type[BaseModel], str] = {}
+    for _ in _tables(Recipe, "", "required", seen):
+        pass
+    whole = Recipe.model_json_schema()
+    for model in seen:
+        table = whole if model is Recipe else whole["$defs"][model.__name__]
+        table.pop("required", None)
+        table["description"] = " ".join((model.__doc__ or "").split())
+        for name, meaning in _meanings(model).items():
+            table["properties"][name]["description"] = meaning
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole}
+
+
 def _tables(
     model: type[BaseModel], path: str, need: str, seen: dict[type[BaseModel], str]
 ) -> Iterator[Table]:

@@ -73,6 +73,10 @@ class AnalyseConfig(Section):
 class Recipe(Section):
     """A whole run."""
 
+    extends: str | None = None
+    """A recipe whose keys hold where this file has none, by its path from here. Tables are joined
+    key by key. Resolved when the file is read: a run's own recipe has every key."""
+
     name: str
     """Of the run; its folder is ``runs/NAME`` unless ``--out`` says otherwise."""
 
@@ -101,6 +105,15 @@ class Recipe(Section):
     launch: LaunchConfig | None = None
     evaluate: EvaluateConfig
     analyse: AnalyseConfig = AnalyseConfig()
+
+    @field_validator("extends")
+    @classmethod
+    def _is_resolved(cls, extends: str | None) -> str | None:
+        if extends is not None:
+            raise ValueError(
+                "a recipe's file says what it extends: write it at the top of the file"
+            )
+        return extends
 
     @field_validator("name")
     @classmethod
