@@ -52,6 +52,7 @@ class Habits:
     logprobs: str = "given"  # or "silent", "refused"
     forbids: str = ""  # prompts with this text are refused
     fails: str = ""  # prompts with this text end in status 500
+    thinks: str = ""  # the field of a chat's message that holds what it thought
     writer: Callable[[str, int | None, dict], Said] = write
     bodies: list[dict] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -150,10 +151,11 @@ def answer(path: str, body: dict, habits: Habits) -> dict:
     seeds = [None if seed is None else seed + 1000 * i for i in range(count)]
     said = [habits.writer(prompt, seed, body) for seed in seeds]
     told = habits.logprobs == "given" and body.get("logprobs")
+    thought = {habits.thinks: "Let me see.\n"} if habits.thinks else {}
     data: dict = {
         "choices": [
             {"index": i, "finish_reason": one.finish}
-            | ({"message": {"role": "assistant", "content": one.text}} if chat else
+            | ({"message": {"role": "assistant", "content": one.text, **thought}} if chat else
                {"text": one.text})
             | ({"logprobs": how_probable(one, chat=chat)} if told else {})
             for i, one in enumerate(said)

@@ -186,6 +186,23 @@ def test_the_newer_word_for_the_limit_is_found_out():
     assert "max_tokens" not in habits.bodies[-1]
 
 
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_what_a_server_returns_apart_from_the_answer_is_dropped_or_joined(field):
+    with fake_server(Habits()) as url:
+        answers, _ = sample(url, many(3))
+    with fake_server(Habits(thinks=field)) as url:
+        dropped, _ = sample(url, many(3))
+        joined, _ = sample(url, many(3), reasoning="join")
+    assert dropped == answers
+    texts = [completion.text for group in answers for completion in group]
+    assert [completion.text for group in joined for completion in group] == [
+        f"<think>\nLet me see.\n</think>\n\n{text}" for text in texts
+    ]
+    assert [replace(completion, text="") for group in joined for completion in group] == [
+        replace(completion, text="") for group in answers for completion in group
+    ]
+
+
 def test_completions_endpoint_gets_rendered_text():
     habits = Habits()
     turns = (

@@ -141,7 +141,7 @@ class Line:
             told = told_to_wait(response.headers.get("retry-after"))
             raise FaultError(f"status {status}", message, status=status, told=told)
         try:
-            return read_reply(data, stop)
+            return read_reply(data, stop, reasoning=self._config.reasoning == "join")
         except (ValueError, TypeError, AttributeError) as error:
             raise FaultError("garbled", f"a reply that makes no sense ({error})") from error
 

@@ -108,8 +108,10 @@ class Reply:
     logprobs: tuple[tuple[float, ...] | None, ...]
 
 
-def read_reply(data: object, stop: Sequence[str]) -> Reply:
+def read_reply(data: object, stop: Sequence[str], *, reasoning: bool = False) -> Reply:
     """Take a reply apart; stop strings are cut off, whether or not the server does.
+
+    reasoning: join what the server returns apart from the answer, in think tags before it.
 
     Raises ValueError when it is not of the expected form.
     """
@@ -118,7 +120,7 @@ def read_reply(data: object, stop: Sequence[str]) -> Reply:
     choices = sorted(data["choices"], key=lambda choice: int(choice.get("index") or 0))
     if not choices:
         raise ValueError("an empty list of choices")
-    found = [_choice(choice, stop) for choice in choices]
+    found = [_choice(choice, stop, reasoning=reasoning) for choice in choices]
     usage = data.get("usage") or {}
     return Reply(
         texts=tuple(text for text, _ in found),
@@ -129,10 +131,15 @@ def read_reply(data: object, stop: Sequence[str]) -> Reply:
     )
 
 
-def _choice(choice: Mapping[str, Any], stop: Sequence[str]) -> tuple[str, Finish]:
+def _choice(
+    choice: Mapping[str, Any], stop: Sequence[str], *, reasoning: bool
+) -> tuple[str, Finish]:
     message = choice.get("message")
     text = choice.get("text") if message is None else message.get("content")
     text, stopped = trim(text or "", stop)
+    thought = message and (message.get("reasoning_content") or message.get("reasoning"))
+    if reasoning and thought:
+        text = f"<think>\n{thought.strip()}\n</think>\n\n{text.lstrip()}"
     return text, "stop" if stopped else FINISHES.get(choice.get("finish_reason"), "error")
 
 

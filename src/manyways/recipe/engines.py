@@ -39,6 +39,10 @@ class HttpConfig(Section):
     """A checkpoint whose tokenizer renders prompts for ``completions``, and counts tokens where the
     server does not."""
 
+    reasoning: Literal["drop", "join"] = "drop"
+    """What a server returns apart from the answer (``reasoning_content`` or ``reasoning``):
+    ``drop`` it, or ``join`` it in ``<think>`` tags before the answer."""
+
     extra: dict[str, Scalar] = Field(default_factory=dict)
     """Further fields of the request's body."""
 
