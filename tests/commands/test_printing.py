@@ -12,8 +12,8 @@ from manyways.commands.printing import open_table, print_panel, print_result, pr
 from manyways.pocket.problems import load
 from manyways.problems import Source
 from manyways.progress import say, visible
-from manyways.records import Attempt, Solution, Verdict
-from manyways.tables import append_attempts, solutions_table, write_table
+from manyways.records import Attempt, RLAttempt, Solution, Verdict
+from manyways.tables import append_attempts, append_rl_attempts, solutions_table, write_table
 
 TEXTS = {
     "type": "def f(xs: List[float]) -> Dict[str, int]: ...",
@@ -128,6 +128,32 @@ def test_show_prints_what_a_model_wrote(tmp_path: Path, capsys: pytest.CaptureFi
     assert "[/b] best" in outcome.out
     assert r"[/INST]\x1b[31m" in outcome.out
     assert "\x1b" not in outcome.out
+
+
+def test_show_prints_whole_texts_the_wrong_ones_alone_and_those_of_rl(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = load("seed", Source())[0]
+    right, wrong, during = (
+        Attempt(
+            problem_id=problem.id, heuristic="plain", sample=0, seed=1, text=text, finish="stop",
+            prompt_tokens=1, tokens=1, prompt_hash="", model_hash="",
+            verdict=Verdict(status=status, answer="1"),
+        )
+        for text, status in (("a right", "correct"), ("a wrong", "wrong"), ("in training", "wrong"))
+    )  # fmt: skip
+    (tmp_path / "recipe.toml").write_text((ROOT / "recipes" / "smoke.toml").read_text())
+    append_attempts(tmp_path / "1-attempts", [right, wrong])
+    append_attempts(tmp_path / "6-eval" / "base" / "pocket-test", [right, wrong])
+    kept = RLAttempt(attempt=during, step=7, group=0, reward=0.0, advantage=None)
+    append_rl_attempts(tmp_path / "arms" / "star" / "seed-0" / "5-rl" / "attempts", [kept])
+    every = in_this_process(capsys, "show", tmp_path, problem.id, "--texts")
+    assert (every.out.count("a right"), every.out.count("a wrong")) == (2, 2)
+    few = in_this_process(capsys, "show", tmp_path, problem.id, "--wrong", "--rl")
+    assert (few.out.count("a right"), few.out.count("a wrong")) == (0, 2)
+    assert "4 attempts of the pool and of checkpoints, 2 of them not correct" in few.out
+    assert "star seed-0, RL step 7, plain, sample 0" in few.out
+    assert few.out.count("in training") == 1
 
 
 def test_problems_show_prints_what_a_set_holds(

@@ -87,6 +87,26 @@ def test_search_finds_words_of_questions_and_texts(opened):
     assert opened.js(COUNT) == "30 of 1,200 texts on 1 of 40 problems"
 
 
+def test_words_are_found_in_any_order_and_the_address_can_be_passed_on(opened):
+    texts = "return document.querySelectorAll('.problem:not([hidden])').length"
+    first = opened.js("return document.querySelector('.problem .question').textContent")
+    words = " ".join(reversed(first.split()[:4]))
+    opened.js(
+        "const f = document.getElementById('explorer-filters');"
+        "f.elements.query.value = arguments[0]; f.elements.status.value = 'wrong';"
+        "f.dispatchEvent(new Event('input'))",
+        words,
+    )
+    found, told = opened.js(texts), opened.js(COUNT)
+    assert 0 < found <= 40
+    address = opened.js("return location.hash")
+    assert address.startswith("#explorer?query=")
+    opened.js("document.querySelector('#explorer-filters').reset()")
+    opened.wait(f"{COUNT}.startsWith('1,200 of')")
+    opened.js("location.hash = arguments[0]", address)
+    opened.wait(f"{COUNT} === arguments[0]".replace("arguments[0]", repr(told)))
+
+
 def test_links_lead_to_the_texts_behind(opened):
     opened.js("location.hash = '#explorer?heuristic=decomposing&source=pool&kept=yes'")
     opened.wait(f"return !{COUNT[7:]}.startsWith('1,200 of')")

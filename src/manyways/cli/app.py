@@ -90,13 +90,18 @@ def show(
     run: RunArgument,
     problem_id: Annotated[str, typer.Argument(help="For example gsm8k/train/00042.")],
     attempts: Annotated[bool, typer.Option("--attempts", help="List every attempt.")] = False,
+    texts: Annotated[bool, typer.Option("--texts", help="Print every attempt in full.")] = False,
+    wrong: Annotated[bool, typer.Option("--wrong", help="Of these, the wrong ones.")] = False,
+    rl: Annotated[bool, typer.Option("--rl", help="Print the attempts that RL kept.")] = False,
     _: TrustOption = False,
 ) -> None:
     """Print the whole life of one problem in a run."""
+    from manyways.commands.show import Wanted
     from manyways.commands.show import show as show_problem
     from manyways.run_dir import open_for_reading
 
-    show_problem(open_for_reading(run), problem_id, attempts=attempts)
+    wanted = Wanted(attempts=attempts, texts=texts, wrong=wrong, rl=rl)
+    show_problem(open_for_reading(run), problem_id, wanted)
 
 
 @app.command()

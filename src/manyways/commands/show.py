@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
@@ -15,16 +16,30 @@ from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution
 from manyways.run_dir import RunDir
-from manyways.tables import parts, read_attempts, read_solutions, read_table
+from manyways.tables import parts, read_attempts, read_rl_attempts, read_solutions, read_table
 
 ANSWERS_SHOWN = 4
 TEXTS_SHOWN = 3
 
 
-def show(run: RunDir, problem_id: str, *, attempts: bool = False) -> None:
-    """Print the problem, its attempts, what was kept and why, who trained on it, its scores.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What is printed beside the tables.
 
-    attempts: list every attempt as well, not only a row for each heuristic.
+    attempts: a row for every attempt of the pool, not only for each heuristic.
+    texts:    every attempt in full: of the pool, then of each checkpoint.
+    wrong:    only those that are not correct; implies ``texts``.
+    rl:       the attempts that RL kept, step by step, in full.
+    """
+
+    attempts: bool = False
+    texts: bool = False
+    wrong: bool = False
+    rl: bool = False
+
+
+def show(run: RunDir, problem_id: str, wanted: Wanted) -> None:
+    """Print the problem, its attempts, what was kept and why, who trained on it, its scores.
 
     Raises DataError when the run has no such problem.
     """
@@ -41,12 +56,46 @@ def show(run: RunDir, problem_id: str, *, attempts: bool = False) -> None:
         kept = read_solutions(solutions) if solutions.is_file() else []
         mine = [s for s in kept if s.problem_id == problem_id]
         _print_ways(pool, mine)
-        if attempts:
+        if wanted.attempts:
             _print_attempts(pool, mine)
         _print_training(context, problem_id)
     evaluated = _print_evaluations(run, problem_id)
-    if problem is None and not pool and not evaluated:
+    trained = list(_of_rl(run, problem_id))
+    if problem is None and not (pool or evaluated or trained):
         raise _unknown(context, problem_id)
+    if wanted.texts or wanted.wrong:
+        shown = [("pool", attempt) for attempt in pool] + list(_evaluated(run, problem_id))
+        _print_texts(shown, wanted, "attempts of the pool and of checkpoints")
+    if wanted.rl:
+        _print_texts(trained, wanted, "attempts that RL kept")
+
+
+def _print_texts(shown: list[tuple[str, Attempt]], wanted: Wanted, what: str) -> None:
+    """Each text under its source, heuristic, number and verdict."""
+    chosen = [one for one in shown if not wanted.wrong or one[1].verdict.status != "correct"]
+    told = f", {len(chosen)} of them not correct" if wanted.wrong else ""
+    print_text(f"\n{len(shown)} {what}{told}")
+    for source, attempt in chosen:
+        print_panel(
+            attempt.text,
+            title=f"{source}, {attempt.heuristic}, sample {attempt.sample}: {_marked(attempt)}",
+        )
+
+
+def _evaluated(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
+    root = run.path("6-eval")
+    for folder in sorted({part.parent for part in root.rglob("part-*.parquet")}):
+        for attempt in read_attempts(folder):
+            if attempt.problem_id == problem_id:
+                yield str(folder.relative_to(root)), attempt
+
+
+def _of_rl(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
+    """(arm, seed and step, attempt), step by step."""
+    for folder in sorted(run.path("arms").glob("*/seed-*/5-rl/attempts")):
+        for kept in read_rl_attempts(folder, problem_id):
+            source = f"{folder.parts[-4]} {folder.parts[-3]}, RL step {kept.step}"
+            yield source, kept.attempt
 
 
 def _sets(recipe: Recipe) -> dict[str, int | None]:

@@ -235,8 +235,8 @@ def _nothing_correct(seen: "Seen", attempts: int) -> str:
     return (
         f"none of the {attempts:,} attempts of the pool (under {heuristics} heuristics and plain) "
         "was correct, so there was nothing to learn from. Choose easier problems, a stronger base "
-        "model or more samples, or look at the attempts: the answers may only be written in a form "
-        "that the verifier does not read."
+        "model or more samples, or look at the attempts, by manyways show RUN PROBLEM --texts "
+        "--wrong: the answers may only be written in a form that the verifier does not read."
     )
 
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Line
 from manyways.measures.measure import Measure
-from manyways.records import BASE, Problem
+from manyways.records import BASE, Problem, RLAttempt
 from manyways.reporting.blocks import Block, Explorer
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 KEPT = 10
 DROPPED = 3
-PER_CHECKPOINT = 2
+STEPS = 3
+"""Steps of RL from which attempts are shown: the first, the middle and the last that were kept."""
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "status", "answer"]
 MAX_BYTES = 7_000_000
 """Size of the explorer's texts at most: the page stays below 15 MB with the chart library."""
@@ -28,7 +29,7 @@ class ExplorerText:
     """One text in the explorer: its steps as (text, heuristic or None) and its verdict."""
 
     source: str
-    """``pool`` or a checkpoint."""
+    """``pool``, a checkpoint, or ``<arm>/seed-<n>/during-rl``."""
     heuristic: str
     status: str
     answer: str | None
@@ -50,7 +51,9 @@ class ExplorerRow:
 def measured(seen: "Seen") -> Iterator[ExplorerRow]:
     """Half of the problems from the seed set with their pool, half from the benchmarks.
 
-    Problems are taken at even distances, so that what is shown is not chosen for its looks.
+    A few more are those whose attempts RL kept. Problems are taken at even distances and of their
+    texts the first, so that what is shown is not chosen for its looks: wrong ones under every
+    heuristic, and of each checkpoint, before and after RL, a right and a wrong one.
     """
     import numpy as np
 
@@ -61,6 +64,7 @@ def measured(seen: "Seen") -> Iterator[ExplorerRow]:
     counts = np.bincount(np.arange(wanted // 2) % len(benchmarks), minlength=len(benchmarks))
     for benchmark, count in zip(benchmarks, counts, strict=True):
         yield from _benchmark_rows(ctx, benchmark, int(count))
+    yield from _rl_rows(ctx, str(seen.lead), max(1, wanted // 10))
 
 
 def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
@@ -77,10 +81,10 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
     chosen = _spread(ctx.problems(generate.problems, generate.limit), count)
     ids = pa.array([problem.id for problem in chosen])
     solutions = pq.read_table(path, filters=pc.field("problem_id").isin(ids))
-    attempts = read_attempts_table(ctx.run.path("1-attempts"), [*COLUMNS[:3], "answer"])
-    attempts = attempts.filter(pc.is_in(attempts["problem_id"], value_set=ids))
-    answers = {(r["problem_id"], r["heuristic"], r["sample"]): r["answer"]
-               for r in attempts.to_pylist()}  # fmt: skip
+    table = read_attempts_table(ctx.run.path("1-attempts"), COLUMNS)
+    table = table.filter(pc.is_in(table["problem_id"], value_set=ids))
+    attempts = table.sort_by("sample").to_pylist()
+    answers = {(r["problem_id"], r["heuristic"], r["sample"]): r["answer"] for r in attempts}
     rows = solutions.to_pylist()
     for problem in chosen:
         mine = [row for row in rows if row["problem_id"] == problem.id]
@@ -90,20 +94,72 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
             _text(ctx, "pool", row, answers.get((problem.id, row["heuristic"], row["sample"])))
             for row in shown
         ]
+        tried = [row for row in attempts if row["problem_id"] == problem.id]
+        wrong = [row for row in _first_of_each(tried) if row["status"] != "correct"]
+        texts += [_text(ctx, "pool", row, row["answer"]) for row in wrong]
         if texts:
             yield _row(problem, texts)
 
 
+def _first_of_each(rows: "Sequence[dict[str, Any]]") -> "list[dict[str, Any]]":
+    """Under each heuristic the first right and the first wrong row, heuristics by name."""
+    found: dict[tuple[str, bool], dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault((row["heuristic"], row["status"] != "correct"), row)
+    return [found[key] for key in sorted(found)]
+
+
+def _rl_rows(ctx: "Context", arm: str, count: int) -> Iterator[ExplorerRow]:
+    """Attempts that RL kept at a few problems, of the main arm and the first seed, by step."""
+    from manyways.tables import read_rl_attempts
+
+    seed = ctx.recipe.seeds[0]
+    kept: dict[str, list[RLAttempt]] = {}
+    for one in read_rl_attempts(ctx.run.arm_path(arm, seed, "5-rl/attempts")):
+        kept.setdefault(one.attempt.problem_id, []).append(one)
+    if not kept:
+        return
+    problems = ctx.problems(ctx.recipe.rl.problems, ctx.recipe.rl.limit)
+    often = sorted(kept, key=lambda p: -len({one.step for one in kept[p]}))[:count]
+    for problem in [problem for problem in problems if problem.id in often]:
+        steps = sorted({one.step for one in kept[problem.id]})
+        shown = {steps[i * (len(steps) - 1) // (STEPS - 1)] for i in range(STEPS)}
+        texts = [
+            text
+            for step in sorted(shown)
+            for text in _of_step(ctx, f"{arm}/seed-{seed}/during-rl", step, kept[problem.id])
+        ]
+        yield _row(problem, texts)
+
+
+def _of_step(
+    ctx: "Context", source: str, step: int, kept: "Sequence[RLAttempt]"
+) -> Iterator[ExplorerText]:
+    rows = [
+        {
+            "heuristic": one.attempt.heuristic,
+            "status": one.attempt.verdict.status,
+            "text": one.attempt.text,
+            "answer": one.attempt.verdict.answer,
+            "reason": f"step {step} of RL",
+        }
+        for one in kept
+        if one.step == step
+    ]
+    for row in _first_of_each(rows):
+        yield _text(ctx, source, row, row["answer"])
+
+
 def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[ExplorerRow]:
-    """A few attempts of the base and of each arm's last checkpoint, of the first seed."""
+    """A right and a wrong attempt of the base and of each arm's checkpoints, of the first seed."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from manyways.tables import parts, read_attempts_table
 
     seed = ctx.recipe.seeds[0]
-    lines = (Line(arm=arm, seed=seed) for arm in ctx.recipe.arms)
-    names = [BASE.name, *(line.rl.name for line in lines)]
+    lines = [Line(arm=arm, seed=seed) for arm in ctx.recipe.arms]
+    names = [BASE.name, *(c.name for line in lines for c in line.checkpoints)]
     folders = {name: ctx.run.eval_path(name, benchmark) for name in names}
     folders = {name: folder for name, folder in folders.items() if parts(folder)}
     if not folders or not count:
@@ -113,11 +169,11 @@ def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[Expl
     texts: dict[str, list[ExplorerText]] = {problem.id: [] for problem in chosen}
     for name, folder in folders.items():
         table = read_attempts_table(folder, COLUMNS)
-        few = pc.and_(
-            pc.is_in(table["problem_id"], value_set=ids), pc.less(table["sample"], PER_CHECKPOINT)
-        )
-        for row in table.filter(few).sort_by("sample").to_pylist():
-            texts[row["problem_id"]].append(_text(ctx, name, row, row["answer"]))
+        table = table.filter(pc.is_in(table["problem_id"], value_set=ids))
+        rows = table.sort_by("sample").to_pylist()
+        for problem in chosen:
+            mine = [row for row in rows if row["problem_id"] == problem.id]
+            texts[problem.id] += [_text(ctx, name, r, r["answer"]) for r in _first_of_each(mine)]
     for problem in chosen:
         if texts[problem.id]:
             yield _row(problem, texts[problem.id])
@@ -169,10 +225,11 @@ def blocks(seen: "Seen") -> list[Block]:
     """The explorer, and what it is a sample of."""
     rows = seen.rows(EXPLORER)
     shown = fitting(rows, MAX_BYTES)
+    texts = sum(len(row.texts) for row in shown)
+    left = "" if len(shown) == len(rows) else f", {len(rows) - len(shown)} left out for size"
     note = (
-        f"A sample: {len(shown)} problems, not all attempts of the run."
-        if len(shown) == len(rows)
-        else f"A sample: {len(shown)} of {len(rows)} problems, to keep this file small."
+        f"A sample: {texts:,} texts on {len(shown)} problems{left}. Every attempt at a problem: "
+        f"manyways show {seen.name} PROBLEM --texts (wrong ones alone: --wrong; those of RL: --rl)."
     )
     return [Explorer(note=note if shown else "", data=_payload(seen, shown))]
 

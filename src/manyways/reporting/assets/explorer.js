@@ -5,7 +5,7 @@
   const { problems, heuristics } = JSON.parse(document.getElementById("explorer-data").textContent);
   const form = document.getElementById("explorer-filters");
   const VERDICTS = { correct: "✓ correct", wrong: "✗ wrong", no_answer: "– no answer", undecided: "? undecided" };
-  const PHASES = { mid: "mid-trained", rl: "after RL" };
+  const PHASES = { mid: "mid-trained", rl: "after RL", "during-rl": "during RL" };
   const FIELDS = ["heuristic", "status", "source", "kept", "composed"];
 
   // Control and direction characters would hide or reorder text: show them by number.
@@ -87,6 +87,7 @@
     key.addEventListener("click", () => {
       form.elements.heuristic.value = form.elements.heuristic.value === heuristic ? "" : heuristic;
       apply();
+      remember("");
     });
     legend.append(key);
   }
@@ -114,16 +115,26 @@
       && (!wanted.source || pooled(text.source) === wanted.source)
       && (!wanted.kept || text.kept === (wanted.kept === "yes"))
       && (!wanted.composed || (text.shown.size >= 2) === (wanted.composed === "yes"))
-      && (!query || text.words.includes(query));
+      && query.every((word) => text.words.includes(word));
+  }
+
+  const rank = (text) => (text.kept ? 0 : text.status === "correct" ? 1 : 2);
+
+  // The address names what is shown, so that it can be passed on.
+  function remember(only) {
+    const set = ["query", ...FIELDS].map((field) => [field, form.elements[field].value]).filter(([, value]) => value);
+    const asked = new URLSearchParams(only ? [["problem", only], ...set] : set).toString();
+    history.replaceState(null, "", asked ? `#explorer?${asked}` : "#explorer");
   }
 
   function apply(only = "") {
-    const query = form.elements.query.value.trim().toLowerCase();
+    const words = form.elements.query.value.toLowerCase().split(/\s+/).filter(Boolean);
     const wanted = Object.fromEntries(FIELDS.map((field) => [field, form.elements[field].value]));
     let shownProblems = 0, shownTexts = 0;
     for (const entry of items) {
-      const inQuestion = query && entry.problem.words.includes(query);
-      entry.matching = only && entry.problem.id !== only ? [] : entry.problem.texts.filter((text) => matches(text, inQuestion ? "" : query, wanted));
+      const query = words.filter((word) => !entry.problem.words.includes(word));
+      entry.matching = only && entry.problem.id !== only ? [] : entry.problem.texts.filter((text) => matches(text, query, wanted))
+        .sort((a, b) => rank(a) - rank(b));
       entry.stale = true;
       entry.item.hidden = !entry.matching.length;
       shownProblems += !entry.item.hidden;
@@ -143,7 +154,7 @@
     const [place, query] = location.hash.split("?", 2);
     if (place !== "#explorer" || query === undefined) return;
     const asked = new URLSearchParams(query);
-    form.elements.query.value = "";
+    form.elements.query.value = asked.get("query") ?? "";
     for (const field of FIELDS) {
       const value = asked.get(field) ?? "";
       form.elements[field].value = field === "source" ? pooled(value) : value;
@@ -154,9 +165,9 @@
     count.focus({ preventScroll: true });
   }
 
-  form.addEventListener("input", () => apply());
+  form.addEventListener("input", () => { apply(); remember(""); });
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => apply()));
+  form.addEventListener("reset", () => setTimeout(() => { apply(); remember(""); }));
   window.addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#explorer?']");
