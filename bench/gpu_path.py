@@ -134,7 +134,7 @@ def main() -> None:
         paths = os.pathsep.join(
             [str(ROOT / "tests"), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
         )
-        command = [sys.executable, "-m", "manyways.cli", "run", str(recipe), "--out", str(run)]
+        command = [sys.executable, "-m", "manyways", "run", str(recipe), "--out", str(run)]
         command += ["--until", args.until]
         done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, check=False)
         rows = [json.loads(p.read_text()) for p in sorted((run / "stamps").glob("*.json"))]

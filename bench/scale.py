@@ -79,7 +79,7 @@ def measured(size: list[str], stages: tuple[str, ...] = STAGES) -> dict[str, obj
             row = json.loads(made)
         for stage in stages:
             root = roots.get(stage, roots[""])
-            row[stage] = asdict(run([sys.executable, "-m", "manyways.cli", stage, str(root)])[0])
+            row[stage] = asdict(run([sys.executable, "-m", "manyways", stage, str(root)])[0])
         row["page_bytes"] = (roots[""] / "report.html").stat().st_size
     return row
 
@@ -105,7 +105,7 @@ def with_workers(count: int) -> dict[str, object]:
         lines = ({"gold": f"(x+{i})^2", "prediction": rf"\boxed{{x^2+{2 * i}x+{i * i}}}"}
                  for i in range(1, ANSWERS + 1))  # fmt: skip
         file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-        words = [sys.executable, "-m", "manyways.cli", "verify", str(file)]
+        words = [sys.executable, "-m", "manyways", "verify", str(file)]
         cost, _ = run([*words, "--workers", str(count), "--out", str(Path(folder, "verdicts"))])
     print(f"{count} workers: {cost.seconds:.1f} s for {ANSWERS:,} answers")
     return {"workers": count, "answers": ANSWERS, "verify": asdict(cost)}

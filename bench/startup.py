@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "bench" / "startup.json")
     given = parser.parse_args()
     python = [sys.executable]
-    cli = [*python, "-m", "manyways.cli"]
+    cli = [*python, "-m", "manyways"]
     resume = [*cli, "run", str(given.run if given.run.exists() else SMOKE), "--out", str(given.run)]
     timed(resume)  # finishes the run, and warms the disk's cache
     commands = {

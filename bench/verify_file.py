@@ -60,7 +60,7 @@ def main() -> None:
         file = Path(folder, "answers.jsonl")
         with file.open("w", encoding="utf-8") as written:  # never whole: a child's peak memory
             written.writelines(texts(options.lines))  # counts what its parent held
-        command = [sys.executable, "-m", "manyways.cli", "verify", str(file)]
+        command = [sys.executable, "-m", "manyways", "verify", str(file)]
         start = time.perf_counter()
         done = subprocess.run(
             [*command, "--out", str(Path(folder, "verdicts.jsonl"))],

@@ -35,7 +35,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def start(*args: str | Path, cwd: Path = ROOT) -> "subprocess.Popen[str]":
     """Start a command and return at once."""
-    command = [sys.executable, "-m", "manyways.cli", *map(str, args)]
+    command = [sys.executable, "-m", "manyways", *map(str, args)]
     return subprocess.Popen(
         command,
         cwd=cwd,

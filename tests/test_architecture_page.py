@@ -147,7 +147,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(package: Path, *words: str | Path) -> str:
     """The command line of the copy; what it says."""
     done = subprocess.run(
-        [sys.executable, "-m", "manyways.cli", *map(str, words)],
+        [sys.executable, "-m", "manyways", *map(str, words)],
         env=environment({"PYTHONPATH": str(package.parent)}),
         capture_output=True, text=True, check=False,
     )  # fmt: skip

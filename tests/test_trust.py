@@ -73,7 +73,7 @@ def made(parts: Path) -> Path:
     """A run made of those parts, all of them, with a recipe outside a run folder."""
     settings = OWN | {"heuristics.pack": f'"{parts}/my_pack.toml"'}
     words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "manyways.cli", "run", str(SMOKE), "--out", "run", *words]
+    command = [sys.executable, "-m", "manyways", "run", str(SMOKE), "--out", "run", *words]
     environment = {**os.environ, "PYTHONPATH": str(parts), "OMP_NUM_THREADS": "1"}
     environment.pop(trust.VARIABLE, None)
     done = subprocess.run(

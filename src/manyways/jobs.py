@@ -57,7 +57,7 @@ def _start(
     context: Context, line: Line, wanted: tuple[str, ...], *, slot: int, jobs: int
 ) -> subprocess.Popen[bytes]:
     root = context.run.root
-    command = [sys.executable, "-m", "manyways.cli", "line", str(root), line.arm, str(line.seed)]
+    command = [sys.executable, "-m", "manyways", "line", str(root), line.arm, str(line.seed)]
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {
         **os.environ,

@@ -88,7 +88,7 @@ def test_accelerate_is_printed_for_every_line(capsys, tmp_path) -> None:
     assert [words[:4] for words in found] == [launch] * 4
     trained = [words[words.index("-m", 4) :] for words in found]
     assert trained == [
-        ["-m", "manyways.cli", "line-stage", str(root), "rl", arm, seed]
+        ["-m", "manyways", "line-stage", str(root), "rl", arm, seed]
         for arm in ("vanilla", "star") for seed in ("0", "7")
     ]  # fmt: skip
     # The arm vanilla is not mid-trained.

@@ -38,7 +38,7 @@ def manyways(*words: str, wait: bool = True, hold: str = "") -> subprocess.Popen
     """Start a command. hold: pattern of the file that its processes write and then stand still."""
     paths = os.pathsep.join([str(HOLDING), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": paths, "HOLD_AT": hold} if hold else None
-    command = [sys.executable, "-m", "manyways.cli", *words]
+    command = [sys.executable, "-m", "manyways", *words]
     process = subprocess.Popen(command, stdout=sys.stderr, env=env)
     if wait and process.wait() != 0:
         raise SystemExit(f"{words} ended with {process.returncode}")

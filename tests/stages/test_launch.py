@@ -34,7 +34,7 @@ def test_the_command_is_one_that_accelerate_parses(tmp_path) -> None:
     assert words[:3] == [sys.executable, "-m", "accelerate.commands.launch"]
     parsed = launch_command_parser().parse_args(words[3:])
     assert (parsed.num_processes, parsed.multi_gpu, parsed.module) == (2, True, True)
-    assert parsed.training_script == "manyways.cli"
+    assert parsed.training_script == "manyways"
     assert parsed.training_script_args == ["line-stage", str(tmp_path), "rl", "star", "1"]
 
 

@@ -21,13 +21,14 @@ from manyways.cli.parts import (
     heuristics,
     pocket,
     problems,
+    recipes,
 )
 from manyways.cli.stages import stages
 from manyways.errors import ManywaysError
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -36,6 +37,7 @@ app.add_typer(alone)
 app.add_typer(pocket, name="pocket")
 app.add_typer(heuristics, name="heuristics")
 app.add_typer(problems, name="problems")
+app.add_typer(recipes, name="recipes")
 app.add_typer(export, name="export")
 
 
@@ -57,7 +59,9 @@ def _print_version(wanted: bool) -> None:
 def manyways(
     _: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_print_version, help="Print it."),
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and stop."
+        ),
     ] = False,
 ) -> None:
     """Teach a model many correct ways to solve a problem, then let RL combine them."""
@@ -65,7 +69,9 @@ def manyways(
 
 @app.command()
 def run(
-    recipe: Annotated[Path, typer.Argument(help="A recipe (.toml), or a run folder to continue.")],
+    recipe: Annotated[
+        Path, typer.Argument(help="A recipe: a file, the name of a shipped one, or a run folder.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name>.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key.")
@@ -83,6 +89,18 @@ def run(
         print_dry_run(recipe, out, overrides=set_ or [], until=until, data_dir=data_dir)
     else:
         run_recipe(recipe, out, overrides=set_ or [], until=until, jobs=jobs, data_dir=data_dir)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/pocket.")] = None,
+) -> None:
+    """Run the whole method on the embedded model: about five minutes on two cores."""
+    from manyways.commands.run import run_recipe
+    from manyways.recipe.shipped import folder
+
+    recipe = folder() / "pocket.toml"
+    run_recipe(recipe, out, overrides=[], until="report", jobs=1, data_dir=None)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 problems = typer.Typer(no_args_is_help=True, help="Problem sets.")
 heuristics = typer.Typer(no_args_is_help=True, help="Heuristic packs.")
 pocket = typer.Typer(no_args_is_help=True, help="The embedded model and its world.")
+recipes = typer.Typer(help="The recipes that come with manyways.", invoke_without_command=True)
 export = typer.Typer(no_args_is_help=True, help="A run's data, checkpoints and scores, elsewhere.")
 
 DataOption = Annotated[
@@ -40,6 +41,26 @@ UnsafeOption = Annotated[
 PushOption = Annotated[
     str | None, typer.Option(metavar="OWNER/NAME", help="Upload it to the Hub, private.")
 ]
+
+
+@recipes.callback()
+def recipes_list(context: typer.Context) -> None:
+    """List the recipes that come with manyways, or copy one."""
+    from manyways.commands.recipes import list_recipes
+
+    if context.invoked_subcommand is None:
+        list_recipes()
+
+
+@recipes.command("copy")
+def recipes_copy(
+    name: Annotated[str, typer.Argument(help="For example pocket.")],
+    to: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to.")] = Path(),
+) -> None:
+    """Copy a recipe into a folder, to be changed."""
+    from manyways.commands.recipes import copy_recipe
+
+    copy_recipe(name, to)
 
 
 class Form(enum.StrEnum):

@@ -97,7 +97,7 @@ def _processes() -> int:
 
 def _build_together(out: Path, *, seed: int, steps: int | None, processes: int) -> None:
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    words += ["--nproc-per-node", str(processes), "-m", "manyways.cli", "pocket", "build"]
+    words += ["--nproc-per-node", str(processes), "-m", "manyways", "pocket", "build"]
     words += ["--out", str(out), "--seed", str(seed), "--processes", str(processes)]
     words += [] if steps is None else ["--steps", str(steps)]
     code = subprocess.run(words, env={"OMP_NUM_THREADS": "1", **os.environ}, check=False).returncode

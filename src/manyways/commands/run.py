@@ -15,6 +15,7 @@ from manyways.errors import Untrusted, UserError
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
+from manyways.recipe.shipped import recipe_file
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import STAGES, WORDS, preflight, up_to
@@ -35,7 +36,7 @@ def run_recipe(
 ) -> None:
     """Run a recipe (or continue a run folder) up to the stage ``until``."""
     _check_stage(until)
-    trust.grant_recipe(recipe_path)
+    trust.grant_recipe(recipe_file(recipe_path))
     recipe, root = _resolve(recipe_path, out, overrides, data_dir)
     foreign.require_all(recipe)
     with open_for_writing(root) as run:

@@ -12,16 +12,19 @@ from manyways import trust
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.section import section_of
+from manyways.recipe.shipped import names, recipe_file
 from manyways.recipe.tree import Recipe
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe file over what it ``extends``, and apply ``a.b=c`` overrides.
+    """Read a recipe file, or the shipped recipe of that name, and apply ``a.b=c`` overrides.
 
-    Raises RecipeError with the key's path and the nearest valid key.
+    A file is laid over what it ``extends``. Raises RecipeError with the key's path and the nearest
+    valid key.
     """
+    path = recipe_file(path)
     tree = _read(path)
     for override in overrides:
         _apply(tree, override)
@@ -31,7 +34,10 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The file's keys, laid over those of its base. above: the files that extend this one."""
     if not path.is_file():
-        raise RecipeError(f"no recipe at '{path}'. Shipped ones are in recipes/.")
+        raise RecipeError(
+            f"no recipe at '{path}', and none of this name is shipped."
+            f"{nearest(path.stem, dict.fromkeys(names()))} (`manyways recipes` lists them.)"
+        )
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -45,7 +45,7 @@ def command(launch: LaunchConfig, root: Path, work: tuple[str, str, int]) -> lis
         several = ["--multi_gpu"] if (launch.processes or 1) > 1 else []
         words += [*several, "--num_processes", str(launch.processes), "--num_machines", "1"]
         words += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    return [*words, "-m", "manyways.cli", "line-stage", str(root), stage, arm, str(seed)]
+    return [*words, "-m", "manyways", "line-stage", str(root), stage, arm, str(seed)]
 
 
 def start(launch: LaunchConfig, folder: RunDir, work: tuple[str, str, int]) -> None:

@@ -1,0 +1,5 @@
+"""``python -m manyways`` is ``manyways``."""
+
+from manyways.cli.app import main
+
+main()

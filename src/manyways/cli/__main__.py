@@ -1,5 +1,0 @@
-"""``python -m manyways.cli`` is ``manyways``."""
-
-from manyways.cli.app import main
-
-main()
