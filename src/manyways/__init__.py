@@ -6,13 +6,29 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from manyways.api import Run, heuristic_pack, open, reward  # noqa: A004 - read as manyways.open
+    from manyways.metrics.pass_at_k import pass_at_k
     from manyways.verifiers.judge import verify
 
-__all__ = ["__version__", "verify"]
+__all__ = ["Run", "__version__", "heuristic_pack", "open", "pass_at_k", "reward", "verify"]
+
+_HOMES = {
+    "Run": "manyways.api",
+    "heuristic_pack": "manyways.api",
+    "open": "manyways.api",
+    "pass_at_k": "manyways.metrics.pass_at_k",
+    "reward": "manyways.api",
+    "verify": "manyways.verifiers.judge",
+}
+"""name -> the module that it is imported from when it is first asked for."""
 
 
 def __getattr__(name: str) -> object:
-    """Import ``verify`` when it is first asked for: the package itself imports in no time."""
-    if name == "verify":
-        return import_module("manyways.verifiers.judge").verify
+    """Import what is first asked for: the package itself imports in no time."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'manyways' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,7 +2,7 @@
 
 RUN/
   recipe.toml  manifest.json        resolved recipe; every finished piece of work
-  1-attempts/part-*.parquet        and ended.jsonl, of a stopped run
+  1-attempts/part-*.parquet        alone; .engine.json, .ended.jsonl and the like beside them
   2-solutions.parquet
   pools/<arm>/seed-<s>/  pools/distilled/    as 1 and 2, of later rounds, of another model
   arms/<arm>/seed-<s>/3-midtrain/  4-gate.json  5-rl/

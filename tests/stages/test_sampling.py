@@ -219,7 +219,7 @@ def test_what_ended_last_needs_no_engine(ctx):
 def test_what_engines_say_about_themselves_is_kept_beside_the_attempts(ctx):
     gather(ctx, cells_of(ctx))
     gather(ctx, cells_of(ctx, samples=6))
-    facts = json.loads(ctx.run.path("there", "engine.json").read_text())
+    facts = json.loads(ctx.run.path("there", ".engine.json").read_text())
     assert facts == [{"engine": "guessing", "seeds": "honoured"}] * 2
 
 

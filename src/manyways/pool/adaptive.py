@@ -28,13 +28,13 @@ from manyways.pool.scope import Name, wanted_attempts, write_asked
 from manyways.pool.solutions import solved_cells, thresholds
 from manyways.tables import write_text
 
-FILE = "rounds.json"
+FILE = ".rounds.json"
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """The pool after a round; ``RUN/1-attempts/rounds.json`` lists them.
+    """The pool after a round; ``RUN/1-attempts/.rounds.json`` lists them.
 
     Example: ``Round(number=3, cells=200, tokens=41210, accepted=153, open=1402, given_up=45)``.
 

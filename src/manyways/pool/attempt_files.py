@@ -13,7 +13,7 @@ from manyways.verifiers.judge import check_health
 Key = tuple[str, str, int]
 """(problem id, heuristic, sample)."""
 
-ENGINE_FILE = "engine.json"
+ENGINE_FILE = ".engine.json"
 
 
 def keys(folder: Path) -> set[Key]:

@@ -19,7 +19,7 @@ from manyways.engines import Completion
 from manyways.pool.attempt_files import Key
 from manyways.tables import replace_synced
 
-FILE = "ended.jsonl"
+FILE = ".ended.jsonl"
 SYNC_SECONDS = 10.0
 """Between waits for the disk itself: a kill alone loses nothing that was written."""
 SMALL = 1 << 20
@@ -184,7 +184,7 @@ class Journal:
             os.close(self._file)
             self._file = None
         if kept:
-            temporary = self._path.with_name(f".{FILE}.{os.getpid()}.tmp")
+            temporary = self._path.with_name(f"{FILE}.{os.getpid()}.tmp")
             try:
                 temporary.write_bytes(kept)
                 replace_synced(temporary, self._path)

@@ -19,7 +19,7 @@ from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN
 from manyways.tables import read_attempts_table, read_table, write_table
 
-FILE = "asked.parquet"
+FILE = ".asked.parquet"
 Name = tuple[str, str]
 """(problem id, heuristic): a cell."""
 SCHEMA = pa.schema(

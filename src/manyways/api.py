@@ -1,0 +1,174 @@
+"""A run as tables, for notebooks. What is here is reached as attributes of the package itself."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from manyways.arms import Line
+from manyways.commands.export.dataset import chosen
+from manyways.context import Context
+from manyways.errors import MissingWork, UserError
+from manyways.heuristics.catalogue import load_pack
+from manyways.plugins import nearest
+from manyways.recipe.file import load_recipe
+from manyways.recipe.tree import Recipe
+from manyways.records import Checkpoint, Heuristic
+from manyways.run_dir import RunDir, open_for_reading
+from manyways.tables import attempts_table, read_attempts_table, read_table
+from manyways.verifiers.judge import verify
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+TABLES = "7-tables"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, read and never written. Every table is a ``pyarrow.Table`` of flat columns.
+
+    Example::
+
+        run = manyways.open("runs/pocket")
+        run.scores.to_pandas().query("k == 1")
+    """
+
+    folder: RunDir
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What the run was asked to do, with every default."""
+        return load_recipe(self.folder.path("recipe.toml"))
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Names of the arms, in the recipe's order."""
+        return tuple(self.recipe.arms)
+
+    @property
+    def attempts(self) -> pa.Table:
+        """The pool: a row for each attempt with its verdict (``tables.ATTEMPT_SCHEMA``).
+
+        Raises MissingWork when nothing was sampled yet.
+        """
+        return read_attempts_table(self._needed("1-attempts", "generate"))
+
+    @property
+    def solutions(self) -> pa.Table:
+        """What selection decided on each correct attempt: kept or not, and why.
+
+        Raises MissingWork before selection.
+        """
+        return read_table(self._needed("2-solutions.parquet", "select"))
+
+    @property
+    def evaluated(self) -> pa.Table:
+        """The attempts at benchmarks: as ``attempts``, with ``checkpoint`` and ``benchmark``.
+
+        ``benchmark`` is the folder's name (``pocket-test``). Raises MissingWork before evaluation.
+        """
+        root = self._needed("6-eval", "evaluate")
+        folders = sorted({path.parent for path in root.rglob("part-*.parquet")})
+        found = [attempts_table(()).append_column("checkpoint", pa.array([], pa.string()))]
+        found[0] = found[0].append_column("benchmark", pa.array([], pa.string()))
+        for folder in folders:
+            table = read_attempts_table(folder)
+            whose = [str(folder.parent.relative_to(root))] * table.num_rows
+            table = table.append_column("checkpoint", pa.array(whose, pa.string()))
+            names = pa.array([folder.name] * table.num_rows, pa.string())
+            found.append(table.append_column("benchmark", names))
+        return pa.concat_tables(found)
+
+    @property
+    def scores(self) -> pa.Table:
+        """pass@k of every checkpoint on every benchmark: value, and 95% interval over problems."""
+        return self.table("pass_at_k")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names that ``table`` takes: one for each figure that was measured."""
+        folder = self._needed(TABLES, "analyse")
+        return tuple(sorted(path.stem for path in folder.glob("*.json")))
+
+    def table(self, name: str) -> pa.Table:
+        """The rows behind one figure of the report; inner records become ``score_value`` and so on.
+
+        Raises MissingWork before analysis, UserError when there is no such table.
+        """
+        if name not in self.tables:
+            raise UserError(f"no table '{name}'.{nearest(name, dict.fromkeys(self.tables))}")
+        text = self.folder.path(TABLES, f"{name}.json").read_text(encoding="utf-8")
+        return pa.Table.from_pylist([_flat(row) for row in json.loads(text)])
+
+    def checkpoint(self, name: str) -> Path:
+        """The folder of a trained model: ``heuristics-8/seed-0/rl``.
+
+        Raises UserError when ``name`` is no trained checkpoint, MissingWork before it is trained.
+        """
+        try:
+            inner = Checkpoint.parse(name).folder
+        except ValueError as error:
+            raise UserError(f"{error}. An example: {self.arms[-1]}/seed-0/rl.") from error
+        return self._needed(f"{inner}/checkpoint", "midtrain or rl")
+
+    def dataset(self, arm: str | None = None, *, seed: int = 0) -> "Dataset":
+        """What ``arm`` was mid-trained on, or all kept solutions, as a ``datasets.Dataset``.
+
+        A row for each example: problem_id, heuristic, sample, text, status, adherence and what is
+        known of the attempt. Raises MissingWork before selection, RecipeError for an arm that
+        trains on nothing.
+        """
+        from datasets import Dataset
+
+        if arm is not None and arm not in self.arms:
+            raise UserError(f"the run has no arm '{arm}'.{nearest(arm, dict.fromkeys(self.arms))}")
+        context = Context(recipe=self.recipe, run=self.folder, looking=True)
+        line = Line(arm=arm, seed=seed) if arm else None
+        return Dataset(chosen(context, line).drop_columns(["place"]))
+
+    def _needed(self, name: str, stage: str) -> Path:
+        path = self.folder.path(*name.split("/"))
+        if not path.exists():
+            raise MissingWork(
+                f"'{path}' does not exist: run `manyways {stage} {self.folder.root}` first."
+            )
+        return path
+
+
+def open(path: str | Path) -> Run:  # noqa: A001 - read as manyways.open
+    """Open a run folder for reading. Raises RunDirError when ``path`` is none."""
+    return Run(open_for_reading(Path(path)))
+
+
+def heuristic_pack(pack: str = "polya") -> tuple[Heuristic, ...]:
+    """The heuristics of a pack, by name or file. Raises DataError when there is no such pack."""
+    return load_pack(pack)
+
+
+def reward(completions: Sequence[Any], answer: Sequence[str], **_: object) -> list[float]:
+    r"""1.0 for each completion whose final answer is right, else 0.0: a reward function for TRL.
+
+    completions: texts, or conversations whose last message is the attempt. answer: the data set's
+    column of reference answers, one for each completion. Extraction is lenient.
+
+    >>> reward(["so it is \\boxed{4}", "5"], answer=["4", "4"])
+    [1.0, 0.0]
+    """
+    texts = [one if isinstance(one, str) else one[-1]["content"] for one in completions]
+    verdicts = [verify(gold, text) for gold, text in zip(answer, texts, strict=True)]
+    return [float(verdict.status == "correct") for verdict in verdicts]
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}_{inner}": found for inner, found in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat

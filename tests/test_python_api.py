@@ -1,0 +1,109 @@
+"""A run from Python: tables, data sets and single functions, as docs/python.md says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pandas as pd
+import pytest
+from fake_run import write_run
+from made_runs import attempt, context, heuristic, put_pool
+
+import manyways
+from manyways.errors import MissingWork, RunDirError, UserError
+from manyways.measures.pass_at_k import PassRow
+from manyways.recipe.file import dump_recipe
+from manyways.run_dir import RunDir
+from manyways.stages import selection
+from manyways.tables import append_attempts, write_text
+
+P = [f"made/seed/{i:03d}" for i in range(4)]
+PAGE = Path(__file__).parents[1] / "docs" / "python.md"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A pool with three kept solutions, and one benchmark's attempts."""
+    ctx = context(tmp_path)
+    kept = [attempt(P[0], "a"), attempt(P[0], "b"), attempt(P[1], "b")]
+    pool = [*kept, attempt(P[2], "a", status="wrong")]
+    write_text(ctx.run.path("recipe.toml"), dump_recipe(ctx.recipe))
+    put_pool(ctx, pool)
+    selection.run(ctx)
+    append_attempts(ctx.run.eval_path("base", "made/test"), pool[:2])
+    return ctx.run.root
+
+
+def test_the_tables_of_a_run_are_flat(root: Path) -> None:
+    run = manyways.open(root)
+    assert run.attempts.num_rows == 4
+    assert run.attempts["status"].to_pylist().count("correct") == 3
+    assert sum(run.solutions["kept"].to_pylist()) == 3
+    assert run.evaluated.num_rows == 2
+    assert set(run.evaluated["checkpoint"].to_pylist()) == {"base"}
+    assert set(run.evaluated["benchmark"].to_pylist()) == {"made-test"}
+
+
+def test_what_an_arm_trains_on_is_a_dataset(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tuple(heuristic(name) for name in "abc")
+    monkeypatch.setattr("manyways.context.load_pack", lambda *_: made)
+    run = manyways.open(root)
+    arm = next(name for name in run.arms if name.startswith("heuristics"))
+    rows = run.dataset(arm)
+    assert isinstance(rows, datasets.Dataset)
+    assert {row["problem_id"] for row in rows} <= {P[0], P[1]}
+    assert len(run.dataset()) == 3
+    with pytest.raises(UserError, match="no arm"):
+        run.dataset("heuristic")
+
+
+def test_the_figures_of_a_run_are_tables(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    run = manyways.open(tmp_path / "run")
+    frame = run.scores.to_pandas()
+    assert {"checkpoint", "benchmark", "k", "score_value", "score_low", "score_high"} <= {*frame}
+    assert set(PassRow.__dataclass_fields__) - {"score", "seeds"} <= {*frame}
+    assert all(run.table(name).num_rows >= 0 for name in run.tables)
+    with pytest.raises(UserError, match="pass_at_k"):
+        run.table("pass_at_")
+
+
+def test_what_is_missing_is_said_with_its_command(root: Path, tmp_path: Path) -> None:
+    run = manyways.open(root)
+    with pytest.raises(MissingWork, match="manyways analyse"):
+        run.scores  # noqa: B018 - the property raises
+    with pytest.raises(UserError, match="not trained"):
+        run.checkpoint("base")
+    with pytest.raises(RunDirError, match="not a run folder"):
+        manyways.open(tmp_path / "nothing")
+
+
+def test_other_libraries_read_the_folders_as_they_are(root: Path) -> None:
+    folder = RunDir(root=root).path("1-attempts")
+    (folder / ".engine.json").write_text("{}", encoding="utf-8")
+    assert len(pd.read_parquet(folder)) == 4
+    cache = str(root / "cache")
+    assert datasets.load_dataset(str(folder), cache_dir=cache)["train"].num_rows == 4
+
+
+def test_rewards_are_those_of_the_judge() -> None:
+    talk = [{"role": "assistant", "content": "it is \\boxed{1/2}"}]
+    assert manyways.reward([talk, "\\boxed{3}"], answer=["0.5", "4"], prompts=[""]) == [1.0, 0.0]
+    assert list(manyways.pass_at_k([8, 8], [1, 0], 4)) == [0.5, 0.0]
+    assert len(manyways.heuristic_pack("polya")) >= 16
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, manyways; dir(manyways); print([m for m in ('torch', 'pyarrow', 'numpy', 'pydantic') if m in sys.modules])"  # noqa: E501
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_page_names_what_there_is() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    for name in set(re.findall(r"`?manyways\.(\w+)\(", page)):
+        assert name in manyways.__all__, name
+    for name in set(re.findall(r"^run\.(\w+)", page, re.MULTILINE)):
+        assert hasattr(manyways.Run, name), name
