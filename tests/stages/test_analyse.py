@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -6,12 +7,15 @@ from made_runs import attempt, context, put_evaluation, put_pool
 
 from manyways.measures.catalogue import TABLES
 from manyways.measures.composition import CompositionRow
+from manyways.measures.explorer import ExplorerRow
 from manyways.measures.four_cells import FourCells
 from manyways.measures.measure import read_rows
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.rates import RateRow
+from manyways.records import RLAttempt
 from manyways.stages import analyse, selection
+from manyways.tables import append_rl_attempts
 
 TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 
@@ -130,6 +134,36 @@ def test_composition_of_attempts(tmp_path: Path) -> None:
     assert rl.effective == pytest.approx(3.0)
     assert rl.drift.value == 0.0
     assert rows["base", "all"].solutions == 88
+
+
+def test_the_explorer_shows_right_and_wrong_of_every_heuristic_and_phase(tmp_path: Path) -> None:
+    ctx = context(tmp_path, analyse={"explorer_problems": 4, "bootstrap": 200})
+    tried = [
+        attempt(f"made/seed/{i:03d}", way, n, status="correct" if n == 1 else "wrong")
+        for i in range(4) for way in ("a", "b") for n in range(4)
+    ]  # fmt: skip
+    put_pool(ctx, tried)
+    selection.run(ctx)
+    for checkpoint in ("base", "heuristics-2/seed-0/mid", "heuristics-2/seed-0/rl"):
+        evaluate(ctx, checkpoint, {TEST: [2] * 12})
+    during = [
+        RLAttempt(
+            attempt=attempt("made/rl/003", sample=n, status="correct" if n else "wrong"),
+            step=step, group=0, reward=float(n), advantage=None,
+        )
+        for step in range(1, 6) for n in (0, 1)
+    ]  # fmt: skip
+    append_rl_attempts(ctx.run.arm_path("heuristics-2", 0, "5-rl", "attempts"), during)
+    analyse.run(ctx)
+    rows = {row.problem_id: row.texts for row in table(ctx, "explorer", ExplorerRow)}
+    pool = Counter((text.heuristic, text.status) for text in rows["made/seed/000"])
+    assert pool == {(way, status): 1 for way in ("a", "b") for status in ("correct", "wrong")}
+    tested = Counter((text.source, text.status) for text in rows["made/test/000"])
+    assert len(tested) == 6
+    assert set(tested.values()) == {1}
+    steps = [(text.note, text.status) for text in rows["made/rl/003"]]
+    told = [f"step {step} of RL" for step in (1, 3, 5)]
+    assert steps == [(note, status) for note in told for status in ("correct", "wrong")]
 
 
 def test_analysis_is_deterministic_and_redone_only_when_something_changed(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 KEPT = 10
-DROPPED = 3
 STEPS = 3
 """Steps of RL from which attempts are shown: the first, the middle and the last that were kept."""
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "status", "answer"]
@@ -89,7 +88,8 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
     for problem in chosen:
         mine = [row for row in rows if row["problem_id"] == problem.id]
         shown = [row for row in mine if row["kept"]][:KEPT]
-        shown += [row for row in mine if not row["kept"]][:DROPPED]
+        dropped = [row for row in mine if not row["kept"] and row["status"] == "correct"]
+        shown += _first_of_each(dropped)
         texts = [
             _text(ctx, "pool", row, answers.get((problem.id, row["heuristic"], row["sample"])))
             for row in shown
