@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-MAY_LACK = ("an accelerator", "vllm", "verl", "MANYWAYS_DATA")
+MAY_LACK = ("an accelerator", "vllm", "verl", "MANYWAYS_DATA", "MANYWAYS_REAL_MODEL")
 """What CI may be without. ``.ci/run`` installs all else."""
 
 DATA = Path(os.environ.get("MANYWAYS_DATA") or "MANYWAYS_DATA-is-not-set")
@@ -33,6 +33,13 @@ def package(name: str, *, extra: str) -> pytest.MarkDecorator:
 
 NO_DATA = reason("MANYWAYS_DATA", "set it to a folder of normalised problem sets")
 needs_data = pytest.mark.skipif(not (DATA / "gsm8k_test.jsonl").is_file(), reason=NO_DATA)
+REAL_MODEL = Path(os.environ.get("MANYWAYS_REAL_MODEL") or "MANYWAYS_REAL_MODEL-is-not-set")
+"""The folder of an instruct model of real size, from the environment alone."""
+needs_real_model = needs(
+    "MANYWAYS_REAL_MODEL",
+    there=(REAL_MODEL / "config.json").is_file(),
+    how="set it to the folder of an instruct model with a chat template",
+)
 needs_gym = package("reasoning_gym", extra="reasoning-gym")
 needs_ray = package("ray", extra="ray")
 needs_vllm = package("vllm", extra="vllm")
