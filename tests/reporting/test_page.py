@@ -196,7 +196,8 @@ def test_a_large_explorer_is_sampled_and_says_so(three, monkeypatch):
     kept = explorer.fitting(rows, size // 2)
     assert 0 < len(kept) < len(rows)
     monkeypatch.setattr(explorer, "MAX_BYTES", size // 2)
-    assert f"{len(kept)} of 40 problems, to keep this file small" in page(seen)
+    left = len(rows) - len(kept)
+    assert f"on {len(kept)} problems, {left} left out for size" in page(seen)
 
 
 def test_moving_average_keeps_length_and_constants():
