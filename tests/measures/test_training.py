@@ -102,7 +102,10 @@ def test_explorer_shows_pool_and_checkpoints_with_labelled_steps(tmp_path: Path)
     assert seed.texts[0].steps[0][1] == "a"
     assert seed.texts[-1].note == "wrong; best of 1 wrong, kept for wrong-N arms"
     assert (seed.question, seed.answer) == ("What is 0 + 0?", "0")
-    assert [t.source for t in test.texts] == ["base"] * 2 + ["vanilla/seed-0/rl"] * 2
+    assert [t.source for t in test.texts] == [
+        "base",
+        "vanilla/seed-0/rl",
+    ]  # all are right: one each
 
 
 def test_every_table_can_be_read_back(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Line
 from manyways.measures.measure import Measure
-from manyways.records import BASE, Problem, RLAttempt
+from manyways.records import BASE, Problem, RLAttempt, line_name
 from manyways.reporting.blocks import Block, Explorer
 
 if TYPE_CHECKING:
@@ -96,7 +96,11 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
         ]
         tried = [row for row in attempts if row["problem_id"] == problem.id]
         wrong = [row for row in _first_of_each(tried) if row["status"] != "correct"]
-        texts += [_text(ctx, "pool", row, row["answer"]) for row in wrong]
+        why = {(row["heuristic"], row["sample"]): row for row in mine}
+        texts += [
+            _text(ctx, "pool", why.get((row["heuristic"], row["sample"]), row), row["answer"])
+            for row in wrong
+        ]
         if texts:
             yield _row(problem, texts)
 
@@ -127,7 +131,7 @@ def _rl_rows(ctx: "Context", arm: str, count: int) -> Iterator[ExplorerRow]:
         texts = [
             text
             for step in sorted(shown)
-            for text in _of_step(ctx, f"{arm}/seed-{seed}/during-rl", step, kept[problem.id])
+            for text in _of_step(ctx, f"{line_name(arm, seed)}/during-rl", step, kept[problem.id])
         ]
         yield _row(problem, texts)
 
