@@ -84,10 +84,6 @@ def test_each_control_is_answered_and_one_way_as_good_leaves_the_question_open()
     told = said(seen, "Does heuristics-2 beat each control")
     for words in ("vanilla: yes at pass@1", "star: yes", "random: cannot tell", "matched-2: cann"):
         assert words in told
-    few = (
-        "Is it better than one way for each problem? random: cannot tell at pass@1; matched-2: can"
-    )
-    assert few in first(seen)
     assert first(seen).startswith("Partly: ")
     assert "it was not shown to beat random and matched-2" in first(seen)
     question = said(seen, "Many ways, or just heuristics?")

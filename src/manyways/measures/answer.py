@@ -60,8 +60,7 @@ def _answer(arm: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
     what = f"RL after learning many ways ({arm})"
     lead = verdict.lead(what, "RL alone (vanilla)", rows, seen)
     clauses = "; ".join(clause(row, seen) for row in rows)
-    few = verdict.against_few(seen)
-    return f"{lead}: {clauses} ({_units(rows[0], seen)}){few}."
+    return f"{lead}: {clauses} ({_units(rows[0], seen)})."
 
 
 def _what_it_is(row: "PairedRow", seen: "Seen") -> str:

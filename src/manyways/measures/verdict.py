@@ -144,16 +144,6 @@ def ways_or_heuristics(
     return _many_or_heuristics(of_ways, seen) if of_ways else ""
 
 
-def against_few(seen: "Seen") -> str:
-    """The end of the answer: many ways against arms of one way each, empty without any."""
-    few = [
-        f"{name}: {short(rows, seen)}"
-        for name, kind, rows in controls(seen)
-        if kind and one_way(kind)
-    ]
-    return f". Is it better than one way for each problem? {'; '.join(few)}" if few else ""
-
-
 def one_way(kind: Kind) -> bool:
     """Whether arms of this kind learn correct solutions under heuristics, one way each."""
     under_heuristics = kind.prompts in ("first", "all")
