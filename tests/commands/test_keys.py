@@ -58,3 +58,16 @@ def test_the_schema_knows_every_key_and_its_meaning(capsys) -> None:
     assert all("description" in place for place in places)
     assert "steps" in told["$defs"]["RLConfig"]["properties"]
     assert not any("required" in place for place in places)
+
+
+def test_a_key_is_found_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    print_keys("rl.steps", markdown=False)
+    out = capsys.readouterr().out
+    assert out.startswith("[rl]")
+    assert "steps    (integer" in out
+    assert "group_size    (" not in out
+    print_keys("steps", markdown=False)
+    out = capsys.readouterr().out
+    assert "[rl]" in out and "[midtrain]" in out
+    with pytest.raises(UserError, match="Did you mean 'rl\\.steps'"):
+        print_keys("rl.stepps", markdown=False)

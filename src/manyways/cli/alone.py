@@ -83,7 +83,7 @@ def theory(
 @alone.command()
 def keys(
     section: Annotated[
-        str | None, typer.Argument(metavar="TABLE", help="For example rl or model.http.")
+        str | None, typer.Argument(metavar="NAME", help="A table or key: rl, model.http, rl.steps.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="As docs/recipe.md.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="As JSON schema, for editors.")] = False,

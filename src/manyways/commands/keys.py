@@ -4,6 +4,8 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 from manyways.commands.printing import print_text
 from manyways.errors import UserError
@@ -35,15 +37,30 @@ def print_schema() -> None:
 
 
 def print_keys(section: str | None, *, markdown: bool) -> None:
-    """Print the tables of the recipe, or those at and below ``section``.
+    """Print the tables of the recipe, those at and below ``section``, or the key of that name.
 
-    Raises UserError when there is no such table.
+    A key is named with its table (``rl.steps``) or alone (``steps``: wherever it occurs). Raises
+    UserError when there is no such table or key.
     """
     found = [one for one in tables() if section is None or _is_in(one.path, section)]
+    found = found or [one for one in map(partial(_only, name=section), tables()) if one.keys]
     if not found:
-        known = {one.path: None for one in tables() if one.path}
-        raise UserError(f"a recipe has no table '{section}'.{nearest(str(section), known)}")
+        known = [one.path for one in tables() if one.path]
+        known += [_full(one, key) for one in tables() for key in one.keys]
+        hint = nearest(str(section), dict.fromkeys(known))
+        raise UserError(f"a recipe has no table and no key '{section}'.{hint}")
     print_text("\n".join(page(found) if markdown else listing(found)))
+
+
+def _full(table: Table, key: Key) -> str:
+    return f"{table.path}.{key.name}" if table.path else key.name
+
+
+def _only(table: Table, *, name: str | None) -> Table:
+    """The table with no key but ``name``."""
+    return replace(
+        table, keys=tuple(key for key in table.keys if name in (_full(table, key), key.name))
+    )
 
 
 def _is_in(path: str, section: str) -> bool:
