@@ -66,3 +66,13 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     outcome = in_this_process(capsys, "--version")
     assert (outcome.code, outcome.out.strip()) == (0, declared["version"])
+
+
+def test_every_verb_says_what_it_does_in_a_line_of_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = in_this_process(capsys, "--help").out.splitlines()
+    verbs = lines[lines.index("Commands:") + 1 :]
+    assert len(verbs) > 25
+    assert [line for line in verbs if line.endswith("...") or len(line) > 80] == []

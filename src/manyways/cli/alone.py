@@ -74,7 +74,10 @@ def theory(
     figure: Annotated[str, typer.Option(metavar="NAME", help="One figure, or all.")] = "all",
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("theory.html"),
 ) -> None:
-    """Draw what the theory expects: escape times, composition, crossover, budget, leak, clock."""
+    """Draw what the theory expects.
+
+    Escape times, composition, crossover, budget, leak, clock.
+    """
     from manyways.commands.theory import write_page
 
     write_page(out, figure=figure)
@@ -115,7 +118,10 @@ def agreement(
     ] = False,
     _: TrustOption = False,
 ) -> None:
-    """Compare two labellers on the texts of a run: kappa, accuracy, confusions."""
+    """Compare two labellers on the texts of a run.
+
+    By kappa, accuracy and confusions.
+    """
     from manyways.commands.agreement import compare_labellers
 
     compare_labellers(run, first=first, second=second, on=on.value, held_out=held_out)
@@ -138,7 +144,10 @@ def diversity(
     labeller: LabellerOption = None,
     out: OutOption = None,
 ) -> None:
-    """Measure how different texts are: Vendi score pooled and per problem, distinct n-grams."""
+    """Measure how different texts are.
+
+    By the Vendi score, pooled and per problem, and by distinct n-grams.
+    """
     from manyways.commands.diversity import diversity as measure
 
     measure(file, embedder=embedder, pack=pack, labeller=labeller, out=out)
@@ -157,7 +166,10 @@ def composition(
     ] = None,
     out: OutOption = None,
 ) -> None:
-    """Measure which heuristics texts show, combine and switch between, with intervals."""
+    """Measure which heuristics texts show and combine.
+
+    And how often they switch, with intervals.
+    """
     from manyways.commands.composition import composition as measure
     from manyways.errors import UserError
 
@@ -176,7 +188,10 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Write the differences here, as JSON.")] = None,
     _: TrustOption = False,
 ) -> None:
-    """Compare runs: scores on their common problems, each run minus the first."""
+    """Compare runs on the problems that they share.
+
+    Each run minus the first.
+    """
     from manyways.commands.compare import compare_runs
 
     compare_runs(runs, each=each, out=out)

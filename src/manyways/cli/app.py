@@ -82,7 +82,7 @@ def run(
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """Run a recipe from questions to report; finished stages are not run again."""
+    """Run a recipe from questions to report. Finished stages are not run again."""
     from manyways.commands.run import print_dry_run, run_recipe
 
     if dry_run:
@@ -95,7 +95,7 @@ def run(
 def demo(
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/pocket.")] = None,
 ) -> None:
-    """Run the whole method on the embedded model: about five minutes on two cores."""
+    """Run the whole method on the embedded model. About five minutes on two cores."""
     from manyways.commands.run import run_recipe
     from manyways.recipe.shipped import folder
 
@@ -142,7 +142,10 @@ def forecast(
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """Attempts, tokens, time and disk before a recipe runs; of a run, beside what happened."""
+    """Forecast attempts, tokens, time and disk of a recipe.
+
+    Of a run, beside what happened.
+    """
     from manyways.commands.forecast.command import forecast_recipe
 
     forecast_recipe(recipe, out, overrides=set_ or [], measured=measure, data_dir=data_dir)
@@ -157,7 +160,10 @@ def doctor(
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """What this machine has and lacks: versions, devices, engines, sandbox, data. Exit code 0."""
+    """Say what this machine has and lacks, and how to get it.
+
+    Versions, devices, engines, sandbox, data. The exit code is 0.
+    """
     from manyways.commands.doctor import print_checks
 
     print_checks(as_json=as_json, data_dir=data_dir, recipe=recipe)
@@ -178,7 +184,10 @@ def passk(
         str | None, typer.Option(metavar="COLUMN", help="Column that tells problems apart.")
     ] = None,
 ) -> None:
-    """Compute pass@k, avg@N and majority@k, with intervals, of attempts from anywhere."""
+    """Compute pass@k, avg@N and majority@k with intervals.
+
+    Attempts may come from anywhere.
+    """
     from manyways.commands.answers import Reading
     from manyways.commands.passk import passk as score
 
@@ -196,7 +205,10 @@ def table(
     intervals: Annotated[bool, typer.Option(help="With 95% intervals.")] = True,
     _: TrustOption = False,
 ) -> None:
-    """Print the comparison table: arms by benchmarks, pass@1 and the largest k."""
+    """Print the comparison table of arms by benchmarks.
+
+    At pass@1 and at the largest k.
+    """
     from manyways.commands.table import write_table
 
     write_table(run, style=style.value, out=out, intervals=intervals)

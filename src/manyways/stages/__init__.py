@@ -117,7 +117,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="branch",
-        help="Read from logits how many ways each checkpoint could well go on.",
+        help="Read from logits how many ways a checkpoint could go on.",
         per="run",
         after=("selection", "midtrain", "reinforce"),
         optional=True,
