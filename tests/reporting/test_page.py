@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_run import make_tables, page, summary, write_run
 
+from manyways import __version__
 from manyways.measures import explorer
 from manyways.measures.catalogue import TABLES
 from manyways.measures.chapters import answer
@@ -97,7 +98,10 @@ def test_how_attempts_were_sampled_is_said(tmp_path):
             with work:
                 work.facts["chat_template"] = "0123456789abcdef"
     text = visible(page(load(root)))
-    assert "0.7 0.95 3072 64 vllm bfloat16 0123456789abcdef Box it. strict manyways 0.1.0" in text
+    assert (
+        f"0.7 0.95 3072 64 vllm bfloat16 0123456789abcdef Box it. strict manyways {__version__}"
+        in text
+    )
     assert "base/made-test, star/seed-0/rl/made-test" in text
 
 
