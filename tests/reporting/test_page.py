@@ -98,10 +98,8 @@ def test_how_attempts_were_sampled_is_said(tmp_path):
             with work:
                 work.facts["chat_template"] = "0123456789abcdef"
     text = visible(page(load(root)))
-    assert (
-        f"0.7 0.95 3072 64 vllm bfloat16 0123456789abcdef Box it. strict manyways {__version__}"
-        in text
-    )
+    said = "0.7 0.95 3072 64 vllm bfloat16 0123456789abcdef Box it. strict manyways"
+    assert f"{said} {__version__}" in text
     assert "base/made-test, star/seed-0/rl/made-test" in text
 
 
