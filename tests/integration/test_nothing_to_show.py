@@ -105,6 +105,8 @@ def test_a_browser_draws_every_figure_and_complains_of_nothing(made) -> None:
 def quiet_and_drawn(browser, root: Path) -> None:
     browser.size(390, 844)
     browser.open(root / "report.html")
+    browser.js("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.wait(f"return ({EMPTY.removeprefix('return ')}).length === 0")
     assert browser.js(EMPTY) == []
     assert browser.js("return document.documentElement.scrollWidth") == 390
     assert browser.log() == []
