@@ -85,7 +85,7 @@ def test_a_random_llama_on_every_published_set(tmp_path: Path, policy: str) -> N
     )  # fmt: skip
     show(run)
     found = rates(run)
-    assert set(found) == {*SETS, "mean", "mean of six math sets"}
+    assert set(found) == {*SETS, "mean", "mean without choices", "mean of six math sets"}
     for name in SETS:
         row = found[name]
         assert row.attempts == PROBLEMS * ATTEMPTS
@@ -115,6 +115,6 @@ def test_the_pocket_checkpoint_on_its_benchmarks(tmp_path: Path) -> None:
     show(run)
     found = rates(run)
     names = load_recipe(ROOT / "recipes" / "pocket.toml").evaluate.benchmarks
-    assert set(found) == {*names, "mean"}
+    assert set(found) == {*names, "mean", "mean without choices"}
     assert 0 < found["mean"].correct < 0.5
     assert max(row.undecided for row in found.values()) == 0

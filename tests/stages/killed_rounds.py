@@ -56,7 +56,11 @@ def main(root: Path) -> None:
     held = [killed_at(killed, death) for death in KILLS]
     assert in_child(killed) == 0
     whole, resumed = (
-        {path.name: path.read_bytes() for path in (root / name / "1-attempts").glob("[!.]*")}
+        {
+            path.name: path.read_bytes()
+            for path in (root / name / "1-attempts").iterdir()
+            if path.suffix != ".tmp"
+        }
         for name in ("whole", "killed")
     )
     for files in (whole, resumed):

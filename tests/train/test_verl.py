@@ -306,7 +306,7 @@ def test_verls_own_merger_puts_together_what_fsdp_sharded(merging, tmp_path) -> 
     script = Path(__file__).with_name("sharded_training.py")
     subprocess.run([*launch, str(script), str(base), str(actor)], check=True)
     assert len(list(actor.glob("model_world_size_2_rank_?.pt"))) == 2
-    backend._merge(given, places, tmp_path / "merged")
+    backend._merge(given, actor, tmp_path / "merged")
     before, after = (load_file(tmp_path / n / "model.safetensors") for n in ("base", "merged"))
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name].bfloat16(), after[name]) for name in before)
