@@ -19,7 +19,7 @@ from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Checkpoint, Heuristic
 from manyways.run_dir import RunDir, open_for_reading
-from manyways.tables import attempts_table, read_attempts_table, read_table
+from manyways.tables import ATTEMPT_SCHEMA, read_attempts_table, read_table
 from manyways.verifiers.judge import verify
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Run:
         """
         root = self._needed("6-eval", "evaluate")
         folders = sorted({path.parent for path in root.rglob("part-*.parquet")})
-        found = [attempts_table(()).append_column("checkpoint", pa.array([], pa.string()))]
-        found[0] = found[0].append_column("benchmark", pa.array([], pa.string()))
+        added = [("checkpoint", pa.string()), ("benchmark", pa.string())]
+        found = [pa.schema([*ATTEMPT_SCHEMA, *added]).empty_table()]
         for folder in folders:
             table = read_attempts_table(folder)
             whose = [str(folder.parent.relative_to(root))] * table.num_rows

@@ -1,7 +1,7 @@
 """The problem sets of a run: loaded once, training kept apart from what is evaluated."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -89,13 +89,7 @@ class ProblemSets:
                 f"'{name}' is both trained on and a benchmark: scores would be meaningless. "
                 "Choose another split for one of them."
             )
-        asked = {
-            normal(problem.question): problem.id
-            for benchmark in recipe.evaluate.benchmarks
-            for problem in self.load(benchmark).problems
-        }
-        texts = ((p.id, normal(p.question)) for p in self.load(name).problems)
-        return {problem: asked[text] for problem, text in texts if text in asked}
+        return self._asked_in(recipe.evaluate.benchmarks, name)
 
     def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
         """Problem of a validation set -> the one that is trained on or a benchmark's."""
@@ -106,6 +100,10 @@ class ProblemSets:
                 f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "
                 "would be chosen by what it has seen or is tested on. Name a validation set."
             )
+        return self._asked_in(others, name)
+
+    def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
+        """Problem of the set ``name`` -> the one of ``others`` that asks the same."""
         asked = {
             normal(problem.question): problem.id
             for other in others

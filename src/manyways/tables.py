@@ -173,6 +173,20 @@ def read_attempts_table(folder: Path, columns: list[str] | None = None) -> pa.Ta
     return pa.concat_tables([schema.empty_table(), *tables])
 
 
+def count_correct(folder: Path, samples: int) -> dict[str, tuple[int, int]]:
+    """Problem -> attempts and correct ones among its first ``samples``; undecided is not correct.
+
+    Over all heuristics of ``folder``.
+    """
+    table = read_attempts_table(folder, ["problem_id", "sample", "status"])
+    found: dict[str, tuple[int, int]] = {}
+    for problem, sample, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
+        if sample < samples:
+            tried, right = found.get(problem, (0, 0))
+            found[problem] = (tried + 1, right + (status == "correct"))
+    return found
+
+
 def read_attempts(folder: Path) -> Iterator[Attempt]:
     """All attempts of ``folder``, part by part."""
     for part in parts(folder):

@@ -11,7 +11,7 @@ from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind as ArmKind
 from manyways.measures import verdict
 from manyways.measures.arms import ARMS, ArmRow
-from manyways.measures.benchmarks import MEANS, in_words, prefer_pooled
+from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, in_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.measure import Finding
 from manyways.measures.pass_at_k import PASS_AT_K
@@ -146,7 +146,7 @@ def _question(of: ArmKind | None, with_: ArmKind | None) -> str:
 
 
 def _cautions(seen: "Seen") -> Iterator[str]:
-    if len(seen.recipe.seeds) < 3 and seen.pairs:
+    if len(seen.recipe.seeds) < SEEDS_FOR_T and seen.pairs:
         count = "One training seed" if len(seen.recipe.seeds) == 1 else "Two training seeds"
         yield (
             f"{count}: the intervals are over problems and leave out that another seed may train "

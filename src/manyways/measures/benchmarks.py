@@ -16,6 +16,8 @@ OPEN_MEAN = "mean without choices"
 """The benchmark name of the mean over those whose answers cannot be guessed from a few options."""
 MEANS = (OPEN_MEAN, MEAN, MATH_MEAN)
 """In the order in which they are shown, before single benchmarks."""
+SEEDS_FOR_T = 3
+"""From so many seeds on there is an interval over seeds, which holds the luck of training."""
 
 
 ALL = "all"

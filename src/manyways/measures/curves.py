@@ -147,7 +147,7 @@ def blocks(seen: "Seen") -> list[Block]:
         drawn.append(Note(kind="empty", sentences=("No RL step was logged.",)))
     every = (*figures["rl"], *figures["midtrain"])
     if every:
-        drawn += [_heading("Step by step"), Charts(charts=every, legend=_keys(seen))]
+        drawn += [_heading("Step by step"), Charts(charts=every, legend=arm_keys(seen))]
     return drawn
 
 
@@ -160,7 +160,8 @@ def _heading(title: str) -> Heading:
     )
 
 
-def _keys(seen: "Seen") -> tuple[Key, ...]:
+def arm_keys(seen: "Seen") -> tuple[Key, ...]:
+    """The legend of curves over steps: a colour and a line style for each arm."""
     return tuple(
         Key(
             group="arm",

@@ -1,6 +1,7 @@
 """A few problems with many texts side by side, their steps labelled: for reading, not counting."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,9 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
     table = table.filter(pc.is_in(table["problem_id"], value_set=ids))
     attempts = table.sort_by("sample").to_pylist()
     answers = {(r["problem_id"], r["heuristic"], r["sample"]): r["answer"] for r in attempts}
-    rows = solutions.to_pylist()
+    decided, tried = _by_problem(solutions.to_pylist()), _by_problem(attempts)
     for problem in chosen:
-        mine = [row for row in rows if row["problem_id"] == problem.id]
+        mine = decided[problem.id]
         shown = [row for row in mine if row["kept"]][:KEPT]
         dropped = [row for row in mine if not row["kept"] and row["status"] == "correct"]
         shown += _first_of_each(dropped)
@@ -94,8 +95,7 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
             _text(ctx, "pool", row, answers.get((problem.id, row["heuristic"], row["sample"])))
             for row in shown
         ]
-        tried = [row for row in attempts if row["problem_id"] == problem.id]
-        wrong = [row for row in _first_of_each(tried) if row["status"] != "correct"]
+        wrong = [row for row in _first_of_each(tried[problem.id]) if row["status"] != "correct"]
         why = {(row["heuristic"], row["sample"]): row for row in mine}
         texts += [
             _text(ctx, "pool", why.get((row["heuristic"], row["sample"]), row), row["answer"])
@@ -103,6 +103,13 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
         ]
         if texts:
             yield _row(problem, texts)
+
+
+def _by_problem(rows: "Sequence[dict[str, Any]]") -> "defaultdict[str, list[dict[str, Any]]]":
+    of: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        of[row["problem_id"]].append(row)
+    return of
 
 
 def _first_of_each(rows: "Sequence[dict[str, Any]]") -> "list[dict[str, Any]]":
@@ -174,10 +181,8 @@ def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[Expl
     for name, folder in folders.items():
         table = read_attempts_table(folder, COLUMNS)
         table = table.filter(pc.is_in(table["problem_id"], value_set=ids))
-        rows = table.sort_by("sample").to_pylist()
-        for problem in chosen:
-            mine = [row for row in rows if row["problem_id"] == problem.id]
-            texts[problem.id] += [_text(ctx, name, r, r["answer"]) for r in _first_of_each(mine)]
+        for asked, mine in _by_problem(table.sort_by("sample").to_pylist()).items():
+            texts[asked] += [_text(ctx, name, row, row["answer"]) for row in _first_of_each(mine)]
     for problem in chosen:
         if texts[problem.id]:
             yield _row(problem, texts[problem.id])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from manyways.arms import VANILLA
 from manyways.measures import four_cells, verdict
 from manyways.measures.arms import ARMS, ArmRow, unfinished
-from manyways.measures.benchmarks import in_words
+from manyways.measures.benchmarks import SEEDS_FOR_T, in_words
 from manyways.measures.costs import COSTS, total
 from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText
 from manyways.measures.gate import GATE
@@ -43,8 +43,6 @@ TOY, SMALL = 50_000_000, 1_000_000_000
 """Parameters below which a base model is called a toy, and small."""
 SHOWN = 3
 """Solutions side by side."""
-SEEDS = 3
-"""From so many seeds on, the luck of training is in the intervals."""
 FEW = 100
 """Problems of the headline below which more of them are worth asking."""
 
@@ -302,11 +300,11 @@ def _better(seen: "Seen") -> Iterator[str]:
         return
     if any(row.decision == "refused" for row in seen.rows(GATE)):
         yield "see under Training why the gate refused, and change the data or the prompt."
-    if len(seen.recipe.seeds) < SEEDS:
-        seeds = ", ".join(str(seed) for seed in range(SEEDS))
+    if len(seen.recipe.seeds) < SEEDS_FOR_T:
+        seeds = ", ".join(str(seed) for seed in range(SEEDS_FOR_T))
         yield (
-            f"train with {SEEDS} seeds, so that the luck of training is in the intervals; in the "
-            f"folder that holds this run: {run} --set 'seeds=[{seeds}]'`."
+            f"train with {SEEDS_FOR_T} seeds, so that the luck of training is in the intervals; "
+            f"in the folder that holds this run: {run} --set 'seeds=[{seeds}]'`."
         )
     missing = [name for name in _wanted(seen) if name not in seen.recipe.arms]
     if missing:

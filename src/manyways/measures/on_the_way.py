@@ -18,7 +18,7 @@ from manyways.arms import Line
 from manyways.metrics.pass_at_k import pass_at_k
 from manyways.records import Checkpoint
 from manyways.run_dir import benchmark_slug
-from manyways.tables import read_attempts_table
+from manyways.tables import count_correct
 
 if TYPE_CHECKING:
     from manyways.context import Context
@@ -120,12 +120,6 @@ def _whole(ctx: "Context", checkpoint: Checkpoint, training: str) -> bool:
 
 
 def _counts(folder: Path, attempts: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    table = read_attempts_table(folder, ["problem_id", "sample", "status"])
-    of: dict[str, list[int]] = {}
-    for problem, sample, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
-        if sample < attempts:
-            counted = of.setdefault(problem, [0, 0])
-            counted[0] += 1
-            counted[1] += status == "correct"
+    of = count_correct(folder, attempts)
     pairs = np.array([of[problem] for problem in sorted(of)], dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]

@@ -10,16 +10,12 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from manyways.measures.benchmarks import summarised
+from manyways.measures.benchmarks import SEEDS_FOR_T, summarised
 from manyways.measures.material import Evaluation
 from manyways.metrics.intervals import difference_intervals, sign_flip, t_interval
 from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
 from manyways.metrics.resampling import Resampling
 from manyways.records import Checkpoint, Score
-
-SEEDS_FOR_T = 3
-"""From this many seeds on, an interval over seeds is given as well."""
-
 
 Floats = NDArray[np.float64]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from manyways.arms import Line
-from manyways.measures.curves import CURVES, dash
+from manyways.measures.curves import CURVES, arm_keys, dash
 from manyways.measures.measure import Finding, Measure
 from manyways.records import Score, line_name
 from manyways.reporting import charts, words
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Key, Table
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Table
 
 if TYPE_CHECKING:
     from manyways.measures.on_the_way import Looked
@@ -202,7 +202,7 @@ def blocks(seen: "Seen") -> list[Block]:
         if rows:
             made = (_chart(seen, rows, one, phase) for one in DRAWN)
             figures = tuple(chart for chart in made if chart)
-            shown = (_heading(seen, title, rows), Charts(charts=figures, legend=_keys(seen)))
+            shown = (_heading(seen, title, rows), Charts(charts=figures, legend=arm_keys(seen)))
             drawn += [*shown, _table(rows)] if phase == "rl" else [Fold(title=title, blocks=shown)]
     return drawn
 
@@ -222,20 +222,6 @@ def _bands(seen: "Seen") -> str:
     if len(seen.recipe.seeds) > 1:
         return "One line for each seed; 95% intervals over problems stand in 7-tables/steps.json."
     return "Bands are 95% intervals over problems."
-
-
-def _keys(seen: "Seen") -> tuple[Key, ...]:
-    return tuple(
-        Key(
-            group="arm",
-            name=arm,
-            label=arm,
-            colour=seen.arm_colour(arm),
-            dash=dash(seen, arm),
-            on=seen.at_first(arm),
-        )
-        for arm in seen.recipe.arms
-    )
 
 
 def _chart(seen: "Seen", rows: list[StepRow], drawn: Drawn, phase: str) -> Chart | None:

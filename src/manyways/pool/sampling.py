@@ -1,4 +1,4 @@
-"""What generate, gate and evaluate share: sample what is missing, judge it, keep it."""
+"""What all stages that sample share: sample what is missing, judge it, keep it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -19,6 +19,8 @@ from manyways.pool.journal import Journal
 from manyways.pool.requests import Cell, Piece, Sampling, cut
 from manyways.pool.saving import Saver
 from manyways.progress import say
+from manyways.records import PLAIN, Checkpoint, Problem
+from manyways.run_dir import Work
 
 
 class LazyEngine:
@@ -94,6 +96,62 @@ def collect(
     counts = attempt_files.counts(sampling.folder, wanted)
     attempt_files.check_undecided(sampling.folder, limit=ctx.recipe.verify.max_undecided)
     return counts
+
+
+def plain_cells(ctx: Context, problems: Sequence[Problem], samples: int) -> list[Cell]:
+    """``samples`` attempts at each problem, from the plain prompt."""
+    return [
+        Cell(
+            problem=problem,
+            heuristic=PLAIN,
+            messages=ctx.prompts_for(problem).plain(problem.question),
+            samples=samples,
+        )
+        for problem in problems
+    ]
+
+
+def settings_of_evaluation(ctx: Context) -> SamplingSettings:
+    """As the recipe samples benchmarks, and whatever is compared with them."""
+    evaluate = ctx.recipe.evaluate
+    return SamplingSettings(
+        max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
+    )
+
+
+def evaluate(
+    ctx: Context,
+    checkpoint: Checkpoint,
+    benchmark: str,
+    *,
+    work: Work,
+    engine: Engine,
+    limit: int | None,
+    attempts: int,
+    model_hash: str,
+) -> None:
+    """Do ``work``: sample and judge one checkpoint on one problem set, and say what came out.
+
+    Raises what ``collect`` raises.
+    """
+    problems = ctx.problems(benchmark, limit)
+    label = f"evaluate {checkpoint.name} on {benchmark}"
+    with work:
+        counts = collect(
+            ctx,
+            engine=engine,
+            cells=plain_cells(ctx, problems, attempts),
+            sampling=Sampling(
+                settings=settings_of_evaluation(ctx),
+                folder=ctx.run.eval_path(checkpoint.name, benchmark),
+                run_seed=checkpoint.seed or 0,
+                model_hash=model_hash,
+                label=label,
+                part_size=ctx.recipe.evaluate.part_size,
+            ),
+        )
+        work.counts.update(counts, problems=len(problems))
+    say(sentence(label, counts))
 
 
 def sample_missing(ctx: Context, engine: Engine, cells: Sequence[Cell], sampling: Sampling) -> None:

@@ -6,14 +6,12 @@ from functools import partial
 from manyways.arms import Line, parse_arm
 from manyways.checkpoints import facts_of
 from manyways.context import Context
-from manyways.engines import SamplingSettings
 from manyways.fingerprint import problems_hash
 from manyways.identity import model_hash, sampling_identity, settings_of
 from manyways.pool import sampling
-from manyways.pool.requests import Cell, Sampling
 from manyways.pool.sampling import LazyEngine
 from manyways.progress import say
-from manyways.records import BASE, PLAIN, Checkpoint
+from manyways.records import BASE, Checkpoint
 from manyways.run_dir import Amount, Work, benchmark_slug
 from manyways.stages import watch
 
@@ -108,38 +106,18 @@ def sample(ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: Lazy
     Raises VerifierUnwell when too many answers are undecided.
     """
     work, path = work_of(ctx, checkpoint, benchmark), ctx.path_of(checkpoint)
-    label = f"evaluate {checkpoint.name} on {benchmark}"
     if work.done:
-        say(f"{label}: finished earlier.")
+        say(f"evaluate {checkpoint.name} on {benchmark}: finished earlier.")
         return
     settings = ctx.recipe.evaluate
-    problems = ctx.problems(benchmark, settings.limit)
-    with work:
-        counts = sampling.collect(
-            ctx,
-            engine=engine,
-            cells=[
-                Cell(
-                    problem=problem,
-                    heuristic=PLAIN,
-                    messages=ctx.prompts_for(problem).plain(problem.question),
-                    samples=settings.attempts,
-                )
-                for problem in problems
-            ],
-            sampling=Sampling(
-                settings=SamplingSettings(
-                    max_tokens=settings.max_tokens,
-                    temperature=settings.temperature,
-                    top_p=settings.top_p,
-                ),
-                folder=ctx.run.eval_path(checkpoint.name, benchmark),
-                run_seed=checkpoint.seed or 0,
-                model_hash=str(work.identity["model"]),
-                label=label,
-                part_size=settings.part_size,
-            ),
-        )
-        work.counts.update(counts, problems=len(problems))
-        work.facts.update(facts_of(path))
-    say(sampling.sentence(label, counts))
+    work.facts.update(facts_of(path))
+    sampling.evaluate(
+        ctx,
+        checkpoint,
+        benchmark,
+        work=work,
+        engine=engine,
+        limit=settings.limit,
+        attempts=settings.attempts,
+        model_hash=str(work.identity["model"]),
+    )

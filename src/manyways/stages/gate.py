@@ -179,7 +179,7 @@ def _sample(
     return sampling.collect(
         ctx,
         engine=lambda: ctx.engine(ctx.path_of(line.start)),
-        cells=rates.cells(ctx, problems),
+        cells=sampling.plain_cells(ctx, problems, ctx.recipe.rl.group_size),
         sampling=replace(rates.sampling_in(ctx, *where), label=f"gate {line.name}"),
     )
 

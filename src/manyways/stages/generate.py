@@ -18,7 +18,7 @@ from manyways.pool import adaptive, sampling
 from manyways.pool.requests import Cell, Sampling
 from manyways.pool.sources import ways_of
 from manyways.progress import say
-from manyways.records import PLAIN, Heuristic, Message, Problem
+from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
 
 FORMAT = 1
@@ -145,15 +145,7 @@ def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
     Heuristic-major: requests that are sampled together share their exemplars.
     """
     settings = ctx.recipe.generate
-    plain = [
-        Cell(
-            problem=problem,
-            heuristic=PLAIN,
-            messages=ctx.prompts_for(problem).plain(problem.question),
-            samples=settings.plain_samples,
-        )
-        for problem in problems
-    ]
+    plain = sampling.plain_cells(ctx, problems, settings.plain_samples)
     named = [
         Cell(
             problem=problem,

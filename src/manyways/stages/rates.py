@@ -4,8 +4,6 @@ Measured once, from attempts that stay. A line that starts from the base is gate
 attempts. With ``rl.pass_rate_of = "start"`` each line's gate attempts every problem instead.
 """
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +14,11 @@ from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
 from manyways.identity import sampling_identity
 from manyways.pool import sampling
-from manyways.pool.requests import Cell, Sampling
+from manyways.pool.requests import Sampling
 from manyways.progress import say
-from manyways.records import BASE, PLAIN, Problem
+from manyways.records import BASE, Problem
 from manyways.run_dir import Amount, Work
-from manyways.tables import read_attempts_table
+from manyways.tables import count_correct
 
 FORMAT = 1
 NAME = "gate/base"
@@ -85,7 +83,7 @@ def run(ctx: Context) -> None:
         counts = sampling.collect(
             ctx,
             engine=lambda: ctx.engine(ctx.base_path),
-            cells=cells(ctx, problems),
+            cells=sampling.plain_cells(ctx, problems, ctx.recipe.rl.group_size),
             sampling=sampling_in(ctx, ctx.run.path(FOLDER), SEED, ctx.base_hash),
         )
         work.counts.update(counts, problems=len(problems))
@@ -103,19 +101,6 @@ def amount(ctx: Context) -> list[Amount]:
 def shared(ctx: Context, line: Line) -> bool:
     """Whether a line's gate looks at the base model's attempts, which are there already."""
     return left_out(ctx) is None and line.start == BASE
-
-
-def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
-    """A group of attempts at each problem, from the plain prompt."""
-    return [
-        Cell(
-            problem=problem,
-            heuristic=PLAIN,
-            messages=ctx.prompts_for(problem).plain(problem.question),
-            samples=ctx.recipe.rl.group_size,
-        )
-        for problem in problems
-    ]
 
 
 def sampling_in(ctx: Context, folder: Path, seed: int, model: str) -> Sampling:
@@ -159,14 +144,8 @@ def _rates(ctx: Context, line: Line) -> dict[str, float]:
     own = ctx.recipe.rl.pass_rate_of == "start"
     folder = ctx.run.arm_path(line.arm, line.seed, "4-gate") if own else ctx.run.path(FOLDER)
     size = ctx.recipe.rl.group_size
-    table = read_attempts_table(folder, ["problem_id", "sample", "status"])
-    tried: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    for problem, sample, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
-        if sample < size:
-            tried[problem] += 1
-            right[problem] += status == "correct"
-    return {name: right[name] / count for name, count in tried.items() if count == size}
+    counted = count_correct(folder, size)
+    return {name: right / tried for name, (tried, right) in counted.items() if tried == size}
 
 
 def _asked(ctx: Context) -> list[Problem]:

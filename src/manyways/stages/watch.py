@@ -12,7 +12,7 @@ from typing import Any
 from manyways.arms import Line
 from manyways.checkpoints import chat_template_hash
 from manyways.context import Context
-from manyways.engines import Engine, SamplingSettings
+from manyways.engines import Engine
 from manyways.errors import DataError
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.identity import sampling_identity, settings_of
@@ -26,10 +26,8 @@ from manyways.measures.on_the_way import (
     work_name,
 )
 from manyways.pool import sampling
-from manyways.pool.requests import Cell, Sampling
 from manyways.pool.sampling import LazyEngine
-from manyways.progress import say
-from manyways.records import PLAIN, Checkpoint, Problem
+from manyways.records import Checkpoint, Problem
 from manyways.run_dir import Amount, Work
 from manyways.train import Watch, processes
 
@@ -185,42 +183,24 @@ def _work(ctx: Context, checkpoint: Checkpoint, name: str, phase: Trained) -> Wo
 
 def _sample(ctx: Context, checkpoint: Checkpoint, engine: Engine) -> None:
     """A few attempts at every problem set, from the plain prompt, judged and kept."""
-    rl, evaluate = ctx.recipe.rl, ctx.recipe.evaluate
+    rl = ctx.recipe.rl
     phase: Trained = "mid" if checkpoint.phase == "mid" else "rl"
-    for name, asked in problems(ctx).items():
-        work, label = _work(ctx, checkpoint, name, phase), f"evaluate {checkpoint.name} on {name}"
+    for name in problems(ctx):
+        work = _work(ctx, checkpoint, name, phase)
         if work.done:
             continue
-        with work:
-            counts = sampling.collect(
-                ctx,
-                engine=engine,
-                cells=[
-                    Cell(
-                        problem=problem,
-                        heuristic=PLAIN,
-                        messages=ctx.prompts_for(problem).plain(problem.question),
-                        samples=rl.evaluate_attempts,
-                    )
-                    for problem in asked
-                ],
-                sampling=Sampling(
-                    settings=SamplingSettings(
-                        max_tokens=evaluate.max_tokens,
-                        temperature=evaluate.temperature,
-                        top_p=evaluate.top_p,
-                    ),
-                    folder=ctx.run.eval_path(checkpoint.name, name),
-                    run_seed=checkpoint.seed or 0,
-                    # The weights of a step have no hash of their own.
-                    model_hash=fingerprint([work.identity["training"], checkpoint.step]),
-                    label=label,
-                    part_size=evaluate.part_size,
-                ),
-            )
-            work.counts.update(counts, problems=len(asked))
-            work.facts["chat_template"] = chat_template_hash(ctx.base_path)
-        say(sampling.sentence(label, counts))
+        work.facts["chat_template"] = chat_template_hash(ctx.base_path)
+        sampling.evaluate(
+            ctx,
+            checkpoint,
+            name,
+            work=work,
+            engine=engine,
+            limit=rl.evaluate_limit,
+            attempts=rl.evaluate_attempts,
+            # The weights of a step have no hash of their own.
+            model_hash=fingerprint([work.identity["training"], checkpoint.step]),
+        )
 
 
 def _every(ctx: Context, phase: Trained) -> int | None:

@@ -13,6 +13,7 @@ from manyways.commands.forecast.records import Measured, Sampled
 from manyways.commands.forecast.sampling import Timed, sampled_of, timed
 from manyways.context import Context
 from manyways.engines import Engine, SamplingSettings
+from manyways.pool import sampling
 from manyways.pool.requests import Cell
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN, Solution
@@ -123,23 +124,13 @@ def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:
             else (rl.evaluate_limit, rl.evaluate_attempts)
         )
         cells = _plain_cells(ctx, kind, limit, attempts)
-        settings = SamplingSettings(
-            max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
-        )
+        settings = sampling.settings_of_evaluation(ctx)
     size = int(getattr(engine, "batch_tokens", UNKNOWN_BATCH))
     return timed(engine, cells, settings, batch_tokens=size)
 
 
 def _plain_cells(ctx: Context, name: str, limit: int | None, samples: int) -> list[Cell]:
-    return [
-        Cell(
-            problem=problem,
-            heuristic=PLAIN,
-            messages=ctx.prompts_for(problem).plain(problem.question),
-            samples=samples,
-        )
-        for problem in ctx.problems(name, limit)[:PROBLEMS]
-    ]
+    return sampling.plain_cells(ctx, ctx.problems(name, limit)[:PROBLEMS], samples)
 
 
 def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float, float]:
