@@ -7,8 +7,7 @@ from command_line import in_this_process
 from made_verl import environment
 
 from manyways.commands import doctor
-from manyways.commands.doctor_data import data_checks
-from manyways.commands.doctor_verl import verl_check
+from manyways.commands.doctor import data_checks, verl_check
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.problems.published import ALL
 from manyways.recipe.verl import VerlConfig

@@ -69,6 +69,6 @@ def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
 @stages.command(hidden=True, name="line-stage")
 def line_stage(run: RunArgument, stage: str, arm: str, seed: int) -> None:
     """Train one (arm, seed) as one of the processes that accelerate started."""
-    from manyways.commands.line_stage import line_stage as train
+    from manyways.commands.run import line_stage as train
 
     train(run, stage, arm=arm, seed=seed)

@@ -10,24 +10,48 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import psutil
 from packaging.requirements import Requirement
 
-from manyways import foreign
-from manyways.commands.doctor_check import Check
-from manyways.commands.doctor_data import data_checks
-from manyways.commands.doctor_verl import verl_check
+from manyways import foreign, trust
 from manyways.commands.printing import open_table, print_result, print_text
 from manyways.engines import ENGINE_NEEDS, ENGINES
+from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import versions
+from manyways.problems.hub import MIRROR
+from manyways.problems.normalised import find, read_records
+from manyways.problems.published import ALL
+from manyways.problems.spec import SetSpec, Split
 from manyways.recipe.file import load_recipe
 from manyways.recipe.verl import VerlConfig
 from manyways.train import RL_BACKENDS, RL_NEEDS
+from manyways.train.verl import environment
+
+State = Literal["ok", "missing", "warning"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """Something looked at, and what to do about it.
+
+    Example: ``Check(group="engine", name="vllm", state="missing", detail="no module vllm",
+    fix="pip install 'manyways[vllm]'")``.
+
+    state: ``missing`` is an option that is not installed; ``warning`` can spoil a run.
+    """
+
+    group: str
+    name: str
+    state: State = "ok"
+    detail: str = ""
+    fix: str = ""
+
 
 GIB = 1024**3
 LEAST_MEMORY, LEAST_DISK = 4 * GIB, 10 * GIB
@@ -234,3 +258,91 @@ def _installed(name: str) -> str | None:
 
 def _has(module: str) -> bool:
     return module in sys.modules or find_spec(module) is not None
+
+
+USUAL = "verl-env/bin/python"
+"""Where docs/scale.md puts it."""
+
+
+def verl_check(named: VerlConfig | None) -> Check:
+    """Can verl be started?
+
+    named: the recipe's table; without it the usual place is looked at, then this very Python.
+    """
+    given = named is not None
+    if named is None:
+        named = VerlConfig(python=USUAL if Path(USUAL).exists() else sys.executable)
+    bad: State = "warning" if given else "missing"
+    wanted, python = environment.modules(named), environment.interpreter(named)
+    if shutil.which(python) is None:
+        return _verl(bad, f"no interpreter {named.python}", environment.INSTALL)
+    if python != sys.executable and not trust.trusts(python):
+        return _verl(bad, f"{named.python} was not started", "if you trust it: --trust")
+    try:
+        found = environment.look(python, wanted)
+    except RecipeError as error:
+        return _verl(bad, str(error))
+    if not found.missing:
+        number = f"verl {found.version}" if found.version else "verl"
+        other = found.version not in ("", environment.VERSION)
+        compared = f"; checked against {environment.VERSION}" if other else ""
+        return _verl("ok", f"{number} in {named.python}{compared}")
+    if named.python == sys.executable:
+        needs = f"needs {', '.join(wanted)} in an environment of its own, named in rl.verl.python"
+        return _verl(bad, needs, environment.INSTALL)
+    lacks = f"no module {', '.join(found.missing)} in {named.python}"
+    return _verl(bad, lacks, f"{named.python} -m pip install {environment.PACKAGES}")
+
+
+def _verl(state: State, detail: str, fix: str = "") -> Check:
+    return Check(group="RL backend", name="verl", state=state, detail=detail, fix=fix)
+
+
+def data_checks(folder: Path | None) -> Iterator[Check]:
+    """Every published split in ``folder``, counted; without a folder, where sets come from."""
+    if folder is None:
+        yield _without_folder()
+        return
+    if not folder.is_dir():
+        yield Check(
+            group="data", name=str(folder), state="warning", detail="no such folder",
+            fix="set MANYWAYS_DATA (or --data-dir) to a folder of normalised problem sets, or "
+            "unset it to load from the Hugging Face Hub.",
+        )  # fmt: skip
+        return
+    yield Check(group="data", name="folder", detail=str(folder))
+    for spec in ALL:
+        for name, split in spec.splits.items():
+            yield _split_check(spec, name, split, folder)
+
+
+def _without_folder() -> Check:
+    mirror = os.environ.get(MIRROR)
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    if mirror or not offline:
+        where = f"{MIRROR} = {mirror}" if mirror else "the Hugging Face Hub"
+        return Check(group="data", name="problem sets", detail=f"from {where}")
+    return Check(
+        group="data", name="problem sets", state="warning",
+        detail="HF_HUB_OFFLINE is set: only sets in the cache of `datasets` load",
+        fix="set MANYWAYS_DATA to a folder of normalised problem sets, or unset HF_HUB_OFFLINE.",
+    )  # fmt: skip
+
+
+def _split_check(spec: SetSpec, name: str, split: Split, folder: Path) -> Check:
+    title = f"{spec.name}/{name}"
+    if find(folder, split.stem) is None:
+        return Check(
+            group="data", name=title, state="missing", detail=f"no {split.stem}.jsonl[.gz]"
+        )
+    try:
+        rows = sum(split.only is None or split.only(r) for r in read_records(folder, split.stem))
+    except (DataError, KeyError) as error:
+        words = f"a record has no {error}" if isinstance(error, KeyError) else str(error)
+        return Check(group="data", name=title, state="warning", detail=words)
+    if rows != split.rows:
+        return Check(
+            group="data", name=title, state="warning", detail=f"{rows} rows, not {split.rows}",
+            fix="replace the file: a run that names this set would stop at once.",
+        )  # fmt: skip
+    return Check(group="data", name=title, detail=f"{rows} rows")

@@ -1,25 +1,32 @@
 """What the verbs that work on a run folder do: resolve the recipe, take the lock, run stages."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.table import Table
+
 from manyways import foreign, pipeline, trust
 from manyways.arms import Line
 from manyways.commands.printing import open_table, print_result, print_text
-from manyways.commands.summary import print_summary
 from manyways.context import Context
-from manyways.errors import Untrusted, UserError
+from manyways.errors import ManywaysError, Untrusted, UserError
+from manyways.measures.benchmarks import headline
+from manyways.measures.four_cells import FourCells
+from manyways.measures.measure import Finding, read_rows
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.shipped import recipe_file
 from manyways.recipe.tree import Recipe
+from manyways.records import Score
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import STAGES, WORDS, preflight, up_to
 from manyways.tables import write_text
+from manyways.train import launch, processes
 
 LOOK = ("analyse", "report")
 """Stages that make nothing but tables and pages of what lies in the folder."""
@@ -163,3 +170,75 @@ def _closing(context: Context) -> Iterator[Context]:
     finally:
         context.close()
         sys.stdout.flush()
+
+
+TRAININGS = {stage.word: stage for stage in STAGES if stage.makes}
+
+
+def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
+    """Train one line: process 0 makes the checkpoint, the other processes only train along.
+
+    Raises what the stage raises.
+    """
+    if stage not in TRAININGS:
+        raise UserError(f"'{stage}' is not a training: midtrain or rl.")
+    launch.end_with_parent()
+    line = Line(arm=arm, seed=seed)
+    try:
+        if processes.is_writer():
+            with open_for_writing(root) as run:
+                _lead(run, stage, line)
+        else:
+            _follow(open_for_reading(root), stage, line)
+    except ManywaysError as error:
+        launch.tell(error)
+        raise
+
+
+def _lead(run: RunDir, stage: str, line: Line) -> None:
+    recipe = load_recipe(run.path("recipe.toml"))
+    with _closing(Context(recipe=recipe, run=run)) as context:
+        TRAININGS[stage].module.run_here(context, line)
+
+
+def _follow(run: RunDir, stage: str, line: Line) -> None:
+    """Train along; what is said goes to a file beside the line's, since all say the same."""
+    log = run.arm_path(line.arm, line.seed, f"process-{processes.rank()}.txt")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as stream:
+        for output in (sys.stdout, sys.stderr):
+            output.flush()
+            os.dup2(stream.fileno(), output.fileno())
+    recipe, training = load_recipe(run.path("recipe.toml")), TRAININGS[stage].module
+    with _closing(Context(recipe=recipe, run=run)) as context:
+        if not training.plan(context, line).done:
+            training.train(context, line)
+
+
+def print_summary(run: RunDir) -> None:
+    """Print the four cells on the headline benchmark, the main findings and the report's place."""
+    cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
+    main = headline(row.benchmark for row in cells)
+    if cells:
+        print_result(_four_cells([row for row in cells if row.benchmark == main]))
+    for finding in read_rows(run.path("7-tables", "findings.json"), Finding):
+        if finding.kind == "main":
+            print_text(finding.sentence)
+    report = run.path("report.html")
+    if report.is_file():
+        print_text(f"Report: {report}")
+
+
+def _four_cells(cells: list[FourCells]) -> Table:
+    table = open_table(
+        "arm", "benchmark", "k", "base", "mid-trained", "RL only", "mid-trained + RL",
+        title="pass@k with 95% intervals over problems",
+    )  # fmt: skip
+    for row in cells:
+        scores = (row.base, row.mid, row.rl_only, row.mid_rl)
+        table.add_row(row.arm, row.benchmark, str(row.k), *map(_with_interval, scores))
+    return table
+
+
+def _with_interval(score: Score | None) -> str:
+    return "-" if score is None else f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
