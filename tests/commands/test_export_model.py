@@ -9,8 +9,8 @@ from huggingface_hub import ModelCard
 
 from manyways.arms import Line
 from manyways.checkpoints import package_path
-from manyways.commands.export.folder import open_run
 from manyways.commands.export.model import export_model
+from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
 from manyways.measures.measure import read_rows

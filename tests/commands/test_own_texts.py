@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from command_line import in_this_process
 
-from manyways.commands.composition import measure
-from manyways.commands.texts_file import Texts
+from manyways.commands.texts import Texts, measure
 from manyways.measures.diversity import Described, diversity_row
 from manyways.measures.solutions import Reader
 from manyways.metrics.intervals import wilson

@@ -4,8 +4,7 @@ import pytest
 from browser import chromium
 from command_line import in_this_process
 
-from manyways.commands import theory as theory_page
-from manyways.commands.theory_figures import FIGURES
+from manyways.commands.theory import FIGURES, write_page
 from manyways.errors import UserError
 from manyways.theory import budget, dynamics, mixtures
 
@@ -13,7 +12,7 @@ from manyways.theory import budget, dynamics, mixtures
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("theory") / "theory.html"
-    theory_page.write_page(path)
+    write_page(path)
     return path
 
 
@@ -67,9 +66,9 @@ def test_one_figure_and_an_unknown_one(tmp_path, capsys) -> None:
     assert f"theory: 1 figure in {out}" in done.out + done.err
     assert out.read_text().count("data-chart=") == 1
     with pytest.raises(UserError, match="Did you mean 'budget'"):
-        theory_page.write_page(out, figure="budgte")
+        write_page(out, figure="budgte")
     with pytest.raises(UserError, match="name a file"):
-        theory_page.write_page(tmp_path)
+        write_page(tmp_path)
 
 
 @pytest.mark.slow

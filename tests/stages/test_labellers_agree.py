@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_runs import MarkLabeller, attempt, context, put_evaluation, put_pool
 
-from manyways.commands.agreement import compare_labellers
+from manyways.commands.texts import compare_labellers
 from manyways.errors import DataError, UserError
 from manyways.measures.composition import CompositionRow
 from manyways.measures.measure import read_rows

@@ -122,7 +122,7 @@ def agreement(
 
     By kappa, accuracy and confusions.
     """
-    from manyways.commands.agreement import compare_labellers
+    from manyways.commands.texts import compare_labellers
 
     compare_labellers(run, first=first, second=second, on=on.value, held_out=held_out)
 
@@ -148,7 +148,7 @@ def diversity(
 
     By the Vendi score, pooled and per problem, and by distinct n-grams.
     """
-    from manyways.commands.diversity import diversity as measure
+    from manyways.commands.texts import diversity as measure
 
     measure(file, embedder=embedder, pack=pack, labeller=labeller, out=out)
 
@@ -170,7 +170,7 @@ def composition(
 
     And how often they switch, with intervals.
     """
-    from manyways.commands.composition import composition as measure
+    from manyways.commands.texts import composition as measure
     from manyways.errors import UserError
 
     if (sensitivity is None) != (specificity is None):

@@ -116,19 +116,17 @@ def show(
     """Print the whole life of one problem in a run."""
     from manyways.commands.show import Wanted
     from manyways.commands.show import show as show_problem
-    from manyways.run_dir import open_for_reading
 
     wanted = Wanted(attempts=attempts, texts=texts, wrong=wrong, rl=rl)
-    show_problem(open_for_reading(run), problem_id, wanted)
+    show_problem(run, problem_id, wanted)
 
 
 @app.command()
 def status(run: RunArgument, _: TrustOption = False) -> None:
     """Print what is finished in a run, and what it cost."""
-    from manyways.commands.status import print_status
-    from manyways.run_dir import open_for_reading
+    from manyways.commands.show import print_status
 
-    print_status(open_for_reading(run))
+    print_status(run)
 
 
 @app.command()
@@ -209,7 +207,7 @@ def table(
 
     At pass@1 and at the largest k.
     """
-    from manyways.commands.table import write_table
+    from manyways.commands.compare import write_table
 
     write_table(run, style=style.value, out=out, intervals=intervals)
 

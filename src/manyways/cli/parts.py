@@ -194,7 +194,8 @@ def export_dataset(
 ) -> None:
     """Kept solutions as a dataset with a card; load_dataset reads the folder."""
     from manyways.commands.export.dataset import export_dataset as export_it
-    from manyways.commands.export.folder import line_of, open_run
+    from manyways.commands.export.folder import line_of
+    from manyways.commands.show import open_run
 
     ctx = open_run(run, data_dir)
     line = line_of(ctx, arm, seed) if arm else None
@@ -220,8 +221,9 @@ def export_model(
     _: TrustOption = False,
 ) -> None:
     """A checkpoint as a plain Hugging Face folder with a model card."""
-    from manyways.commands.export.folder import line_of, open_run
+    from manyways.commands.export.folder import line_of
     from manyways.commands.export.model import export_model as export_it
+    from manyways.commands.show import open_run
 
     ctx = open_run(run, data_dir)
     export_it(ctx, line_of(ctx, arm, seed), stage=stage.value, out=out, repo=push)
@@ -238,7 +240,7 @@ def export_samples(
     _: TrustOption = False,
 ) -> None:
     """Attempts and scores in the files of the lm-evaluation-harness."""
-    from manyways.commands.export.folder import open_run
     from manyways.commands.export.samples import export_samples as export_it
+    from manyways.commands.show import open_run
 
     export_it(open_run(run, data_dir), checkpoint, out=out)

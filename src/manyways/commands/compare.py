@@ -1,4 +1,4 @@
-"""``manyways compare``: the same tables across runs (other models, packs, settings)."""
+"""Scores side by side: the arms of one run (``table``), and several runs (``compare``)."""
 
 import json
 from collections.abc import Sequence
@@ -7,24 +7,44 @@ from pathlib import Path
 
 from manyways import foreign
 from manyways.commands.printing import open_table, print_result, print_text
+from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import UserError
 from manyways.measures.benchmarks import MATH_MEAN, MEANS
+from manyways.measures.comparison import build
+from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.published import ROWS, SOURCE
 from manyways.measures.runs import Compared, RunDifference, compare, run_differences, scores_at
 from manyways.measures.score_curves import Curve
+from manyways.measures.seen import load
 from manyways.metrics.intervals import score_intervals
 from manyways.metrics.resampling import Resampling
 from manyways.progress import say
-from manyways.recipe.file import load_recipe
 from manyways.records import Score
+from manyways.reporting.arms_table import FORMATS
 from manyways.reporting.words import p_value
-from manyways.run_dir import open_for_reading
 from manyways.tables import write_text
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SETTINGS = ("attempts", "temperature", "top_p", "max_tokens")
 """Evaluation settings that must agree for scores to be comparable."""
+
+
+def write_table(run: Path, *, style: str, out: Path | None, intervals: bool) -> None:
+    """Write the table as ``style`` (a key of ``FORMATS``) to ``out``, or to standard output.
+
+    Raises RunDirError when ``run`` is no run folder, UserError when nothing was analysed yet.
+    """
+    seen = load(run)
+    foreign.say_unused(seen.recipe)
+    if not seen.rows(PASS_AT_K):
+        raise UserError(f"'{run}' has no scores yet: run `manyways evaluate` and `analyse` on it.")
+    text = FORMATS[style](build(seen), intervals=intervals)
+    if out is None:
+        print_text(text.removesuffix("\n"))
+    else:
+        write_text(out, text)
+        say(f"table: {out}")
 
 
 def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list[RunDifference]:
@@ -67,13 +87,7 @@ def _contexts(roots: Sequence[Path]) -> dict[str, Context]:
     """A, B, C, ... -> context."""
     if len({root.resolve() for root in roots}) != len(roots):
         raise UserError("the same run folder is named twice.")
-    runs = [open_for_reading(root) for root in roots]
-    contexts = {}
-    for label, run in zip(LABELS, runs, strict=False):
-        recipe = load_recipe(run.path("recipe.toml"))
-        foreign.say_unused(recipe)
-        contexts[label] = Context(recipe=recipe, run=run, looking=True)
-    return contexts
+    return {label: open_run(root) for label, root in zip(LABELS, roots, strict=False)}
 
 
 def _warnings(contexts: dict[str, Context], compared: Compared) -> list[str]:

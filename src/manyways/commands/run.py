@@ -12,6 +12,7 @@ from rich.table import Table
 from manyways import foreign, pipeline, trust
 from manyways.arms import Line
 from manyways.commands.printing import open_table, print_result, print_text
+from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import ManywaysError, Untrusted, UserError
 from manyways.measures.benchmarks import headline
@@ -110,11 +111,8 @@ def look_again(root: Path, stage: str) -> None:
 
 def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
     """Print, one a line, the command lines that a training would start; for Slurm and the like."""
-    run = open_for_reading(root)
     [module] = [one.module for one in STAGES if one.word == stage]
-    recipe = load_recipe(root / "recipe.toml")
-    foreign.say_unused(recipe)
-    with _closing(Context(recipe=recipe, run=run, looking=True)) as context:
+    with _closing(open_run(root)) as context:
         found = [
             words for line in _lines(context, arm, seed) for words in module.commands(context, line)
         ]

@@ -1,25 +1,100 @@
-"""``manyways show``: the whole life of one problem, from question to scores."""
+"""What a run folder holds: what is finished (``status``), the life of one problem (``show``)."""
 
+import fcntl
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 import pyarrow.compute as pc
 
 from manyways import foreign
+from manyways.commands.forecast.records import FILE, read_forecast
+from manyways.commands.forecast.show import print_comparison
 from manyways.commands.printing import open_table, print_panel, print_result, print_text
 from manyways.context import Context
-from manyways.errors import DataError, Untrusted
+from manyways.errors import DataError, RecipeError, Untrusted
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution
-from manyways.run_dir import RunDir
+from manyways.run_dir import RunDir, open_for_reading
 from manyways.tables import parts, read_attempts, read_rl_attempts, read_solutions, read_table
 
 ANSWERS_SHOWN = 4
 TEXTS_SHOWN = 3
+
+
+def open_run(root: Path, data_dir: Path | None = None) -> Context:
+    """The recipe of a run folder over the folder, for reading; ``data_dir`` replaces the recipe's.
+
+    Raises RunDirError when ``root`` is no run folder.
+    """
+    run = open_for_reading(root)
+    overrides = [f'data_dir="{data_dir}"'] if data_dir else []
+    recipe = load_recipe(run.path("recipe.toml"), overrides)
+    foreign.say_unused(recipe)
+    return Context(recipe=recipe, run=run, looking=True)
+
+
+def print_status(root: Path) -> None:
+    """Print one row per finished piece of work, then whether somebody is writing now.
+
+    Raises RunDirError when ``root`` is no run folder.
+    """
+    run = open_for_reading(root)
+    with suppress(RecipeError):  # of another version, perhaps: nothing of it is used here
+        foreign.say_unused(load_recipe(run.path("recipe.toml")))
+    table = open_table("work", "ended", "seconds", "what")
+    for stamp in run.stamps():
+        ended = datetime.fromtimestamp(stamp.ended).strftime("%m-%d %H:%M")
+        table.add_row(stamp.work, ended, f"{stamp.seconds:.1f}", _in_words(stamp.counts))
+    print_result(table)
+    kept = read_forecast(run.path(FILE))
+    if kept:
+        print_comparison(kept, run)
+    unfinished = sorted(
+        begun.stem.replace("__", "/")
+        for begun in run.path("stamps").glob("*.begun")
+        if not begun.with_suffix(".json").exists()
+    )
+    if unfinished:
+        print_text(f"begun and not finished: {', '.join(unfinished)}")
+    for outcome in sorted(run.path("arms").glob("*/seed-*/outcome.json")):
+        row = json.loads(outcome.read_text(encoding="utf-8"))
+        print_text(f"{row['arm']} seed {row['seed']}: {row['outcome']}")
+    print_text(f"being written to now: {'yes' if _locked(run) else 'no'}")
+    report = run.path("report.html")
+    if report.is_file():
+        print_text(f"report: {report}")
+
+
+def _in_words(counts: Mapping[str, float]) -> str:
+    """Counts of a stamp; for sampling only what matters at a glance."""
+    if "attempts" not in counts:
+        return ", ".join(f"{value:,g} {key}" for key, value in counts.items())
+    attempts = counts["attempts"]
+    words = [f"{attempts:,.0f} attempts"]
+    for key in ("correct", "no_answer", "undecided", "truncated"):
+        if counts.get(key):
+            words.append(f"{counts[key] / max(attempts, 1):.0%} {key.replace('_', ' ')}")
+    if "tokens" in counts:
+        words.append(f"{counts['tokens']:,.0f} tokens")
+    return ", ".join(words)
+
+
+def _locked(run: RunDir) -> bool:
+    lock = run.path(".lock")
+    if not lock.exists():
+        return False
+    with lock.open("r") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,14 +113,13 @@ class Wanted:
     rl: bool = False
 
 
-def show(run: RunDir, problem_id: str, wanted: Wanted) -> None:
+def show(root: Path, problem_id: str, wanted: Wanted) -> None:
     """Print the problem, its attempts, what was kept and why, who trained on it, its scores.
 
-    Raises DataError when the run has no such problem.
+    Raises RunDirError when ``root`` is no run folder, DataError when it has no such problem.
     """
-    recipe = load_recipe(run.path("recipe.toml"))
-    foreign.say_unused(recipe)
-    context = Context(recipe=recipe, run=run, looking=True)
+    context = open_run(root)
+    run = context.run
     problem = _find(context, problem_id)
     if problem is not None:
         answer = f"{problem.question}\n\nreference answer: {problem.answer}"

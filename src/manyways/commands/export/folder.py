@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from manyways import foreign
 from manyways.arms import Line, parse_arm
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError
 from manyways.progress import say
-from manyways.recipe.file import dump_recipe, load_recipe
-from manyways.run_dir import open_for_reading
+from manyways.recipe.file import dump_recipe
 from manyways.tables import write_text
 
 MARK = "manyways.json"
@@ -32,18 +30,6 @@ class HubApi(Protocol):
     ) -> object:
         """Upload the files of a folder."""
         ...
-
-
-def open_run(root: Path, data_dir: Path | None = None) -> Context:
-    """The recipe of a run folder over the folder, for reading; ``data_dir`` replaces the recipe's.
-
-    Raises RunDirError when ``root`` is no run folder.
-    """
-    run = open_for_reading(root)
-    overrides = [f'data_dir="{data_dir}"'] if data_dir else []
-    recipe = load_recipe(run.path("recipe.toml"), overrides)
-    foreign.say_unused(recipe)
-    return Context(recipe=recipe, run=run, looking=True)
 
 
 def line_of(ctx: Context, arm: str, seed: int | None) -> Line:

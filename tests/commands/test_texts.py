@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from made_runs import attempt
 
-from manyways.commands.texts_file import read_texts
+from manyways.commands.texts import read_texts
 from manyways.errors import DataError
 from manyways.tables import append_attempts
 

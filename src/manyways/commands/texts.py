@@ -1,0 +1,388 @@
+"""Measures of texts: how different they are, which heuristics they show, do labellers agree?
+
+Texts come from anywhere: a file of rows (JSON lines, CSV, parquet), or a folder of parquet parts. A
+line is ``{"text": "..."}`` or ``{"problem": "p1", "text": "..."}``, with ``"correct": true`` where
+it is known. Attempts that ``manyways generate`` or ``evaluate`` wrote are read as they are
+(``problem_id``, ``text``, ``status``). Texts that name no problem count as one problem each.
+"""
+
+import inspect
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+from manyways import trust
+from manyways.commands.printing import open_table, print_result
+from manyways.context import Context
+from manyways.engines.embedding import load_embedder
+from manyways.errors import DataError, UserError
+from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.labelling import LABELLERS, Labeller
+from manyways.measures.composition import CompositionRow, composition_row
+from manyways.measures.diversity import Described, DiversityRow, diversity_row
+from manyways.measures.solutions import Reader, Solutions
+from manyways.metrics.correction import corrected_rate
+from manyways.metrics.resampling import Resampling
+from manyways.metrics.texts import EMBEDDER, distinct_n, embed
+from manyways.plugins import resolve
+from manyways.pool import agreement
+from manyways.pool.agreement import Agreement, Pair
+from manyways.progress import Meter, say
+from manyways.recipe.file import load_recipe
+from manyways.records import Checkpoint, Score
+from manyways.row_files import read_rows
+from manyways.run_dir import open_for_reading, open_for_writing
+from manyways.tables import write_text
+
+FORMS = 'a line is {"text": "..."} or {"problem": "p1", "text": "...", "correct": true}.'
+
+FLOWS = 12
+"""Flows printed; ``--out`` has them all."""
+HEADS = ("measure", "value", "95% interval", "problems")
+
+FULL = 17
+"""Labels up to which the whole confusion matrix is printed."""
+MOST = 15
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Texts:
+    """Texts in order. ``problems``: a name for each; ``correct``: None where it is not known.
+
+    named: whether the file says which text is about which problem.
+    """
+
+    texts: list[str]
+    problems: list[str]
+    correct: list[bool] | None
+    named: bool
+
+
+def read_texts(path: Path) -> Texts:
+    """Read a file or folder.
+
+    Raises DataError when there is nothing, or, naming the line, when one cannot be read.
+    """
+    rows = list(_rows(path))
+    if not rows:
+        raise DataError(f"'{path}' holds no texts: {FORMS}")
+    named = [row.problem is not None for row in rows]
+    if any(named) and not all(named):
+        raise DataError(
+            f"{path}, {rows[named.index(False)].where}: no 'problem', though other lines have one."
+        )
+    known = [row.correct for row in rows if row.correct is not None]
+    return Texts(
+        texts=[row.text for row in rows],
+        problems=[str(i) if row.problem is None else row.problem for i, row in enumerate(rows)],
+        correct=known if len(known) == len(rows) else None,
+        named=all(named),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    where: str
+    text: str
+    problem: str | None
+    correct: bool | None
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    for where, record in _records(path):
+        try:
+            yield _row(where, record)
+        except ValueError as error:
+            raise DataError(f"{path}, {where}: {error}; {FORMS}") from None
+
+
+def _records(path: Path) -> Iterator[tuple[str, object]]:
+    """(where it stands in words, record)."""
+    if str(path) == "-" or not path.is_dir():
+        yield from ((row.where, row.value) for row in read_rows(path))
+        return
+    parts = sorted(path.rglob("*.parquet"))
+    if not parts:
+        raise DataError(f"'{path}' holds no texts: there is no parquet file below it.")
+    for part in parts:
+        yield from ((f"{row.where} of {part.name}", row.value) for row in read_rows(part))
+
+
+def _row(where: str, record: object) -> _Row:
+    if not isinstance(record, Mapping):
+        raise ValueError("not an object")
+    text, name = record.get("text"), record.get("problem", record.get("problem_id"))
+    if not isinstance(text, str):
+        raise ValueError("no 'text'")
+    if name is not None and (isinstance(name, bool) or not isinstance(name, str | int)):
+        raise ValueError("'problem' is neither a text nor a number")
+    return _Row(
+        where=where,
+        text=_whole(text),
+        problem=None if name is None else str(name),
+        correct=_correct(record),
+    )
+
+
+def _whole(text: str) -> str:
+    """Half a character (a lone surrogate, which JSON can hold) cannot be hashed or written."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _correct(record: Mapping[str, object]) -> bool | None:
+    if record.get("status") is not None:
+        return record["status"] == "correct"
+    stated = record.get("correct")
+    if stated is None:
+        return None
+    if stated not in (0, 1):
+        raise ValueError(f"'correct' is {stated!r}, not true or false")
+    return bool(stated)
+
+
+def labeller_for(pack: str, labeller: str | None) -> tuple[Labeller, str]:
+    """The labeller and what to call it; by default the one that a pack of its own asks for.
+
+    Raises UserError when there is no such pack or labeller, or the labeller needs a run.
+    """
+    name = labeller or ("pocket" if pack == "pocket" else "exemplars")
+    if labeller:  # the user typed it
+        trust.grant(labeller)
+    load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
+    if "attempts" in inspect.signature(load).parameters:
+        raise UserError(
+            f"--labeller {name} learns from the attempts of a run, and these texts belong to none: "
+            "use another, for example exemplars."
+        )
+    return load(load_pack(pack)), f"labeller {name} of pack {pack}"
+
+
+def diversity(
+    path: Path,
+    *,
+    embedder: Path | None,
+    pack: str | None,
+    labeller: str | None,
+    out: Path | None,
+) -> DiversityRow:
+    """Measure, print a table, and write JSON to ``out`` when given.
+
+    embedder: folder of a sentence-embedding model; by default words and word pairs.
+    pack: also count opening heuristics, labelled by ``labeller`` of this pack.
+
+    Raises DataError for texts that cannot be read, ModelError or UserError for a model or labeller
+    that does not exist.
+    """
+    found = read_texts(path)
+    of, called = load_embedder(embedder) if embedder else (embed, EMBEDDER)
+    labels = None
+    if pack or labeller:
+        reader = Reader(labeller_for(pack or "polya", labeller)[0])
+        labels = [reader.ways(text).opening for text in found.texts]
+    texts = Described(texts=found.texts, problems=found.problems, labels=labels)
+    row = diversity_row(path.name, texts, Resampling(), embedder=(of, called))
+    table = open_table("measure", "value", "95% interval", "problems")
+    for score in (row.vendi, row.per_problem, row.heuristics):
+        if score:
+            bounds = f"{score.low:.3f} to {score.high:.3f}" if score.n > 1 else "needs two problems"
+            table.add_row(score.name, f"{score.value:.3f}", bounds, str(score.n))
+    for n in (1, 2, 3):
+        share = distinct_n(found.texts, n)
+        said = "none" if math.isnan(share) else f"{share:.4f}"
+        table.add_row(f"distinct-{n}", said, "" if said != "none" else f"no {n} words in a row", "")
+    print_result(table)
+    say(f"{path.name}: {len(found.texts)} texts, embedder: {called}.")
+    if not found.named:
+        say("No line names its problem: every text counts as a problem of its own.")
+    _write_row(row, out, "diversity")
+    return row
+
+
+def _write_row(row: DiversityRow | CompositionRow, out: Path | None, name: str) -> None:
+    if out is not None:
+        write_text(out, json.dumps(asdict(row), indent=1, ensure_ascii=False))
+        say(f"{name}: {out}")
+
+
+def composition(
+    path: Path,
+    *,
+    pack: str,
+    labeller: str | None,
+    errors: tuple[float, float] | None,
+    out: Path | None,
+) -> CompositionRow:
+    """Measure, print tables, and write JSON to ``out`` when given.
+
+    errors: the labeller's (sensitivity, specificity) for composed texts, to correct the rate.
+
+    Raises DataError for texts that cannot be read, UserError for a labeller that does not exist or
+    is no better than chance.
+    """
+    found = read_texts(path)
+    reads, called = labeller_for(pack, labeller)
+    row = measure(path.name, found, Reader(reads))
+    _print_composition(row, found, errors)
+    say(f"{path.name}: {len(found.texts)} texts, {called}. {_sentence(row, called)}")
+    if errors and row.composed.value < 1 - errors[1]:
+        say(
+            f"The observed rate is below {1 - errors[1]:.2f}, what a labeller of that specificity "
+            "would report for texts without any composition: it does not fit these texts."
+        )
+    _write_row(row, out, "composition")
+    return row
+
+
+def measure(name: str, found: Texts, reader: Reader) -> CompositionRow:
+    """The rates of some texts; attempts at one problem are alike and widen the intervals."""
+    with Meter("composition", total=len(found.texts), unit="texts") as meter:
+        ways = []
+        for text in found.texts:
+            ways.append(reader.ways(text))
+            meter.advance(1)
+    solutions = Solutions(
+        checkpoint=Checkpoint(arm=name, phase="base"),
+        benchmark="file",
+        problem=found.problems,
+        ways=ways,
+        correct=found.correct or [False] * len(ways),
+    )
+    return composition_row(solutions, Resampling())
+
+
+def _print_composition(
+    row: CompositionRow, found: Texts, errors: tuple[float, float] | None
+) -> None:
+    table = open_table(*HEADS)
+    for score in _rates(row, found, errors):
+        table.add_row(
+            score.name, f"{score.value:.4f}", f"{score.low:.4f} to {score.high:.4f}", str(score.n)
+        )
+    print_result(table)
+    flows = open_table("from", "to", "switches", "share of switches")
+    total = sum(row.pairs.values())
+    for pair, count in list(row.pairs.items())[:FLOWS]:
+        first, _, second = pair.partition(" > ")
+        flows.add_row(first, second, str(count), f"{count / total:.3f}")
+    if row.pairs:
+        print_result(flows)
+    use = open_table("heuristic", "share of steps")
+    for heuristic, share in row.shares.items():
+        use.add_row(heuristic, f"{share:.4f}")
+    print_result(use)
+
+
+def _rates(
+    row: CompositionRow, found: Texts, errors: tuple[float, float] | None
+) -> Iterator[Score]:
+    yield row.composed
+    if errors:
+        yield _corrected(row.composed, errors)
+    if found.correct is not None:
+        if row.composed_correct:
+            yield row.composed_correct
+        if row.drift and found.named:
+            yield row.drift
+    if row.switch:
+        yield row.switch
+
+
+def _corrected(score: Score, errors: tuple[float, float]) -> Score:
+    """The ends of the interval are corrected like the rate; the errors are taken as known."""
+    sensitivity, specificity = errors
+    try:
+        value, low, high = (
+            corrected_rate(x, sensitivity=sensitivity, specificity=specificity)
+            for x in (score.value, score.low, score.high)
+        )
+    except ValueError as error:
+        raise UserError(
+            f"--sensitivity {sensitivity} --specificity {specificity}: {error}."
+        ) from error
+    name = "composition rate, corrected for the labeller"
+    return Score(name=name, value=value, low=low, high=high, n=score.n)
+
+
+def _sentence(row: CompositionRow, called: str) -> str:
+    weak = (
+        " This labeller is weak: compare rates under it, and correct them (--sensitivity, "
+        "--specificity) before quoting one."
+        if "exemplars" in called
+        else ""
+    )
+    return f"Effective number of ways in all steps: {row.effective:.2f}.{weak}"
+
+
+def compare_labellers(
+    root: Path, *, first: str | None, second: str, on: agreement.Texts, held_out: bool
+) -> Agreement:
+    """Compare, print the tables, write JSON into the run.
+
+    first: the recipe's labeller when None.
+
+    Raises UserError or a subclass when the run or a labeller does not exist.
+    """
+    open_for_reading(root)
+    recipe = load_recipe(root / "recipe.toml")
+    # What the user typed is asked for.
+    trust.grant(second, *filter(None, (first,)))
+    with open_for_writing(root) as run:
+        context = Context(recipe=recipe, run=run, looking=True)
+        pair = Pair(
+            first=first or recipe.heuristics.labeller, second=second, on=on, held_out=held_out
+        )
+        found = agreement.compare(context, pair)
+        path = agreement.write(context, found)
+    _print_rates(found)
+    _print_confusion(found)
+    say(f"Written to {path}.")
+    return found
+
+
+def _print_rates(found: Agreement) -> None:
+    table = open_table("what", "value", "95% interval", "n")
+    for name, count in (("texts", found.texts), ("problems", found.problems)):
+        table.add_row(name, str(count), "", "")
+    if found.lessons:
+        table.add_row("attempts learned from, at other problems", str(found.lessons), "", "")
+    other = found.second if found.exact == found.first else found.first
+    same = f"accuracy of {other} ({found.exact} is exact)" if found.exact else "same label"
+    rows: list[tuple[str, Score | None]] = [
+        ("Cohen's kappa", found.kappa),
+        (same, found.same),
+        *((score.name, score) for score in found.composed),
+    ]
+    for name, score in rows:
+        if score is None:
+            table.add_row(name, "not defined: one label only", "", "")
+        else:
+            interval = f"{score.low:.3f} to {score.high:.3f}"
+            table.add_row(name, f"{score.value:.3f}", interval, f"{score.n} problems")
+    if found.error:
+        error = found.error
+        for name, value, n in (
+            ("sensitivity", error.sensitivity, error.composed),
+            ("specificity", error.specificity, error.single),
+        ):
+            shown = f"{value:.3f}" if n else "-"
+            table.add_row(f"{name} of {other} for composed", shown, "", f"{n:.1f} effective")
+    print_result(table)
+
+
+def _print_confusion(found: Agreement) -> None:
+    labels = sorted({*found.confusion, *(b for row in found.confusion.values() for b in row)})
+    if len(labels) <= FULL:
+        numbers = [str(number) for number in range(1, len(labels) + 1)]
+        table = open_table(f"{found.first}, down; {found.second}, across", *numbers)
+        for number, label in zip(numbers, labels, strict=True):
+            row = found.confusion.get(label, {})
+            table.add_row(f"{number} {label}", *(str(row.get(other, 0)) for other in labels))
+    else:
+        table = open_table(found.first, found.second, "texts")
+        pairs = [(n, a, b) for a, row in found.confusion.items() for b, n in row.items() if a != b]
+        for n, a, b in sorted(pairs, reverse=True)[:MOST]:
+            table.add_row(a, b, str(n))
+    print_result(table)
