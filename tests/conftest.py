@@ -4,9 +4,14 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 from needs import fault_of_skip
 
 from manyways import trust
+
+# The same examples in every run, and no memory of earlier runs in the checkout.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", autouse=True)

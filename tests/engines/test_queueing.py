@@ -98,7 +98,9 @@ def test_groups_leave_no_more_tokens_to_compute_than_any_one_cut(cells):
     for cut in range(LONG, 60):
         shared = {}
         for prompt in prompts:
-            shared.setdefault(prompt[:cut] if len(prompt) > cut else prompt, []).append(prompt)
+            # A prompt no longer than the cut stays alone, also where it is what others begin with.
+            key = (len(prompt) > cut, prompt[:cut])
+            shared.setdefault(key, []).append(prompt)
         other = sum(
             cut + sum(len(p) - cut for p in group) if len(group) > 1 else len(group[0])
             for group in shared.values()

@@ -24,7 +24,7 @@ def by_enumeration(answers, correct, k: int) -> float:
     return float(np.mean(scores))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(["1", "2", "3", None]), min_size=1, max_size=8))
 def test_is_the_mean_over_all_subsets(answers: list[str | None]) -> None:
     correct = [answer == "1" for answer in answers]

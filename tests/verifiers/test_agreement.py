@@ -101,7 +101,7 @@ def same_rows(draw):
 anything = st.one_of(parts, st.builds("({}, {})".format, parts, parts))
 
 
-@settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.one_of(same_numbers(), same_rows(), st.tuples(anything, anything)))
 @example((r"1\frac{1}{2}", "1.5"))
 @example(("(1, 2)", "1, 2"))
