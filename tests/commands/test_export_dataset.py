@@ -10,8 +10,7 @@ from made_runs import attempt, context, put_pool
 from manyways.arms import Line
 from manyways.commands.export import dataset as exporting
 from manyways.commands.export.dataset import export_dataset
-from manyways.commands.export.folder import line_of
-from manyways.commands.export.sources import source_facts
+from manyways.commands.export.folder import line_of, source_facts
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, NothingToTrainOn, RecipeError
 from manyways.recipe.file import load_recipe

@@ -1,22 +1,38 @@
-"""``manyways export dataset``: kept solutions as a folder that ``datasets.load_dataset`` reads."""
+"""``manyways export dataset``: kept solutions as a folder that ``datasets.load_dataset`` reads.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+Its README.md says what it is, what it is not, and how to make it again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manyways.arms import Line, parse_arm
-from manyways.commands.export.dataset_card import DatasetFacts, dataset_card, facts_of
-from manyways.commands.export.folder import HubApi, push, writing
+from manyways.commands.export.folder import (
+    HubApi,
+    SourceFacts,
+    front_matter,
+    is_hub_id,
+    push,
+    render,
+    source_facts,
+    writing,
+)
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, RecipeError
-from manyways.pool.sources import pool_of
+from manyways.measures.yields import YieldRow
+from manyways.pool.sources import pool_of, written_by
 from manyways.pool.training_rows import training_rows
+from manyways.pool.yields import yield_rows
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Message, Problem
 from manyways.tables import read_attempts_table, read_table, write_table, write_text
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 KEY = ["problem_id", "heuristic", "sample"]
 SHARD = 50_000
@@ -44,6 +60,113 @@ _FACTS = [
 
 Form = Literal["prompt-completion", "messages"]
 """How the conversation is laid out, both as TRL's trainers read it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatasetFacts:
+    """All that the card says, also kept as manyways.json.
+
+    arm, seed: None for the whole pool.
+    counts:    solutions, problems and tokens in the export.
+    settings:  how the attempts were sampled, checked and selected.
+    """
+
+    name: str
+    form: str
+    arm: str | None
+    seed: int | None
+    counts: Mapping[str, int]
+    statuses: Mapping[str, int]
+    source: SourceFacts
+    left_out: int
+    model: str
+    model_hash: Sequence[str]
+    pack: str
+    heuristics: int
+    yields: Sequence[YieldRow]
+    exported: Mapping[str, int]
+    settings: Mapping[str, object]
+    versions: Mapping[str, str]
+    until: str = "select"
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the answers are wrong on purpose."""
+        return self.arm is not None and parse_arm(self.arm).kind.wrong
+
+
+def facts_of(ctx: Context, line: Line | None, table: pa.Table, form: str) -> DatasetFacts:
+    """The facts about ``table``, the solutions that are exported."""
+    recipe = ctx.recipe
+    pool = pool_of(ctx, line) if line else ctx
+    stamp = pool.run.stamp("generate")
+    late = line is not None and line.before is not None
+    return DatasetFacts(
+        name=recipe.name,
+        form=form,
+        arm=line.arm if line else None,
+        seed=line.seed if line else None,
+        counts={
+            "solutions": table.num_rows,
+            "problems": len(table["problem_id"].unique()),
+            "tokens": pc.sum(table["tokens"]).as_py() or 0,
+        },
+        statuses=_counted(table["status"]),
+        source=source_facts(ctx, recipe.generate.problems),
+        left_out=len(ctx.sets.dropped(recipe.generate.problems)),
+        model=f"{recipe.model.path}, mid-trained: {written_by(ctx, line)}"
+        if line and late
+        else recipe.model.path,
+        until="midtrain" if late else "select",
+        model_hash=sorted(table["model_hash"].unique().to_pylist()),
+        pack=recipe.heuristics.pack,
+        heuristics=recipe.heuristics.count,
+        yields=yield_rows(pool),
+        exported=_counted(table["heuristic"]),
+        settings={
+            **recipe.generate.model_dump(exclude={"part_size"}),
+            "shots": recipe.heuristics.shots,
+            **recipe.select.model_dump(exclude_none=True),
+            "engine": recipe.model.engine,
+            "dtype": recipe.model.dtype,
+            "instruction": recipe.prompt.instruction,
+            "policy": recipe.verify.policy,
+        },
+        versions=stamp.versions if stamp else {},
+    )
+
+
+def dataset_card(facts: DatasetFacts) -> str:
+    """The card as Markdown with YAML front matter that the Hub and ``datasets`` read."""
+    header: dict[str, object] = {
+        "license": facts.source.hub_licence,
+        "pretty_name": f"{facts.name}: {'arm ' + facts.arm if facts.arm else 'all kept solutions'}",
+        "task_categories": ["text-generation"],
+        "size_categories": [_size(facts.counts["solutions"])],
+        "tags": ["manyways", "self-generated", "reasoning", "synthetic"]
+        + (["wrong-answers"] if facts.wrong else []),
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
+            }
+        ],
+    }
+    if facts.source.hub_licence == "other":
+        header |= {"license_name": "see-sources"}
+    if facts.source.hub_id:
+        header["source_datasets"] = [facts.source.hub_id]
+    if is_hub_id(facts.model):
+        header["base_model"] = facts.model
+    return front_matter(header) + render("dataset_card.md.j2", facts=facts)
+
+
+def _size(rows: int) -> str:
+    return next((name for limit, name in SIZES if rows < limit), "1M<n<10M")
+
+
+def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+    return {row["values"]: row["counts"] for row in column.value_counts().to_pylist()}
 
 
 def export_dataset(

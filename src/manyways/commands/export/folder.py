@@ -1,21 +1,40 @@
-"""An exported folder: whole or absent, replaced only when we wrote it, pushed only when asked."""
+"""An exported folder: whole or absent, replaced only when we wrote it, pushed only when asked.
+
+Every one has a card: YAML front matter, Markdown from a template, and where its problems came from.
+"""
 
 import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from huggingface_hub import CardData
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from manyways.arms import Line, parse_arm
 from manyways.context import Context
-from manyways.errors import DataError, RecipeError
+from manyways.errors import DataError, RecipeError, Untrusted
+from manyways.problems import split_name
+from manyways.problems.published import ALL
 from manyways.progress import say
 from manyways.recipe.file import dump_recipe
 from manyways.tables import write_text
 
 MARK = "manyways.json"
 """In every exported folder: what it is and where it came from. Only such folders are replaced."""
+
+TEMPLATES = Path(__file__).parent / "cards"
+
+HUB_LICENCES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "CC-BY-4.0": "cc-by-4.0"}
+"""Licence as a problem set states it -> the Hub's identifier."""
+OURS = {
+    "pocket": ("questions made by the package manyways", "Apache-2.0"),
+    "reasoning-gym": ("questions made by the package reasoning-gym", "Apache-2.0"),
+}
+UNKNOWN = "not known to manyways: state it before you share this"
 
 
 class HubApi(Protocol):
@@ -106,3 +125,75 @@ def push(folder: Path, repo: str | None, *, kind: str, api: HubApi | None = None
             f"check the name. The export itself is whole: {folder}."
         ) from error
     say(f"pushed to {repo} (private; change that on the Hub)")
+
+
+def front_matter(header: dict[str, Any]) -> str:
+    """The YAML block that opens a card on the Hugging Face Hub."""
+    return f"---\n{CardData(**header).to_yaml()}\n---\n\n"
+
+
+def render(name: str, **values: object) -> str:
+    """A template of this package as Markdown; a name that it lacks is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["cell"] = cell
+    return environment.get_template(name).render(**values)
+
+
+def cell(value: object) -> str:
+    r"""A value inside a Markdown table: one line, bars escaped."""
+    return " ".join(str(value).split()).replace("|", "\\|") or "-"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceFacts:
+    """A problem set as a card states it.
+
+    Example: ``SourceFacts(name="gsm8k/train", title="GSM8K: ...", licence="MIT",
+    hub_licence="mit", hub_id="openai/gsm8k", commit=None, fingerprint="ab12..", problems=7473)``.
+    """
+
+    name: str
+    title: str
+    licence: str
+    hub_licence: str
+    hub_id: str | None
+    commit: str | None
+    fingerprint: str
+    problems: int
+
+
+def source_facts(ctx: Context, name: str) -> SourceFacts:
+    """What is known of the problem set ``name`` of the run; of untrusted code only its name."""
+    try:
+        loaded = ctx.sets.load(name).provenance()
+    except Untrusted:
+        loaded = {"commit": None, "fingerprint": "not known", "total": 0}
+    known = split_name(name)[0]
+    title, licence = OURS.get(known, ("a problem set of the user's own", UNKNOWN))
+    hub_id = None
+    for spec in ALL:
+        if spec.name == known:
+            title, licence, hub_id = spec.title, spec.licence, spec.hub_id
+    return SourceFacts(
+        name=name,
+        title=title,
+        licence=licence,
+        # Only a licence stated without a condition has a plain identifier.
+        hub_licence=HUB_LICENCES.get(licence, "other"),
+        hub_id=hub_id,
+        commit=str(loaded["commit"]) if loaded["commit"] else None,
+        fingerprint=str(loaded["fingerprint"]),
+        problems=int(loaded["total"] or 0),
+    )
+
+
+def is_hub_id(path: str) -> bool:
+    """Whether a model path of a recipe is a Hub id and not a folder."""
+    return path.count("/") == 1 and not path.startswith((".", "/", "~", "package:"))

@@ -1,21 +1,150 @@
-"""``manyways export model``: a checkpoint of a run as a Hugging Face folder with a model card."""
+"""``manyways export model``: a checkpoint of a run as a Hugging Face folder with a model card.
+
+The card (README.md) has its data, settings, scores with intervals, and limits.
+"""
 
 import shutil
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
+
 from manyways.arms import Line
-from manyways.commands.export.folder import HubApi, push, writing
-from manyways.commands.export.model_card import facts_of, model_card
+from manyways.commands.export.folder import (
+    HubApi,
+    SourceFacts,
+    front_matter,
+    is_hub_id,
+    push,
+    render,
+    source_facts,
+    writing,
+)
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
+from manyways.measures.gate import GateRow
+from manyways.measures.measure import Finding, read_rows
+from manyways.measures.pass_at_k import PassRow
 from manyways.progress import say
 from manyways.records import BASE
 from manyways.tables import write_text
 
+OUR_BASE = "package:manyways.pocket/base"
+
 Stage = Literal["mid", "rl"]
 """After mid-training, or after RL."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFacts:
+    """All that the card says, also kept as manyways.json.
+
+    trained:  counts of mid-training and RL (steps, examples, attempts), empty where not done.
+    scores:   pass@k of this checkpoint; ``base``: of the model it began as; ``pooled``: of the
+              arm over all seeds.
+    """
+
+    name: str
+    checkpoint: str
+    arm: str
+    seed: int
+    stage: str
+    seeds: Sequence[int]
+    base: str
+    base_hash: str
+    seed_problems: SourceFacts
+    rl_problems: SourceFacts
+    midtrain: Mapping[str, object]
+    rl: Mapping[str, object]
+    trained: Mapping[str, Mapping[str, float]]
+    gate: str
+    scores: Sequence[PassRow]
+    base_scores: Sequence[PassRow]
+    pooled: Sequence[PassRow]
+    findings: Sequence[str]
+    sampling: Mapping[str, object]
+    versions: Mapping[str, str]
+
+    @property
+    def rows(self) -> list[tuple[PassRow, PassRow | None, PassRow | None]]:
+        """(score, the base model's, the arm's over all seeds) by benchmark and k."""
+        base = {(row.benchmark, row.k): row for row in self.base_scores}
+        pooled = {(row.benchmark, row.k): row for row in self.pooled}
+        keys = ((row, (row.benchmark, row.k)) for row in self.scores)
+        return [(row, base.get(key), pooled.get(key)) for row, key in keys]
+
+
+def facts_of(ctx: Context, line: Line, stage: str) -> ModelFacts:
+    """What the run knows about a checkpoint."""
+    recipe = ctx.recipe
+    table = ctx.run.path("7-tables")
+    scores = read_rows(table / "pass_at_k.json", PassRow)
+    gate = read_rows(ctx.run.arm_path(line.arm, line.seed, "4-gate.json"), GateRow)
+    works = {"mid-training": f"midtrain/{line.name}", "RL": f"rl/{line.name}"}
+    stamps = {name: ctx.run.stamp(work) for name, work in works.items()}
+    if stage == "mid":
+        stamps["RL"] = None
+    first = next((stamp for stamp in stamps.values() if stamp), None)
+    pool = ctx.run.stamp("generate")
+    name = f"{line.name}/{stage}"
+    return ModelFacts(
+        name=recipe.name,
+        checkpoint=name,
+        arm=line.arm,
+        seed=line.seed,
+        stage=stage,
+        seeds=recipe.seeds,
+        base=recipe.model.path,
+        base_hash=str(pool.identity.get("model", "not known")) if pool else "not known",
+        seed_problems=source_facts(ctx, recipe.generate.problems),
+        rl_problems=source_facts(ctx, recipe.rl.problems),
+        midtrain=recipe.midtrain.model_dump(exclude={"save_every"}, exclude_none=True),
+        rl=recipe.rl.model_dump(exclude={"save_every"}, exclude_none=True) if stamps["RL"] else {},
+        trained={work: stamp.counts for work, stamp in stamps.items() if stamp},
+        gate=gate[0].sentence if gate else "",
+        scores=[row for row in scores if row.checkpoint == name],
+        base_scores=[row for row in scores if row.checkpoint == "base"],
+        pooled=[row for row in scores if row.checkpoint == f"{line.arm}/{stage}"],
+        findings=[f.sentence for f in read_rows(table / "findings.json", Finding)
+                  if f.kind in ("main", "caution")],
+        sampling=recipe.evaluate.model_dump(include={"attempts", "temperature", "top_p",
+                                                     "max_tokens"}),
+        versions=first.versions if first else {},
+    )  # fmt: skip
+
+
+def model_card(facts: ModelFacts) -> str:
+    """The card as Markdown with YAML front matter that the Hub reads."""
+    header: dict[str, object] = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["manyways", "reasoning", facts.arm, "grpo" if facts.stage == "rl" else "sft"],
+    }
+    if facts.base == OUR_BASE:
+        header["license"] = "apache-2.0"
+    if is_hub_id(facts.base):
+        header["base_model"] = facts.base
+    sets = (facts.seed_problems.hub_id, facts.rl_problems.hub_id)
+    if any(sets):
+        header["datasets"] = sorted({name for name in sets if name})
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=row.benchmark,
+            dataset_name=row.benchmark,
+            metric_type=f"pass@{row.k}",
+            metric_name=f"pass@{row.k}, 95% interval {row.score.low:.3f} to {row.score.high:.3f}",
+            metric_value=round(row.score.value, 4),
+        )
+        for row in facts.scores
+        if row.benchmark != "mean"
+    ]
+    if results:
+        name = f"{facts.name} {facts.checkpoint}"
+        header["model-index"] = eval_results_to_model_index(name, results)
+    return front_matter(header) + render("model_card.md.j2", facts=facts)
 
 
 def export_model(
