@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import manyways.commands.forecast.measure
-import manyways.commands.forecast.sampling
 import manyways.run_dir
 import manyways.train.trainer_log
 from manyways.commands.forecast.command import forecast_recipe
@@ -24,7 +23,6 @@ from manyways.run_dir import open_for_reading
 
 CLOCKED = (
     manyways.run_dir,
-    manyways.commands.forecast.sampling,
     manyways.commands.forecast.measure,
     manyways.train.trainer_log,
 )

@@ -9,17 +9,22 @@ from command_line import ROOT, in_this_process
 from made_runs import context
 
 from manyways.arms import Line, parse_arm
-from manyways.commands.forecast import show
-from manyways.commands.forecast.command import compare
-from manyways.commands.forecast.predict import examples, forecast, planned, sampling_seconds
+from manyways.commands.forecast.command import (
+    compare,
+    examples,
+    forecast,
+    planned,
+    sampling_seconds,
+)
+from manyways.commands.forecast.measure import line_through, timed
 from manyways.commands.forecast.records import (
     FILE,
     Measured,
     Sampled,
+    print_forecast,
     read_forecast,
     write_forecast,
 )
-from manyways.commands.forecast.sampling import line_through, timed
 from manyways.engines import SamplingSettings
 from manyways.errors import DataError
 from manyways.stages.generate import cells
@@ -136,7 +141,7 @@ def test_examples_are_those_of_the_arm(tmp_path: Path) -> None:
 def test_a_forecast_of_rounds_says_whose_texts_it_took(tmp_path: Path, capsys: Any) -> None:
     for arms, said in ((("star",), False), (("star", "star@round2"), True)):
         ctx = context(tmp_path, arms=arms)
-        show.print_forecast(forecast(ctx, measured(ctx), 1.0), tmp_path)
+        print_forecast(forecast(ctx, measured(ctx), 1.0), tmp_path)
         heard = " ".join("".join(capsys.readouterr()).split())
         assert ("as if the base model wrote them" in heard) == said
 
@@ -202,7 +207,7 @@ def test_short_disk_is_warned_of(tmp_path: Path, capsys: Any, monkeypatch: Any) 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9, 9, 9))
     ctx = context(tmp_path)
-    show.print_forecast(forecast(ctx, measured(ctx), 1000.0), tmp_path / "not" / "yet")
+    print_forecast(forecast(ctx, measured(ctx), 1000.0), tmp_path / "not" / "yet")
     assert "WARNING: the disk" in capsys.readouterr().err
 
 

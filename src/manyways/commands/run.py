@@ -45,7 +45,7 @@ def run_recipe(
     """Run a recipe (or continue a run folder) up to the stage ``until``."""
     _check_stage(until)
     trust.grant_recipe(recipe_file(recipe_path))
-    recipe, root = _resolve(recipe_path, out, overrides, data_dir)
+    recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
     foreign.require_all(recipe)
     with open_for_writing(root) as run:
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
@@ -66,7 +66,7 @@ def print_dry_run(
 ) -> None:
     """Print what ``run`` would do and why."""
     _check_stage(until)
-    recipe, root = _resolve(recipe_path, out, overrides, data_dir)
+    recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
     foreign.say_unused(recipe)
     run = RunDir(root=root.resolve())
     with _closing(Context(recipe=recipe, run=run, looking=True)) as context:
@@ -129,9 +129,10 @@ def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
         pipeline.run_line(context, Line(arm=arm, seed=seed), up_to(until))
 
 
-def _resolve(
-    path: Path, out: Path | None, overrides: Sequence[str], data_dir: Path | None
+def resolve(
+    path: Path, out: Path | None, *, overrides: Sequence[str], data_dir: Path | None
 ) -> tuple[Recipe, Path]:
+    """The recipe of a file, of a shipped name or of a run folder, and the run folder it goes to."""
     if path.is_dir():
         open_for_reading(path)
         out = out or path

@@ -12,8 +12,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from manyways import foreign
-from manyways.commands.forecast.records import FILE, read_forecast
-from manyways.commands.forecast.show import print_comparison
+from manyways.commands.forecast.records import FILE, print_comparison, read_forecast
 from manyways.commands.printing import open_table, print_panel, print_result, print_text
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError, Untrusted

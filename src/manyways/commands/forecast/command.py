@@ -1,17 +1,46 @@
-"""``manyways forecast``: of a recipe before it runs, or of a run beside what happened."""
+"""``manyways forecast``: of a recipe before it runs, or of a run beside what happened.
 
+Assumptions, all of them printed with it: one piece of work at a time; checkpoints sample as fast as
+the base model does; after mid-training on heuristics, texts are ``ratio`` times as long as plain
+ones; pools of later rounds are written as the base model writes; analyse and report cost what they
+cost us (a rule of thumb, not measured here). Selection by a reward model or a judge is not counted,
+and neither is waiting for other work on the machine.
+"""
+
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from manyways import foreign
-from manyways.commands.forecast.predict import forecast, local_checkpoint_bytes
-from manyways.commands.forecast.records import FILE, Measured, read_forecast, write_forecast
-from manyways.commands.forecast.show import print_comparison, print_forecast
+from manyways.arms import Arm, parse_arm
+from manyways.arms.kinds import Chances, any_of
+from manyways.commands.forecast.records import (
+    FILE,
+    Expected,
+    Forecast,
+    Measured,
+    Sampled,
+    print_comparison,
+    print_forecast,
+    read_forecast,
+    write_forecast,
+)
+from manyways.commands.run import resolve
 from manyways.context import Context
 from manyways.errors import DataError, Untrusted
+from manyways.fingerprint import versions
+from manyways.pipeline import steps
 from manyways.progress import say
-from manyways.recipe.file import load_recipe
-from manyways.run_dir import RunDir, open_for_reading, open_for_writing
+from manyways.run_dir import Amount, RunDir, open_for_reading, open_for_writing
+from manyways.train.reward import SAMPLED
+
+ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE, SELECT_ONCE = 3e-4, 2.0, 2.0, 0.3
+"""Seconds for each evaluated attempt, and once: an evaluation of 25,200 attempts took 8 s."""
+RESULT_BYTES = 8e6
+"""Of tables and report."""
+TRAINER_COPIES = 2 * 3
+"""Two Trainer checkpoints of weights and two moments each, in float32."""
 
 
 def forecast_recipe(
@@ -31,10 +60,7 @@ def forecast_recipe(
     if path.is_dir():
         compare(open_for_reading(path))
         return
-    if data_dir is not None and not any(o.startswith("data_dir") for o in overrides):
-        overrides = [*overrides, f'data_dir="{data_dir}"']
-    recipe = load_recipe(path, overrides)
-    root = out or Path("runs") / recipe.name
+    recipe, root = resolve(path, out, overrides=overrides, data_dir=data_dir)
     foreign.say_unused(recipe)
     ctx = Context(recipe=recipe, run=RunDir(root=root.resolve()), looking=True)
     costs, size = _measured(ctx) if measured else (None, local_checkpoint_bytes(ctx.base_path))
@@ -72,3 +98,148 @@ def compare(run: RunDir) -> None:
             f"no forecast was kept in '{run.root}': run `manyways forecast RECIPE` before the run."
         )
     print_comparison(kept, run)
+
+
+def forecast(ctx: Context, measured: Measured | None, checkpoint_bytes: float | None) -> Forecast:
+    """What each piece of the recipe's work will cost; only amounts without a measurement."""
+    works = planned(ctx)
+    evaluated = sum(work.attempts for work in works if work.stage == "evaluate")
+    rows = [_expected(ctx, work, measured, checkpoint_bytes) for work in works]
+    if measured:
+        rows = [_closing(row, evaluated) for row in rows]
+    return Forecast(
+        name=ctx.recipe.name,
+        made=time.time(),
+        rows=rows,
+        measured=measured,
+        peak=checkpoint_bytes * TRAINER_COPIES if checkpoint_bytes else None,
+        versions=versions(),
+    )
+
+
+def planned(ctx: Context) -> list[Amount]:
+    """Every piece of work, in the order in which it runs and under the name of its stamp."""
+    return [amount for step in steps(ctx) for amount in step.amount()]
+
+
+def local_checkpoint_bytes(path: str) -> float | None:
+    """Bytes of a checkpoint in a folder; None for a Hub id, whose size is not known unread."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return None
+    return float(sum(file.stat().st_size for file in folder.iterdir() if file.is_file()))
+
+
+def sampling_seconds(sampled: Sampled, attempts: int) -> float:
+    """Seconds to sample ``attempts``, in as many full batches as that takes."""
+    return -(-attempts // sampled.full) * sampled.fixed + attempts * sampled.each
+
+
+def _expected(
+    ctx: Context, work: Amount, measured: Measured | None, checkpoint_bytes: float | None
+) -> Expected:
+    copies = 0
+    if work.stage in ("midtrain", "rl"):
+        copies = 1 + (_kept_steps(ctx) if work.stage == "rl" else 0)
+    row = Expected(
+        work=work.work,
+        stage=work.stage,
+        attempts=work.attempts if work.prompts else 0,
+        tokens=None,
+        seconds=None,
+        disk=checkpoint_bytes * copies if copies and checkpoint_bytes else None,
+    )
+    if measured is None:
+        return row
+    if work.work == "generate":
+        return _generate(ctx, row, measured)
+    if work.prompts:
+        return _sampling(ctx, work, row, measured=measured)
+    if work.stage == "midtrain" and work.line:
+        rows = examples(ctx, parse_arm(work.line.arm), measured)
+        count = ctx.midtraining(work.line).steps_for(rows)
+        return replace(row, seconds=measured.midtrain_once + count * measured.midtrain_step)
+    if work.stage == "branch":
+        # The model is opened, and reads each beginning at about the cost of one more token.
+        plain = measured.sampled["plain"]
+        each = plain.each / max(plain.tokens, 1.0)
+        return replace(row, seconds=measured.opening + work.attempts * each)
+    return replace(row, seconds=SELECT_ONCE + work.attempts * measured.label)
+
+
+def _kept_steps(ctx: Context) -> int:
+    """Checkpoints that RL keeps beside its last, at most."""
+    rl = ctx.recipe.rl
+    every = rl.steps // rl.evaluate_every if rl.evaluate_every else 0
+    return {"last": 0, "best": min(every, 1), "all": every}[rl.keep]
+
+
+def _kept_attempts(ctx: Context, work: Amount) -> float:
+    """Attempts of one RL training that stay on disk."""
+    rl = ctx.recipe.rl
+    problems = max(ctx.count(rl.problems, rl.limit), 1)
+    met = min(problems, rl.steps * rl.prompts_per_step)
+    share = {"none": 0.0, "sample": min(1.0, SAMPLED / met), "all": 1.0}[rl.attempts]
+    return work.attempts * share
+
+
+def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) -> Expected:
+    """Gate, RL and evaluation."""
+    sampled, longer = measured.sampled[work.prompts], measured.ratio if work.ways else 1.0
+    tokens = min(work.attempts * sampled.tokens * longer, work.bound)
+    if work.stage == "rl":
+        seconds = measured.rl_once + work.steps * measured.rl_step * longer
+        kept = _kept_attempts(ctx, work) * measured.attempt_bytes * longer
+        return replace(row, tokens=tokens, seconds=seconds, disk=(row.disk or 0.0) + kept)
+    seconds = sampling_seconds(sampled, work.attempts) * longer + work.attempts * measured.verdict
+    # The benchmarks of one checkpoint share an engine.
+    shared = len(ctx.recipe.evaluate.benchmarks) if work.stage == "evaluate" else 1
+    return replace(
+        row,
+        tokens=tokens,
+        seconds=seconds + (measured.opening / shared if work.opens else 0.0),
+        disk=work.attempts * measured.attempt_bytes * longer,
+    )
+
+
+def _generate(ctx: Context, row: Expected, measured: Measured) -> Expected:
+    generate = ctx.recipe.generate
+    problems = ctx.count(generate.problems, generate.limit)
+    plain = problems * generate.plain_samples
+    named = row.attempts - plain
+    kinds = ((measured.sampled["plain"], plain), (measured.sampled["heuristics"], named))
+    tokens = sum(sampled.tokens * count for sampled, count in kinds)
+    seconds = sum(sampling_seconds(sampled, count) for sampled, count in kinds)
+    return replace(
+        row,
+        tokens=tokens,
+        seconds=seconds + measured.starting + measured.opening + row.attempts * measured.verdict,
+        disk=row.attempts * measured.attempt_bytes,
+    )
+
+
+def _closing(row: Expected, evaluated: int) -> Expected:
+    if row.stage == "analyse":
+        return replace(row, seconds=ANALYSE_ONCE + evaluated * ANALYSE_EACH, disk=RESULT_BYTES)
+    if row.stage == "report":
+        return replace(row, seconds=REPORT_ONCE, disk=0.0)
+    return row
+
+
+def examples(ctx: Context, arm: Arm, measured: Measured) -> float:
+    """Training rows of ``arm``: cells with an attempt that fits, were attempts independent.
+
+    From above: equal attempts come together, and selection drops some. A later round is taken to
+    give what the base model gives, another model to solve every problem.
+    """
+    generate, budget = ctx.recipe.generate, ctx.recipe.select.budget
+    problems = ctx.count(generate.problems, generate.limit)
+    right, plain = (measured.sampled[kind].correct for kind in ("heuristics", "plain"))
+    chances = Chances(
+        solved=any_of(right, generate.samples),
+        plain=any_of(plain, generate.plain_samples),
+        wrong=any_of(1 - right, generate.samples),
+        heuristics=ctx.recipe.heuristics.count,
+        budget=budget / problems if budget else None,
+    )
+    return problems * arm.kind.examples(arm.ways, chances)
