@@ -7,7 +7,7 @@ import pytest
 from made_runs import context
 
 from manyways import pipeline
-from manyways.cli.stages import stages as verbs
+from manyways.cli.app import stages as verbs
 from manyways.pipeline import Step, feeds, steps
 from manyways.stages import STAGES, WORDS, Stage, up_to
 

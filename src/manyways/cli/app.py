@@ -5,26 +5,30 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from manyways import __version__
-from manyways.cli.alone import FormatOption, GoldOption, PredictionOption, alone
 from manyways.cli.parts import (
     DataOption,
+    FormatOption,
+    GoldOption,
+    PredictionOption,
     RunArgument,
     TrustOption,
     WorkersOption,
+    alone,
     export,
     heuristics,
     pocket,
     problems,
     recipes,
 )
-from manyways.cli.stages import stages
 from manyways.errors import ManywaysError
+from manyways.stages import STAGES, Stage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+stages = typer.Typer(rich_markup_mode=None)
+"""A verb for each stage, and those that other verbs start."""
 app.add_typer(stages)
 app.add_typer(alone)
 app.add_typer(pocket, name="pocket")
@@ -39,6 +45,12 @@ app.add_typer(heuristics, name="heuristics")
 app.add_typer(problems, name="problems")
 app.add_typer(recipes, name="recipes")
 app.add_typer(export, name="export")
+
+ArmOption = Annotated[str | None, typer.Option(help="Only this arm.")]
+SeedOption = Annotated[int | None, typer.Option(help="Only this seed.")]
+PrintOption = Annotated[
+    bool, typer.Option("--print-command", help="Print what would be started; start nothing.")
+]
 
 
 class Style(enum.StrEnum):
@@ -287,3 +299,60 @@ def _fail(message: str, code: int) -> NoReturn:
 
 if __name__ == "__main__":
     main()
+
+
+def _stage_command(stage: Stage) -> None:
+    name = stage.word
+
+    def shared(run: RunArgument, _: TrustOption = False) -> None:
+        from manyways.commands.run import run_stage
+
+        run_stage(run, name, arm=None, seed=None)
+
+    def per_line(
+        run: RunArgument,
+        arm: ArmOption = None,
+        seed: SeedOption = None,
+        _: TrustOption = False,
+    ) -> None:
+        from manyways.commands.run import run_stage
+
+        run_stage(run, name, arm=arm, seed=seed)
+
+    def training(
+        run: RunArgument,
+        arm: ArmOption = None,
+        seed: SeedOption = None,
+        print_command: PrintOption = False,
+        _: TrustOption = False,
+    ) -> None:
+        from manyways.commands.run import print_commands, run_stage
+
+        if print_command:
+            print_commands(run, name, arm=arm, seed=seed)
+        else:
+            run_stage(run, name, arm=arm, seed=seed)
+
+    command: Callable[..., None] = per_line if stage.per in ("line", "checkpoint") else shared
+    stages.command(name=name, help=stage.help)(training if stage.makes else command)
+
+
+for _stage in STAGES:
+    if _stage.help:
+        _stage_command(_stage)
+
+
+@stages.command(hidden=True)
+def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
+    """Run one (arm, seed) on behalf of `run --jobs`."""
+    from manyways.commands.run import run_one_line
+
+    run_one_line(run, arm=arm, seed=seed, until=until)
+
+
+@stages.command(hidden=True, name="line-stage")
+def line_stage(run: RunArgument, stage: str, arm: str, seed: int) -> None:
+    """Train one (arm, seed) as one of the processes that accelerate started."""
+    from manyways.commands.run import line_stage as train
+
+    train(run, stage, arm=arm, seed=seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from manyways.commands.keys import print_keys, print_schema
+from manyways.commands.recipes import print_keys, print_schema
 from manyways.errors import UserError
 from manyways.recipe.reference import tables
 from manyways.recipe.tree import Recipe
