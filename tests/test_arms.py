@@ -31,6 +31,7 @@ def test_a_length_makes_a_variant() -> None:
         ("vanilla star heuristics-2 heuristics-8", "heuristics-8"),
         ("vanilla heuristics-8@25 heuristics-2 heuristics-8@round2", "heuristics-2"),
         ("vanilla budget-1 budget-8", "budget-1"),
+        ("vanilla+long heuristics-8+long heuristics-2", "heuristics-2"),
         ("vanilla", None),
     ],
 )
@@ -114,9 +115,33 @@ def test_distilled_arms_need_no_heuristics() -> None:
 
 
 def test_names_are_safe_as_folders() -> None:
-    for name in ("heuristics-8@25", "star@0.25epochs", "matched-64@12epochs@round2"):
+    for name in ("heuristics-8@25", "star@0.25epochs", "matched-64@12epochs@round2", "star@2+long"):
         parse_arm(name)
-        assert re.fullmatch(r"[a-z0-9.@-]+", name)
+        assert re.fullmatch(r"[a-z0-9.@+-]+", name)
+    for name in ("star+", "star+../x", "star+A", "star+a+b", "star+-a", "star+a b"):
+        with pytest.raises(ValueError, match="after \\+ stands one word"):
+            parse_arm(name)
+
+
+def test_settings_of_its_own_make_another_arm() -> None:
+    found = parse_arm("heuristics-8@25+long-rl")
+    assert (found.ways, found.steps, found.label) == (8, 25, "long-rl")
+    assert (found.parent, found.suffix) == ("heuristics-8@25", "@25+long-rl")
+    assert parse_arm("vanilla+entropy").parent == "vanilla"
+    with pytest.raises(ValueError, match="a later round has no settings of its own"):
+        parse_arm("star@round2+long")
+
+
+def test_settings_of_rl_are_compared_with_the_same_arm_and_with_many_ways() -> None:
+    names = ("vanilla", "vanilla+entropy", "heuristics-8", "heuristics-8+entropy")
+    found = comparisons([parse_arm(name) for name in names])
+    for pair in (
+        ("vanilla+entropy", "vanilla"),
+        ("heuristics-8+entropy", "heuristics-8"),
+        ("heuristics-8", "vanilla+entropy"),
+        ("heuristics-8+entropy", "vanilla"),
+    ):
+        assert tuple(f"{arm}/rl" for arm in pair) in found
 
 
 def test_a_variant_is_trained_for_its_own_length() -> None:

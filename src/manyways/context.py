@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 
 from manyways.arms import Line, parse_arm
@@ -50,8 +51,10 @@ class Context:
     """The recipe, the run folder, and the parts that the recipe names, loaded when first used.
 
     looking: nothing is made: a problem set of untrusted code is read from what the run has kept.
-    origin, writer: of a pool that is not the run's own (``pools``), the run's context, which lends
-    its parts, and the model that takes the place of the base model.
+    origin: the run's context, which lends its parts, where this is another one.
+    writer: of a pool that is not the run's own (``pools``), the model that takes the place of the
+        base model.
+    arm: of an arm with settings of its own, whose recipe this is.
     """
 
     recipe: Recipe
@@ -59,17 +62,56 @@ class Context:
     looking: bool = False
     origin: "Context | None" = None
     writer: Writer | None = None
+    arm: str | None = None
+
+    def of(self, line: Line) -> "Context":
+        """The context in which a line is trained: with the recipe as its arm has it."""
+        run = self.origin if self.arm and self.origin else self
+        if line.arm == self.arm:
+            return self
+        if line.arm not in run.recipe.arm:
+            return run
+        if line.arm not in run._of_arms:
+            own = replace(run, recipe=run.recipe.of(line.arm), origin=run, arm=line.arm)
+            run._of_arms[line.arm] = own
+        return run._of_arms[line.arm]
+
+    @property
+    def variants(self) -> "list[Context]":
+        """The run's context, and that of each arm of the recipe with settings of its own."""
+        own = [arm for arm in self.recipe.arms if arm in self.recipe.arm]
+        return [self, *(self.of(Line(arm=arm, seed=self.recipe.seeds[0])) for arm in own)]
+
+    @cached_property
+    def _of_arms(self) -> dict[str, "Context"]:
+        """Made once, so that what is loaded is loaded once."""
+        return {}
+
+    @property
+    def solutions(self) -> Path:
+        """What selection leaves: of the pool, or of an arm with a selection of its own."""
+        name = "2-solutions.parquet"
+        return self.run.path("arms", str(self.arm), name) if self.selects else self.run.path(name)
+
+    @property
+    def selects(self) -> bool:
+        """Whether this is an arm that does not take the solutions that all others take."""
+        return self.arm is not None and bool(self.recipe.arm[self.arm].select)
 
     @cached_property
     def base_path(self) -> str:
         """The base model's folder or Hub id, or its name on a server."""
-        return self.writer.path if self.writer else place_of(self.recipe.model)
+        if self.writer or not self.origin:
+            return self.writer.path if self.writer else place_of(self.recipe.model)
+        return self.origin.base_path
 
     @cached_property
     def base_hash(self) -> str:
         """What identifies the base model."""
         if self.writer:
             return self.writer.hash
+        if self.origin:
+            return self.origin.base_hash
         model = self.recipe.model
         return served_hash(model) if model.remote else checkpoint_hash(self.base_path)
 
@@ -192,8 +234,8 @@ class Context:
         return [Line(arm=arm, seed=seed) for arm in self.recipe.arms for seed in self.recipe.seeds]
 
     def midtraining(self, line: Line) -> MidtrainConfig:
-        """The recipe's section, with the length that the arm's name gives where it gives one."""
-        return self.recipe.midtrain.of(parse_arm(line.arm))
+        """The line's section, with the length that the arm's name gives where it gives one."""
+        return self.of(line).recipe.midtrain.of(parse_arm(line.arm))
 
     @property
     def checkpoints(self) -> list[Checkpoint]:

@@ -13,6 +13,7 @@ from manyways.heuristics.labelling import LABELLERS
 from manyways.plugins import is_foreign
 from manyways.problems import PROBLEM_SETS, split_name
 from manyways.progress import say
+from manyways.recipe.arm import dotted
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.tree import Recipe
 from manyways.train import RL_BACKENDS
@@ -23,7 +24,15 @@ Named = tuple[str, str]
 
 
 def foreign(recipe: Recipe) -> list[Named]:
-    """Everything that needs trust, in the recipe's order; each once."""
+    """Everything that needs trust, in the recipe's order, then what arms have of their own."""
+    found = _foreign(recipe)
+    for arm in recipe.arm:
+        own = (named for named in _foreign(recipe.of(arm)) if named not in found)
+        found += [(f"{dotted(('arm', arm))}.{key}", name) for key, name in own]
+    return found
+
+
+def _foreign(recipe: Recipe) -> list[Named]:
     found: list[Named] = []
     for section, model in _models(recipe):
         found += _of_model(section, model)
@@ -92,9 +101,8 @@ def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
 def _problem_sets(recipe: Recipe) -> Iterator[Named]:
     yield "generate.problems", recipe.generate.problems
     yield "rl.problems", recipe.rl.problems
-    if recipe.rl.evaluate_every or recipe.midtrain.evaluate_every:
-        for name in recipe.rl.watched_sets:
-            yield "rl.evaluate", name
+    for name in recipe.on_the_way:
+        yield "rl.evaluate", name
     for name in recipe.evaluate.benchmarks:
         yield "evaluate.benchmarks", name
 

@@ -36,6 +36,7 @@ from manyways.tables import write_text
 class Step:
     """One stage on one thing.
 
+    context:    of a line, with the recipe as its arm has it.
     line:       None for what all arms share.
     checkpoint: of a stage that is about one.
     """
@@ -48,7 +49,7 @@ class Step:
     @property
     def name(self) -> str:
         """``rl/star/seed-0``."""
-        about = DISTILLED if self.stage.per == "foreign pool" else None
+        about = DISTILLED if self.stage.per == "foreign pool" else self.context.arm
         about = self.line.name if self.line else about
         about = self.checkpoint.name if self.checkpoint else about
         return f"{self.stage.word}/{about}" if about else self.stage.word
@@ -93,6 +94,8 @@ def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
         yield Step(context=context, stage=stage)
     if stage.per == "pool":
         yield Step(context=context, stage=stage)
+        if stage.name == "selection":
+            yield from (Step(context=one, stage=stage) for one in context.variants if one.selects)
         lines = [line for line in lines if line.before]
     if stage.per == "checkpoint":
         yield Step(context=context, stage=stage, checkpoint=BASE)
@@ -102,9 +105,9 @@ def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
         made = [one for one in line.checkpoints if stage.makes in (None, one.phase)]
         if stage.per == "checkpoint":
             for checkpoint in made:
-                yield Step(context=context, stage=stage, line=line, checkpoint=checkpoint)
+                yield Step(context=context.of(line), stage=stage, line=line, checkpoint=checkpoint)
         elif made:
-            yield Step(context=context, stage=stage, line=line)
+            yield Step(context=context.of(line), stage=stage, line=line)
 
 
 def _is_wanted(step: Step) -> bool:
@@ -122,6 +125,8 @@ def feeds(earlier: Step, later: Step) -> bool:
         return False
     if later.line is not None and earlier.line not in (None, later.line):
         return earlier.line == later.line.before and made.name in used.before
+    if earlier.line is None and earlier.context.arm not in (None, later.context.arm):
+        return False
     if made.per == "foreign pool" and later.line is not None and not later.line.distils:
         return False
     return made.name in used.after

@@ -79,10 +79,9 @@ class ProblemSets:
         Raises DataError when the set is itself a benchmark of the recipe.
         """
         recipe = self.recipe
-        watches = recipe.rl.evaluate_every or recipe.midtrain.evaluate_every
-        if watches and name in recipe.rl.watched_sets:
+        if any(name in one.on_the_way for one in recipe.variants):
             return self._asked_elsewhere(name)
-        if name not in (recipe.generate.problems, recipe.rl.problems):
+        if name not in self._trained_on():
             return {}
         if name in recipe.evaluate.benchmarks:
             raise DataError(
@@ -94,13 +93,17 @@ class ProblemSets:
     def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
         """Problem of a validation set -> the one that is trained on or a benchmark's."""
         recipe = self.recipe
-        others = (recipe.generate.problems, recipe.rl.problems, *recipe.evaluate.benchmarks)
+        others = (*self._trained_on(), *recipe.evaluate.benchmarks)
         if name in others:
             raise DataError(
                 f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "
                 "would be chosen by what it has seen or is tested on. Name a validation set."
             )
         return self._asked_in(others, name)
+
+    def _trained_on(self) -> list[str]:
+        recipe = self.recipe
+        return [recipe.generate.problems, *(one.rl.problems for one in recipe.variants)]
 
     def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
         """Problem of the set ``name`` -> the one of ``others`` that asks the same."""

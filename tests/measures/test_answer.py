@@ -73,7 +73,7 @@ def test_the_first_sentence_answers_the_question_with_numbers() -> None:
     found = said(seen())[0]
     assert found.kind == "main"
     assert found.sentence.startswith(
-        "Partly, of this one seed: RL after learning many ways (heuristics-2) beats RL alone"
+        "Partly: RL after learning many ways (heuristics-2) beats RL alone"
     )
     assert "with no difference found at pass@16" in found.sentence
     assert "0.50 against 0.30, difference +0.20 [+0.10, +0.30]" in found.sentence
@@ -84,12 +84,9 @@ def test_the_first_sentence_answers_the_question_with_numbers() -> None:
     ("rows", "start"),
     [
         ([pair(1, -0.1, 0.1), pair(16, -0.1, 0.1)], "Cannot tell, because no difference was"),
-        ([pair(1, -0.2, -0.1), pair(16, -0.1, 0.1)], "No, of this one seed: "),
-        ([pair(1, 0.1, 0.2), pair(16, -0.2, -0.1)], "Partly, of this one seed: "),
-        (
-            [pair(1, 0.1, 0.2), pair(16, 0.1, 0.2)],
-            "Partly, of this one seed: RL after learning many ways",
-        ),
+        ([pair(1, -0.2, -0.1), pair(16, -0.1, 0.1)], "No: "),
+        ([pair(1, 0.1, 0.2), pair(16, -0.2, -0.1)], "Partly: "),
+        ([pair(1, 0.1, 0.2), pair(16, 0.1, 0.2)], "Partly: RL after learning many ways"),
     ],
 )
 def test_the_answer_follows_from_the_intervals(rows: list[PairedRow], start: str) -> None:

@@ -7,6 +7,9 @@ A length or a round after ``@`` makes a variant, which differs from the arm befo
 | heuristics-8@25    | 25 optimizer steps, whatever ``[midtrain]`` says                            |
 | star@2epochs       | two passes over the arm's examples, as many steps as that takes             |
 | star@round2        | goes on from the mid-trained star, on a new pool that it wrote itself       |
+
+A word after ``+`` (``vanilla+entropy``) is the same arm under settings of its own, which stand in
+the recipe's table ``[arm."vanilla+entropy"]``.
 """
 
 import difflib
@@ -29,6 +32,7 @@ _VARIANT = re.compile(
     rf"(?:@(?:(?P<steps>{_WHOLE})|(?P<epochs>{_WHOLE}|{_SHARE})epochs))?"
     r"(?:@round(?P<round>[2-9]|[1-9][0-9]))?"
 )
+_LABEL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +44,7 @@ class Arm:
           Of ``distilled`` the number of attempts, under no heuristic.
     steps, epochs: of mid-training where the name says, else both None.
     round: of sampling and mid-training, from 1.
+    label: names the settings of its own, ``entropy`` of ``vanilla+entropy``; '' without.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Arm:
     steps: int | None = None
     epochs: float | None = None
     round: int = 1
+    label: str = ""
 
     @property
     def midtrains(self) -> bool:
@@ -58,8 +64,10 @@ class Arm:
     def parent(self) -> str | None:
         """The arm that this one is a variant of: ``heuristics-8`` of ``heuristics-8@25``.
 
-        Of a later round, that of the round before.
+        Of a later round, that of the round before; of settings of its own, the one without them.
         """
+        if self.label:
+            return self.name.partition("+")[0]
         head, at, _ = self.name.rpartition("@")
         if self.round > 2:
             return f"{head}@round{self.round - 1}"
@@ -80,6 +88,8 @@ class Arm:
             said += f"; mid-trained for {self.epochs:g} epochs"
         if self.round > 1:
             said += f"; round {self.round}, written by the mid-trained {self.parent}, which goes on"
+        if self.label:
+            said += "; with settings of its own"
         return said
 
     def as_kind(self, name: str) -> str:
@@ -93,8 +103,8 @@ class Arm:
     @property
     def suffix(self) -> str:
         """``@25`` of ``heuristics-8@25``; empty for an arm that is no variant."""
-        _, at, length = self.name.partition("@")
-        return at + length
+        found = re.search(r"[@+].*", self.name)
+        return found[0] if found else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,19 +172,28 @@ def parse_arm(name: str) -> Arm:
 
     Every arm has one spelling alone, because its name is the name of its folder.
     """
-    head, at, rest = name.partition("@")
+    base, plus, label = name.partition("+")
+    if plus and not _LABEL.fullmatch(label):
+        raise ValueError(
+            f"'{name}': after + stands one word that names the settings of the arm, small letters, "
+            "digits and hyphens, as in vanilla+entropy"
+        )
+    head, at, rest = base.partition("@")
     arm, found = _parse_head(head, name), _VARIANT.fullmatch(at + rest)
     if arm is None or found is None:
-        raise ValueError(_unknown(name))
+        raise ValueError(_unknown(base))
     if rest and not arm.midtrains:
         raise ValueError(f"'{name}': {arm.kind.name} has no mid-training that could differ")
     if found["round"] and arm.kind.foreign:
         raise ValueError(f"'{name}': rounds are of one's own attempts, not of another model's")
+    if found["round"] and label:
+        raise ValueError(f"'{name}': an arm of a later round has no settings of its own")
     return replace(
         arm,
         steps=int(found["steps"]) if found["steps"] else None,
         epochs=float(found["epochs"]) if found["epochs"] else None,
         round=int(found["round"] or 1),
+        label=label,
     )
 
 
@@ -233,7 +252,8 @@ def _unknown(name: str) -> str:
     hint = f"; did you mean '{close[0]}'?" if close else ""
     return (
         f"unknown arm '{name}': write one of {forms} (N = 1, 2, 4, ...), with @25 after it for 25 "
-        f"mid-training steps, @2epochs for two epochs, @round2 for a second round{hint}"
+        "mid-training steps, @2epochs for two epochs, @round2 for a second round, +WORD for "
+        f"settings of its own{hint}"
     )
 
 

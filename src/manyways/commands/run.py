@@ -114,7 +114,9 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
     [module] = [one.module for one in STAGES if one.word == stage]
     with _closing(open_run(root)) as context:
         found = [
-            words for line in _lines(context, arm, seed) for words in module.commands(context, line)
+            words
+            for line in _lines(context, arm, seed)
+            for words in module.commands(context.of(line), line)
         ]
     if not found:
         say(f"{stage} runs inside manyways: set [launch], or rl.backend = 'verl', to start others")
@@ -197,7 +199,7 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
 def _lead(run: RunDir, stage: str, line: Line) -> None:
     recipe = load_recipe(run.path("recipe.toml"))
     with _closing(Context(recipe=recipe, run=run)) as context:
-        TRAININGS[stage].module.run_here(context, line)
+        TRAININGS[stage].module.run_here(context.of(line), line)
 
 
 def _follow(run: RunDir, stage: str, line: Line) -> None:
@@ -210,8 +212,9 @@ def _follow(run: RunDir, stage: str, line: Line) -> None:
             os.dup2(stream.fileno(), output.fileno())
     recipe, training = load_recipe(run.path("recipe.toml")), TRAININGS[stage].module
     with _closing(Context(recipe=recipe, run=run)) as context:
-        if not training.plan(context, line).done:
-            training.train(context, line)
+        own = context.of(line)
+        if not training.plan(own, line).done:
+            training.train(own, line)
 
 
 def print_summary(run: RunDir) -> None:

@@ -50,7 +50,7 @@ def measured(seen: "Seen") -> Iterator[ArmRow]:
         problems = len({row.problem_id for row in examples})
         ways = len({(row.problem_id, row.heuristic) for row in examples})
         steps = last.get((line.arm, line.seed, "midtrain"), 0)
-        taken = steps * ctx.recipe.midtrain.batch_size
+        taken = steps * ctx.midtraining(line).batch_size
         yield ArmRow(
             arm=line.arm,
             seed=line.seed,
@@ -103,7 +103,7 @@ def blocks(seen: "Seen") -> list[Block]:
     for row in seen.rows(ARMS):
         cells: tuple[Cell, ...] = (
             row.arm,
-            words.arm_words(row.arm),
+            seen.arm_words(row.arm),
             words.count(row.examples),
             words.count(row.problems),
             words.number(row.ways, 1),

@@ -53,17 +53,19 @@ def _of_rl(seen: "Seen") -> dict[str, tuple[int, int]]:
     lengths: dict[str, list[float]] = {}
     last: dict[str, int] = {}
     again: dict[str, float] = {}
+    each: dict[str, int] = {}
     for row in seen.rows(CURVES):
         if row.stage == "rl" and row.length is not None:
             work = f"rl/{line_name(row.arm, row.seed)}"
             lengths.setdefault(work, []).append(row.length)
             again[work] = again.get(work, 0.0) + (row.redrawn or 0.0)
             last[work] = row.step
-    each = seen.recipe.rl.prompts_per_step * seen.recipe.rl.group_size
+            rl = seen.recipe.of(row.arm).rl
+            each[work] = rl.prompts_per_step * rl.group_size
     return {
         work: (taken, round(taken * sum(logged) / len(logged) + again[work]))
         for work, logged in lengths.items()
-        for taken in [last[work] * each]
+        for taken in [last[work] * each[work]]
     }
 
 

@@ -130,7 +130,8 @@ def _rl_rows(ctx: "Context", arm: str, count: int) -> Iterator[ExplorerRow]:
         kept.setdefault(one.attempt.problem_id, []).append(one)
     if not kept:
         return
-    problems = ctx.problems(ctx.recipe.rl.problems, ctx.recipe.rl.limit)
+    rl = ctx.recipe.of(arm).rl
+    problems = ctx.problems(rl.problems, rl.limit)
     often = sorted(kept, key=lambda p: -len({one.step for one in kept[p]}))[:count]
     for problem in [problem for problem in problems if problem.id in often]:
         steps = sorted({one.step for one in kept[problem.id]})

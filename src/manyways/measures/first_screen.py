@@ -88,10 +88,13 @@ def blocks(seen: "Seen") -> list[Block]:
 
 def _terms(seen: "Seen") -> Note:
     """The arms that the verdict and the four cells name, each in a line."""
-    said = [f"`{name}`: {words.arm_words(name)}." for name in _named(seen)]
+    said = [f"`{name}`: {seen.arm_words(name)}." for name in _named(seen)]
+    some = any(arm.label for arm in seen.arms)
+    but = " but those with a + in their name, which differ as their line says" if some else ""
+    same = f"all arms{but} get the same RL"
     said.append(
         "pass@k: the share of problems that at least one of k attempts solves. An arm is one way "
-        "to prepare the model before RL; all arms get the same RL."
+        f"to prepare the model before RL; {same}."
     )
     return Note(kind="terms", sentences=tuple(said))
 
@@ -104,7 +107,7 @@ def _named(seen: "Seen") -> list[str]:
 def _others(seen: "Seen") -> list[Block]:
     """In a line each, the arms that neither the verdict nor the table of controls explains."""
     told = {*_named(seen), *(name for name, _, _ in verdict.controls(seen))}
-    lines = [f"`{arm}`: {words.arm_words(arm)}." for arm in seen.recipe.arms if arm not in told]
+    lines = [f"`{arm}`: {seen.arm_words(arm)}." for arm in seen.recipe.arms if arm not in told]
     note = Note(kind="terms", sentences=tuple(lines))
     title = f"{words.plural(len(lines), 'other arm')} of this run, each in a line"
     return [Fold(title=title, blocks=(note,))] if lines else []
@@ -250,7 +253,7 @@ def _controls(seen: "Seen") -> Iterator[Block]:
             (
                 f"Is it {kind.asks}" if kind else "Does it help RL at all?",
                 name,
-                words.arm_words(name),
+                seen.arm_words(name),
                 *(words.difference(row.difference) for row in rows),
                 verdict.short(rows, seen),
                 *_learned(sizes.get(name)),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.arms import RL_ALONE, VANILLA
+from manyways.arms import RL_ALONE, VANILLA, parse_arm
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.measure import Measure
 from manyways.measures.pass_at_k import PASS_AT_K
@@ -43,7 +43,7 @@ def measured(seen: "Seen") -> Iterator[FourCells]:
     largest: dict[str, int] = {}
     for row in rows:
         largest[row.benchmark] = max(row.k, largest.get(row.benchmark, 1))
-    trained = [arm for arm in arms if arm != VANILLA] or list(arms)
+    trained = [arm for arm in arms if parse_arm(arm).midtrains] or list(arms)
     for arm in trained:
         for benchmark in sorted(largest, key=lambda b: b not in MEANS):
             for k in sorted({1, largest[benchmark]}):
@@ -52,7 +52,7 @@ def measured(seen: "Seen") -> Iterator[FourCells]:
                     "mid": scores.get((pooled(arm, "mid"), benchmark, k)),
                     "rl_only": scores.get((RL_ALONE, benchmark, k)),
                     "mid_rl": scores.get((pooled(arm, "rl"), benchmark, k))
-                    if arm != VANILLA
+                    if parse_arm(arm).midtrains
                     else None,
                 }
                 if any(cells.values()):
@@ -84,7 +84,7 @@ def first_screen(seen: "Seen") -> list[Block]:
 
 def shown_arms(seen: "Seen") -> list[str]:
     """The arms whose cells the first screen shows."""
-    return [arm for arm in seen.arm_order if arm != VANILLA][:FAR]
+    return [arm for arm in seen.arm_order if parse_arm(arm).midtrains][:FAR]
 
 
 def every(seen: "Seen") -> list[Block]:

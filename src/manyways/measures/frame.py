@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from manyways.arms import Arm
 from manyways.fingerprint import fingerprint
 from manyways.recipe.pool import PromptConfig, VerifyConfig
 from manyways.recipe.section import Section, defaults_of
@@ -104,12 +105,17 @@ def _standing(seen: "Seen") -> tuple[str, ...]:
     )
 
 
+def _own_length(arm: Arm, recipe: Recipe) -> bool:
+    given = recipe.arm[arm.name].midtrain if arm.name in recipe.arm else {}
+    return bool(arm.steps or arm.epochs or {"steps", "epochs"} & set(given))
+
+
 def _length(recipe: Recipe) -> str:
     """How long arms are mid-trained, and what that makes unequal."""
     steps = recipe.midtrain.steps
-    other = [arm.name for arm in recipe.parsed_arms if arm.steps or arm.epochs]
+    other = [arm.name for arm in recipe.parsed_arms if _own_length(arm, recipe)]
     length = f"{steps} optimizer steps" if steps else f"{recipe.midtrain.epochs:g} epochs"
-    but = f" but {words.listing(other)}, whose length is in the name," if other else ""
+    but = f" but {words.listing(other)}, which have a length of their own," if other else ""
     unequal = (
         "arms with fewer examples see each more often"
         if steps

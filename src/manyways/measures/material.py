@@ -256,7 +256,8 @@ def gate_solutions(ctx: "Context", reader: "Reader") -> "list[Solutions]":
         if not folder.is_dir() and line.start == BASE:
             # Gated on the attempts by which the base model's rates were measured.
             folder = ctx.run.path("4-rates")
-        attempts = [a for a in read_attempts(folder) if a.sample < ctx.recipe.rl.group_size]
+        size = ctx.of(line).recipe.rl.group_size
+        attempts = [a for a in read_attempts(folder) if a.sample < size]
         if attempts:
             found.append(
                 Solutions(

@@ -78,6 +78,7 @@ def looked(
     ctx: "Context", line: Line, phase: Trained = "rl", *, until: int | None = None
 ) -> list[Looked]:
     """Every step that was evaluated whole, in order, up to and with step ``until``."""
+    ctx = ctx.of(line)
     rl = ctx.recipe.rl
     found = [
         Looked(ctx, at(line, phase, step), rl.watched_sets, rl.evaluate_attempts)

@@ -86,7 +86,7 @@ def measured(seen: "Seen") -> list[OpeningRow]:
             arm,
             seen.rows(CURVES),
             material.gate.get(pooled(arm, "mid")),
-            group=seen.recipe.rl.group_size,
+            group=seen.recipe.of(arm).rl.group_size,
             settings=material.settings,
         )
     ]

@@ -50,20 +50,28 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     Every RL checkpoint with vanilla RL and with the base, every mid-trained one with the base,
     and the contrasts that the arms exist for: many ways with one self-chosen, with one random
     way, with one way each in equal shares and with wrong ones, the budget arms with the one of
-    fewest ways; the same among variants of one length; every variant with its arm; and a later
-    round, which trains for longer, with the longest training of the first.
+    fewest ways; the same among variants of one length; every variant with its arm; many ways with
+    RL alone under other settings; and a later round, which trains for longer, with the longest
+    training of the first.
     """
     trained = [arm for arm in arms if arm.midtrains]
     pairs = [(pooled(arm.name, "rl"), RL_ALONE) for arm in trained]
     pairs += [(pooled(arm.name, "rl"), "base") for arm in arms]
     pairs += [(pooled(arm.name, "mid"), "base") for arm in trained]
+    most = [arm.name for arm in arms if arm.kind.name == "heuristics" and not arm.suffix]
     suffixes = sorted({arm.suffix for arm in arms})
     contrasts = [c for s in suffixes for c in _contrasts([a for a in arms if a.suffix == s], s)]
     contrasts += [(arm.name, arm.parent) for arm in arms if arm.parent]
+    contrasts += [(many, other.name) for many in most for other in arms if _other_rl(other)]
     contrasts += [pair for arm in arms if arm.round > 1 for pair in _longest(arm, arms)]
     return pairs + [
         (pooled(a, phase), pooled(b, phase)) for a, b in contrasts for phase in ("rl", "mid")
     ]
+
+
+def _other_rl(arm: Arm) -> bool:
+    """Whether it is RL alone under settings of its own."""
+    return not arm.midtrains and bool(arm.label)
 
 
 def _contrasts(arms: Sequence[Arm], suffix: str) -> Iterator[tuple[str, str]]:

@@ -227,6 +227,12 @@ class Seen:
         order = list(self.heuristics)
         return palette.hue(order.index(heuristic)) if heuristic in order else palette.MUTED[0]
 
+    def arm_words(self, arm: str) -> str:
+        """What an arm mid-trains on, and the settings that it has of its own."""
+        own = self.recipe.differs(arm)
+        said = words.arm_words(arm)
+        return f"{said}: {own}" if own else said
+
     @cached_property
     def arm_order(self) -> list[str]:
         """Arms, the main one first: it gets the first colour in every figure."""

@@ -85,7 +85,7 @@ def measured(seen: "Seen") -> Iterator[StepRow]:
     for line in ctx.lines:
         for phase in ("mid", "rl"):
             steps = looked(ctx, line, phase)
-            best = peak(steps, ctx.recipe.rl.watched)
+            best = peak(steps, ctx.of(line).recipe.rl.watched)
             for one in steps:
                 row = _row(seen, one)
                 ends = replace(row, peak=one.step == best, last=one is steps[-1])

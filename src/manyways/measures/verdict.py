@@ -66,16 +66,14 @@ def lead(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> st
     worse = _at(rows, signs, -1)
     hints = [sign_of(row) if not sign else 0 for row, sign in zip(rows, signs, strict=True)]
     up, down = _at(rows, hints, 1), _at(rows, hints, -1)
-    of = of_few_seeds(rows, seen)
     if better and worse:
-        return f"Partly{of}: {what} beats {alone} at {better} but does worse at {worse}"
+        return f"Partly: {what} beats {alone} at {better} but does worse at {worse}"
     if better or worse:
         rest = f"{alone} at {better or worse}{_rest(rows, signs, up, down)}"
         if worse:
-            return f"No{of}: {what} does worse than {rest}"
+            return f"No: {what} does worse than {rest}"
         doubt = _doubt(seen)
-        gain = f"{of}: {what} beats {rest}"
-        return f"Partly{gain}, but {doubt}" if doubt else f"Yes{gain}"
+        return f"Partly: {what} beats {rest}, but {doubt}" if doubt else f"Yes: {what} beats {rest}"
     if up or down:
         told = [f"{word} at {k}" for word, k in (("higher", up), ("lower", down)) if k]
         return (
@@ -83,15 +81,6 @@ def lead(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> st
             " between them remains after Holm's correction for the number of comparisons"
         )
     return f"Cannot tell, because no difference was found between {what} and {alone}"
-
-
-def of_few_seeds(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
-    """``, of this one seed``; empty where intervals over seeds hold the luck of training."""
-    if all(row.seeds for row in rows):
-        return ""
-    count = min(seen.seeds_of(name) for row in rows for name in (row.a, row.b))
-    few = {1: "this one seed", 2: "these two seeds"}
-    return f", of {few.get(count, 'these few seeds')}"
 
 
 def _at(rows: "Sequence[PairedRow]", signs: Sequence[int], wanted: int) -> str:
@@ -141,9 +130,7 @@ def against_controls(seen: "Seen") -> Iterator[str]:
     found = list(controls(seen))
     parts = [f"{name}: {short(rows, seen)}" for name, _, rows in found]
     if len(parts) > 1:
-        of = of_few_seeds([row for _, _, rows in found for row in rows], seen)
-        asked = f"Does {seen.main} beat each control, both after RL{of}?"
-        yield f"{asked} {'; '.join(parts)}."
+        yield f"Does {seen.main} beat each control, both after RL? {'; '.join(parts)}."
     ways = ways_or_heuristics(found, seen)
     if ways:
         yield ways
@@ -198,8 +185,7 @@ def _many_or_heuristics(of_ways: "list[tuple[str, list[PairedRow]]]", seen: "See
             f"number of problems or examples (an arm matched-{_ways(seen)} would tell)."
         )
     if not open_:
-        told = f"Many ways{of_few_seeds([row for _, rows in of_ways for row in rows], seen)}"
-        return f"{question} {told}: {seen.main} beats one way each ({', '.join(better)})."
+        return f"{question} Many ways: {seen.main} beats one way each ({', '.join(better)})."
     beaten = f" It does beat {', '.join(better)}." if better else ""
     return (
         f"{question} Cannot tell: {seen.main} was not shown to beat arms that learn one way under "

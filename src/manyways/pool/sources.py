@@ -34,7 +34,7 @@ def pool_of(ctx: Context, line: Line) -> Context:
     arm = parse_arm(line.arm)
     if arm.kind.foreign:
         return distilled_pool(ctx)
-    if arm.round == 1 or ctx.origin is not None:
+    if arm.round == 1 or ctx.writer is not None:
         return ctx
     path = ctx.path_of(line.origin)
     # Other seeds than those of the rounds before: the same ones would tend to give the same texts.
@@ -51,7 +51,7 @@ def distilled_pool(ctx: Context) -> Context:
 
     Raises RecipeError without ``[distill]``.
     """
-    if ctx.origin is not None:
+    if ctx.writer is not None:
         return ctx
     settings = distill_settings(ctx)
     model = settings.model

@@ -41,7 +41,7 @@ def training_rows(ctx: Context, line: Line) -> list[TrainingRow]:
         MissingWork: selection has not been run.
         NothingToTrainOn: the arm would be empty; the sentence says what to change.
     """
-    arm = parse_arm(line.arm)
+    arm, ctx = parse_arm(line.arm), ctx.of(line)
     if arm.kind.pick is None:
         return []
     pool = Solutions(pool_of(ctx, line), ctx)
@@ -142,7 +142,7 @@ class Solutions:
         return found
 
     def _read(self, columns: list[str], where: str | None = None) -> pa.Table:
-        path = self.ctx.run.path("2-solutions.parquet")
+        path = self.ctx.solutions
         if not path.is_file():
             raise MissingWork(f"'{path}' does not exist: run the stages generate and select first.")
         return read_table(path, columns, where=where)
@@ -161,7 +161,7 @@ def _nothing(ctx: Context, arm: Arm) -> str:
             f"nothing to mid-train arm '{arm.name}' on; see [distill]."
         )
     columns = ["heuristic", "status", "reason"]
-    table = read_table(ctx.run.path("2-solutions.parquet"), columns)
+    table = read_table(ctx.solutions, columns)
     plain = arm.kind.prompts == "plain"
     is_plain = pc.equal(table["heuristic"], PLAIN)
     table = table.filter(is_plain if plain else pc.invert(is_plain))

@@ -30,7 +30,7 @@ FAIR = "shares are of first attempts alone; all attempts together lean towards h
 
 def yield_rows(ctx: Context) -> list[YieldRow]:
     """One row per heuristic of the pack, then one for plain prompts; empty before selection."""
-    path = ctx.run.path("2-solutions.parquet")
+    path = ctx.solutions
     if not path.is_file() or not parts(ctx.run.path("1-attempts")):
         return []
     columns = [*KEY, "status", "adherence", "kept", "reason"]

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ValidationError
 from manyways import trust
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
-from manyways.recipe.section import section_of
+from manyways.recipe.arm import dotted
+from manyways.recipe.section import laid_over, section_of, toml_value
 from manyways.recipe.shipped import names, recipe_file
-from manyways.recipe.tree import Recipe
+from manyways.recipe.tree import Recipe, check_arm
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^.\"']+)")
+_KEY = re.compile(rf"(?:{_PART.pattern})(?:\.(?:{_PART.pattern}))*")
+_OF_ARM = re.compile(r"^\s*\[arms\.", re.MULTILINE)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -39,9 +42,13 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             f"{nearest(path.stem, dict.fromkeys(names()))} (`manyways recipes` lists them.)"
         )
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        tree = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+        hint = ""
+        if isinstance(error, tomllib.TOMLDecodeError) and _OF_ARM.search(text):
+            hint = ' arms is the list of names; settings of one arm stand in [arm."NAME"].'
+        raise RecipeError(f"{path} is not valid TOML: {error}.{hint}") from error
     base = tree.pop("extends", None)
     if base is None:
         return tree
@@ -57,19 +64,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
         # Naming a recipe trusts what it names; a run folder may be someone else's.
         raise RecipeError(f"{path}:\n  extends: '{base}' is in a run folder; copy it and read it.")
-    return _laid_over(_read(under, here), tree)
-
-
-def _laid_over(base: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
-    """Tables key by key; any other value, a list too, replaces that of the base."""
-    laid = dict(base)
-    for key, value in tree.items():
-        below = laid.get(key)
-        if isinstance(value, dict) and isinstance(below, dict):
-            laid[key] = _laid_over(below, value)
-        else:
-            laid[key] = value
-    return laid
+    return laid_over(_read(under, here), tree)
 
 
 def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
@@ -78,11 +73,23 @@ def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
         if "\0" in text:
             raise RecipeError(f"{origin}:\n  {key}: a NUL character is in it; leave it out.")
     try:
-        return Recipe.model_validate(tree)
+        recipe = Recipe.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(cast(dict[str, Any], item)) for item in error.errors()]
-        lines.append("(`manyways keys` prints every key, `manyways keys rl` those of one table.)")
-        raise RecipeError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)])) from error
+        raise _told(origin, error) from error
+    for name in recipe.arm:
+        try:
+            check_arm(recipe, name)
+        except ValidationError as error:
+            raise _told(origin, error, "arm", name) from error
+        except ValueError as error:
+            raise RecipeError(f"{origin}:\n  {dotted(('arm', name))}.{error}.") from error
+    return recipe
+
+
+def _told(origin: str, error: ValidationError, *above: str) -> RecipeError:
+    lines = [_explain(cast(dict[str, Any], item), above) for item in error.errors()]
+    lines.append("(`manyways keys` prints every key, `manyways keys rl` those of one table.)")
+    return RecipeError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)]))
 
 
 def _texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
@@ -107,7 +114,9 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         value = text
-    *sections, last = key.strip().split(".")
+    if not _KEY.fullmatch(key.strip()):
+        raise RecipeError(f"--set '{override}': write it as section.key=value.")
+    *sections, last = ("".join(part) for part in _PART.findall(key.strip()))
     node = tree
     for section in sections:
         node = node.setdefault(section, {})
@@ -116,22 +125,31 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     node[last] = value
 
 
-def _explain(item: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in item["loc"]) or "recipe"
+def _explain(item: dict[str, Any], above: tuple[str, ...] = ()) -> str:
+    where = dotted((*above, *item["loc"])) or "recipe"
     if item["type"] == "extra_forbidden":
-        known = _fields_at(item["loc"][:-1])
-        return f"{where}: unknown key.{nearest(str(item['loc'][-1]), dict.fromkeys(known))}"
+        *table, key = item["loc"]
+        if table[:1] == ["arm"] and key in Recipe.model_fields:
+            return (
+                f"{where}: one pool and one evaluation serve all arms: only keys of [rl], "
+                "[midtrain] and [select] can differ from arm to arm."
+            )
+        return f"{where}: unknown key.{nearest(str(key), dict.fromkeys(_fields_at(table)))}"
     if item["type"] == "missing":
         return f"{where}: required, but not given."
-    message = item["msg"].removeprefix("Value error, ")
+    message = item["msg"].removeprefix("Value error, ").removesuffix(".")
     given = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
     return f"{where}: {message}{given}."
 
 
-def _fields_at(loc: tuple[Any, ...]) -> list[str]:
+def _fields_at(loc: list[Any]) -> list[str]:
     model: type[BaseModel] = Recipe
     for part in loc:
-        inner = section_of(model.model_fields[str(part)].annotation)
+        field = model.model_fields.get(str(part))
+        if field is None:
+            # The name of an arm, whose table has the same keys as any other's.
+            continue
+        inner = section_of(field.annotation)
         if inner is None:
             return []
         model = inner
@@ -141,27 +159,13 @@ def _fields_at(loc: tuple[Any, ...]) -> list[str]:
 def dump_recipe(recipe: Recipe) -> str:
     """The resolved recipe as TOML, every default spelled out; keys without a value are left out."""
     tree = recipe.model_dump(mode="json", exclude_none=True)
+    arms = tree.pop("arm")
     lines = [
         f"{key} = {toml_value(value)}" for key, value in tree.items() if not isinstance(value, dict)
     ]
-    for name, section in tree.items():
-        if isinstance(section, dict):
-            lines += ["", f"[{name}]", *(f"{k} = {toml_value(v)}" for k, v in section.items())]
+    sections = {name: section for name, section in tree.items() if isinstance(section, dict)}
+    for name, settings in arms.items():
+        sections[dotted(("arm", name))] = {k: v for k, v in settings.items() if v != {}}
+    for name, section in sections.items():
+        lines += ["", f"[{name}]", *(f"{k} = {toml_value(v)}" for k, v in section.items())]
     return "\n".join(lines) + "\n"
-
-
-def toml_value(value: object) -> str:
-    """A value as TOML writes it, tables inline."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return (
-            "{ " + ", ".join(f"{toml_value(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
-        )
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    return '"' + _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", escaped) + '"'

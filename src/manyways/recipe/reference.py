@@ -5,13 +5,13 @@ import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from manyways.recipe.file import toml_value
-from manyways.recipe.section import section_of
+from manyways.recipe.arm import SECTIONS, ArmConfig
+from manyways.recipe.section import section_of, toml_value
 from manyways.recipe.tree import Recipe
 
 WORDS = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
@@ -74,6 +74,9 @@ def schema() -> dict[str, Any]:
         table["description"] = " ".join((model.__doc__ or "").split())
         for name, meaning in _meanings(model).items():
             table["properties"][name]["description"] = meaning
+    for name in SECTIONS:
+        held = whole["$defs"][ArmConfig.__name__]["properties"]
+        held[name] = {"$ref": whole["properties"][name]["$ref"], **_told(held[name])}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole}
 
 
@@ -97,11 +100,16 @@ def _tables(
         if section is None:
             continue
         below, state = f"{path}.{name}".lstrip("."), _need(fields[name])
+        below += '."NAME"' if get_origin(fields[name].annotation) is dict else ""
         if section in seen:
             text = _meanings(model)[name]
             yield Table(path=below, meaning=text, need=state, keys=(), like=seen[section])
         else:
             yield from _tables(section, below, state, seen)
+
+
+def _told(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": schema["description"]}
 
 
 def _need(field: FieldInfo) -> str:

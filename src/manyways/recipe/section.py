@@ -1,6 +1,8 @@
 """What the sections of a recipe are made of."""
 
-from typing import Annotated, get_args
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -15,6 +17,8 @@ def _at_most(largest: int) -> AfterValidator:
 
     return AfterValidator(check)
 
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Scalar = bool | int | float | str
 Names = Annotated[tuple[str, ...], Field(strict=False)]
@@ -33,6 +37,18 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def laid_over(base: dict[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables key by key; any other value, a list too, replaces that of the base."""
+    laid = dict(base)
+    for key, value in tree.items():
+        below = laid.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            laid[key] = laid_over(below, value)
+        else:
+            laid[key] = value
+    return laid
+
+
 def defaults_of(section: type[BaseModel]) -> dict[str, object]:
     """The keys that may be left out, with what they are then."""
     return {
@@ -46,3 +62,20 @@ def section_of(annotation: object) -> type[BaseModel] | None:
     """The section that a key holds, also one that may be left out; None for a plain value."""
     kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
     return next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
+
+
+def toml_value(value: object) -> str:
+    """A value as TOML writes it, tables inline."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{toml_value(k)} = {toml_value(v)}" for k, v in value.items()) + " }"
+        )
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    return '"' + _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", escaped) + '"'

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from manyways.arms import Arm, check_arms, parse_arm
+from manyways.recipe.arm import ONE_SAMPLE, SECTIONS, ArmConfig, dotted, leaves
 from manyways.recipe.distill import DistillConfig
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import (
@@ -22,7 +23,7 @@ from manyways.recipe.pool import (
 )
 from manyways.recipe.probes import BranchConfig, ProbeConfig
 from manyways.recipe.rl import GateConfig, RLConfig
-from manyways.recipe.section import Names, Positive, Rate, Section
+from manyways.recipe.section import Names, Positive, Rate, Section, toml_value
 from manyways.recipe.training import LaunchConfig, MidtrainConfig, TrackingConfig
 
 _FOLDER = re.compile(r"(?![.\s])[^/\\\x00-\x1f\x7f]{1,100}(?<!\s)")
@@ -70,6 +71,14 @@ class AnalyseConfig(Section):
     """Problems whose ways the report shows side by side."""
 
 
+class Sections(Section):
+    """Those of which an arm may have settings of its own."""
+
+    rl: RLConfig
+    midtrain: MidtrainConfig
+    select: SelectConfig
+
+
 class Recipe(Section):
     """A whole run."""
 
@@ -88,6 +97,9 @@ class Recipe(Section):
 
     arms: Annotated[Names, Field(min_length=1)]
     """What is compared: ``vanilla``, ``star``, ``heuristics-N``, ... (docs/controls.md)."""
+
+    arm: dict[str, ArmConfig] = Field(default_factory=dict)
+    """Settings of single arms."""
 
     model: ModelConfig
     prompt: PromptConfig = PromptConfig()
@@ -134,6 +146,15 @@ class Recipe(Section):
             raise ValueError("an arm is listed twice")
         return names
 
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _is_a_list(cls, given: object) -> object:
+        if isinstance(given, dict):
+            raise ValueError(
+                'list the names of arms here; the settings of a single one stand in [arm."NAME"]'
+            )
+        return given
+
     @field_validator("seeds")
     @classmethod
     def _distinct_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -149,9 +170,21 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _settings_belong_to_an_arm(self) -> Self:
+        for name, settings in self.arm.items():
+            _check_table(name, settings)
+        for arm in self.parsed_arms:
+            if arm.label and arm.name not in self.arm:
+                raise ValueError(
+                    f"arms: '{arm.name}' has no settings: write a table [arm.\"{arm.name}\"] with "
+                    f"what differs from '{arm.parent}', as rl.extra.entropy_coef = 0.01"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _peak_is_not_chosen_on_a_test(self) -> Self:
-        tested = [name for name in self.rl.watched_sets if name in self.evaluate.benchmarks]
-        if tested and (self.rl.evaluate_every or self.midtrain.evaluate_every):
+        tested = [name for name in self.on_the_way if name in self.evaluate.benchmarks]
+        if tested:
             raise ValueError(
                 f"rl.evaluate: '{tested[0]}' is a benchmark of the recipe: a step that is chosen "
                 "on it cannot be tested on it. Name a validation set."
@@ -178,6 +211,34 @@ class Recipe(Section):
             )
         return self
 
+    def of(self, arm: str) -> Self:
+        """The recipe as ``arm`` is trained by it: itself for an arm without settings of its own.
+
+        Raises ValidationError for settings that cannot be, with keys as ``rl.steps``.
+        """
+        settings = self.arm.get(arm)
+        if settings is None:
+            return self
+        tree = {name: settings.over(name, getattr(self, name)) for name in SECTIONS}
+        found = Sections.model_validate(tree)
+        return self.model_copy(update={name: getattr(found, name) for name in settings.given})
+
+    @property
+    def variants(self) -> "tuple[Recipe, ...]":
+        """The recipe itself, and as each arm of ``arms`` has it that has settings of its own."""
+        return (self, *(self.of(arm) for arm in self.arms if arm in self.arm))
+
+    @property
+    def on_the_way(self) -> tuple[str, ...]:
+        """The problem sets of evaluations on the way; none where there are no such evaluations."""
+        watches = self.rl.evaluate_every or self.midtrain.evaluate_every
+        return self.rl.watched_sets if watches else ()
+
+    def differs(self, arm: str) -> str:
+        """What an arm has of its own, ``rl.extra.entropy_coef = 0.01``; empty for nothing."""
+        given = self.arm[arm].given if arm in self.arm else {}
+        return ", ".join(f"{key} = {toml_value(value)}" for key, value in leaves(given))
+
     @property
     def parsed_arms(self) -> tuple[Arm, ...]:
         """The arms in the recipe's order."""
@@ -187,3 +248,43 @@ class Recipe(Section):
     def data_path(self) -> Path | None:
         """Folder of normalised problem files, None for the Hub."""
         return Path(self.data_dir).expanduser() if self.data_dir else None
+
+
+def _check_table(name: str, settings: ArmConfig) -> None:
+    """Raises ValueError for a table whose name is none, or says another base than the table."""
+    key = dotted(("arm", name))
+    try:
+        arm = parse_arm(name)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+    if not arm.label:
+        raise ValueError(
+            f"{key}: settings of its own make another arm: name it '{name}+WORD' here and in arms; "
+            f"'{name}' stays what it is"
+        )
+    if settings.base not in (None, arm.parent):
+        raise ValueError(
+            f"{key}.base: '{settings.base}' is not what the name says, '{arm.parent}': name the "
+            f"arm '{settings.base}+{arm.label}', or leave base out"
+        )
+    if not settings.given:
+        raise ValueError(f"{key}: nothing is set, so it would be '{arm.parent}' again")
+    if arm.kind.foreign and settings.select:
+        raise ValueError(f"{key}.select: what another model wrote is selected once, for all arms")
+
+
+def check_arm(recipe: Recipe, name: str) -> None:
+    """Whether the settings of one arm go together with all the rest of the recipe.
+
+    Raises ValidationError or ValueError, with keys as ``rl.steps``.
+    """
+    own = recipe.of(name)
+    Recipe.model_validate(own.model_dump(mode="json", exclude_none=True))
+    if own.rl.pass_rate is None or own.rl.pass_rate_of != "base":
+        return
+    for key in ONE_SAMPLE:
+        if getattr(own.rl, key) != getattr(recipe.rl, key):
+            raise ValueError(
+                f"rl.{key}: with rl.pass_rate of the base its rates are measured once for all "
+                "arms: set it for all of them in [rl], or rl.pass_rate_of = 'start' for this one"
+            )

@@ -8,7 +8,7 @@ from manyways.records import BASE, Checkpoint, Score
 from manyways.reporting.blocks import Figure
 
 NONE = "–"
-_CHECKPOINT = re.compile(r"(?<![\w/])(?P<arm>[a-z][a-z0-9@.-]*)(?:/seed-\d+)?/(?:mid|rl)(?![\w/])")
+_CHECKPOINT = re.compile(r"(?<![\w/])(?P<arm>[a-z][a-z0-9@.+-]*)(?:/seed-\d+)?/(?:mid|rl)(?![\w/])")
 PHASES = {"base": "base model", "mid": "mid-trained", "rl": "after RL"}
 
 

@@ -42,28 +42,44 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     require_all(recipe)
     for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
         check(engine, ENGINES, "engine")
-    check(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.verify.verifier:
         check(recipe.verify.verifier, FUNCTIONS, "verifier")
+    _check_distill(context)
+    tracking.check(recipe.tracking)
+    _ = (context.pack, context.labeller, context.base_hash)
+    sets = {
+        recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit)
+    }
+    watched: dict[str, list[Problem]] = {}
+    for own in context.variants:
+        _check_trained(own)
+        rl = own.recipe.rl
+        sets[rl.problems] = longer(sets.get(rl.problems), context.problems(rl.problems, rl.limit))
+        watched.update(watch.problems(own))
+    for name in recipe.evaluate.benchmarks:
+        sets[name] = context.problems(name, recipe.evaluate.limit)
+    sets.update(watched)
+    _check_told_apart(sets, (*recipe.evaluate.benchmarks, *watched))
+    _check_exemplars(context, sets[recipe.generate.problems])
+    return sets
+
+
+def _check_trained(context: Context) -> None:
+    """Names in the sections that may differ from arm to arm."""
+    recipe = context.recipe
+    check(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.select.judge:
         check(recipe.select.judge.engine, ENGINES, "engine")
-    _check_distill(context)
     lora.check(recipe.midtrain.lora, "midtrain")
     lora.check(recipe.rl.lora, "rl")
     if recipe.rl.backend == "verl":
         check_extra(recipe.rl)
-    tracking.check(recipe.tracking)
-    _ = (context.pack, context.labeller, context.base_hash, adherence.identity(context))
-    sets = {
-        recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit),
-        recipe.rl.problems: context.problems(recipe.rl.problems, recipe.rl.limit),
-    }
-    for name in recipe.evaluate.benchmarks:
-        sets[name] = context.problems(name, recipe.evaluate.limit)
-    sets.update(watch.problems(context))
-    _check_told_apart(sets, (*recipe.evaluate.benchmarks, *watch.problems(context)))
-    _check_exemplars(context, sets[recipe.generate.problems])
-    return sets
+    adherence.identity(context)
+
+
+def longer(one: list[Problem] | None, other: list[Problem]) -> list[Problem]:
+    """Of two beginnings of the same set the one that holds the other."""
+    return other if one is None or len(other) > len(one) else one
 
 
 def _check_told_apart(sets: Mapping[str, Sequence[Problem]], benchmarks: Sequence[str]) -> None:
@@ -176,11 +192,12 @@ def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
 
 def _look_for_verl(context: Context) -> None:
     """Unless every checkpoint that it would train is there."""
-    rl = context.recipe.rl
-    trained = all(Path(context.path_of(line.rl)).exists() for line in context.lines)
-    if rl.backend != "verl" or rl.verl is None or trained:
+    waiting = [ln for ln in context.lines if not Path(context.path_of(ln.rl)).exists()]
+    settings = [context.of(line).recipe.rl for line in waiting]
+    verl = next((rl.verl for rl in settings if rl.backend == "verl" and rl.verl), None)
+    if verl is None:
         return
-    found = environment.check(rl.verl)
+    found = environment.check(verl)
     if found.version not in ("", environment.VERSION):
         say(
             f"verl {found.version} is installed in that environment; the settings that it is given "

@@ -16,6 +16,7 @@ from manyways.identity import sampling_identity
 from manyways.pool import sampling
 from manyways.pool.requests import Sampling
 from manyways.progress import say
+from manyways.recipe.rl import RLConfig
 from manyways.records import BASE, Problem
 from manyways.run_dir import Amount, Work
 from manyways.tables import count_correct
@@ -48,7 +49,11 @@ class Chosen:
 
 def left_out(ctx: Context) -> str | None:
     """Why the base model is not asked, if so."""
-    rl = ctx.recipe.rl
+    reasons = [_left_out(recipe.rl) for recipe in ctx.recipe.variants]
+    return None if None in reasons else reasons[0]
+
+
+def _left_out(rl: RLConfig) -> str | None:
     if rl.pass_rate is None:
         return "the recipe has no rl.pass_rate"
     return None if rl.pass_rate_of == "base" else "rl.pass_rate_of is each arm's own start"
@@ -100,7 +105,7 @@ def amount(ctx: Context) -> list[Amount]:
 
 def shared(ctx: Context, line: Line) -> bool:
     """Whether a line's gate looks at the base model's attempts, which are there already."""
-    return left_out(ctx) is None and line.start == BASE
+    return _left_out(ctx.recipe.rl) is None and line.start == BASE
 
 
 def sampling_in(ctx: Context, folder: Path, seed: int, model: str) -> Sampling:

@@ -31,7 +31,7 @@ def plan(ctx: Context) -> Work:
     """Selection as a piece of work: depends on the attempts, the pack and the thresholds."""
     recipe, folder = ctx.recipe, ctx.run.path("1-attempts")
     return ctx.run.work(
-        "select",
+        _name(ctx),
         identity={
             "format": FORMAT,
             "attempts": [[part.name, part.stat().st_size] for part in parts(folder)],
@@ -42,13 +42,18 @@ def plan(ctx: Context) -> Work:
             "heuristics": settings_of(recipe.heuristics, "pack", "count", "shots"),
             **asked_identity(recipe, folder),
         },
-        outputs=(ctx.run.path("2-solutions.parquet"),),
+        outputs=(ctx.solutions,),
     )
+
+
+def _name(ctx: Context) -> str:
+    """``select``, and ``select/vanilla+entropy`` for an arm with settings of its own."""
+    return f"select/{ctx.arm}" if ctx.selects else "select"
 
 
 def amount(ctx: Context, line: Line | None) -> list[Amount]:
     """Every attempt of the pool is looked at."""
-    name = f"select/{line.name}" if line else "select"
+    name = f"select/{line.name}" if line else _name(ctx)
     return [Amount(work=name, stage="select", attempts=sum(generate.attempts_of(ctx, line)))]
 
 
@@ -59,12 +64,12 @@ def run(ctx: Context) -> None:
     """
     work = plan(ctx)
     if work.done:
-        say("select: finished earlier.")
+        say(f"{_name(ctx)}: finished earlier.")
         return
     with work:
         refuse_foreign(ctx)
         table = wanted_attempts(ctx)
-        write_table(ctx.run.path("2-solutions.parquet"), select(ctx, table, work.counts))
+        write_table(ctx.solutions, select(ctx, table, work.counts))
         rows = yield_rows(ctx)
         work.counts.update(
             attempts=table.num_rows,

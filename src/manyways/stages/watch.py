@@ -146,10 +146,8 @@ def problems(ctx: Context) -> dict[str, list[Problem]]:
     Raises DataError when one does not exist.
     """
     rl = ctx.recipe.rl
-    if not (rl.evaluate_every or ctx.recipe.midtrain.evaluate_every):
-        return {}
     try:
-        return {name: ctx.problems(name, rl.evaluate_limit) for name in rl.watched_sets}
+        return {name: ctx.problems(name, rl.evaluate_limit) for name in ctx.recipe.on_the_way}
     except DataError as error:
         if rl.evaluate:
             raise

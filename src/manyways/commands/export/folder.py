@@ -63,6 +63,8 @@ def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
         ways = parse_arm(arm).heuristics
     except ValueError as error:
         raise RecipeError(f"--arm: {error}.") from error
+    if "+" in arm and arm not in ctx.recipe.arm:
+        raise RecipeError(f'--arm {arm}: the run\'s recipe has no table [arm."{arm}"].')
     if ways > ctx.recipe.heuristics.count:
         raise RecipeError(f"--arm {arm}: the run has {ctx.recipe.heuristics.count} heuristics.")
     seeds = ctx.recipe.seeds

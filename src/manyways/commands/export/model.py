@@ -78,7 +78,7 @@ class ModelFacts:
 
 def facts_of(ctx: Context, line: Line, stage: str) -> ModelFacts:
     """What the run knows about a checkpoint."""
-    recipe = ctx.recipe
+    recipe = ctx.recipe.of(line.arm)
     table = ctx.run.path("7-tables")
     scores = read_rows(table / "pass_at_k.json", PassRow)
     gate = read_rows(ctx.run.arm_path(line.arm, line.seed, "4-gate.json"), GateRow)

@@ -138,6 +138,7 @@ def sampling_seconds(sampled: Sampled, attempts: int) -> float:
 def _expected(
     ctx: Context, work: Amount, measured: Measured | None, checkpoint_bytes: float | None
 ) -> Expected:
+    ctx = ctx.of(work.line) if work.line else ctx
     copies = 0
     if work.stage in ("midtrain", "rl"):
         copies = 1 + (_kept_steps(ctx) if work.stage == "rl" else 0)

@@ -204,9 +204,9 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measured
 
 def _kinds(ctx: Context) -> tuple[str, ...]:
     recipe = ctx.recipe
-    on_the_way = recipe.rl.evaluate_every or recipe.midtrain.evaluate_every
-    sets = recipe.rl.watched_sets if on_the_way else ()
-    return ("plain", "heuristics", "rl", *recipe.evaluate.benchmarks, *sets)
+    sets = (name for one in recipe.variants for name in one.on_the_way)
+    kinds = ("plain", "heuristics", "rl", *recipe.evaluate.benchmarks, *sets)
+    return tuple(dict.fromkeys(kinds))
 
 
 def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:

@@ -76,7 +76,7 @@ def read_parts(ctx: "Context") -> PartSets:
     recipe = ctx.recipe
     trained = [
         *ctx.problems(recipe.generate.problems, recipe.generate.limit),
-        *ctx.problems(recipe.rl.problems, recipe.rl.limit),
+        *(p for one in recipe.variants for p in ctx.problems(one.rl.problems, one.rl.limit)),
     ]
     benchmarks = {
         name: ctx.problems(name, recipe.evaluate.limit) for name in recipe.evaluate.benchmarks
