@@ -46,6 +46,7 @@ class Habits:
     key: str = ""
     model: str = "fake"
     usage: bool = True
+    counts: str = "all"  # or "one": its usage leaves out all choices but the first
     gives: int | None = None  # choices at most, whatever n says
     seeds: str = "honoured"  # or "ignored", "refused"
     limit: str = "max_tokens"
@@ -162,9 +163,11 @@ def answer(path: str, body: dict, habits: Habits) -> dict:
         ]
     }  # fmt: skip
     if habits.usage:
+        counted = said if habits.counts == "all" else said[:1]
         data["usage"] = {
-            "prompt_tokens": len(prompt.split()), "completion_tokens": sum(s.tokens for s in said),
-        }  # fmt: skip
+            "prompt_tokens": len(prompt.split()),
+            "completion_tokens": sum(s.tokens for s in counted),
+        }
     return data
 
 

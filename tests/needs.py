@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-MAY_LACK = ("an accelerator", "vllm", "verl", "MANYWAYS_DATA", "MANYWAYS_REAL_MODEL")
+MAY_LACK = (
+    "an accelerator", "vllm", "verl", "xllamacpp",
+    "MANYWAYS_DATA", "MANYWAYS_REAL_MODEL", "MANYWAYS_REAL_GGUF",
+)  # fmt: skip
 """What CI may be without. ``.ci/run`` installs all else."""
 
 DATA = Path(os.environ.get("MANYWAYS_DATA") or "MANYWAYS_DATA-is-not-set")
@@ -40,6 +43,17 @@ needs_real_model = needs(
     there=(REAL_MODEL / "config.json").is_file(),
     how="set it to the folder of an instruct model with a chat template",
 )
+REAL_GGUF = Path(os.environ.get("MANYWAYS_REAL_GGUF") or "MANYWAYS_REAL_GGUF-is-not-set")
+"""A GGUF file of an instruct model, from the environment alone."""
+needs_llama_cpp = (
+    needs("xllamacpp", there=find_spec("xllamacpp") is not None, how="pip install xllamacpp"),
+    needs(
+        "MANYWAYS_REAL_GGUF",
+        there=REAL_GGUF.is_file(),
+        how="set it to a GGUF file of an instruct model with a chat template",
+    ),
+)
+"""llama.cpp's own server and a model for it."""
 needs_gym = package("reasoning_gym", extra="reasoning-gym")
 needs_ray = package("ray", extra="ray")
 needs_vllm = package("vllm", extra="vllm")

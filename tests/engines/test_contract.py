@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 from fake_server import Habits, fake_server
-from needs import need_accelerator, needs_ray, needs_vllm
+from llama_server import llama_server
+from needs import REAL_GGUF, need_accelerator, needs_llama_cpp, needs_ray, needs_vllm
 
 from manyways.engines import ENGINES, SampleRequest, SamplingSettings
 from manyways.errors import UserError
@@ -16,6 +17,7 @@ SETTINGS = SamplingSettings(max_tokens=24)
 HOW = {
     "transformers": (),
     "http": (),
+    "http, llama.cpp": (*needs_llama_cpp, pytest.mark.slow, pytest.mark.timeout(5400)),
     "ray": (
         needs_ray,
         pytest.mark.slow,
@@ -28,7 +30,7 @@ HOW = {
 
 
 def test_every_engine_of_the_table_is_put_to_the_questions():
-    assert set(HOW) == set(ENGINES)
+    assert {name.partition(",")[0] for name in HOW} == set(ENGINES)
 
 
 def of_kinds(*names):
@@ -53,6 +55,13 @@ def open_http(factory):
         yield from opened("http", ModelConfig(path="fake", engine="http", http={"url": url}))
 
 
+def open_llama_cpp(factory):
+    """A real model, so texts take minutes; four requests at once, as many as the server's slots."""
+    with llama_server(REAL_GGUF, factory.mktemp("llama.cpp") / "log") as url:
+        table = {"url": url, "concurrency": 4}
+        yield from opened("http", ModelConfig(path="any", engine="http", http=table))
+
+
 def open_ray(factory):
     from tiny_models import build_llama
 
@@ -74,6 +83,7 @@ def open_vllm(factory):
 OPEN = {
     "transformers": open_transformers,
     "http": open_http,
+    "http, llama.cpp": open_llama_cpp,
     "ray": open_ray,
     "vllm": open_vllm,
 }

@@ -120,20 +120,30 @@ def test_it_reads_ahead_but_not_far():
         engine.close()
 
 
-@pytest.mark.parametrize(
-    ("gives", "asked"), [(None, [4, 2]), (3, [4, 1, 2]), (1, [4, 3, 2, 1, 2, 1])]
-)
+@pytest.mark.parametrize(("gives", "asked"), [(None, [4, 2]), (3, [4, 1, 2])])
 def test_several_choices_of_a_request(gives, asked):
     habits = Habits(gives=gives)
     with fake_server(habits) as url:
         found, facts = sample(url, [ask("a", *range(6))], choices=4)
-    assert sorted(b.get("n", 1) for b in habits.bodies[PROBE:]) == sorted(asked)
+    assert habits.bodies[1]["n"] == 2 and habits.bodies[1]["max_tokens"] == 1
+    attempts = habits.bodies[PROBE + 1 :]
+    assert sorted(b.get("n", 1) for b in attempts) == sorted(asked)
     assert len(found[0]) == 6
     assert "first attempt of each request" in facts["seeds"]
     if gives is None:
-        whole = [answer_tokens(b, habits) for b in habits.bodies[PROBE:]]
-        assert sum(c.tokens for c in found[0]) == sum(whole)
+        assert sum(c.tokens for c in found[0]) == sum(answer_tokens(b, habits) for b in attempts)
         assert "apportioned" in facts["tokens"]
+
+
+@pytest.mark.parametrize("habit", [{"counts": "one"}, {"gives": 1}, {"forbids": '"n": 2'}])
+def test_choices_that_cannot_be_counted_are_asked_for_one_by_one(habit):
+    habits = Habits(**habit)
+    with fake_server(habits) as url:
+        found, facts = sample(url, [ask("a", *range(6))], choices=4)
+        alone, _ = sample(url, [ask("a", *range(6))])
+    assert found == alone
+    assert "1 a request" in facts["choices"]
+    assert facts["seeds"].startswith("honoured: ")
 
 
 def answer_tokens(body, habits):

@@ -91,7 +91,17 @@ def test_solutions_end_in_their_boxed_answer(name: str) -> None:
         for exemplar in heuristic.exemplars:
             lines = exemplar.solution.splitlines()
             assert 3 <= len(lines) <= 8, heuristic.id
-            assert lines[-1].endswith(f"\\boxed{{{exemplar.answer}}}"), heuristic.id
+            assert lines[-1].endswith(f" The answer is \\boxed{{{exemplar.answer}}}."), heuristic.id
+
+
+def test_solutions_show_their_working_in_sentences(pack: tuple[Heuristic, ...]) -> None:
+    """A model writes as its exemplars do: terse ones make it stop before the answer's form."""
+    for heuristic in pack:
+        for exemplar in heuristic.exemplars:
+            working = exemplar.solution.partition("```")[0]
+            sentences = re.findall(r"[A-Za-z][^.:]*[.:](?=\s|$)", working)
+            assert len(sentences) >= 3, heuristic.id
+            assert len(re.findall(r"[A-Za-z]{2,}", working)) >= 30, heuristic.id
 
 
 def test_a_program_is_verified_in_the_sandbox() -> None:

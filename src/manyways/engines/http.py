@@ -27,6 +27,9 @@ FIRST_RETRIES = 3
 TASTE = 32
 """Tokens of the texts by which it is found out whether the server honours seeds."""
 
+ONE_BY_ONE = "1 a request: the server counts the tokens of one choice alone, or refuses several"
+"""What ``facts`` says where ``model.http.choices`` is not kept."""
+
 LOGPROBS = {
     frozenset({True}): "the server's own; of its model or of what it sampled from, as it has it",
     frozenset({False}): "asked for, but the server gives none",
@@ -55,6 +58,7 @@ class HttpEngine:
         self._dialect = Dialect()
         self._met: set[bool] = set()
         self._seeds = "not asked yet"
+        self._choices = self._config.choices
         self._tokens = ""
         self._told: set[bool] = set()
         self._resources = ExitStack()
@@ -122,6 +126,7 @@ class HttpEngine:
             "endpoint": self._config.endpoint,
             "seeds": self._seeds,
             "tokens": self._tokens,
+            **({} if self._choices == self._config.choices else {"choices": ONE_BY_ONE}),
             **({"logprobs": LOGPROBS[frozenset(self._told)]} if self._told else {}),
             "requests": line.requests,
             **{f"faults: {kind}": count for kind, count in sorted(line.faults.items())},
@@ -138,8 +143,8 @@ class HttpEngine:
         self, request: SampleRequest, settings: SamplingSettings
     ) -> Iterator[tuple[int, Future[list[Completion]]]]:
         """The place of each group's first seed, and what will be its attempts."""
-        for place in range(0, len(request.seeds), self._config.choices):
-            group = replace(request, seeds=request.seeds[place : place + self._config.choices])
+        for place in range(0, len(request.seeds), self._choices):
+            group = replace(request, seeds=request.seeds[place : place + self._choices])
             yield place, self._portal.start_task_soon(self._attempts, group, settings)
 
     async def _attempts(
@@ -202,7 +207,22 @@ class HttpEngine:
                 self._dialect = other or self._explain(error.status, str(error))
             except MissingWork as error:
                 self._explain(getattr(error.__cause__, "status", 0), str(error.__cause__))
+        if self._config.choices > 1 and not self._config.tokenizer:
+            self._choices = self._portal.call(self._try_choices, request, short)
         self._seeds = self._portal.call(self._try_seeds, one, short)
+
+    async def _try_choices(self, request: SampleRequest, settings: SamplingSettings) -> int:
+        """Attempts to ask for at once: 1 where the server's count leaves out all choices but one.
+
+        Two choices of at most one token: a server that counts both says 2, llama.cpp says 1.
+        """
+        seed = request.seeds[0]
+        two = replace(request, seeds=(seed, seed ^ 1))
+        try:
+            reply = await self._ask(two, replace(settings, max_tokens=1))
+        except RefusedError:
+            return 1
+        return 1 if reply.tokens is not None and reply.tokens < 2 else self._config.choices
 
     async def _try_seeds(self, one: SampleRequest, settings: SamplingSettings) -> str:
         """Two seeds twice, all at once, as in real work: a server may mix them up under load."""
@@ -216,7 +236,7 @@ class HttpEngine:
             return "sent, but ignored by the server: no attempt can be sampled again"
         if a == b:
             return "sent; not known whether they matter: two of them gave the same text"
-        if self._config.choices > 1:
+        if self._choices > 1:
             return "honoured for the first attempt of each request; the others have none"
         return "honoured: the same seed gave the same text twice, another seed another text"
 
