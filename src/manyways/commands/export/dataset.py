@@ -16,12 +16,12 @@ from manyways.commands.export.folder import (
     HubApi,
     SourceFacts,
     front_matter,
-    is_hub_id,
     push,
     render,
     source_facts,
     writing,
 )
+from manyways.commands.export.private import is_hub_id, public
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, RecipeError
 from manyways.measures.yields import YieldRow
@@ -154,6 +154,8 @@ def dataset_card(facts: DatasetFacts) -> str:
     }
     if facts.source.hub_licence == "other":
         header |= {"license_name": "see-sources"}
+    if facts.source.language:
+        header["language"] = [facts.source.language]
     if facts.source.hub_id:
         header["source_datasets"] = [facts.source.hub_id]
     if is_hub_id(facts.model):
@@ -190,8 +192,9 @@ def export_dataset(
     """
     table = chosen(ctx, line)
     out = out or Path("exports") / f"{ctx.recipe.name}-{line.arm if line else 'pool'}"
-    facts = facts_of(ctx, line, table, form)
-    with writing(out, asdict(facts), ctx) as folder:
+    shared = public(ctx.recipe)
+    facts = shared.of(facts_of(ctx, line, table, form))
+    with writing(out, asdict(facts), shared) as folder:
         _write_shards(ctx, table, form, folder / "data")
         write_text(folder / "README.md", dataset_card(facts))
     say(f"{table.num_rows} solutions in {out}; load_dataset('{out}') reads them.")

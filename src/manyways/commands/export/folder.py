@@ -15,6 +15,7 @@ from huggingface_hub import CardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from manyways.arms import Line, parse_arm
+from manyways.commands.export.private import Public
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError, Untrusted
 from manyways.problems import split_name
@@ -74,11 +75,10 @@ def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
 
 
 @contextmanager
-def writing(out: Path, facts: Mapping[str, object], ctx: Context) -> Iterator[Path]:
+def writing(out: Path, facts: Mapping[str, object], public: Public) -> Iterator[Path]:
     """A folder to write into that becomes ``out`` when all is written.
 
-    It gets ``recipe.toml`` (without the place of the data on this machine) and ``manyways.json``
-    with ``facts``.
+    It gets ``recipe.toml`` as others may read it and ``manyways.json`` with ``facts``.
 
     Raises DataError when ``out`` holds something that was not exported by us.
     """
@@ -89,8 +89,7 @@ def writing(out: Path, facts: Mapping[str, object], ctx: Context) -> Iterator[Pa
     partial.mkdir(parents=True)
     try:
         yield partial
-        recipe = ctx.recipe.model_copy(update={"data_dir": None})
-        write_text(partial / "recipe.toml", dump_recipe(recipe))
+        write_text(partial / "recipe.toml", dump_recipe(public.recipe))
         write_text(partial / MARK, json.dumps(facts, indent=1, ensure_ascii=False))
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -158,7 +157,10 @@ class SourceFacts:
     """A problem set as a card states it.
 
     Example: ``SourceFacts(name="gsm8k/train", title="GSM8K: ...", licence="MIT",
-    hub_licence="mit", hub_id="openai/gsm8k", commit=None, fingerprint="ab12..", problems=7473)``.
+    hub_licence="mit", hub_id="openai/gsm8k", language="en", commit=None, fingerprint="ab12..",
+    problems=7473)``.
+
+    hub_id, language: None where they are not known.
     """
 
     name: str
@@ -166,6 +168,7 @@ class SourceFacts:
     licence: str
     hub_licence: str
     hub_id: str | None
+    language: str | None
     commit: str | None
     fingerprint: str
     problems: int
@@ -177,12 +180,14 @@ def source_facts(ctx: Context, name: str) -> SourceFacts:
         loaded = ctx.sets.load(name).provenance()
     except Untrusted:
         loaded = {"commit": None, "fingerprint": "not known", "total": 0}
-    known = split_name(name)[0]
+    known, split, options = split_name(name)
     title, licence = OURS.get(known, ("a problem set of the user's own", UNKNOWN))
-    hub_id = None
+    hub_id = split if known == "hub" else None
+    english = known in OURS
     for spec in ALL:
         if spec.name == known:
             title, licence, hub_id = spec.title, spec.licence, spec.hub_id
+            english = options.get("lang", "en") == "en"
     return SourceFacts(
         name=name,
         title=title,
@@ -190,12 +195,8 @@ def source_facts(ctx: Context, name: str) -> SourceFacts:
         # Only a licence stated without a condition has a plain identifier.
         hub_licence=HUB_LICENCES.get(licence, "other"),
         hub_id=hub_id,
+        language="en" if english else None,
         commit=str(loaded["commit"]) if loaded["commit"] else None,
         fingerprint=str(loaded["fingerprint"]),
         problems=int(loaded["total"] or 0),
     )
-
-
-def is_hub_id(path: str) -> bool:
-    """Whether a model path of a recipe is a Hub id and not a folder."""
-    return path.count("/") == 1 and not path.startswith((".", "/", "~", "package:"))

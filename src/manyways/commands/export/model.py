@@ -9,19 +9,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
+from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
 from manyways.arms import Line
 from manyways.commands.export.folder import (
     HubApi,
     SourceFacts,
     front_matter,
-    is_hub_id,
     push,
     render,
     source_facts,
     writing,
 )
+from manyways.commands.export.private import OF_TRAINING, Public, is_hub_id, public
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
 from manyways.measures.gate import GateRow
@@ -32,6 +34,10 @@ from manyways.records import BASE
 from manyways.tables import write_text
 
 OUR_BASE = "package:manyways.pocket/base"
+
+LEADERBOARDS = {"gsm8k/test": "gsm8k"}
+"""Benchmarks that the Hub ranks by -> the task in the ``eval.yaml`` of their repository. The Hub
+refuses a task that is not there, so only those that are known to be are written."""
 
 Stage = Literal["mid", "rl"]
 """After mid-training, or after RL."""
@@ -44,6 +50,7 @@ class ModelFacts:
     trained:  counts of mid-training and RL (steps, examples, attempts), empty where not done.
     scores:   pass@k of this checkpoint; ``base``: of the model it began as; ``pooled``: of the
               arm over all seeds.
+    benchmarks: the problem sets that scores are on.
     """
 
     name: str
@@ -63,6 +70,7 @@ class ModelFacts:
     scores: Sequence[PassRow]
     base_scores: Sequence[PassRow]
     pooled: Sequence[PassRow]
+    benchmarks: Sequence[SourceFacts]
     findings: Sequence[str]
     sampling: Mapping[str, object]
     versions: Mapping[str, str]
@@ -107,6 +115,7 @@ def facts_of(ctx: Context, line: Line, stage: str) -> ModelFacts:
         scores=[row for row in scores if row.checkpoint == name],
         base_scores=[row for row in scores if row.checkpoint == "base"],
         pooled=[row for row in scores if row.checkpoint == f"{line.arm}/{stage}"],
+        benchmarks=[source_facts(ctx, name) for name in recipe.evaluate.benchmarks],
         findings=[f.sentence for f in read_rows(table / "findings.json", Finding)
                   if f.kind in ("main", "caution")],
         sampling=recipe.evaluate.model_dump(include={"attempts", "temperature", "top_p",
@@ -129,10 +138,21 @@ def model_card(facts: ModelFacts) -> str:
     sets = (facts.seed_problems.hub_id, facts.rl_problems.hub_id)
     if any(sets):
         header["datasets"] = sorted({name for name in sets if name})
-    results = [
+    if facts.seed_problems.language and facts.seed_problems.language == facts.rl_problems.language:
+        header["language"] = [facts.seed_problems.language]
+    if results := _model_index(facts):
+        name = f"{facts.name} {facts.checkpoint}"
+        header["model-index"] = eval_results_to_model_index(name, results)
+    return front_matter(header) + render("model_card.md.j2", facts=facts)
+
+
+def _model_index(facts: ModelFacts) -> list[EvalResult]:
+    """Every score, in the card itself: what the Hub and other tools have read for long."""
+    hub = {one.name: one.hub_id for one in facts.benchmarks}
+    return [
         EvalResult(
             task_type="text-generation",
-            dataset_type=row.benchmark,
+            dataset_type=hub.get(row.benchmark) or row.benchmark,
             dataset_name=row.benchmark,
             metric_type=f"pass@{row.k}",
             metric_name=f"pass@{row.k}, 95% interval {row.score.low:.3f} to {row.score.high:.3f}",
@@ -141,10 +161,32 @@ def model_card(facts: ModelFacts) -> str:
         for row in facts.scores
         if row.benchmark != "mean"
     ]
-    if results:
-        name = f"{facts.name} {facts.checkpoint}"
-        header["model-index"] = eval_results_to_model_index(name, results)
-    return front_matter(header) + render("model_card.md.j2", facts=facts)
+
+
+def eval_results(facts: ModelFacts) -> dict[str, str]:
+    """``.eval_results/NAME.yaml`` -> its text, for leaderboards of the Hub: pass@1 in percent.
+
+    Only of benchmarks that were taken whole: a part of one does not compare.
+    (https://huggingface.co/docs/hub/eval-results)
+    """
+    whole = {one.name: one for one in facts.benchmarks}
+    files = {}
+    for row in facts.scores:
+        task, source = LEADERBOARDS.get(row.benchmark), whole.get(row.benchmark)
+        if row.k != 1 or task is None or source is None or row.score.n != source.problems:
+            continue
+        entry = EvalResultEntry(
+            dataset_id=str(source.hub_id),
+            task_id=task,
+            value=round(100 * row.score.value, 2),
+            dataset_revision=source.commit,
+            notes=f"pass@1 of {row.attempts} attempts a problem at temperature "
+            f"{facts.sampling['temperature']}, 95% interval {100 * row.score.low:.1f} to "
+            f"{100 * row.score.high:.1f}",
+        )
+        text = str(yaml_dump(eval_result_entries_to_yaml([entry])))
+        files[f".eval_results/{task}.yaml"] = text
+    return files
 
 
 def export_model(
@@ -166,15 +208,26 @@ def export_model(
     """
     source = checkpoint_of(ctx, line, stage)
     out = out or Path("exports") / f"{ctx.recipe.name}-{line.name.replace('/', '-')}-{stage}"
-    facts = facts_of(ctx, line, stage)
-    with writing(out, asdict(facts), ctx) as folder:
+    shared = public(ctx.recipe)
+    facts = shared.of(facts_of(ctx, line, stage))
+    with writing(out, asdict(facts), shared) as folder:
         for file in sorted(source.iterdir()):
-            if file.is_file():
-                shutil.copy2(file, folder / file.name)
+            if file.is_file() and file.name not in OF_TRAINING:
+                _copy(file, folder / file.name, shared)
         write_text(folder / "README.md", model_card(facts))
+        for name, text in eval_results(facts).items():
+            write_text(folder / name, text)
     say(f"{facts.checkpoint} in {out}; AutoModelForCausalLM.from_pretrained('{out}') loads it.")
     push(out, repo, kind="model", api=api)
     return out
+
+
+def _copy(file: Path, to: Path, shared: Public) -> None:
+    changed = shared.checkpoint_file(file)
+    if changed is None:
+        shutil.copy2(file, to)
+    else:
+        to.write_bytes(changed)
 
 
 def checkpoint_of(ctx: Context, line: Line, stage: Stage) -> Path:

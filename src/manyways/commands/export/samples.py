@@ -19,6 +19,7 @@ import numpy as np
 
 from manyways import __version__
 from manyways.commands.export.folder import source_facts
+from manyways.commands.export.private import public
 from manyways.context import Context
 from manyways.errors import DataError
 from manyways.fingerprint import versions
@@ -165,7 +166,8 @@ def task_of(ctx: Context, checkpoint: str, benchmark: str, asking: Asking) -> Ta
     for sample in samples:
         sample["metrics"] = list(metrics)
     stamp = ctx.run.stamp(f"evaluate/{checkpoint}/{slug}")
-    return Task(name=slug, benchmark=benchmark, samples=samples, metrics=metrics, stamp=stamp)
+    name = benchmark_slug(public(ctx.recipe).text(benchmark))
+    return Task(name=name, benchmark=benchmark, samples=samples, metrics=metrics, stamp=stamp)
 
 
 def generation_settings(ctx: Context) -> dict[str, object]:
@@ -298,10 +300,10 @@ def _scores(task: Task) -> dict[str, object]:
 
 
 def _config(ctx: Context, task: Task) -> dict[str, object]:
-    source = source_facts(ctx, task.benchmark)
+    source = public(ctx.recipe).of(source_facts(ctx, task.benchmark))
     return {
         "task": task.name,
-        "dataset_path": source.hub_id or task.benchmark,
+        "dataset_path": source.hub_id or source.name,
         "output_type": "generate_until",
         "metric_list": [
             {
@@ -318,7 +320,7 @@ def _config(ctx: Context, task: Task) -> dict[str, object]:
         "should_decontaminate": False,
         "metadata": {
             "version": VERSION,
-            "problem_set": task.benchmark,
+            "problem_set": source.name,
             "fingerprint": source.fingerprint,
             "commit": source.commit,
         },
@@ -328,7 +330,7 @@ def _config(ctx: Context, task: Task) -> dict[str, object]:
 def _execution(ctx: Context, checkpoint: str, stamps: Sequence[Stamp]) -> dict[str, object]:
     recipe, of = ctx.recipe, Checkpoint.parse(checkpoint)
     seed = of.seed or 0
-    path = recipe.model.path if of == BASE else f"{of.folder}/checkpoint"
+    path = public(recipe).recipe.model.path if of == BASE else f"{of.folder}/checkpoint"
     return {
         "model": recipe.model.engine,
         "model_args": f"pretrained={path},dtype={recipe.model.dtype}",
