@@ -16,7 +16,7 @@ from test_extend_page import examples
 
 from manyways import trust
 from manyways.checkpoints import load_model, load_tokenizer, package_path
-from manyways.engines.http_line import Line
+from manyways.engines.http_client import Line
 from manyways.errors import ModelError, RecipeError, Untrusted
 from manyways.foreign import foreign
 from manyways.plugins import resolve

@@ -10,9 +10,9 @@ import pytest
 from fake_server import Faults, Habits, Said, fake_server, fault_proxy
 from waiting import PATIENCE
 
-from manyways.engines import SampleRequest, SamplingSettings, http_line
+from manyways.engines import SampleRequest, SamplingSettings, http_client
 from manyways.engines.http import FIRST_RETRIES, HttpEngine
-from manyways.engines.http_line import told_to_wait
+from manyways.engines.http_client import told_to_wait
 from manyways.engines.openai_api import apportion, read_reply, server_seed
 from manyways.errors import DataError, EngineError, MissingWork, UserError
 from manyways.recipe.engines import ModelConfig
@@ -25,7 +25,7 @@ PROBE = 5
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(http_line, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(http_client, "FIRST_WAIT", 0.01)
 
 
 def ask(text, *seeds):
@@ -243,14 +243,14 @@ def test_nobody_who_counts_is_an_error():
 
 
 def test_a_wrong_address_is_told_after_a_few_tries(monkeypatch):
-    waits, wait = [], http_line.Line._wait
+    waits, wait = [], http_client.Line._wait
     monkeypatch.setattr(
-        http_line.Line, "_wait", lambda *args: waits.append(wait(*args)) or waits[-1]
+        http_client.Line, "_wait", lambda *args: waits.append(wait(*args)) or waits[-1]
     )
     with pytest.raises(EngineError, match=r"127.0.0.1:9/v1 .* is model.http.url right"):
         sample("http://127.0.0.1:9/v1", many(1))
     assert len(waits) == FIRST_RETRIES
-    assert sum(waits) / http_line.FIRST_WAIT <= 1 + 2 + 4
+    assert sum(waits) / http_client.FIRST_WAIT <= 1 + 2 + 4
 
 
 def test_a_wrong_path_and_an_unknown_model_name_what_is_served():
@@ -298,8 +298,8 @@ def test_a_refused_prompt_is_named():
 
 def test_a_refused_request_takes_the_others_with_it_at_once(monkeypatch):
     """Also those that are waiting for their next try: closing does not sit an hour out."""
-    monkeypatch.setattr(http_line, "FIRST_WAIT", 3600.0)
-    monkeypatch.setattr(http_line, "LONGEST_WAIT", 3600.0)
+    monkeypatch.setattr(http_client, "FIRST_WAIT", 3600.0)
+    monkeypatch.setattr(http_client, "LONGEST_WAIT", 3600.0)
     habits = Habits(forbids="question 0", fails="later")
     with fake_server(habits) as url:
         engine = open_engine(url)
@@ -340,7 +340,7 @@ def test_retry_after_is_a_number_or_a_date(monkeypatch):
         def now(cls, zone):
             return cls(2026, 3, 1, 12, 0, 0, tzinfo=zone)
 
-    monkeypatch.setattr(http_line, "datetime", Noon)
+    monkeypatch.setattr(http_client, "datetime", Noon)
     assert told_to_wait("7") == 7.0
     assert told_to_wait("Sun, 01 Mar 2026 12:01:00 GMT") == 60.0
     assert told_to_wait("Sun, 01 Mar 2026 11:59:00 GMT") == 0.0

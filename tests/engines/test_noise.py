@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from manyways.engines.noise import choose, distribution, uniforms
+from manyways.engines.decoding import choose, distribution, uniforms
 
 LAST = float(np.nextafter(1.0, 0.0))
 

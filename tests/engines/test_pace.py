@@ -5,7 +5,7 @@ import heapq
 import numpy as np
 import pytest
 
-from manyways.engines.pace import Lengths, Pace, fit
+from manyways.engines.meter import Lengths, Pace, fit
 
 FIXED, EACH, START = 0.5, 0.02, 0.3
 """Seconds of a step, more for each attempt in it, and to take up an attempt."""

@@ -12,7 +12,7 @@ from tiny_models import build_gpt2, build_llama, build_mistral
 
 from manyways.checkpoints import model_path
 from manyways.engines import Ended, Going, SampleRequest, SamplingSettings, decoding, queueing
-from manyways.engines.noise import distribution, uniforms
+from manyways.engines.decoding import distribution, uniforms
 from manyways.engines.queueing import queue
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import DataError, ModelError

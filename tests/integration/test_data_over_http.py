@@ -10,7 +10,7 @@ import pytest
 from command_line import ROOT, environment, in_this_process
 from fake_server import Faults, Habits, Said, fake_server, fault_proxy
 
-from manyways.engines import http_line
+from manyways.engines import http_client
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
 KEY = "s3cret-of-the-test"
@@ -40,7 +40,7 @@ ANSWERS: dict[str, str] = {}
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_line, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(http_client, "FIRST_WAIT", 0.01)
 
 
 def options(url: str, out: Path, **more: str) -> list[str]:

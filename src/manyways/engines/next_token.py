@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manyways.checkpoints import load_model, load_tokenizer, pick_device
-from manyways.engines.noise import not_a_number
+from manyways.engines.decoding import not_a_number
 from manyways.engines.rendering import render
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message

@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from manyways.engines import Completion, SamplingSettings
-from manyways.engines.stop_strings import trim
+from manyways.engines.rendering import trim
 from manyways.errors import EngineError
 from manyways.recipe.engines import HttpConfig
 from manyways.records import Finish, Message

@@ -19,8 +19,7 @@ from manyways.engines import (
     SampleRequest,
     SamplingSettings,
 )
-from manyways.engines.queueing import windows
-from manyways.engines.streaming import in_order
+from manyways.engines.queueing import in_order, windows
 from manyways.errors import EngineError, ManywaysError, MissingWork
 from manyways.plugins import resolve
 from manyways.recipe.engines import ModelConfig, RayConfig

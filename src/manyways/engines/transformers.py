@@ -9,12 +9,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from manyways.checkpoints import load_model, load_tokenizer, pick_device
 from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
 from manyways.engines.decoding import Decoder, Sampled
-from manyways.engines.memory import free_memory
-from manyways.engines.queueing import queue, windows
-from manyways.engines.rendering import render
-from manyways.engines.sampler import Sampler
-from manyways.engines.stop_strings import StopStrings
-from manyways.engines.streaming import in_order
+from manyways.engines.queueing import in_order, queue, windows
+from manyways.engines.rendering import StopStrings, render
+from manyways.engines.sampler import Sampler, free_memory
 from manyways.errors import ModelError
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message

@@ -12,8 +12,7 @@ from manyways.checkpoints import load_tokenizer
 from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.engines.openai_api import FINISHES
 from manyways.engines.queueing import windows
-from manyways.engines.rendering import render
-from manyways.engines.stop_strings import trim
+from manyways.engines.rendering import render, trim
 from manyways.errors import EngineError
 from manyways.recipe.engines import ModelConfig
 

@@ -12,7 +12,7 @@ from manyways.engines import (
     SamplingSettings,
 )
 from manyways.engines.meter import SamplingMeter
-from manyways.engines.streaming import stream
+from manyways.engines.queueing import stream
 from manyways.fingerprint import prompt_hash
 from manyways.pool import attempt_files, journal
 from manyways.pool.journal import Journal
