@@ -445,6 +445,8 @@ def explorer_row(rng: Random, number: int, arms: Sequence[str]) -> ExplorerRow:
         question=question,
         answer=f"{a * b}, 14",
         texts=texts,
+        problems="pocket/seed",
+        attempts=352,
     )
 
 

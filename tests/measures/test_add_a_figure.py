@@ -51,7 +51,6 @@ def blocks(seen: "Seen") -> list[Block]:
                         ["recipe"],
                         [charts_use.Bar(name="n", values=[row.characters], colour="#0072b2")],
                         axis="characters",
-                        links=[""],
                     ),
                 ),
             )

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from fake_run import write_run
@@ -86,7 +87,10 @@ def test_the_problem_shown_has_different_correct_solutions(seen: Seen) -> None:
     (shown,) = (b for b in first_screen.blocks(seen) if isinstance(b, Ways))
     assert 2 <= len(shown.ways) <= 3
     assert len({way.steps for way in shown.ways}) == len(shown.ways)
-    (row,) = (r for r in seen.rows(EXPLORER) if shown.target.endswith(r.problem_id[-5:]))
+    asked = dict(parse_qsl(shown.target.partition("?")[2]))
+    (row,) = (r for r in seen.rows(EXPLORER) if r.problem_id == asked["problem"])
+    assert (asked["source"], asked["of"]) == ("pool", str(row.attempts))
+    assert shown.link == f"{row.attempts} attempts at it"
     for way in shown.ways:
         texts = [t for t in row.texts if seen.heuristic_name(t.heuristic) == way.name]
         kept = [t for t in texts if t.kept and t.status == "correct" and t.heuristic != PLAIN]

@@ -92,8 +92,8 @@ def test_labels_are_shown_as_they_are():
     called = charts_use.Bar(name="x", label=hostile, values=[1], colour="#0072b2")
     specs = (
         charts.lines([line], share=True, axes=("step", "")),
-        charts_use.bars([hostile], [bar], axis="a", links=["#explorer"]),
-        charts_use.bars(["y"], [called], axis="a", links=["#explorer"]),
+        charts_use.bars([hostile], [bar], axis="a"),
+        charts_use.bars(["y"], [called], axis="a"),
         charts.intervals([charts.Row(label=hostile)], axis="a"),
     )
     for spec in specs:

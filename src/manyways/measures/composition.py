@@ -1,5 +1,6 @@
 """How solutions use heuristics: which ones, combined or not, and how often they change."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,6 +68,10 @@ class CompositionRow:
     """As ``composed``, among correct solutions."""
     corrected: Score | None = None
     """``composed`` corrected for the labeller's error (theory M3) where that was measured."""
+    combined: int | None = None
+    """How many of the solutions are composed."""
+    showing: dict[str, int] | None = None
+    """Heuristic id -> how many of the solutions have a step that shows it."""
 
 
 def measured(seen: "Seen") -> Iterator[CompositionRow]:
@@ -116,6 +121,8 @@ def composition_row(
         if correct_S.any()
         else None,
         corrected=_corrected(np.bincount(problem_S, composed_S), trials, error),
+        combined=int(composed_S.sum()),
+        showing=dict(Counter(h for way in solutions.ways for h in way.steps if h != DIRECT)),
     )
 
 
@@ -175,6 +182,7 @@ def example() -> list[CompositionRow]:
             switch=share("switch rate", 0.4), effective=2.9,
             shares={"direct": 0.5, "symmetry": 0.3, "analogy": 0.2},
             pairs={"symmetry > analogy": 12}, drift=share("drift", 0.1), solutions=96,
+            combined=round(96 * composed), showing={"symmetry": 40, "analogy": 25},
         )  # fmt: skip
 
     return [row("mid", 0.2), row("rl", 0.45)]
@@ -206,7 +214,7 @@ def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
                 row,
                 row.composed,
                 f"composed: {words.rate(row.composed)}, n = {row.composed.n} problems",
-                explorer_link(source=row.checkpoint, composed="yes"),
+                explorer_link(source=row.checkpoint, composed="yes", of=row.combined),
             )
             for row in rows_drawn
         ),
@@ -321,7 +329,7 @@ def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
                 )
                 for row in rows
             },
-            link=explorer_link(heuristic=h, source=rows[-1].checkpoint),
+            link=_texts_showing(rows[-1], h),
         )
         for h in order
     ]
@@ -340,6 +348,12 @@ def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
     )
 
 
+def _texts_showing(row: CompositionRow, heuristic: str) -> str:
+    """A link to the attempts of a checkpoint that show a heuristic."""
+    count = (row.showing or {}).get(heuristic)
+    return explorer_link(heuristic=heuristic, how="shown", source=row.checkpoint, of=count)
+
+
 def _pairs(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
     """What the main arm goes on with, before and after RL, and the pairs as a table."""
     mine = [row for row in rows if row.arm == seen.lead and row.phase != "base" and row.pairs]
@@ -351,7 +365,7 @@ def _pairs(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
         "the next labelled step goes on with. Length is the number of switches.",
     )
     seconds = dict.fromkeys(second for row in mine for _, second, _ in _switches(row))
-    keys = charts_use.keys([_then(seen, second, []) for second in seconds])
+    keys = charts_use.keys([_then(seen, second) for second in seconds])
     figures = Charts(charts=tuple(_switched(seen, row) for row in mine), legend=keys)
     return [heading, figures, _pairs_table(seen, mine)]
 
@@ -366,6 +380,7 @@ def _switches(row: CompositionRow) -> list[tuple[str, str, int]]:
 def _switched(seen: "Seen", row: CompositionRow) -> Chart:
     found = {(first, second): amount for first, second, amount in _switches(row)}
     firsts = list(dict.fromkeys(first for first, _ in found))
+    links = [_texts_showing(row, first) for first in firsts]
     return Chart(
         id=f"pairs-{row.phase}",
         title=words.checkpoint_label(row.checkpoint),
@@ -374,20 +389,26 @@ def _switched(seen: "Seen", row: CompositionRow) -> Chart:
         spec=charts_use.bars(
             [seen.heuristic_name(first) for first in firsts],
             [
-                _then(seen, second, [found.get((first, second), 0) for first in firsts])
+                _then(seen, second, [found.get((first, second), 0) for first in firsts], links)
                 for second in dict.fromkeys(second for _, second in found)
             ],
             axis="switches",
-            links=[explorer_link(heuristic=h, source=row.checkpoint) for h in firsts],
         ),
         height=64 + 30 * max(2, len(firsts)),
         note=f"{sum(row.pairs.values()):,} switches in {row.solutions:,} solutions.",
     )
 
 
-def _then(seen: "Seen", second: str, values: Sequence[int]) -> charts_use.Bar:
-    colour, name = seen.heuristic_colour(second), seen.heuristic_name(second)
-    return charts_use.Bar(name=second, label=f"then {name}", values=values, colour=colour)
+def _then(
+    seen: "Seen", second: str, values: Sequence[int] = (), links: Sequence[str] = ()
+) -> charts_use.Bar:
+    return charts_use.Bar(
+        name=second,
+        label=f"then {seen.heuristic_name(second)}",
+        values=values,
+        colour=seen.heuristic_colour(second),
+        links=links,
+    )
 
 
 def _pairs_table(seen: "Seen", rows: list[CompositionRow]) -> Table:

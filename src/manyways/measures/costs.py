@@ -107,7 +107,6 @@ def blocks(seen: "Seen") -> list[Block]:
                 )
             ],
             axis="minutes",
-            links=[""] * len(stages),
         ),
         height=70 + 30 * max(2, len(stages)),
     )

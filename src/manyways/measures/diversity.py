@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from manyways.measures.measure import Finding, Measure
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table
+from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table, explorer_link
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,6 +238,7 @@ def _vendi_mark(seen: "Seen", row: DiversityRow) -> charts.Mark:
         colour=seen.arm_colour(checkpoint.arm, checkpoint.phase),
         words=f"Vendi score {words.quantity(row.vendi)}, {row.texts:,} texts",
         symbol="square" if row.what.startswith("data") else palette.PHASE_SYMBOLS[checkpoint.phase],
+        link="" if row.what.startswith("data") else explorer_link(source=checkpoint.name),
     )
 
 

@@ -1,12 +1,13 @@
 """A few problems with many texts side by side, their steps labelled: for reading, not counting."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Line
+from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.measure import Measure
 from manyways.records import BASE, Problem, RLAttempt, line_name
 from manyways.reporting.blocks import Block, Explorer
@@ -40,12 +41,18 @@ class ExplorerText:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplorerRow:
-    """One problem with many texts on it."""
+    """One problem with some of the texts on it.
+
+    problems: the problem set that it was taken from.
+    attempts: all at this problem: of the pool, of every checkpoint, or those that RL kept.
+    """
 
     problem_id: str
     question: str
     answer: str
     texts: list[ExplorerText]
+    problems: str = ""
+    attempts: int | None = None
 
 
 def measured(seen: "Seen") -> Iterator[ExplorerRow]:
@@ -102,7 +109,8 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
             for row in wrong
         ]
         if texts:
-            yield _row(problem, texts)
+            tried_here = len(tried[problem.id])
+            yield _row(problem, texts, problems=generate.problems, attempts=tried_here)
 
 
 def _by_problem(rows: "Sequence[dict[str, Any]]") -> "defaultdict[str, list[dict[str, Any]]]":
@@ -141,7 +149,8 @@ def _rl_rows(ctx: "Context", arm: str, count: int) -> Iterator[ExplorerRow]:
             for step in sorted(shown)
             for text in _of_step(ctx, f"{line_name(arm, seed)}/during-rl", step, kept[problem.id])
         ]
-        yield _row(problem, texts)
+        all_kept = len(kept[problem.id])
+        yield _row(problem, texts, problems=ctx.recipe.rl.problems, attempts=all_kept)
 
 
 def _of_step(
@@ -184,9 +193,22 @@ def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[Expl
         table = table.filter(pc.is_in(table["problem_id"], value_set=ids))
         for asked, mine in _by_problem(table.sort_by("sample").to_pylist()).items():
             texts[asked] += [_text(ctx, name, row, row["answer"]) for row in _first_of_each(mine)]
+    tried = _attempts(ctx, benchmark)
     for problem in chosen:
         if texts[problem.id]:
-            yield _row(problem, texts[problem.id])
+            attempts = tried[problem.id]
+            yield _row(problem, texts[problem.id], problems=benchmark, attempts=attempts)
+
+
+def _attempts(ctx: "Context", benchmark: str) -> "Counter[str]":
+    """Problem -> attempts of every checkpoint and seed."""
+    from manyways.tables import read_attempts_table
+
+    found: Counter[str] = Counter()
+    for checkpoint in ctx.checkpoints:
+        folder = ctx.run.eval_path(checkpoint.name, benchmark)
+        found.update(read_attempts_table(folder, ["problem_id"])["problem_id"].to_pylist())
+    return found
 
 
 def _spread(problems: Sequence[Problem], count: int) -> list[Problem]:
@@ -196,9 +218,16 @@ def _spread(problems: Sequence[Problem], count: int) -> list[Problem]:
     return [problems[i] for i in dict.fromkeys(places.round().astype(int).tolist())]
 
 
-def _row(problem: Problem, texts: list[ExplorerText]) -> ExplorerRow:
+def _row(
+    problem: Problem, texts: list[ExplorerText], *, problems: str, attempts: int
+) -> ExplorerRow:
     return ExplorerRow(
-        problem_id=problem.id, question=problem.question, answer=problem.answer, texts=texts
+        problem_id=problem.id,
+        question=problem.question,
+        answer=problem.answer,
+        texts=texts,
+        problems=problems,
+        attempts=attempts,
     )
 
 
@@ -220,6 +249,7 @@ def example() -> list[ExplorerRow]:
     return [
         ExplorerRow(
             problem_id="pocket/seed/00000", question="What is 2 + 3?", answer="5",
+            problems="pocket/seed", attempts=44,
             texts=[
                 ExplorerText(
                     source="pool", heuristic=heuristic, status="correct", answer="5", kept=True,
@@ -245,20 +275,28 @@ def blocks(seen: "Seen") -> list[Block]:
 
 
 def fitting(rows: list[ExplorerRow], limit: int) -> list[ExplorerRow]:
-    """The first rows whose texts fit in ``limit`` bytes."""
+    """As many rows as fit in ``limit`` bytes, as large a share of each problem set as of another.
+
+    In their own order; of each set the first ones.
+    """
+    of: defaultdict[str, list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        of[row.problems].append(place)
+    share = {place: i / len(places) for places in of.values() for i, place in enumerate(places)}
     used, chosen = 0, []
-    for row in rows:
-        used += len(json.dumps(_problem(row)))
+    for place in sorted(share, key=lambda place: (share[place], place)):
+        used += len(json.dumps(_problem(rows[place])))
         if used > limit:
             break
-        chosen.append(row)
-    return chosen
+        chosen.append(place)
+    return [rows[place] for place in sorted(chosen)]
 
 
 def _payload(seen: "Seen", shown: Sequence[ExplorerRow]) -> dict[str, object]:
     """What the page's script reads: problems, names and colours of heuristics."""
     return {
         "problems": [_problem(row) for row in shown],
+        "means": {in_words(name): seen.members(name) for name in seen.benchmarks if name in MEANS},
         "heuristics": {
             heuristic: {
                 "name": seen.heuristic_name(heuristic),
@@ -272,6 +310,8 @@ def _payload(seen: "Seen", shown: Sequence[ExplorerRow]) -> dict[str, object]:
 def _problem(row: ExplorerRow) -> dict[str, object]:
     return {
         "id": row.problem_id,
+        "set": row.problems,
+        "attempts": row.attempts,
         "question": row.question,
         "answer": row.answer,
         "texts": [

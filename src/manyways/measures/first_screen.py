@@ -195,7 +195,8 @@ def _ways(seen: "Seen") -> list[Block]:
             note="Real texts of the run, all correct and kept as training data. A coloured edge "
             "and a tag say which heuristic a step shows."
             + (f" {words.plural(more, 'other way')} of this problem:" if more > 0 else ""),
-            target=explorer_link(problem=row.problem_id),
+            target=explorer_link(problem=row.problem_id, source="pool", of=row.attempts),
+            link=words.plural(row.attempts, "attempt") + " at it" if row.attempts else "its texts",
         )
     ]
 

@@ -8,7 +8,7 @@ from manyways.arms import RL_ALONE, VANILLA, parse_arm
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.measure import Measure
 from manyways.measures.pass_at_k import PASS_AT_K
-from manyways.records import Phase, Score, pooled
+from manyways.records import BASE, Phase, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Key, Table
 
@@ -116,6 +116,11 @@ def _cells(seen: "Seen") -> Iterator[tuple[Place, dict[int, Score]]]:
             yield cell, found
 
 
+def _name(arm: str, phase: Phase) -> str:
+    """Of the checkpoint, pooled over seeds."""
+    return BASE.name if phase == "base" else pooled(arm, phase)
+
+
 def _score(row: FourCells | None, field: str) -> Score | None:
     score: Score | None = getattr(row, field) if row else None
     return score
@@ -151,6 +156,7 @@ def _chart(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Chart:
                     colour=seen.arm_colour(arm, phase),
                     words=f"pass@{k}: {words.rate(score)}, n = {score.n}",
                     symbol="circle" if k == seen.ends[0] else "diamond-open",
+                    link=seen.texts_of(_name(arm, phase), seen.headline),
                     meta={"k": str(k)},
                 )
                 for k, score in scores.items()

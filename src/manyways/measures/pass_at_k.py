@@ -20,7 +20,6 @@ from manyways.reporting.blocks import (
     Key,
     Note,
     Table,
-    explorer_link,
 )
 from manyways.run_dir import benchmark_slug
 
@@ -179,7 +178,7 @@ def _curve(seen: "Seen", benchmark: str) -> Chart:
             colour=seen.arm_colour(rows[0].arm, rows[0].phase),
             dash=palette.DASHES[rows[0].phase],
             symbol=seen.arm_symbol(rows[0].arm),
-            link=explorer_link(source=name),
+            link=seen.texts_of(name, benchmark),
             meta={"phase": rows[0].phase}
             | ({"arm": rows[0].arm} if rows[0].phase != "base" else {}),
         )

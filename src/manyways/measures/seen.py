@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from manyways.arms import VANILLA, Arm, main_arm
-from manyways.measures.benchmarks import ALL, MEANS, OPEN_MEAN, SEED_DATA, headline
+from manyways.measures.benchmarks import ALL, MEAN, MEANS, SEED_DATA, headline, in_words, means
 from manyways.measures.composition import COMPOSITION, CompositionRow
 from manyways.measures.explorer import EXPLORER
 from manyways.measures.four_cells import FOUR_CELLS
@@ -23,7 +23,7 @@ from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN, Phase, Score
 from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Key
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Key, explorer_link
 from manyways.run_dir import open_for_reading
 from manyways.stamps import Stamp
 
@@ -144,10 +144,21 @@ class Seen:
     @property
     def answered_on(self) -> list[str]:
         """The single benchmarks that the headline is of."""
-        if self.headline not in MEANS:
-            return [self.headline]
-        without = self.choices if self.headline == OPEN_MEAN else set()
-        return [name for name in self.single_benchmarks if name not in without]
+        return self.members(self.headline)
+
+    def members(self, benchmark: str) -> list[str]:
+        """The single benchmarks that a mean is over; of a single one itself."""
+        return list(means(self.single_benchmarks, self.choices).get(benchmark, [benchmark]))
+
+    def texts_of(self, checkpoint: str, benchmark: str) -> str:
+        """A link to the attempts behind a pooled checkpoint's pass@k on a benchmark."""
+        counts = (
+            row.attempts
+            for row in self.rows(PASS_AT_K)
+            if (row.checkpoint, row.benchmark) == (checkpoint, benchmark)
+        )
+        where = {} if benchmark == MEAN else {"on": in_words(benchmark)}
+        return explorer_link(of=next(counts, None), source=checkpoint, **where)
 
     @cached_property
     def mechanism(self) -> str:

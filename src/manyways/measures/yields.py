@@ -116,17 +116,29 @@ def _yield(seen: "Seen") -> list[Block]:
 
 
 def _stacks(rows: list[YieldRow]) -> list[charts_use.Bar]:
-    lost = [row.undecided + row.no_answer for row in rows]
-    wrong = [row.attempts - row.correct - n for row, n in zip(rows, lost, strict=True)]
-    light = palette.faint(palette.hue(0), palette.PALE)
-    grey = palette.faint(palette.MUTED[0], palette.PALE)
+    ours, grey = palette.hue(0), palette.MUTED[0]
+    light, pale = palette.faint(ours, palette.PALE), palette.faint(grey, palette.PALE)
+    wrong = [row.attempts - row.correct - row.no_answer - row.undecided for row in rows]
     unkept = [row.correct - row.kept for row in rows]
+
+    def bar(
+        name: str, values: list[int], colour: str, pattern: str = "", **only: str
+    ) -> charts_use.Bar:
+        links = [_texts(row, n, **only) for row, n in zip(rows, values, strict=True)]
+        return charts_use.Bar(name=name, values=values, colour=colour, pattern=pattern, links=links)
+
     return [
-        charts_use.Bar(name="kept", values=[row.kept for row in rows], colour=palette.hue(0)),
-        charts_use.Bar(name="correct, not kept", values=unkept, colour=light, pattern="/"),
-        charts_use.Bar(name="wrong", values=wrong, colour=grey),
-        charts_use.Bar(name="no answer or undecided", values=lost, colour=palette.MUTED[0]),
+        bar("kept", [row.kept for row in rows], ours, kept="yes"),
+        bar("correct, not kept", unkept, light, "/", kept="no", status="correct"),
+        bar("wrong", wrong, pale, status="wrong"),
+        bar("no answer", [row.no_answer for row in rows], grey, status="no_answer"),
+        bar("undecided", [row.undecided for row in rows], grey, "x", status="undecided"),
     ]
+
+
+def _texts(row: YieldRow, count: int, **only: str) -> str:
+    """A link to ``count`` attempts of the pool under one heuristic."""
+    return explorer_link(heuristic=row.heuristic, how="asked", source="pool", of=count, **only)
 
 
 def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts_use.Bar]) -> Chart:
@@ -141,7 +153,6 @@ def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts_use.Bar
             [seen.heuristic_name(row.heuristic) for row in rows],
             stacks,
             axis="attempts",
-            links=[explorer_link(heuristic=row.heuristic, source="pool") for row in rows],
         ),
         height=64 + 30 * len(rows),
     )  # fmt: skip
@@ -152,12 +163,12 @@ def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
         (
             Link(
                 text=seen.heuristic_name(row.heuristic),
-                target=explorer_link(heuristic=row.heuristic, source="pool"),
+                target=_texts(row, row.attempts),
             ),
             words.count(row.attempts),
             words.number(row.rates.adherence),
             _share(row, row.rates.correct),
-            words.count(row.kept),
+            Link(text=words.count(row.kept), target=_texts(row, row.kept, kept="yes")),
             words.count(row.problems),
             _share(row, row.rates.no_answer),
             _share(row, row.rates.undecided),

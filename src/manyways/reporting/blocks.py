@@ -58,9 +58,8 @@ _NUMBER = re.compile(r"[<+−-]?[\d,.]*( ?(%|s|h|min|[\d, ]+))*|–")
 
 
 def _is_number(cell: Cell) -> bool:
-    return isinstance(cell, Figure) or (
-        isinstance(cell, str) and _NUMBER.fullmatch(cell) is not None
-    )
+    text = cell.text if isinstance(cell, Link) else cell
+    return isinstance(text, Figure) or _NUMBER.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +159,8 @@ class Ways:
     ways: tuple[Way, ...]
     note: str = ""
     target: str = ""
+    link: str = ""
+    """What ``target`` is called."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,6 +206,10 @@ class Section:
         return tuple(block for blocks in inner for block in blocks)
 
 
-def explorer_link(**filters: str) -> str:
-    """Where a click leads to the texts behind a number: the explorer with filters set."""
-    return f"#explorer?{urlencode(filters)}"
+def explorer_link(*, of: int | None = None, **filters: str) -> str:
+    """Where a click leads to the texts behind a number: the explorer with filters set.
+
+    of: how many attempts of the run the filters leave. The page holds a sample and says so beside
+        this count.  filters: fields of the explorer's form, see ``explorer.js``.
+    """
+    return f"#explorer?{urlencode(filters | ({'of': str(of)} if of is not None else {}))}"

@@ -21,6 +21,8 @@ class Bar:
     pattern: str = ""
     label: str = ""
     """What it is called, where that is not its name."""
+    links: Sequence[str] = ()
+    """Where a click on each value leads."""
 
     @property
     def called(self) -> str:
@@ -36,8 +38,8 @@ def keys(stacks: Sequence[Bar]) -> tuple[Key, ...]:
     )
 
 
-def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str, links: Sequence[str]) -> Spec:
-    """Horizontal stacked bars, the first label on top. A click on a bar follows its link."""
+def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str) -> Spec:
+    """Horizontal stacked bars, the first label on top. A click on a part follows its link."""
     traces: list[Trace] = [
         {
             "type": "bar",
@@ -45,7 +47,7 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str, links: Sequ
             "name": safe(stack.called),
             "y": [safe(label) for label in labels],
             "x": list(stack.values),
-            "customdata": list(links),
+            "customdata": list(stack.links),
             "meta": {"stack": stack.name},
             "marker": {
                 "color": stack.colour,

@@ -2,11 +2,11 @@
 // Texts are only ever set as textContent.
 (() => {
   "use strict";
-  const { problems, heuristics } = JSON.parse(document.getElementById("explorer-data").textContent);
+  const { problems, heuristics, means } = JSON.parse(document.getElementById("explorer-data").textContent);
   const form = document.getElementById("explorer-filters");
   const VERDICTS = { correct: "✓ correct", wrong: "✗ wrong", no_answer: "– no answer", undecided: "? undecided" };
   const PHASES = { mid: "mid-trained", rl: "after RL", "during-rl": "during RL" };
-  const FIELDS = ["heuristic", "status", "source", "kept", "composed"];
+  const FIELDS = ["heuristic", "how", "status", "source", "on", "kept", "composed"];
 
   // Control and direction characters would hide or reorder text: show them by number.
   const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -38,6 +38,7 @@
       text.shown = new Set(text.steps.map(([, heuristic]) => heuristic).filter(Boolean));
       text.words = text.steps.map(([step]) => step).join("\n").toLowerCase();
     }
+    problem.sets = new Set([problem.set, ...Object.keys(means).filter((mean) => means[mean].includes(problem.set))]);
     problem.words = `${problem.id}\n${problem.question}`.toLowerCase();
   }
 
@@ -80,6 +81,7 @@
   fill("heuristic", known, nameOf);
   fill("status", Object.keys(VERDICTS).filter((status) => texts.some((text) => text.status === status)), (status) => VERDICTS[status]);
   fill("source", [...new Set(texts.map((text) => pooled(text.source)))], sourceName);
+  fill("on", [...new Set(problems.map((problem) => problem.set)), ...Object.keys(means)].filter(Boolean), (name) => name);
 
   for (const heuristic of known.filter((name) => name !== "plain" && name !== "direct")) {
     const dot = paint(make("span", { class: "dot", "aria-hidden": "true" }), heuristic);
@@ -92,11 +94,13 @@
     legend.append(key);
   }
 
+  const ofAll = ({ texts: here, attempts }) => (attempts ? ` · ${here.length.toLocaleString("en")} of its ${attempts.toLocaleString("en")} attempts are here` : "");
+
   const items = problems.map((problem) => {
     const tally = make("span", { class: "tally" });
     const body = make("div", { class: "body" });
     const item = make("details", { class: "problem", "data-problem": problem.id },
-      make("summary", {}, make("span", { class: "question", text: problem.question }), tally, make("span", { class: "id", text: `${problem.id} · answer ${problem.answer}` })), body);
+      make("summary", {}, make("span", { class: "question", text: problem.question }), tally, make("span", { class: "id", text: `${problem.id} · answer ${problem.answer}${ofAll(problem)}` })), body);
     const entry = { problem, item, tally, body, matching: [], stale: true };
     item.addEventListener("toggle", () => render(entry));
     list.append(item);
@@ -109,8 +113,12 @@
     entry.body.replaceChildren(make("div", { class: "cards" }, ...entry.matching.map(card)));
   }
 
+  function uses(text, { heuristic, how }) {
+    return (how !== "shown" && text.heuristic === heuristic) || (how !== "asked" && text.shown.has(heuristic));
+  }
+
   function matches(text, query, wanted) {
-    return (!wanted.heuristic || text.heuristic === wanted.heuristic || text.shown.has(wanted.heuristic))
+    return (!wanted.heuristic || uses(text, wanted))
       && (!wanted.status || text.status === wanted.status)
       && (!wanted.source || pooled(text.source) === wanted.source)
       && (!wanted.kept || text.kept === (wanted.kept === "yes"))
@@ -127,13 +135,24 @@
     history.replaceState(null, "", asked ? `#explorer?${asked}` : "#explorer");
   }
 
-  function apply(only = "") {
+  // A link names how many attempts of the run its number is of; here is a sample of them.
+  function counted(shownTexts, shownProblems, promised) {
+    const told = (number) => number.toLocaleString("en");
+    const here = `${told(shownTexts)} of ${told(texts.length)} texts on ${shownProblems} of ${problems.length} problems`;
+    if (!promised) return here;
+    return shownTexts === promised
+      ? `All ${told(promised)} attempts behind that number (${here})`
+      : `${told(shownTexts)} of the ${told(promised)} attempts behind that number are on this page (${here})`;
+  }
+
+  function apply(only = "", promised = 0) {
     const words = form.elements.query.value.toLowerCase().split(/\s+/).filter(Boolean);
     const wanted = Object.fromEntries(FIELDS.map((field) => [field, form.elements[field].value]));
     let shownProblems = 0, shownTexts = 0;
     for (const entry of items) {
       const query = words.filter((word) => !entry.problem.words.includes(word));
-      entry.matching = only && entry.problem.id !== only ? [] : entry.problem.texts.filter((text) => matches(text, query, wanted))
+      const elsewhere = (only && entry.problem.id !== only) || (wanted.on && !entry.problem.sets.has(wanted.on));
+      entry.matching = elsewhere ? [] : entry.problem.texts.filter((text) => matches(text, query, wanted))
         .sort((a, b) => rank(a) - rank(b));
       entry.stale = true;
       entry.item.hidden = !entry.matching.length;
@@ -146,7 +165,7 @@
       if (only) entry.item.open = entry.problem.id === only;
       render(entry);
     }
-    count.textContent = `${shownTexts.toLocaleString("en")} of ${texts.length.toLocaleString("en")} texts on ${shownProblems} of ${problems.length} problems`;
+    count.textContent = counted(shownTexts, shownProblems, promised);
     legend.querySelectorAll(".key").forEach((key) => key.setAttribute("aria-pressed", String(key.dataset.filter === wanted.heuristic)));
   }
 
@@ -160,7 +179,7 @@
       form.elements[field].value = field === "source" ? pooled(value) : value;
       if (form.elements[field].selectedIndex < 0) form.elements[field].value = "";
     }
-    apply(asked.get("problem") ?? "");
+    apply(asked.get("problem") ?? "", Number(asked.get("of")) || 0);
     document.getElementById("explorer").scrollIntoView();
     count.focus({ preventScroll: true });
   }
