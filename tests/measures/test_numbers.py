@@ -63,15 +63,32 @@ def test_an_arm_has_up_to_so_many_ways() -> None:
     assert parse_arm("heuristics-1").words.startswith("one way per problem")
 
 
+def curves_of(rows: list[CurveRow], seeds: tuple[int, ...]) -> tuple[str, list[dict]]:
+    """The text above the curves of RL, and the traces of the first figure."""
+    recipe = parse_recipe(recipe_tree(("star",), seeds), "test")
+    heading, figures, *_ = blocks(Seen(name="made", recipe=recipe, tables={CURVES.name: rows}))
+    assert isinstance(heading, Heading)
+    return heading.text, figures.charts[0].spec["data"]
+
+
 @pytest.mark.parametrize("steps", [SMOOTHED, SMOOTHED + 1])
 def test_the_moving_average_is_where_the_text_says(steps: int) -> None:
     rows = [CurveRow(arm="star", seed=0, stage="rl", step=i, reward=i % 2) for i in range(steps)]
-    recipe = parse_recipe(recipe_tree(("star",), (0,)), "test")
-    heading, figures = blocks(Seen(name="made", recipe=recipe, tables={CURVES.name: rows}))
-    assert isinstance(heading, Heading)
-    assert f"{WINDOW} logged steps, of trainings that logged more than {SMOOTHED}" in heading.text
-    thin, thick = figures.charts[0].spec["data"]
+    text, (thin, thick) = curves_of(rows, (0,))
+    assert f"{WINDOW} logged steps, of trainings that logged more than {SMOOTHED}" in text
     assert (thin["y"] == thick["y"]) == (steps <= SMOOTHED)
+
+
+def test_several_seeds_are_a_mean_with_a_band_at_the_steps_that_all_logged() -> None:
+    rows = [
+        CurveRow(arm="star", seed=seed, stage="rl", step=step, reward=(seed + step) / 10)
+        for seed in (0, 1, 5) for step in range(1, 4 + (seed == 1))
+    ]  # fmt: skip
+    text, (band, line) = curves_of(rows, (0, 1, 5))
+    assert "means over seeds" in text
+    assert line["x"] == [1, 2, 3]
+    assert line["y"] == pytest.approx([0.3, 0.4, 0.5])
+    assert band["y"] == pytest.approx([0.6, 0.7, 0.8, 0.3, 0.2, 0.1])
 
 
 @pytest.mark.parametrize(

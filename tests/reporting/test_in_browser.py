@@ -120,6 +120,26 @@ def test_links_lead_to_the_texts_behind(opened):
     assert opened.js(f"{legend}.getAttribute('aria-pressed')") == "true"
 
 
+def test_a_link_that_names_a_count_opens_that_many_or_says_how_many_are_here(opened):
+    address = "#explorer?heuristic=decomposing&how=asked&source=pool&status=wrong"
+    opened.js("location.hash = arguments[0]", address)
+    opened.wait(f"return !{COUNT[7:]}.startsWith('1,200 of')")
+    there = int(opened.js(COUNT).split()[0])
+    assert there > 1
+    opened.js("location.hash = arguments[0]", f"{address}&of={there}")
+    opened.wait(f"{COUNT}.startsWith('All {there} attempts behind that number')")
+    opened.js("location.hash = arguments[0]", f"{address}&of=4321")
+    opened.wait(f"{COUNT}.startsWith('{there} of the 4,321 attempts behind that number are on')")
+    opened.js("document.querySelectorAll('.problem:not([hidden])').forEach(p => { p.open = true })")
+    opened.wait(
+        f"return document.querySelectorAll('.problem:not([hidden]) .card').length === {there}"
+    )
+    opened.js("document.querySelectorAll('.problem').forEach(p => { p.open = false })")
+    other = "const f = document.getElementById('explorer-filters'); f.elements.status.value = '';"
+    opened.js(f"{other} f.dispatchEvent(new Event('input'))")
+    assert "behind" not in opened.js(COUNT), "another filter is another number"
+
+
 def test_a_click_on_a_figure_leads_to_its_texts(opened):
     opened.js(
         "document.getElementById('chart-composition').emit('plotly_click',"

@@ -1,5 +1,7 @@
 """Evaluation on the way: which step is the best, when training ends, what is kept and tested."""
 
+from dataclasses import replace
+
 import pytest
 from killed_training import LuckyJudge
 from made_runs import attempt, context, seen_of
@@ -24,23 +26,24 @@ def folder(tmp_path_factory):
     return build_llama(tmp_path_factory.mktemp("llama"))
 
 
-def ready(root, folder, **rl):
+def ready(root, folder, seeds=(0,), **rl):
     section = {"problems": "made_runs:load/rl?count=3", "steps": 4, "group_size": 4,
                "prompts_per_step": 2, "max_tokens": 8, "learning_rate": 1e-3,
                "evaluate_every": 1, "evaluate": [VALID], "evaluate_attempts": 2}  # fmt: skip
     ctx = context(
-        root, arms=("vanilla",), model={"path": str(folder), "device": "cpu"}, rl=section | rl,
+        root, arms=("vanilla",), seeds=seeds, model={"path": str(folder), "device": "cpu"}, rl=section | rl,
         evaluate={"benchmarks": ["made_runs:load/test?count=2"], "attempts": 2, "max_tokens": 8},
     )  # fmt: skip
     ctx.__dict__["judge"] = LuckyJudge()
     return ctx
 
 
-def put(ctx, step: int, right: int) -> None:
+def put(ctx, step: int, right: int, line=LINE) -> None:
     """An evaluation of a step at which so many of two attempts at three problems are right."""
-    ctx.run.begun_path("rl/vanilla/seed-0").parent.mkdir(exist_ok=True)
-    ctx.run.begun_path("rl/vanilla/seed-0").write_text("t")
-    checkpoint = at(LINE, "rl", step)
+    begun = ctx.run.begun_path(f"rl/{line.name}")
+    begun.parent.mkdir(exist_ok=True)
+    begun.write_text("t")
+    checkpoint = at(line, "rl", step)
     folder = ctx.run.eval_path(checkpoint.name, VALID)
     rows = [
         attempt(f"made/valid/{i % 3:03d}", sample=i // 3, text=f"<a> {i}",
@@ -94,6 +97,24 @@ def test_training_ends_where_nothing_is_gained_and_its_best_step_is_tested(
     ]  # fmt: skip
     assert [row.test_many is not None for row in rows] == [False, True, False, True]
     assert [row.entropy is None for row in rows] == [True, False, False, False]
+
+
+def test_steps_of_several_seeds_are_a_mean_with_an_interval_over_problems(tmp_path, folder) -> None:
+    ctx = ready(tmp_path, folder, seeds=(0, 1))
+    for seed, rights in enumerate(((1, 4, 6), (3, 2))):
+        for step, right in enumerate(rights):
+            put(ctx, step, right, replace(LINE, seed=seed))
+    seen = seen_of(ctx)
+    rows = [row for row in seen.rows(STEPS) if row.seed is None]
+    assert [row.step for row in rows] == [0, 1], "the steps that both seeds have"
+    assert [row.one.value for row in rows] == pytest.approx([4 / 12, 6 / 12])
+    assert [row.many.value for row in rows] == pytest.approx([(1 + 3) / 6, (3 + 2) / 6])
+    assert all(row.one.n == 3 and row.one.low < row.one.value < row.one.high for row in rows)
+    heading, figures, *_ = STEPS.shown["training"](seen)
+    assert "means over seeds" in heading.text
+    band, line = figures.charts[0].spec["data"]
+    assert line["y"] == pytest.approx([row.one.value for row in rows], abs=1e-4)
+    assert band["y"] == [rows[0].one.high, rows[1].one.high, rows[1].one.low, rows[0].one.low]
 
 
 def test_an_engine_that_reads_checkpoints_samples_saved_steps_afterwards(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from manyways.measures import first_screen, frame
+from manyways.measures import first_screen, frame, verdict
 from manyways.measures.arms import unfinished
 from manyways.measures.costs import total
 from manyways.measures.measure import Kind, Measure
@@ -103,7 +103,8 @@ def _findings(kind: Kind) -> Blocks:
 
 
 def _beside_the_answer(seen: "Seen") -> Iterable[Block]:
-    more = seen.said("main")[1:]
+    shown = verdict.ways_or_heuristics(list(verdict.controls(seen)), seen)
+    more = tuple(sentence for sentence in seen.said("main")[1:] if sentence != shown)
     return [Note(kind="finding", sentences=more)] if more else []
 
 

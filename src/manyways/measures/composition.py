@@ -265,6 +265,7 @@ def _table(seen: "Seen", rows: list[CompositionRow]) -> Table:
             )
             for row in [*data, *rows]
         ),
+        folded=True,
         note="n: problems. Effective: how many equally used ways, direct included, would be as "
         "varied. Drift: within-problem covariance of being composed and being correct; above zero, "
         "RL is pushed towards composing."

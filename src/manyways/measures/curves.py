@@ -2,14 +2,15 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from manyways.measures.measure import Finding, Measure
 from manyways.reporting import charts
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Note
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Key, Note
 
 if TYPE_CHECKING:
     from manyways.arms import Line
@@ -137,7 +138,7 @@ def example() -> list[CurveRow]:
 
 
 def blocks(seen: "Seen") -> list[Block]:
-    """RL first, then mid-training, under one legend."""
+    """RL first, then mid-training on demand."""
     drawn: list[Block] = []
     figures = {
         stage: _figures(seen, stage, measures)
@@ -145,19 +146,30 @@ def blocks(seen: "Seen") -> list[Block]:
     }
     if not figures["rl"]:
         drawn.append(Note(kind="empty", sentences=("No RL step was logged.",)))
-    every = (*figures["rl"], *figures["midtrain"])
-    if every:
-        drawn += [_heading("Step by step"), Charts(charts=every, legend=arm_keys(seen))]
+    legend = arm_keys(seen)
+    if any(figures.values()):
+        drawn.append(_heading(seen))
+    if figures["rl"]:
+        drawn.append(Charts(charts=figures["rl"], legend=legend))
+    if figures["midtrain"]:
+        loss = Charts(charts=figures["midtrain"], legend=legend)
+        drawn.append(Fold(title="Mid-training, step by step", blocks=(loss,)))
     return drawn
 
 
-def _heading(title: str) -> Heading:
-    return Heading(
-        title=title,
-        text=f"Thin lines are what was logged; thick lines a moving average over {WINDOW} logged "
-        f"steps, of trainings that logged more than {SMOOTHED} (shorter ones are drawn as logged). "
-        "One line for each seed.",
+def _heading(seen: "Seen") -> Heading:
+    average = (
+        f"a moving average over {WINDOW} logged steps, of trainings that logged more than "
+        f"{SMOOTHED} (shorter ones are drawn as logged)"
     )
+    if len(seen.recipe.seeds) == 1:
+        text = f"Thin lines are what was logged; thick lines {average}."
+    else:
+        text = (
+            "Lines are means over seeds, and bands reach from the lowest to the highest seed, at "
+            f"the steps that every seed logged. Drawn is {average}."
+        )
+    return Heading(title="Step by step", text=text)
 
 
 def arm_keys(seen: "Seen") -> tuple[Key, ...]:
@@ -185,14 +197,14 @@ def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
     lines: list[charts.Line] = []
     ends: list[str] = []
     for arm in seen.recipe.arms:
-        for seed in seen.recipe.seeds:
-            mine = [
-                (r.step, getattr(r, measure.field)) for r in rows if (r.arm, r.seed) == (arm, seed)
-            ]
-            logged = sorted((step, value) for step, value in mine if value is not None)
-            if logged:
-                lines += _curves(seen, arm, seed, logged)
-                ends.append(f"{arm} seed {seed}: {lines[-1].y[0]:.3g} to {lines[-1].y[-1]:.3g}")
+        logged: dict[int, dict[int, float]] = {}
+        for row in rows:
+            value = getattr(row, measure.field)
+            if row.arm == arm and value is not None:
+                logged.setdefault(row.seed, {})[row.step] = value
+        if logged:
+            lines += _curves(seen, arm, logged)
+            ends.append(f"{lines[-1].label}: {lines[-1].y[0]:.3g} to {lines[-1].y[-1]:.3g}")
     if not lines:
         return None
     return Chart(
@@ -205,26 +217,35 @@ def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
     )
 
 
-def _curves(
-    seen: "Seen", arm: str, seed: int, logged: list[tuple[int, float]]
-) -> list[charts.Line]:
-    steps, values = zip(*logged, strict=True)
-    smooth = moving_average(values, WINDOW if len(values) > SMOOTHED else 1)
+def _curves(seen: "Seen", arm: str, logged: dict[int, dict[int, float]]) -> list[charts.Line]:
+    """One training: what it logged, and its average. Several: the mean of these, and a band.
+
+    logged: seed -> step -> value.
+    """
+    steps = sorted(set.intersection(*map(set, logged.values())))
+    if not steps:
+        return []
+    values = [[of_seed[step] for step in steps] for of_seed in logged.values()]
+    smooth = [moving_average(one, WINDOW if len(steps) > SMOOTHED else 1) for one in values]
     every = -(-len(steps) // POINTS)
 
-    def line(y: Sequence[float], width: float, opacity: float, marker: str) -> charts.Line:
-        return charts.Line(
-            label=f"{arm}, seed {seed}",
-            x=[*steps[:-1:every], steps[-1]],
-            y=[float(f"{v:.4g}") for v in (*y[:-1:every], y[-1])],
-            colour=seen.arm_colour(arm),
-            dash=dash(seen, arm),
-            width=width,
-            opacity=opacity,
-            meta={"arm": arm},
-        )
+    def thinned(numbers: Iterable[float]) -> list[float]:
+        kept = list(numbers)
+        return [float(f"{v:.4g}") for v in (*kept[:-1:every], kept[-1])]
 
-    return [line(values, 1.0, 0.28, ""), line(smooth, 2.2, 1.0, "")]
+    one = len(values) == 1
+    line = charts.Line(
+        label=f"{arm}, seed {next(iter(logged))}" if one else f"{arm}, mean of {len(logged)} seeds",
+        x=[*steps[:-1:every], steps[-1]],
+        y=thinned(map(fmean, zip(*smooth, strict=True))),
+        low=() if one else thinned(map(min, zip(*smooth, strict=True))),
+        high=() if one else thinned(map(max, zip(*smooth, strict=True))),
+        colour=seen.arm_colour(arm),
+        dash=dash(seen, arm),
+        meta={"arm": arm},
+    )
+    thin = replace(line, y=thinned(values[0]), width=1.0, opacity=0.28)
+    return [thin, line] if one else [line]
 
 
 def dash(seen: "Seen", arm: str) -> str:

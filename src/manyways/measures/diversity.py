@@ -221,7 +221,7 @@ def _table(rows: list[DiversityRow]) -> Table:
         ),
         note=f"Embedder: {'; '.join(dict.fromkeys(row.embedder for row in rows))}. n: problems. "
         "Opening heuristics: how many equally used ones would be as varied, direct counted as one.",
-        folded=len(rows) > 8,
+        folded=True,
     )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import Arm
 from manyways.fingerprint import fingerprint
+from manyways.measures.benchmarks import SEEDS_FOR_T
 from manyways.recipe.pool import PromptConfig, VerifyConfig
 from manyways.recipe.section import Section, defaults_of
 from manyways.recipe.tree import EvaluateConfig, Recipe
@@ -93,12 +94,13 @@ def cautions(seen: "Seen") -> list[Block]:
 
 def _standing(seen: "Seen") -> tuple[str, ...]:
     recipe = seen.recipe
+    seeds = len(recipe.seeds)
+    luck = f"{seeds} training seeds: the luck of training is known only as far as they differ."
     return (
         f"These results are about {recipe.model.path} on "
         f"{words.listing(recipe.evaluate.benchmarks)}; they do "
         "not show what another model or other problems would do.",
-        f"{words.plural(len(recipe.seeds), 'training seed')}: the luck of training is known only "
-        "as far as the seeds differ.",
+        *([luck] if seeds >= SEEDS_FOR_T else []),
         _length(recipe),
         f"Steps are labelled by '{recipe.heuristics.labeller}'; its errors enter every composition "
         "and switch rate.",

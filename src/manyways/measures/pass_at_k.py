@@ -16,6 +16,7 @@ from manyways.reporting.blocks import (
     Cell,
     Chart,
     Charts,
+    Fold,
     Heading,
     Key,
     Note,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from manyways.metrics.resampling import Resampling
 
 
+FIRST = 3
+"""Figures of pass@k before the others, which are there on demand: a row on a desk."""
 ABREAST = 9
 """Benchmarks in a table side by side at most."""
 
@@ -131,13 +134,19 @@ def _rows(seen: "Seen", benchmark: str) -> dict[str, list[PassRow]]:
 
 
 def _curves(seen: "Seen") -> list[Block]:
-    figures = tuple(_curve(seen, benchmark) for benchmark in seen.benchmarks)
+    figures = [_curve(seen, benchmark) for benchmark in seen.benchmarks]
+    first, others = tuple(figures[:FIRST]), tuple(figures[FIRST:])
+    legend = tuple(_keys(seen))
     heading = Heading(
         title="pass@k",
         text="Bands are 95% intervals over problems. The legend hides and shows; what is "
         "struck through is hidden at first.",
     )
-    return [heading, Charts(charts=figures, legend=tuple(_keys(seen)))]
+    drawn: list[Block] = [heading, Charts(charts=first, legend=legend)]
+    if others:
+        title = f"pass@k on {words.plural(len(others), 'other benchmark')}"
+        drawn.append(Fold(title=title, blocks=(Charts(charts=others, legend=legend),)))
+    return drawn
 
 
 def _keys(seen: "Seen") -> Iterator[Key]:

@@ -113,6 +113,14 @@ def says(seen: "Seen") -> Iterator[Finding]:
         )
 
 
+def _at_most(worst: RateRow, share: float) -> str:
+    """``at most 1.0% (base model on pocket/test)``."""
+    if not share:
+        return "none"
+    where = f"{words.checkpoint_label(worst.checkpoint)} on {worst.benchmark}"
+    return f"at most {words.percent(share)} ({where})"
+
+
 def blocks(seen: "Seen") -> list[Block]:
     """The worst ones in words, and every row."""
     if not seen.rows(RATES):
@@ -122,10 +130,8 @@ def blocks(seen: "Seen") -> list[Block]:
     lost = max(measured, key=lambda row: row.undecided)
     heading = Heading(
         title="How the attempts ended",
-        text=f"At most {words.percent(cut.truncated)} were truncated "
-        f"({words.checkpoint_label(cut.checkpoint)} on {cut.benchmark}) and at most "
-        f"{words.percent(lost.undecided)} undecided "
-        f"({words.checkpoint_label(lost.checkpoint)} on {lost.benchmark}).",
+        text=f"Truncated: {_at_most(cut, cut.truncated)}. "
+        f"Undecided: {_at_most(lost, lost.undecided)}.",
     )
     shares = ("correct", "wrong", "no_answer", "undecided", "truncated")
     table = Table(

@@ -13,10 +13,15 @@ from manyways.reporting import charts, words
 from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Table
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from manyways.measures.on_the_way import Looked
     from manyways.measures.seen import Seen
     from manyways.metrics.composition import Ways
 
+Trained = Literal["mid", "rl"]
+PHASES: tuple[Trained, ...] = ("mid", "rl")
 LABELLED = 8
 """Attempts at a problem that are labelled, at most."""
 
@@ -25,6 +30,7 @@ LABELLED = 8
 class StepRow:
     """One step of a training on the problem sets of ``rl.evaluate``, few attempts at each problem.
 
+    seed:      None for an arm of several seeds: means over those, at the steps that all have.
     one, many: pass@1, and pass@k of the largest k; means over problem sets.
     composed:  share of the attempts that combine heuristics.
     opening, opening_share: the heuristic that most of them begin with (``direct`` for none), and
@@ -35,8 +41,8 @@ class StepRow:
     """
 
     arm: str
-    seed: int
-    phase: Literal["mid", "rl"]
+    seed: int | None
+    phase: Trained
     step: int
     one: Score
     many: Score
@@ -78,38 +84,60 @@ DRAWN = (
 
 
 def measured(seen: "Seen") -> Iterator[StepRow]:
-    """Every step that was evaluated on the way, mid-training first."""
+    """Every step that was evaluated on the way, mid-training first; then means over seeds."""
     from manyways.measures.on_the_way import looked, peak
 
     ctx = seen.material.ctx
+    found: dict[tuple[str, Trained], list[list[Looked]]] = {}
     for line in ctx.lines:
-        for phase in ("mid", "rl"):
+        for phase in PHASES:
             steps = looked(ctx, line, phase)
+            found.setdefault((line.arm, phase), []).append(steps)
             best = peak(steps, ctx.of(line).recipe.rl.watched)
             for one in steps:
-                row = _row(seen, one)
+                row = _row(seen, [one])
                 ends = replace(row, peak=one.step == best, last=one is steps[-1])
                 yield _with_tests(seen, line, ends)
+    for of_seeds in found.values():
+        if len(of_seeds) > 1:
+            yield from _over_seeds(seen, of_seeds)
 
 
-def _row(seen: "Seen", one: "Looked") -> StepRow:
-    found = _ways(seen, one)
+def _over_seeds(seen: "Seen", of_seeds: "Sequence[Sequence[Looked]]") -> Iterator[StepRow]:
+    """One arm at the steps that every seed was evaluated at."""
+    by_step = [{one.step: one for one in steps} for steps in of_seeds]
+    for step in sorted(set.intersection(*map(set, by_step))):
+        yield replace(_row(seen, [steps[step] for steps in by_step]), seed=None)
+
+
+def _row(seen: "Seen", of_seeds: "Sequence[Looked]") -> StepRow:
+    """One step of one arm: per problem the mean over its seeds."""
+    one = of_seeds[0]
+    found = [way for looked in of_seeds for way in _ways(seen, looked)]
     opening = Counter(way.opening for _, way in found).most_common(1)
     first = opening[0][0] if opening else ""
     many = one.attempts
-    phase: Literal["mid", "rl"] = "mid" if one.checkpoint.phase == "mid" else "rl"
+    entropies = [value for looked in of_seeds if (value := _entropy(seen, looked)) is not None]
     return StepRow(
         arm=one.checkpoint.arm,
         seed=one.checkpoint.seed or 0,
-        phase=phase,
+        phase="mid" if one.checkpoint.phase == "mid" else "rl",
         step=one.step,
-        one=_score(seen, "pass@1", one.passes(1)),
-        many=_score(seen, f"pass@{many}", one.passes(many)),
+        one=_score(seen, "pass@1", _passes(of_seeds, 1)),
+        many=_score(seen, f"pass@{many}", _passes(of_seeds, many)),
         composed=_share(seen, "composed", [(name, way.composed) for name, way in found]),
         opening=first,
         opening_share=_share(seen, "opening", [(n, way.opening == first) for n, way in found]),
-        entropy=_entropy(seen, one),
+        entropy=sum(entropies) / len(entropies) if entropies else None,
     )
+
+
+def _passes(of_seeds: "Sequence[Looked]", k: int) -> "list[NDArray[np.float64]]":
+    """pass@k of each problem, the mean over seeds; a vector for each problem set."""
+    import numpy as np
+
+    sets = zip(*(looked.passes(k) for looked in of_seeds), strict=True)
+    return [np.mean(values, axis=0) for values in sets]
 
 
 def _with_tests(seen: "Seen", line: Line, row: StepRow) -> StepRow:
@@ -219,13 +247,13 @@ def _heading(seen: "Seen", title: str, rows: list[StepRow]) -> Heading:
 
 
 def _bands(seen: "Seen") -> str:
-    if len(seen.recipe.seeds) > 1:
-        return "One line for each seed; 95% intervals over problems stand in 7-tables/steps.json."
-    return "Bands are 95% intervals over problems."
+    many = len(seen.recipe.seeds) > 1
+    lines = "Lines are means over seeds (each seed stands in 7-tables/steps.json). " if many else ""
+    return f"{lines}Bands are 95% intervals over problems."
 
 
 def _chart(seen: "Seen", rows: list[StepRow], drawn: Drawn, phase: str) -> Chart | None:
-    found = [_line(seen, mine, drawn) for mine in _trainings(rows)]
+    found = [_line(seen, mine, drawn) for mine in _lines(rows)]
     curves = [line for line in found if line]
     if not curves:
         return None
@@ -246,7 +274,17 @@ def _chart(seen: "Seen", rows: list[StepRow], drawn: Drawn, phase: str) -> Chart
 
 def _trainings(rows: Sequence[StepRow]) -> list[list[StepRow]]:
     """The rows of each training, in the order of steps."""
-    of: dict[tuple[str, int], list[StepRow]] = {}
+    return _sorted([row for row in rows if row.seed is not None])
+
+
+def _lines(rows: Sequence[StepRow]) -> list[list[StepRow]]:
+    """The rows of each line of a figure: an arm's mean over seeds, or its only seed."""
+    several = {row.arm for row in rows if row.seed is None}
+    return _sorted([row for row in rows if row.seed is None or row.arm not in several])
+
+
+def _sorted(rows: Sequence[StepRow]) -> list[list[StepRow]]:
+    of: dict[tuple[str, int | None], list[StepRow]] = {}
     for row in rows:
         of.setdefault((row.arm, row.seed), []).append(row)
     return [sorted(mine, key=lambda row: row.step) for mine in of.values()]
@@ -257,11 +295,10 @@ def _line(seen: "Seen", rows: list[StepRow], drawn: Drawn) -> charts.Line | None
     known = [(step, value) for step, value in pairs if value is not None]
     if not known:
         return None
-    alone = len(seen.recipe.seeds) == 1
-    scores = [value for _, value in known if isinstance(value, Score) and alone]
-    arm = rows[0].arm
+    scores = [value for _, value in known if isinstance(value, Score)]
+    arm, seed = rows[0].arm, rows[0].seed
     return charts.Line(
-        label=f"{arm}, seed {rows[0].seed}",
+        label=f"{arm}, {'mean of seeds' if seed is None else f'seed {seed}'}",
         x=[step for step, _ in known],
         y=[round(v.value if isinstance(v, Score) else v, 4) for _, v in known],
         low=[score.low for score in scores],
@@ -278,7 +315,7 @@ def _table(rows: Sequence[StepRow]) -> Table:
     k, tests = rows[0].many.name, [row.test_many.name for row in rows if row.test_many]
     shown = []
     for mine in _trainings(rows):
-        name = line_name(mine[0].arm, mine[0].seed)
+        name = line_name(mine[0].arm, mine[0].seed or 0)
         for row in (row for row in mine if row.peak or row.last):
             which = " and ".join(["best"] * row.peak + ["last"] * row.last)
             scores = (row.one, row.many, row.test_one, row.test_many)
@@ -300,7 +337,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
     found = []
     for mine in _trainings([row for row in seen.rows(STEPS) if row.phase == "rl"]):
         [best], last = [row for row in mine if row.peak], mine[-1]
-        said = f"{line_name(best.arm, best.seed)} at step {best.step} of {last.step}"
+        said = f"{line_name(best.arm, best.seed or 0)} at step {best.step} of {last.step}"
         if best.test_many and last.test_many and best is not last:
             a, b = best.test_many, last.test_many
             said += f" ({a.name} on the benchmarks {a.value:.2f} there, {b.value:.2f} at the end)"

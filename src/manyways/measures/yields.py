@@ -182,6 +182,7 @@ def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
         caption="Yield per heuristic",
         head=(*head, "no answer", "undecided", "truncated", "tokens each"),
         rows=tuple(cells),
+        folded=True,
         note=(
             "Follow it: mean adherence of all attempts to the heuristic they were asked for."
             if seen.recipe.select.scorer == "labeller"
