@@ -31,7 +31,8 @@ def ready(root, folder, seeds=(0,), **rl):
                "prompts_per_step": 2, "max_tokens": 8, "learning_rate": 1e-3,
                "evaluate_every": 1, "evaluate": [VALID], "evaluate_attempts": 2}  # fmt: skip
     ctx = context(
-        root, arms=("vanilla",), seeds=seeds, model={"path": str(folder), "device": "cpu"}, rl=section | rl,
+        root, arms=("vanilla",), seeds=seeds, rl=section | rl,
+        model={"path": str(folder), "device": "cpu"},
         evaluate={"benchmarks": ["made_runs:load/test?count=2"], "attempts": 2, "max_tokens": 8},
     )  # fmt: skip
     ctx.__dict__["judge"] = LuckyJudge()

@@ -24,7 +24,7 @@ from manyways.run_dir import Amount, Work
 from manyways.stages import branch
 from manyways.stages.probe import probed
 
-FORMAT = 9
+FORMAT = 10
 INPUTS = (
     "1-attempts", "2-solutions.parquet", "pools", "arms", "6-eval", "6-probe", "6-branch",
     "agreement", "4-rates",
