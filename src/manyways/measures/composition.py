@@ -10,16 +10,7 @@ from manyways.measures.benchmarks import SEED_DATA, in_words, prefer_pooled
 from manyways.measures.measure import DIRECT, Finding, Measure
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import charts, charts_use, palette, words
-from manyways.reporting.blocks import (
-    Block,
-    Chart,
-    Charts,
-    Heading,
-    Key,
-    Note,
-    Table,
-    explorer_link,
-)
+from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Note, Table, explorer_link
 
 if TYPE_CHECKING:
     from manyways.heuristics.labelling import LabellerError
@@ -238,24 +229,15 @@ def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
 def _table(seen: "Seen", rows: list[CompositionRow]) -> Table:
     data = [row for row in seen.rows(COMPOSITION) if row.benchmark == SEED_DATA]
     corrected = any(row.corrected for row in [*data, *rows])
+    heads = ("composed, if correct", "switch rate", "effective", "drift", "solutions", "n")
     return Table(
         caption="Composition, switching and variety",
-        head=(
-            "",
-            "composed",
-            *(("corrected",) if corrected else ()),
-            "composed, if correct",
-            "switch rate",
-            "effective",
-            "drift",
-            "solutions",
-            "n",
-        ),
+        head=("", "composed", *(["corrected"] if corrected else []), *heads),
         rows=tuple(
             (
                 f"data of {row.arm}" if row in data else words.checkpoint_label(row.checkpoint),
                 words.rate(row.composed),
-                *((words.rate(row.corrected),) if corrected else ()),
+                *([words.rate(row.corrected)] if corrected else []),
                 words.rate(row.composed_correct),
                 words.rate(row.switch),
                 words.number(row.effective, 1),
@@ -285,15 +267,9 @@ def _use(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
         if mine and any(_used(row) for row in of_arm):
             figures[arm] = _use_chart(seen, of_arm, top)
     keys = tuple(
-        Key(
-            group="phase",
-            name=phase,
-            label=words.PHASES[phase],
-            colour=palette.INK[0],
-            symbol=marker,
-        )
-        for phase, marker in palette.PHASE_SYMBOLS.items()
-        if any(row.phase == phase for row in rows)
+        Key(group="phase", name=p, label=words.PHASES[p], colour=palette.INK[0], symbol=marker)
+        for p, marker in palette.PHASE_SYMBOLS.items()
+        if any(row.phase == p for row in rows)
     )
     heading = Heading(
         title="Which heuristics are used?",
@@ -493,9 +469,7 @@ def _before_rl(arm: str, before: CompositionRow) -> Iterator[str]:
         drift = before.drift
         reason = "says neither that combining pays nor that it does not"
         if drift.low > 0:
-            reason = (
-                "attempts that combine ways are right more often, so RL had a reason to combine"
-            )
+            reason = "attempts that combine ways are right more often: RL had a reason to combine"
         elif drift.high < 0:
             reason = "attempts that combine ways are right less often: RL had a reason not to"
         yield (
