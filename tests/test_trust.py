@@ -18,7 +18,7 @@ from manyways import trust
 from manyways.checkpoints import load_model, load_tokenizer, package_path
 from manyways.engines.http_client import Line
 from manyways.errors import ModelError, RecipeError, Untrusted
-from manyways.foreign import foreign
+from manyways.foreign import foreign, require_all
 from manyways.plugins import resolve
 from manyways.problems import load_problems
 from manyways.recipe.engines import HttpConfig
@@ -443,6 +443,46 @@ def test_remote_code_is_never_on(tmp_path: Path) -> None:
     assert not (tmp_path / MARK).exists()
     with pytest.raises(RecipeError, match="never run"):
         trust.require_plain({"trust_remote_code": True}, "model.vllm")
+
+
+@pytest.mark.parametrize(
+    ("table", "where"),
+    [
+        ({"a": {"trust_remote_code": True}}, "a.trust_remote_code"),
+        ({"a": [{"b": {"trust-remote-code": 1}}]}, "a.b.trust-remote-code"),
+        ({"hf_overrides": '{"trust_remote_code": true}'}, "hf_overrides"),
+    ],
+)
+def test_remote_code_is_found_in_tables_lists_and_texts(table: dict, where: str) -> None:
+    trust.grant_all()
+    with pytest.raises(RecipeError, match=rf"rl\.extra\.{re.escape(where)}: .*never run"):
+        trust.require_plain(table, "rl.extra")
+    trust.refuse_remote_code({"a": [{"trust_remote_code": False}]}, "rl.extra")
+
+
+HIDDEN = {
+    "{ a = { worker = 'my_module:function' } }": "a.worker",
+    "{ a = [ 1, { b = [ 'http://elsewhere/x' ] } ] }": "a.b",
+    "{ a = { 'my_module.function' = 1 } }": "a.my_module.function",
+    "{ a = { push_to_hub = true } }": "a.push_to_hub",
+}
+
+
+@pytest.mark.parametrize("section", ["midtrain.extra", "rl.extra", "model.vllm"])
+@pytest.mark.parametrize("value", HIDDEN)
+def test_what_acts_is_found_below_tables_and_lists(section: str, value: str) -> None:
+    recipe = load_recipe(SMOKE, [f"{section}={value}"])
+    named = f"{section}.{HIDDEN[value]}"
+    assert named in dict(foreign(recipe))
+    with pytest.raises(Untrusted, match=re.escape(named)):
+        require_all(recipe)
+    tables = {
+        "midtrain.extra": recipe.midtrain.extra,
+        "rl.extra": recipe.rl.extra,
+        "model.vllm": recipe.model.vllm,
+    }
+    with pytest.raises(Untrusted, match=re.escape(named)):
+        trust.require_plain(tables[section], section)
 
 
 class Bomb:

@@ -49,7 +49,7 @@ def _foreign(recipe: Recipe) -> list[Named]:
         ("midtrain.extra", recipe.midtrain.extra),
         ("rl.extra", recipe.rl.extra),
     ):
-        found += [(f"{section}.{key}", str(table[key])) for key in trust.acting(table)]
+        found += [(f"{section}.{key}", str(value)) for key, value in trust.acting(table)]
     if recipe.launch is not None and recipe.launch.accelerate_config is not None:
         found.append(("launch.accelerate_config", recipe.launch.accelerate_config))
     if recipe.rl.backend == "verl" and recipe.rl.verl is not None:
@@ -91,8 +91,8 @@ def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
     for key, name in engines:
         if is_foreign(name, ENGINES):
             yield f"{section}.{key}", name
-    for key in trust.acting(model.vllm):
-        yield f"{section}.vllm.{key}", str(model.vllm[key])
+    for key, value in trust.acting(model.vllm):
+        yield f"{section}.vllm.{key}", str(value)
     server = model.http
     if server is not None and server.api_key_env and trust.leaves_machine(server.url):
         yield f"{section}.http.url with the key in {server.api_key_env}", server.url

@@ -20,6 +20,7 @@ ALL = "1"
 FIX = "If you trust it: --trust, or MANYWAYS_TRUST=1 (docs/trust.md)"
 SENDS_OR_LOADS = {"push_to_hub"}
 """Switches of TRL that act on the outside."""
+REMOTE_CODE = "trust_remote_code"
 
 _granted: set[str] = set()
 
@@ -93,26 +94,52 @@ def require_plain(table: Mapping[str, object], section: str) -> None:
     Raises RecipeError for ``trust_remote_code``, which is never on.
     """
     refuse_remote_code(table, section)
-    for key in acting(table):
-        require(f"{section}.{key}", f"{section}.{key} = '{table[key]}' may name code or send data")
+    for key, value in acting(table):
+        require(f"{section}.{key}", f"{section}.{key} = '{value}' may name code or send data")
 
 
 def refuse_remote_code(table: Mapping[str, object], section: str) -> None:
-    """Raise RecipeError for ``trust_remote_code``: code that a checkpoint brings is never run."""
-    for key, value in table.items():
-        if key.endswith("trust_remote_code") and value:
+    """Raise RecipeError for ``trust_remote_code``: code that a checkpoint brings is never run.
+
+    Also below tables and lists, and in a text, which another library may read as a table.
+    """
+    for key, value in leaves(table):
+        named = REMOTE_CODE in key.replace("-", "_") and value
+        if named or (isinstance(value, str) and REMOTE_CODE in value.replace("-", "_")):
             raise RecipeError(
                 f"{section}.{key}: code that a checkpoint brings along is never run, trusted or "
                 "not. Take a model that transformers has itself."
             )
 
 
-def acting(table: Mapping[str, object]) -> Iterator[str]:
-    """The keys of a table that is handed on whose values could act by themselves."""
-    for key, value in table.items():
+def acting(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """What could act by itself in a table that is handed on: where it stands (``a.b``), what it is.
+
+    Looks into the tables and lists in it.
+    """
+    for path, value in leaves(table):
         named = isinstance(value, str) and any(sign in value for sign in "./\\:")
-        if (named and not is_here(str(value))) or (key in SENDS_OR_LOADS and value):
-            yield key
+        switch = path.rpartition(".")[2] in SENDS_OR_LOADS and value
+        if (named and not is_here(str(value))) or switch:
+            yield path, value
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Every value that is neither a table nor a list, with the keys that lead to it.
+
+    A key that could itself name something is a value, too.
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            below = f"{path}.{key}" if path else str(key)
+            if path and any(sign in str(key) for sign in "./\\:"):
+                yield below, key
+            yield from leaves(inner, below)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from leaves(inner, path)
+    else:
+        yield path, value
 
 
 def leaves_machine(url: str) -> bool:

@@ -21,6 +21,7 @@ from manyways.measures.measure import Finding, read_rows
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.recipe.file import dump_recipe, load_recipe
+from manyways.recipe.owners import check_extras
 from manyways.recipe.shipped import recipe_file
 from manyways.recipe.tree import Recipe
 from manyways.records import Score
@@ -142,6 +143,7 @@ def resolve(
     if data_dir is not None and not any(o.startswith("data_dir") for o in overrides):
         overrides = [*overrides, f'data_dir="{data_dir}"']
     recipe = load_recipe(path, overrides)
+    check_extras(recipe)
     return recipe, out or Path("runs") / recipe.name
 
 

@@ -5,7 +5,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from manyways.recipe.section import Positive, Rate, Scalar, Section
+from manyways.recipe.section import Extra, Positive, Rate, Section
+
+DECIDED_OF_HTTP = {"messages", "model", "n", "prompt", "seed", "stop", "stream"}
+"""Fields of a request that follow from the recipe's own keys, or that a reply is read by."""
 
 
 class HttpConfig(Section):
@@ -43,7 +46,7 @@ class HttpConfig(Section):
     """What a server returns apart from the answer (``reasoning_content`` or ``reasoning``):
     ``drop`` it, or ``join`` it in ``<think>`` tags before the answer."""
 
-    extra: dict[str, Scalar] = Field(default_factory=dict)
+    extra: Extra = Field(default_factory=dict)
     """Further fields of the request's body."""
 
     @model_validator(mode="after")
@@ -56,6 +59,8 @@ class HttpConfig(Section):
             raise ValueError("url: no user, password or query; a key goes through api_key_env")
         if self.api_key_env and not self.api_key_env.isidentifier():
             raise ValueError("api_key_env: the NAME of an environment variable, not the key itself")
+        if taken := sorted(DECIDED_OF_HTTP & set(self.extra)):
+            raise ValueError(f"extra: {', '.join(taken)}: decided by the recipe's own keys")
         return self
 
 
@@ -100,6 +105,7 @@ PLACEMENT = {
     "disable_log_stats",
 }
 """Settings of vLLM that say where and how fast, not what is sampled."""
+DECIDED_OF_VLLM = {"model", "dtype", "tokenizer"}
 
 
 class ModelConfig(Section):
@@ -125,7 +131,7 @@ class ModelConfig(Section):
     http: HttpConfig | None = None
     """Where the server of the engine ``http`` is."""
 
-    vllm: dict[str, Scalar] = Field(default_factory=dict)
+    vllm: Extra = Field(default_factory=dict)
     """What ``vllm.LLM`` is given besides path and dtype, under vLLM's own names."""
 
     ray: RayConfig | None = None
@@ -165,7 +171,7 @@ class ModelConfig(Section):
             raise ValueError("engine 'http' needs the address of a server: set model.http.url")
         if self.engine == "ray" and self.ray is None:
             raise ValueError("engine 'ray' needs to know how many copies: set model.ray.workers")
-        taken = sorted({"model", "dtype", "tokenizer"} & set(self.vllm))
+        taken = sorted(DECIDED_OF_VLLM & set(self.vllm))
         if taken:
             raise ValueError(f"vllm: {', '.join(taken)} follow from model.path and model.dtype")
 

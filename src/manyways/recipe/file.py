@@ -12,7 +12,7 @@ from manyways import trust
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.arm import dotted
-from manyways.recipe.section import laid_over, section_of, toml_value
+from manyways.recipe.section import BelowError, laid_over, section_of, toml_value
 from manyways.recipe.shipped import names, recipe_file
 from manyways.recipe.tree import Recipe, check_arm
 
@@ -137,6 +137,8 @@ def _explain(item: dict[str, Any], above: tuple[str, ...] = ()) -> str:
         return f"{where}: unknown key.{nearest(str(key), dict.fromkeys(_fields_at(table)))}"
     if item["type"] == "missing":
         return f"{where}: required, but not given."
+    if isinstance(error := item.get("ctx", {}).get("error"), BelowError):
+        return f"{where}.{error.below}: {error}."
     message = item["msg"].removeprefix("Value error, ").removesuffix(".")
     given = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
     return f"{where}: {message}{given}."

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
+from manyways.recipe.section import Extra, Names, Positive, Rate, Section, Share
 from manyways.recipe.training import LoraConfig
 from manyways.recipe.verl import VerlConfig, check_verl
 
@@ -136,7 +136,7 @@ class RLConfig(Section):
     verl: VerlConfig | None = None
     """Settings of the backend ``verl`` (docs/scale.md)."""
 
-    extra: dict[str, Scalar] = Field(default_factory=dict)
+    extra: Extra = Field(default_factory=dict)
     """Further settings of TRL's ``GRPOConfig``, under its names."""
 
     @property

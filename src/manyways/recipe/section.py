@@ -1,10 +1,13 @@
 """What the sections of a recipe are made of."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from manyways import trust
 
 
 def _at_most(largest: int) -> AfterValidator:
@@ -20,7 +23,26 @@ def _at_most(largest: int) -> AfterValidator:
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-Scalar = bool | int | float | str
+
+class BelowError(ValueError):
+    """What is wrong with the value at ``below`` of a table that is handed on."""
+
+    def __init__(self, below: str, message: str) -> None:
+        super().__init__(message)
+        self.below = below
+
+
+def _plain(table: dict[str, Any]) -> dict[str, Any]:
+    for key, value in trust.leaves(table):
+        if not isinstance(value, bool | int | float | str):
+            raise BelowError(key, "text, numbers, true and false, lists and tables alone")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BelowError(key, "a finite number")
+    return table
+
+
+Extra = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""A table that is handed on: its keys are another's, its values may be tables and lists."""
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1), _at_most(10**12)]

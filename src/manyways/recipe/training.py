@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from manyways.arms import Arm
-from manyways.recipe.section import Names, Positive, Rate, Scalar, Section, Share
+from manyways.recipe.section import Extra, Names, Positive, Rate, Section, Share
 
 Tracker = Literal["tensorboard", "trackio", "wandb"]
 
@@ -63,7 +63,7 @@ class MidtrainConfig(Section):
     lora: LoraConfig | None = None
     """Train adapters (docs/scale.md)."""
 
-    extra: dict[str, Scalar] = Field(default_factory=dict)
+    extra: Extra = Field(default_factory=dict)
     """Further settings of TRL's ``SFTConfig``, under its names."""
 
     @model_validator(mode="after")

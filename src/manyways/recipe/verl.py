@@ -1,10 +1,11 @@
 """RL by verl: its table, and what of a recipe verl cannot honour."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from manyways.recipe.section import Positive, Scalar, Section, Share
+from manyways.recipe.section import Extra, Positive, Section, Share
 
 if TYPE_CHECKING:
     from manyways.recipe.rl import RLConfig
@@ -37,8 +38,21 @@ class VerlConfig(Section):
     gpu_memory: Share = 0.5
     """Share of a GPU's memory that vLLM takes."""
 
-    extra: dict[str, Scalar] = Field(default_factory=dict)
-    """Further hydra overrides, ``"trainer.balance_batch" = false``."""
+    extra: Extra = Field(default_factory=dict)
+    """Further hydra overrides: ``"trainer.balance_batch" = false``, or in tables."""
+
+    @property
+    def overrides(self) -> dict[str, object]:
+        """``extra`` as hydra has it: the path of each value with dots, lists as they are."""
+        return dict(_paths("", self.extra))
+
+
+def _paths(path: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _paths(f"{path}.{key}" if path else key, inner)
+    elif path:
+        yield path, value
 
 
 def check_verl(rl: "RLConfig") -> None:

@@ -11,18 +11,13 @@ from manyways import trust
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
 from manyways.plugins import nearest
+from manyways.recipe.owners import DECIDED, DECIDED_OF_BOTH, refuse
 from manyways.train import processes
 
 Config = TypeVar("Config")
 
 RENAMED = {"gradient_checkpointing": "activation_checkpointing"}
 """Older name -> name since transformers 5.2x; whichever the installed version has is used."""
-CANNOT = {
-    key: "TRL has no rows to evaluate here. Evaluations on the way are rl.evaluate_every and "
-    "midtrain.evaluate_every (docs/rl.md)"
-    for key in ("do_eval", "eval_strategy", "eval_on_start", "load_best_model_at_end")
-}
-"""Keys of TRL that cannot work in a training that a recipe describes -> why, and what does."""
 CPU_ROWS = 32
 """Rows in one forward pass on a CPU, at most."""
 
@@ -50,12 +45,8 @@ def build_config(
             raise RecipeError(
                 f"{section}.extra.{key}: {cls.__name__} has no such key.{nearest(key, known)}"
             )
-        if key in CANNOT and extra[key] not in (False, "no"):
-            raise RecipeError(f"{section}.extra.{key}: {CANNOT[key]}.")
-        if key in fixed:
-            raise RecipeError(
-                f"{section}.extra.{key}: decided by the recipe's own keys; remove it from extra."
-            )
+        refuse(key, extra[key], section, where=f"{section}.extra.{key}")
+    assert fixed.keys() <= DECIDED_OF_BOTH | DECIDED[section], "owners.py lists what is decided"
     try:
         config = cls(**{**defaults, **fixed, **extra})
     except (ValueError, TypeError) as error:

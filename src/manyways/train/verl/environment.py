@@ -56,7 +56,7 @@ def require_trust(python: str) -> None:
 
 def modules(verl: VerlConfig | None = None) -> tuple[str, ...]:
     """What has to be importable there: verl, the engine of its rollouts, our verifier's needs."""
-    rollouts = verl.extra.get("actor_rollout_ref.rollout.name", "vllm") if verl else "vllm"
+    rollouts = verl.overrides.get("actor_rollout_ref.rollout.name", "vllm") if verl else "vllm"
     # Of a dotted name, looking for it would import what stands before the dot.
     return ("verl", str(rollouts).partition(".")[0], *REWARD_NEEDS)
 

@@ -85,7 +85,7 @@ def overrides(checkpoint: str, settings: RLSettings, places: Places, *, log: Pat
     words = [f"{key}={_word(value)}" for key, value in values.items()]
     # A key that verl's schema does not have, but ray.init does.
     words.append(f"+ray_kwargs.ray_init.runtime_env.env_vars.VERL_FILE_LOGGER_PATH={_word(log)}")
-    extra = verl_of(settings).extra
+    extra = verl_of(settings).overrides
     _refuse(extra, decided=values)
     return [*words, *(f"{k}={_word(v)}" for k, v in extra.items())]
 
@@ -94,7 +94,7 @@ def check_extra(rl: RLConfig) -> None:
     """Raises RecipeError for a key of ``rl.verl.extra`` that is not its place to set."""
     nobody = RLSettings(config=rl, messages=lambda _: (), arm="", seed=0, device="cpu")
     decided = _decided("", nobody, Places(root=Path()))
-    _refuse(verl_of(nobody).extra, decided=decided)
+    _refuse(verl_of(nobody).overrides, decided=decided)
 
 
 def verl_of(settings: RLSettings) -> VerlConfig:
@@ -206,6 +206,8 @@ def _word(value: object) -> str:
         return repr(value)
     if isinstance(value, list):
         return "[" + ",".join(_word(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{k}:{_word(v)}" for k, v in value.items()) + "}"
     return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
@@ -228,7 +230,8 @@ def _refuse(extra: Mapping[str, object], *, decided: Mapping[str, object]) -> No
                 f"rl.verl.extra.\"{given}\" = '{value}': its checkpoints are not merged here, only "
                 f"those of {', '.join(MERGED[key])}."
             )
-        if key in decided and key not in REPLACEABLE:
+        whole = any(other.startswith(f"{key}.") for other in decided)
+        if whole or (key in decided and key not in REPLACEABLE):
             raise RecipeError(
                 f'rl.verl.extra."{given}": decided by the recipe\'s own keys; remove it from extra.'
             )

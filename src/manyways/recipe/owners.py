@@ -1,0 +1,282 @@
+"""Do the owners of ``extra`` tables take what a recipe hands on to them?
+
+The keys and types are the owners' own: TRL's config classes and vLLM's engine arguments are read
+from their installed source, because importing them takes seconds, and a recipe is read by every
+verb. Where an owner is not installed, or keeps its classes elsewhere, nothing is checked here; it
+says the same when its turn comes, hours later.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, Optional, Union
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from manyways.errors import RecipeError
+from manyways.plugins import nearest
+from manyways.recipe.arm import dotted
+from manyways.recipe.engines import DECIDED_OF_VLLM, ModelConfig
+from manyways.recipe.tree import Recipe
+
+TRL_BASE = (
+    ("trl", "trainer/base_config.py", "_BaseConfig"),
+    ("transformers", "training_args.py", "TrainingArguments"),
+)
+SFT = ("SFTConfig", (("trl", "trainer/sft_config.py", "SFTConfig"), *TRL_BASE))
+GRPO = ("GRPOConfig", (("trl", "trainer/grpo_config.py", "GRPOConfig"), *TRL_BASE))
+VLLM = ("vllm.LLM", (("vllm", "engine/arg_utils.py", "EngineArgs"),))
+CHOICES = (("transformers", "training_args.py"), ("transformers", "trainer_utils.py"))
+"""Where the enumerations are that TRL's types name."""
+_EVALUATES = (
+    "TRL has no rows to evaluate here. Evaluations on the way are rl.evaluate_every and "
+    "midtrain.evaluate_every (docs/rl.md)"
+)
+_LOADED = "the model is loaded before TRL has it. How it is loaded stands in model.load"
+CANNOT = {
+    "do_eval": _EVALUATES,
+    "eval_strategy": _EVALUATES,
+    "eval_on_start": _EVALUATES,
+    "load_best_model_at_end": _EVALUATES,
+    "model_init_kwargs": _LOADED,
+    "chat_template_path": "one chat template serves every stage: save it with the checkpoint",
+    "chat_template_kwargs": "one place serves every stage: prompt.chat_template_kwargs",
+    "resume_from_checkpoint": "a killed training goes on by itself when the run is started again",
+}
+"""Keys of TRL that cannot work in a training that a recipe describes -> why, and what does."""
+DECIDED = {
+    "midtrain": {
+        "dataset_kwargs",
+        "learning_rate",
+        "max_length",
+        "packing",
+        "train_sampling_strategy",
+    },
+    "rl": {
+        "beta",
+        "epsilon",
+        "epsilon_high",
+        "learning_rate",
+        "loss_type",
+        "max_completion_length",
+        "num_generations",
+        "scale_rewards",
+        "shuffle_dataset",
+        "temperature",
+    },
+}
+"""Of TRL's keys, those that one training alone fixes."""
+DECIDED_OF_BOTH = {
+    "disable_tqdm",
+    "gradient_accumulation_steps",
+    "logging_nan_inf_filter",
+    "logging_steps",
+    "logging_strategy",
+    "max_steps",
+    "output_dir",
+    "per_device_train_batch_size",
+    "save_steps",
+    "save_strategy",
+    "seed",
+    "use_cpu",
+    "warmup_steps",
+}
+_TYPES: dict[str, Any] = {
+    "Any": Any, "None": None, "bool": bool, "dict": dict, "float": float, "int": int,
+    "list": list, "str": str,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """What an owner says of one key.
+
+    text:    the type as it is written there.
+    type:    as far as it is known here; Any stands for what is not.
+    choices: the only texts that are taken; empty where any is.
+    texts:   those that the type lists itself.
+    """
+
+    text: str
+    type: Any
+    choices: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+def check_extras(recipe: Recipe) -> None:
+    """Check every table of ``recipe`` that is handed on, before anything runs.
+
+    Raises RecipeError for a key or a value that its owner does not take, or that cannot work here.
+    """
+    for arm in (None, *(name for name in recipe.arms if name in recipe.arm)):
+        own = recipe if arm is None else recipe.of(arm)
+        above = "" if arm is None else f"{dotted(('arm', arm))}."
+        check_extra(own.midtrain.extra, "midtrain", SFT, above=above)
+        if own.rl.backend == "trl":
+            check_extra(own.rl.extra, "rl", GRPO, above=above)
+    models = {"model": recipe.model, "select.judge": recipe.select.judge}
+    models["distill.model"] = recipe.distill.model if recipe.distill else None
+    for section, model in models.items():
+        if model is not None:
+            _check_vllm(model, section)
+
+
+Sources = tuple[tuple[str, str, str], ...]
+"""Package, file and class, of a dataclass and of each of its bases."""
+
+
+def check_extra(
+    extra: Mapping[str, object], section: str, owner: tuple[str, Sources], *, above: str = ""
+) -> None:
+    """Check the ``extra`` table of a training. above: ``arm."NAME".`` before an arm's own.
+
+    Raises as ``check_extras``.
+    """
+    name, sources = owner
+    known = fields_of(sources) if extra else None
+    for key, value in extra.items():
+        where = f"{above}{section}.extra.{key}"
+        refuse(key, value, section, where=where)
+        if known is not None:
+            _check(where, value, known, name)
+
+
+def refuse(key: str, value: object, section: str, *, where: str) -> None:
+    """Raise RecipeError for a key of TRL that cannot work here, or that the recipe decides."""
+    if key in CANNOT and value not in (False, "no"):
+        raise RecipeError(f"{where}: {CANNOT[key]}.")
+    if key in DECIDED[section] | DECIDED_OF_BOTH:
+        raise RecipeError(f"{where}: decided by the recipe's own keys; remove it from extra.")
+
+
+def _check_vllm(model: ModelConfig, section: str) -> None:
+    known = fields_of(VLLM[1]) if model.vllm else None
+    if known is not None:
+        known = {key: field for key, field in known.items() if key not in DECIDED_OF_VLLM}
+        for key, value in model.vllm.items():
+            _check(f"{section}.vllm.{key}", value, known, VLLM[0])
+
+
+def _check(where: str, value: object, known: Mapping[str, Field], owner: str) -> None:
+    key = where.rpartition(".")[2]
+    if key not in known:
+        raise RecipeError(f"{where}: {owner} has no such key.{nearest(key, known)}")
+    field = known[key]
+    wrong = f"{where} = {value!r}: {owner} takes "
+    try:
+        TypeAdapter(field.type, config=ConfigDict(strict=True)).validate_python(value)
+    except ValidationError as error:
+        near = _near(value, field)
+        raise RecipeError(f"{wrong}{field.text}.{near}") from error
+    if field.choices and isinstance(value, str) and value not in field.choices:
+        begun = [name for name in field.choices if name.startswith(value)] or field.choices
+        raise RecipeError(f"{wrong}no such name.{nearest(value, dict.fromkeys(begun))}")
+
+
+def _near(value: object, field: Field) -> str:
+    """What may have been meant by a value of another type."""
+    if isinstance(value, str) and field.texts:
+        return nearest(value, dict.fromkeys(field.texts))
+    if isinstance(value, str):
+        for kind, read in ((int, int), (float, float), (bool, {"true": True, "false": False}.get)):
+            try:
+                meant = read(value)
+                TypeAdapter(field.type, config=ConfigDict(strict=True)).validate_python(meant)
+            except (ValueError, ValidationError):
+                continue
+            if isinstance(meant, kind):
+                return f" Did you mean {str(meant).lower()}, without quotes?"
+    return ""
+
+
+@cache
+def fields_of(sources: Sources) -> dict[str, Field] | None:
+    """The fields of a dataclass and its bases, nearest first; None where one cannot be read."""
+    enums = _enumerations()
+    found: dict[str, Field] = {}
+    for package, file, name in sources:
+        tree = _source(package, file)
+        body = next((c.body for c in _classes(tree) if c.name == name), None) if tree else None
+        if body is None:
+            return None
+        for line in body:
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                found.setdefault(line.target.id, _field(line.annotation, enums))
+    return found
+
+
+def _field(annotation: ast.expr, enums: Mapping[str, tuple[str, ...]]) -> Field:
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        annotation = ast.parse(annotation.value, mode="eval").body
+    inside = list(ast.walk(annotation))
+    names = {node.id for node in inside if isinstance(node, ast.Name)}
+    named = [enums[name] for name in sorted(names) if name in enums]
+    texts = (node.value for node in inside if isinstance(node, ast.Constant))
+    return Field(
+        text=ast.unparse(annotation),
+        type=_type(annotation),
+        # What is in a list or a table is not a name itself.
+        choices=named[0] if len(named) == 1 and not names & {"dict", "list"} else (),
+        texts=tuple(text for text in texts if isinstance(text, str)),
+    )
+
+
+def _type(node: ast.expr) -> Any:  # noqa: ANN401, PLR0911  one line for each form
+    """The type that an annotation means; Any for each name that is the owner's own."""
+    if isinstance(node, ast.Name):
+        return _TYPES.get(node.id, Any)
+    if isinstance(node, ast.Constant) and node.value is None:
+        return None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return Union[_type(node.left), _type(node.right)]  # noqa: UP007
+    if not isinstance(node, ast.Subscript):
+        return Any
+    inner = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
+    match ast.unparse(node.value).rpartition(".")[2]:
+        case "Optional":
+            return Optional[_type(inner[0])]  # noqa: UP045
+        case "Union":
+            return Union[tuple(map(_type, inner))]  # noqa: UP007
+        case "list" | "List":
+            return list[_type(inner[0])]  # type: ignore[misc]
+        case "dict" | "Dict":
+            return dict[_type(inner[0]), _type(inner[1])]  # type: ignore[misc]
+        case "Literal":
+            return Literal[tuple(ast.literal_eval(one) for one in inner)]
+    return Any
+
+
+@cache
+def _enumerations() -> dict[str, tuple[str, ...]]:
+    """Name of an enumeration of texts -> its texts."""
+    found = {}
+    for package, file in CHOICES:
+        for made in _classes(_source(package, file)):
+            if any(ast.unparse(base).endswith("Enum") for base in made.bases):
+                found[made.name] = tuple(_texts(made))
+    return found
+
+
+def _texts(made: ast.ClassDef) -> Iterator[str]:
+    for line in made.body:
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
+            yield str(line.value.value)
+
+
+def _classes(tree: ast.Module | None) -> list[ast.ClassDef]:
+    return [line for line in tree.body if isinstance(line, ast.ClassDef)] if tree else []
+
+
+@cache
+def _source(package: str, file: str) -> ast.Module | None:
+    try:
+        spec = find_spec(package)
+    except ValueError:  # a module without a spec: somebody's stand-in
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0], file)
+    return ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else None
