@@ -2,7 +2,8 @@ import pytest
 
 from manyways.errors import VerifierUnwell
 from manyways.records import Problem, Verdict
-from manyways.train.reward import HEALTH_WINDOW, Shown, StepReward, reward_of
+from manyways.train.earnings import analytic, best_of, distance, diverse, reward_of
+from manyways.train.reward import HEALTH_WINDOW, Shown, StepReward
 
 PROBLEMS = [Problem(id=f"p/{i}", question="?", answer=str(i)) for i in range(4)]
 SIGNS = {"+": "correct", "-": "wrong", "0": "no_answer", "?": "undecided"}

@@ -100,6 +100,18 @@ class RLConfig(Section):
     epsilon_high: Rate = 0.28
     """Clip range upwards."""
 
+    reward: Annotated[str, Field(pattern=r"^(correct|pass@[1-9][0-9]*)$")] = "correct"
+    """What an attempt earns: ``correct`` 1 for a right answer; ``pass@4`` its advantage where the
+    best of 4 attempts of the group counts, with ``scale_rewards = "none"``."""
+
+    diversity: Annotated[float, Field(ge=0.0)] = 0.0
+    """What a correct attempt earns more at most, for showing other heuristics than the other
+    correct ones of its group; ``heuristics.labeller`` says which it shows."""
+
+    strategies: Annotated[int, Field(ge=0)] = 0
+    """Ask the attempts of a group under the pack's first so many heuristics in turn, then plainly,
+    and round again; all plainly at 0. The gate and evaluations ask plainly (``trl``)."""
+
     beta: Annotated[float, Field(ge=0.0)] = 0.0
     """Weight of the KL term that holds the policy near its start; none at 0."""
 
@@ -164,8 +176,33 @@ class RLConfig(Section):
     def _rates_are_a_range(self) -> Self:
         if self.pass_rate is not None and self.pass_rate[0] >= self.pass_rate[1]:
             raise ValueError("pass_rate: give the lower rate first, [0.05, 0.95]")
-        if self.redraw and self.backend == "verl":
-            raise ValueError("redraw: not with verl, which samples by itself")
+        if self.backend == "verl" and (self.redraw or self.strategies):
+            key = "redraw" if self.redraw else "strategies"
+            raise ValueError(f"{key}: not with verl, which samples by itself")
+        if self.backend == "verl" and (self.diversity or self.best_of):
+            key = "diversity" if self.diversity else "reward"
+            raise ValueError(f"{key}: not with verl, which judges attempts one by one")
+        return self
+
+    @property
+    def best_of(self) -> int | None:
+        """The k of a reward ``pass@k``; None for the plain one."""
+        return int(self.reward.partition("@")[2]) if "@" in self.reward else None
+
+    @model_validator(mode="after")
+    def _earns_what_it_says(self) -> Self:
+        if self.best_of is None:
+            return self
+        if self.best_of > self.group_size:
+            raise ValueError(f"reward = '{self.reward}' needs group_size >= {self.best_of}")
+        if self.scale_rewards != "none":
+            raise ValueError(
+                f"reward = '{self.reward}' needs scale_rewards = 'none': its advantages are scaled "
+                "already, and dividing by the group's standard deviation would make them those of "
+                "the plain reward again"
+            )
+        if self.diversity:
+            raise ValueError(f"diversity: not with reward = '{self.reward}'; give one of them")
         return self
 
     @model_validator(mode="after")

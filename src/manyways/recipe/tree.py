@@ -204,6 +204,11 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _pool_engine_has_its_table(self) -> Self:
         self.model.under(self.generate.engine).check_tables()
+        if self.rl.strategies > self.heuristics.count:
+            raise ValueError(
+                f"rl.strategies: {self.rl.strategies} are more than heuristics.count, "
+                f"{self.heuristics.count}"
+            )
         if self.probe.enabled and self.probe.heuristics > self.heuristics.count:
             raise ValueError(
                 f"probe.heuristics: {self.probe.heuristics} are more than heuristics.count, "

@@ -26,6 +26,7 @@ TRAINING = (
     "pass_rate", "pass_rate_of", "redraw",
     "backend", "steps", "prompts_per_step", "micro_batch", "learning_rate", "warmup", "loss_type",
     "scale_rewards", "epsilon", "epsilon_high", "beta", "save_every", "attempts", "lora", "verl",
+    "reward", "diversity", "strategies",
     "extra", "evaluate_every", "evaluate", "evaluate_limit", "evaluate_attempts", "keep", "stop",
 )  # fmt: skip
 """Keys of ``[rl]`` that say how it trains, not what it samples."""

@@ -1,14 +1,15 @@
 """5 rl: a checkpoint and problems become a better checkpoint, with verdicts as reward."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Literal, cast
 
 from manyways.arms import Line
 from manyways.checkpoints import checkpoint_hash, pick_device
 from manyways.context import Context
 from manyways.errors import GateRefused, MissingWork
-from manyways.fingerprint import problems_hash
+from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
 from manyways.identity import SAMPLER, VERDICTS, settings_of, training_identity
 from manyways.measures.curves import last_step
@@ -17,10 +18,11 @@ from manyways.measures.measure import read_rows
 from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
 from manyways.progress import say
-from manyways.records import Verdict
+from manyways.records import PLAIN, Message, Problem, Verdict
 from manyways.run_dir import Amount, Work
-from manyways.stages import rates, watch
+from manyways.stages import generate, rates, watch
 from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
+from manyways.train.earnings import best_of, diverse
 from manyways.train.handover import check_same_template
 from manyways.train.reward import Shown, StepReward
 from manyways.verifiers.final_answer import form_of
@@ -45,6 +47,7 @@ def plan(ctx: Context, line: Line) -> Work:
             "checkpoint": checkpoint_hash(start),
             "problems": problems_hash(rates.chosen(ctx, line).problems),
             "rl": training_identity(recipe.rl),
+            **_shaped_by(ctx),
             "verify": settings_of(recipe.verify, "workers", "max_undecided"),
             "verdicts": VERDICTS,
             "prompt": settings_of(recipe.prompt),
@@ -53,6 +56,17 @@ def plan(ctx: Context, line: Line) -> Work:
         },
         outputs=(ctx.run.path(line.rl.folder),),
     )
+
+
+def _shaped_by(ctx: Context) -> dict[str, object]:
+    """What else the attempts and what they earn depend on, where the recipe says so."""
+    recipe, found = ctx.recipe, dict[str, object]()
+    if recipe.rl.diversity:
+        found["labeller"] = recipe.heuristics.labeller
+    if recipe.rl.strategies:
+        found["strategies"] = [asdict(one) for one in ctx.pack[: recipe.rl.strategies]]
+        found["asked"] = [asdict(ctx.layout), recipe.heuristics.shots]
+    return {name: fingerprint(value) for name, value in found.items()}
 
 
 def run(ctx: Context, line: Line) -> None:
@@ -174,6 +188,7 @@ def rl_settings(ctx: Context, line: Line) -> RLSettings:
         verify=recipe.verify,
         form=form_of(recipe.prompt.instruction),
         watch=watch.watch(ctx, line, "rl", steps=recipe.rl.steps),
+        strategy=_strategy(ctx) if recipe.rl.strategies else None,
     )
 
 
@@ -181,6 +196,19 @@ def _ask_gate(ctx: Context, line: Line) -> None:
     rows = read_rows(ctx.run.arm_path(line.arm, line.seed, "4-gate.json"), GateRow)
     if rows and rows[0].decision == "refused":
         raise GateRefused(rows[0].sentence)
+
+
+def _strategy(ctx: Context) -> Callable[[Problem, int], tuple[str, tuple[Message, ...]]]:
+    """Attempts of a group under heuristics in turn, then plainly, and round again."""
+    pack = ctx.pack[: ctx.recipe.rl.strategies]
+
+    def ask(problem: Problem, place: int) -> tuple[str, tuple[Message, ...]]:
+        turn = place % (len(pack) + 1)
+        if turn == len(pack):
+            return PLAIN, ctx.prompts_for(problem).plain(problem.question)
+        return pack[turn].id, generate.heuristic_prompt(ctx, pack[turn], problem)
+
+    return ask
 
 
 def _reward(ctx: Context) -> StepReward:
@@ -194,9 +222,15 @@ def _reward(ctx: Context) -> StepReward:
     def check(verdicts: Sequence[Verdict]) -> None:
         check_health(verdicts, limit=limit)
 
+    def ways(text: str) -> frozenset[str]:
+        return frozenset(label for label in step_labels(labeller.segments(text)) if label)
+
+    rl = ctx.recipe.rl
+    earn = best_of(rl.best_of) if rl.best_of else None
     return StepReward(
         judge=ctx.judge.verdicts,
-        group_size=ctx.recipe.rl.group_size,
+        group_size=rl.group_size,
+        earn=diverse(rl.diversity, ways) if rl.diversity else earn,
         read=read,
         check=check,
     )

@@ -83,6 +83,8 @@ class RLSettings:
     verify:   how a backend that judges by itself does it.
     form:     of the final answer, as the prompt asks for it: for such a backend, too.
     watch:    evaluation on the way; None without.
+    strategy: (problem, place in its group) -> heuristic and prompt of an attempt, where attempts of
+              one group are asked in different ways; None where all are asked by ``messages``.
     tracking: the recipe's ``tracking`` section; ``name`` is what trackers call this training.
     """
 
@@ -98,6 +100,7 @@ class RLSettings:
     verify: VerifyConfig = field(default_factory=VerifyConfig)
     form: str = "boxed"
     watch: Watch | None = None
+    strategy: Callable[[Problem, int], tuple[str, tuple[Message, ...]]] | None = None
 
 
 class Backend(Protocol):

@@ -10,7 +10,7 @@ from pathlib import Path
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from manyways.fingerprint import prompt_hash
-from manyways.records import Attempt, Message, Problem, RLAttempt
+from manyways.records import Attempt, Message, RLAttempt
 from manyways.tables import append_rl_attempts, drop_rl_attempts_after
 from manyways.train.reward import Scored
 
@@ -22,7 +22,7 @@ class AttemptLog(TrainerCallback):  # type: ignore[misc]
     """Takes what the reward function scored and writes it.
 
     wanted:     ids of the problems whose attempts are kept.
-    ask:        a problem's prompt.
+    ask:        an attempt's prompt.
     start:      hash of the checkpoint that the training starts from.
     stops:      tokens that end a text.
     advantages: those of the last batch, as the trainer computed them, in the order of its attempts.
@@ -33,7 +33,7 @@ class AttemptLog(TrainerCallback):  # type: ignore[misc]
         folder: Path,
         *,
         wanted: frozenset[str],
-        ask: Callable[[Problem], tuple[Message, ...]],
+        ask: Callable[[Scored], tuple[Message, ...]],
         start: str,
         stops: Sequence[int],
         advantages: Callable[[], Sequence[float]],
@@ -97,7 +97,7 @@ class AttemptLog(TrainerCallback):  # type: ignore[misc]
                 finish="stop" if scored.ids[-1:] and scored.ids[-1] in self._stops else "length",
                 prompt_tokens=scored.prompt_tokens,
                 tokens=len(scored.ids),
-                prompt_hash=prompt_hash(self._ask(scored.problem)),
+                prompt_hash=prompt_hash(self._ask(scored)),
                 model_hash=self._start,
                 verdict=scored.verdict,
             ),

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from manyways.fingerprint import content_hash
 from manyways.records import PLAIN, Problem, Verdict
+from manyways.train import processes
+from manyways.train.earnings import Earning, reward_of
 
 Judging = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
 """Gives a verdict for each (problem, text)."""
@@ -35,11 +37,13 @@ class Shown:
 class StepView:
     """What one batch of attempts showed; every share is in [0, 1].
 
-    mixed, all_right, all_wrong: shares of the groups; a group none of whose attempts could be
-    judged counts in none of the three. undecided: share of attempts. reward: mean over the judged
-    attempts, None when there are none. composed: share of the labelled attempts that combine
-    heuristics, None without a labeller. openings: heuristic -> how many labelled attempts open with
-    it, and how many of these are correct.
+    mixed, all_right, all_wrong: shares of the groups by their verdicts; a group none of whose
+    attempts could be judged counts in none of the three. undecided: share of attempts. reward:
+    share of correct attempts among the judged, None when there are none. composed: share of the
+    labelled attempts that combine heuristics, None without a labeller. flat: share of the groups
+    whose attempts earn all the same, where they earn something else than their verdict says, else
+    None. openings: heuristic -> how many labelled attempts open with it, and how many of these are
+    correct.
     """
 
     reward: float | None
@@ -48,6 +52,7 @@ class StepView:
     all_wrong: float
     undecided: float
     composed: float | None
+    flat: float | None = None
     openings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -81,6 +86,7 @@ class StepReward:
     ``loss_type`` ``dapo`` and ``bnpo`` its tokens still count in the loss's denominator (as those
     of an all-right group do), and a group of which only one attempt was judged gives no gradient.
 
+    earn:   what the attempts of a group earn, where that is not what each verdict says.
     read:   what a text shows.
     sample: at most this many attempts of a batch are labelled, evenly spread.
     check:  given the latest verdicts, raises when the verifier is unwell.
@@ -95,6 +101,7 @@ class StepReward:
 
     judge: Judging
     group_size: int
+    earn: Earning | None = None
     read: Callable[[str], Shown] | None = None
     sample: int = 32
     check: Callable[[Sequence[Verdict]], None] | None = None
@@ -118,12 +125,20 @@ class StepReward:
         verdicts = self._verdicts = self._judged(pairs)
         batch = list(zip(verdicts, texts, strict=True))
         whole = self.gather(batch) if self.gather is not None else batch
-        rewards = [reward_of(verdict) for verdict, _ in whole]
-        self.view = self._look(rewards, [text for _, text in whole])
+        earned = self._earned(*_columns(whole))
+        self.view = self._look(*_columns(whole), earned)
         self._recent.extend(verdict for verdict, _ in whole)
         if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(whole)):
             self.check(list(self._recent))
-        return [reward_of(verdict) for verdict in verdicts]
+        own = processes.rank() * len(batch) if self.gather is not None else 0
+        return earned[own : own + len(batch)]
+
+    def _earned(self, verdicts: Sequence[Verdict], texts: Sequence[str]) -> list[float | None]:
+        """What every attempt earns: groups are whole, and in order."""
+        if self.earn is None:
+            return [reward_of(verdict) for verdict in verdicts]
+        groups = [slice(i, i + self.group_size) for i in range(0, len(texts), self.group_size)]
+        return [one for group in groups for one in self.earn(verdicts[group], texts[group])]
 
     def _judged(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """Verdicts of a batch; of one that ``alike`` has just judged, the same."""
@@ -138,7 +153,7 @@ class StepReward:
         pairs = list(zip(problems, texts, strict=True))
         verdicts = self.judge(pairs)
         self._known |= {(p.id, t): v for (p, t), v in zip(pairs, verdicts, strict=True)}
-        values = self._values([reward_of(verdict) for verdict in verdicts])
+        values = self._values(self._earned(verdicts, texts))
         size = self.group_size
         return [place for place in range(len(pairs)) if len(values[place // size]) < 2]
 
@@ -210,8 +225,12 @@ class StepReward:
         groups = (rewards[start : start + size] for start in range(0, len(rewards), size))
         return [{reward for reward in group if reward is not None} for group in groups]
 
-    def _look(self, rewards: Sequence[float | None], texts: Sequence[str]) -> StepView:
+    def _look(
+        self, verdicts: Sequence[Verdict], texts: Sequence[str], earned: Sequence[float | None]
+    ) -> StepView:
+        rewards = [reward_of(verdict) for verdict in verdicts]
         seen, judged = self._labelled(rewards, texts), self._values(rewards)
+        flat = [len(values) < 2 for values in self._values(earned)]
         known = [reward for reward in rewards if reward is not None]
         return StepView(
             reward=sum(known) / len(known) if known else None,
@@ -220,6 +239,7 @@ class StepReward:
             all_wrong=sum(values == {0.0} for values in judged) / len(judged),
             undecided=1 - len(known) / len(rewards),
             composed=sum(one.composed for one, _ in seen) / len(seen) if seen else None,
+            flat=sum(flat) / len(flat) if self.earn is not None else None,
             openings=_openings(seen),
         )
 
@@ -256,8 +276,5 @@ def _openings(seen: Sequence[tuple[Shown, bool]]) -> dict[str, tuple[int, int]]:
     return {name: (count, right[name]) for name, count in tried.most_common()}
 
 
-def reward_of(verdict: Verdict) -> float | None:
-    """1.0, 0.0, or None for an undecided verdict."""
-    if verdict.status == "undecided":
-        return None
-    return 1.0 if verdict.status == "correct" else 0.0
+def _columns(rows: Sequence[tuple[Verdict, str]]) -> tuple[list[Verdict], list[str]]:
+    return [verdict for verdict, _ in rows], [text for _, text in rows]

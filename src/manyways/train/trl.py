@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from manyways.checkpoints import checkpoint_hash
 from manyways.errors import RecipeError
 from manyways.fingerprint import attempt_seed
-from manyways.records import Message, Problem
+from manyways.records import PLAIN, Message, Problem
 from manyways.train import RLSettings, Roller, Rollout, processes, tracking
 from manyways.train.handover import prompt_ids
 from manyways.train.lora import peft_config
@@ -142,7 +142,7 @@ def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, 
     """A step's row of metrics, from the reward's view of its attempts and TRL's log."""
     shown = asdict(reward.view) if reward.view else {}
     return {
-        **{k: v for k, v in shown.items() if k != "openings"},
+        **{k: v for k, v in shown.items() if k != "openings" and (k != "flat" or v is not None)},
         "entropy": logs.get("entropy"),
         "length": logs.get("completions/mean_length"),
         "truncated": logs.get("completions/clipped_ratio"),
@@ -153,11 +153,14 @@ def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, 
 def in_words(row: Mapping[str, float | None]) -> str:
     """A step's row as a sentence."""
     reward = row["reward"]
+    flat = row.get("flat")
     parts = [
         "no attempt could be judged" if reward is None else f"reward {reward:.2f}",
         f"{row['mixed'] or 0:.0%} of groups mixed",
         f"{row['all_right'] or 0:.0%} all right",
-        f"{row['all_wrong'] or 0:.0%} all wrong (no gradient from those)",
+        f"{row['all_wrong'] or 0:.0%} all wrong"
+        + (" (no gradient from those)" if flat is None else ""),
+        *([] if flat is None else [f"{flat:.0%} earn all the same (no gradient from those)"]),
         f"length {row['length'] or 0:.0f}",
         f"truncated {row['truncated'] or 0:.0%}",
     ]
@@ -187,6 +190,8 @@ def _trainer(
     own = None if theirs else settings.roll
     if settings.config.redraw and own is None:
         raise RecipeError("rl.redraw: groups cannot be drawn again by TRL's own generation.")
+    if settings.strategy and own is None:
+        raise RecipeError("rl.strategies: TRL's own generation asks a whole group by one prompt.")
     # TRL says so of rollout_func, in a warning.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     trainer = GRPOTrainer(
@@ -199,20 +204,14 @@ def _trainer(
             settings.config.lora,
             "rl",
         ),
-        rollout_func=_rollout_func(own, settings, _flats(problems, settings, reward))
-        if own
-        else None,
+        rollout_func=_rollout_func(own, settings, problems, reward) if own else None,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-Flats = Callable[[Sequence[tuple[Message, ...]], Sequence[str]], list[int]]
-"""Places of the attempts, by their prompts and texts, whose group earns all the same."""
-
-
-def _flats(problems: Sequence[Problem], settings: RLSettings, reward: StepReward) -> Flats:
-    """Raises RecipeError where the groups of a step are spread over processes."""
+def _check_whole_groups(settings: RLSettings) -> None:
+    """Raises RecipeError where the groups of a step are spread over processes and must not be."""
     rl = settings.config
     share = rl.prompts_per_step * rl.group_size // processes.count()
     if rl.redraw and share % rl.group_size:
@@ -220,12 +219,6 @@ def _flats(problems: Sequence[Problem], settings: RLSettings, reward: StepReward
             f"rl.redraw: a process must hold whole groups of a step: {processes.count()} processes "
             f"do not divide rl.prompts_per_step = {rl.prompts_per_step}."
         )
-    asked = {settings.messages(problem): problem for problem in problems} if rl.redraw else {}
-
-    def flat(prompts: Sequence[tuple[Message, ...]], texts: Sequence[str]) -> list[int]:
-        return reward.alike([asked[prompt] for prompt in prompts], texts)
-
-    return flat
 
 
 def _keep_attempts(
@@ -245,7 +238,7 @@ def _keep_attempts(
     log = AttemptLog(
         out / FOLDER,
         wanted=wanted,
-        ask=settings.messages,
+        ask=lambda one: _ask(settings, one.problem, one.place)[1],
         start=checkpoint_hash(trainee.path),
         stops=trainee.stops,
         # What TRL writes into its own table of completions.
@@ -269,21 +262,35 @@ def _turn(message: Message) -> dict[str, str]:
     return {"role": message.role, "content": message.content}
 
 
+def _ask(settings: RLSettings, problem: Problem, place: int) -> tuple[str, tuple[Message, ...]]:
+    """Heuristic and prompt of the attempt at ``place`` of a group at ``problem``."""
+    if settings.strategy is None:
+        return PLAIN, settings.messages(problem)
+    return settings.strategy(problem, place)
+
+
 def _rollout_func(
-    roll: Roller, settings: RLSettings, flat: "Flats"
+    roll: Roller, settings: RLSettings, problems: Sequence[Problem], reward: StepReward
 ) -> Callable[[list[list[dict[str, str]]], Any], dict[str, Any]]:
     """TRL's ``rollout_func`` over ``roll``: one attempt for each prompt that TRL hands over.
 
-    flat: which of them are in groups that earn all the same, and are drawn again.
+    It may be asked by another prompt than TRL's: the policy's probabilities, too, are those under
+    the prompt that is handed back. Groups that earn all the same by ``reward`` are drawn again.
+
+    Raises RecipeError where groups that are drawn again would be spread over processes.
     """
-    line = f"rl/{settings.arm}"
+    _check_whole_groups(settings)
+    line, size = f"rl/{settings.arm}", settings.config.group_size
+    asked = {settings.messages(problem): problem for problem in problems}
 
     def rollout(prompts: list[list[dict[str, str]]], trainer: "GRPOTrainer") -> dict[str, Any]:
         tokenizer, step = trainer.processing_class, trainer.state.global_step
         turns = [tuple(Message(**turn) for turn in prompt) for prompt in prompts]  # type: ignore[arg-type]
-        ids = [tuple(prompt_ids(tokenizer, messages)[0]) for messages in turns]
         # Processes take a step's rows in their order, so a place is the same in one or in several.
-        before = processes.rank() * len(ids)
+        before = processes.rank() * len(turns)
+        at = [asked[messages] for messages in turns]
+        asks = [_ask(settings, one, (before + i) % size) for i, one in enumerate(at)]
+        ids = [tuple(prompt_ids(tokenizer, messages)[0]) for _, messages in asks]
 
         def draw(places: Sequence[int], label: str) -> None:
             seeds.update(
@@ -309,7 +316,7 @@ def _rollout_func(
         draw(range(len(ids)), str(step))
         for number in range(settings.config.redraw):
             own = [tokens[place] for place in range(len(ids))]
-            again = flat(turns, tokenizer.batch_decode(own, skip_special_tokens=True))
+            again = reward.alike(at, tokenizer.batch_decode(own, skip_special_tokens=True))
             if not again:
                 break
             lost += sum(len(tokens[place]) for place in again)
@@ -320,6 +327,7 @@ def _rollout_func(
             "completion_ids": [tokens[place] for place in range(len(ids))],
             "logprobs": None,
             # Handed on to the reward function.
+            "heuristic": [heuristic for heuristic, _ in asks],
             "seed": [seeds[place] for place in range(len(ids))],
             "prompt_tokens": [len(i) for i in ids],
             "redrawn": lost,

@@ -13,8 +13,9 @@ from manyways.fingerprint import prompt_hash
 from manyways.records import PLAIN, Attempt, Problem, RLAttempt, Verdict
 from manyways.tables import append_rl_attempts, drop_rl_attempts_after
 from manyways.train import RLSettings
+from manyways.train.earnings import reward_of
 from manyways.train.handover import encode, prompt_ids
-from manyways.train.reward import FOLDER, Judging, kept, reward_of
+from manyways.train.reward import FOLDER, Judging, kept
 from manyways.train.verl.log import rows_of
 from manyways.train.verl.overrides import Places
 
