@@ -47,7 +47,7 @@ def context(root: Path, model: Path) -> Context:
         rl={"problems": "made_runs:load/rl?count=5", "steps": 6, "group_size": 8,
             "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3,
             "evaluate_every": 1, "evaluate": ["made_runs:load/valid?count=4"], "keep": "all",
-            "evaluate_attempts": 4} | lora,
+            "evaluate_attempts": 4, "strategies": 2, "diversity": 0.5} | lora,
     )  # fmt: skip
     ctx.__dict__["judge"] = LuckyJudge()
     return ctx

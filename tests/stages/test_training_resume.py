@@ -34,6 +34,9 @@ def test_a_killed_training_ends_with_the_same_weights_and_losses(outcomes, stage
     # Of RL every attempt is kept, once: the problems are fewer than a sample has.
     steps = [row["step"] for row in found["whole"]["attempts"]]
     assert steps == [step for step in range(1, 7) for _ in range(16)] * (stage == "rl")
+    # Each attempt of a group is asked under the next of two heuristics, then plainly, and so on.
+    asked = [row["attempt"]["heuristic"] for row in found["whole"]["attempts"][:8]]
+    assert asked == ["a", "b", "plain", "a", "b", "plain", "a", "b"] * (stage == "rl")
 
 
 @pytest.mark.parametrize(("stage", "steps"), [("midtrain", [0, 3, 6]), ("rl", list(range(7)))])

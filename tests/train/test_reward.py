@@ -1,8 +1,11 @@
+from itertools import combinations
+
+import numpy as np
 import pytest
 
 from manyways.errors import VerifierUnwell
 from manyways.records import Problem, Verdict
-from manyways.train.earnings import analytic, best_of, distance, diverse, reward_of
+from manyways.train.earnings import best_of, distance, diverse, reward_of
 from manyways.train.reward import HEALTH_WINDOW, Shown, StepReward
 
 PROBLEMS = [Problem(id=f"p/{i}", question="?", answer=str(i)) for i in range(4)]
@@ -106,3 +109,70 @@ def test_attempts_without_advantage_are_known_by_their_tokens() -> None:
     several = StepReward(judge=judge, group_size=2, gather=lambda own: own)
     several.trl_function(PROBLEMS)(**given)
     assert several.flat == frozenset()
+
+
+def test_the_best_of_k_is_the_mean_advantage_over_all_subsets() -> None:
+    """By enumeration: all subsets of k, what they earn, the mean of those that hold an attempt."""
+    for signs, k in (("++--------", 4), ("+---", 2), ("++---", 3), ("+-", 1)):
+        subsets = list(combinations(range(len(signs)), k))
+        best = np.array([float(any(signs[i] == "+" for i in subset)) for subset in subsets])
+        above = (best - best.mean()) / best.std()
+        expected = [
+            np.mean([a for a, subset in zip(above, subsets, strict=True) if i in subset])
+            for i in range(len(signs))
+        ]
+        earned = best_of(k)(judge([(None, sign) for sign in signs]), list(signs))
+        assert earned == pytest.approx(expected)
+        assert sum(earned) == pytest.approx(0)
+
+
+def test_where_no_k_can_fail_the_best_of_k_teaches_nothing() -> None:
+    rewards, reward = scored("+++-", "++++", "----", "+-??", earn=best_of(2))
+    assert rewards[:12] == [0.0] * 12
+    assert rewards[12:] == [0.0, 0.0, None, None]
+    assert (reward.view.mixed, reward.view.flat) == (0.5, 1.0)
+    assert scored("?", "?", earn=best_of(1))[0] == [None, None]
+
+
+def test_other_heuristics_earn_a_correct_attempt_more() -> None:
+    ways = {"a": {"a"}, "b": {"b"}, "ab": {"a", "b"}, "": set()}
+    judged = [Verdict(status=s) for s in ("correct", "correct", "correct", "wrong", "undecided")]
+    earned = diverse(0.5, lambda text: frozenset(ways[text]))(judged, ["a", "a", "b", "b", "b"])
+    assert earned == [1.25, 1.25, 1.5, 0.0, None]
+    alone = diverse(0.5, lambda text: frozenset(ways[text]))(judged[2:], ["a", "b", "ab"])
+    assert alone == [1.0, 0.0, None]
+    sets = [frozenset(ways[name]) for name in ("a", "ab", "")]
+    assert (distance(sets[0], sets[1]), distance(sets[0], sets[2])) == (0.5, 1.0)
+    assert distance(sets[2], sets[2]) == 0.0
+
+
+def test_a_group_of_right_attempts_with_other_heuristics_is_not_flat() -> None:
+    options = {
+        "earn": diverse(0.5, frozenset),
+        "judge": lambda pairs: [Verdict(status="correct") for _ in pairs],
+    }
+    reward = StepReward(group_size=3, **options)
+    texts = ["a", "a", "b", "c", "c", "c"]
+    problems = [PROBLEMS[i // 3] for i in range(6)]
+    assert reward.alike(problems, texts) == [3, 4, 5]
+    assert reward.score(problems, texts) == [1.25, 1.25, 1.5, 1.0, 1.0, 1.0]
+    assert (reward.view.all_right, reward.view.flat, reward.view.reward) == (1.0, 0.5, 1.0)
+    function = reward.trl_function(PROBLEMS)
+    function(
+        completions=[[{"content": text}] for text in texts],
+        problem=[i // 3 for i in range(6)],
+        completion_ids=[[i] for i in range(6)],
+    )
+    assert reward.flat == {(3,), (4,), (5,)}
+
+
+def test_a_group_spread_over_processes_earns_as_a_whole(monkeypatch) -> None:
+    other = [(Verdict(status="correct"), "b"), (Verdict(status="correct"), "b")]
+    monkeypatch.setattr("manyways.train.processes.rank", lambda: 1)
+    reward = StepReward(
+        judge=lambda pairs: [Verdict(status="correct") for _ in pairs],
+        group_size=4,
+        earn=diverse(1.0, frozenset),
+        gather=lambda own: [*other, *own],
+    )
+    assert reward.score([PROBLEMS[0]] * 2, ["a", "b"]) == pytest.approx([2.0, 1 + 1 / 3])

@@ -1,21 +1,25 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+import trl
 from safetensors.torch import load_file
 from tiny_models import build_llama
 from transformers import AutoModelForCausalLM
 
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import RecipeError
-from manyways.fingerprint import attempt_seed
+from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.recipe.tree import RLConfig
 from manyways.records import Message, Problem, Verdict
 from manyways.tables import read_rl_attempts
 from manyways.train import RLSettings
 from manyways.train import reward as reward_module
 from manyways.train import trl as backend
+from manyways.train.earnings import analytic, best_of
+from manyways.train.handover import prompt_ids
 from manyways.train.reward import Shown, StepReward
 from manyways.train.trl import grpo_config, in_words, train
 
@@ -209,6 +213,77 @@ def test_flat_groups_are_drawn_again_as_often_as_is_said(folder, tmp_path, monke
     assert [row.attempt.seed for row in kept] == [*asked[0].seeds[:4], *asked[2].seeds]
     with pytest.raises(RecipeError, match="cannot be drawn again"):
         trained(folder, tmp_path / "n", monkeypatch, reward, settings(redraw=1, steps=1))
+
+
+def test_trl_takes_the_advantages_of_the_best_of_k_as_they_are(
+    folder, tmp_path, monkeypatch
+) -> None:
+    def judge(pairs) -> list[Verdict]:
+        return [Verdict(status="correct" if i % 4 == 0 else "wrong") for i in range(len(pairs))]
+
+    reward = StepReward(judge=judge, group_size=4, earn=best_of(2))
+    given = settings(roll=rolling, steps=1, attempts="all", scale_rewards="none", reward="pass@2")
+    rows, seen = trained(folder, tmp_path, monkeypatch, reward, given)
+    right, wrong = analytic(1, 3, 2)
+    assert seen[0][0].tolist() == pytest.approx([right, wrong, wrong, wrong] * 2)
+    assert (rows[0]["reward"], rows[0]["flat"]) == (0.25, 0.0)
+    kept = list(read_rl_attempts(tmp_path / "attempts"))
+    assert [row.attempt.verdict.status for row in kept[:2]] == ["correct", "wrong"]
+    assert [row.reward for row in kept[:2]] == pytest.approx([right, wrong])
+
+
+def test_attempts_of_a_group_are_asked_in_their_own_way(folder, tmp_path, monkeypatch) -> None:
+    asked = []
+
+    def roll(ask) -> list[list[int]]:
+        asked.append(ask)
+        return rolling(ask)
+
+    def strategy(problem: Problem, place: int) -> tuple[str, tuple[Message, ...]]:
+        way = "plain" if place == 3 else f"way-{place}"
+        return way, (Message(role="user", content=f"{problem.question} {way}"),)
+
+    def batch_of(self, inputs):
+        made.append(compute(self, inputs))
+        return made[-1]
+
+    made, compute = [], trl.GRPOTrainer._generate_and_score_completions
+    monkeypatch.setattr(trl.GRPOTrainer, "_generate_and_score_completions", batch_of)
+    given = replace(settings(roll=roll, steps=1, attempts="all"), strategy=strategy)
+    reward = StepReward(judge=alternating, group_size=4)
+    train(str(folder), PROBLEMS, reward=reward, settings=given, out=tmp_path / "own")
+    kept = list(read_rl_attempts(tmp_path / "own" / "attempts"))
+    assert [row.attempt.heuristic for row in kept[:4]] == ["way-0", "way-1", "way-2", "plain"]
+    tokenizer = load_tokenizer(str(folder))
+    for row, prompt, mask, ids in zip(
+        kept, asked[0].prompts, made[0]["prompt_mask"], made[0]["prompt_ids"], strict=True
+    ):
+        problem = next(one for one in PROBLEMS if one.id == row.attempt.problem_id)
+        _, messages = strategy(problem, row.attempt.sample)
+        assert row.attempt.prompt_hash == prompt_hash(messages)
+        assert list(prompt) == prompt_ids(tokenizer, messages)[0]
+        # What the policy's probabilities are taken under is what was asked.
+        assert ids[mask.bool()].tolist() == list(prompt)
+    with pytest.raises(RecipeError, match="asks a whole group by one prompt"):
+        given = replace(settings(steps=1), strategy=strategy)
+        train(str(folder), PROBLEMS, reward=reward, settings=given, out=tmp_path / "theirs")
+
+
+def test_an_entropy_bonus_reaches_the_weights(folder, tmp_path) -> None:
+    """Where no attempt has an advantage, the bonus alone moves them, and towards more entropy."""
+
+    def entropies(out, bonus: float) -> list[float]:
+        reward = StepReward(
+            judge=lambda pairs: [Verdict(status="wrong") for _ in pairs], group_size=4
+        )
+        given = settings(roll=rolling, steps=4, extra={"entropy_coef": bonus})
+        train(str(folder), PROBLEMS, reward=reward, settings=given, out=out)
+        lines = (out / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line)["entropy"] for line in lines]
+
+    less, none, more = (entropies(tmp_path / str(bonus), bonus) for bonus in (-1.0, 0.0, 1.0))
+    assert less[0] == none[0] == more[0]
+    assert less[-1] < none[-1] < more[-1]
 
 
 def test_a_sample_is_of_problems_and_none_is_none(folder, tmp_path, monkeypatch) -> None:
