@@ -125,7 +125,7 @@ def backend(checkpoint, problems, *, reward, settings, out):
     config = grpo_config(settings, out)
     texts = [f"<a> x\n<b> \\boxed{{{n}}}" for n in range(4)]
     earned = [reward.score([problem] * 4, texts) for problem in problems[:2]]
-    view = asdict(reward.view)
+    view = {k: v for k, v in asdict(reward.view).items() if k != "flat" or v is not None}
     TOLD.append([
         settings.arm, settings.seed, settings.form, earned, view,
         [[p.id, [asdict(turn) for turn in settings.messages(p)]] for p in problems],
