@@ -140,7 +140,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
         package / "verifiers" / "__init__.py", '    "exact": Verifier(\n',
         '    "word": Verifier(verify="manyways.verifiers.word:verify"),\n',
     )  # fmt: skip
-    insert(package / "recipe" / "tree.py", "\n\nclass Recipe(Section):", KEY)
+    insert(package / "recipe" / "tree.py", "\n\nclass Sections(Section):", KEY)
     return package
 
 
