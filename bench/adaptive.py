@@ -25,7 +25,7 @@ from manyways.context import Context
 from manyways.engines import Engine
 from manyways.pool import adaptive as adaptively
 from manyways.pool import sampling, solutions
-from manyways.pool.scope import COLUMNS, wanted_attempts
+from manyways.pool.solutions import COLUMNS, wanted_attempts
 from manyways.recipe.file import load_recipe
 from manyways.recipe.pool import GenerateConfig
 from manyways.run_dir import RunDir

@@ -31,9 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln
 
-from manyways.metrics.intervals import LEVEL, mean_intervals, score_intervals, wilson
+from manyways.metrics.intervals import LEVEL, Resampling, mean_intervals, score_intervals, wilson
 from manyways.metrics.pass_at_k import pass_matrix
-from manyways.metrics.resampling import Resampling
 from manyways.progress import Meter
 
 Floats = NDArray[np.float64]

@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyways.heuristics.catalogue import load_pack
+from manyways.metrics.diversity import EMBEDDER, embed, vendi
 from manyways.metrics.pass_at_k import powers_of_two
-from manyways.metrics.texts import EMBEDDER, embed
-from manyways.metrics.vendi import vendi
 from manyways.records import Heuristic
 
 Floats = NDArray[np.float64]

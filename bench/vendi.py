@@ -91,8 +91,7 @@ def measured(way: Callable[[Sequence[str]], float], count: int) -> dict[str, obj
 
 def dual(texts: Sequence[str]) -> float:
     """As `manyways diversity` does it."""
-    from manyways.metrics.texts import embed
-    from manyways.metrics.vendi import vendi_scores
+    from manyways.metrics.diversity import embed, vendi_scores
 
     return vendi_scores(texts, range(len(texts)), embed).pooled[0]
 
@@ -101,7 +100,7 @@ def kernel(texts: Sequence[str]) -> float:
     """By the definition: K = X X^T / n and its eigenvalues."""
     import numpy as np
 
-    from manyways.metrics.texts import embed
+    from manyways.metrics.diversity import embed
 
     x = embed(texts)
     values = np.linalg.eigvalsh(x @ x.T / len(x))

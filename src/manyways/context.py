@@ -134,7 +134,7 @@ class Context:
 
         attempts: what one that learns from attempts is given; the run's own when left out.
         """
-        from manyways.pool.lessons import lessons
+        from manyways.pool.labellers import lessons
 
         load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
         if self.learns(name):

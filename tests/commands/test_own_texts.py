@@ -10,8 +10,7 @@ from command_line import in_this_process
 from manyways.commands.texts import Texts, measure
 from manyways.measures.diversity import Described, diversity_row
 from manyways.measures.solutions import Reader
-from manyways.metrics.intervals import wilson
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling, wilson
 
 PURE = "Part 1, product: split 12 as 10 + 2: 12 * 3 = 36\nAnswer: \\boxed{36}"
 BOTH = PURE.replace("Answer", "Part 2, unknown: from the end: 5\nAnswer")

@@ -11,9 +11,8 @@ from made_runs import attempt
 
 from manyways.commands.passk import FileScores, passk
 from manyways.errors import DataError, UserError
-from manyways.metrics.intervals import score_intervals
+from manyways.metrics.intervals import Resampling, score_intervals
 from manyways.metrics.pass_at_k import pass_at_k
-from manyways.metrics.resampling import Resampling
 from manyways.tables import append_attempts
 
 GOOD = '{"problem": "a", "correct": true}\n'

@@ -6,7 +6,7 @@ from command_line import in_this_process
 
 from manyways.commands.theory import FIGURES, write_page
 from manyways.errors import UserError
-from manyways.theory import budget, dynamics, mixtures
+from manyways.theory import dynamics, mixtures
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_the_figures_show_what_they_say(drawings) -> None:
     for k, lead in zip(one.x, (b - a for a, b in zip(one.y, two.y, strict=True)), strict=True):
         assert (lead > 0) == (k > star)
     middle = drawings["budget"].curves[1]
-    best = budget.best_modes(3200, types=200, steps=2, untrained=0.1, largest=64)
+    best = mixtures.best_modes(3200, types=200, steps=2, untrained=0.1, largest=64)
     assert middle.x[middle.y.index(max(middle.y))] == best
     few, many, scaled = (c.y for c in drawings["leak"].curves)
     assert many[-1] / few[-1] == pytest.approx(4, rel=0.02)

@@ -11,8 +11,8 @@ from manyways.heuristics.labelling import LabellerError, Measured, PromptedText,
 from manyways.measures.composition import CompositionRow
 from manyways.measures.labeller import LabellerRow
 from manyways.measures.measure import read_rows
-from manyways.metrics.correction import corrected_rate
-from manyways.pool.lessons import lessons, prompted_texts
+from manyways.metrics.labeller import corrected_rate
+from manyways.pool.labellers import lessons, prompted_texts
 from manyways.records import Segment
 from manyways.stages import analyse
 

@@ -6,7 +6,7 @@ import pytest
 from manyways.measures.solutions import Policy, Solutions
 from manyways.measures.theory.regression import regression_rows
 from manyways.metrics.composition import Ways, ways_of
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling
 from manyways.records import Checkpoint
 
 LABELS = ("a", "b", "c", "d", "e")

@@ -6,8 +6,7 @@ from made_runs import attempt, context, put_evaluation
 from scipy import stats
 
 from manyways.measures.runs import compare, run_differences, scores_at
-from manyways.metrics.intervals import welch_interval
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling, welch_interval
 
 TEST = "made_runs:load/test?count=12"
 HARD = "made_runs:load/hard?count=10"

@@ -16,7 +16,7 @@ from manyways.measures.theory.transfer import (
     transfer_rows,
 )
 from manyways.metrics.composition import Ways, ways_of
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling
 from manyways.records import Checkpoint, Problem
 
 FEW = Resampling(resamples=100)

@@ -14,7 +14,7 @@ from manyways.measures.paired import PairedRow, comparisons, paired_rows
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.score_curves import Curve, curves
 from manyways.measures.seen import Seen
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling
 from manyways.recipe.file import parse_recipe
 from manyways.records import BASE, Checkpoint, Score
 

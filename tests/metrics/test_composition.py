@@ -5,14 +5,15 @@ import pytest
 
 from manyways.metrics.composition import (
     composed_if_alone,
+    effective_number,
     effective_ways,
+    entropies,
     pair_counts,
     step_counts,
     switch_rate,
     ways_of,
     within_covariance,
 )
-from manyways.metrics.entropy import effective_number, entropies
 
 
 def test_direct_steps_are_counted_but_do_not_interrupt() -> None:

@@ -4,6 +4,7 @@ from scipy import stats
 from scipy.special import betaln
 
 from manyways.metrics.intervals import (
+    Resampling,
     clustered_share,
     difference_intervals,
     holm,
@@ -14,7 +15,6 @@ from manyways.metrics.intervals import (
     wilson,
 )
 from manyways.metrics.pass_at_k import pass_at_k
-from manyways.metrics.resampling import Resampling
 
 FAST = Resampling(resamples=1000)
 

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 
-from manyways.metrics.entropy import effective_numbers
-from manyways.metrics.intervals import mean_intervals
-from manyways.metrics.modes import (
+from manyways.metrics.composition import (
     Openings,
+    effective_numbers,
     moved_towards_success,
     openings,
     pooled_effective,
     selection_variance,
 )
-from manyways.metrics.resampling import Resampling, bootstrap_means, resamples
+from manyways.metrics.intervals import Resampling, bootstrap_means, mean_intervals, resamples
 
 
 def test_openings_count_attempts_and_right_ones() -> None:

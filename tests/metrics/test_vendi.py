@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 
-from manyways.metrics.texts import NUMBER, VOCABULARY, WORD, _features, distinct_n, embed
-from manyways.metrics.vendi import BLOCK, vendi, vendi_scores
+from manyways.metrics.diversity import (
+    BLOCK,
+    NUMBER,
+    VOCABULARY,
+    WORD,
+    _features,
+    distinct_n,
+    embed,
+    vendi,
+    vendi_scores,
+)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

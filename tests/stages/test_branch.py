@@ -10,7 +10,7 @@ from manyways.engines import next_token
 from manyways.engines.next_token import NextToken
 from manyways.measures.measure import read_rows
 from manyways.measures.token_modes import TOKEN_MODES, ForkRow, token_rows, why_none
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling
 from manyways.records import Solution
 from manyways.stages import branch
 from manyways.tables import solutions_table, write_table, write_text

@@ -1,7 +1,7 @@
 """Which cells an adaptive pool asks again."""
 
 from manyways.pool.adaptive import Cells, Totals
-from manyways.pool.requests import Cell
+from manyways.pool.attempt_files import Cell
 from manyways.records import Message, Problem
 
 

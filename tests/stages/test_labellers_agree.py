@@ -10,7 +10,7 @@ from manyways.commands.texts import compare_labellers
 from manyways.errors import DataError, UserError
 from manyways.measures.composition import CompositionRow
 from manyways.measures.measure import read_rows
-from manyways.pool.agreement import Pair, compare, error_of, write
+from manyways.pool.labellers import Pair, compare, error_of, write
 from manyways.recipe.file import dump_recipe
 from manyways.records import Segment
 from manyways.stages import analyse

@@ -14,9 +14,9 @@ from manyways.engines import Completion, Ended, Going, SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.identity import model_hash
-from manyways.pool import attempt_files, journal, saving
+from manyways.pool import attempt_files, journal
+from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.journal import Journal, Line, Origin
-from manyways.pool.requests import Cell, Sampling
 from manyways.pool.sampling import LazyEngine, collect
 from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN
@@ -297,7 +297,7 @@ def test_too_many_undecided_stop_the_stage_early_and_again(tmp_path):
     with pytest.raises(VerifierUnwell, match="timeout"):
         gather(ctx, cells, part_size=50)
     held = len(list(read_attempts(ctx.run.path("there"))))
-    assert saving.ENOUGH <= held < 400
+    assert journal.ENOUGH <= held < 400
     lenient = context(
         tmp_path,
         verify={"verifier": "fake_verifiers:often_unwell", "workers": 1, "max_undecided": 1.0},

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from manyways.theory.budget import (
+from manyways.theory.mixtures import (
     best_modes,
     budget_value,
     coverage,

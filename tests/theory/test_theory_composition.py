@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from simulation import simulate
 
-from manyways.theory.composition import (
+from manyways.theory.dynamics import (
     composed_rate,
+    natural_flow,
     tree_success,
     two_by_two_rate,
 )
-from manyways.theory.dynamics import natural_flow
 
 COMPLEMENTARY = ((0.9, 0.4), (0.4, 0.9))
 COMPLEMENTARY = ((0.9, 0.4), (0.4, 0.9))

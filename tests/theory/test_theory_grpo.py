@@ -9,9 +9,9 @@ from scipy.stats import binom
 from simulation import sampled_updates, simulate
 
 from manyways.theory import dynamics
-from manyways.theory.grpo import (
+from manyways.theory.dynamics import (
     clock,
-    escape_time,
+    group_escape_time,
     mean_baseline_clock,
 )
 
@@ -81,15 +81,15 @@ def test_the_clock_is_the_mean_over_numbers_of_correct_attempts() -> None:
 def test_the_escape_is_within_its_bounds_and_agrees_with_simulation() -> None:
     vanilla = dynamics.escape_time(0.02, 0.3, "vanilla")
     for group in (3, 4, 8, 64):
-        time = escape_time(0.02, group, better=0.8, worse=0.5)
+        time = group_escape_time(0.02, group, better=0.8, worse=0.5)
         assert vanilla / math.sqrt(group - 1) <= time * (1 + 1e-9) < vanilla
-    time = escape_time(0.02, 8, better=0.8, worse=0.5)
+    time = group_escape_time(0.02, 8, better=0.8, worse=0.5)
     end = simulate(
         [0.02, 0.98], [0.8, 0.5], times_N=[time], rule="vanilla", clock=partial(clock, group=8)
     )
     assert end[0, 0] == pytest.approx(0.5, abs=1e-6)
     # With groups of two the clock is 1: nothing but the policy gradient is left.
-    assert escape_time(0.02, 2, better=0.8, worse=0.5) == pytest.approx(vanilla)
+    assert group_escape_time(0.02, 2, better=0.8, worse=0.5) == pytest.approx(vanilla)
 
 
 def test_out_of_range_is_refused() -> None:
@@ -100,4 +100,4 @@ def test_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="floor"):
         clock(0.5, 8, floor=-1)
     with pytest.raises(ValueError, match="better"):
-        escape_time(0.1, 8, better=0.5, worse=0.5)
+        group_escape_time(0.1, 8, better=0.5, worse=0.5)

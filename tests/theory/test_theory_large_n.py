@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from manyways.theory.budget import (
+from manyways.theory.mixtures import (
     best_composed,
 )
 

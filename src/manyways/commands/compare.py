@@ -17,8 +17,7 @@ from manyways.measures.published import ROWS, SOURCE
 from manyways.measures.runs import Compared, RunDifference, compare, run_differences, scores_at
 from manyways.measures.score_curves import Curve
 from manyways.measures.seen import load
-from manyways.metrics.intervals import score_intervals
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling, score_intervals
 from manyways.progress import say
 from manyways.records import Score
 from manyways.reporting.arms_table import FORMATS

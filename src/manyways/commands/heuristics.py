@@ -11,9 +11,8 @@ from manyways.errors import DataError
 from manyways.heuristics.catalogue import PACKS, load_pack
 from manyways.heuristics.checks import PackReport, check_pack, exemplar_problem
 from manyways.heuristics.prompts import PromptFormat
+from manyways.metrics.diversity import EMBEDDER, embed, vendi
 from manyways.metrics.pass_at_k import powers_of_two
-from manyways.metrics.texts import EMBEDDER, embed
-from manyways.metrics.vendi import vendi
 from manyways.plugins import nearest
 from manyways.problems import load_problems
 from manyways.problems.asking import instruction_for

@@ -18,10 +18,9 @@ import numpy as np
 from manyways.commands.answers import Case, Reader, Reading
 from manyways.commands.printing import open_table, print_result
 from manyways.errors import DataError, UserError
-from manyways.metrics.intervals import rising_bounds, score_intervals
+from manyways.metrics.intervals import Resampling, rising_bounds, score_intervals
 from manyways.metrics.majority import majority_at_k
 from manyways.metrics.pass_at_k import pass_at_k, powers_of_two, sampling_variance
-from manyways.metrics.resampling import Resampling
 from manyways.progress import Meter, say
 from manyways.records import Problem, Score
 from manyways.row_files import Row, read_rows

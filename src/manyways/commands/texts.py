@@ -24,12 +24,12 @@ from manyways.heuristics.labelling import LABELLERS, Labeller
 from manyways.measures.composition import CompositionRow, composition_row
 from manyways.measures.diversity import Described, DiversityRow, diversity_row
 from manyways.measures.solutions import Reader, Solutions
-from manyways.metrics.correction import corrected_rate
-from manyways.metrics.resampling import Resampling
-from manyways.metrics.texts import EMBEDDER, distinct_n, embed
+from manyways.metrics.diversity import EMBEDDER, distinct_n, embed
+from manyways.metrics.intervals import Resampling
+from manyways.metrics.labeller import corrected_rate
 from manyways.plugins import resolve
-from manyways.pool import agreement
-from manyways.pool.agreement import Agreement, Pair
+from manyways.pool import labellers
+from manyways.pool.labellers import Agreement, Pair
 from manyways.progress import Meter, say
 from manyways.recipe.file import load_recipe
 from manyways.records import Checkpoint, Score
@@ -317,7 +317,7 @@ def _sentence(row: CompositionRow, called: str) -> str:
 
 
 def compare_labellers(
-    root: Path, *, first: str | None, second: str, on: agreement.Texts, held_out: bool
+    root: Path, *, first: str | None, second: str, on: labellers.Texts, held_out: bool
 ) -> Agreement:
     """Compare, print the tables, write JSON into the run.
 
@@ -334,8 +334,8 @@ def compare_labellers(
         pair = Pair(
             first=first or recipe.heuristics.labeller, second=second, on=on, held_out=held_out
         )
-        found = agreement.compare(context, pair)
-        path = agreement.write(context, found)
+        found = labellers.compare(context, pair)
+        path = labellers.write(context, found)
     _print_rates(found)
     _print_confusion(found)
     say(f"Written to {path}.")

@@ -18,7 +18,7 @@ from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Key, Section, Table
 from manyways.reporting.page import render_page
 from manyways.tables import write_text
-from manyways.theory import budget, composition, dynamics, grpo, mixtures, sft
+from manyways.theory import dynamics, mixtures, sft
 
 GAP = 0.3
 """How much more often the better heuristic succeeds (0.8 against 0.5)."""
@@ -72,7 +72,7 @@ def escape() -> Drawing:
     masses = [float(m) for m in np.geomspace(1e-4, 0.45, 40)]
 
     def grpo_time(mass: float) -> float:
-        return grpo.escape_time(mass, 8, better=0.5 + GAP, worse=0.5)
+        return dynamics.group_escape_time(mass, 8, better=0.5 + GAP, worse=0.5)
 
     rules: dict[str, Callable[[float], float]] = {
         "vanilla gradient": lambda m: dynamics.escape_time(m, GAP, "vanilla"),
@@ -103,7 +103,7 @@ def compose() -> Drawing:
     complementary, dominated = ((HIGH, LOW), (LOW, HIGH)), ((HIGH, LOW), (HIGH, LOW))
 
     def two(success: object, leak: float, mass: float = 0.5) -> Callable[[float], float]:
-        return lambda t: composition.two_by_two_rate(
+        return lambda t: dynamics.two_by_two_rate(
             t, np.asarray(success), leaks=(leak, leak), first_mass=mass
         )
 
@@ -168,11 +168,11 @@ def spend() -> Drawing:
     modes = range(1, LARGEST + 1)
 
     def value(types: int) -> Callable[[float], float]:
-        return lambda n: budget.budget_value(
+        return lambda n: mixtures.budget_value(
             int(n), SOLUTIONS, types=types, steps=STEPS, untrained=UNTRAINED
         )
 
-    best = budget.best_modes(
+    best = mixtures.best_modes(
         SOLUTIONS, types=200, steps=STEPS, untrained=UNTRAINED, largest=LARGEST
     )
     return Drawing(
@@ -230,9 +230,9 @@ def clock() -> Drawing:
     shares = [float(p) for p in np.linspace(0.01, 0.99, 99)]
 
     def factor(group: int) -> Callable[[float], float]:
-        return lambda p: grpo.clock(p, group)
+        return lambda p: dynamics.clock(p, group)
 
-    plain = grpo.mean_baseline_clock(8)
+    plain = dynamics.mean_baseline_clock(8)
     return Drawing(
         question="What does GRPO's normalisation change?",
         sentences=(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from manyways.measures.seen import Seen
     from manyways.measures.solutions import Array, Solutions
     from manyways.metrics.composition import Ways
-    from manyways.metrics.resampling import Resampling
+    from manyways.metrics.intervals import Resampling
 
 
 ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
@@ -83,7 +83,7 @@ def composition_row(
     """
     import numpy as np
 
-    from manyways.metrics.entropy import effective_number
+    from manyways.metrics.composition import effective_number
 
     names, problem_S = solutions.numbered
     composed_S, correct_S = solutions.composed_S, solutions.correct_S
@@ -119,7 +119,7 @@ def composition_row(
 
 def _corrected(hits: "Array", trials: "Array", error: "LabellerError | None") -> Score | None:
     from manyways.measures.score_curves import score
-    from manyways.metrics.correction import corrected_share
+    from manyways.metrics.labeller import corrected_share
 
     found = error and corrected_share(
         hits,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from manyways.measures.material import Evaluation
     from manyways.measures.seen import Seen
     from manyways.measures.solutions import Reader
-    from manyways.metrics.resampling import Resampling
+    from manyways.metrics.intervals import Resampling
 
     Embed = Callable[[Sequence[str]], NDArray[np.float64]]
 
@@ -92,9 +92,8 @@ def diversity_row(
     embedder: texts -> unit rows, and its name; one that needs no network when left out.
     """
     from manyways.measures.score_curves import score
+    from manyways.metrics.diversity import EMBEDDER, distinct_n, embed, vendi_scores
     from manyways.metrics.intervals import mean_intervals
-    from manyways.metrics.texts import EMBEDDER, distinct_n, embed
-    from manyways.metrics.vendi import vendi_scores
 
     embedding, called = embedder or (embed, EMBEDDER)
     count = len(set(of.problems))
@@ -122,7 +121,7 @@ def _heuristics(of: Described, settings: "Resampling") -> Score | None:
     import numpy as np
 
     from manyways.measures.score_curves import score
-    from manyways.metrics.modes import openings, pooled_effective
+    from manyways.metrics.composition import openings, pooled_effective
 
     if of.labels is None or not of.labels:
         return None

@@ -18,7 +18,7 @@ from manyways.arms import Line, parse_arm
 from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.heuristics.labelling import LabellerError, PromptedText, is_exact, measured_error
 from manyways.measures.benchmarks import means
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling
 from manyways.records import BASE, Checkpoint, Heuristic, Problem
 from manyways.tables import parts, read_attempts, read_attempts_table
 

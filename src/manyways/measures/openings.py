@@ -20,7 +20,7 @@ from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
     from manyways.measures.solutions import ByProblem, Policy, Solutions
-    from manyways.metrics.resampling import Resampling
+    from manyways.metrics.intervals import Resampling
 
 
 TEXT = (

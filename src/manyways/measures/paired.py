@@ -17,7 +17,7 @@ from manyways.run_dir import benchmark_slug
 if TYPE_CHECKING:
     from manyways.measures.score_curves import Curve, Curves
     from manyways.measures.seen import Seen
-    from manyways.metrics.resampling import Resampling
+    from manyways.metrics.intervals import Resampling
 
 
 MOST = 12

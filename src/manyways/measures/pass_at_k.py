@@ -27,7 +27,7 @@ from manyways.run_dir import benchmark_slug
 if TYPE_CHECKING:
     from manyways.measures.score_curves import Curves
     from manyways.measures.seen import Seen
-    from manyways.metrics.resampling import Resampling
+    from manyways.metrics.intervals import Resampling
 
 
 FIRST = 3

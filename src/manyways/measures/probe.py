@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from manyways.context import Context
     from manyways.measures.seen import Seen
-    from manyways.metrics.resampling import Resampling
+    from manyways.metrics.intervals import Resampling
 
     Floats = NDArray[np.float64]
 
@@ -140,7 +140,7 @@ def _dependence(right_PHH: "Floats", tried_PHH: "Floats", settings: "Resampling"
     import numpy as np
 
     from manyways.measures.score_curves import score
-    from manyways.metrics.resampling import resamples
+    from manyways.metrics.intervals import resamples
     from manyways.theory.measurement import step_independence
 
     count, names, _ = right_PHH.shape

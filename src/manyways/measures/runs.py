@@ -21,8 +21,7 @@ from manyways.measures.score_curves import (
     pass_curve,
     score,
 )
-from manyways.metrics.intervals import welch_interval
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling, welch_interval
 from manyways.records import Checkpoint, Score
 
 if TYPE_CHECKING:

@@ -19,10 +19,8 @@ from manyways.measures.benchmarks import ALL, SEED_DATA
 from manyways.measures.material import Evaluation
 from manyways.measures.score_curves import over_seeds, score
 from manyways.metrics import composition as use
-from manyways.metrics.composition import DIRECT
-from manyways.metrics.intervals import mean_intervals
-from manyways.metrics.modes import Openings, openings
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.composition import DIRECT, Openings, openings
+from manyways.metrics.intervals import Resampling, mean_intervals
 from manyways.records import Checkpoint, Score
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from manyways.measures.material import Material
     from manyways.measures.seen import Seen
     from manyways.measures.solutions import Values
-    from manyways.metrics.resampling import Resampling
+    from manyways.metrics.intervals import Resampling
 
     Forks = Mapping[str, tuple[Checkpoint, Mapping[int | None, list["ForkRow"]]]]
     """Pooled checkpoint -> one of its checkpoints, and the rows of each seed."""

@@ -1,7 +1,9 @@
-"""How solutions combine heuristics: from the labels of their steps to rates.
+"""Heuristics in solutions, from labels: how solutions combine them, which opens, how many there are.
 
-A solution is a sequence of step labels; None is a direct or neutral step.
-Shapes: _P problems, _S solutions, _H heuristics.
+A solution is a sequence of step labels; None is a direct or neutral step. The label of a whole
+solution is the heuristic that opens it, or ``DIRECT`` where none is shown. Entropies and effective
+numbers have their small-sample bias removed.
+Shapes: _P problems, _S solutions, _H heuristics or labels, _C categories, _R sets of counts.
 """
 
 from collections import Counter
@@ -12,13 +14,40 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from manyways.metrics.entropy import effective_number
+from manyways.metrics.intervals import Floats, Resampling, resampled_sums
+
+
+def entropies(counts_RC: ArrayLike, *, corrected: bool = True) -> Floats:
+    """Shannon entropy in nats of each row of counts, shape (R,); 0 for no counts.
+
+    The plug-in estimate is low by about ``(C - 1) / (2N)`` with C categories seen in N draws
+    (Miller 1955); ``corrected`` adds that back and stops at log C.
+    """
+    counts = np.asarray(counts_RC, dtype=float)
+    total_R1 = np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    shares = counts / total_R1
+    found_R: Floats = -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=1)
+    if corrected:
+        seen_R = np.maximum((counts > 0).sum(axis=1), 1)
+        found_R = np.minimum(np.log(seen_R), found_R + (seen_R - 1) / (2 * total_R1[:, 0]))
+    return np.maximum(found_R, 0.0)
+
+
+def effective_numbers(counts_RC: ArrayLike, *, corrected: bool = True) -> Floats:
+    """exp(entropy) of each row, shape (R,): n for n equal ones (theory A1); 0 for no counts."""
+    counts = np.asarray(counts_RC, dtype=float)
+    return np.where(counts.any(axis=1), np.exp(entropies(counts, corrected=corrected)), 0.0)
+
+
+def effective_number(counts_C: Sequence[float], *, corrected: bool = True) -> float:
+    """As ``effective_numbers``, of one set of counts."""
+    return float(effective_numbers([list(counts_C)], corrected=corrected)[0])
+
 
 DIRECT = "direct"
 """What a step without a heuristic is called in shares."""
 
 Labels = Sequence[str | None]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,3 +157,90 @@ def composed_if_alone(mass_TH: ArrayLike) -> Floats:
     none = direct.prod(axis=-2)[..., 0]
     one_H = (direct + mass[..., 1:]).prod(axis=-2) - none[..., None]
     return np.asarray(1 - none - one_H.sum(axis=-1))
+
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Openings:
+    """Attempts at each problem by opening label.
+
+    tried_PH: number of attempts at problem P that open with label H.
+    right_PH: how many of these are correct.
+    """
+
+    tried_PH: Floats
+    right_PH: Floats
+
+    @property
+    def success_P(self) -> Floats:
+        """Share of correct attempts at each problem."""
+        return np.asarray(self.right_PH.sum(axis=1) / self.tried_PH.sum(axis=1))
+
+    @property
+    def mass_PH(self) -> Floats:
+        """Share of the attempts at each problem that open with each label."""
+        return np.asarray(self.tried_PH / self.tried_PH.sum(axis=1, keepdims=True))
+
+
+def openings(
+    problem_S: ArrayLike, label_S: ArrayLike, correct_S: ArrayLike, *, labels: int
+) -> Openings:
+    """Count attempts; problems are numbered from 0 without gaps, labels 0 .. ``labels`` - 1."""
+    problem, label = np.asarray(problem_S, dtype=int), np.asarray(label_S, dtype=int)
+    correct = np.asarray(correct_S, dtype=float)
+    shape = (int(problem.max()) + 1 if problem.size else 0, labels)
+    cell_S = problem * labels + label
+    tried = np.bincount(cell_S, minlength=shape[0] * labels).astype(float)
+    right = np.bincount(cell_S, correct, minlength=shape[0] * labels).astype(float)
+    return Openings(tried_PH=tried.reshape(shape), right_PH=right.reshape(shape))
+
+
+def selection_variance(found: Openings) -> Floats:
+    """Var over labels of their success, within each problem: theory C3, B1.
+
+    ``(SSB - (a - 1) MSW) / N`` with a labels in N attempts, the between-label part of a one-way
+    analysis of variance: unbiased for ``sum_h pi_h (s_h - J)^2`` at the observed shares pi, so it
+    may be negative. 0 where one label is seen (one mode has nothing to choose); nan where every
+    attempt has a label of its own, because then noise cannot be told apart.
+    """
+    n_PH, c_PH = found.tried_PH, found.right_PH
+    n_P, a_P = n_PH.sum(axis=1), (n_PH > 0).sum(axis=1)
+    mean_PH = c_PH / np.where(n_PH > 0, n_PH, 1.0)
+    total_P = found.success_P
+    between_P = (n_PH * (mean_PH - total_P[:, None]) ** 2).sum(axis=1)
+    within_P = (n_PH * mean_PH * (1 - mean_PH)).sum(axis=1)
+    spare_P = n_P - a_P
+    noise_P = (a_P - 1) * within_P / np.where(spare_P > 0, spare_P, np.nan)
+    return np.where(a_P == 1, 0.0, (between_P - noise_P) / n_P)
+
+
+def moved_towards_success(before: Openings, after: Openings) -> Floats:
+    """``sum_h pi'_h (s_h - J)`` in each problem: theory B1, does mass follow success?
+
+    pi' are the shares afterwards; success s_h and its mean J are those before. With the shares
+    before in place of pi' the sum is exactly 0 for every sample, so the noise in s_h gives no bias
+    as long as the later attempts are other ones. Labels not seen before count as average.
+    """
+    n_PH = before.tried_PH
+    success_PH = before.right_PH / np.where(n_PH > 0, n_PH, 1.0)
+    advantage_PH = np.where(n_PH > 0, success_PH - before.success_P[:, None], 0.0)
+    return np.asarray((after.mass_PH * advantage_PH).sum(axis=1))
+
+
+def pooled_effective(tables: Sequence[Floats], settings: Resampling) -> list[Floats]:
+    """Effective number of labels over all problems together, and its bootstrap over problems.
+
+    Args:
+        tables: label counts (P, H) of several policies on the same problems.
+        settings: how to resample; every table gets the same resamples.
+
+    Returns:
+        One array (1 + R,) per table: the value, then one per resample.
+    """
+    made = []
+    for counts_PH in tables:
+        rows = np.vstack([counts_PH.sum(axis=0), resampled_sums(counts_PH, settings)])
+        made.append(effective_numbers(rows))
+    return made

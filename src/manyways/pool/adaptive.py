@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from manyways.context import Context
 from manyways.engines import Engine
 from manyways.pool import adherence, attempt_files
-from manyways.pool.requests import Cell, Sampling
+from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.sampling import LazyEngine, sample_missing, tidy
-from manyways.pool.scope import Name, wanted_attempts, write_asked
-from manyways.pool.solutions import solved_cells, thresholds
+from manyways.pool.solutions import Name, solved_cells, thresholds, wanted_attempts, write_asked
 from manyways.tables import write_text
 
 FILE = ".rounds.json"

@@ -15,9 +15,8 @@ from manyways.engines.meter import SamplingMeter
 from manyways.engines.queueing import stream
 from manyways.fingerprint import prompt_hash
 from manyways.pool import attempt_files, journal
-from manyways.pool.journal import Journal
-from manyways.pool.requests import Cell, Piece, Sampling, cut
-from manyways.pool.saving import Saver
+from manyways.pool.attempt_files import Cell, Piece, Sampling, cut
+from manyways.pool.journal import Journal, Saver
 from manyways.progress import say
 from manyways.records import PLAIN, Checkpoint, Problem
 from manyways.run_dir import Work

@@ -13,7 +13,7 @@ from rich.table import Table
 from manyways.context import Context
 from manyways.measures.yields import Outcomes, YieldRow
 from manyways.pool.adherence import is_rank
-from manyways.pool.scope import read_asked
+from manyways.pool.solutions import read_asked
 from manyways.progress import open_table
 from manyways.records import PLAIN
 from manyways.tables import parts, read_attempts_table, read_table

@@ -15,8 +15,7 @@ from manyways.measures.material import Earlier, Material
 from manyways.measures.measure import write_rows
 from manyways.measures.seen import FINDINGS, Seen
 from manyways.plugins import require_trust
-from manyways.pool.agreement import error_of
-from manyways.pool.lessons import lessons
+from manyways.pool.labellers import error_of, lessons
 from manyways.pool.training_rows import training_rows
 from manyways.pool.yields import yield_rows
 from manyways.progress import say

@@ -15,7 +15,7 @@ from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import Layout
 from manyways.identity import sampling_identity, settings_of
 from manyways.pool import adaptive, sampling
-from manyways.pool.requests import Cell, Sampling
+from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.sources import ways_of
 from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem

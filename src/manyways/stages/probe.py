@@ -16,7 +16,7 @@ from manyways.fingerprint import fingerprint
 from manyways.heuristics.labelling import ANSWER
 from manyways.identity import sampling_identity, settings_of
 from manyways.pool import sampling
-from manyways.pool.requests import Cell, Sampling
+from manyways.pool.attempt_files import Cell, Sampling
 from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work

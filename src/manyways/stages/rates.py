@@ -14,7 +14,7 @@ from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
 from manyways.identity import sampling_identity
 from manyways.pool import sampling
-from manyways.pool.requests import Sampling
+from manyways.pool.attempt_files import Sampling
 from manyways.progress import say
 from manyways.recipe.rl import RLConfig
 from manyways.records import BASE, Problem

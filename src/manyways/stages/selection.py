@@ -11,8 +11,13 @@ from manyways.context import Context
 from manyways.fingerprint import fingerprint
 from manyways.identity import settings_of
 from manyways.pool import adherence
-from manyways.pool.scope import asked_identity, refuse_foreign, wanted_attempts
-from manyways.pool.solutions import select, thresholds
+from manyways.pool.solutions import (
+    asked_identity,
+    refuse_foreign,
+    select,
+    thresholds,
+    wanted_attempts,
+)
 from manyways.pool.yields import yield_rows, yield_table
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN

@@ -3,11 +3,8 @@
 | module | propositions | what it answers |
 |---|---|---|
 | ``sft`` | A2 | how much leak a fit of finite length leaves |
-| ``dynamics`` | B1, B2 | how policy gradients move mass, and how long an escape takes |
-| ``grpo`` | B3, B4 | how normalised advantages change the clock |
-| ``composition`` | D1, D2 | solutions of several steps, and when RL composes more |
-| ``mixtures`` | E1-E3 | pass@k of one mode and of two, and the crossover |
-| ``budget`` | G1, H1 | many heuristics on few problems or one on many |
+| ``dynamics`` | B1-B4, D1, D2 | how policy gradients move mass, GRPO's clock, when RL composes more |
+| ``mixtures`` | E1-E3, G1, H1 | pass@k of one mode and of two; many heuristics or many problems |
 | ``measurement`` | M5, M6 | tests of the model on measured rates |
 
 What no figure and no measured row uses is stated in docs/theory.md and has no function. Estimators

@@ -1,17 +1,27 @@
-"""How policy gradients move mass between heuristics (propositions B1, B2).
+"""How policy gradients move mass between heuristics (propositions B1-B4, D1, D2).
 
-One decision: softmax over heuristics with success probabilities s_j; J = sum pi_j s_j,
+One decision (B): softmax over heuristics with success probabilities s_j; J = sum pi_j s_j,
 A_j = s_j - J. "Natural" is d theta/dt = F^+ grad J, "vanilla" is d theta/dt = grad J, and time is
-the cumulative step size.
-Shapes: _H heuristics, _N times.
+the cumulative step size. GRPO (B3, B4): a group is G attempts at one problem, reward 0 or 1; the
+advantage of an attempt is (r - mean) / (std + floor), 0 if all rewards agree. On-policy, no
+clipping, no KL term.
+
+Whole trajectories (D): one of H heuristics at each of T steps; success if every step succeeds. One
+is pure if all its heuristics agree, else composed. A "tree" is an array with one axis per step:
+``tree[i, j]`` belongs to heuristic i at step 1, then j at step 2. Under the natural gradient a tree
+of masses moves as ``natural_flow(tree, tree_success(...), time)`` (D1).
+
+Shapes: _H heuristics, _N times, _TH steps by heuristics, _M groups, _G attempts of a group.
 """
 
 import math
+from functools import reduce
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.special import softmax
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import quad
+from scipy.special import expit, gammaln, softmax
 
 from manyways.theory import checks
 from manyways.theory.checks import Floats
@@ -64,3 +74,139 @@ def _is_natural(rule: Rule) -> bool:
     if rule not in ("natural", "vanilla"):
         raise ValueError(f"rule must be natural or vanilla, it is {rule}")
     return rule == "natural"
+
+
+LARGEST_TREE = 1 << 20
+
+
+def tree_success(success_TH: ArrayLike) -> Floats:
+    """``R_a = prod_t s_{t, a_t}``, the success of every trajectory, one axis per step.
+
+    Raises:
+        ValueError: not (T, H), outside [0, 1], or more than 2^20 trajectories.
+    """
+    s = checks.successes(success_TH)
+    if s.ndim != 2:
+        raise ValueError(f"success must be steps by heuristics, its shape is {s.shape}")
+    _affordable(s.shape[1], s.shape[0])
+    tree: Floats = reduce(np.multiply.outer, list(s))
+    return tree
+
+
+def composed_rate(tree: ArrayLike) -> float:
+    """C: the mass of the composed trajectories of a tree.
+
+    Raises:
+        ValueError: not a distribution, or axes of different lengths.
+    """
+    pi = checks.policy(tree)
+    return float(pi[_composed(pi)].sum())
+
+
+def two_by_two_rate(
+    time: float, success_TH: ArrayLike, *, leaks: tuple[float, float], first_mass: float = 0.5
+) -> float:
+    """D2 (iii): C after natural gradient for ``time``, two steps and heuristics A, B.
+
+    Weights ``m (1-e_A) e^{t s_1A s_2A}``, ``m e_A e^{t s_1A s_2B}``, ``(1-m) e_B e^{t s_1B s_2A}``,
+    ``(1-m)(1-e_B) e^{t s_1B s_2B}``, normalised.
+
+    Args:
+        time: >= 0.
+        success_TH: ((s_1A, s_1B), (s_2A, s_2B)).
+        leaks: (e_A, e_B), the chance to switch after A and after B.
+        first_mass: m, the mass on A at step 1.
+
+    Raises:
+        ValueError: success is not 2 x 2, values outside [0, 1], time negative.
+    """
+    s = _two_by_two(success_TH)
+    checks.share(leak_A=leaks[0], leak_B=leaks[1], first_mass=first_mass)
+    move = np.array([[1 - leaks[0], leaks[0]], [leaks[1], 1 - leaks[1]]])
+    start = np.array([[first_mass], [1 - first_mass]]) * move
+    return composed_rate(natural_flow(start, tree_success(s), time))
+
+
+def _two_by_two(success_TH: ArrayLike) -> Floats:
+    s = checks.successes(success_TH)
+    if s.shape != (2, 2):
+        raise ValueError(f"success must be ((s_1A, s_1B), (s_2A, s_2B)), its shape is {s.shape}")
+    return s
+
+
+def _composed(tree: Floats) -> NDArray[np.bool_]:
+    if len(set(tree.shape)) != 1:
+        raise ValueError(f"every step must have the same heuristics, the shape is {tree.shape}")
+    taken = np.indices(tree.shape)
+    mask: NDArray[np.bool_] = (taken != taken[0]).any(axis=0)
+    return mask
+
+
+def _affordable(heuristics: int, steps: int) -> None:
+    if heuristics**steps > LARGEST_TREE:
+        raise ValueError(f"{heuristics}^{steps} trajectories are too many to list")
+
+
+def clock(p: float, group: int, *, bessel: bool = False, floor: float = 0.0) -> float:
+    """B3: ``c_G(p)``, by which GRPO's expected update exceeds the plain policy gradient.
+
+    ``E[v / (sqrt(b v) + floor)] / (p (1-p))`` with v = S(G-S)/G^2, S ~ Binomial(G, p) and b = 1,
+    or G/(G-1) for the sample deviation that ``torch.std`` returns. At p = 0 and 1, the limit.
+
+    Args:
+        p: success probability of one attempt at the problem, in [0, 1].
+        group: G >= 2.
+        bessel: divide by the sample deviation instead of the population's.
+        floor: what is added to the deviation, >= 0.
+
+    Raises:
+        ValueError: out of range.
+    """
+    checks.share(p=p)
+    checks.count(2, group=group)
+    checks.not_negative(floor=floor)
+    s_G = np.arange(1, group)
+    v_G = s_G * (group - s_G) / group**2
+    gain_G = v_G / (np.sqrt(v_G * (group / (group - 1) if bessel else 1.0)) + floor)
+    if min(p, 1 - p) < 1e-12:
+        return group * float(gain_G[0])
+    ways_G = gammaln(group + 1) - gammaln(s_G + 1) - gammaln(group - s_G + 1)
+    chance_G = np.exp(ways_G + s_G * math.log(p) + (group - s_G) * math.log1p(-p))
+    return float((chance_G * gain_G).sum()) / (p * (1 - p))
+
+
+def mean_baseline_clock(group: int) -> float:
+    """B3: ``1 - 1/G``, the factor when the advantage is r - mean, without division.
+
+    Raises:
+        ValueError: group < 2.
+    """
+    checks.count(2, group=group)
+    return 1 - 1 / group
+
+
+def group_escape_time(mass: float, group: int, *, better: float, worse: float) -> float:
+    """B4: GRPO's time for the better of two heuristics from ``mass`` to 1/2, by quadrature.
+
+    ``integral dz / (2 p (1-p) gap c_G(J))`` over the logit z of the better one's mass p.
+
+    Args:
+        mass: starting mass in (0, 1/2].
+        group: G >= 2.
+        better: success probability of the better heuristic.
+        worse: success probability of the other, below ``better``.
+
+    Raises:
+        ValueError: out of range.
+    """
+    checks.positive(mass=mass)
+    checks.share(better=better, worse=worse)
+    if mass > 0.5 or better <= worse:
+        raise ValueError("mass must be at most 1/2 and better above worse")
+    gap = better - worse
+
+    def slowness(z: float) -> float:
+        p = float(expit(z))
+        return 1 / (2 * p * (1 - p) * gap * clock(worse + gap * p, group))
+
+    return float(quad(slowness, math.log(mass / (1 - mass)), 0.0, limit=200)[0])

@@ -17,7 +17,7 @@ from manyways.context import Context
 from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.pool import sampling
-from manyways.pool.requests import Cell
+from manyways.pool.attempt_files import Cell
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN, Attempt, Solution, Verdict
 from manyways.run_dir import RunDir

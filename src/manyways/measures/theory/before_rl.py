@@ -16,10 +16,10 @@ from manyways.measures.solutions import (
     numbered,
 )
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
-from manyways.metrics import modes
-from manyways.metrics.entropy import effective_numbers
+from manyways.metrics import composition
+from manyways.metrics.composition import effective_numbers
+from manyways.metrics.intervals import Resampling
 from manyways.metrics.pass_at_k import signal_rate
-from manyways.metrics.resampling import Resampling
 
 PART: Part = "before RL"
 
@@ -65,7 +65,7 @@ def start_rows(pair: Pair) -> Iterator[PredictionRow]:
 
     def variance(solutions: Solutions) -> ByProblem:
         names, found = numbered(solutions, labels)
-        each = zip(names, modes.selection_variance(found), strict=True)
+        each = zip(names, composition.selection_variance(found), strict=True)
         return {name: float(value) for name, value in each if np.isfinite(value)}
 
     title = "Effective number of heuristics, per problem"
@@ -79,14 +79,14 @@ def start_rows(pair: Pair) -> Iterator[PredictionRow]:
 
 def gate_rows(pair: Pair, group: int) -> Iterator[PredictionRow]:
     """Just before RL, on RL's own problems, in groups of its own size."""
-    from manyways.theory import grpo
+    from manyways.theory import dynamics
 
     def mixed(solutions: Solutions) -> ByProblem:
         return _by_counts(solutions, lambda n, c: signal_rate(n, c, group).tolist())
 
     def clock(solutions: Solutions) -> ByProblem:
         return _by_counts(
-            solutions, lambda n, c: [grpo.clock(float(p), group) for p in np.divide(c, n)]
+            solutions, lambda n, c: [dynamics.clock(float(p), group) for p in np.divide(c, n)]
         )
 
     title = f"Mixed groups of {group} before RL"
@@ -136,7 +136,7 @@ def _pooled(pair: Pair, labels: Sequence[str]) -> PredictionRow:
     expected = Expectation(words="above 0: the best fit has the modes of its data", side="above")
     if not both:
         return quantity.row(expected, None, note="no problem in common")
-    many_R, few_R = modes.pooled_effective(counts, pair.settings)
+    many_R, few_R = composition.pooled_effective(counts, pair.settings)
     gap_R = many_R - few_R
     low, high = np.quantile(gap_R[1:], [0.025, 0.975])
     measured = score(name, (gap_R[0], low, high), len(both))
@@ -145,9 +145,9 @@ def _pooled(pair: Pair, labels: Sequence[str]) -> PredictionRow:
     return quantity.row(expected, measured, seeds, note=note)
 
 
-def _shares(policy: Policy, labels: Sequence[str]) -> dict[str, modes.Floats]:
+def _shares(policy: Policy, labels: Sequence[str]) -> dict[str, Floats]:
     """Label counts of each problem, summed over seeds."""
-    total: dict[str, modes.Floats] = {}
+    total: dict[str, Floats] = {}
     for solutions in policy.seeds.values():
         names, found = numbered(solutions, labels)
         for name, row in zip(names, found.tried_PH, strict=True):
@@ -159,7 +159,7 @@ def _seed_gaps(pair: Pair, labels: Sequence[str]) -> list[float]:
     def pooled(policy: Policy, seed: int | None) -> float:
         solutions = policy.seeds.get(seed) or policy.seeds[None]
         counts_PH = numbered(solutions, labels)[1].tried_PH
-        return float(modes.pooled_effective([counts_PH], Resampling(resamples=1))[0][0])
+        return float(composition.pooled_effective([counts_PH], Resampling(resamples=1))[0][0])
 
     seeds = [seed for seed in pair.many.seeds if seed in pair.few.seeds or None in pair.few.seeds]
     return [pooled(pair.many, seed) - pooled(pair.few, seed) for seed in seeds]

@@ -9,9 +9,8 @@ from manyways.arms import parse_arm
 from manyways.measures.score_curves import Curve, common, over_seeds, score
 from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, numbered
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
-from manyways.metrics.intervals import mean_intervals
+from manyways.metrics.intervals import Resampling, bootstrap_means, mean_intervals
 from manyways.metrics.pass_at_k import crossover
-from manyways.metrics.resampling import Resampling, bootstrap_means
 from manyways.records import Checkpoint
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from manyways.measures.theory.through_rl import (
 )
 from manyways.measures.theory.transfer import PartSets, Trained, read_parts, transfer_rows
 from manyways.measures.token_modes import token_rows, why_none
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling
 from manyways.records import BASE, pooled
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from manyways.measures.score_curves import score
 from manyways.measures.solutions import Policy, labels_of, numbered, on_problems
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
-from manyways.metrics.resampling import Resampling, resamples
+from manyways.metrics.intervals import Resampling, resamples
 from manyways.theory.measurement import flow_coefficients
 
 PART: Part = "through RL"

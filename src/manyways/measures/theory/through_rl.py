@@ -20,9 +20,9 @@ from manyways.measures.solutions import (
     numbered,
 )
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
-from manyways.metrics import modes
+from manyways.metrics import composition
 from manyways.metrics.composition import within_covariance
-from manyways.metrics.resampling import Resampling
+from manyways.metrics.intervals import Resampling
 from manyways.records import Score
 
 if TYPE_CHECKING:
@@ -150,9 +150,9 @@ def weighted_covariance(
 
 @lru_cache(maxsize=4096)
 def _clock(p: float, group: int) -> float:
-    from manyways.theory import grpo
+    from manyways.theory import dynamics
 
-    return grpo.clock(p, group)
+    return dynamics.clock(p, group)
 
 
 def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProblem:
@@ -162,8 +162,10 @@ def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProb
         names, found = numbered(solutions, labels)
         place = {name: row for row, name in enumerate(names)}
         rows = [place[problem] for problem in both]
-        tables.append(modes.Openings(tried_PH=found.tried_PH[rows], right_PH=found.right_PH[rows]))
-    moved_P = modes.moved_towards_success(*tables)
+        tables.append(
+            composition.Openings(tried_PH=found.tried_PH[rows], right_PH=found.right_PH[rows])
+        )
+    moved_P = composition.moved_towards_success(*tables)
     return dict(zip(both, moved_P.tolist(), strict=True))
 
 

@@ -36,7 +36,7 @@ from manyways.measures.solutions import (
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.theory.through_rl import composed
 from manyways.metrics.composition import composed_if_alone
-from manyways.metrics.resampling import Resampling, resamples
+from manyways.metrics.intervals import Resampling, resamples
 from manyways.records import Problem
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Two labellers on the same texts of a run: how far they agree, and how wrong one of them is.
+"""Labellers of a run: the attempts that they learn from, and how far two of them agree.
 
 A text's label is the heuristic that most of its steps show (the earlier one of equals), ``direct``
 when none does. A text in which a labeller sees no step at all is left out: so a labeller that knows
@@ -14,6 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from manyways.context import Context
@@ -27,15 +29,56 @@ from manyways.heuristics.labelling import (
     step_labels,
 )
 from manyways.measures.material import evaluations
-from manyways.metrics.agreement import kappa_interval
 from manyways.metrics.composition import DIRECT
-from manyways.metrics.intervals import clustered_share, effective_share
-from manyways.metrics.resampling import Resampling
-from manyways.pool.lessons import lessons, prompted_texts
+from manyways.metrics.intervals import Resampling, clustered_share, effective_share
+from manyways.metrics.labeller import kappa_interval
 from manyways.progress import Meter
 from manyways.records import Score
 from manyways.run_dir import benchmark_slug
-from manyways.tables import write_text
+from manyways.tables import read_attempts_table, write_text
+
+COLUMNS = ["problem_id", "heuristic", "sample", "text", "status", "finish"]
+PER_WAY = 64
+"""Attempts that a labeller learns from, or is judged on in the report, under each heuristic."""
+
+
+def prompted_texts(ctx: Context) -> list[PromptedText]:
+    """Every finished attempt under a heuristic of the pack, by heuristic, sample and problem."""
+    return _prompted(_finished(ctx))
+
+
+def lessons(ctx: Context) -> list[PromptedText]:
+    """The first ``PER_WAY`` correct attempts under each heuristic, from many problems."""
+    table = _finished(ctx)
+    found: list[PromptedText] = []
+    for texts in _by_way(_prompted(table.filter(pc.equal(table["status"], "correct")))):
+        different = {text.text: text for text in reversed(texts)}
+        found += [text for text in texts if different[text.text] is text][:PER_WAY]
+    return found
+
+
+def _finished(ctx: Context) -> pa.Table:
+    table = read_attempts_table(ctx.run.path("1-attempts"), COLUMNS)
+    ways = pa.array([heuristic.id for heuristic in ctx.pack], pa.string())
+    asked = pc.and_(pc.is_in(table["heuristic"], ways), pc.equal(table["finish"], "stop"))
+    order = [(name, "ascending") for name in ("heuristic", "sample", "problem_id")]
+    return table.filter(asked).sort_by(order)
+
+
+def _prompted(table: pa.Table) -> list[PromptedText]:
+    columns = (table[name].to_pylist() for name in ("text", "heuristic", "problem_id"))
+    return [
+        PromptedText(text=text, heuristic=way, problem_id=problem)
+        for text, way, problem in zip(*columns, strict=True)
+    ]
+
+
+def _by_way(texts: list[PromptedText]) -> list[list[PromptedText]]:
+    groups: dict[str, list[PromptedText]] = {}
+    for text in texts:
+        groups.setdefault(text.heuristic, []).append(text)
+    return list(groups.values())
+
 
 Texts = Literal["pool", "evaluations"]
 PER_PROBLEM = 4
