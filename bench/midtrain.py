@@ -32,7 +32,7 @@ from manyways.checkpoints import model_path
 from manyways.context import Context
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
-from manyways.pocket.solutions import solution
+from manyways.pocket.corpus import solution
 from manyways.pocket.ways import applies
 from manyways.pocket.world import WORLDS, exercises
 from manyways.pool.training_rows import TrainingRow

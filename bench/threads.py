@@ -33,9 +33,14 @@ def steps(count: int) -> float:
     """Median seconds of a training step in this process."""
     from manyways.commands.pocket import PROMPTS
     from manyways.heuristics.catalogue import load_pack
-    from manyways.pocket.build import BaseCorpus, BuildSettings, _trainer, new_model
+    from manyways.pocket.build import (
+        BaseCorpus,
+        BuildSettings,
+        _trainer,
+        build_tokenizer,
+        new_model,
+    )
     from manyways.pocket.corpus import every_text
-    from manyways.pocket.tokenizer import build_tokenizer
 
     settings, pack = BuildSettings(steps=1), load_pack("pocket")
     tokenizer = build_tokenizer(every_text(pack, PROMPTS, mix=settings.mix))

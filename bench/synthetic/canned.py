@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from manyways.engines import Completion, SampleRequest, SamplingSettings
-from manyways.pocket.solutions import solution
+from manyways.pocket.corpus import solution
 from manyways.pocket.world import WORLDS, exercises
 from manyways.recipe.engines import ModelConfig
 

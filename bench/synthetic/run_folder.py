@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 
 from manyways.fingerprint import attempt_seed
+from manyways.pocket.corpus import composed
 from manyways.pocket.labeller import SIGNS
-from manyways.pocket.solutions import composed
 from manyways.pocket.ways import WAYS
 from manyways.pocket.world import WORLDS, Exercise, exercises
 from manyways.recipe.file import dump_recipe

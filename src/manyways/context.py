@@ -14,10 +14,9 @@ from manyways.errors import EngineError, Untrusted
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_layout, load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
-from manyways.heuristics.prompts import Layout, PromptFormat
+from manyways.heuristics.prompts import Layout, PromptFormat, instruction_for
 from manyways.plugins import resolve
 from manyways.problem_sets import ProblemSets
-from manyways.problems.asking import instruction_for
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.training import MidtrainConfig
 from manyways.recipe.tree import Recipe

@@ -1,16 +1,17 @@
 import pytest
 
-from manyways.heuristics.adherence import Case, ranks_of
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.judging import (
+from manyways.heuristics.adherence import (
     DISAGREE,
     LEVELS,
     MALFORMED,
     ONE_MALFORMED,
+    Case,
     combine,
     judge_prompt,
+    ranks_of,
     read_reply,
 )
+from manyways.heuristics.catalogue import load_pack
 
 (WAY,) = load_pack("polya", 1)
 CASE = Case(question="QUESTION", text="SOLUTION", heuristic=WAY)

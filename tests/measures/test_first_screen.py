@@ -17,7 +17,7 @@ from manyways.measures.seen import Seen, load
 from manyways.measures.yields import YIELD
 from manyways.records import PLAIN
 from manyways.reporting.blocks import Note, Pipeline, Table, Ways
-from manyways.stamps import Stamp
+from manyways.run_dir import Stamp
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,15 @@ import pytest
 from made_runs import attempt, context, put_evaluation, put_pool
 
 from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.held_out import folds, halves, joined
-from manyways.heuristics.labelling import LabellerError, Measured, PromptedText, is_exact
+from manyways.heuristics.labelling import (
+    LabellerError,
+    Measured,
+    PromptedText,
+    folds,
+    halves,
+    is_exact,
+    joined,
+)
 from manyways.measures.composition import CompositionRow
 from manyways.measures.labeller import LabellerRow
 from manyways.measures.measure import read_rows

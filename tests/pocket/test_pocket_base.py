@@ -28,10 +28,8 @@ from manyways.pocket.check import (
     variety,
     violations,
 )
-from manyways.pocket.corpus import CorpusMix
-from manyways.pocket.kinds import EASY
-from manyways.pocket.solutions import solution
-from manyways.pocket.ways import PAIRS, works
+from manyways.pocket.corpus import CorpusMix, solution
+from manyways.pocket.ways import EASY, PAIRS, works
 from manyways.pocket.world import WORLDS, exercises
 from manyways.records import PLAIN
 

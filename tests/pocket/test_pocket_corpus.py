@@ -8,10 +8,10 @@ import pytest
 from manyways.errors import DataError
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import BOXED, PromptFormat
+from manyways.pocket.build import build_tokenizer
 from manyways.pocket.check import label_error
 from manyways.pocket.corpus import CorpusMix, documents, every_text
 from manyways.pocket.labeller import OPERATIONS, load, operation
-from manyways.pocket.tokenizer import build_tokenizer
 from manyways.pocket.ways import PAIRS, WAYS, step
 from manyways.pocket.world import SHARED_SPLITS, WORLDS, exercises
 from manyways.records import Heuristic

@@ -9,10 +9,9 @@ import pytest
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
 from manyways.pocket import world as world_module
-from manyways.pocket.kinds import EASY, KINDS
+from manyways.pocket.corpus import composed, solution
 from manyways.pocket.problems import load
-from manyways.pocket.solutions import composed, solution
-from manyways.pocket.ways import PAIRS, TYPES, WAYS, step, type_of
+from manyways.pocket.ways import EASY, KINDS, PAIRS, TYPES, WAYS, step, type_of
 from manyways.pocket.world import (
     SHAPES,
     SHARED_SPLITS,

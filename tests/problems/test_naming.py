@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from manyways.errors import DataError, UserError
+from manyways.heuristics.prompts import instruction_for
 from manyways.problems import load_problems, load_set, split_name
-from manyways.problems.asking import instruction_for
 from manyways.records import Problem
 
 

@@ -10,8 +10,7 @@ from waiting import eventually, runs
 
 from manyways.errors import UserError, VerifierUnwell
 from manyways.records import Problem, Verdict
-from manyways.verifiers.judge import Judge, check_health, undecided_share, verify
-from manyways.verifiers.pool import WorkerPool
+from manyways.verifiers.judge import Judge, WorkerPool, check_health, undecided_share, verify
 
 TOWER = r"\boxed{9^{9^{9^{9^9}}}}"
 

@@ -15,8 +15,7 @@ from waiting import PATIENCE, eventually
 import manyways
 from manyways.records import Problem
 from manyways.verifiers import worker_process
-from manyways.verifiers.judge import Judge
-from manyways.verifiers.pool import WorkerPool
+from manyways.verifiers.judge import Judge, WorkerPool
 from manyways.verifiers.worker_process import Worker, is_starved
 
 RIGHT = {"status": "correct", "seconds": 0.1}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from manyways.heuristics.prompts import instruction_for
 from manyways.plugins import resolve
-from manyways.problems.asking import instruction_for
 from manyways.records import Problem, Verdict
 from manyways.verifiers import FUNCTIONS, VERIFIERS, verifier_of
 from manyways.verifiers.answers.votes import vote_of

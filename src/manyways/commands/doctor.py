@@ -25,9 +25,7 @@ from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import versions
 from manyways.problems.hub import MIRROR
-from manyways.problems.normalised import find, read_records
-from manyways.problems.published import ALL
-from manyways.problems.spec import SetSpec, Split
+from manyways.problems.published import ALL, SetSpec, Split, find, read_records
 from manyways.recipe.file import load_recipe
 from manyways.recipe.verl import VerlConfig
 from manyways.train import RL_BACKENDS, RL_NEEDS

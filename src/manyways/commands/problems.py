@@ -8,12 +8,10 @@ from pathlib import Path
 from manyways import trust
 from manyways.commands.printing import open_table, print_result, print_text
 from manyways.errors import DataError
-from manyways.heuristics.prompts import PromptFormat
+from manyways.heuristics.prompts import PromptFormat, instruction_for
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
-from manyways.problems.asking import instruction_for
-from manyways.problems.normalised import find
 from manyways.problems.overlap import OverlapReport, overlap, repeats
-from manyways.problems.published import ALL
+from manyways.problems.published import ALL, find
 from manyways.progress import say
 from manyways.records import Problem
 from manyways.verifiers.judge import Judge

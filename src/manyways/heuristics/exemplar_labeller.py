@@ -19,13 +19,15 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from manyways.errors import DataError
-from manyways.heuristics.held_out import folds, halves, joined
 from manyways.heuristics.labelling import (
     ANSWER,
     Guess,
     LabellerError,
     PromptedText,
     PromptedTexts,
+    folds,
+    halves,
+    joined,
     step_labels,
 )
 from manyways.records import Heuristic, Segment

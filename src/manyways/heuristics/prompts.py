@@ -1,9 +1,14 @@
-"""The prompt format: one object for generation, mid-training, RL and evaluation alike."""
+r"""The prompt format: one object for generation, mid-training, RL and evaluation alike.
+
+A recipe's instruction ("Put your final answer within \boxed{}.") suits maths and multiple choice;
+what is judged otherwise says itself what to ask for (``Verifier.asks``).
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from manyways.records import Heuristic, Message
+from manyways.records import Heuristic, Message, Problem
+from manyways.verifiers import verifier_of
 
 BOXED = "Put your final answer within \\boxed{}."
 
@@ -88,3 +93,9 @@ class PromptFormat:
 
 def _described(heuristic: Heuristic) -> str:
     return f"{heuristic.name}: {heuristic.instruction}"
+
+
+def instruction_for(problem: Problem, default: str) -> str:
+    """The line that asks for the answer's form: the verifier's, else ``default``."""
+    asks = verifier_of(problem.verifier).asks
+    return asks.format(name=problem.entry_point) if asks else default

@@ -8,7 +8,7 @@ from manyways.measures.measure import Measure
 from manyways.records import line_name
 from manyways.reporting import charts_use, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
-from manyways.stamps import Stamp
+from manyways.run_dir import Stamp
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

@@ -11,7 +11,7 @@ from manyways.recipe.section import Section, defaults_of
 from manyways.recipe.tree import EvaluateConfig, Recipe
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Code, Note, Table
-from manyways.stamps import Stamp
+from manyways.run_dir import Stamp
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

@@ -66,7 +66,7 @@ def _row(
 ) -> LabellerRow:
     import numpy as np
 
-    from manyways.heuristics.held_out import confusion
+    from manyways.heuristics.labelling import confusion
     from manyways.measures.score_curves import score
     from manyways.metrics.intervals import clustered_share
 

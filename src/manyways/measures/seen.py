@@ -24,8 +24,7 @@ from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN, Phase, Score
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Fold, Key, explorer_link
-from manyways.run_dir import open_for_reading
-from manyways.stamps import Stamp
+from manyways.run_dir import Stamp, open_for_reading
 
 if TYPE_CHECKING:
     from manyways.measures.material import Material

@@ -1,4 +1,4 @@
-"""Heuristics in solutions, from labels: how solutions combine them, which opens, how many there are.
+"""Heuristics in solutions, from labels: how solutions combine them, which opens, how many occur.
 
 A solution is a sequence of step labels; None is a direct or neutral step. The label of a whole
 solution is the heuristic that opens it, or ``DIRECT`` where none is shown. Entropies and effective

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from random import Random
 
-from manyways.pocket.corpus import DECOY, Prompts
-from manyways.pocket.kinds import EASY
+from manyways.pocket.corpus import DECOY, Prompts, composed
 from manyways.pocket.labeller import OPERATIONS, load
-from manyways.pocket.solutions import composed
-from manyways.pocket.ways import PAIRS, TYPES, WAYS, Type, works
+from manyways.pocket.ways import EASY, PAIRS, TYPES, WAYS, Type, works
 from manyways.pocket.world import Exercise, World, draw_parts, exercises, phrase
 from manyways.records import PLAIN, Heuristic, Message
 

@@ -1,7 +1,8 @@
 """The base corpus: pure solutions under named heuristics, plain direct ones, and drills.
 
-A heuristic is only ever shown on parts that it solves, so its sub-steps are the known ones
-(``ways.Fact.known``): what works on a part is decided here.
+A worked solution has one line a part, then the boxed answer. A heuristic is only ever shown on
+parts that it solves, so its sub-steps are the known ones (``ways.Fact.known``): what works on a
+part is decided here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,10 +11,7 @@ from itertools import count, islice
 from random import Random
 from typing import Protocol
 
-from manyways.pocket.kinds import EASY
-from manyways.pocket.solutions import solution
-from manyways.pocket.ways import PAIRS, WAYS, Fact, Type, facts_of, works
-from manyways.pocket.wordings import spelled_out
+from manyways.pocket.ways import EASY, PAIRS, WAYS, Fact, Type, facts_of, step, works
 from manyways.pocket.world import (
     WORLDS,
     Exercise,
@@ -22,8 +20,22 @@ from manyways.pocket.world import (
     draw_type,
     phrase,
     some_parts,
+    spelled_out,
 )
 from manyways.records import Heuristic, Message
+
+
+def solution(exercise: Exercise, heuristic: str | None) -> str:
+    """The pure solution: ``heuristic`` on every part where it applies, direct steps elsewhere."""
+    return composed(exercise, [heuristic] * len(exercise.parts))
+
+
+def composed(exercise: Exercise, heuristics: Sequence[str | None]) -> str:
+    """A solution with one heuristic (or None: direct) per part. Never shown in training."""
+    pairs = zip(exercise.parts, heuristics, strict=True)
+    lines = [step(part, number, way) for number, (part, way) in enumerate(pairs, start=1)]
+    return "\n".join([*lines, f"Answer: \\boxed{{{exercise.answer}}}"])
+
 
 FIRST = frozenset(first for first, _ in PAIRS.values())
 """The heuristics that are the first of their operation."""

@@ -19,9 +19,8 @@ from manyways.context import Context, place_of, served_hash
 from manyways.engines import Engine, SampleRequest, SamplingSettings
 from manyways.errors import VerifierUnwell
 from manyways.fingerprint import attempt_seed, content_hash, fingerprint, prompt_hash
-from manyways.heuristics import judging
-from manyways.heuristics.adherence import Case, Opinion, Scorer, ranks_of
-from manyways.heuristics.judging import judge_prompt
+from manyways.heuristics import adherence
+from manyways.heuristics.adherence import Case, Opinion, Scorer, judge_prompt, ranks_of
 from manyways.identity import model_hash
 from manyways.pool.attempt_files import remove_leftovers
 from manyways.progress import Meter, say
@@ -263,9 +262,9 @@ class JudgeScorer:
 def judge_summary(opinions: Sequence[Opinion]) -> tuple[str, dict[str, float]]:
     """What a judge's opinions are worth, as a sentence and as counts."""
     notes = [opinion.note for opinion in opinions]
-    malformed = notes.count(judging.ONE_MALFORMED) + 2 * notes.count(judging.MALFORMED)
-    both = len(notes) - notes.count(judging.ONE_MALFORMED) - notes.count(judging.MALFORMED)
-    disagree = notes.count(judging.DISAGREE)
+    malformed = notes.count(adherence.ONE_MALFORMED) + 2 * notes.count(adherence.MALFORMED)
+    both = len(notes) - notes.count(adherence.ONE_MALFORMED) - notes.count(adherence.MALFORMED)
+    disagree = notes.count(adherence.DISAGREE)
     sentence = (
         f"judge: {len(notes)} attempts, each asked about in both orders; the verdict changes with "
         f"the order for {disagree} of the {both} read twice ({disagree / max(both, 1):.1%}); "
@@ -282,7 +281,7 @@ def check_judge(opinions: Sequence[Opinion], *, name: str, limit: float, final: 
 
     Raises VerifierUnwell when more than the share ``limit`` of the opinions has no verdict.
     """
-    silent = [opinion for opinion in opinions if opinion.note == judging.MALFORMED]
+    silent = [opinion for opinion in opinions if opinion.note == adherence.MALFORMED]
     if (final or len(opinions) >= ENOUGH) and len(silent) > limit * len(opinions):
         begin = " ".join(str(json.loads(silent[0].detail)[0]).split())[:80]
         raise VerifierUnwell(
@@ -294,14 +293,14 @@ def check_judge(opinions: Sequence[Opinion], *, name: str, limit: float, final: 
 
 
 def _request(case: Case, swapped: bool) -> SampleRequest:
-    messages = judging.judge_prompt(case, swapped=swapped)
+    messages = adherence.judge_prompt(case, swapped=swapped)
     return SampleRequest(
         messages=messages, seeds=(attempt_seed(0, prompt_hash(messages), "judge", 0),)
     )
 
 
 def _opinion(first: str, second: str) -> Opinion:
-    read = judging.combine(
-        judging.read_reply(first, swapped=False), judging.read_reply(second, swapped=True)
+    read = adherence.combine(
+        adherence.read_reply(first, swapped=False), adherence.read_reply(second, swapped=True)
     )
     return Opinion(value=read.value, note=read.note, detail=json.dumps([first, second]))

@@ -20,11 +20,11 @@ from pydantic import TypeAdapter
 
 from manyways.context import Context
 from manyways.errors import DataError
-from manyways.heuristics.held_out import halves
 from manyways.heuristics.labelling import (
     Labeller,
     LabellerError,
     PromptedText,
+    halves,
     is_exact,
     step_labels,
 )

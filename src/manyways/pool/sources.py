@@ -13,7 +13,7 @@ from manyways.context import Context, Writer, place_of, served_hash
 from manyways.errors import RecipeError
 from manyways.identity import model_hash
 from manyways.recipe.distill import DistillConfig
-from manyways.stamps import POOLS
+from manyways.run_dir import POOLS
 
 DISTILLED = "distilled"
 SAMPLES = 16

@@ -3,7 +3,7 @@
 | module | propositions | what it answers |
 |---|---|---|
 | ``sft`` | A2 | how much leak a fit of finite length leaves |
-| ``dynamics`` | B1-B4, D1, D2 | how policy gradients move mass, GRPO's clock, when RL composes more |
+| ``dynamics`` | B1-B4, D1, D2 | how policy gradients move mass; GRPO; when RL composes more |
 | ``mixtures`` | E1-E3, G1, H1 | pass@k of one mode and of two; many heuristics or many problems |
 | ``measurement`` | M5, M6 | tests of the model on measured rates |
 

@@ -3,8 +3,10 @@
 With bubblewrap a program has: its own user, process, network, IPC and host name spaces; no
 capabilities; a read-only view of the interpreter and its libraries and of nothing else (no home,
 no project, no /proc); an empty 16 MiB folder of its own; an empty environment; hard limits on CPU
-time, memory, file size and open files; a system-call filter that refuses new processes and sockets.
-Ending the sandbox ends everything in it.
+time, memory, file size and open files; a system-call filter (a compiled BPF program) that refuses
+new processes and sockets. The kernel exempts root from the limit on processes, so a fork bomb needs
+the filter. Threads stay allowed: the memory limit bounds them. Ending the sandbox ends everything
+in it.
 
 It is detected by trying, because containers often have the binary and not the rights. Without it,
 nothing runs unless the caller says so.
@@ -15,7 +17,9 @@ import json
 import logging
 import math
 import os
+import platform
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -23,7 +27,59 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.errors import UserError
-from manyways.verifiers import seccomp
+
+_ALLOW, _KILL = 0x7FFF0000, 0x80000000
+_EPERM, _ENOSYS = 0x00050000 | 1, 0x00050000 | 38
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_CLONE_THREAD = 0x10000
+
+# audit architecture, clone, clone3, then the calls that are refused
+_CALLS: dict[str, tuple[int, int, int, tuple[int, ...]]] = {
+    # fork, vfork, ptrace, socket, unshare, setns, mount, umount2, add_key, request_key, keyctl,
+    # bpf, perf_event_open, userfaultfd, io_uring_setup, process_vm_readv, process_vm_writev
+    "x86_64": (
+        0xC000003E, 56, 435,
+        (57, 58, 101, 41, 272, 308, 165, 166, 248, 249, 250, 321, 298, 323, 425, 310, 311),
+    ),
+    "aarch64": (
+        0xC00000B7, 220, 435,
+        (117, 198, 97, 268, 40, 39, 217, 218, 219, 280, 241, 282, 425, 270, 271),
+    ),
+}  # fmt: skip
+
+
+def program(machine: str = "") -> bytes | None:
+    """The filter for this processor (or ``machine``), None where it is not known."""
+    calls = _CALLS.get(machine or platform.machine())
+    if calls is None:
+        return None
+    architecture, clone, clone3, refused = calls
+    steps = [
+        _step(_LOAD, value=_ARCHITECTURE),
+        _step(_EQUAL, 1, 0, value=architecture),
+        _step(_RETURN, value=_KILL),
+        _step(_LOAD, value=_NUMBER),
+        _step(_AT_LEAST, 0, 1, value=0x40000000),  # the x32 calls, which would slip past
+        _step(_RETURN, value=_EPERM),
+    ]
+    for call in refused:
+        steps += [_step(_EQUAL, 0, 1, value=call), _step(_RETURN, value=_EPERM)]
+    steps += [
+        _step(_EQUAL, 0, 1, value=clone3),  # its flags lie in memory, out of a filter's sight;
+        _step(_RETURN, value=_ENOSYS),  # the C library then falls back to clone
+        _step(_EQUAL, 0, 3, value=clone),
+        _step(_LOAD, value=_FIRST_ARGUMENT),
+        _step(_ANY_BIT, 1, 0, value=_CLONE_THREAD),
+        _step(_RETURN, value=_EPERM),
+        _step(_RETURN, value=_ALLOW),
+    ]
+    return b"".join(steps)
+
+
+def _step(code: int, if_true: int = 0, if_false: int = 0, *, value: int) -> bytes:
+    return struct.pack("=HBBI", code, if_true, if_false, value)
+
 
 OVERHEAD = 60.0
 """Seconds beyond a program's own limit in which its sandbox must have started and ended."""
@@ -55,7 +111,7 @@ def detect() -> Isolation:
         return Isolation(kind="none", missing=_LIMITS_ONLY, why="bubblewrap is not installed")
     why = ""
     for filtered in (True, False):
-        if filtered and seccomp.program() is None:
+        if filtered and program() is None:
             continue
         why = _try(filtered=filtered)
         if not why:
@@ -151,7 +207,7 @@ def _bubblewrap(*, filtered: bool) -> tuple[list[str], int | None]:
         command += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     command += ["--ro-bind", str(HARNESS), "/harness", "--size", str(FOLDER), "--tmpfs", "/tmp"]
     command += ["--remount-ro", "/", "--chdir", "/tmp"]
-    code = seccomp.program() if filtered else None
+    code = program() if filtered else None
     if code is None:
         return [*command, "--"], None
     descriptor = os.memfd_create("filter")

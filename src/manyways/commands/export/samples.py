@@ -27,8 +27,7 @@ from manyways.metrics.pass_at_k import pass_at_k, powers_of_two
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.records import BASE, Attempt, Checkpoint, Message, Problem
-from manyways.run_dir import benchmark_slug
-from manyways.stamps import Stamp
+from manyways.run_dir import Stamp, benchmark_slug
 from manyways.tables import parts, read_attempts, write_text
 
 FILTER = "final-answer"

@@ -10,8 +10,7 @@ from pydantic import TypeAdapter
 
 from manyways.commands.printing import open_table, print_result
 from manyways.progress import say
-from manyways.run_dir import RunDir
-from manyways.stamps import Stamp
+from manyways.run_dir import RunDir, Stamp
 from manyways.tables import write_text
 
 FILE = "forecast.json"

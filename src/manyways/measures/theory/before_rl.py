@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manyways.measures.score_curves import over_seeds, score
 from manyways.measures.solutions import (
@@ -145,9 +146,9 @@ def _pooled(pair: Pair, labels: Sequence[str]) -> PredictionRow:
     return quantity.row(expected, measured, seeds, note=note)
 
 
-def _shares(policy: Policy, labels: Sequence[str]) -> dict[str, Floats]:
+def _shares(policy: Policy, labels: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Label counts of each problem, summed over seeds."""
-    total: dict[str, Floats] = {}
+    total: dict[str, NDArray[np.float64]] = {}
     for solutions in policy.seeds.values():
         names, found = numbered(solutions, labels)
         for name, row in zip(names, found.tried_PH, strict=True):

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from manyways.verifiers.answers import quick
-from manyways.verifiers.answers.code import latex_of_code
 from manyways.verifiers.answers.numbers import is_rounding, surely_differ
 from manyways.verifiers.answers.shapes import (
     MAX_ITEMS,
@@ -35,7 +34,7 @@ from manyways.verifiers.answers.shapes import (
     split,
 )
 from manyways.verifiers.answers.spelling import squeeze, tidy, unwrap_text
-from manyways.verifiers.answers.symbolic import Decision, same_expression
+from manyways.verifiers.answers.symbolic import Decision, latex_of_code, same_expression
 from manyways.verifiers.answers.units import is_product, read_quantities
 from manyways.verifiers.answers.values import differ, value
 from manyways.verifiers.answers.words import same_words
