@@ -5,7 +5,7 @@ from hub_layout import records
 from needs import DATA, needs_data
 
 from manyways.problems import load_problems
-from manyways.problems.overlap import drop_overlap, normal, overlap, repeats
+from manyways.problems.overlap import normal, overlap, repeats
 from manyways.records import Problem
 
 KNOWN = {
@@ -98,16 +98,16 @@ def test_short_questions_overlap_exactly_or_not_at_all() -> None:
     assert [(p.train_id, p.kind) for p in pairs] == [("mine/train/00000", "exact")]
 
 
-def test_drop_overlap_keeps_the_rest_in_order_and_says_why() -> None:
+def test_a_problem_is_listed_once_for_each_that_it_overlaps() -> None:
     train = [asked(i, f"What is {i} + {i}?") for i in range(6)]
     evals = [asked(0, "What is 2+2?", of="a/test"), asked(0, "what is 2 + 2", of="b/test")]
-    kept, dropped = drop_overlap(train, evals)
-    assert [p.id[-1] for p in kept] == ["0", "1", "3", "4", "5"]
-    assert [(d.train_id[-1], d.eval_id) for d in dropped] == [
+    report = overlap(train, evals)
+    assert report.train_ids == {train[2].id}
+    assert [(d.train_id[-1], d.eval_id) for d in report.pairs] == [
         ("2", "a/test/00000"),
         ("2", "b/test/00000"),
     ]
-    assert drop_overlap(train, []) == (train, [])
+    assert not overlap(train, []).pairs
 
 
 def test_repeats_are_grouped() -> None:

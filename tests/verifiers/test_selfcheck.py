@@ -2,7 +2,7 @@ import pytest
 
 from manyways.records import Problem
 from manyways.verifiers.judge import Judge
-from manyways.verifiers.selfcheck import check_reference, check_set, in_format, perturbed
+from manyways.verifiers.selfcheck import check_references, check_set, in_format, perturbed
 
 
 def problem(answer, verifier="math", **fields):
@@ -21,7 +21,7 @@ def judge():
      r"\$\dfrac23 \approx \$0.67", "2^{100} - 2", "1,2,3", "m", "40_9"],
 )  # fmt: skip
 def test_references_are_accepted_and_their_perturbations_rejected(answer, judge):
-    check = check_reference(problem(answer), judge)
+    check = check_references([problem(answer)], judge)[0]
     assert check.sound, (check, perturbed(problem(answer)))
 
 
@@ -52,7 +52,7 @@ def test_answers_are_written_as_the_prompt_asks():
 )
 def test_of_a_reference_that_is_a_solution_its_answer_is_checked(solution, answer, judge):
     whole = problem(solution)
-    assert check_reference(whole, judge).sound
+    assert check_references([whole], judge)[0].sound
     texts = [in_format(whole, answer), in_format(whole, solution), in_format(whole, answer + "1")]
     statuses = [verdict.status for verdict in judge.verdicts([(whole, text) for text in texts])]
     assert statuses[0] == "correct" and statuses[2] == "wrong"
@@ -60,5 +60,5 @@ def test_of_a_reference_that_is_a_solution_its_answer_is_checked(solution, answe
 
 @pytest.mark.parametrize("text", ["First we add.\nThen we are done.", "then we add them and " * 20])
 def test_a_reference_that_no_final_answer_equals_is_refused(text, judge):
-    check = check_reference(problem(text), judge)
+    check = check_references([problem(text)], judge)[0]
     assert not check.accepted and "no answer" in check.reason

@@ -276,11 +276,6 @@ def _direct(part: Part) -> str:
     return str(Fact(part.numbers[0], "+", part.numbers[1]) if part.kind == EASY else part.answer)
 
 
-def applies(heuristic: str, parts: tuple[Part, ...]) -> bool:
-    """Whether ``heuristic`` can be used on at least one of ``parts``."""
-    return any(part.kind in WAYS[heuristic] for part in parts)
-
-
 def facts_of(part: Part, heuristic: str) -> tuple[Fact, ...]:
     """The sub-steps of ``part`` under ``heuristic``, which applies to it."""
     return WAYS[heuristic][part.kind](part).facts

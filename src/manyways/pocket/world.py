@@ -100,8 +100,6 @@ SHARED_SPLITS = (
 )  # fmt: skip
 """Every split but ``base``. Which one a problem belongs to is decided by a hash of its content."""
 
-SPLITS = ("base", *SHARED_SPLITS)
-
 
 class Shape(NamedTuple):
     """What a problem is made of: so many hard parts and so many easy ones, and how often."""

@@ -94,18 +94,6 @@ def overlap(
     )
 
 
-def drop_overlap(
-    train: Sequence[Problem], evals: Mapping[str, Sequence[Problem]] | Sequence[Problem]
-) -> tuple[list[Problem], list[Overlap]]:
-    """The training problems that occur in no evaluation set, and why each of the others left.
-
-    A problem that overlaps several evaluation problems is listed once for each.
-    """
-    report = overlap(train, evals)
-    dropped = report.train_ids
-    return [problem for problem in train if problem.id not in dropped], list(report.pairs)
-
-
 def repeats(problems: Sequence[Problem]) -> list[tuple[Problem, ...]]:
     """Groups of problems with the same question (exactly, as above), in order."""
     groups: dict[str, list[Problem]] = defaultdict(list)

@@ -54,11 +54,6 @@ class SetCheck:
     failures: tuple[ReferenceCheck, ...]
 
 
-def check_reference(problem: Problem, judge: Judge) -> ReferenceCheck:
-    """Check one problem's reference; see ``check_references`` for many at once."""
-    return check_references([problem], judge).pop()
-
-
 def check_references(problems: Sequence[Problem], judge: Judge) -> list[ReferenceCheck]:
     """One check per problem, in order."""
     right = judge.verdicts([(p, in_format(p, answer_of(p), form=judge.form)) for p in problems])

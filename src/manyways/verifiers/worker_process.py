@@ -28,8 +28,6 @@ START_LIMIT = 120.0
 """Seconds that imports may take on a busy machine; not charged to the answer."""
 STARVED = 0.1
 """An attempt that got less than this share of its limit in processor time had no fair chance."""
-KILL_SECONDS = 0.5
-"""What ending a worker may add to an answer's limit; a fiftieth of that is usual."""
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of address space of one worker."""
 _MAX_REPLY = 1_000_000
