@@ -68,7 +68,7 @@ def test_what_the_owner_takes_goes_through(override: str, tmp_path: Path) -> Non
         ("rl.extra.beta=0.1", "decided by the recipe's own keys"),
         ("rl.extra.eval_strategy='steps'", "rl.evaluate_every"),
         ("midtrain.extra.model_init_kwargs={ attn_implementation = 'x' }", r"model\.load"),
-        ("rl.extra.chat_template_kwargs={ a = 1 }", r"prompt\.chat_template_kwargs"),
+        ("rl.extra.chat_template_kwargs={ a = 1 }", r"model\.chat_template_kwargs"),
         ("rl.extra.generation_kwargs={ when = [2020-01-01] }", "generation_kwargs.when: text, num"),
         ("rl.extra.generation_kwargs={ x = { y = nan } }", r"generation_kwargs\.x\.y: a finite"),
     ],

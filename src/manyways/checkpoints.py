@@ -5,10 +5,13 @@ import hashlib
 import json
 import math
 import sys
+from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyways import trust
 from manyways.errors import ModelError
 
 if TYPE_CHECKING:
@@ -21,6 +24,18 @@ BASE_MODEL_TEMPLATE = (
     "{% if add_generation_prompt %}Solution: {% endif %}"
 )
 """Given to a tokenizer that has no chat template (base models), and saved with its descendants."""
+
+
+QUANTIZED: dict[str, dict[str, object]] = {
+    "4bit": {
+        "load_in_4bit": True,
+        "bnb_4bit_quant_type": "nf4",
+        "bnb_4bit_use_double_quant": True,
+        "bnb_4bit_compute_dtype": "bfloat16",
+    },
+    "8bit": {"load_in_8bit": True},
+}
+"""Settings of bitsandbytes. (4 bits: Dettmers et al. 2023, "QLoRA", section 3.)"""
 
 
 def package_path(name: str) -> Path:
@@ -157,8 +172,13 @@ def _hub_commit(name: str) -> str:
         ) from error
 
 
-def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
+def load_tokenizer(
+    path: str, template: Mapping[str, object] | None = None
+) -> "PreTrainedTokenizerBase":
     """The checkpoint's tokenizer, padding on the left, always with a chat template and a pad token.
+
+    template: switches of the chat template; whoever renders a chat with this tokenizer, a trainer
+    too, renders it with them.
 
     Raises ModelError when it cannot be loaded.
     """
@@ -175,15 +195,21 @@ def load_tokenizer(path: str) -> "PreTrainedTokenizerBase":
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
+    if template:
+        tokenizer.apply_chat_template = partial(tokenizer.apply_chat_template, **template)
     return tokenizer
 
 
-def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
+def load_model(
+    path: str, *, dtype: str, device: str, how: Mapping[str, object] | None = None
+) -> "PreTrainedModel":
     """The causal LM at ``path`` in evaluation mode on ``device``.
 
     dtype: ``auto`` (as saved, see ``pick_dtype``), ``float32`` or ``bfloat16``.
+    how:   what else ``from_pretrained`` is given, as the recipe's ``model.load``.
 
-    Raises ModelError when it cannot be loaded.
+    Raises ModelError when it cannot be loaded, or quantised weights are asked for without
+    bitsandbytes; Untrusted for what names code in ``how``.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
@@ -192,12 +218,41 @@ def load_model(path: str, *, dtype: str, device: str) -> "PreTrainedModel":
         disable_progress_bar()
     try:
         picked = pick_dtype(path, dtype, device)
+        given = _given(how or {}, device)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=picked, trust_remote_code=False
+            path, dtype=picked, trust_remote_code=False, **given
         )
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"cannot load a causal LM from '{path}': {_first_line(error)}") from error
-    return model.to(device).eval()
+    except (OSError, ValueError, ImportError, TypeError) as error:
+        settings = f" with model.load = {dict(how)}" if how else ""
+        raise ModelError(
+            f"cannot load a causal LM from '{path}'{settings}: {_first_line(error)}"
+        ) from error
+    return (model if "device_map" in given else model.to(device)).eval()
+
+
+def check_quantization(how: Mapping[str, object]) -> None:
+    """Raise ModelError when quantised weights are asked for and nothing here makes any."""
+    if how.get("quantization") and find_spec("bitsandbytes") is None:
+        raise ModelError(
+            "model.load.quantization needs the package bitsandbytes, which is not installed: pip "
+            "install bitsandbytes (or leave quantization out)."
+        )
+
+
+def _given(how: Mapping[str, object], device: str) -> dict[str, Any]:
+    """What ``from_pretrained`` is given for ``model.load``."""
+    trust.require_plain(how, "model.load")
+    check_quantization(how)
+    given = dict(how)
+    quantization = given.pop("quantization", None)
+    if quantization:
+        from transformers import BitsAndBytesConfig
+
+        table = quantization if isinstance(quantization, dict) else QUANTIZED[str(quantization)]
+        given["quantization_config"] = BitsAndBytesConfig(**table)
+        # Quantised while they are loaded, so they have to be loaded where they stay.
+        given["device_map"] = {"": device}
+    return given
 
 
 def pick_dtype(path: str, wanted: str, device: str) -> str:

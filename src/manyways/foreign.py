@@ -91,8 +91,9 @@ def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
     for key, name in engines:
         if is_foreign(name, ENGINES):
             yield f"{section}.{key}", name
-    for key, value in trust.acting(model.vllm):
-        yield f"{section}.vllm.{key}", str(value)
+    for name, table in (("vllm", model.vllm), ("load", model.load)):
+        for key, value in trust.acting(table):
+            yield f"{section}.{name}.{key}", str(value)
     server = model.http
     if server is not None and server.api_key_env and trust.leaves_machine(server.url):
         yield f"{section}.http.url with the key in {server.api_key_env}", server.url

@@ -12,7 +12,7 @@ from manyways.recipe.training import MidtrainConfig
 
 VERDICTS = 1
 """Raised by hand when the same text may get another verdict than before."""
-SAMPLER = ("path", "batch_tokens", "http", "vllm", "ray")
+SAMPLER = ("path", "batch_tokens", "http", "vllm", "ray", "load")
 """Keys of ``[model]`` that say where it is and how it samples, not what it computes."""
 
 
@@ -65,6 +65,15 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
         "verify": settings_of(recipe.verify, "workers", "max_undecided"),
         "verdicts": VERDICTS,
     }
+
+
+def weights_identity(ctx: Context, *immaterial: str) -> dict[str, object]:
+    """What of ``[model]`` a computation depends on, the checkpoint's files aside.
+
+    immaterial: further keys that do not matter to it.
+    """
+    model = ctx.recipe.model
+    return {**settings_of(model, *SAMPLER, *immaterial), **model.loaded}
 
 
 def training_identity(section: MidtrainConfig | RLConfig) -> dict[str, object]:

@@ -36,7 +36,7 @@ class Letters:
 @pytest.fixture
 def fake(monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", fake_vllm)
-    monkeypatch.setattr(engine_module, "load_tokenizer", lambda path: Letters())
+    monkeypatch.setattr(engine_module, "load_tokenizer", lambda path, template: Letters())
     fake_vllm.CALLS.clear()
 
 

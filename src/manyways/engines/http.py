@@ -52,8 +52,12 @@ class HttpEngine:
         if model_config.http is None:
             raise EngineError("engine 'http' needs the address of a server: set model.http.url.")
         config = model_config.http
-        self._config = config.model_copy(update={"model": config.model or model_config.path})
-        self._prompts = Prompts(self._config)
+        template, extra = model_config.chat_template_kwargs, config.extra
+        if template and config.endpoint == "chat":
+            extra = {**extra, "chat_template_kwargs": template}
+        named = {"model": config.model or model_config.path, "extra": extra}
+        self._config = config.model_copy(update=named)
+        self._prompts = Prompts(self._config, template)
         self._dialect = Dialect()
         self._met: set[bool] = set()
         self._seeds = "not asked yet"

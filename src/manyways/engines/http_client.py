@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -29,11 +29,11 @@ class Prompts:
     is loaded.
     """
 
-    def __init__(self, config: HttpConfig) -> None:
+    def __init__(self, config: HttpConfig, template: Mapping[str, object]) -> None:
         self._chat = config.endpoint == "chat"
         self._tokenizer: Any = None
         if config.tokenizer:
-            self._tokenizer = load_tokenizer(model_path(config.tokenizer))
+            self._tokenizer = load_tokenizer(model_path(config.tokenizer), template)
 
     def prompt(self, messages: tuple[Message, ...]) -> Prompt:
         """What to send for ``messages``.

@@ -60,8 +60,8 @@ def next_tokens(
     when a text does not fit its context.
     """
     device = pick_device(config.device)
-    tokenizer = load_tokenizer(path)
-    model = load_model(path, dtype=config.dtype, device=device)
+    tokenizer = load_tokenizer(path, config.chat_template_kwargs)
+    model = load_model(path, dtype=config.dtype, device=device, how=config.load)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     for fork in forks:
         place = parting(tokenizer, fork, context)

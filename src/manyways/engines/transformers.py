@@ -38,8 +38,10 @@ class TransformersEngine:
 
     def __init__(self, path: str, model_config: ModelConfig) -> None:
         device = pick_device(model_config.device)
-        self._tokenizer: Any = load_tokenizer(path)
-        model: Any = load_model(path, dtype=model_config.dtype, device=device)
+        self._tokenizer: Any = load_tokenizer(path, model_config.chat_template_kwargs)
+        model: Any = load_model(
+            path, dtype=model_config.dtype, device=device, how=model_config.load
+        )
         self._take(model, model_config)
 
     @classmethod

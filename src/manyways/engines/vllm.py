@@ -46,7 +46,7 @@ class VllmEngine:
                 "with a GPU."
             ) from error
         self._vllm: Any = vllm
-        self._tokenizer: Any = load_tokenizer(path)
+        self._tokenizer: Any = load_tokenizer(path, model_config.chat_template_kwargs)
         self._logprobs_mode = model_config.vllm.get("logprobs_mode", RAW)
         self._llm: LLM | None = _start(path, model_config)
         self._context: int = self._open_llm().model_config.max_model_len

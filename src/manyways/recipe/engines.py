@@ -105,6 +105,17 @@ PLACEMENT = {
     "disable_log_stats",
 }
 """Settings of vLLM that say where and how fast, not what is sampled."""
+DECIDED_OF_LOAD = {
+    "config": "change the checkpoint's own config.json",
+    "device_map": "model.device says where",
+    "dtype": "that is model.dtype",
+    "quantization_config": 'that is quantization, "4bit", "8bit" or a table',
+    "state_dict": "model.path says which weights",
+    "torch_dtype": "that is model.dtype",
+}
+QUANTIZATIONS = ("4bit", "8bit")
+SAME_RESULTS = {"attn_implementation", "low_cpu_mem_usage", "use_safetensors"}
+"""Keys of ``load`` that say how fast, and change what is computed as little as a device does."""
 DECIDED_OF_VLLM = {"model", "dtype", "tokenizer"}
 
 
@@ -123,6 +134,15 @@ class ModelConfig(Section):
 
     engine: str = "transformers"
     """``transformers``, ``vllm``, ``ray``, ``http`` or ``module:class`` (docs/engines.md)."""
+
+    chat_template_kwargs: Extra = Field(default_factory=dict)
+    """Switches of the chat template, as ``{ enable_thinking = false }``, for every prompt of this
+    model in all stages, trainings and engines."""
+
+    load: Extra = Field(default_factory=dict)
+    """What ``from_pretrained`` is given besides path and dtype, for sampling and training:
+    ``attn_implementation``, ... ``quantization = "4bit"`` or ``"8bit"`` (or a table of
+    bitsandbytes' settings) loads quantised weights, on which adapters alone are trained."""
 
     batch_tokens: Positive | Literal["auto"] = "auto"
     """Tokens of prompts and attempts that ``transformers`` holds in one batch, at most; ``auto``
@@ -150,9 +170,11 @@ class ModelConfig(Section):
     @property
     def identity(self) -> dict[str, object]:
         """What attempts depend on, the weights themselves aside. Not whether on a cluster."""
-        placed = {"path", "device", "engine", "batch_tokens", "http", "vllm", "ray"}
+        placed = {"path", "device", "engine", "batch_tokens", "http", "vllm", "ray", "load"}
         found = self.model_dump(mode="json", exclude=placed, exclude_defaults=True)
         found |= {"dtype": self.dtype, "engine": self.sampler}
+        if self.sampler not in ("http", "vllm"):
+            found |= self.loaded
         if self.remote and self.http is not None:
             # Not the address: the same server may come back on another one.
             line = {"url", "api_key_env", "concurrency", "timeout", "retries"}
@@ -160,6 +182,17 @@ class ModelConfig(Section):
         if self.sampler == "vllm":
             found["vllm"] = {k: v for k, v in self.vllm.items() if k not in PLACEMENT}
         return found
+
+    @property
+    def loaded(self) -> dict[str, object]:
+        """What results depend on of ``load``; empty where they do not."""
+        found = {key: value for key, value in self.load.items() if key not in SAME_RESULTS}
+        return {"load": found} if found else {}
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the weights are loaded in fewer bits than they were saved in."""
+        return bool(self.load.get("quantization"))
 
     def under(self, engine: str | None) -> Self:
         """The same model sampled by ``engine``; by its own when that is None."""
@@ -171,9 +204,26 @@ class ModelConfig(Section):
             raise ValueError("engine 'http' needs the address of a server: set model.http.url")
         if self.engine == "ray" and self.ray is None:
             raise ValueError("engine 'ray' needs to know how many copies: set model.ray.workers")
+        self._check_load()
+        lost = self.remote and self.http and self.http.endpoint == "completions"
+        if self.chat_template_kwargs and lost and self.http and not self.http.tokenizer:
+            raise ValueError(
+                "chat_template_kwargs: prompts for 'completions' are rendered here: name the "
+                "tokenizer whose template reads them in model.http.tokenizer"
+            )
         taken = sorted(DECIDED_OF_VLLM & set(self.vllm))
         if taken:
             raise ValueError(f"vllm: {', '.join(taken)} follow from model.path and model.dtype")
+
+    def _check_load(self) -> None:
+        for key in DECIDED_OF_LOAD.keys() & self.load.keys():
+            raise ValueError(f"load.{key}: {DECIDED_OF_LOAD[key]}")
+        named = self.load.get("quantization", {})
+        if not isinstance(named, dict) and named not in QUANTIZATIONS:
+            raise ValueError(
+                f"load.quantization = {named!r}: '4bit', '8bit' or a table of settings of "
+                "BitsAndBytesConfig"
+            )
 
     @model_validator(mode="after")
     def _tables_are_there(self) -> Self:

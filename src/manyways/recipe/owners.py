@@ -43,7 +43,7 @@ CANNOT = {
     "load_best_model_at_end": _EVALUATES,
     "model_init_kwargs": _LOADED,
     "chat_template_path": "one chat template serves every stage: save it with the checkpoint",
-    "chat_template_kwargs": "one place serves every stage: prompt.chat_template_kwargs",
+    "chat_template_kwargs": "one place serves every stage: model.chat_template_kwargs",
     "resume_from_checkpoint": "a killed training goes on by itself when the run is started again",
 }
 """Keys of TRL that cannot work in a training that a recipe describes -> why, and what does."""

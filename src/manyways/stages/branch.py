@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manyways.context import Context
 from manyways.fingerprint import fingerprint
-from manyways.identity import SAMPLER, model_hash, settings_of
+from manyways.identity import model_hash, settings_of, weights_identity
 from manyways.measures.measure import write_rows
 from manyways.measures.token_modes import ForkRow
 from manyways.pool.training_rows import kept_solutions
@@ -94,7 +94,7 @@ def _work(ctx: Context, checkpoint: Checkpoint) -> Work:
             "model": model_hash(ctx, ctx.path_of(checkpoint)),
             "solutions": fingerprint(selected.identity) if selected else None,
             "prompt": settings_of(ctx.recipe.prompt),
-            "precision": settings_of(ctx.recipe.model, *SAMPLER, "engine", "device"),
+            "precision": weights_identity(ctx, "engine", "device"),
         },
         request=ctx.recipe.branch.model_dump(exclude={"enabled"}),
         outputs=(file_of(ctx, checkpoint),),

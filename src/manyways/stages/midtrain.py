@@ -13,7 +13,7 @@ from manyways.checkpoints import pick_device
 from manyways.context import Context
 from manyways.errors import DataError, NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
-from manyways.identity import SAMPLER, model_hash, settings_of, training_identity
+from manyways.identity import model_hash, settings_of, training_identity, weights_identity
 from manyways.pool.sources import pool_of, written_by
 from manyways.pool.training_rows import TrainingRow, training_rows
 from manyways.progress import say
@@ -65,7 +65,7 @@ def plan(ctx: Context, line: Line) -> Work:
             "midtrain": training_identity(ctx.midtraining(line)),
             "prompt": settings_of(recipe.prompt),
             "seed": line.seed,
-            "model": settings_of(recipe.model, *SAMPLER, "engine"),
+            "model": weights_identity(ctx, "engine"),
         },
         outputs=(_folder(ctx, line),),
     )
@@ -177,7 +177,11 @@ def train(ctx: Context, line: Line) -> int:
     model, out = ctx.recipe.model, _folder(ctx, line)
     with quiet(), memory_advice("midtrain.micro_batch"):
         start = ctx.path_of(line.origin)
-        trainee = load(start, dtype=model.dtype, device=pick_device(model.device))
+        device = pick_device(model.device)
+        trainee = load(
+            start, dtype=model.dtype, device=device, template=model.chat_template_kwargs,
+            how=model.load,
+        )  # fmt: skip
         made = examples(
             training_rows(ctx, line),
             trainee.tokenizer,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from manyways.checkpoints import check_quantization
 from manyways.context import Context
 from manyways.engines import ENGINES
 from manyways.errors import DataError, EngineError, RecipeError
@@ -15,6 +16,7 @@ from manyways.plugins import check
 from manyways.pool import adherence
 from manyways.problem_sets import kept_file, write_set
 from manyways.progress import say
+from manyways.recipe.tree import Recipe
 from manyways.records import Problem
 from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import distill, watch
@@ -70,6 +72,9 @@ def _check_trained(context: Context) -> None:
     check(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.select.judge:
         check(recipe.select.judge.engine, ENGINES, "engine")
+    for model in (recipe.model, recipe.select.judge, recipe.distill and recipe.distill.model):
+        if model:
+            check_quantization(model.load)
     lora.check(recipe.midtrain.lora, "midtrain")
     lora.check(recipe.rl.lora, "rl")
     if recipe.rl.backend == "verl":
@@ -127,8 +132,27 @@ def check_reach(context: Context, wanted: Sequence[str]) -> None:
             "--until select. To train as well: generate.engine = 'http', model.engine one that "
             "loads checkpoints, model.path a checkpoint of the served model."
         )
+    _check_quantized(context.recipe, wanted)
     if "rl" in wanted:
         _look_for_verl(context)
+
+
+def _check_quantized(recipe: Recipe, wanted: Sequence[str]) -> None:
+    """Raises RecipeError where quantised weights would be trained themselves."""
+    if not recipe.model.quantized:
+        return
+    for own in recipe.variants:
+        for name, section in (("midtrain", own.midtrain), ("rl", own.rl)):
+            if name in wanted and section.lora is None:
+                raise RecipeError(
+                    "model.load.quantization: quantised weights are not trained, adapters on them "
+                    f"are: add the table [{name}.lora]."
+                )
+    if "rl" in wanted and recipe.rl.backend == "verl":
+        raise RecipeError(
+            "model.load.quantization: verl loads the model by itself; leave it out, or train with "
+            "rl.backend = 'trl'."
+        )
 
 
 def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:

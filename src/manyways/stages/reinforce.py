@@ -11,7 +11,7 @@ from manyways.context import Context
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
-from manyways.identity import SAMPLER, VERDICTS, settings_of, training_identity
+from manyways.identity import VERDICTS, settings_of, training_identity, weights_identity
 from manyways.measures.curves import last_step
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows
@@ -52,7 +52,7 @@ def plan(ctx: Context, line: Line) -> Work:
             "verdicts": VERDICTS,
             "prompt": settings_of(recipe.prompt),
             "seed": line.seed,
-            "model": settings_of(recipe.model, *SAMPLER),
+            "model": weights_identity(ctx),
         },
         outputs=(ctx.run.path(line.rl.folder),),
     )
@@ -182,6 +182,8 @@ def rl_settings(ctx: Context, line: Line) -> RLSettings:
         seed=line.seed,
         device=pick_device(recipe.model.device),
         dtype=recipe.model.dtype,
+        template=recipe.model.chat_template_kwargs,
+        load=recipe.model.load,
         roll=_roller(recipe.model.batch_tokens, f"rl {line.name}, sampling"),
         tracking=recipe.tracking,
         name=f"{recipe.name}/{line.rl.name}",

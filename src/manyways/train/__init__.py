@@ -1,6 +1,6 @@
 """Trainings: the interface of an RL backend, the table of backends, and what trainings share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -80,6 +80,8 @@ class RLSettings:
     arm, seed: the line; ``seed`` orders the problems and seeds the attempts.
     device:   ``cpu`` or ``cuda``.
     dtype:    of the weights in training: ``auto`` (float32), ``float32`` or ``bfloat16``.
+    template: switches of the chat template, for every prompt.
+    load:     how the weights are loaded, as ``model.load``.
     verify:   how a backend that judges by itself does it.
     form:     of the final answer, as the prompt asks for it: for such a backend, too.
     watch:    evaluation on the way; None without.
@@ -94,6 +96,8 @@ class RLSettings:
     seed: int
     device: str
     dtype: str = "auto"
+    template: Mapping[str, object] = field(default_factory=dict)
+    load: Mapping[str, object] = field(default_factory=dict)
     roll: Roller | None = field(default=None)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     name: str = "rl"

@@ -30,3 +30,9 @@ def wait() -> None:
 
     if dist.is_available() and dist.is_initialized():
         dist.barrier()
+
+
+def own(device: str) -> str:
+    """``device`` of this process: of several on one machine, each has a GPU to itself."""
+    one_of_several = count() > 1 and device == "cuda"
+    return f"cuda:{os.environ['LOCAL_RANK']}" if one_of_several else device

@@ -1,5 +1,6 @@
 """The model in training: loaded with what it is saved with, saved as an ordinary checkpoint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ class Trainee:
 
     stops: every token that ends a text. end: the one that ends an assistant's turn.
     saved: the torch dtype in which to save.
+    quantized: whether the weights in memory have fewer bits than those at ``path``.
     """
 
     path: str
@@ -33,15 +35,25 @@ class Trainee:
     stops: tuple[int, ...]
     end: int
     saved: Any
+    quantized: bool = False
 
 
-def load(path: str, *, dtype: str, device: str) -> Trainee:
+def load(
+    path: str,
+    *,
+    dtype: str,
+    device: str,
+    template: Mapping[str, object] | None = None,
+    how: Mapping[str, object] | None = None,
+) -> Trainee:
     """Load the checkpoint at ``path`` for training.
+
+    template: switches of its chat template. how: as ``model.load``.
 
     Raises ModelError when it cannot be loaded or its chat template cannot teach it to stop.
     """
-    tokenizer = load_tokenizer(path)
-    model, saved = load_for_training(path, dtype=dtype, device=device)
+    tokenizer = load_tokenizer(path, template)
+    model, saved = load_for_training(path, dtype=dtype, device=device, how=how)
     stops = stop_ids(model, tokenizer)
     return Trainee(
         path=path,
@@ -51,6 +63,7 @@ def load(path: str, *, dtype: str, device: str) -> Trainee:
         stops=stops,
         end=end_of_turn(tokenizer, stops),
         saved=saved,
+        quantized=bool(how and how.get("quantization")),
     )
 
 
@@ -85,7 +98,7 @@ def train_and_save(
         log.close()
     whole = _whole(trainer, trainee)
     if whole is not None:
-        model = merged(whole).to(trainee.saved)
+        model = ordinary(trainee, whole).to(trainee.saved)
         save_checkpoint(model, trainee.tokenizer, out / "checkpoint", stops=trainee.stops)
     processes.wait()
 
@@ -102,10 +115,26 @@ def save(trainer: "Trainer", trainee: Trainee, target: Path) -> None:
         else unwrapped.state_dict()
     )
     if processes.is_writer():
-        model = merged(_filled(unwrapped, trainee, state)).to(trainee.saved)
+        copy = unwrapped if trainee.quantized else _filled(unwrapped, trainee, state)
+        model = ordinary(trainee, copy).to(trainee.saved)
         target.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(model, trainee.tokenizer, target, stops=trainee.stops)
     processes.wait()
+
+
+def ordinary(trainee: Trainee, trained: Any) -> "PreTrainedModel":  # noqa: ANN401
+    """What is saved: adapters are added to whole weights, also when trained on quantised ones.
+
+    ``trained`` may be changed, but not where its weights are quantised.
+    """
+    if not trainee.quantized:
+        return merged(trained)
+    from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+    model, _ = load_for_training(trainee.path, dtype=trainee.dtype, device="cpu")
+    model = get_peft_model(model, trained.peft_config["default"])
+    set_peft_model_state_dict(model, get_peft_model_state_dict(trained))
+    return merged(model)
 
 
 def is_sharded(trainer: "Trainer") -> bool:

@@ -127,15 +127,22 @@ def passes(count: int, total: int, seed: int) -> list[int]:
     return order[:total]
 
 
-def load_for_training(path: str, *, dtype: str, device: str) -> tuple[Any, Any]:
+def load_for_training(
+    path: str, *, dtype: str, device: str, how: Mapping[str, object] | None = None
+) -> tuple[Any, Any]:
     """The model in its training dtype, and the dtype in which to save it.
+
+    how: as ``model.load``; quantised weights are not trained, so they keep their own dtype.
 
     Weights are trained in float32 unless bfloat16 is asked for: steps of RL are smaller than
     bfloat16 resolves. Saved is float32 from a CPU, else the dtype that ``path`` came in.
     """
     import torch
 
-    model: Any = load_model(path, dtype="auto", device="cpu")
+    if how and how.get("quantization"):
+        quantized: Any = load_model(path, dtype="auto", device=processes.own(device), how=how)
+        return quantized, torch.bfloat16 if dtype == "bfloat16" else quantized.dtype
+    model: Any = load_model(path, dtype="auto", device="cpu", how=how)
     came = model.dtype
     wanted = torch.bfloat16 if dtype == "bfloat16" else torch.float32
     saved = wanted if device == "cpu" or dtype != "auto" else came

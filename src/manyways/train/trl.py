@@ -80,7 +80,10 @@ def train(
         out.mkdir(parents=True, exist_ok=True)
         with quiet(), memory_advice("rl.micro_batch (or lower rl.max_tokens)"):
             config = grpo_config(settings, out)
-            trainee = load(checkpoint, dtype=settings.dtype, device=settings.device)
+            trainee = load(
+                checkpoint, dtype=settings.dtype, device=settings.device,
+                template=settings.template, how=settings.load,
+            )  # fmt: skip
             trainer = _trainer(trainee, problems, (config, reward, settings))
             _keep_attempts(trainer, problems, (reward, settings, trainee), out)
             if processes.count() > 1:

@@ -108,7 +108,7 @@ def tokenizer_asking(ctx: Context) -> Asking:
     from manyways.checkpoints import load_tokenizer
     from manyways.train.handover import prompt_ids
 
-    tokenizer = load_tokenizer(ctx.base_path)
+    tokenizer = load_tokenizer(ctx.base_path, ctx.recipe.model.chat_template_kwargs)
     tokens = {
         name: [
             str(getattr(tokenizer, f"{name}_token")),

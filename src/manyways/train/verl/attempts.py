@@ -61,7 +61,7 @@ def _finder(problems: Sequence[Problem]) -> Callable[[str], Problem | None]:
 def _maker(
     checkpoint: str, settings: RLSettings
 ) -> Callable[[int, tuple[int, str, Problem], Verdict], RLAttempt]:
-    tokenizer, start = load_tokenizer(checkpoint), checkpoint_hash(checkpoint)
+    tokenizer, start = load_tokenizer(checkpoint, settings.template), checkpoint_hash(checkpoint)
     size, most = settings.config.group_size, settings.config.max_tokens
 
     def make(step: int, one: tuple[int, str, Problem], verdict: Verdict) -> RLAttempt:

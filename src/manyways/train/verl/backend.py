@@ -92,7 +92,8 @@ def prepare(
     """
     from manyways.train.trainer_config import passes
 
-    limit, tokenizer = verl_of(settings).prompt_tokens, load_tokenizer(checkpoint)
+    limit = verl_of(settings).prompt_tokens
+    tokenizer = load_tokenizer(checkpoint, settings.template)
     fitting = [p for p in problems if len(prompt_ids(tokenizer, settings.messages(p))[0]) <= limit]
     if not fitting:
         raise DataError(f"rl.verl.prompt_tokens = {limit}: every prompt is longer. Raise it.")

@@ -85,6 +85,9 @@ def overrides(checkpoint: str, settings: RLSettings, places: Places, *, log: Pat
     words = [f"{key}={_word(value)}" for key, value in values.items()]
     # A key that verl's schema does not have, but ray.init does.
     words.append(f"+ray_kwargs.ray_init.runtime_env.env_vars.VERL_FILE_LOGGER_PATH={_word(log)}")
+    if settings.template:
+        # Added, because verl's schema has an empty table there.
+        words.append(f"+data.apply_chat_template_kwargs={_word(dict(settings.template))}")
     extra = verl_of(settings).overrides
     _refuse(extra, decided=values)
     return [*words, *(f"{k}={_word(v)}" for k, v in extra.items())]
