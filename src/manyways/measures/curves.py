@@ -65,7 +65,12 @@ class Drawn(NamedTuple):
 
 RL_DRAWN = (
     Drawn("reward", "Reward", True, "Share of sampled attempts that are correct."),
-    Drawn("mixed", "Mixed groups", True, "Groups with right and wrong attempts: only these teach."),
+    Drawn(
+        "mixed",
+        "Mixed groups",
+        True,
+        "Groups with right and wrong attempts: by verdicts, only these teach.",
+    ),
     Drawn("composed", "Composition rate", True, "Solutions that use two or more heuristics."),
     Drawn(
         "entropy", "Entropy", False, "Uncertainty per token in nats; near 0 nothing new is tried."

@@ -152,7 +152,7 @@ def amount(ctx: Context, line: Line) -> list[Amount]:
             attempts=attempts,
             steps=rl.steps,
             bound=attempts * rl.max_tokens,
-            ways=line.shows_ways,
+            ways=line.shows_ways or bool(rl.strategies),
             prompts="rl",
         ),
         *watch.amount(ctx, line, "rl", steps=rl.steps),
