@@ -23,7 +23,7 @@ from manyways.measures.pass_at_k import PassRow
 from manyways.measures.pass_at_k import blocks as pass_blocks
 from manyways.measures.rates import RateRow
 from manyways.records import Problem, Verdict
-from manyways.reporting.blocks import Charts
+from manyways.reporting.blocks import Charts, Fold
 from manyways.stages import analyse
 from manyways.verifiers.answers.votes import Said, same_votes
 
@@ -192,7 +192,10 @@ def test_a_choice_set_has_its_line_of_chance_and_is_left_out_of_the_headline(
 
 
 def charts_of(seen):
-    return [c for block in pass_blocks(seen) if isinstance(block, Charts) for c in block.charts]
+    """Of the page, those in folds too."""
+    blocks = list(pass_blocks(seen))
+    blocks += [inner for block in blocks if isinstance(block, Fold) for inner in block.blocks]
+    return [c for block in blocks if isinstance(block, Charts) for c in block.charts]
 
 
 def test_the_headline_leaves_out_what_can_be_guessed_where_something_else_is_asked() -> None:
