@@ -16,6 +16,7 @@ from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind
 from manyways.measures.arms import ARMS
 from manyways.records import pooled
+from manyways.reporting.words import listing
 
 if TYPE_CHECKING:
     from manyways.measures.paired import PairedRow
@@ -100,12 +101,12 @@ def _doubt(seen: "Seen") -> str:
     found = [(arm, kind, rows) for arm, kind, rows in controls(seen) if kind and not kind.foreign]
     open_ = [arm for arm, _, rows in found if not _wins(rows, seen)]
     if open_:
-        return f"it was not shown to beat {' and '.join(open_)}, so the many ways need not be why"
+        return f"it was not shown to beat {listing(open_)}, so the many ways need not be why"
     few = [arm for arm, kind, _ in found if one_way(kind)]
     if any(_alike(arm, seen) for arm in few):
         return ""
     lacks = (
-        f"{' and '.join(few)} had another number of problems or examples"
+        f"{listing(few)} had another number of problems or examples"
         if few
         else "no arm of the run learned one way a problem"
     )
