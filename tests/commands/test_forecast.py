@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from command_line import ROOT, in_this_process
 from made_runs import context
 
 from manyways.arms import Line, parse_arm
+from manyways.commands.forecast import measure
 from manyways.commands.forecast.command import (
     compare,
     examples,
@@ -180,6 +182,38 @@ def test_timing_reads_every_kind_of_cell(tmp_path: Path) -> None:
     assert len(found.attempts) == found.points[1][0] == 40
     assert {a.heuristic for a in found.attempts} == {"plain", "a", "b", "c"}
     assert len({(a.problem_id, a.heuristic, a.sample) for a in found.attempts}) == 40
+
+
+def test_a_slow_engine_is_timed_by_a_few_tokens_of_a_wide_batch(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    from fake_engines import AlwaysRight
+
+    ctx = context(tmp_path)
+    pool = cells(ctx, ctx.problems(ctx.recipe.generate.problems, None))
+    asked: list[tuple[int, int]] = []
+
+    class Slow(AlwaysRight):
+        """A second for each token of a row, told by a clock of its own."""
+
+        def sample(self, requests: Any, settings: Any) -> Any:
+            found = list(super().sample(requests, settings))
+            asked.append((sum(map(len, found)), settings.max_tokens))
+            clock[0] += asked[-1][0] * settings.max_tokens
+            return iter(found)
+
+    clock = [0.0]
+    monkeypatch.setattr(measure.time, "monotonic", lambda: clock[0])
+    engine = Slow("nowhere", ctx.recipe.model)
+    found = timed(engine, pool, SamplingSettings(max_tokens=9), batch_tokens=640)
+    assert found.slow
+    assert asked == [(8, 9), (40, 1), (40, 1 + measure.STRIDE)]
+    assert len(found.attempts) == 8
+    assert found.points == ((8, 72.0), (40, 40.0 + 40 * found.tokens))
+    longer = replace(found, attempts=[replace(a, tokens=4) for a in found.attempts])
+    shorter = measure.like_plain(longer, SamplingSettings(max_tokens=2))
+    assert {a.tokens for a in shorter.attempts} == {2}
+    assert shorter.points[1] == (40, found.points[1][1] / 2)
 
 
 def test_comparison_counts_finished_work_only(tmp_path: Path, capsys: Any) -> None:

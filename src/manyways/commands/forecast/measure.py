@@ -30,6 +30,10 @@ SECONDS = 4.0
 """What the larger batch may take, judged by the small one."""
 MOST = 512
 """Attempts of the larger batch."""
+SLOW = 20.0
+"""Seconds of the first batch from which on a larger one is timed by a few of its tokens."""
+STRIDE = 8
+"""Those tokens."""
 
 UNKNOWN_BATCH = 65536
 """Tokens in a batch of an engine that does not tell."""
@@ -46,6 +50,7 @@ class Timed:
     """What was sampled of one kind of prompt. ``points``: (attempts, seconds), small then large.
 
     warming: seconds that a first small batch took longer than a second one.
+    slow:    a whole batch takes so long that only one was sampled.
     """
 
     cells: Sequence[Cell]
@@ -53,6 +58,7 @@ class Timed:
     points: tuple[tuple[int, float], tuple[int, float]]
     full: int
     warming: float
+    slow: bool = False
 
     @property
     def tokens(self) -> float:
@@ -63,12 +69,22 @@ class Timed:
 def timed(
     engine: Engine, cells: Sequence[Cell], settings: SamplingSettings, *, batch_tokens: int
 ) -> Timed:
-    """Sample some attempts at ``cells`` twice: few, then up to a full batch or SECONDS."""
+    """Sample some attempts at ``cells`` twice: few, then up to a full batch or SECONDS.
+
+    A slow engine (a model of real size on a processor) samples few ones once. Its larger batch is
+    timed by its first token and STRIDE more, for as many tokens as the few had.
+    """
     few = _share(cells, SMALL)
-    _, cold = _sample(engine, few, settings)
-    attempts, first = _sample(engine, few, settings)
+    attempts, cold = _sample(engine, few, settings)
     longest = max(a.prompt_tokens for a in attempts) + settings.max_tokens
     full = max(1, batch_tokens // longest)
+    if cold > SLOW:
+        count, second = _by_a_stride(engine, cells, settings, attempts=attempts, full=full)
+        points = ((len(attempts), cold), (count, second))
+        return Timed(
+            cells=cells, attempts=attempts, points=points, full=full, warming=0.0, slow=True
+        )
+    attempts, first = _sample(engine, few, settings)
     rate = len(attempts) / max(first, 1e-6)
     wanted = int(min(full, MOST, max(2 * SMALL, rate * SECONDS)))
     more, second = _sample(engine, _share(cells, wanted), settings)
@@ -76,6 +92,31 @@ def timed(
     return Timed(
         cells=cells, attempts=more, points=points, full=full, warming=max(0.0, cold - first)
     )
+
+
+def _by_a_stride(
+    engine: Engine,
+    cells: Sequence[Cell],
+    settings: SamplingSettings,
+    *,
+    attempts: Sequence[Attempt],
+    full: int,
+) -> tuple[int, float]:
+    """How many attempts a full batch at ``cells`` has, and its seconds, judged by a few tokens."""
+    wide = _share(cells, min(full, MOST, sum(cell.samples for cell in cells)))
+    begun, first = _sample(engine, wide, replace(settings, max_tokens=1))
+    _, further = _sample(engine, wide, replace(settings, max_tokens=1 + STRIDE))
+    a_token = max(0.0, further - first) / STRIDE
+    return len(begun), first + a_token * sum(a.tokens for a in attempts) / len(attempts)
+
+
+def like_plain(plain: Timed, settings: SamplingSettings) -> Timed:
+    """What other plain prompts would give, from those that were sampled, cut at their limit."""
+    attempts = [replace(a, tokens=min(a.tokens, settings.max_tokens)) for a in plain.attempts]
+    shorter = sum(a.tokens for a in attempts) / max(sum(a.tokens for a in plain.attempts), 1)
+    (few, first), (many, second) = plain.points
+    points = ((few, first * shorter), (many, second * shorter))
+    return replace(plain, attempts=attempts, points=points)
 
 
 def sampled_of(one: Timed) -> Sampled:
@@ -176,7 +217,9 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measured
     engine = ctx.engine(ctx.base_path)
     opening = time.monotonic() - start
     try:
-        found = {name: _timed(ctx, engine, name) for name in kinds}
+        found: dict[str, Timed] = {}
+        for name in kinds:
+            found[name] = _timed(ctx, engine, name, plain=found.get("plain"))
     finally:
         engine.close()
     workers, judged, label = _judge(ctx, found)
@@ -209,10 +252,20 @@ def _kinds(ctx: Context) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kinds))
 
 
-def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:
-    """Sample a little of one kind of prompt, with the settings of its stage."""
-    recipe = ctx.recipe
+def _timed(ctx: Context, engine: Engine, kind: str, *, plain: Timed | None) -> Timed:
+    """Sample a little of one kind of prompt; where that is slow, plain prompts but once."""
+    cells, settings = _asked(ctx, kind)
+    if plain is not None and plain.slow and kind != "heuristics":
+        say(f"forecast: {kind} is taken to be like plain, since sampling is slow here")
+        return like_plain(plain, settings)
     say(f"forecast: sampling {kind}")
+    size = int(getattr(engine, "batch_tokens", UNKNOWN_BATCH))
+    return timed(engine, cells, settings, batch_tokens=size)
+
+
+def _asked(ctx: Context, kind: str) -> tuple[Sequence[Cell], SamplingSettings]:
+    """The prompts of one kind, and the settings of its stage."""
+    recipe = ctx.recipe
     if kind in ("plain", "heuristics"):
         section = recipe.generate
         problems = ctx.problems(section.problems, section.limit)[:PROBLEMS]
@@ -238,8 +291,7 @@ def _timed(ctx: Context, engine: Engine, kind: str) -> Timed:
         )
         cells = _plain_cells(ctx, kind, limit, attempts)
         settings = sampling.settings_of_evaluation(ctx)
-    size = int(getattr(engine, "batch_tokens", UNKNOWN_BATCH))
-    return timed(engine, cells, settings, batch_tokens=size)
+    return cells, settings
 
 
 def _plain_cells(ctx: Context, name: str, limit: int | None, samples: int) -> list[Cell]:
