@@ -36,4 +36,4 @@ def llama_server(model: Path, log: Path) -> Iterator[str]:
             yield f"{address.split()[-1]}/v1"
         finally:
             process.kill()
-            process.wait()
+            process.communicate()

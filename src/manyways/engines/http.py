@@ -241,7 +241,10 @@ class HttpEngine:
             return "sent; not known whether they matter: two of them gave the same text"
         if self._choices > 1:
             return "honoured for the first attempt of each request; the others have none"
-        return "honoured: the same seed gave the same text twice, another seed another text"
+        return (
+            "honoured: of four requests at one prompt, equal seeds gave equal texts and others "
+            "other ones; whether they do beside other prompts was not tried"
+        )
 
     def _explain(self, status: int, message: str) -> NoReturn:
         """Raise EngineError saying what is wrong with the address, the key or the model."""
