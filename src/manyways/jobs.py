@@ -12,6 +12,7 @@ from manyways.arms import Line
 from manyways.context import Context
 from manyways.progress import say
 from manyways.run_dir import LOCK_HELD
+from manyways.train import launch
 
 
 def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: int) -> list[str]:
@@ -19,7 +20,7 @@ def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: i
 
     Children share this process's lock on the run folder (they inherit its file), split the CPU
     cores between them, take the visible GPUs in turn and write what they say to
-    ``arms/<arm>/seed-<s>/log.txt``.
+    ``arms/<arm>/seed-<s>/log.txt``. They end with this process, however it ends.
     """
     waiting = list(enumerate(context.lines))
     running: dict[Line, subprocess.Popen[bytes]] = {}
@@ -42,6 +43,8 @@ def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: i
     finally:
         for process in running.values():
             process.terminate()
+        for process in running.values():
+            launch.end(process, launch.GRACE_SECONDS)
     return failures
 
 
@@ -63,6 +66,7 @@ def _start(
         **os.environ,
         **trust.environment(),
         LOCK_HELD: str(root),
+        launch.PARENT: launch.this_process(),
         "OMP_NUM_THREADS": threads,
     }
     gpus = _visible_gpus()

@@ -1,6 +1,6 @@
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from manyways.engines import SampleRequest
@@ -88,6 +88,7 @@ def test_every_attempt_waits_once_under_its_own_prompt(cells, share):
 
 
 @given(PROMPTS)
+@example([([0], 0), ([0] * 10, 0)])
 def test_groups_leave_no_more_tokens_to_compute_than_any_one_cut(cells):
     """Against grouping all prompts that share their first ``n`` tokens, for every ``n``."""
     head = tuple(range(3, 30))

@@ -2,14 +2,21 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
-from command_line import ROOT, dying, in_a_process
+from command_line import ROOT, dying, environment, in_a_process, start
 from needs import small_disk
+from waiting import eventually, runs
+
+from manyways.errors import RunDirError
+from manyways.run_dir import open_for_writing
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
 
@@ -34,6 +41,62 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_finished(tmp_path: Path, whe
     again = in_a_process("run", SMOKE, "--out", out)
     assert again.code == 0, again.err
     assert kept == {path: path.stat().st_mtime_ns for path in kept}
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose lines are to be trained."""
+    out = tmp_path_factory.mktemp("pool") / "run"
+    done = in_a_process("run", SMOKE, "--out", out, "--until", "select")
+    assert done.code == 0, done.err
+    return out
+
+
+def is_free(folder: Path) -> bool:
+    try:
+        with open_for_writing(folder):
+            return True
+    except RunDirError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "by", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda by: by.name
+)
+def test_lines_end_with_the_command_that_started_them(pool: Path, tmp_path: Path, by: int) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(pool, out)
+    command = start("run", SMOKE, "--out", out, "--jobs", "2")
+    logs = [out / "arms" / arm / "seed-0" / "log.txt" for arm in ("vanilla", "star")]
+    try:
+        assert eventually(lambda: all(log.exists() for log in logs))
+        started = [child.pid for child in psutil.Process(command.pid).children(recursive=True)]
+        assert len(started) >= 2
+    finally:
+        command.send_signal(by)
+        _, err = command.communicate()
+    if by != signal.SIGKILL:
+        assert command.returncode == 128 + by
+        assert "stopped. Run the same command again: what is finished is not done twice." in err
+        assert "Traceback" not in err
+        assert is_free(out), "they were waited for"
+    assert eventually(lambda: not any(map(runs, started)))
+    assert eventually(lambda: is_free(out))
+    assert not [log for log in logs if "Traceback" in log.read_text()]
+
+
+@pytest.mark.slow
+def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path: Path) -> None:
+    """As under nohup."""
+    words = f"trap '' HUP; exec {sys.executable} -m manyways run {SMOKE} --out {tmp_path / 'run'}"
+    command = subprocess.Popen(
+        ["sh", "-c", f"{words} --until select"], env=environment(), stderr=subprocess.PIPE
+    )
+    assert eventually((tmp_path / "run" / "recipe.toml").exists)
+    command.send_signal(signal.SIGHUP)
+    _, err = command.communicate()
+    assert command.returncode == 0, err
 
 
 def no_space() -> None:

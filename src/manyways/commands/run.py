@@ -127,6 +127,7 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
 
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
     """Run all stages of one (arm, seed), in a child process of ``run --jobs``."""
+    launch.end_with_parent()
     recipe = load_recipe(root / "recipe.toml")
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
         pipeline.run_line(context, Line(arm=arm, seed=seed), up_to(until))

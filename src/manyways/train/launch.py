@@ -67,7 +67,6 @@ def run(words: list[str], folder: RunDir) -> None:
 
     Raises the error of the process that failed first, MissingWork when one was killed.
     """
-    me = psutil.Process()
     with tempfile.TemporaryDirectory(prefix="manyways-") as scratch:
         failure = Path(scratch) / "failure.json"
         environment = {
@@ -75,7 +74,7 @@ def run(words: list[str], folder: RunDir) -> None:
             **trust.environment(),
             LOCK_HELD: str(folder.root),
             FAILURE: str(failure),
-            PARENT: f"{me.pid} {me.create_time()}",
+            PARENT: this_process(),
         }
         process = subprocess.Popen(
             words,
@@ -98,6 +97,12 @@ def tell(error: ManywaysError) -> None:
     if place and not Path(place).exists():
         row = {"kind": type(error).__name__, "message": str(error)}
         Path(place).write_text(json.dumps(row), encoding="utf-8")
+
+
+def this_process() -> str:
+    """What ``PARENT`` is set to for a process that is to end with this one."""
+    me = psutil.Process()
+    return f"{me.pid} {me.create_time()}"
 
 
 def end_with_parent(seconds: float = 0.5) -> None:
@@ -131,6 +136,7 @@ def end(process: subprocess.Popen[bytes], seconds: float) -> None:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def _told(failure: Path, code: int) -> ManywaysError:
