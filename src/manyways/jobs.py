@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from manyways import trust
+from manyways import signals, trust
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.progress import say
@@ -30,7 +30,8 @@ def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: i
             while len(running) < jobs and (free := _next(waiting, running)):
                 waiting.remove(free)
                 slot, line = free
-                running[line] = _start(context, line, wanted, slot=slot, jobs=jobs)
+                with signals.held():  # else nobody would know the process
+                    running[line] = _start(context, line, wanted, slot=slot, jobs=jobs)
                 say(f"{line.name}: started, writes to {_log(context, line)}")
             for line, process in [(ln, p) for ln, p in running.items() if p.poll() is not None]:
                 del running[line]

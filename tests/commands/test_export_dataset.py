@@ -44,6 +44,15 @@ def loaded(folder: Path, cache: Path) -> Any:
     return load_dataset(str(folder), split="train", cache_dir=str(cache))
 
 
+def test_a_pool_under_another_pack_is_said_with_the_fix(tmp_path: Path) -> None:
+    ctx = run(tmp_path / "run")
+    ctx.__dict__["pack"] = tuple(h for h in ctx.pack if h.id != "b")
+    with pytest.raises(
+        MissingWork, match=r"heuristics that are not .*: b\. Run `manyways generate"
+    ):
+        export_dataset(ctx, None, out=tmp_path / "out")
+
+
 def test_pool_round_trip_loses_nothing(tmp_path: Path) -> None:
     ctx = run(tmp_path / "run", prompt={"instruction": "Box it."})
     rows = loaded(export_dataset(ctx, None, out=tmp_path / "out"), tmp_path)

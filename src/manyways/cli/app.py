@@ -6,15 +6,14 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
-from manyways import __version__
+from manyways import __version__, signals
 from manyways.cli.parts import (
     DataOption,
     FormatOption,
@@ -237,11 +236,11 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _unwound_by_signals():
+        with signals.unwind():
             code = app(standalone_mode=False)
     except ManywaysError as error:
         _fail(str(error), error.exit_code)
-    except (KeyboardInterrupt, Signalled) as end:
+    except (KeyboardInterrupt, signals.Signalled) as end:
         _fail(STOPPED, 128 + getattr(end, "number", signal.SIGINT))
     except Exception as error:  # libraries have no common class for a disk that is full
         if _no_space(error):
@@ -265,41 +264,6 @@ def main() -> NoReturn:
     if code == 130:
         _fail(STOPPED, 130)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-class Signalled(BaseException):
-    """This process was told to end. No Exception: only ``main`` may handle it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextmanager
-def _unwound_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind as Ctrl-C does, so that what was started here ends, too.
-
-    A second one ends at once. A signal that whoever started this process has it ignore (nohup, a
-    shell's background job) stays ignored.
-    """
-    mine, asked = os.getpid(), False
-
-    def stop(number: int, _: FrameType | None) -> None:
-        nonlocal asked
-        if asked or os.getpid() != mine:
-            os._exit(128 + number)
-        asked = True
-        raise Signalled(number)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    heard = [number for number, handler in before.items() if handler == signal.SIG_DFL]
-    for number in heard:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number in heard:
-            signal.signal(number, before[number])
 
 
 STOPPED = "stopped. Run the same command again: what is finished is not done twice."

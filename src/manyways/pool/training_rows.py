@@ -1,7 +1,7 @@
 """What each arm mid-trains on: every arm's examples are drawn from the one pool of solutions."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -94,7 +94,7 @@ class Solutions:
     def kept(self, *, wrong: bool = False) -> Kept:
         """The kept solutions (or the wrong ones), problems and ways in the run's order.
 
-        Raises MissingWork when selection has not been run.
+        Raises MissingWork when selection has not been run, or under another pack.
         """
         columns = ["problem_id", "heuristic", "sample", "text"]
         table = self._read(columns, where="wrong_pool" if wrong else "kept")
@@ -104,6 +104,7 @@ class Solutions:
             if problem in found:
                 found[problem][way] = (sample, text)
         order = {name: i for i, name in enumerate([*self.heuristics, PLAIN])}
+        check_ways(self.ctx, {way for ways in found.values() for way in ways})
         return {
             problem: dict(sorted(ways.items(), key=lambda item: order[item[0]]))
             for problem, ways in found.items()
@@ -146,6 +147,18 @@ class Solutions:
         if not path.is_file():
             raise MissingWork(f"'{path}' does not exist: run the stages generate and select first.")
         return read_table(path, columns, where=where)
+
+
+def check_ways(ctx: Context, ways: Iterable[str]) -> None:
+    """Raise MissingWork when a pool has solutions under heuristics that the recipe has not."""
+    if strange := set(ways) - {PLAIN, *(heuristic.id for heuristic in ctx.pack)}:
+        settings, root = ctx.recipe.heuristics, ctx.run.root
+        raise MissingWork(
+            f"'{root}' was sampled under heuristics that are not among the first "
+            f"{settings.count} of '{settings.pack}': {', '.join(sorted(strange)[:3])}. Run "
+            f"`manyways generate {root}` and `manyways select {root}` again, or set "
+            "heuristics.pack and heuristics.count to what they were."
+        )
 
 
 def kept_solutions(ctx: Context) -> Kept:

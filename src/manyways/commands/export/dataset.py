@@ -26,7 +26,7 @@ from manyways.context import Context
 from manyways.errors import DataError, MissingWork, RecipeError
 from manyways.measures.yields import YieldRow
 from manyways.pool.sources import pool_of, written_by
-from manyways.pool.training_rows import training_rows
+from manyways.pool.training_rows import check_ways, training_rows
 from manyways.pool.yields import yield_rows
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Message, Problem
@@ -187,11 +187,12 @@ def export_dataset(
 
     Returns the folder.
 
-    Raises MissingWork before selection, RecipeError for an arm without data, NothingToTrainOn for
-    an empty arm, DataError when ``out`` cannot be used or the pool has changed since selection.
+    Raises MissingWork before selection or under another pack, RecipeError for an arm without data,
+    NothingToTrainOn for an empty arm, DataError when ``out`` cannot be used or the pool has changed
+    since selection.
     """
     table = chosen(ctx, line)
-    out = out or Path("exports") / f"{ctx.recipe.name}-{line.arm if line else 'pool'}"
+    out = out or Path("exports") / f"{ctx.run.root.name}-{line.arm if line else 'pool'}"
     shared = public(ctx.recipe)
     facts = shared.of(facts_of(ctx, line, table, form))
     with writing(out, asdict(facts), shared) as folder:
@@ -216,6 +217,7 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
     kept = solutions.filter(solutions["kept"]).select(KEY)
     wanted = _of_line(ctx, line) if line else kept
     wanted = wanted.append_column("place", pa.array(range(wanted.num_rows), pa.int64()))
+    check_ways(ctx, wanted["heuristic"].to_pylist())
     columns = ["prompt_tokens", "tokens", "model_hash", "answer", "rule", "seed"]
     attempts = read_attempts_table(run.path("1-attempts"), [*KEY, *columns])
     table = wanted.join(solutions, keys=KEY, join_type="inner")

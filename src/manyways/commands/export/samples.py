@@ -88,7 +88,7 @@ def export_samples(
     if not names:
         raise DataError(f"nothing is evaluated yet: run `manyways evaluate {ctx.run.root}` first.")
     asking = asking or tokenizer_asking(ctx)
-    out = out or Path("exports") / f"{ctx.recipe.name}-samples"
+    out = out or Path("exports") / f"{ctx.run.root.name}-samples"
     folders = []
     for name in names if checkpoint is None else [checkpoint]:
         folders.append(_write_checkpoint(ctx, name, asking, out))

@@ -1,0 +1,66 @@
+"""SIGTERM and SIGHUP unwind as Ctrl-C does, so that what was started here ends, too."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+class Signalled(BaseException):
+    """This process was told to end. No Exception: only the command line may handle it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@dataclass
+class _State:
+    """number: of the signal that came first. held: it waits for the end of a block."""
+
+    number: int = 0
+    held: bool = False
+
+
+_state = _State()
+
+
+@contextmanager
+def unwind() -> Iterator[None]:
+    """Within, the first signal raises Signalled, and a second one ends this process at once.
+
+    A signal that whoever started this process has it ignore (nohup, a shell's background job)
+    stays ignored. A process that is forked from this one ends at once.
+    """
+    mine, _state.number = os.getpid(), 0
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if _state.number or os.getpid() != mine:
+            os._exit(128 + number)
+        _state.number = number
+        if not _state.held:
+            raise Signalled(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [number for number, handler in before.items() if handler == signal.SIG_DFL]
+    for number in heard:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """A signal that comes within raises Signalled at the end of this block."""
+    _state.held = True
+    try:
+        yield
+    finally:
+        _state.held = False
+    if _state.number:
+        raise Signalled(_state.number)
