@@ -1,9 +1,15 @@
 """Runs the command line as a user does: in a process of its own, or in this one."""
 
+import contextlib
+import fcntl
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +74,29 @@ def in_a_process(*args: str | Path, cwd: Path = ROOT) -> Outcome:
     with start(*args, cwd=cwd) as process:
         out, err = process.communicate()
     return Outcome(process.returncode, out, err)
+
+
+CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
+
+
+def in_a_terminal(*args: str | Path, columns: int = 80) -> Outcome:
+    """Run a command on a pseudo-terminal; ``out`` is all that was ever shown, in order."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    wide = environment({"TERM": "xterm-256color"})
+    del wide["COLUMNS"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "manyways", *map(str, args)],
+        cwd=ROOT, env=wide, stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = bytearray()
+    with contextlib.suppress(OSError):  # how a terminal says that nobody holds its other end
+        while block := os.read(ours, 65536):
+            shown += block
+    os.close(ours)
+    text = CONTROLS.sub("", shown.decode()).replace("\r\n", "\n").replace("\r", "\n")
+    return Outcome(process.wait(), text, "")
 
 
 def in_this_process(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Outcome:

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import math
-import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -212,10 +211,7 @@ def load_model(
     bitsandbytes; Untrusted for what names code in ``how``.
     """
     from transformers import AutoModelForCausalLM
-    from transformers.utils.logging import disable_progress_bar
 
-    if not sys.stderr.isatty():
-        disable_progress_bar()
     try:
         picked = pick_dtype(path, dtype, device)
         given = _given(how or {}, device)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from manyways import signals, trust
@@ -15,8 +15,12 @@ from manyways.run_dir import LOCK_HELD
 from manyways.train import launch
 
 
-def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: int) -> list[str]:
+def run_lines_in_processes(
+    context: Context, wanted: tuple[str, ...], *, jobs: int, ended: Callable[[Line], None]
+) -> list[str]:
     """Run every line in a child process, ``jobs`` at a time; returns the lines that stopped early.
+
+    ended: told of each line whose process has ended.
 
     Children share this process's lock on the run folder (they inherit its file), split the CPU
     cores between them, take the visible GPUs in turn and write what they say to
@@ -40,6 +44,7 @@ def run_lines_in_processes(context: Context, wanted: tuple[str, ...], *, jobs: i
                 else:
                     failures.append(f"{line.name}: {_last_words(context, line)}")
                     say(failures[-1])
+                ended(line)
             time.sleep(0.2)
     finally:
         for process in running.values():

@@ -17,13 +17,14 @@ steps of them, and the steps are run.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError, StageError, Untrusted
+from manyways.overall import Overall
 from manyways.pool.sources import DISTILLED, pool_of, ready
 from manyways.progress import say
 from manyways.records import BASE, Checkpoint
@@ -59,9 +60,10 @@ class Step:
         found = self.stage.module.plan(self._pool(), *self._about())
         return found if isinstance(found, list) else [found]
 
-    def run(self) -> None:
+    def run(self, overall: Overall | None = None) -> None:
         """Do what is not done. Raises StageError when there is nothing to hand on."""
-        self.stage.module.run(self._pool(), *self._about())
+        with overall.piece(self.name) if overall else nullcontext():
+            self.stage.module.run(self._pool(), *self._about())
 
     def amount(self) -> list[Amount]:
         """How much work it is."""
@@ -132,8 +134,16 @@ def feeds(earlier: Step, later: Step) -> bool:
     return made.name in used.after
 
 
-def run(context: Context, *, until: str = WORDS[-1], jobs: int = 1) -> None:
+def run(
+    context: Context,
+    *,
+    until: str = WORDS[-1],
+    jobs: int = 1,
+    expected: Mapping[str, float] | None = None,
+) -> None:
     """Run the recipe up to and including the stage ``until``.
+
+    expected: seconds that pieces of work were forecast to take, by their names.
 
     Raises MissingWork after everything else is done, when an arm could not go all the way.
     """
@@ -145,19 +155,27 @@ def run(context: Context, *, until: str = WORDS[-1], jobs: int = 1) -> None:
     preflight.check_reach(context, wanted)
     preflight.run(context)
     todo = [step for step in steps(context) if step.stage.word in wanted]
-    for step in todo:
-        if step.line is None and step.stage.per != "run":
-            step.run()
-    failures: list[str] = []
-    if any(step.line and step.stage.per == "line" for step in todo):
-        failures = (
-            run_lines(context, context.lines, wanted)
-            if jobs == 1
-            else run_lines_in_processes(context, wanted, jobs=jobs)
-        )
-    for step in todo:
-        if step.stage.per == "run":
-            step.run()
+    pieces = {step.name: step.amount() for step in todo}
+    name, known = context.recipe.name, expected or {}
+    with Overall(name, context.run, pieces, expected=known, jobs=jobs) as overall:
+        for step in todo:
+            if step.line is None and step.stage.per != "run":
+                step.run(overall)
+        failures: list[str] = []
+        if any(step.line and step.stage.per == "line" for step in todo):
+            failures = (
+                run_lines(context, context.lines, wanted, overall)
+                if jobs == 1
+                else run_lines_in_processes(
+                    context,
+                    wanted,
+                    jobs=jobs,
+                    ended=lambda line: overall.passed(s.name for s in todo if s.line == line),
+                )
+            )
+        for step in todo:
+            if step.stage.per == "run":
+                step.run(overall)
     if failures:
         raise MissingWork(
             f"{len(failures)} of {len(context.lines)} arms did not go all the way:\n"
@@ -184,18 +202,22 @@ def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: boo
         raise MissingWork("\n".join(failures))
 
 
-def run_lines(context: Context, lines: Sequence[Line], wanted: Sequence[str]) -> list[str]:
+def run_lines(
+    context: Context, lines: Sequence[Line], wanted: Sequence[str], overall: Overall | None = None
+) -> list[str]:
     """Run lines one after another; returns ``<line>: <sentence>`` for each that stopped early."""
     failures = []
     for line in lines:
         try:
-            run_line(context, line, wanted)
+            run_line(context, line, wanted, overall)
         except StageError as error:
             failures.append(f"{line.name}: {error}")
     return failures
 
 
-def run_line(context: Context, line: Line, wanted: Sequence[str]) -> None:
+def run_line(
+    context: Context, line: Line, wanted: Sequence[str], overall: Overall | None = None
+) -> None:
     """Run the ``wanted`` stages of one (arm, seed).
 
     What a stage without a result would have fed is left out, and nothing else: the mid-trained
@@ -209,9 +231,11 @@ def run_line(context: Context, line: Line, wanted: Sequence[str]) -> None:
     for step in mine:
         if any(feeds(earlier, step) for earlier in stopped):
             stopped.append(step)
+            if overall:
+                overall.passed([step.name])
             continue
         try:
-            step.run()
+            step.run(overall)
         except StageError as error:
             say(f"{line.name}: {error}")
             failure = failure or error

@@ -1,20 +1,24 @@
 """What is told on a terminal: sentences, tables, and the progress of long work.
 
-Progress is a bar on a terminal, elsewhere a line after ten seconds, then every 30. Texts of models,
-data and recipes are text: nothing in them is markup, and what would move the cursor, colour the
-screen or turn the reading direction is shown by its escape (``visible``).
+Progress is a bar at the foot of a terminal for as long as the work lasts, elsewhere a line after
+ten seconds, then every 30. Work within other work has its bar below that. Texts of models, data and
+recipes are text: nothing in them is markup, and what would move the cursor, colour the screen or
+turn the reading direction is shown by its escape (``visible``).
 """
 
+import contextlib
+import os
 import sys
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
+from rich.progress import Progress, ProgressColumn, Task, TaskID
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
 from rich.text import Text
 
 PLAIN = {"markup": False, "highlight": False, "emoji": False}
@@ -27,7 +31,9 @@ FIRST_SECONDS = 10.0
 QUIET_SECONDS = 30.0
 """Between later lines."""
 BAR_SECONDS = 0.5
-"""Between changes of a bar."""
+"""Between changes of what is written beside a bar."""
+BAR_WIDTHS = 10, 30
+"""Of a bar, at least and at most."""
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what acts on a terminal, or is not seen, instead of being a character."""
 
@@ -82,14 +88,67 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+class _Row(ProgressColumn):
+    """A task in one line where there is room, else its label above its bar: nothing is cut."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(ratio=1))
+
+    def render(self, task: Task) -> RenderableType:
+        """The label, the bar, how many of how many, and what else is known."""
+        state = task.fields["state"]()
+        label = Text(task.description)
+        known = Text(f"{task.completed:.0f}/{task.total:.0f}{state and f' {state}'}")
+        room = CONSOLE.width - known.cell_len - 2
+        least, most = BAR_WIDTHS
+        if room - label.cell_len > least:
+            bar = _bar(task, min(most, room - label.cell_len - 1))
+            return _side_by_side(label, bar, known)
+        return Group(label, _side_by_side(_bar(task, max(least, min(most, room))), known))
+
+
+def _bar(task: Task, width: int) -> ProgressBar:
+    return ProgressBar(total=task.total, completed=task.completed, width=width)
+
+
+def _side_by_side(*parts: RenderableType) -> Table:
+    grid = Table.grid(*(Column(overflow="fold") for _ in parts), padding=(0, 1))
+    grid.add_row(*parts)
+    return grid
+
+
+_SCREEN = Progress(_Row(), console=CONSOLE, expand=True, transient=True, refresh_per_second=4)
+"""The foot of the terminal, where every bar stands while its work lasts."""
+
+
+def _own_streams() -> None:
+    """Undo in a forked child that Rich writes the parent's streams above the parent's bars."""
+    if _SCREEN.live.is_started:
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_own_streams)
+
+
+@contextlib.contextmanager
+def without_bars() -> Iterator[None]:
+    """Leave the terminal to a process that shows bars of its own."""
+    shown = _SCREEN.live.is_started
+    _SCREEN.stop()
+    try:
+        yield
+    finally:
+        if shown:
+            _SCREEN.start()
+
+
 class Meter:
     """Counts finished units of work and, optionally, tokens. Use as a context manager.
 
     Example: ``with Meter("generate", total=1600, unit="attempts") as meter: meter.advance(64,
     tokens=3100)``.
     """
-
-    _bars: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -98,29 +157,27 @@ class Meter:
         total: int,
         unit: str,
         summary: bool = True,
+        state: Callable[[], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``summary``: say a last sentence at the end."""
+        """Label, total and unit as in ``4/20 steps``.
+
+        summary: say a last sentence at the end.
+        state:   what is known, asked whenever a bar is drawn; by default the time left.
+        """
         self._label, self._total, self._unit, self._clock = label, total, unit, clock
-        self._summary = summary
+        self._summary, self._asked = summary, state
         self._count = self._tokens = 0
         self._start = self._shown = clock()
         self._due = self._start + FIRST_SECONDS
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}", markup=False),
-            TimeElapsedColumn(),
-        )
-        # A terminal has room for one bar: what is measured within other work tells lines.
-        quiet = not sys.stderr.isatty() or Meter._bars > 0
-        self._bar = Progress(*columns, console=CONSOLE, disable=quiet)
-        self._task = self._bar.add_task(visible(label), total=total, state="")
+        self._state = ""
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        Meter._bars += not self._bar.disable
-        self._bar.start()
+        if sys.stderr.isatty() and not CONSOLE.quiet:
+            state = self._asked or (lambda: self._state)
+            self._task = _SCREEN.add_task(visible(self._label), total=self._total, state=state)
+            _SCREEN.start()
         return self
 
     def __exit__(
@@ -129,8 +186,10 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        Meter._bars -= not self._bar.disable
-        self._bar.stop()
+        if self._task is not None:
+            _SCREEN.remove_task(self._task)
+            if not _SCREEN.tasks:
+                _SCREEN.stop()
         if kind is None and self._count and self._summary:
             say(f"{self._label}: {self._count} {self._unit} in {self._seconds:.1f} s{self._rate()}")
 
@@ -144,23 +203,25 @@ class Meter:
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
         """Report ``count`` more finished units and ``tokens`` more tokens; tell if it is time."""
         self.count(count, tokens=tokens)
-        self.pulse(self._by_count)
+        self.pulse(self._asked or self._by_count)
 
     def count(self, count: int, *, tokens: int = 0) -> None:
         """As ``advance``, without telling."""
         self._count += count
         self._tokens += tokens
-        self._bar.update(self._task, advance=count)
+        if self._task is not None:
+            _SCREEN.update(self._task, advance=count)
 
     def pulse(self, state: Callable[[], str]) -> None:
         """Work goes on; ``state`` says how far, and is asked where it is time to tell."""
         now = self._clock()
-        if self._bar.disable and now >= self._due:
+        if self._task is None and now >= self._due:
             self._due = now + QUIET_SECONDS
-            say(f"{self._label}: {self._count}/{self._total} {self._unit}, {state()}")
-        elif not self._bar.disable and now >= self._shown + BAR_SECONDS:
+            words = filter(None, (f"{self._count}/{self._total} {self._unit}", state()))
+            say(f"{self._label}: {', '.join(words)}")
+        elif self._task is not None and now >= self._shown + BAR_SECONDS:
             self._shown = now
-            self._bar.update(self._task, state=state())
+            self._state = state()
 
     def _by_count(self) -> str:
         left = (self._total - self._count) * self._seconds / max(self._count, 1)

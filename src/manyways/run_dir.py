@@ -108,7 +108,7 @@ class Work:
 
     Entering sets aside outputs made under another ``identity``; leaving without an exception
     writes the stamp. ``counts`` and ``facts`` collect what the stage wants to report; ``elsewhere``
-    the seconds that other pieces of work took within this one.
+    the seconds that other pieces of work took within this one; ``seconds`` is what it took itself.
     """
 
     run: "RunDir"
@@ -119,6 +119,7 @@ class Work:
     counts: dict[str, float] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     elsewhere: float = 0.0
+    seconds: float = 0.0
     _started: float = 0.0
 
     @property
@@ -158,8 +159,9 @@ class Work:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.seconds = time.monotonic() - self._started - self.elsewhere
         if kind is None:
-            self.run.finish(self, time.monotonic() - self._started - self.elsewhere)
+            self.run.finish(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,13 +254,13 @@ class RunDir:
         """Every stamp, those of pools included, in the order in which the work ended."""
         return sorted(read_stamps(self.root), key=lambda stamp: stamp.ended)
 
-    def finish(self, work: Work, seconds: float) -> None:
+    def finish(self, work: Work) -> None:
         """Write the stamp of ``work`` and refresh manifest.json."""
         stamp = Stamp(
             work=work.name,
             identity=_plain(work.identity),
             request=_plain(work.request),
-            seconds=round(seconds, 3),
+            seconds=round(work.seconds, 3),
             counts=work.counts,
             outputs=work.outputs,
             versions=versions(),

@@ -47,12 +47,12 @@ def test_the_time_left_is_one_of_tokens_once_attempts_end(capsys):
         said = lines(capsys)
     assert "at most" in said[0]
     assert said[-1].startswith("gate: 1/8 attempts, 7 running, 8 tokens/s, about ")
-    assert lines(capsys)[-1].startswith("gate: 3 attempts in 50.0 s, 3 tokens/s")
+    assert lines(capsys) == []  # what came of them is for the stage to say
 
 
 def test_a_slow_engine_without_signs_is_told_of_when_its_attempts_come(capsys):
     clock = Clock()
-    with SamplingMeter("evaluate", total=4, most=100, summary=False, clock=clock) as meter:
+    with SamplingMeter("evaluate", total=4, most=100, clock=clock) as meter:
         for _ in range(2):
             clock.now += 60.0
             meter.take(ended(30))

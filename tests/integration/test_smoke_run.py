@@ -1,13 +1,15 @@
 """recipes/smoke.toml through the command line: to the report, again, killed, misused."""
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from command_line import ROOT, dying, in_a_process, in_this_process
+from command_line import ROOT, dying, in_a_process, in_a_terminal, in_this_process
+from rich.cells import cell_len
 
 from manyways.fingerprint import versions
 
@@ -15,13 +17,18 @@ SMOKE = ROOT / "recipes" / "smoke.toml"
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished smoke run; copy it before changing anything in it."""
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A smoke run on a terminal of 80 columns, and all that was shown there."""
     out = tmp_path_factory.mktemp("smoke") / "run"
-    outcome = in_a_process("run", SMOKE, "--out", out)
-    assert outcome.code == 0, outcome.err
-    assert f"Report: {out}/report.html" in outcome.out
-    return out
+    outcome = in_a_terminal("run", SMOKE, "--out", out)
+    assert outcome.code == 0, outcome.out[-4000:]
+    return out, outcome.out
+
+
+@pytest.fixture(scope="module")
+def finished(shown: tuple[Path, str]) -> Path:
+    """A finished smoke run; copy it before changing anything in it."""
+    return shown[0]
 
 
 def sampled(root: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -42,6 +49,30 @@ def trained(root: Path) -> dict[str, bytes]:
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.glob("arms/*/seed-*/*/checkpoint/model.safetensors"))
     }
+
+
+def test_a_terminal_shows_whole_names_our_bars_alone_and_what_comes_next(
+    shown: tuple[Path, str],
+) -> None:
+    root, text = shown
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(cell_len, lines)) <= 80
+    # Nothing is cut; no bar of tqdm, which all the libraries use, is drawn.
+    assert "…" not in text
+    assert not re.search(r"\d+%\|| ?it/s\b|s/it\b|Loading", text)
+    # The bar over the run, with the bar of what is worked on below it.
+    overall = [number for number, line in enumerate(lines) if re.match(r"smoke ━.* \d+/19", line)]
+    assert overall
+    assert any(lines[n + 1].startswith("rl heuristics-2/seed-0 ━") for n in overall)
+    assert re.search(r"smoke ━.* \d+/19 (about|at least) \d+ (s|min) left", text)
+    # One sentence a piece of work.
+    told = " ".join(lines)
+    for piece in ("generate", "midtrain star/seed-0", "rl vanilla/seed-0",
+                  "evaluate heuristics-2/seed-0/mid on pocket/ood-story"):  # fmt: skip
+        assert len(re.findall(rf"(?<!\S){re.escape(piece)}: \d+ (?:attempts|steps) in", told)) == 1
+    end = "".join(lines[-12:])
+    assert f"Report: {root}/report.html" in end
+    assert "Next: open the report" in end
 
 
 def test_every_stage_left_what_it_promises(finished: Path) -> None:

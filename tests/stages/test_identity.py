@@ -93,7 +93,7 @@ def finished(ctx: Context, stage: str) -> Work:
     for name in work.outputs:
         if not (path := work.run.root / name).exists():
             write_text(path, "[]")
-    work.run.finish(work, 0.0)
+    work.run.finish(work)
     return work
 
 

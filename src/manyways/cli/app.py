@@ -228,13 +228,7 @@ def table(
 
 def main() -> NoReturn:
     """Entry point: our own errors become one message and an exit code, never a traceback."""
-    # Idle OpenMP threads that spin long stall everything else on a machine with few cores, and
-    # threads that never spin wake up too slowly. Read once, when torch is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    for stream in (sys.stdout, sys.stderr):
-        # What a terminal (or a lone surrogate) cannot write is written as its escape.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare()
     try:
         with signals.unwind():
             code = app(standalone_mode=False)
@@ -264,6 +258,19 @@ def main() -> NoReturn:
     if code == 130:
         _fail(STOPPED, 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _prepare() -> None:
+    # Idle OpenMP threads that spin long stall everything else on a machine with few cores, and
+    # threads that never spin wake up too slowly. Read once, when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    # Bars of other libraries would be drawn over ours. These names are theirs; 0 shows them.
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
+        os.environ.setdefault(name, "1")
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal (or a lone surrogate) cannot write is written as its escape.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 STOPPED = "stopped. Run the same command again: what is finished is not done twice."

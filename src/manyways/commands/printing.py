@@ -7,12 +7,18 @@ from rich.text import Text
 
 from manyways.progress import PLAIN, open_table, visible
 
-__all__ = ["open_table", "print_panel", "print_result", "print_text"]
+__all__ = ["open_table", "print_panel", "print_result", "print_sentence", "print_text"]
 
 
 def print_text(text: str) -> None:
     """A text as it is; what would act on the terminal is shown by its escape."""
     print(visible(text))
+
+
+def print_sentence(text: str) -> None:
+    """A sentence: broken between words on a terminal, in one line elsewhere."""
+    console = Console(**PLAIN)  # type: ignore[arg-type]
+    console.print(visible(text), soft_wrap=not console.is_terminal)
 
 
 def print_result(table: Table, *, width: int | None = None) -> None:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from manyways import foreign, pipeline, trust
 from manyways.arms import Line
-from manyways.commands.printing import open_table, print_result, print_text
+from manyways.commands.forecast.records import FILE, read_forecast
+from manyways.commands.printing import open_table, print_result, print_sentence, print_text
 from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import ManywaysError, Untrusted, UserError
@@ -52,9 +53,17 @@ def run_recipe(
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
         with _closing(Context(recipe=recipe, run=run)) as context:
             try:
-                pipeline.run(context, until=until, jobs=jobs)
+                pipeline.run(context, until=until, jobs=jobs, expected=_expected(run))
             finally:
                 print_summary(run)
+            print_sentence(_next_of_run(root, recipe, until))
+
+
+def _expected(run: RunDir) -> dict[str, float]:
+    """Seconds of each piece of work as they were forecast; empty where no forecast was kept."""
+    kept = read_forecast(run.path(FILE))
+    rows = kept.rows if kept else ()
+    return {row.work: row.seconds for row in rows if row.seconds is not None}
 
 
 def print_dry_run(
@@ -89,6 +98,8 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
         lines = _lines(context, arm, seed)
         preflight.run(context)
         pipeline.run_stage(context, stage, lines, shared=arm is None and seed is None)
+    if following := _following(stage):
+        print_sentence(f"Next: `manyways {following[0]} {shlex.quote(str(root))}`.")
 
 
 def look_again(root: Path, stage: str) -> None:
@@ -225,25 +236,45 @@ def print_summary(run: RunDir) -> None:
     cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
     main = headline(row.benchmark for row in cells)
     if cells:
-        print_result(_four_cells([row for row in cells if row.benchmark == main]))
+        print_result(_four_cells([row for row in cells if row.benchmark == main], main))
     for finding in read_rows(run.path("7-tables", "findings.json"), Finding):
         if finding.kind == "main":
-            print_text(finding.sentence)
+            print_sentence(finding.sentence)
     report = run.path("report.html")
     if report.is_file():
         print_text(f"Report: {report}")
 
 
-def _four_cells(cells: list[FourCells]) -> Table:
+def _four_cells(cells: list[FourCells], benchmark: str) -> Table:
     table = open_table(
-        "arm", "benchmark", "k", "base", "mid-trained", "RL only", "mid-trained + RL",
-        title="pass@k with 95% intervals over problems",
+        "arm", "k", "base", "mid-trained", "RL only", "mid-trained + RL",
+        title=f"pass@k on {benchmark}, with 95% intervals over problems",
     )  # fmt: skip
     for row in cells:
         scores = (row.base, row.mid, row.rl_only, row.mid_rl)
-        table.add_row(row.arm, row.benchmark, str(row.k), *map(_with_interval, scores))
+        table.add_row(row.arm, str(row.k), *map(_with_interval, scores))
     return table
 
 
 def _with_interval(score: Score | None) -> str:
-    return "-" if score is None else f"{score.value:.2f} [{score.low:.2f}, {score.high:.2f}]"
+    # In two lines, so that six columns fit into a terminal of 80.
+    return "-" if score is None else f"{score.value:.2f}\n[{score.low:.2f}, {score.high:.2f}]"
+
+
+def _next_of_run(root: Path, recipe: Recipe, until: str) -> str:
+    """What to do with a run that went as far as it was asked to."""
+    run = shlex.quote(str(root))
+    if following := _following(until):
+        return f"Next: `manyways run {run}` goes on with {following[0]}."
+    return (
+        f"Next: open the report in a browser. `manyways table {run}` prints its scores, `manyways "
+        f"show {run} PROBLEM` one problem's whole life, `manyways export model {run} --arm "
+        f"{recipe.arms[-1]}` takes out a checkpoint."
+    )
+
+
+def _following(word: str) -> list[str]:
+    """The stages that every recipe goes through after this one."""
+    there = WORDS[WORDS.index(word) + 1 :]
+    needed = {stage.word for stage in STAGES if not stage.optional}
+    return [word for word in there if word in needed]

@@ -201,7 +201,7 @@ class SamplingMeter:
 
     Example: ``with SamplingMeter("generate", total=40, most=512) as meter: meter.take(event)``.
 
-    total, most: as ``Pace``.  summary: as ``Meter``.
+    total, most: as ``Pace``. What came of the attempts is for their stage to say.
     """
 
     def __init__(
@@ -210,10 +210,9 @@ class SamplingMeter:
         *,
         total: int,
         most: int,
-        summary: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._meter = Meter(label, total=total, unit="attempts", summary=summary, clock=clock)
+        self._meter = Meter(label, total=total, unit="attempts", summary=False, clock=clock)
         self._pace = Pace(total=total, most=most, clock=clock)
 
     def __enter__(self) -> Self:

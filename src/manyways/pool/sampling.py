@@ -150,7 +150,7 @@ def evaluate(
             ),
         )
         work.counts.update(counts, problems=len(problems))
-    say(sentence(label, counts))
+    say(sentence(label, work))
 
 
 def sample_missing(ctx: Context, engine: Engine, cells: Sequence[Cell], sampling: Sampling) -> None:
@@ -161,15 +161,19 @@ def sample_missing(ctx: Context, engine: Engine, cells: Sequence[Cell], sampling
         _sample_parts(ctx, engine, missing, sampling)
 
 
-def sentence(label: str, counts: dict[str, float]) -> str:
-    """``generate: 1600 attempts, 21.3% correct, 4.0% without an answer, 0.0% undecided, ...``."""
+def sentence(label: str, work: Work) -> str:
+    """``generate: 1600 attempts in 95.2 s, 21.3% correct, 4.0% cut off``; no other share of 0."""
+    counts = work.counts
     total = max(counts["attempts"], 1)
-    return (
-        f"{label}: {counts['attempts']:.0f} attempts, {counts['correct'] / total:.1%} correct, "
-        f"{counts['no_answer'] / total:.1%} without an answer, "
-        f"{counts['undecided'] / total:.1%} undecided, {counts['truncated'] / total:.1%} cut off "
-        f"at the token limit"
-    )
+    shares = {
+        "without an answer": counts["no_answer"],
+        "undecided": counts["undecided"],
+        "cut off": counts["truncated"],
+    }
+    words = [f"{counts['attempts']:.0f} attempts in {work.seconds:.1f} s"]
+    words.append(f"{counts['correct'] / total:.1%} correct")
+    words += [f"{count / total:.1%} {name}" for name, count in shares.items() if count]
+    return f"{label}: {', '.join(words)}"
 
 
 def _sample_parts(

@@ -87,7 +87,7 @@ def run(ctx: Context) -> None:
             ctx, pool, path=Path(str(settings.attempts)), source=work.identity["attempts"]
         )
         work.counts.update(counts)
-    say(sampling.sentence("generate/distilled", counts))
+    say(sampling.sentence("generate/distilled", work))
 
 
 def amount(ctx: Context) -> list[Amount]:

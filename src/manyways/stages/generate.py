@@ -79,7 +79,7 @@ def run(ctx: Context) -> None:
         )
         work.counts.update(counts, problems=len(problems))
         work.facts.update(facts_of(ctx.base_path))
-    say(sampling.sentence("generate", counts))
+    say(sampling.sentence("generate", work))
     if settings.sampling == "adaptive":
         say(adaptive.sentence(counts))
 

@@ -107,7 +107,7 @@ def run_here(ctx: Context, line: Line) -> None:
     """
     work = plan(ctx, line)
     if work.done:
-        say(f"midtrain {line.name}: finished before")
+        say(f"midtrain {line.name}: finished earlier.")
         return
     rows = training_rows(ctx, line)
     with work:

@@ -94,7 +94,7 @@ def run(ctx: Context) -> None:
             ),
         )
         work.counts.update(counts, problems=len({cell.problem.id for cell in wanted}))
-    say(sampling.sentence("probe", counts))
+    say(sampling.sentence("probe", work))
 
 
 def left_out(ctx: Context) -> str | None:

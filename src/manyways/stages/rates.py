@@ -92,7 +92,7 @@ def run(ctx: Context) -> None:
             sampling=sampling_in(ctx, ctx.run.path(FOLDER), SEED, ctx.base_hash),
         )
         work.counts.update(counts, problems=len(problems))
-    say(sampling.sentence("rates of RL's problems", counts))
+    say(sampling.sentence("rates of RL's problems", work))
 
 
 def amount(ctx: Context) -> list[Amount]:

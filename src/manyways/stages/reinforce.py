@@ -94,7 +94,7 @@ def run_here(ctx: Context, line: Line) -> None:
     """
     work = plan(ctx, line)
     if work.done:
-        say(f"rl {line.name}: finished before")
+        say(f"rl {line.name}: finished earlier.")
         return
     rl = ctx.recipe.rl
     with work:
@@ -256,7 +256,7 @@ def _roller(batch_tokens: int | Literal["auto"], label: str) -> Roller:
             max_tokens=ask.max_tokens, temperature=ask.temperature, top_p=ask.top_p
         )
         tokens: list[list[int]] = [[] for _ in ask.seeds]
-        meter = SamplingMeter(label, total=len(tokens), most=ask.max_tokens, summary=False)
+        meter = SamplingMeter(label, total=len(tokens), most=ask.max_tokens)
         with meter:
             for step in sampler.steps(queue(ask.prompts, [(s,) for s in ask.seeds]), settings):
                 for row, sampled in step.ended.items():

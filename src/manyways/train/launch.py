@@ -18,6 +18,7 @@ import psutil
 
 from manyways import errors, trust
 from manyways.errors import ManywaysError, MissingWork
+from manyways.progress import without_bars
 from manyways.recipe.training import LaunchConfig
 from manyways.run_dir import LOCK_HELD, RunDir
 
@@ -84,7 +85,8 @@ def run(words: list[str], folder: RunDir) -> None:
             pass_fds=() if folder.lock_file is None else (folder.lock_file,),
         )
         try:
-            code = process.wait()
+            with without_bars():
+                code = process.wait()
         finally:
             end(process, GRACE_SECONDS)
         if code != 0:

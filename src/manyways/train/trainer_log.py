@@ -47,6 +47,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     def __init__(self, story: Story) -> None:
         self._story = story
         self._meter: Meter | None = None
+        self._last: Mapping[str, float | None] | None = None
         self._began = self._spoke = time.monotonic()
         self._steps = self._parts = 0
         self._seconds = self._took = 0.0
@@ -56,7 +57,8 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Start the progress bar at the step from which training continues."""
         label = f"{self._story.stage} {line_name(self._story.arm, self._story.seed)}"
-        self._meter = Meter(label, total=state.max_steps - state.global_step, unit="steps")
+        total = state.max_steps - state.global_step
+        self._meter = Meter(label, total=total, unit="steps", summary=False)
         self._meter.__enter__()
 
     def on_step_begin(
@@ -106,9 +108,21 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
         if self._meter:
             self._meter.advance()
         now = time.monotonic()
-        if now - self._spoke > SPEAK_SECONDS or state.global_step == state.max_steps:
+        self._last = row
+        if now - self._spoke > SPEAK_SECONDS and state.global_step < state.max_steps:
             self._spoke = now
             self._speak(state, row)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Say what came of it: where ``rl.stop`` ends a training, its last step is another."""
+        if self._last is not None:
+            story = self._story
+            say(
+                f"{story.stage} {line_name(story.arm, story.seed)}: {self._steps} steps in "
+                f"{self._seconds:.1f} s; at the last {story.sentence(self._last)}"
+            )
 
     def close(self) -> None:
         """End the progress bar."""
