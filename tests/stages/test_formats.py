@@ -23,7 +23,7 @@ import pytest
 import tiny_models
 from fake_engines import GuessingEngine
 
-from manyways import identity, trust
+from manyways import context, trust
 from manyways.checkpoints import load_tokenizer
 from manyways.context import Context
 from manyways.engines import Completion, SampleRequest, SamplingSettings
@@ -52,7 +52,7 @@ from manyways.train.trl import grpo_config
 FILE = Path(__file__).with_name("formats.json")
 FORMATS = {
     "preflight": preflight.FORMAT,
-    "verdicts": identity.VERDICTS,
+    "verdicts": context.VERDICTS,
     "generate": generate.FORMAT,
     "select": selection.FORMAT,
     "midtrain": midtrain.FORMAT,

@@ -7,8 +7,7 @@ from pydantic import create_model
 from sampled_runs import context
 
 from manyways.arms import Line
-from manyways.context import Context
-from manyways.identity import settings_of
+from manyways.context import Context, settings_of
 from manyways.recipe.section import Section
 from manyways.records import BASE
 from manyways.run_dir import Work

@@ -10,10 +10,10 @@ from command_line import environment
 from fake_engines import GuessingEngine
 from sampled_runs import context
 
+from manyways.context import model_hash
 from manyways.engines import Completion, Ended, Going, SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
-from manyways.identity import model_hash
 from manyways.pool import attempt_files, journal
 from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.journal import Journal, Line, Origin

@@ -11,9 +11,8 @@ from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import UserError
 from manyways.measures.benchmarks import MATH_MEAN, MEANS
-from manyways.measures.comparison import build
+from manyways.measures.comparison import ROWS, SOURCE, build
 from manyways.measures.pass_at_k import PASS_AT_K
-from manyways.measures.published import ROWS, SOURCE
 from manyways.measures.runs import Compared, RunDifference, compare, run_differences, scores_at
 from manyways.measures.score_curves import Curve
 from manyways.measures.seen import load

@@ -15,13 +15,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from manyways.checkpoints import model_path
-from manyways.context import Context, place_of, served_hash
+from manyways.context import Context, model_hash, place_of, served_hash
 from manyways.engines import Engine, SampleRequest, SamplingSettings
 from manyways.errors import VerifierUnwell
 from manyways.fingerprint import attempt_seed, content_hash, fingerprint, prompt_hash
 from manyways.heuristics import adherence
 from manyways.heuristics.adherence import Case, Opinion, Scorer, judge_prompt, ranks_of
-from manyways.identity import model_hash
 from manyways.pool.attempt_files import remove_leftovers
 from manyways.progress import Meter, say
 from manyways.recipe.engines import ModelConfig

@@ -18,11 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from manyways.context import Context
+from manyways.context import Context, settings_of
 from manyways.errors import DataError
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.adherence import Opinion
-from manyways.identity import settings_of
 from manyways.pool import adherence
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN

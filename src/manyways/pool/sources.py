@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from manyways.arms import Arm, Line, parse_arm
-from manyways.context import Context, Writer, place_of, served_hash
+from manyways.context import Context, Writer, model_hash, place_of, served_hash
 from manyways.errors import RecipeError
-from manyways.identity import model_hash
 from manyways.recipe.distill import DistillConfig
 from manyways.run_dir import POOLS
 

@@ -7,9 +7,8 @@ Undecided attempts count as not correct; their share stands in the rates table.
 from collections.abc import Sequence
 from typing import Any
 
-from manyways.context import Context
+from manyways.context import Context, settings_of
 from manyways.heuristics.labelling import LABELLERS
-from manyways.identity import settings_of
 from manyways.measures.catalogue import MEASURES, TABLES, findings
 from manyways.measures.material import Earlier, Material
 from manyways.measures.measure import write_rows

@@ -7,9 +7,8 @@ logits. Every checkpoint reads the same beginnings: nothing is sampled.
 
 from pathlib import Path
 
-from manyways.context import Context
+from manyways.context import Context, model_hash, settings_of, weights_identity
 from manyways.fingerprint import fingerprint
-from manyways.identity import model_hash, settings_of, weights_identity
 from manyways.measures.measure import write_rows
 from manyways.measures.token_modes import ForkRow
 from manyways.pool.training_rows import kept_solutions

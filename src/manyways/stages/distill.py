@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from manyways.context import Context
+from manyways.context import VERDICTS, Context, settings_of
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
-from manyways.identity import VERDICTS, settings_of
 from manyways.pool import attempt_files, sampling
 from manyways.pool.sources import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say

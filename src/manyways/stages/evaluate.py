@@ -5,9 +5,8 @@ from functools import partial
 
 from manyways.arms import Line, parse_arm
 from manyways.checkpoints import facts_of
-from manyways.context import Context
+from manyways.context import Context, model_hash, sampling_identity, settings_of
 from manyways.fingerprint import problems_hash
-from manyways.identity import model_hash, sampling_identity, settings_of
 from manyways.pool import sampling
 from manyways.pool.sampling import LazyEngine
 from manyways.progress import say

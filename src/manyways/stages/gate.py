@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyways.arms import Line
-from manyways.context import Context
+from manyways.context import Context, model_hash, sampling_identity, settings_of
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
-from manyways.identity import model_hash, sampling_identity, settings_of
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows, write_rows
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of

@@ -8,12 +8,11 @@ from dataclasses import asdict, replace
 
 from manyways.arms import Line, parse_arm
 from manyways.checkpoints import facts_of
-from manyways.context import Context
+from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import Layout
-from manyways.identity import sampling_identity, settings_of
 from manyways.pool import adaptive, sampling
 from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.sources import ways_of

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import Line
 from manyways.checkpoints import pick_device
-from manyways.context import Context
+from manyways.context import (
+    Context,
+    model_hash,
+    settings_of,
+    training_identity,
+    weights_identity,
+)
 from manyways.errors import DataError, NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
-from manyways.identity import model_hash, settings_of, training_identity, weights_identity
 from manyways.pool.sources import pool_of, written_by
 from manyways.pool.training_rows import TrainingRow, training_rows
 from manyways.progress import say

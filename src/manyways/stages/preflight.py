@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from manyways.checkpoints import check_quantization
-from manyways.context import Context
+from manyways.context import VERDICTS, Context, settings_of
 from manyways.engines import ENGINES
 from manyways.errors import DataError, EngineError, RecipeError
 from manyways.fingerprint import problems_hash
 from manyways.foreign import require_all
 from manyways.heuristics.checks import exemplar_problem
-from manyways.identity import VERDICTS, settings_of
 from manyways.plugins import check
 from manyways.pool import adherence
 from manyways.problem_sets import kept_file, write_set
@@ -19,11 +18,9 @@ from manyways.progress import say
 from manyways.recipe.tree import Recipe
 from manyways.records import Problem
 from manyways.run_dir import Work, benchmark_slug
-from manyways.stages import distill, watch
+from manyways.stages import watch
 from manyways.tables import write_text
 from manyways.train import RL_BACKENDS, lora, tracking
-from manyways.train.verl import environment
-from manyways.train.verl.overrides import check_extra
 from manyways.verifiers import FUNCTIONS, verifier_of
 from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references
@@ -78,6 +75,8 @@ def _check_trained(context: Context) -> None:
     lora.check(recipe.midtrain.lora, "midtrain")
     lora.check(recipe.rl.lora, "rl")
     if recipe.rl.backend == "verl":
+        from manyways.train.verl.overrides import check_extra
+
         check_extra(recipe.rl)
     adherence.identity(context)
 
@@ -116,6 +115,8 @@ def _check_distill(context: Context) -> None:
     if settings is not None and settings.model is not None:
         check(settings.model.engine, ENGINES, "engine")
     elif settings is not None:
+        from manyways.stages import distill
+
         distill.check_source(Path(str(settings.attempts)))
 
 
@@ -221,6 +222,8 @@ def _look_for_verl(context: Context) -> None:
     verl = next((rl.verl for rl in settings if rl.backend == "verl" and rl.verl), None)
     if verl is None:
         return
+    from manyways.train.verl import environment
+
     found = environment.check(verl)
     if found.version not in ("", environment.VERSION):
         say(

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from manyways.context import Context
+from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import SamplingSettings
 from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.labelling import ANSWER
-from manyways.identity import sampling_identity, settings_of
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Cell, Sampling
 from manyways.progress import say

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.arms import Line
-from manyways.context import Context
+from manyways.context import Context, sampling_identity
 from manyways.engines import SamplingSettings
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import problems_hash
-from manyways.identity import sampling_identity
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Sampling
 from manyways.progress import say

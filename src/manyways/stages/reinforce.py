@@ -7,11 +7,16 @@ from typing import Literal, cast
 
 from manyways.arms import Line
 from manyways.checkpoints import checkpoint_hash, pick_device
-from manyways.context import Context
+from manyways.context import (
+    VERDICTS,
+    Context,
+    settings_of,
+    training_identity,
+    weights_identity,
+)
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
-from manyways.identity import VERDICTS, settings_of, training_identity, weights_identity
 from manyways.measures.curves import last_step
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows

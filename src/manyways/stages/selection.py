@@ -7,9 +7,8 @@ is kept under the first N heuristics does not depend on the others and the sets 
 from dataclasses import asdict
 
 from manyways.arms import Line
-from manyways.context import Context
+from manyways.context import Context, settings_of
 from manyways.fingerprint import fingerprint
-from manyways.identity import settings_of
 from manyways.pool import adherence
 from manyways.pool.solutions import (
     asked_identity,

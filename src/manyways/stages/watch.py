@@ -11,11 +11,10 @@ from typing import Any
 
 from manyways.arms import Line
 from manyways.checkpoints import chat_template_hash
-from manyways.context import Context
+from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import Engine
 from manyways.errors import DataError
 from manyways.fingerprint import fingerprint, problems_hash
-from manyways.identity import sampling_identity, settings_of
 from manyways.measures.on_the_way import (
     WORK,
     Trained,
