@@ -209,8 +209,8 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
 
     Ordered as in mid-training: by problem, then by the pack's order. One row for each solution.
     """
-    run = (pool_of(ctx, line) if line else ctx).run
-    path = run.path("2-solutions.parquet")
+    pool = pool_of(ctx.of(line), line) if line else ctx
+    run, path = pool.run, pool.solutions
     if not path.is_file():
         raise MissingWork(f"'{path}' does not exist: run `manyways select {ctx.run.root}` first.")
     solutions = read_table(path, [*KEY, "text", "status", "adherence", "kept"])
