@@ -6,7 +6,7 @@ RUN apt-get update -q && apt-get install -y -q --no-install-recommends bubblewra
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-RUN python -m pip install --no-cache-dir --constraint constraints.txt ".${EXTRAS:+[$EXTRAS]}"
+RUN python -m pip install --no-cache-dir --constraint constraints.txt ".[train${EXTRAS:+,$EXTRAS}]"
 WORKDIR /work
 ENTRYPOINT ["manyways"]
 CMD ["demo"]

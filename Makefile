@@ -22,7 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo "2 of 3: PyTorch, 0.2 GB to download for CPUs and up to 3 GB for GPUs: 1 to 10 minutes."
 	@$(PIP) torch
 	@echo "3 of 3: manyways and what it needs, 0.3 GB to download: 1 to 5 minutes."
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[train]'
 	@echo "Ready: $(BIN)/manyways --help"
 	@touch $@
 

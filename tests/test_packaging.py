@@ -2,14 +2,18 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from command_line import environment
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+from manyways import plugins
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -68,3 +72,43 @@ def test_every_package_of_this_environment_is_pinned() -> None:
     """pip and setuptools come with Python; an editable install is this project."""
     here = {canonical(name) for names in packages_distributions().values() for name in names}
     assert here - {"pip", "setuptools", "wheel", PROJECT["name"]} <= set(pins())
+
+
+def test_extras_are_told_as_they_are_declared() -> None:
+    """What a sentence tells a user to install brings the module that was missing."""
+    for module, extra in plugins.EXTRAS.items():
+        brings = {canonical(one.name) for one in EXTRAS[extra]}
+        assert canonical(module) in brings, f"[{extra}] does not bring {module}"
+        assert canonical(module) not in {canonical(one.name) for one in NEEDED}, module
+    assert plugins.install_command("trl") == "pip install 'manyways[train]'"
+    assert plugins.install_command("no_such") == "pip install no-such"
+
+
+BLOCKED = (
+    "import sys\n"
+    "for name in ('torch', 'transformers', 'trl', 'accelerate', 'tokenizers', 'peft'):\n"
+    "    sys.modules[name] = None\n"
+    "from manyways.cli.app import main\n"
+    "main()\n"
+)
+"""The command line where the extra ``train`` is not installed."""
+
+
+@pytest.mark.parametrize(
+    ("args", "who"),
+    [
+        (("demo",), "the engine 'transformers' needs torch, transformers"),
+        (("pocket", "check"), "`manyways pocket check` needs torch"),
+    ],
+)
+def test_what_needs_the_extra_says_so_in_a_sentence(
+    args: tuple[str, ...], who: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, *args],
+        cwd=tmp_path, env=environment(), text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert who in done.stderr
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.endswith(": pip install 'manyways[train]'")

@@ -6,6 +6,7 @@ ManywaysError                exit 1   anything this package raises on purpose
 │   ├── DataError                     a problem set, pack or attempts file is missing or malformed
 │   ├── ModelError                    a checkpoint cannot be found or loaded
 │   ├── EngineError                   an engine cannot do what the recipe asks: package, server, key
+│   ├── NotInstalled                  a package of an extra is not installed
 │   ├── RunDirError                   not a run folder, or another process is writing to it
 │   └── Untrusted                     it names code, a program or a key's address; see trust
 └── StageError               exit 3   the input was fine but a stage has nothing to hand on
@@ -42,6 +43,10 @@ class ModelError(UserError):
 
 class EngineError(UserError):
     """An engine cannot do what the recipe asks: package missing, server or key refused."""
+
+
+class NotInstalled(UserError):
+    """What is asked for needs a package of an extra that is not installed."""
 
 
 class RunDirError(UserError):

@@ -2,10 +2,35 @@
 
 import difflib
 import importlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 
 from manyways import trust
-from manyways.errors import UserError
+from manyways.errors import NotInstalled, UserError
+
+EXTRAS = {
+    **dict.fromkeys(("torch", "transformers", "trl", "accelerate", "tokenizers"), "train"),
+    **{name: name for name in ("vllm", "ray", "peft", "tensorboard", "trackio", "wandb")},
+    "reasoning_gym": "reasoning-gym",
+}
+"""Module that is not of the core -> the extra of this package that brings it."""
+
+
+def install_command(module: str) -> str:
+    """The pip command that brings a module."""
+    extra = EXTRAS.get(module)
+    name = f"'manyways[{extra}]'" if extra else module.replace("_", "-")
+    return f"pip install {name}"
+
+
+def require_modules(who: str, modules: Iterable[str]) -> None:
+    """Raise NotInstalled, in one sentence with the command, when ``who`` lacks what it needs."""
+    lacks = [name for name in modules if name not in sys.modules and find_spec(name) is None]
+    lacks += [name for name in modules if name in sys.modules and sys.modules[name] is None]
+    if lacks:
+        commands = " && ".join(dict.fromkeys(map(install_command, lacks)))
+        raise NotInstalled(f"{who} needs {', '.join(lacks)}, not installed here: {commands}")
 
 
 def resolve(name: str, table: Mapping[str, str], kind: str) -> object:

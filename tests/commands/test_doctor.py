@@ -25,16 +25,6 @@ def test_an_engine_without_its_module_is_missing_with_the_command() -> None:
     assert (own.state, own.detail) == ("warning", "its needs are not declared")
 
 
-def test_install_command_names_the_extra_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    lines = ["torch", 'ray[data] ; extra == "ray"', "pytest ; extra == 'dev'"]
-    monkeypatch.setattr(doctor, "_requirements", lambda: lines)
-    assert doctor.install_command("ray") == "pip install 'manyways[ray]'"
-    assert doctor.install_command("pytest") == "pip install pytest"
-    assert doctor._core() == ["torch"]
-
-
 def test_every_engine_and_backend_declares_what_it_needs() -> None:
     assert set(ENGINE_NEEDS) == set(ENGINES)
     # verl lives in an environment of its own, which is looked at by itself.

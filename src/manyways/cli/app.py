@@ -3,6 +3,7 @@
 import enum
 import errno
 import io
+import itertools
 import os
 import signal
 import sys
@@ -237,6 +238,7 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, signals.Signalled) as end:
         _fail(STOPPED, 128 + getattr(end, "number", signal.SIGINT))
     except Exception as error:  # libraries have no common class for a disk that is full
+        _say_what_to_install(error)
         if _no_space(error):
             _fail(
                 "the disk is full. What is finished is kept: make room and run the same command "
@@ -258,6 +260,17 @@ def main() -> NoReturn:
     if code == 130:
         _fail(STOPPED, 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_what_to_install(error: Exception) -> None:
+    """One sentence, and the end, where a package is missing that an extra brings."""
+    from manyways.plugins import EXTRAS, install_command
+
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    module = (missing or "").partition(".")[0]
+    if module in EXTRAS:
+        verb = " ".join(itertools.takewhile(str.isalpha, sys.argv[1:3]))
+        _fail(f"`manyways {verb}` needs {module}, not installed here: {install_command(module)}", 2)
 
 
 def _prepare() -> None:

@@ -24,6 +24,7 @@ from manyways.commands.printing import open_table, print_result, print_text
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import versions
+from manyways.plugins import install_command
 from manyways.problems.hub import MIRROR
 from manyways.problems.published import ALL, SetSpec, Split, find, read_records
 from manyways.recipe.file import load_recipe
@@ -150,8 +151,8 @@ def device_check() -> Check:
     """The device that ``model.device = "auto"`` would take."""
     torch_version = _installed("torch")
     if torch_version is None:
-        return Check(group="device", name="torch", state="warning", detail="not installed",
-                     fix="pip install --constraint constraints.txt torch")  # fmt: skip
+        return Check(group="device", name="torch", state="missing", detail="not installed",
+                     fix=install_command("torch"))  # fmt: skip
     if not any(Path(file).exists() for file in GPU_FILES):
         return Check(group="device", name="cpu", detail="no GPU driver on this machine")
     import torch
@@ -224,16 +225,6 @@ def sandbox_check() -> Check:
         state="warning" if isolation.missing else "ok",
         detail=isolation.kind + "".join(f"; {lack}" for lack in isolation.missing),
     )
-
-
-def install_command(module: str) -> str:
-    """The pip command for a module: the extra of this package that brings it, if there is one."""
-    name = module.replace("_", "-")
-    for line in _requirements():
-        extra = line.partition("extra ==")[2].strip(" \"'")
-        if extra and extra != "dev" and Requirement(line).name == name:
-            return f"pip install 'manyways[{extra}]'"
-    return f"pip install {name}"
 
 
 def _core() -> list[str]:

@@ -6,21 +6,22 @@ from pathlib import Path
 
 from manyways.checkpoints import check_quantization
 from manyways.context import VERDICTS, Context, settings_of
-from manyways.engines import ENGINES
+from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, EngineError, RecipeError
 from manyways.fingerprint import problems_hash
 from manyways.foreign import require_all
 from manyways.heuristics.checks import exemplar_problem
-from manyways.plugins import check
+from manyways.plugins import check, require_modules
 from manyways.pool import adherence
 from manyways.problem_sets import kept_file, write_set
 from manyways.progress import say
+from manyways.recipe.engines import ModelConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import Problem
 from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import watch
 from manyways.tables import write_text
-from manyways.train import RL_BACKENDS, lora, tracking
+from manyways.train import RL_BACKENDS, RL_NEEDS, lora, tracking
 from manyways.verifiers import FUNCTIONS, verifier_of
 from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references
@@ -123,8 +124,8 @@ def _check_distill(context: Context) -> None:
 def check_reach(context: Context, wanted: Sequence[str]) -> None:
     """Whether the engine can sample what the ``wanted`` stages make, and the trainer is there.
 
-    Raises EngineError when they train and the model is held by a server, RecipeError when verl
-    is to train and its Python lacks something.
+    Raises EngineError when they train and the model is held by a server, NotInstalled when a
+    package is missing, RecipeError when verl is to train and its Python lacks something.
     """
     if context.recipe.model.remote and "midtrain" in wanted:
         raise EngineError(
@@ -134,6 +135,7 @@ def check_reach(context: Context, wanted: Sequence[str]) -> None:
             "loads checkpoints, model.path a checkpoint of the served model."
         )
     _check_quantized(context.recipe, wanted)
+    _require_packages(context, wanted)
     if "rl" in wanted:
         _look_for_verl(context)
 
@@ -154,6 +156,25 @@ def _check_quantized(recipe: Recipe, wanted: Sequence[str]) -> None:
             "model.load.quantization: verl loads the model by itself; leave it out, or train with "
             "rl.backend = 'trl'."
         )
+
+
+def _require_packages(context: Context, wanted: Sequence[str]) -> None:
+    """What the ``wanted`` stages import, looked for before the first of them runs."""
+    model, backend = context.recipe.model, context.recipe.rl.backend
+    pool = model.under(context.recipe.generate.engine)
+    if "generate" in wanted:
+        require_modules(f"the engine '{pool.engine}'", _modules_of(pool))
+    if "midtrain" in wanted:
+        require_modules("mid-training", RL_NEEDS["trl"])
+    if "rl" in wanted:
+        require_modules(f"RL by {backend}", RL_NEEDS.get(backend, ()))
+    if {"gate", "evaluate"} & set(wanted):
+        require_modules(f"the engine '{model.engine}'", _modules_of(model))
+
+
+def _modules_of(model: ModelConfig) -> list[str]:
+    engines = dict.fromkeys((model.engine, model.sampler))
+    return [name for one in engines for name in ENGINE_NEEDS.get(one, ())]
 
 
 def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
