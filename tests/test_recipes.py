@@ -1,16 +1,18 @@
 """Every shipped recipe loads; every mistake in one is answered with the key and the fix."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from command_line import in_this_process
 from made_verl import environment
 
 from manyways import pipeline
 from manyways.context import Context
 from manyways.errors import RecipeError
 from manyways.problems import split_name
-from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
+from manyways.recipe.file import dump_recipe, extending, load_recipe, parse_recipe
 from manyways.run_dir import RunDir
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
@@ -174,6 +176,48 @@ def test_what_cannot_be_extended_is_refused(line: str, why: str, tmp_path: Path)
     mine.write_text(line)
     with pytest.raises(RecipeError, match=f"extends: .*{why}"):
         load_recipe(mine)
+
+
+def test_a_key_of_the_extended_recipe_is_unset(tmp_path: Path) -> None:
+    base = POCKET.read_text() + "\n[launch]\nprocesses = 2\n"
+    (tmp_path / "base.toml").write_text(base)
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "base.toml"\nunset = ["launch", "rl.steps"]\n[rl]\nsteps = 9\n')
+    recipe = load_recipe(mine)
+    assert load_recipe(tmp_path / "base.toml").launch is not None
+    assert recipe.launch is None and recipe.rl.steps == 9
+    whole = dump_recipe(recipe)
+    assert "unset" not in whole and "extends" not in whole
+    given = extending(mine, ["rl.beta=0.5"])
+    assert given is not None and "bootstrap" not in given and "launch" not in given
+    (tmp_path / "same.toml").write_text(given)
+    assert load_recipe(tmp_path / "same.toml") == load_recipe(mine, ["rl.beta=0.5"])
+    assert extending(POCKET) is None
+    for keys, why in (
+        ('["rl.stepps"]', "'rl.steps'"),
+        ('"rl.steps"', "a list"),
+        ('[""]', "not gi"),
+    ):
+        mine.write_text(f'extends = "base.toml"\nunset = {keys}\n')
+        with pytest.raises(RecipeError, match=f"unset: .*{why}"):
+            load_recipe(mine)
+    mine.write_text(base.replace("name =", 'unset = ["rl.beta"]\nname =', 1))
+    with pytest.raises(RecipeError, match="unset: only a recipe's file that extends"):
+        load_recipe(mine)
+
+
+def test_a_dry_run_shows_what_an_extending_recipe_comes_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine.toml"
+    (tmp_path / "base.toml").write_text(POCKET.with_name("smoke.toml").read_text())
+    mine.write_text('extends = "base.toml"\nname = "mine"\n[rl]\nbeta = 0.25\n')
+    done = in_this_process(capsys, "run", mine, "--dry-run", "--out", tmp_path / "run")
+    assert done.code == 0
+    shown = done.out
+    assert "beta = 0.25" in shown and "group_size" in shown and "bootstrap" not in shown
+    whole = in_this_process(capsys, "recipes", "show", mine).out
+    assert tomllib.loads(whole)["analyse"]["bootstrap"] == 2000
 
 
 def test_what_a_recipe_extends_is_not_set_from_outside() -> None:

@@ -82,6 +82,19 @@ def recipes_copy(
     copy_recipe(name, to)
 
 
+@recipes.command("show")
+def recipes_show(
+    recipe: Annotated[Path, typer.Argument(help="A file, or the name of a shipped one.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key.")
+    ] = None,
+) -> None:
+    """Print a recipe whole: with what it extends and every default."""
+    from manyways.commands.recipes import show_recipe
+
+    show_recipe(recipe, overrides or ())
+
+
 class Form(enum.StrEnum):
     """Columns of a conversation, as TRL's trainers read them."""
 

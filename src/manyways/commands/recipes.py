@@ -3,7 +3,7 @@
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from manyways.commands.printing import open_table, print_result, print_text
 from manyways.errors import UserError
 from manyways.plugins import nearest
 from manyways.recipe import shipped
+from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.reference import Key, Table, schema, tables
 
 WIDTH = 92
@@ -24,7 +25,7 @@ PAGE = """# Every key of a recipe
 
 A recipe is a TOML file. The keys marked *required* are the shortest one that runs (with one of
 `midtrain.steps` and `midtrain.epochs`); [`recipes/`](../recipes/) has whole ones to start from.
-`extends` lays a recipe over another one.
+`extends` lays a recipe over another one; `manyways recipes show FILE` prints it whole, every default spelled out.
 `manyways keys --schema` prints a JSON schema, by which editors complete and check keys.
 `manyways keys` prints this page, `manyways keys rl` one of its tables. On the command line
 `--set rl.steps=300` stands for a key. A key that does not exist and a value that cannot be are
@@ -45,6 +46,11 @@ def copy_recipe(name: str, to: Path) -> None:
     """Copy a shipped recipe into the folder ``to`` and say how to run it."""
     copied = shipped.copy(name, to)
     print_text(f"{copied}\nNext: change it, then `manyways run {copied} --dry-run`.")
+
+
+def show_recipe(path: Path, overrides: Sequence[str]) -> None:
+    """Print a recipe whole: what it extends, what is set, every default."""
+    print_text(dump_recipe(load_recipe(path, overrides)))
 
 
 def print_schema() -> None:

@@ -21,7 +21,7 @@ from manyways.measures.four_cells import FourCells
 from manyways.measures.measure import Finding, read_rows
 from manyways.plugins import nearest
 from manyways.progress import say
-from manyways.recipe.file import dump_recipe, load_recipe
+from manyways.recipe.file import dump_recipe, extending, load_recipe
 from manyways.recipe.owners import check_extras
 from manyways.recipe.shipped import recipe_file
 from manyways.recipe.tree import Recipe
@@ -78,6 +78,10 @@ def print_dry_run(
     _check_stage(until)
     recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
     foreign.say_unused(recipe)
+    given = None if recipe_path.is_dir() else extending(recipe_path, overrides)
+    if given:
+        print_text(f"# {recipe_path} with what it extends (`manyways recipes show` adds defaults)")
+        print_text(given)
     run = RunDir(root=root.resolve())
     with _closing(Context(recipe=recipe, run=run, looking=True)) as context:
         rows = pipeline.dry_run(context, until=until)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from manyways import trust
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
-from manyways.recipe.arm import dotted
+from manyways.recipe.arm import dotted, leaves
 from manyways.recipe.section import BelowError, laid_over, section_of, toml_value
 from manyways.recipe.shipped import names, recipe_file
 from manyways.recipe.tree import Recipe, check_arm
@@ -64,7 +64,36 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
         # Naming a recipe trusts what it names; a run folder may be someone else's.
         raise RecipeError(f"{path}:\n  extends: '{base}' is in a run folder; copy it and read it.")
-    return laid_over(_read(under, here), tree)
+    below, unset = _read(under, here), tree.pop("unset", [])
+    if not isinstance(unset, list) or not all(isinstance(key, str) for key in unset):
+        raise RecipeError(f'{path}:\n  unset: a list of keys, as ["rl.lora"] (got {unset!r}).')
+    for key in unset:
+        _take_out(below, key, f"{path}:\n  unset: '{key}'")
+    return laid_over(below, tree)
+
+
+def _take_out(tree: dict[str, Any], key: str, what: str) -> None:
+    parts = ["".join(part) for part in _PART.findall(key.strip())]
+    *sections, last = parts or [""]
+    node: Any = tree
+    for section in sections:
+        node = node.get(section) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or last not in node:
+        given = [name for name, _ in leaves(tree)]
+        near = nearest(key, dict.fromkeys([*given, *tree]))
+        raise RecipeError(f"{what} is not given by what is extended.{near}")
+    del node[last]
+
+
+def extending(path: Path, overrides: Sequence[str] = ()) -> str | None:
+    """What a file and all that it extends give, as one; None for one that extends nothing."""
+    path = recipe_file(path)
+    if "extends" not in tomllib.loads(path.read_text(encoding="utf-8")):
+        return None
+    tree = _read(path)
+    for override in overrides:
+        _apply(tree, override)
+    return dump_tree(tree)
 
 
 def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
@@ -161,7 +190,14 @@ def _fields_at(loc: list[Any]) -> list[str]:
 def dump_recipe(recipe: Recipe) -> str:
     """The resolved recipe as TOML, every default spelled out; keys without a value are left out."""
     tree = recipe.model_dump(mode="json", exclude_none=True)
-    arms = tree.pop("arm")
+    del tree["unset"]
+    return dump_tree(tree)
+
+
+def dump_tree(tree: dict[str, Any]) -> str:
+    """A recipe's keys as TOML."""
+    tree = dict(tree)
+    arms = tree.pop("arm", {})
     lines = [
         f"{key} = {toml_value(value)}" for key, value in tree.items() if not isinstance(value, dict)
     ]

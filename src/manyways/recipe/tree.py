@@ -86,6 +86,9 @@ class Recipe(Section):
     """A recipe whose keys hold where this file has none, by its path from here. Tables are joined
     key by key. Resolved when the file is read: a run's own recipe has every key."""
 
+    unset: Names = ()
+    """Keys of the recipe that this one ``extends`` which are not to hold, as ``["rl.lora"]``."""
+
     name: str
     """Of the run; its folder is ``runs/NAME`` unless ``--out`` says otherwise."""
 
@@ -126,6 +129,13 @@ class Recipe(Section):
                 "a recipe's file says what it extends: write it at the top of the file"
             )
         return extends
+
+    @field_validator("unset")
+    @classmethod
+    def _is_taken_out(cls, unset: tuple[str, ...]) -> tuple[str, ...]:
+        if unset:
+            raise ValueError("only a recipe's file that extends another has something to unset")
+        return unset
 
     @field_validator("name")
     @classmethod
