@@ -215,9 +215,9 @@ def test_a_dry_run_shows_what_an_extending_recipe_comes_to(
     done = in_this_process(capsys, "run", mine, "--dry-run", "--out", tmp_path / "run")
     assert done.code == 0
     shown = done.out
-    assert "beta = 0.25" in shown and "group_size" in shown and "bootstrap" not in shown
+    assert "beta = 0.25" in shown and "group_size" in shown and "epsilon_high" not in shown
     whole = in_this_process(capsys, "recipes", "show", mine).out
-    assert tomllib.loads(whole)["analyse"]["bootstrap"] == 2000
+    assert tomllib.loads(whole)["rl"]["epsilon_high"] == 0.28
 
 
 def test_what_a_recipe_extends_is_not_set_from_outside() -> None:

@@ -25,7 +25,8 @@ PAGE = """# Every key of a recipe
 
 A recipe is a TOML file. The keys marked *required* are the shortest one that runs (with one of
 `midtrain.steps` and `midtrain.epochs`); [`recipes/`](../recipes/) has whole ones to start from.
-`extends` lays a recipe over another one; `manyways recipes show FILE` prints it whole, every default spelled out.
+`extends` lays a recipe over another one; `manyways recipes show FILE` prints it whole, with every
+default.
 `manyways keys --schema` prints a JSON schema, by which editors complete and check keys.
 `manyways keys` prints this page, `manyways keys rl` one of its tables. On the command line
 `--set rl.steps=300` stands for a key. A key that does not exist and a value that cannot be are

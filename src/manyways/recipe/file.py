@@ -64,12 +64,17 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
         # Naming a recipe trusts what it names; a run folder may be someone else's.
         raise RecipeError(f"{path}:\n  extends: '{base}' is in a run folder; copy it and read it.")
-    below, unset = _read(under, here), tree.pop("unset", [])
+    below = _read(under, here)
+    _unset(below, tree.pop("unset", []), path)
+    return laid_over(below, tree)
+
+
+def _unset(below: dict[str, Any], unset: object, path: Path) -> None:
+    """Take the keys ``unset`` out of what the recipe at ``path`` extends."""
     if not isinstance(unset, list) or not all(isinstance(key, str) for key in unset):
         raise RecipeError(f'{path}:\n  unset: a list of keys, as ["rl.lora"] (got {unset!r}).')
     for key in unset:
         _take_out(below, key, f"{path}:\n  unset: '{key}'")
-    return laid_over(below, tree)
 
 
 def _take_out(tree: dict[str, Any], key: str, what: str) -> None:

@@ -121,7 +121,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
             story = self._story
             say(
                 f"{story.stage} {line_name(story.arm, story.seed)}: {self._steps} steps in "
-                f"{self._seconds:.1f} s; at the last {story.sentence(self._last)}"
+                f"{self._seconds:.1f} s; at the last: {story.sentence(self._last)}"
             )
 
     def close(self) -> None:
