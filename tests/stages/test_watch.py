@@ -8,7 +8,7 @@ from made_runs import attempt, context, seen_of
 from tiny_models import build_llama
 
 from manyways.arms import Line
-from manyways.errors import DataError
+from manyways.errors import DataError, RecipeError
 from manyways.measures.on_the_way import at, gains_no_more, looked, peak, work_name
 from manyways.measures.steps import STEPS
 from manyways.records import Checkpoint
@@ -162,3 +162,11 @@ def test_what_cannot_be_asked_for(tmp_path, folder) -> None:
     assert list(watch.problems(unnamed)) == ["pocket/validation"]
     with pytest.raises(DataError, match="Name a validation set in"):
         watch.problems(ready(tmp_path, folder, evaluate=[], problems="gsm8k/train"))
+
+
+def test_no_end_by_evaluations_where_the_weights_are_spread(tmp_path, folder, monkeypatch) -> None:
+    ctx = ready(tmp_path, folder, stop={"on": "pass@1", "patience": 2})
+    assert watch.watch(ctx, LINE, "rl", steps=4) is not None
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(RecipeError, match=r"rl\.stop: .*rl\.keep = 'best'"):
+        watch.watch(ctx, LINE, "rl", steps=4)

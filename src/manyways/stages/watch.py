@@ -13,7 +13,7 @@ from manyways.arms import Line
 from manyways.checkpoints import chat_template_hash
 from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import Engine
-from manyways.errors import DataError
+from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.measures.on_the_way import (
     WORK,
@@ -36,13 +36,15 @@ FORMAT = 1
 def watch(ctx: Context, line: Line, phase: Trained, *, steps: int) -> Watch | None:
     """What a training of ``steps`` steps is to do on the way; None where the recipe wants nothing.
 
-    Raises DataError when there is no such problem set.
+    Raises DataError when there is no such problem set, RecipeError when the training is to end by
+    its evaluations and no process has the whole model to sample it.
     """
     every = _every(ctx, phase)
     if every is None:
         return None
     problems(ctx)
     rl = ctx.recipe.rl
+    _refuse_end(ctx, phase)
     live = _sampled_in_memory(ctx, phase)
 
     def look(step: int, model: Any, tokenizer: Any) -> None:  # noqa: ANN401
@@ -207,6 +209,15 @@ def _every(ctx: Context, phase: Trained) -> int | None:
 
 def _keep(ctx: Context, phase: Trained) -> str:
     return ctx.recipe.rl.keep if phase == "rl" else "last"
+
+
+def _refuse_end(ctx: Context, phase: Trained) -> None:
+    if phase == "rl" and ctx.recipe.rl.stop and processes.may_be_sharded():
+        raise RecipeError(
+            "rl.stop: FSDP and DeepSpeed spread the weights over processes, so that none can "
+            "sample the model in training: take rl.stop out and look for the peak afterwards with "
+            "rl.keep = 'best', or train without sharding."
+        )
 
 
 def _sampled_in_memory(ctx: Context, phase: Trained) -> bool:
