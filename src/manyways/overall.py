@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
-from manyways.progress import Meter, duration
+from manyways.progress import Meter, Metered, duration
 from manyways.run_dir import Amount, RunDir
 
 
@@ -67,7 +65,7 @@ def _paces(done: Iterable[tuple[str, int, float]]) -> dict[str, float]:
     return {name: spent / sizes for name, (sizes, spent) in sums.items() if sizes}
 
 
-class Overall:
+class Overall(Metered):
     """Counts the pieces of a run. Use as a context manager.
 
     Example: ``with Overall("smoke", run, pieces, expected={}) as overall: with
@@ -97,23 +95,11 @@ class Overall:
         )
         self._look()
 
-    def __enter__(self) -> Self:
-        self._meter.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._meter.__exit__(kind, error, trace)
-
     @contextmanager
     def piece(self, name: str) -> Iterator[None]:
         """Work on a piece; afterwards it is passed, whatever came of it."""
         self._now = name
-        self._look()
+        self._estimate()
         try:
             yield
         finally:
@@ -127,14 +113,17 @@ class Overall:
         self._meter.advance(len(gone))
 
     def _look(self) -> None:
-        """Estimate anew, from the pieces that are finished by now."""
-        took = {stamp.work: stamp.seconds for stamp in self._run.stamps()}
+        """See which pieces are finished by now, and estimate anew."""
+        self._took = {stamp.work: stamp.seconds for stamp in self._run.stamps()}
+        self._estimate()
+
+    def _estimate(self) -> None:
         self._since = self._clock()
         self._piece, self._rest = (
             remaining(
                 (one for name, amounts in self._todo.items() for one in amounts
                  if (name == self._now) is current),
-                self._every, took=took, expected=self._expected,
+                self._every, took=self._took, expected=self._expected,
             )
             for current in (True, False)
         )  # fmt: skip

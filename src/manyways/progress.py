@@ -227,3 +227,21 @@ class Meter:
         left = (self._total - self._count) * self._seconds / max(self._count, 1)
         words = [self._rate().removeprefix(", "), f"about {duration(left)} left"]
         return ", ".join(filter(None, words))
+
+
+class Metered:
+    """What shows a ``Meter`` of its own for as long as it is used as a context manager."""
+
+    _meter: Meter
+
+    def __enter__(self) -> Self:
+        self._meter.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._meter.__exit__(kind, error, trace)

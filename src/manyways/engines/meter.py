@@ -9,13 +9,11 @@ the model costs a fixed time and a time for each attempt in it.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from manyways.engines import Ended, Event
-from manyways.progress import Meter, duration
+from manyways.progress import Meter, Metered, duration
 
 SPREAD, TRUST = 0.5, 8.0
 """What the standard deviation of log lengths is thought to be, and worth how many attempts."""
@@ -196,7 +194,7 @@ class Pace:
         return (float(fixed), float(each)) if fixed >= 0 else (0.0, float(self._right[1] / squares))
 
 
-class SamplingMeter:
+class SamplingMeter(Metered):
     """Shows what ``Engine.stream`` tells. Use as a context manager.
 
     Example: ``with SamplingMeter("generate", total=40, most=512) as meter: meter.take(event)``.
@@ -214,18 +212,6 @@ class SamplingMeter:
     ) -> None:
         self._meter = Meter(label, total=total, unit="attempts", summary=False, clock=clock)
         self._pace = Pace(total=total, most=most, clock=clock)
-
-    def __enter__(self) -> Self:
-        self._meter.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._meter.__exit__(kind, error, trace)
 
     def take(self, event: Event) -> None:
         """Count one event."""
