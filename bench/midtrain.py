@@ -33,7 +33,7 @@ from manyways.context import Context
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
 from manyways.pocket.corpus import solution
-from manyways.pocket.ways import applies
+from manyways.pocket.ways import WAYS
 from manyways.pocket.world import WORLDS, exercises
 from manyways.pool.training_rows import TrainingRow
 from manyways.recipe.file import load_recipe
@@ -53,7 +53,8 @@ def data(problems: int) -> list[TrainingRow]:
     rows = []
     asked = zip(range(problems), exercises(WORLDS["main"], "seed"), strict=False)
     for number, exercise in asked:
-        ways = [h.id for h in load_pack("pocket", 8) if applies(h.id, exercise.parts)]
+        kinds = {part.kind for part in exercise.parts}
+        ways = [h.id for h in load_pack("pocket", 8) if kinds & set(WAYS[h.id])]
         for way in ways:
             rows.append(
                 TrainingRow(
