@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from manyways.metrics.intervals import Floats, Resampling, resampled_sums
 
@@ -157,9 +157,6 @@ def composed_if_alone(mass_TH: ArrayLike) -> Floats:
     none = direct.prod(axis=-2)[..., 0]
     one_H = (direct + mass[..., 1:]).prod(axis=-2) - none[..., None]
     return np.asarray(1 - none - one_H.sum(axis=-1))
-
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)

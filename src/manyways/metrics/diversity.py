@@ -18,6 +18,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from manyways.metrics.intervals import Floats
+
 DIMENSIONS = 256
 VOCABULARY = 1 << 18
 EMBEDDER = f"words and word pairs, numbers masked, randomly projected to {DIMENSIONS} dimensions"
@@ -30,7 +32,7 @@ NUMBER = re.compile(r"\d+")
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
-def embed(texts: Sequence[str], dimensions: int = DIMENSIONS) -> NDArray[np.float64]:
+def embed(texts: Sequence[str], dimensions: int = DIMENSIONS) -> Floats:
     """Unit vectors, (N, D): which words and word pairs a text has, in whatever amounts.
 
     Presence of each feature in a hashed vocabulary of 2^18, then a fixed signed projection of one
@@ -47,7 +49,7 @@ def embed(texts: Sequence[str], dimensions: int = DIMENSIONS) -> NDArray[np.floa
     x_ND = sums.reshape(len(texts), dimensions)
     length_N = np.linalg.norm(x_ND, axis=1)
     x_ND[length_N == 0, 0] = 1.0
-    unit: NDArray[np.float64] = x_ND / np.where(length_N == 0, 1.0, length_N)[:, None]
+    unit: Floats = x_ND / np.where(length_N == 0, 1.0, length_N)[:, None]
     return unit
 
 
@@ -80,7 +82,7 @@ _FEATURES = _Features()
 
 
 @cache
-def _projection(dimensions: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _projection(dimensions: int) -> tuple[NDArray[np.int64], Floats]:
     """The one column that each feature goes to, and its random sign."""
     random = np.random.default_rng(20260508)
     columns = random.integers(0, dimensions, size=VOCABULARY)
@@ -103,7 +105,6 @@ def distinct_n(texts: Iterable[str], n: int = 3) -> float:
     return len(seen) / total if total else float("nan")
 
 
-Floats = NDArray[np.float64]
 BLOCK = 4096
 GROUPS = 20
 

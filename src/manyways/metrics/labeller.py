@@ -6,11 +6,9 @@ Shapes: _S texts, _P problems, _C categories, _R resamples, _D draws.
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from manyways.metrics.intervals import LEVEL, Resampling, effective_share
-
-Floats = NDArray[np.float64]
+from manyways.metrics.intervals import LEVEL, Floats, Resampling, effective_share, resampled_sums
 
 
 def kappa(first_S: Sequence[Hashable], second_S: Sequence[Hashable]) -> float:
@@ -37,12 +35,9 @@ def kappa_interval(
     """
     sums = _sums(first_S, second_S, problem_S)
     value = float(_kappas(sums.sum(axis=0, keepdims=True))[0])
-    count = len(sums)
-    if not count or np.isnan(value):
+    if not len(sums) or np.isnan(value):
         return value, float("nan"), float("nan")
-    rng = np.random.default_rng(settings.seed)
-    draws_RP = rng.multinomial(count, np.full(count, 1 / count), size=settings.resamples)
-    kappas_R = _kappas(draws_RP.astype(float) @ sums)
+    kappas_R = _kappas(resampled_sums(sums, settings))
     tail = (1 - LEVEL) / 2
     low, high = (float(q) for q in np.nanquantile(kappas_R, [tail, 1 - tail]))
     return value, low, high
