@@ -91,6 +91,16 @@ def test_several_seeds_are_a_mean_with_a_band_at_the_steps_that_all_logged() -> 
     assert band["y"] == pytest.approx([0.6, 0.7, 0.8, 0.3, 0.2, 0.1])
 
 
+def test_an_arm_whose_seeds_logged_no_step_together_is_not_drawn() -> None:
+    rows = [
+        CurveRow(arm=arm, seed=seed, stage="rl", step=1 + seed * (arm == "random"), reward=0.5)
+        for arm in ("star", "random") for seed in (0, 1)
+    ]  # fmt: skip
+    recipe = parse_recipe(recipe_tree(("star", "random"), (0, 1)), "test")
+    _, figures, *_ = blocks(Seen(name="made", recipe=recipe, tables={CURVES.name: rows}))
+    assert figures.charts[0].alt.count("mean of 2 seeds") == 1
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -207,9 +207,9 @@ def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
             value = getattr(row, measure.field)
             if row.arm == arm and value is not None:
                 logged.setdefault(row.seed, {})[row.step] = value
-        if logged:
-            lines += _curves(seen, arm, logged)
-            ends.append(f"{lines[-1].label}: {lines[-1].y[0]:.3g} to {lines[-1].y[-1]:.3g}")
+        drawn = _curves(seen, arm, logged) if logged else []
+        lines += drawn
+        ends += [f"{line.label}: {line.y[0]:.3g} to {line.y[-1]:.3g}" for line in drawn[-1:]]
     if not lines:
         return None
     return Chart(
