@@ -50,23 +50,19 @@ def _counted(stamp: Stamp) -> tuple[int, int]:
 
 def _of_rl(seen: "Seen") -> dict[str, tuple[int, int]]:
     """Name of the work -> attempts and tokens of each RL training that logged lengths."""
-    lengths: dict[str, list[float]] = {}
-    last: dict[str, int] = {}
-    again: dict[str, float] = {}
-    each: dict[str, int] = {}
+    logged: dict[tuple[str, int], list[tuple[int, float, float]]] = {}
     for row in seen.rows(CURVES):
         if row.stage == "rl" and row.length is not None:
-            work = f"rl/{line_name(row.arm, row.seed)}"
-            lengths.setdefault(work, []).append(row.length)
-            again[work] = again.get(work, 0.0) + (row.redrawn or 0.0)
-            last[work] = row.step
-            rl = seen.recipe.of(row.arm).rl
-            each[work] = rl.prompts_per_step * rl.group_size
-    return {
-        work: (taken, round(taken * sum(logged) / len(logged) + again[work]))
-        for work, logged in lengths.items()
-        for taken in [last[work] * each[work]]
-    }
+            told = (row.step, row.length, row.redrawn or 0.0)
+            logged.setdefault((row.arm, row.seed), []).append(told)
+    found = {}
+    for (arm, seed), rows in logged.items():
+        steps, lengths, redrawn = zip(*rows, strict=True)
+        rl = seen.recipe.of(arm).rl
+        taken = steps[-1] * rl.prompts_per_step * rl.group_size
+        tokens = round(taken * sum(lengths) / len(lengths) + sum(redrawn))
+        found[f"rl/{line_name(arm, seed)}"] = (taken, tokens)
+    return found
 
 
 def example() -> list[CostRow]:
