@@ -70,7 +70,7 @@ def measured(seen: "Seen") -> Iterator[ExplorerRow]:
     benchmarks = ctx.recipe.evaluate.benchmarks
     counts = np.bincount(np.arange(wanted // 2) % len(benchmarks), minlength=len(benchmarks))
     for benchmark, count in zip(benchmarks, counts, strict=True):
-        yield from _benchmark_rows(ctx, benchmark, int(count))
+        yield from _benchmark_rows(seen, benchmark, int(count))
     yield from _rl_rows(ctx, str(seen.lead), max(1, wanted // 10))
 
 
@@ -171,13 +171,14 @@ def _of_step(
         yield _text(ctx, source, row, row["answer"])
 
 
-def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[ExplorerRow]:
+def _benchmark_rows(seen: "Seen", benchmark: str, count: int) -> Iterator[ExplorerRow]:
     """A right and a wrong attempt of the base and of each arm's checkpoints, of the first seed."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from manyways.tables import parts, read_attempts_table
 
+    ctx = seen.material.ctx
     seed = ctx.recipe.seeds[0]
     lines = [Line(arm=arm, seed=seed) for arm in ctx.recipe.arms]
     names = [BASE.name, *(c.name for line in lines for c in line.checkpoints)]
@@ -193,22 +194,14 @@ def _benchmark_rows(ctx: "Context", benchmark: str, count: int) -> Iterator[Expl
         table = table.filter(pc.is_in(table["problem_id"], value_set=ids))
         for asked, mine in _by_problem(table.sort_by("sample").to_pylist()).items():
             texts[asked] += [_text(ctx, name, row, row["answer"]) for row in _first_of_each(mine)]
-    tried = _attempts(ctx, benchmark)
+    tried: Counter[str] = Counter()
+    for one in seen.material.evaluations:
+        if one.benchmark == benchmark:
+            tried.update(dict(zip(one.problems, one.attempts_P.tolist(), strict=True)))
     for problem in chosen:
         if texts[problem.id]:
             attempts = tried[problem.id]
             yield _row(problem, texts[problem.id], problems=benchmark, attempts=attempts)
-
-
-def _attempts(ctx: "Context", benchmark: str) -> "Counter[str]":
-    """Problem -> attempts of every checkpoint and seed."""
-    from manyways.tables import read_attempts_table
-
-    found: Counter[str] = Counter()
-    for checkpoint in ctx.checkpoints:
-        folder = ctx.run.eval_path(checkpoint.name, benchmark)
-        found.update(read_attempts_table(folder, ["problem_id"])["problem_id"].to_pylist())
-    return found
 
 
 def _spread(problems: Sequence[Problem], count: int) -> list[Problem]:
