@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from manyways.context import Context
 
 Trained = Literal["mid", "rl"]
-WORK = {"mid": "midtrain", "rl": "rl"}
+WORK: dict[Trained, Literal["midtrain", "rl"]] = {"mid": "midtrain", "rl": "rl"}
 """Phase -> the stage that leaves it."""
 
 

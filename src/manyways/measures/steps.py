@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from manyways.arms import Line
@@ -56,6 +57,17 @@ class StepRow:
     test_many: Score | None = None
 
 
+class Read(NamedTuple):
+    """One step of one training, its texts read and labelled.
+
+    ways: (problem, what the text shows) of the first attempts at every problem.
+    """
+
+    looked: "Looked"
+    ways: "list[tuple[str, Ways]]"
+    entropy: float | None
+
+
 class Drawn(NamedTuple):
     """A curve over steps: its id, its title, its value in a row, and what it tells."""
 
@@ -85,39 +97,42 @@ DRAWN = (
 
 def measured(seen: "Seen") -> Iterator[StepRow]:
     """Every step that was evaluated on the way, mid-training first; then means over seeds."""
-    from manyways.measures.on_the_way import looked, peak
+    from manyways.measures.on_the_way import WORK, looked, peak
 
     ctx = seen.material.ctx
-    found: dict[tuple[str, Trained], list[list[Looked]]] = {}
+    entropies = {(r.arm, r.seed, r.stage, r.step): r.entropy for r in seen.rows(CURVES)}
+    found: dict[tuple[str, Trained], list[dict[int, Read]]] = {}
     for line in ctx.lines:
         for phase in PHASES:
             steps = looked(ctx, line, phase)
-            found.setdefault((line.arm, phase), []).append(steps)
             best = peak(steps, ctx.of(line).recipe.rl.watched)
+            by_step: dict[int, Read] = {}
             for one in steps:
-                row = _row(seen, [one])
+                logged = entropies.get((line.arm, line.seed, WORK[phase], one.step))
+                by_step[one.step] = Read(one, _ways(seen, one), logged)
+                row = _row(seen, [by_step[one.step]])
                 ends = replace(row, peak=one.step == best, last=one is steps[-1])
                 yield _with_tests(seen, line, ends)
+            found.setdefault((line.arm, phase), []).append(by_step)
     for of_seeds in found.values():
         if len(of_seeds) > 1:
             yield from _over_seeds(seen, of_seeds)
 
 
-def _over_seeds(seen: "Seen", of_seeds: "Sequence[Sequence[Looked]]") -> Iterator[StepRow]:
+def _over_seeds(seen: "Seen", of_seeds: Sequence[dict[int, Read]]) -> Iterator[StepRow]:
     """One arm at the steps that every seed was evaluated at."""
-    by_step = [{one.step: one for one in steps} for steps in of_seeds]
-    for step in sorted(set.intersection(*map(set, by_step))):
-        yield replace(_row(seen, [steps[step] for steps in by_step]), seed=None)
+    for step in sorted(set.intersection(*map(set, of_seeds))):
+        yield replace(_row(seen, [by_step[step] for by_step in of_seeds]), seed=None)
 
 
-def _row(seen: "Seen", of_seeds: "Sequence[Looked]") -> StepRow:
+def _row(seen: "Seen", of_seeds: Sequence[Read]) -> StepRow:
     """One step of one arm: per problem the mean over its seeds."""
-    one = of_seeds[0]
-    found = [way for looked in of_seeds for way in _ways(seen, looked)]
+    one = of_seeds[0].looked
+    found = [way for read in of_seeds for way in read.ways]
     opening = Counter(way.opening for _, way in found).most_common(1)
     first = opening[0][0] if opening else ""
     many = one.attempts
-    entropies = [value for looked in of_seeds if (value := _entropy(seen, looked)) is not None]
+    entropies = [read.entropy for read in of_seeds if read.entropy is not None]
     return StepRow(
         arm=one.checkpoint.arm,
         seed=one.checkpoint.seed or 0,
@@ -128,15 +143,15 @@ def _row(seen: "Seen", of_seeds: "Sequence[Looked]") -> StepRow:
         composed=_share(seen, "composed", [(name, way.composed) for name, way in found]),
         opening=first,
         opening_share=_share(seen, "opening", [(n, way.opening == first) for n, way in found]),
-        entropy=sum(entropies) / len(entropies) if entropies else None,
+        entropy=fmean(entropies) if entropies else None,
     )
 
 
-def _passes(of_seeds: "Sequence[Looked]", k: int) -> "list[NDArray[np.float64]]":
+def _passes(of_seeds: Sequence[Read], k: int) -> "list[NDArray[np.float64]]":
     """pass@k of each problem, the mean over seeds; a vector for each problem set."""
     import numpy as np
 
-    sets = zip(*(looked.passes(k) for looked in of_seeds), strict=True)
+    sets = zip(*(read.looked.passes(k) for read in of_seeds), strict=True)
     return [np.mean(values, axis=0) for values in sets]
 
 
@@ -189,13 +204,6 @@ def _share(seen: "Seen", name: str, found: Sequence[tuple[str, bool]]) -> Score:
     for problem, yes in found:
         of.setdefault(problem, []).append(yes)
     return _score(seen, name, [[sum(one) / len(one) for one in of.values()]])
-
-
-def _entropy(seen: "Seen", one: "Looked") -> float | None:
-    stage = "rl" if one.checkpoint.phase == "rl" else "midtrain"
-    wanted = (one.checkpoint.arm, one.checkpoint.seed, stage, one.step)
-    logged = (r for r in seen.rows(CURVES) if (r.arm, r.seed, r.stage, r.step) == wanted)
-    return next((row.entropy for row in logged), None)
 
 
 def example() -> list[StepRow]:
