@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 # One thread for each of two processes: the tests' models are too small for more.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -rs
 
-.PHONY: setup setup-dev check test test-slow test-all demo bench picture constraints clean
+.PHONY: setup setup-dev check test test-slow test-all demo docs bench picture constraints clean
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev
@@ -53,6 +53,12 @@ constraints: setup
 
 demo: setup
 	$(BIN)/manyways run recipes/pocket.toml
+
+# Strict: a link that leads nowhere fails.
+SPHINX := $(BIN)/sphinx-build -q -W --keep-going -n
+docs: setup-dev
+	$(SPHINX) -c docs/site docs build/site
+	@echo "The site: build/site/index.html"
 
 bench: setup-dev
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

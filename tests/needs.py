@@ -56,6 +56,7 @@ needs_llama_cpp = (
 """llama.cpp's own server and a model for it."""
 needs_gym = package("reasoning_gym", extra="reasoning-gym")
 needs_ray = package("ray", extra="ray")
+needs_sphinx = package("sphinx", extra="docs")
 needs_vllm = package("vllm", extra="vllm")
 
 

@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer.main
 
 from manyways.cli import app as cli
 from manyways.cli.parts import export, heuristics, pocket, problems
+from manyways.records import Phase, Status
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,3 +53,13 @@ def _code(page: Path) -> str:
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"```(?:bash|sh|console)?\n(.*?)```", text, re.DOTALL)
     return "\n".join([*blocks, *re.findall(r"`(manyways [^`]+)`", text)])
+
+
+def test_words_that_tables_are_written_in_are_explained() -> None:
+    page = (ROOT / "docs" / "words.md").read_text(encoding="utf-8")
+    for kind in (Status, Phase):
+        for word in get_args(kind):
+            assert f"`{word}`" in page, word
+    defined = re.findall(r"^\| ([^|]+?) \| (?!meaning)", page, re.MULTILINE)
+    words = [word for word in defined if word != "---"]
+    assert len(words) > 60 and len(words) == len(set(words))

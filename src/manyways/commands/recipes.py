@@ -24,7 +24,7 @@ NEEDS = {
 PAGE = """# Every key of a recipe
 
 A recipe is a TOML file. The keys marked *required* are the shortest one that runs (with one of
-`midtrain.steps` and `midtrain.epochs`); [`recipes/`](../recipes/) has whole ones to start from.
+`midtrain.steps` and `midtrain.epochs`); `manyways recipes` lists whole ones to start from.
 `extends` lays a recipe over another one; `manyways recipes show FILE` prints it whole, with every
 default.
 `manyways keys --schema` prints a JSON schema, by which editors complete and check keys.
