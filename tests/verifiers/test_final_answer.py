@@ -102,6 +102,8 @@ def test_the_form_is_read_from_the_instruction():
         (r"\frac{1}{2}", r"\frac{1}{2}", "whole"),
         ("$x=1$ or $x=2$", "$x=1$ or $x=2$", "whole"),
         ("two lines", "two lines", "whole"),
+        ("Therefore, x = 12.", "x = 12.", "whole"),
+        ("So x = 12.", "x = 12.", "whole"),
         ("10!", "10!", "whole"),
         (r"11,\! 111", r"11,\! 111", "whole"),
         ("We find that $x=3$.", "x=3", "last formula"),

@@ -55,6 +55,7 @@ EQUAL_BOTH_WAYS = [
     ("3.14159", "3.142"),
     ("(D) Alina", "D"),
     ("y = -2x", "f(x) = -2x"),
+    ("(-oo, 5)", r"(-\infty, 5)"),
     (r"(-\infty, 0]", r"]-\infty, 0]"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\begin{pmatrix} 1 \\[4pt] 2 \end{pmatrix}"),
     (r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", r"\langle 1, 2 \rangle"),

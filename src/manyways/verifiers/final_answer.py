@@ -66,6 +66,7 @@ _FILLER = re.compile(
     r"equal\s+to|given\s+by|found\s+to\s+be|always|again|now)\s*[,:]?\s+)+(?=\S)",
     re.I,
 )
+_CONCLUDES = re.compile(r"\A(?:therefore|thus|then|hence|so)\s*[,:]?\s+(?=\S{1,20}\s*=)", re.I)
 _HEADING = re.compile(
     r"(?:[0-9]+[.)]\s+[^\W\d_]|(?:step|part|case|method|check|verif|explan|solution|reason|summary|"
     r"conclusion|note|answer|final|result|approach|analysis|problem|given|setup|calculat|comput|"
@@ -327,7 +328,7 @@ def _letter(text: str, options: int) -> Extraction | None:
 
 
 def _whole(text: str) -> Extraction | None:
-    answer = text.strip()
+    answer = _CONCLUDES.sub("", text.strip(), count=1)
     if not answer or len(answer) > 1000 or answer.count("$$") > 2:
         return None
     if "\n" in answer and "\\begin" not in answer:

@@ -31,7 +31,8 @@ _PICTURES = ("So", "Sk")
 """Ticks, party poppers and the marks that modify them: they say that the writer is pleased."""
 _OVERLINED = re.compile("(?:[0-9][\u0304\u0305])+")
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
-_ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|([0-9]+(?:\.[0-9]+)?|[a-zA-Z]))")
+_ROOTS = {"√": "", "∛": "[3]", "∜": "[4]"}
+_ROOT = re.compile(r"([√∛∜])\s*(?:\(([^()]*)\)|([0-9]+(?:\.[0-9]+)?|[a-zA-Z]))")
 
 _THOUSANDS = re.compile(
     r"(?<=[0-9])(?:\{,\}\s?|,?\\[,!;: ]\s?|,?\\ |\\!\s?,\s?|,\\!\s?)(?=[0-9]{3}(?![0-9]))"
@@ -80,16 +81,16 @@ _CODE = re.compile(
 )
 _FUNCTION = re.compile(
     r"(?<![a-zA-Z\\])(arcsin|arccos|arctan|asin|acos|atan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|"
-    r"log|ln|exp|sqrt|pi|infinity|inf|theta)(?![a-zA-Z])"
+    r"log|ln|exp|sqrt|pi|infinity|inf|oo|theta)(?![a-zA-Z])"
 )
 _SHORT_NAMES = {
     "asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan", "inf": r"\infty",
-    "infinity": r"\infty",
+    "infinity": r"\infty", "oo": r"\infty",
 }  # fmt: skip
 _ROOT_CALL = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 _POWER_CALL = re.compile(r"\^\s*\(([^()]*)\)")
 _EXP_CALL = re.compile(r"\\exp\s*(?:\{([^{}]*)\}|\(([^()]*)\))")
-_BARE_ROOT = re.compile(r"\\sqrt\s*([0-9a-zA-Z])")
+_BARE_ROOT = re.compile(r"\\sqrt\s*(\[[^\[\]]*\])?\s*([0-9a-zA-Z])")
 _FLOAT_DOT = re.compile(r"(?<=[0-9])\.(?=\s*(?:/|$|[-+)]))")
 _ONE = r"(\\[a-zA-Z]+|[0-9a-zA-Z])"
 _LOOSE_FRACTION = re.compile(
@@ -176,7 +177,7 @@ def to_ascii(text: str) -> str:
         return text
     text = _OTHER_DIGIT.sub(lambda m: str(unicodedata.decimal(m.group())), text)
     text = _OVERLINED.sub(lambda m: rf"\overline{{{m.group()[::2]}}}", text)
-    text = _ROOT.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
+    text = _ROOT.sub(lambda m: rf"\sqrt{_ROOTS[m[1]]}{{{m[2] or m[3]}}}", text)
     text = _SUPERSCRIPTS.sub(lambda m: "^{" + m.group().translate(_RAISED) + "}", text)
     text = _SUBSCRIPTS.sub(lambda m: "_{" + m.group().translate(_LOWERED) + "}", text)
     for symbol, latex in _SYMBOLS.items():
@@ -260,7 +261,7 @@ def _tidy_code(text: str) -> str:
         if "exp" in text:
             text = _EXP_CALL.sub(lambda m: f"e^{{{m[1] or m[2]}}}", text)
         if "sqrt" in text:
-            text = _BARE_ROOT.sub(r"\\sqrt{\1}", _ROOT_CALL.sub(r"\\sqrt{\1}", text))
+            text = _BARE_ROOT.sub(r"\\sqrt\1{\2}", _ROOT_CALL.sub(r"\\sqrt{\1}", text))
         if "^" in text:
             text = _POWER_CALL.sub(r"^{\1}", text)
     return text
