@@ -46,10 +46,12 @@ test-slow: setup-dev
 
 test-all: test test-slow
 
-# The newest versions that agree with each other and with this torch.
-PYTORCH ?= $(shell grep '^torch==' constraints.txt)
-constraints: setup
-	$(BIN)/python .ci/pins.py '$(PYTORCH)'
+# The newest versions that agree with each other, for every Python from 3.11 on and with the index's
+# torch, CUDA included. By uv: it reads metadata alone, where pip would download gigabytes.
+constraints: setup-dev
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+	  --no-annotate --quiet --custom-compile-command 'make constraints' --output-file constraints.txt
+	@echo "constraints.txt: $$(grep -c == constraints.txt) pins. Run make check test-all before you commit it."
 
 demo: setup
 	$(BIN)/manyways run recipes/pocket.toml

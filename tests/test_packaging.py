@@ -5,11 +5,14 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+import zipfile
+from importlib.metadata import distributions, packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from command_line import environment
+from needs import needs
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -31,10 +34,18 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def pins() -> dict[str, Version]:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    found = (line.split("==") for line in lines if not line.startswith("#"))
-    return {name: Version(version) for name, version in found}
+def pins(file: Path = ROOT / "constraints.txt") -> dict[str, Version]:
+    """Those that hold for this Python and machine; every line is one exact version."""
+    found = {}
+    for line in file.read_text().splitlines():
+        if not line.startswith("#"):
+            pin = Requirement(line)
+            [only] = pin.specifier
+            assert only.operator == "==", line
+            if pin.marker is None or pin.marker.evaluate():
+                assert pin.name not in found, line
+                found[pin.name] = Version(only.version)
+    return found
 
 
 def imported() -> set[str]:
@@ -72,6 +83,70 @@ def test_every_package_of_this_environment_is_pinned() -> None:
     """pip and setuptools come with Python; an editable install is this project."""
     here = {canonical(name) for names in packages_distributions().values() for name in names}
     assert here - {"pip", "setuptools", "wheel", PROJECT["name"]} <= set(pins())
+
+
+def test_pins_are_what_the_packages_of_this_environment_ask_of_each_other() -> None:
+    for package in distributions():
+        name = canonical(package.metadata["Name"])
+        for line in package.requires or () if name in pins() else ():
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                pin = pins().get(canonical(needed.name))
+                assert pin is not None, f"{name} needs {line}, which no line pins"
+                assert needed.specifier.contains(pin, prereleases=True), f"{name} needs {line}"
+
+
+def test_pins_are_those_of_the_indexs_torch_with_its_cuda() -> None:
+    """A torch for CPUs asks for less: pins resolved with it would keep out everyone else's."""
+    for package in ("triton", "nvidia-cudnn-", "nvidia-cublas", "nvidia-nccl-"):
+        assert [name for name in pins() if name.startswith(package)], package
+
+
+def wheel(folder: Path, name: str, version: str, *needs: str) -> None:
+    """A package that holds nothing."""
+    about = f"{name}-{version}.dist-info"
+    lines = ("Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}")
+    told = "\n".join([*lines, *(f"Requires-Dist: {one}" for one in needs)])
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
+        file.writestr(f"{about}/METADATA", told)
+        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        file.writestr(f"{about}/RECORD", "")
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> dict[str, str]:
+    """A project with an extra, packages in a folder, and what keeps uv from looking elsewhere."""
+    for version in ("1.0", "1.1", "2.0"):
+        wheel(tmp_path, "below", version)
+    wheel(tmp_path, "direct", "3.0", "below<2", "old; python_version < '3.12'")
+    wheel(tmp_path, "optional", "4.0")
+    wheel(tmp_path, "old", "5.0")
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "made"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        'dependencies = ["direct>=1"]\noptional-dependencies.more = ["optional"]\n'
+    )
+    (tmp_path / "constraints.txt").write_text("below==1.0\n")
+    kept = environment({"UV_FIND_LINKS": str(tmp_path), "UV_NO_INDEX": "1", "UV_NO_CONFIG": "1"})
+    return kept | {"UV_CACHE_DIR": str(tmp_path / "cache")}
+
+
+@needs("uv", there=find_spec("uv") is not None, how="make setup-dev")
+def test_make_constraints_pins_everything_at_its_newest(
+    tmp_path: Path, index: dict[str, str]
+) -> None:
+    """The very command, on packages in a folder: extras, what they need, other Pythons."""
+    words = ["make", "--file", ROOT / "Makefile", f"BIN={Path(sys.executable).parent}"]
+    words += ["--assume-old=setup-dev", "constraints"]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=index, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "constraints.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        "below==1.1", "direct==3.0", "old==5.0 ; python_full_version < '3.12'", "optional==4.0"
+    ]  # fmt: skip
+    assert "make constraints" in lines[1]
+    assert done.stdout.splitlines()[-1].startswith("constraints.txt: 4 pins")
 
 
 def test_extras_are_told_as_they_are_declared() -> None:
