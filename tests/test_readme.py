@@ -8,7 +8,7 @@ import pytest
 import typer.main
 
 from manyways.cli import app as cli
-from manyways.cli.parts import export, heuristics, pocket, problems
+from manyways.cli.tools import export, heuristics, pocket, problems
 from manyways.records import Phase, Status
 
 ROOT = Path(__file__).parents[1]

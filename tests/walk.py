@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "manyways"
 OPTIONS = {
-    "cli/parts.py": "other verbs",
+    "cli/tools.py": "other verbs",
     "commands/show.py": "other verbs",
     "commands/forecast/": "forecast",
     "jobs.py": "--jobs",

@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from manyways import __version__, signals
-from manyways.cli.parts import (
+from manyways.cli.tools import (
     DataOption,
     FormatOption,
     GoldOption,
@@ -23,12 +23,12 @@ from manyways.cli.parts import (
     RunArgument,
     TrustOption,
     WorkersOption,
-    alone,
     export,
     heuristics,
     pocket,
     problems,
     recipes,
+    tools,
 )
 from manyways.errors import ManywaysError
 from manyways.stages import STAGES, Stage
@@ -42,22 +42,23 @@ app = typer.Typer(
 stages = typer.Typer(rich_markup_mode=None)
 """A verb for each stage, and those that other verbs start."""
 app.add_typer(stages)
-app.add_typer(alone)
+app.add_typer(tools)
 app.add_typer(pocket, name="pocket")
 app.add_typer(heuristics, name="heuristics")
 app.add_typer(problems, name="problems")
 app.add_typer(recipes, name="recipes")
 app.add_typer(export, name="export")
 
-ArmOption = Annotated[str | None, typer.Option(help="Only this arm.")]
-SeedOption = Annotated[int | None, typer.Option(help="Only this seed.")]
+ArmOption = Annotated[str | None, typer.Option(help="Run only this arm.")]
+SeedOption = Annotated[int | None, typer.Option(help="Run only this seed.")]
 PrintOption = Annotated[
-    bool, typer.Option("--print-command", help="Print what would be started; start nothing.")
+    bool,
+    typer.Option("--print-command", help="Print the commands that would start. Start nothing."),
 ]
 
 
 class Style(enum.StrEnum):
-    """What a table is written as."""
+    """The formats of a table."""
 
     markdown = "markdown"
     csv = "csv"
@@ -85,19 +86,26 @@ def manyways(
 @app.command()
 def run(
     recipe: Annotated[
-        Path, typer.Argument(help="A recipe: a file, the name of a shipped one, or a run folder.")
+        Path, typer.Argument(help="A recipe file, the name of a shipped one, or a run folder.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<name>.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key.")
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Set a key of the recipe, as rl.steps=300."),
     ] = None,
-    until: Annotated[str, typer.Option(help="Last stage to run, for example select.")] = "report",
-    dry_run: Annotated[bool, typer.Option(help="Say what would run and why; run nothing.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Arms trained at once.")] = 1,
+    until: Annotated[
+        str, typer.Option(help="The last stage to run, for example select.")
+    ] = "report",
+    dry_run: Annotated[
+        bool, typer.Option(help="Print what would run and why. Run nothing.")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="The number of arms that train at the same time.")
+    ] = 1,
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """Run a recipe from questions to report. Finished stages are not run again."""
+    """Run a recipe from problems to report. Finished stages do not run again."""
     from manyways.commands.run import print_dry_run, run_recipe
 
     if dry_run:
@@ -108,9 +116,12 @@ def run(
 
 @app.command()
 def demo(
-    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/pocket.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/pocket.")] = None,
 ) -> None:
-    """Run the whole method on the embedded model. About five minutes on two cores."""
+    """Run the whole method on the embedded model.
+
+    It takes about 5 minutes on 2 cores.
+    """
     from manyways.commands.run import run_recipe
     from manyways.recipe.shipped import folder
 
@@ -121,14 +132,18 @@ def demo(
 @app.command()
 def show(
     run: RunArgument,
-    problem_id: Annotated[str, typer.Argument(help="For example gsm8k/train/00042.")],
+    problem_id: Annotated[str, typer.Argument(help="The id of a problem, as gsm8k/train/00042.")],
     attempts: Annotated[bool, typer.Option("--attempts", help="List every attempt.")] = False,
     texts: Annotated[bool, typer.Option("--texts", help="Print every attempt in full.")] = False,
-    wrong: Annotated[bool, typer.Option("--wrong", help="Of these, the wrong ones.")] = False,
-    rl: Annotated[bool, typer.Option("--rl", help="Print the attempts that RL kept.")] = False,
+    wrong: Annotated[
+        bool, typer.Option("--wrong", help="Print in full only attempts that are not correct.")
+    ] = False,
+    rl: Annotated[
+        bool, typer.Option("--rl", help="Print the attempts that RL kept, in full.")
+    ] = False,
     _: TrustOption = False,
 ) -> None:
-    """Print the whole life of one problem in a run."""
+    """Print everything that a run did with one problem."""
     from manyways.commands.show import Wanted
     from manyways.commands.show import show as show_problem
 
@@ -146,18 +161,23 @@ def status(run: RunArgument, _: TrustOption = False) -> None:
 
 @app.command()
 def forecast(
-    recipe: Annotated[Path, typer.Argument(help="A recipe (.toml), or a run folder to compare.")],
-    out: Annotated[Path | None, typer.Option(help="Its run folder; default runs/<name>.")] = None,
+    recipe: Annotated[
+        Path, typer.Argument(help="A recipe, or a run folder to compare with its forecast.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key.")
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Set a key of the recipe, as rl.steps=300."),
     ] = None,
-    measure: Annotated[bool, typer.Option(help="Sample and train a little for times.")] = True,
+    measure: Annotated[
+        bool, typer.Option(help="Time a little sampling and training on this machine.")
+    ] = True,
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """Forecast attempts, tokens, time and disk of a recipe.
+    """Forecast attempts, tokens, time and disk space of a recipe.
 
-    Of a run, beside what happened.
+    For a run folder, print the forecast beside what happened.
     """
     from manyways.commands.forecast.command import forecast_recipe
 
@@ -167,15 +187,17 @@ def forecast(
 @app.command()
 def doctor(
     recipe: Annotated[
-        Path | None, typer.Argument(help="A recipe (.toml) or run folder: look at what it names.")
+        Path | None, typer.Argument(help="A recipe or a run folder: check also what it needs.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON list, for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON list, for programs.")
+    ] = False,
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """Say what this machine has and lacks, and how to get it.
+    """Print what this machine has and lacks, and how to get it.
 
-    Versions, devices, engines, sandbox, data. The exit code is 0.
+    It checks versions, devices, engines, the sandbox and the data. It always exits with 0.
     """
     from manyways.commands.doctor import print_checks
 
@@ -185,21 +207,26 @@ def doctor(
 @app.command()
 def passk(
     path: Annotated[
-        Path, typer.Argument(metavar="FILE", help="As verify, or a folder of evaluated attempts.")
+        Path,
+        typer.Argument(metavar="FILE", help="A file that `verify` reads, or a folder of attempts."),
     ],
-    k: Annotated[str | None, typer.Option(help="For example 1,8,64.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the scores here as JSON.")] = None,
+    k: Annotated[
+        str | None, typer.Option(help="Values of k, for example 1,8,64. Default: powers of two.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the scores to this file, as JSON.")
+    ] = None,
     workers: WorkersOption = 2,
     written_by: FormatOption = None,
     prediction: PredictionOption = None,
     gold: GoldOption = None,
     problem: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column that tells problems apart.")
+        str | None, typer.Option(metavar="COLUMN", help="The column with the id of the problem.")
     ] = None,
 ) -> None:
-    """Compute pass@k, avg@N and majority@k with intervals.
+    """Compute pass@k, avg@N and majority@k, with intervals.
 
-    Attempts may come from anywhere.
+    Any tool may have written the attempts.
     """
     from manyways.commands.answers import Reading
     from manyways.commands.passk import passk as score
@@ -212,15 +239,17 @@ def passk(
 def table(
     run: RunArgument,
     style: Annotated[
-        Style, typer.Option("--format", help="What it is written as.")
+        Style, typer.Option("--format", help="The format of the table.")
     ] = Style.markdown,
-    out: Annotated[Path | None, typer.Option(help="Write it here, not to stdout.")] = None,
-    intervals: Annotated[bool, typer.Option(help="With 95% intervals.")] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table to this file, not to stdout.")
+    ] = None,
+    intervals: Annotated[bool, typer.Option(help="Print 95% intervals too.")] = True,
     _: TrustOption = False,
 ) -> None:
-    """Print the comparison table of arms by benchmarks.
+    """Print a table that compares the arms on every benchmark.
 
-    At pass@1 and at the largest k.
+    It has pass@1 and pass@k at the largest k.
     """
     from manyways.commands.compare import write_table
 
@@ -321,27 +350,19 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-if __name__ == "__main__":
-    main()
-
-
 def _stage_command(stage: Stage) -> None:
     name = stage.word
 
-    def shared(run: RunArgument, _: TrustOption = False) -> None:
-        from manyways.commands.run import run_stage
-
-        run_stage(run, name, arm=None, seed=None)
-
+    # Three signatures, because typer makes the options of a verb from its signature.
     def per_line(
-        run: RunArgument,
-        arm: ArmOption = None,
-        seed: SeedOption = None,
-        _: TrustOption = False,
+        run: RunArgument, arm: ArmOption = None, seed: SeedOption = None, _: TrustOption = False
     ) -> None:
         from manyways.commands.run import run_stage
 
         run_stage(run, name, arm=arm, seed=seed)
+
+    def shared(run: RunArgument, _: TrustOption = False) -> None:
+        per_line(run)
 
     def training(
         run: RunArgument,
@@ -350,12 +371,12 @@ def _stage_command(stage: Stage) -> None:
         print_command: PrintOption = False,
         _: TrustOption = False,
     ) -> None:
-        from manyways.commands.run import print_commands, run_stage
+        from manyways.commands.run import print_commands
 
         if print_command:
             print_commands(run, name, arm=arm, seed=seed)
         else:
-            run_stage(run, name, arm=arm, seed=seed)
+            per_line(run, arm, seed)
 
     command: Callable[..., None] = per_line if stage.per in ("line", "checkpoint") else shared
     stages.command(name=name, help=stage.help)(training if stage.makes else command)

@@ -82,7 +82,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="midtrain",
-        help="3 Fine-tune the base on each arm's solutions.",
+        help="3 Fine-tune the base model on the solutions of each arm.",
         per="line",
         after=("selection", "distill"),
         before=("midtrain",),
@@ -110,21 +110,21 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="probe",
-        help="Cut attempts in the middle and go on under another heuristic.",
+        help="Continue attempts under another heuristic (prefix swap).",
         per="run",
         after=("generate",),
         optional=True,
     ),
     Stage(
         name="branch",
-        help="Read from logits how many ways a checkpoint could go on.",
+        help="Count, from logits, in how many ways a solution could go on.",
         per="run",
         after=("selection", "midtrain", "reinforce"),
         optional=True,
     ),
     Stage(
         name="analyse",
-        help="7 Turn attempts into tables with intervals.",
+        help="7 Compute tables with intervals from the attempts.",
         per="run",
         after=(
             "generate", "distill", "selection", "midtrain", "rates", "gate", "reinforce",
