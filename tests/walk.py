@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "manyways"
 OPTIONS = {
     "cli/tools.py": "other verbs",
+    "cli/export.py": "other verbs",
     "commands/show.py": "other verbs",
     "commands/forecast/": "forecast",
     "jobs.py": "--jobs",
     "recipe/verl.py": "rl.backend",
     "train/verl/": "rl.backend",
-    "recipe/distill.py": "distill",
     "recipe/probes.py": "probe, branch",
     "stages/branch.py": "branch",
     "stages/distill.py": "distill",

@@ -187,11 +187,17 @@ def count_correct(folder: Path, samples: int) -> dict[str, tuple[int, int]]:
     return found
 
 
-def read_attempts(folder: Path) -> Iterator[Attempt]:
-    """All attempts of ``folder``, part by part."""
+def read_attempts(folder: Path, problem_id: str | None = None) -> Iterator[Attempt]:
+    """The attempts of ``folder``, part by part, or those at one problem alone."""
+    yield from map(_attempt, _rows(folder, problem_id))
+
+
+def _rows(folder: Path, problem_id: str | None) -> Iterator[dict[str, Any]]:
     for part in parts(folder):
-        for row in read_table(part).to_pylist():
-            yield _attempt(row)
+        table = read_table(part)
+        if problem_id is not None:
+            table = table.filter(pc.equal(table["problem_id"], problem_id))
+        yield from table.to_pylist()
 
 
 def _attempt(row: dict[str, Any]) -> Attempt:
@@ -201,13 +207,9 @@ def _attempt(row: dict[str, Any]) -> Attempt:
 
 def read_rl_attempts(folder: Path, problem_id: str | None = None) -> Iterator[RLAttempt]:
     """The attempts of RL that ``folder`` keeps, step by step, or those at one problem alone."""
-    for part in parts(folder):
-        table = read_table(part)
-        if problem_id is not None:
-            table = table.filter(pc.equal(table["problem_id"], problem_id))
-        for row in table.to_pylist():
-            beside = {key: row.pop(key) for key in RL_SCHEMA.names[-4:]}
-            yield RLAttempt(attempt=_attempt(row), **beside)
+    for row in _rows(folder, problem_id):
+        beside = {key: row.pop(key) for key in RL_SCHEMA.names[-4:]}
+        yield RLAttempt(attempt=_attempt(row), **beside)
 
 
 def drop_rl_attempts_after(folder: Path, step: int) -> None:

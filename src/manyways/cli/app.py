@@ -15,15 +15,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from manyways import __version__, signals
+from manyways.cli.export import export
 from manyways.cli.tools import (
     DataOption,
     FormatOption,
     GoldOption,
     PredictionOption,
     RunArgument,
+    SetOption,
     TrustOption,
     WorkersOption,
-    export,
     heuristics,
     pocket,
     problems,
@@ -89,10 +90,7 @@ def run(
         Path, typer.Argument(help="A recipe file, the name of a shipped one, or a run folder.")
     ],
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="A.B=C", help="Set a key of the recipe, as rl.steps=300."),
-    ] = None,
+    set_: SetOption = None,
     until: Annotated[
         str, typer.Option(help="The last stage to run, for example select.")
     ] = "report",
@@ -165,10 +163,7 @@ def forecast(
         Path, typer.Argument(help="A recipe, or a run folder to compare with its forecast.")
     ],
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="A.B=C", help="Set a key of the recipe, as rl.steps=300."),
-    ] = None,
+    set_: SetOption = None,
     measure: Annotated[
         bool, typer.Option(help="Time a little sampling and training on this machine.")
     ] = True,

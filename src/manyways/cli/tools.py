@@ -1,4 +1,4 @@
-"""Verbs that run no stage: problem sets, heuristics, recipes, texts, answers, exports."""
+"""Verbs that run no stage: problem sets, heuristics, recipes, texts, answers."""
 
 import enum
 from pathlib import Path
@@ -13,9 +13,6 @@ heuristics = typer.Typer(no_args_is_help=True, help="List, show and check heuris
 pocket = typer.Typer(no_args_is_help=True, help="Train and check the embedded model.")
 recipes = typer.Typer(
     help="List, copy and show the recipes that come with manyways.", invoke_without_command=True
-)
-export = typer.Typer(
-    no_args_is_help=True, help="Export the data, checkpoints and samples of a run."
 )
 
 DataOption = Annotated[
@@ -41,6 +38,13 @@ TrustOption = Annotated[
         help="Trust the code, programs and servers that a recipe names (docs/trust.md).",
     ),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Set a key of the recipe, as rl.steps=300."),
+]
+SetNameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of a problem set, as gsm8k/test.")
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 WorkersOption = Annotated[int, typer.Option(min=1, help="Worker processes that verify answers.")]
 UnsafeOption = Annotated[
@@ -48,10 +52,6 @@ UnsafeOption = Annotated[
     typer.Option(
         "--allow-unsafe-code", help="Run generated programs even where there is no sandbox."
     ),
-]
-PushOption = Annotated[
-    str | None,
-    typer.Option(metavar="OWNER/NAME", help="Upload it to this private repository on the Hub."),
 ]
 FormatOption = Annotated[
     str | None,
@@ -104,10 +104,7 @@ def recipes_copy(
 @recipes.command("show")
 def recipes_show(
     recipe: Annotated[Path, typer.Argument(help="A recipe file, or the name of a shipped one.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="A.B=C", help="Set a key of the recipe, as rl.steps=300."),
-    ] = None,
+    overrides: SetOption = None,
 ) -> None:
     """Print a whole recipe, with every default and what it extends."""
     from manyways.commands.recipes import show_recipe
@@ -115,18 +112,8 @@ def recipes_show(
     show_recipe(recipe, overrides or ())
 
 
-class Form(enum.StrEnum):
-    """Columns of a conversation, as TRL's trainers read them."""
-
-    prompt_completion = "prompt-completion"
-    messages = "messages"
-
-
 @problems.command("check")
-def problems_check(
-    name: Annotated[str, typer.Argument(help="The name of a problem set, as gsm8k/test.")],
-    data_dir: DataOption = None,
-) -> None:
+def problems_check(name: SetNameArgument, data_dir: DataOption = None) -> None:
     """Check the reference answers of a problem set.
 
     The verifier must accept each reference answer and reject a perturbed one.
@@ -146,7 +133,7 @@ def problems_list(data_dir: DataOption = None) -> None:
 
 @problems.command("show")
 def problems_show(
-    name: Annotated[str, typer.Argument(help="The name of a problem set, as gsm8k/test.")],
+    name: SetNameArgument,
     number: Annotated[
         int, typer.Option(min=0, help="The number of the problem in the set, from 0.")
     ] = 0,
@@ -263,91 +250,6 @@ def pocket_check(
     check_base(model or BASE)
 
 
-@export.command("dataset")
-def export_dataset(
-    run: RunArgument,
-    arm: Annotated[
-        str | None,
-        typer.Option(help="Export the training rows of this arm. Default: all kept solutions."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="The seed of the arm. Default: the first.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder. Default: exports/<run>-<arm>.")
-    ] = None,
-    form: Annotated[
-        Form, typer.Option("--format", help="The columns of the dataset.")
-    ] = Form.prompt_completion,
-    push: PushOption = None,
-    data_dir: DataOption = None,
-    _: TrustOption = False,
-) -> None:
-    """Export solutions as a dataset with a card.
-
-    `datasets.load_dataset` reads the folder.
-    """
-    from manyways.commands.export.dataset import export_dataset as export_it
-    from manyways.commands.export.folder import line_of
-    from manyways.commands.show import open_run
-
-    ctx = open_run(run, data_dir)
-    line = line_of(ctx, arm, seed) if arm else None
-    export_it(ctx, line, out=out, form=form.value, repo=push)
-
-
-class TrainedStage(enum.StrEnum):
-    """After mid-training, or after RL."""
-
-    mid = "mid"
-    rl = "rl"
-
-
-@export.command("model")
-def export_model(
-    run: RunArgument,
-    arm: Annotated[str, typer.Option(help="The arm to export.")],
-    seed: Annotated[
-        int | None, typer.Option(help="The seed of the arm. Default: the first.")
-    ] = None,
-    stage: Annotated[
-        TrainedStage, typer.Option(help="Take the checkpoint after mid-training or after RL.")
-    ] = TrainedStage.rl,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder. Default: exports/<run>-<arm>-...")
-    ] = None,
-    push: PushOption = None,
-    data_dir: DataOption = None,
-    _: TrustOption = False,
-) -> None:
-    """Export a checkpoint as a Hugging Face folder with a model card."""
-    from manyways.commands.export.folder import line_of
-    from manyways.commands.export.model import export_model as export_it
-    from manyways.commands.show import open_run
-
-    ctx = open_run(run, data_dir)
-    export_it(ctx, line_of(ctx, arm, seed), stage=stage.value, out=out, repo=push)
-
-
-@export.command("samples")
-def export_samples(
-    run: RunArgument,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="base, ARM/seed-S/mid or ARM/seed-S/rl. Default: all.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder. Default: exports/<run>-samples.")
-    ] = None,
-    data_dir: DataOption = None,
-    _: TrustOption = False,
-) -> None:
-    """Export attempts and scores as lm-evaluation-harness does."""
-    from manyways.commands.export.samples import export_samples as export_it
-    from manyways.commands.show import open_run
-
-    export_it(open_run(run, data_dir), checkpoint, out=out)
-
-
 class Policy(enum.StrEnum):
     """Extraction: only the form that a prompt asks for, or with fallbacks."""
 
@@ -444,7 +346,7 @@ class LabelledTexts(enum.StrEnum):
 
 @tools.command()
 def agreement(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run: RunArgument,
     first: Annotated[
         str | None, typer.Option(help="One labeller. Default: the one of the recipe.")
     ] = None,

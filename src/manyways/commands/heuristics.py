@@ -110,7 +110,7 @@ def borrowed(
 def prefix_scores(heuristics: Sequence[Heuristic]) -> dict[int, float]:
     """Vendi score of the exemplars' solutions of the first n = 1, 2, 4, ... heuristics.
 
-    At most the number of exemplars; under ``metrics.texts.embed``.
+    At most the number of exemplars; under ``metrics.diversity.embed``.
     """
     counts = powers_of_two(len(heuristics))
     if counts[-1] != len(heuristics):

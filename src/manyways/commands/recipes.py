@@ -1,4 +1,4 @@
-"""Recipes: those that are shipped, a copy to change, and every key that one may set."""
+"""``manyways recipes`` and ``keys``: shipped recipes, a copy to change, every key."""
 
 import json
 import re
@@ -18,19 +18,20 @@ from manyways.recipe.reference import Key, Table, schema, tables
 WIDTH = 92
 NEEDS = {
     "required": "required",
-    "optional": "may be left out",
-    "off": "may be left out, and is off then",
+    "optional": "optional",
+    "off": "optional; off without it",
 }
 PAGE = """# Every key of a recipe
 
-A recipe is a TOML file. The keys marked *required* are the shortest one that runs (with one of
-`midtrain.steps` and `midtrain.epochs`); `manyways recipes` lists whole ones to start from.
-`extends` lays a recipe over another one; `manyways recipes show FILE` prints it whole, with every
-default.
-`manyways keys --schema` prints a JSON schema, by which editors complete and check keys.
-`manyways keys` prints this page, `manyways keys rl` one of its tables. On the command line
-`--set rl.steps=300` stands for a key. A key that does not exist and a value that cannot be are
-answered with their path before anything runs. This page is generated: `manyways keys --markdown`.
+A recipe is a TOML file. The shortest one that runs has the keys marked *required*, and one of
+`midtrain.steps` and `midtrain.epochs`. `manyways recipes` lists whole recipes to start from.
+With `extends` a recipe builds on another one. `manyways recipes show FILE` then prints the whole
+recipe, with every default.
+
+`manyways keys` prints this page, and `manyways keys rl` prints one of its tables. `--set
+rl.steps=300` sets a key on the command line. `manyways keys --schema` prints a JSON schema, with
+which editors complete and check keys. manyways refuses an unknown key or a wrong value before
+anything runs, and names its path. This page is generated: `manyways keys --markdown`.
 """
 LINKED = re.compile(r"docs/([a-z-]+[.]md)")
 
@@ -91,7 +92,7 @@ def _is_in(path: str, section: str) -> bool:
 
 
 def listing(found: list[Table]) -> Iterator[str]:
-    """For a terminal: a key a paragraph."""
+    """The tables for a terminal, with a paragraph for each key."""
     for table in found:
         yield f"[{table.path}]  {NEEDS[table.need]}" if table.path else "At the top of the file"
         yield from textwrap.wrap(
@@ -114,7 +115,7 @@ def _paragraph(key: Key) -> Iterator[str]:
 
 
 def page(found: list[Table]) -> Iterator[str]:
-    """As Markdown."""
+    """The tables as a Markdown page."""
     yield PAGE
     for table in found:
         yield f"## `[{table.path}]`" if table.path else "## At the top of the file"

@@ -20,7 +20,12 @@ from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution
 from manyways.run_dir import RunDir, open_for_reading
-from manyways.tables import parts, read_attempts, read_rl_attempts, read_solutions, read_table
+from manyways.tables import (
+    read_attempts,
+    read_attempts_table,
+    read_rl_attempts,
+    read_solutions,
+)
 
 ANSWERS_SHOWN = 4
 TEXTS_SHOWN = 3
@@ -123,7 +128,7 @@ def show(root: Path, problem_id: str, wanted: Wanted) -> None:
     if problem is not None:
         answer = f"{problem.question}\n\nreference answer: {problem.answer}"
         print_panel(answer, title=problem.id)
-    pool = [a for a in read_attempts(run.path("1-attempts")) if a.problem_id == problem_id]
+    pool = list(read_attempts(run.path("1-attempts"), problem_id))
     if pool:
         solutions = run.path("2-solutions.parquet")
         kept = read_solutions(solutions) if solutions.is_file() else []
@@ -156,11 +161,9 @@ def _print_texts(shown: list[tuple[str, Attempt]], wanted: Wanted, what: str) ->
 
 
 def _evaluated(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
-    root = run.path("6-eval")
-    for folder in sorted({part.parent for part in root.rglob("part-*.parquet")}):
-        for attempt in read_attempts(folder):
-            if attempt.problem_id == problem_id:
-                yield str(folder.relative_to(root)), attempt
+    for name, folder in _eval_folders(run):
+        for attempt in read_attempts(folder, problem_id):
+            yield name, attempt
 
 
 def _of_rl(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
@@ -273,13 +276,16 @@ def _print_evaluations(run: RunDir, problem_id: str) -> bool:
 
 
 def _evaluations(run: RunDir, problem_id: str) -> Iterator[tuple[str, list[str]]]:
+    for name, folder in _eval_folders(run):
+        # Two columns of all: the texts of a large evaluation take minutes to read.
+        table = read_attempts_table(folder, ["problem_id", "status"])
+        mine = table.filter(pc.equal(table["problem_id"], problem_id))
+        if mine.num_rows:
+            yield name, mine["status"].to_pylist()
+
+
+def _eval_folders(run: RunDir) -> Iterator[tuple[str, Path]]:
+    """``checkpoint/benchmark``, and the folder of its attempts."""
     root = run.path("6-eval")
     for folder in sorted({part.parent for part in root.rglob("part-*.parquet")}):
-        statuses: list[str] = []
-        for part in parts(folder):
-            table = read_table(part, ["problem_id", "status"])
-            statuses += table.filter(pc.equal(table["problem_id"], problem_id))[
-                "status"
-            ].to_pylist()
-        if statuses:
-            yield str(folder.relative_to(root)), statuses
+        yield str(folder.relative_to(root)), folder

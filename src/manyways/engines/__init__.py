@@ -110,7 +110,7 @@ class Engine(Protocol):
     """Samples text. One object holds one model; ``close`` frees it.
 
     An engine of the user's own may leave out ``stream``, ``reads_ahead`` (it does not) and
-    ``facts``; see ``engines.streaming.stream``.
+    ``facts``; see ``engines.queueing.stream``.
     """
 
     @property

@@ -22,7 +22,7 @@ SEEDS = "honoured: an attempt's text follows from its seed, up to ties in floati
 class TransformersEngine:
     """One checkpoint, ready to sample.
 
-    The noise of an attempt depends on its seed alone (``engines.noise``), so:
+    The noise of an attempt depends on its seed alone (``engines.decoding``), so:
 
     - the same requests in the same order give byte-identical texts (same machine and versions);
     - an attempt sampled alone, or in another batch, gets the same text *up to floating-point ties*:

@@ -238,7 +238,7 @@ def _remember(folder: Path, opinions: Mapping[str, Opinion]) -> None:
 
 
 class JudgeScorer:
-    """Asks twice about each case, with the options in either order; see ``heuristics.judging``."""
+    """Asks about each case twice, with the options in either order (``heuristics.adherence``)."""
 
     ranks = False
 

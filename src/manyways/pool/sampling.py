@@ -157,8 +157,20 @@ def sample_missing(ctx: Context, engine: Engine, cells: Sequence[Cell], sampling
     """As ``collect``, in a folder that is tidy already and without counting what is there."""
     have = attempt_files.keys(sampling.folder)
     missing = [piece for cell in cells if (piece := _missing(cell, have)).samples]
-    if missing:
-        _sample_parts(ctx, engine, missing, sampling)
+    if not missing:
+        return
+    parts = list(cut(missing, sampling.part_size))
+    with Journal(sampling.folder, have=have) as ended:
+        saver = Saver(ctx, parts, sampling, ended)
+        if saver.taken_over:
+            say(
+                f"{sampling.label}: attempts that had ended when the last run was stopped, and are "
+                f"taken over: {saver.taken_over}."
+            )
+        saver.write()
+        wanted = [part for part in saver.wanted() if part]
+        if wanted:
+            _sample(engine, wanted, saver, sampling)
 
 
 def sentence(label: str, work: Work) -> str:
@@ -174,24 +186,6 @@ def sentence(label: str, work: Work) -> str:
     words.append(f"{counts['correct'] / total:.1%} correct")
     words += [f"{count / total:.1%} {name}" for name, count in shares.items() if count]
     return f"{label}: {', '.join(words)}"
-
-
-def _sample_parts(
-    ctx: Context, engine: Engine, missing: Sequence[Piece], sampling: Sampling
-) -> None:
-    parts = list(cut(missing, sampling.part_size))
-    have = attempt_files.keys(sampling.folder)
-    with Journal(sampling.folder, have=have) as ended:
-        saver = Saver(ctx, parts, sampling, ended)
-        if saver.taken_over:
-            say(
-                f"{sampling.label}: attempts that had ended when the last run was stopped, and are "
-                f"taken over: {saver.taken_over}."
-            )
-        saver.write()
-        wanted = [part for part in saver.wanted() if part]
-        if wanted:
-            _sample(engine, wanted, saver, sampling)
 
 
 def _sample(

@@ -11,7 +11,7 @@ from pathlib import Path
 from manyways.arms import Arm, Line, parse_arm
 from manyways.context import Context, Writer, model_hash, place_of, served_hash
 from manyways.errors import RecipeError
-from manyways.recipe.distill import DistillConfig
+from manyways.recipe.pool import DistillConfig
 from manyways.run_dir import POOLS
 
 DISTILLED = "distilled"

@@ -16,23 +16,24 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class ArmConfig(Section):
-    """Settings of one arm, whose name is that of another arm, ``+`` and a word (docs/rl.md).
+    """Settings of one arm. Its name is the name of another arm, ``+`` and a word (docs/rl.md).
 
     ``[arm."vanilla+entropy"]`` with ``rl.extra.entropy_coef = 0.01`` makes an arm that differs from
-    ``vanilla`` in that alone.
+    ``vanilla`` in that key alone.
     """
 
     base: str | None = None
-    """The arm that it is otherwise: what stands before the ``+`` of its name."""
+    """The arm that this one changes. It is what stands before the ``+`` in the name."""
 
     rl: dict[str, Any] = Field(default_factory=dict)
-    """Any keys of ``[rl]``."""
+    """The keys of ``[rl]`` that differ in this arm."""
 
     midtrain: dict[str, Any] = Field(default_factory=dict)
-    """Any keys of ``[midtrain]``."""
+    """The keys of ``[midtrain]`` that differ in this arm."""
 
     select: dict[str, Any] = Field(default_factory=dict)
-    """Any keys of ``[select]``: solutions are then chosen anew from the same pool."""
+    """The keys of ``[select]`` that differ in this arm. Its solutions are then selected anew, from
+    the same pool."""
 
     @property
     def given(self) -> dict[str, dict[str, Any]]:

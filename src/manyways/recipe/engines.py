@@ -12,42 +12,45 @@ DECIDED_OF_HTTP = {"messages", "model", "n", "prompt", "seed", "stop", "stream"}
 
 
 class HttpConfig(Section):
-    """An OpenAI-compatible server (vLLM, SGLang, llama.cpp, TGI, ...); docs/engines.md."""
+    """The OpenAI-compatible server of the engine ``http``; see docs/engines.md.
+
+    It may be vLLM, SGLang, llama.cpp, TGI or another one.
+    """
 
     url: str
-    """Up to and including ``/v1``."""
+    """The address of the server, up to and including ``/v1``."""
 
     model: str = ""
-    """The name by which the server knows the model, where it is not that of ``path``."""
+    """The name of the model on the server, if it is not ``path``."""
 
     api_key_env: str = ""
-    """The environment variable that holds the key: the key itself is never written."""
+    """The environment variable that holds the API key. The key itself is never written."""
 
     endpoint: Literal["chat", "completions"] = "chat"
-    """``chat``: the server applies its template; ``completions``: prompts are rendered here."""
+    """``chat``: the server applies the chat template. ``completions``: manyways applies it."""
 
     concurrency: Positive = 32
-    """Requests in flight at once."""
+    """Requests that run at the same time."""
 
     timeout: Rate = 600.0
-    """Seconds of wall clock for one try, waiting in the server's queue included."""
+    """Seconds of wall clock for one try of a request. Waiting in the queue of the server counts."""
 
     retries: Annotated[int, Field(ge=0)] = 10
-    """Further tries of a request after a fault of the server or the line."""
+    """Further tries of a request after an error of the server or of the connection."""
 
     choices: Positive = 1
-    """Attempts asked for in one request; above 1, only the first has its own seed."""
+    """Attempts per request. Above 1, only the first attempt of a request has a seed of its own."""
 
     tokenizer: str = ""
-    """A checkpoint whose tokenizer renders prompts for ``completions``, and counts tokens where the
-    server does not."""
+    """A checkpoint whose tokenizer renders prompts for ``completions``. It also counts tokens where
+    the server does not."""
 
     reasoning: Literal["drop", "join"] = "drop"
-    """What a server returns apart from the answer (``reasoning_content`` or ``reasoning``):
-    ``drop`` it, or ``join`` it in ``<think>`` tags before the answer."""
+    """What to do with reasoning that a server returns in a field of its own (``reasoning_content``
+    or ``reasoning``): ``drop`` it, or ``join`` it in ``<think>`` tags before the answer."""
 
     extra: Extra = Field(default_factory=dict)
-    """Further fields of the request's body."""
+    """Further fields of the request body."""
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
@@ -65,25 +68,26 @@ class HttpConfig(Section):
 
 
 class RayConfig(Section):
-    """Copies of another engine on a Ray cluster; docs/engines.md."""
+    """Copies of another engine on a Ray cluster; see docs/engines.md."""
 
     engine: str = "transformers"
-    """What each worker samples with; its own table is where it always is."""
+    """The engine that each worker runs. The settings of that engine stand in its usual table."""
 
     workers: Positive = 1
-    """How many, each with its processors and GPUs to itself."""
+    """Number of workers. Each has its own processors and GPUs."""
 
     cpus: Annotated[float, Field(ge=0.0)] = 1.0
-    """Of each worker."""
+    """Processors per worker."""
 
     gpus: Annotated[float, Field(ge=0.0)] = 0.0
-    """Of each worker; with 0 it sees none."""
+    """GPUs per worker. With 0 a worker sees none."""
 
     block: Positive = 256
-    """Attempts that a worker is given at a time, at least: what a lost worker loses."""
+    """The fewest attempts that a worker is given at a time. A worker that is lost loses these."""
 
     address: str = ""
-    """Of a running cluster (``auto``, ``ray://host:10001``); empty starts one here."""
+    """The address of a running cluster (``auto``, ``ray://host:10001``). If empty, a cluster is
+    started on this machine."""
 
     @model_validator(mode="after")
     def _not_itself(self) -> Self:
@@ -120,39 +124,40 @@ DECIDED_OF_VLLM = {"model", "dtype", "tokenizer"}
 
 
 class ModelConfig(Section):
-    """The base model and what samples it."""
+    """The base model, and the engine that samples it."""
 
     path: str
-    """A folder, ``package:PACKAGE/FOLDER``, a Hub id, or the name that a server knows."""
+    """The model: a folder, ``package:PACKAGE/FOLDER``, a Hub id, or its name on a server."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the weights; ``auto`` takes them as they were saved, but in float32 where a processor has
-    no arithmetic for that."""
+    """The data type of the weights. ``auto`` keeps the type in which they were saved, but takes
+    float32 where the processor cannot compute in that type."""
 
     device: str = "auto"
-    """``cuda``, ``mps``, ``xpu``, ``cpu``; ``auto`` takes an accelerator where there is one."""
+    """``cuda``, ``mps``, ``xpu`` or ``cpu``. ``auto`` takes an accelerator if there is one."""
 
     engine: str = "transformers"
-    """``transformers``, ``vllm``, ``ray``, ``http`` or ``module:class`` (docs/engines.md)."""
+    """The engine that samples: ``transformers``, ``vllm``, ``ray``, ``http`` or ``module:class``
+    (docs/engines.md)."""
 
     chat_template_kwargs: Extra = Field(default_factory=dict)
-    """Switches of the chat template, as ``{ enable_thinking = false }``, for every prompt of this
-    model in all stages, trainings and engines."""
+    """Arguments of the chat template, as ``{ enable_thinking = false }``. They apply to every
+    prompt of this model, in all stages, trainings and engines."""
 
     load: Extra = Field(default_factory=dict)
-    """What ``from_pretrained`` is given besides path and dtype, for sampling and training:
-    ``attn_implementation``, ... ``quantization = "4bit"`` or ``"8bit"`` (or a table of
-    bitsandbytes' settings) loads quantised weights, on which adapters alone are trained."""
+    """Arguments of ``from_pretrained`` besides path and dtype, as ``attn_implementation``, for
+    sampling and for training. ``quantization = "4bit"`` or ``"8bit"`` (or a table of settings of
+    bitsandbytes) loads quantised weights, on which only adapters can be trained."""
 
     batch_tokens: Positive | Literal["auto"] = "auto"
-    """Tokens of prompts and attempts that ``transformers`` holds in one batch, at most; ``auto``
-    looks at the memory. Halved where that does not suffice."""
+    """The most tokens of prompts and attempts in one batch of ``transformers``. ``auto`` goes by
+    the free memory. A batch that does not fit is halved."""
 
     http: HttpConfig | None = None
     """Where the server of the engine ``http`` is."""
 
     vllm: Extra = Field(default_factory=dict)
-    """What ``vllm.LLM`` is given besides path and dtype, under vLLM's own names."""
+    """Arguments of ``vllm.LLM`` besides path and dtype, under the names of vLLM."""
 
     ray: RayConfig | None = None
     """How many copies the engine ``ray`` makes, and of what."""

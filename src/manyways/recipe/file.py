@@ -16,8 +16,8 @@ from manyways.recipe.section import BelowError, laid_over, section_of, toml_valu
 from manyways.recipe.shipped import names, recipe_file
 from manyways.recipe.tree import Recipe, check_arm
 
-_PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^.\"']+)")
-_KEY = re.compile(rf"(?:{_PART.pattern})(?:\.(?:{_PART.pattern}))*")
+_WORD = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^.\"']+)")
+_KEY = re.compile(rf"(?:{_WORD.pattern})(?:\.(?:{_WORD.pattern}))*")
 _OF_ARM = re.compile(r"^\s*\[arms\.", re.MULTILINE)
 
 
@@ -28,14 +28,24 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     valid key.
     """
     path = recipe_file(path)
+    return parse_recipe(_joined(path, overrides), str(path))
+
+
+def extending(path: Path, overrides: Sequence[str] = ()) -> str | None:
+    """What a file and all that it extends give, as one; None for one that extends nothing."""
+    path = recipe_file(path)
+    return dump_tree(_joined(path, overrides)) if "extends" in _keys_of(path) else None
+
+
+def _joined(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     tree = _read(path)
     for override in overrides:
         _apply(tree, override)
-    return parse_recipe(tree, str(path))
+    return tree
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The file's keys, laid over those of its base. above: the files that extend this one."""
+def _keys_of(path: Path) -> dict[str, Any]:
+    """The keys in one file, what it extends aside."""
     if not path.is_file():
         raise RecipeError(
             f"no recipe at '{path}', and none of this name is shipped."
@@ -43,12 +53,17 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         )
     try:
         text = path.read_text(encoding="utf-8")
-        tree = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         hint = ""
         if isinstance(error, tomllib.TOMLDecodeError) and _OF_ARM.search(text):
             hint = ' arms is the list of names; settings of one arm stand in [arm."NAME"].'
         raise RecipeError(f"{path} is not valid TOML: {error}.{hint}") from error
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's keys, laid over those of its base. above: the files that extend this one."""
+    tree = _keys_of(path)
     base = tree.pop("extends", None)
     if base is None:
         return tree
@@ -77,9 +92,13 @@ def _unset(below: dict[str, Any], unset: object, path: Path) -> None:
         _take_out(below, key, f"{path}:\n  unset: '{key}'")
 
 
+def _words(key: str) -> list[str]:
+    """The words of a dotted key, quotes removed."""
+    return ["".join(word) for word in _WORD.findall(key.strip())]
+
+
 def _take_out(tree: dict[str, Any], key: str, what: str) -> None:
-    parts = ["".join(part) for part in _PART.findall(key.strip())]
-    *sections, last = parts or [""]
+    *sections, last = _words(key) or [""]
     node: Any = tree
     for section in sections:
         node = node.get(section) if isinstance(node, dict) else None
@@ -88,17 +107,6 @@ def _take_out(tree: dict[str, Any], key: str, what: str) -> None:
         near = nearest(key, dict.fromkeys([*given, *tree]))
         raise RecipeError(f"{what} is not given by what is extended.{near}")
     del node[last]
-
-
-def extending(path: Path, overrides: Sequence[str] = ()) -> str | None:
-    """What a file and all that it extends give, as one; None for one that extends nothing."""
-    path = recipe_file(path)
-    if "extends" not in tomllib.loads(path.read_text(encoding="utf-8")):
-        return None
-    tree = _read(path)
-    for override in overrides:
-        _apply(tree, override)
-    return dump_tree(tree)
 
 
 def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
@@ -150,7 +158,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         value = text
     if not _KEY.fullmatch(key.strip()):
         raise RecipeError(f"--set '{override}': write it as section.key=value.")
-    *sections, last = ("".join(part) for part in _PART.findall(key.strip()))
+    *sections, last = _words(key)
     node = tree
     for section in sections:
         node = node.setdefault(section, {})

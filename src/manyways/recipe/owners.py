@@ -198,8 +198,7 @@ def fields_of(sources: Sources) -> dict[str, Field] | None:
     enums = _enumerations()
     found: dict[str, Field] = {}
     for package, file, name in sources:
-        tree = _source(package, file)
-        body = next((c.body for c in _classes(tree) if c.name == name), None) if tree else None
+        body = next((c.body for c in _classes(_source(package, file)) if c.name == name), None)
         if body is None:
             return None
         for line in body:

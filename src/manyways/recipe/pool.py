@@ -1,6 +1,6 @@
-"""The pool of attempts and what is kept of it: prompts, heuristics, verdicts, selection."""
+"""The pools of attempts and what is kept of them: prompts, heuristics, verdicts, selection."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,83 +9,86 @@ from manyways.recipe.section import Names, Positive, Rate, Section, Share
 
 
 class PromptConfig(Section):
-    """What every prompt says beside the problem, in all stages."""
+    """What prompts say besides the problem. All stages use the same format."""
 
     instruction: str = "Put your final answer within \\boxed{}."
-    """Follows every problem; one judged by ``python_tests`` is asked for a program instead."""
+    """The text after every problem. A problem with the verifier ``python_tests`` asks for a program
+    instead."""
 
     system: str = ""
-    """The system message; none when empty."""
+    """The system message. If empty, there is none."""
 
 
 class HeuristicsConfig(Section):
-    """The ways that the pool is sampled under."""
+    """The heuristics under which the pool is sampled."""
 
     pack: str = "polya"
-    """``polya``, ``code``, ``narrative``, ``pocket``, or the path of a TOML file."""
+    """The heuristic pack: ``polya``, ``code``, ``narrative``, ``pocket``, or the path of a TOML
+    file."""
 
     count: Positive = 8
-    """How many of the pack: its first ones."""
+    """Number of heuristics to take, from the start of the pack."""
 
     shots: Annotated[int, Field(ge=0)] = 2
-    """Exemplars in each prompt under a heuristic."""
+    """Number of exemplars in each prompt under a heuristic."""
 
     place: Literal["before", "after", "both"] | None = None
     """Where a prompt describes its heuristic: ``before`` exemplars and problem, ``after`` each
-    question, or ``both``: first, and again after the problem. As the pack says when left out."""
+    question, or ``both`` (first, and again after the problem). Without it, the pack decides."""
 
     exemplars: Literal["turns", "message"] | None = None
-    """Exemplars as earlier ``turns`` of the chat, or all in the one ``message`` of the problem. As
-    the pack says when left out."""
+    """How a prompt shows exemplars: as earlier ``turns`` of the chat, or all in the one ``message``
+    of the problem. Without it, the pack decides."""
 
     labeller: str = "exemplars"
-    """Says which heuristic a step shows: ``exemplars``, ``attempts``, ``pocket`` or
-    ``module:function``."""
+    """The labeller, which says which heuristic a step shows: ``exemplars``, ``attempts``,
+    ``pocket`` or ``module:function``."""
 
 
 class VerifyConfig(Section):
-    """How answers are judged, everywhere in the run."""
+    """How answers are verified, in all stages."""
 
     verifier: str | None = None
-    """Replaces each problem's own verifier: ``math``, ``exact``, ``choice``, ``python_tests`` or
-    ``module:function``."""
+    """A verifier for all problems, in place of their own: ``math``, ``exact``, ``choice``,
+    ``python_tests`` or ``module:function``."""
 
     policy: Literal["strict", "lenient"] = "strict"
-    """``strict``: an answer has the form that the prompt asks for; ``lenient``: with fallbacks."""
+    """``strict`` takes an answer only in the form that the prompt asks for. ``lenient`` has
+    fallbacks."""
 
     timeout: Rate = 5.0
     """Seconds of wall clock for one answer."""
 
     workers: Positive = 2
-    """Processes that judge."""
+    """Worker processes that verify answers."""
 
     max_undecided: Share = 0.05
-    """A run stops when a larger share of its answers is undecided."""
+    """The largest share of undecided answers. A run stops when there are more."""
 
     allow_unsafe_code: bool = False
     """Run programs that a model wrote even where there is no sandbox."""
 
 
 class GenerateConfig(Section):
-    """Sampling the pool."""
+    """How the pool of attempts is sampled."""
 
     problems: str
-    """The problem set that solutions are written for (docs/problems.md)."""
+    """The problem set to write solutions for (docs/problems.md)."""
 
     limit: Positive | None = None
-    """Take that many problems of the set."""
+    """Number of problems to take, from the start of the set. Without it, all."""
 
     samples: Positive = 4
-    """Attempts at each problem under each heuristic; the most, with adaptive sampling."""
+    """Attempts per problem and heuristic. With adaptive sampling, the most."""
 
     plain_samples: Positive = 4
-    """Attempts at each problem from the plain prompt; the most, with adaptive sampling."""
+    """Attempts per problem with the plain prompt. With adaptive sampling, the most."""
 
     temperature: Rate = 1.0
-    """Of sampling."""
+    """Sampling temperature."""
 
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Of sampling: the most likely tokens that have this probability together."""
+    """Nucleus sampling: sample from the most likely tokens whose probabilities add up to this."""
 
     max_tokens: Positive
     """Longest attempt, in tokens."""
@@ -94,43 +97,73 @@ class GenerateConfig(Section):
     """Texts that end an attempt, besides the stop token."""
 
     part_size: Positive = 2048
-    """Attempts per parquet part: what a kill can lose at most."""
+    """Attempts per parquet part. A killed run loses at most as many."""
 
     engine: str | None = None
-    """Samples the pool; that of ``[model]`` when left out."""
+    """The engine that samples the pool. Without it, the one of ``[model]``."""
 
     sampling: Literal["fixed", "adaptive"] = "fixed"
-    """``adaptive`` leaves a (problem, heuristic) once it has a solution (docs/sampling.md)."""
+    """``fixed`` samples every (problem, heuristic) equally often. ``adaptive`` stops at one that
+    has a solution (docs/sampling.md)."""
+
+
+class DistillConfig(Section):
+    """Attempts of another model, for the arms ``distilled-N``; see docs/controls.md.
+
+    Give exactly one of ``attempts`` and ``model``.
+    """
+
+    attempts: Annotated[str, Field(min_length=1)] | None = None
+    """A file of JSON lines, or a folder of attempts that manyways wrote."""
+
+    model: ModelConfig | None = None
+    """The other model. It is sampled with the plain prompt, and with ``temperature`` and ``top_p``
+    of ``[generate]``."""
+
+    samples: Positive | None = None
+    """Attempts of ``model`` per problem. Without it, 16."""
+
+    max_tokens: Positive | None = None
+    """Longest attempt of ``model``, in tokens. Without it, that of ``[generate]``."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.attempts is None) == (self.model is None):
+            raise ValueError("give exactly one of attempts and model")
+        if self.attempts is not None and (self.samples or self.max_tokens):
+            raise ValueError("samples and max_tokens are for model: attempts are all read")
+        return self
 
 
 class SelectConfig(Section):
-    """From attempts to solutions."""
+    """How solutions are selected from attempts."""
 
     scorer: Annotated[str, Field(pattern=r"^(labeller|judge|reward-model:.+)$")] = "labeller"
-    """Who says how well an attempt follows its heuristic: ``labeller`` (that of ``[heuristics]``),
-    ``judge`` or ``reward-model:PATH``."""
+    """The scorer of adherence, which is how well an attempt follows its heuristic: ``labeller``
+    (that of ``[heuristics]``), ``judge`` (a language model) or ``reward-model:PATH``."""
 
     min_adherence: Share | None = 0.5
-    """Least adherence of a solution. With a reward model adherence is a rank, the share of the
-    other attempts at the problem under the heuristic that score lower, and there is no least one
+    """The least adherence of a solution. With a reward model, adherence is a rank: the share of
+    other attempts at the same problem and heuristic that score lower. There is then no least one
     unless it is given."""
 
     near_duplicate: Share = 0.95
-    """A solution is dropped when its word 3-gram Jaccard similarity with a kept one of the same
-    problem is at least this."""
+    """A solution is a near duplicate if the Jaccard similarity of its word 3-grams with those of a
+    kept solution of the same problem is at least this. Near duplicates are dropped."""
 
     budget: Positive | None = None
-    """Examples of the ``budget-N`` arms; as many as the one-way arm has when left out."""
+    """Examples of each ``budget-N`` arm. Without it, as many as the one-way arm has."""
 
     budget_way: Literal["pack", "favourite"] = "pack"
-    """Which of a problem's ways a ``budget-N`` arm takes first: by the ``pack``'s order, or those
-    that solve the problem most often, so that ``budget-1`` has the ``favourite`` way of each."""
+    """The way of a problem that a ``budget-N`` arm takes first: the first of the ``pack``, or the
+    ``favourite``, which solves the problem most often. With ``favourite``, ``budget-1`` has the
+    favourite way of each problem."""
 
     judge: ModelConfig | None = None
-    """The model that judges; the base model when left out."""
+    """The language model that is the judge. Without it, the base model."""
 
     judge_tokens: Positive = 256
-    """Longest reply of the judge."""
+    """Longest reply of the judge, in tokens."""
 
     @model_validator(mode="before")
     @classmethod

@@ -8,26 +8,30 @@ from manyways.recipe.section import Positive, Section
 
 
 class ProbeConfig(Section):
-    """Prefix swap: the pool's attempts are cut in the middle and go on under another heuristic."""
+    """Prefix swap: the model continues attempts of the pool under another heuristic.
+
+    The attempts are cut in the middle.
+    """
 
     enabled: bool = False
-    """Whether ``run`` does it."""
+    """Whether ``run`` includes this stage."""
 
     heuristics: Annotated[int, Field(ge=2)] = 4
-    """The pack's first ones; every pair of them is tried."""
+    """Number of heuristics to take, from the start of the pack. Every pair of them is tried."""
 
     problems: Positive = 32
-    """Of the pool, at equal distances."""
+    """Number of problems of the pool, evenly spaced."""
 
     samples: Positive = 4
-    """Continuations of each (problem, first heuristic, second heuristic)."""
+    """Continuations per (problem, first heuristic, second heuristic)."""
 
 
 class BranchConfig(Section):
-    """Token modes from logits: what could a checkpoint well say where kept solutions part?"""
+    """Token modes from logits: the likely next tokens at places where kept solutions diverge."""
 
     enabled: bool = True
-    """Whether ``run`` does it."""
+    """Whether ``run`` includes this stage."""
 
     problems: Positive = 64
-    """Of the pool, among those solved under two or more heuristics, at equal distances."""
+    """Number of problems of the pool that are solved under two or more heuristics, evenly
+    spaced."""

@@ -10,32 +10,33 @@ from manyways.recipe.verl import VerlConfig, check_verl
 
 
 class GateConfig(Section):
-    """Is a checkpoint fit for RL? Measured on ``rl.group_size`` attempts at RL's problems."""
+    """The test whether a checkpoint is fit for RL, on ``rl.group_size`` attempts per problem."""
 
     enforce: bool = True
-    """Refuse RL from a checkpoint that is not fit; else only say so."""
+    """Refuse RL from a checkpoint that is not fit. If false, only say so."""
 
     problems: Positive = 48
-    """How many of RL's problems are attempted."""
+    """Number of problems of RL to attempt."""
 
     min_stop: Share = 0.5
-    """Least share of attempts that end by themselves."""
+    """The least share of attempts that end before ``rl.max_tokens``."""
 
     max_no_answer: Share = 0.5
-    """Largest share of attempts that hold no answer in the prompt's form."""
+    """The largest share of attempts that have no answer in the form that the prompt asks for."""
 
     min_mixed: Share = 0.05
-    """Least share of groups with right and wrong attempts: RL learns from those alone."""
+    """The least share of groups that have both right and wrong attempts. RL learns only from
+    those."""
 
 
 class StopConfig(Section):
-    """When RL ends before its last step, by its evaluations on the way."""
+    """When RL ends before its last step, by the evaluations during training."""
 
     when: Literal["no gain"] = "no gain"
     """``no gain``: the best evaluation so far is ``patience`` evaluations old."""
 
     on: Annotated[str, Field(pattern=r"pass@[1-9][0-9]*")] = "pass@1"
-    """The score that is to rise: ``pass@1``, ``pass@8``, ..."""
+    """The score that has to rise, as ``pass@1`` or ``pass@8``."""
 
     patience: Positive = 3
     """Evaluations without a gain."""
@@ -45,99 +46,105 @@ class RLConfig(Section):
     """GRPO. One step takes ``group_size`` attempts at each of ``prompts_per_step`` problems."""
 
     backend: str = "trl"
-    """Who trains: ``trl``, ``verl`` or ``module:function``."""
+    """The trainer: ``trl``, ``verl`` or ``module:function``."""
 
     problems: str
-    """The problem set that is trained on (docs/problems.md)."""
+    """The problem set to train on (docs/problems.md)."""
 
     limit: Positive | None = None
-    """Take that many problems of the set."""
+    """Number of problems to take, from the start of the set. Without it, all."""
 
     pass_rate: Annotated[tuple[Share, Share], Field(strict=False)] | None = None
-    """Train on problems alone of which ``group_size`` attempts are right this often, as
-    ``[0.05, 0.95]``; the others are left out, and counted."""
+    """Train only on problems whose pass rate is in this range, as ``[0.05, 0.95]``. The rate is
+    measured on ``group_size`` attempts. Other problems are left out and counted."""
 
     pass_rate_of: Literal["base", "start"] = "base"
-    """Whose attempts: the base model's, once for all arms; or those of each arm's own start."""
+    """The model whose pass rate counts: the ``base`` model, measured once for all arms, or the
+    checkpoint from which each arm's RL starts (``start``)."""
 
     redraw: Annotated[int, Field(ge=0)] = 0
-    """How often a group is drawn again in a step whose attempts earn all the same (``trl``)."""
+    """How often a group is sampled again in the same step when its attempts all earn the same
+    reward. Only with ``trl``."""
 
     steps: Positive
     """Optimizer steps."""
 
     group_size: Annotated[int, Field(ge=2)] = 16
-    """Attempts at a problem, which are compared with one another."""
+    """Attempts per problem. Each is compared with the others of its group."""
 
     prompts_per_step: Positive = 8
-    """Problems of one step."""
+    """Problems per step."""
 
     micro_batch: Positive | None = None
-    """Attempts in one forward and backward pass. Left out: with ``trl`` all of a step on a GPU and
+    """Attempts per forward and backward pass. Without it: with ``trl`` all of a step on a GPU and
     at most 32 on a CPU, with ``verl`` what ``verl.tokens_per_gpu`` allows."""
 
     learning_rate: Rate
-    """Highest learning rate; constant after warming up."""
+    """Peak learning rate. It stays constant after warmup."""
 
     warmup: Share = 0.0
     """Share of the steps in which the learning rate rises."""
 
     temperature: Rate = 1.0
-    """Of sampling."""
+    """Sampling temperature."""
 
     max_tokens: Positive
     """Longest attempt, in tokens."""
 
     loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = "dapo"
-    """How losses of tokens are averaged, under TRL's names."""
+    """How the losses of tokens are averaged, under the names of TRL."""
 
     scale_rewards: Literal["group", "batch", "none"] = "group"
-    """What a group's advantages are divided by: its standard deviation, the batch's, nothing."""
+    """What the advantages of a group are divided by: the standard deviation of the ``group``, that
+    of the ``batch``, or nothing (``none``)."""
 
     epsilon: Rate = 0.2
-    """Clip range of the probability ratio, downwards."""
+    """Lower clip range of the probability ratio."""
 
     epsilon_high: Rate = 0.28
-    """Clip range upwards."""
+    """Upper clip range of the probability ratio."""
 
     reward: Annotated[str, Field(pattern=r"^(correct|pass@[1-9][0-9]*)$")] = "correct"
-    """What an attempt earns: ``correct`` 1 for a right answer; ``pass@4`` its advantage where the
-    best of 4 attempts of the group counts, with ``scale_rewards = "none"``."""
+    """The reward of an attempt. ``correct``: 1 for a right answer. ``pass@4``: its advantage when
+    the best of 4 attempts of the group counts. That needs ``scale_rewards = "none"``."""
 
     diversity: Annotated[float, Field(ge=0.0)] = 0.0
-    """What a correct attempt earns more at most, for showing other heuristics than the other
-    correct ones of its group; ``heuristics.labeller`` says which it shows."""
+    """The largest bonus of a correct attempt that shows other heuristics than the other correct
+    attempts of its group. ``heuristics.labeller`` says which it shows."""
 
     strategies: Annotated[int, Field(ge=0)] = 0
-    """Ask the attempts of a group under the pack's first so many heuristics in turn, then plainly,
-    and round again; all plainly at 0. The gate and evaluations ask plainly (``trl``)."""
+    """Number of heuristics under which the attempts of a group are prompted in turn, then once with
+    the plain prompt, and so on. With 0, every prompt is plain. The gate and evaluations always use
+    the plain prompt. Only with ``trl``."""
 
     beta: Annotated[float, Field(ge=0.0)] = 0.0
-    """Weight of the KL term that holds the policy near its start; none at 0."""
+    """Weight of the KL term, which holds the policy near its start. With 0, there is none."""
 
     save_every: Positive = 50
-    """Steps between the checkpoints from which a killed training goes on."""
+    """Steps between saved checkpoints. A killed training continues from the last one."""
 
     attempts: Literal["all", "sample", "none"] = "sample"
-    """Which attempts of RL are kept, with step, reward and advantage: those at 64 problems for
-    ``sample``."""
+    """The attempts of RL that are kept, with step, reward and advantage. ``sample`` keeps those at
+    64 problems."""
 
     evaluate_every: Positive | None = None
-    """Steps between evaluations on the way; none when left out."""
+    """Steps between evaluations during training. Without it, there are none."""
 
     evaluate: Names = ()
-    """Problem sets of these evaluations; the split ``validation`` of ``rl.problems`` when left out.
-    No benchmark of the recipe: the peak would be chosen on what it is then tested on."""
+    """The problem sets of these evaluations. Without it, the split ``validation`` of
+    ``rl.problems``. A benchmark of the recipe is refused, because the best step would be chosen on
+    what it is then tested on."""
 
     evaluate_limit: Positive = 64
-    """Take that many problems of each."""
+    """Number of problems to take from the start of each of these sets."""
 
     evaluate_attempts: Positive = 8
-    """At each problem, and the largest k of pass@k on the way."""
+    """Attempts per problem in these evaluations, and the largest k of their pass@k."""
 
     keep: Literal["last", "best", "all"] = "last"
-    """Checkpoints that stay: the last step's, that of the best evaluation as well, or all that
-    were evaluated. The best one is tested beside the last."""
+    """The checkpoints that are kept: that of the ``last`` step, also that of the ``best``
+    evaluation, or ``all`` that were evaluated. The best one is tested on the benchmarks beside the
+    last."""
 
     stop: StopConfig | None = None
     """End before the last step: ``{ on = "pass@8", patience = 3 }``."""
@@ -149,7 +156,7 @@ class RLConfig(Section):
     """Settings of the backend ``verl`` (docs/scale.md)."""
 
     extra: Extra = Field(default_factory=dict)
-    """Further settings of TRL's ``GRPOConfig``, under its names."""
+    """Further settings of ``GRPOConfig`` of TRL, under its names."""
 
     @property
     def watched(self) -> int:

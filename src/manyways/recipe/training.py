@@ -11,60 +11,63 @@ Tracker = Literal["tensorboard", "trackio", "wandb"]
 
 
 class LoraConfig(Section):
-    """Train adapters of low rank and merge them when saving: checkpoints stay ordinary folders.
+    """Train low-rank adapters and merge them into the weights of each saved checkpoint.
 
-    An update of a weight is ``alpha / rank * B @ A``. (Hu et al. 2021, "LoRA", section 4.1.)
+    An update of a weight is ``alpha / rank * B @ A`` (Hu et al. 2021, "LoRA", section 4.1).
     """
 
     rank: Positive = 16
-    """Columns of an update's first factor, rows of its second."""
+    """The rank of an update: columns of its first factor, rows of its second."""
 
     alpha: Rate = 32.0
-    """Updates are multiplied by this over ``rank``."""
+    """The scale of an update, which is multiplied by ``alpha / rank``."""
 
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    """Share of an adapter's inputs that are left out while training."""
+    """Share of the inputs of an adapter that are dropped in training."""
 
     target_modules: str | Names = "all-linear"
-    """``all-linear`` (every linear layer but the output), or names of layers."""
+    """The layers that have adapters: ``all-linear`` (every linear layer but the output), or a list
+    of names."""
 
 
 class MidtrainConfig(Section):
-    """SFT by TRL. Give exactly one of ``steps`` (the same for every arm) and ``epochs``."""
+    """SFT with TRL. Give exactly one of ``steps`` (the same for every arm) and ``epochs``."""
 
     steps: Positive | None = None
     """Optimizer steps."""
 
     epochs: Rate | None = None
-    """Passes over an arm's own examples."""
+    """Passes over the examples of the arm."""
 
     batch_size: Positive = 32
-    """Examples of one step."""
+    """Examples per step."""
 
     micro_batch: Positive | None = None
-    """Examples in one forward and backward pass. Left out: all of a step on a GPU, at most 32 on a
+    """Examples per forward and backward pass. Without it: all of a step on a GPU, at most 32 on a
     CPU."""
 
     learning_rate: Rate
-    """Highest learning rate; falls to 0 along a line after warming up."""
+    """Peak learning rate. It falls linearly to 0 after warmup."""
 
     warmup: Share = 0.05
     """Share of the steps in which the learning rate rises."""
 
     max_length: Positive
-    """Longest example, prompt and solution, in tokens; longer ones are left out and counted."""
+    """Longest example in tokens, prompt and solution together. Longer ones are left out and
+    counted."""
 
     save_every: Positive = 50
-    """Steps between the checkpoints from which a killed training goes on."""
+    """Steps between saved checkpoints. A killed training continues from the last one."""
 
     evaluate_every: Positive | None = None
-    """Steps between evaluations on the way, of ``rl.evaluate``; none when left out."""
+    """Steps between evaluations during training, on the sets of ``rl.evaluate``. Without it, there
+    are none."""
 
     lora: LoraConfig | None = None
     """Train adapters (docs/scale.md)."""
 
     extra: Extra = Field(default_factory=dict)
-    """Further settings of TRL's ``SFTConfig``, under its names."""
+    """Further settings of ``SFTConfig`` of TRL, under its names."""
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -86,27 +89,30 @@ class MidtrainConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Trackers that get what TRL logs; our own metrics.jsonl is written in any case.
+    """Trackers that receive what TRL logs. manyways also writes its own metrics.jsonl.
 
-    A training is named ``<recipe>/<arm>/seed-<s>/<stage>`` there.
+    A training is named ``<recipe>/<arm>/seed-<s>/<stage>`` in a tracker.
     """
 
     report_to: Annotated[tuple[Tracker, ...], Field(strict=False)] = ()
-    """Any of ``tensorboard``, ``trackio`` and ``wandb``."""
+    """The trackers: any of ``tensorboard``, ``trackio`` and ``wandb``."""
 
     project: str = "manyways"
-    """The project's name there."""
+    """The name of the project in a tracker."""
 
 
 class LaunchConfig(Section):
-    """Both trainings in several processes, by ``accelerate launch``. A step stays the same step."""
+    """Run both trainings in several processes, with ``accelerate launch``.
+
+    A step stays as large as it is.
+    """
 
     processes: Positive | None = None
-    """On this machine, one for each GPU; as accelerate's file says when left out."""
+    """Processes on this machine, one for each GPU. Without it, as the file of accelerate says."""
 
     accelerate_config: str | None = None
-    """A file that ``accelerate config`` wrote, for FSDP, DeepSpeed or several machines;
-    data-parallel on this machine without it."""
+    """A file that ``accelerate config`` wrote, for FSDP, DeepSpeed or several machines. Without it,
+    training is data-parallel on this machine."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:

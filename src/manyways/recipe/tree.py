@@ -12,9 +12,9 @@ from pydantic import Field, field_validator, model_validator
 
 from manyways.arms import Arm, check_arms, parse_arm
 from manyways.recipe.arm import ONE_SAMPLE, SECTIONS, ArmConfig, dotted, leaves
-from manyways.recipe.distill import DistillConfig
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import (
+    DistillConfig,
     GenerateConfig,
     HeuristicsConfig,
     PromptConfig,
@@ -30,28 +30,28 @@ _FOLDER = re.compile(r"(?![.\s])[^/\\\x00-\x1f\x7f]{1,100}(?<!\s)")
 
 
 class EvaluateConfig(Section):
-    """Sampling every checkpoint on benchmarks, from the plain prompt."""
+    """How every checkpoint is sampled on benchmarks, with the plain prompt."""
 
     benchmarks: Annotated[Names, Field(min_length=1)]
-    """Problem sets (docs/problems.md)."""
+    """The problem sets to evaluate on (docs/problems.md)."""
 
     limit: Positive | None = None
-    """Take that many problems of each."""
+    """Number of problems to take from the start of each set. Without it, all."""
 
     attempts: Positive = 64
-    """At each problem, and the largest k of pass@k."""
+    """Attempts per problem, and the largest k of pass@k."""
 
     temperature: Rate = 1.0
-    """Of sampling."""
+    """Sampling temperature."""
 
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Of sampling: the most likely tokens that have this probability together."""
+    """Nucleus sampling: sample from the most likely tokens whose probabilities add up to this."""
 
     max_tokens: Positive
     """Longest attempt, in tokens."""
 
     part_size: Positive = 2048
-    """Attempts per parquet part: what a kill can lose at most."""
+    """Attempts per parquet part. A killed run loses at most as many."""
 
     @field_validator("benchmarks")
     @classmethod
@@ -62,13 +62,13 @@ class EvaluateConfig(Section):
 
 
 class AnalyseConfig(Section):
-    """From attempts to tables."""
+    """How tables are computed from attempts."""
 
     bootstrap: Positive = 2000
     """Resamples of every bootstrap."""
 
     explorer_problems: Positive = 40
-    """Problems whose ways the report shows side by side."""
+    """Number of problems whose solutions the report shows side by side."""
 
 
 class Sections(Section):
@@ -80,26 +80,27 @@ class Sections(Section):
 
 
 class Recipe(Section):
-    """A whole run."""
+    """The keys of a whole run."""
 
     extends: str | None = None
-    """A recipe whose keys hold where this file has none, by its path from here. Tables are joined
-    key by key. Resolved when the file is read: a run's own recipe has every key."""
+    """The recipe that this one builds on, by its path from this file. Its keys hold where this file
+    gives none, and tables are joined key by key. The recipe that a run keeps is already joined."""
 
     unset: Names = ()
-    """Keys of the recipe that this one ``extends`` which are not to hold, as ``["rl.lora"]``."""
+    """Keys to remove from the recipe in ``extends``, as ``["rl.lora"]``."""
 
     name: str
-    """Of the run; its folder is ``runs/NAME`` unless ``--out`` says otherwise."""
+    """The name of the run. Its folder is ``runs/NAME`` unless ``--out`` names another one."""
 
     seeds: Annotated[tuple[int, ...], Field(strict=False, min_length=1)] = (0,)
-    """Training replicates of every arm, all from one pool of attempts."""
+    """Random seeds. Every arm is trained once for each seed, all from one pool of attempts."""
 
     data_dir: str | None = None
-    """Folder of normalised problem sets; the Hugging Face Hub when left out."""
+    """A folder of normalised problem sets. Without it, sets come from the Hugging Face Hub."""
 
     arms: Annotated[Names, Field(min_length=1)]
-    """What is compared: ``vanilla``, ``star``, ``heuristics-N``, ... (docs/controls.md)."""
+    """The arms that the run compares, as ``vanilla``, ``star`` or ``heuristics-N``
+    (docs/controls.md)."""
 
     arm: dict[str, ArmConfig] = Field(default_factory=dict)
     """Settings of single arms."""

@@ -15,31 +15,34 @@ LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-m
 
 
 class VerlConfig(Section):
-    """RL by verl, in an environment of its own. Its GPUs are ``nodes`` x ``gpus_per_node``."""
+    """RL with verl, in a Python environment of its own.
+
+    It uses ``nodes`` x ``gpus_per_node`` GPUs.
+    """
 
     python: str
-    """The interpreter of that environment."""
+    """The Python interpreter of that environment."""
 
     nodes: Positive = 1
-    """Machines."""
+    """Number of machines."""
 
     gpus_per_node: Positive = 1
-    """GPUs of each."""
+    """GPUs per machine."""
 
     prompt_tokens: Positive = 1024
-    """Longest prompt; problems with a longer one are left out."""
+    """Longest prompt, in tokens. Problems with a longer prompt are left out."""
 
     tokens_per_gpu: Positive = 16384
-    """In one forward pass, where ``rl.micro_batch`` is not given."""
+    """Tokens in one forward pass on a GPU, if ``rl.micro_batch`` is not given."""
 
     tensor_parallel: Positive = 1
-    """GPUs that vLLM splits one copy of the model over."""
+    """GPUs over which vLLM splits one copy of the model."""
 
     gpu_memory: Share = 0.5
-    """Share of a GPU's memory that vLLM takes."""
+    """Share of the memory of a GPU that vLLM takes."""
 
     extra: Extra = Field(default_factory=dict)
-    """Further hydra overrides: ``"trainer.balance_batch" = false``, or in tables."""
+    """Further hydra overrides, as ``"trainer.balance_batch" = false`` or in tables."""
 
     @property
     def overrides(self) -> dict[str, object]:
