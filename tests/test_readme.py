@@ -8,13 +8,9 @@ import pytest
 import typer.main
 
 from manyways.cli import app as cli
-<<<<<<< HEAD
-from manyways.cli.tools import export, heuristics, pocket, problems
-from manyways.records import Phase, Status
-=======
 from manyways.cli.export import export
 from manyways.cli.tools import heuristics, pocket, problems
->>>>>>> 4f5387c (Keys explained in whole sentences; a run's problem is shown from its own rows; keys of attempts are read once)
+from manyways.records import Phase, Status
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
