@@ -86,6 +86,28 @@ def test_choices_take_a_letter_a_text_or_an_index(answer: object, tmp_path: Path
     assert problem.question.endswith("A) Ann\nB) Bob")
 
 
+def test_options_that_are_numbered_from_one_are_named_by_their_labels(tmp_path: Path) -> None:
+    choices = {"text": ["Ann", "Bob", "Cy"], "label": ["1", "2", "3"]}
+    write_lines(tmp_path / "who.jsonl", [{"question": "Who?", "answer": "2", "choices": choices}])
+    [problem] = load_problems(f"file:{tmp_path}/who.jsonl?choices=choices.text")
+    assert (problem.answer, problem.choices[1]) == ("B", "Bob")
+    flat = {"question": "Who?", "answer": "2", "c": choices["text"], "n": choices["label"]}
+    write_lines(tmp_path / "flat.jsonl", [flat])
+    [problem] = load_problems(f"file:{tmp_path}/flat.jsonl?choices=c&labels=n")
+    assert problem.answer == "B"
+
+
+def test_options_may_be_shuffled_where_the_right_one_always_comes_first(tmp_path: Path) -> None:
+    rows = [{"question": f"Q{i}", "yes": "right", "no": "wrong", "no2": "bad"} for i in range(60)]
+    write_lines(tmp_path / "q.jsonl", rows)
+    name = f"file:{tmp_path}/q.jsonl?choices=yes,no,no2&answer=yes&shuffle=yes"
+    problems = list(load_problems(name))
+    assert {p.answer for p in problems} == {"A", "B", "C"}
+    assert all(p.choices["ABC".index(p.answer)] == "right" for p in problems)
+    assert [p.question for p in problems] == [p.question for p in load_problems(name)]
+    assert {p.answer for p in load_problems(name.removesuffix("&shuffle=yes"))} == {"A"}
+
+
 @pytest.mark.parametrize(
     ("extract", "cell"), [("boxed", r"so \boxed{\frac12}"), ("hashes", "work\n#### \\frac12")]
 )
@@ -101,6 +123,18 @@ def test_programs(tmp_path: Path) -> None:
     mapping = "tests=t&entry_point=n&verifier=python_tests"
     [problem] = load_problems(f"file:{tmp_path}/code.jsonl?{mapping}")
     assert (problem.tests, problem.entry_point) == ("assert f(1) == 1\n", "f")
+
+
+def test_a_reference_may_continue_the_prompt_or_a_stub(tmp_path: Path) -> None:
+    prompt = 'def f(x):\n    """Add one."""\n'
+    row = {"question": prompt, "answer": "    y = x + 1\n    return y\n", "n": "f"}
+    row |= {"t": "def check(c):\n    assert c(1) == 2\n", "say": "Write f.", "code": "def f(x):\n"}
+    write_lines(tmp_path / "code.jsonl", [row])
+    mine = f"file:{tmp_path}/code.jsonl?tests=t&entry_point=n"
+    [problem] = load_problems(mine)
+    assert (problem.question, problem.answer) == (prompt, f"{prompt}    y = x + 1\n    return y")
+    [problem] = load_problems(f"{mine}&question=say&stub=code")
+    assert problem.answer == "def f(x):\n    y = x + 1\n    return y"
 
 
 def test_odd_column_names_are_percent_encoded(tmp_path: Path) -> None:

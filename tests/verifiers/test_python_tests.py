@@ -68,6 +68,23 @@ def test_what_a_program_prints_or_returns_never_reaches_this_process(monkeypatch
     assert 0 < sum(map(len, taken)) < 1000
 
 
+PYTEST = """\
+from solution import f
+
+def four(): return 4
+def test_two(): assert f(2) == four()
+def test_three(): assert f(3) == 9
+"""
+CASE = """\
+import unittest
+
+class Squares(unittest.TestCase):
+    def setUp(self): self.three = 3
+    def test_two(self): self.assertEqual(f(2), 4)
+    def test_three(self): self.assertEqual(f(self.three), 9)
+"""
+
+
 @needs_sandbox
 @pytest.mark.parametrize(
     ("tests", "source", "rule"),
@@ -78,6 +95,15 @@ def test_what_a_program_prints_or_returns_never_reaches_this_process(monkeypatch
         (SQUARES, "def f(x):\n    return undefined", "tests/NameError"),
         (SQUARES, "def f(x: undefined):\n    return x", "tests/NameError"),
         ("def check(candidate):\n    assert candidate(2) == 4\n", RIGHT, "tests/passed"),
+        (PYTEST, RIGHT, "tests/passed"),
+        (PYTEST, "def f(x):\n    return 4", "tests/AssertionError"),
+        (CASE, RIGHT, "tests/passed"),
+        (CASE, "def f(x):\n    return 4", "tests/AssertionError"),
+        (
+            CASE,
+            "import unittest\ndef f(x):\n    raise unittest.SkipTest('no')",
+            "tests/RuntimeError",
+        ),
         ("import math\nassert math.isclose(f(0.5), 0.25)", RIGHT, "tests/passed"),
         (
             "try:\n    f(1)\n    assert 0\nexcept ValueError as e:\n    assert str(e) == 'no'",

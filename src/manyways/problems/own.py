@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,27 @@ from manyways.records import Problem
 from manyways.row_files import KINDS, Row, cell, is_missing, kind_of, read_objects
 from manyways.verifiers import verifier_of
 from manyways.verifiers.final_answer import reference
-from manyways.verifiers.programs import whole_tests
+from manyways.verifiers.programs import defines, whole_tests
 
 COLUMNS = {
     "question": "column of the question (default: question)",
     "answer": "column of the reference answer (default: answer)",
     "id": "column of an identifier (default: the row's number)",
     "choices": "column of a list of option texts, or their columns (A,B,C,D); the answer is then a "
-    "letter, a text or an index",
+    "letter, a text, a label or an index",
+    "labels": "column of a list of labels of the options, which the answer then names (default: "
+    "the column label beside choices=....text)",
     "alternatives": "column of a list of other right spellings of the answer",
     "tests": "column of Python tests, a text or a list; the columns test_imports and "
     "test_setup_code come before them",
     "entry_point": "column of the function's name (default: the function of the reference that the "
     "tests call)",
+    "stub": "column of the code that the reference program continues (default: the question, where "
+    "the reference alone is no program)",
     "tag": "columns to keep as tags, joined by commas",
 }
 SETTINGS = {
+    "shuffle": "yes: the options in an order of their own for each problem (default: no)",
     "verifier": "math, exact, choice, python_tests or package.module:function (default: math)",
     "name": "second part of the ids (default: the name of the file, or dataset-split)",
     "extract": "boxed or hashes: the answer is the last \\boxed{} or what follows #### in it",
@@ -92,6 +98,8 @@ def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
     for key in options:
         if key not in known:
             raise DataError(f"a set of your own has no option '{key}'.{nearest(key, known)}")
+    if options.get("shuffle", "no") not in ("yes", "no"):
+        raise DataError(f"shuffle is yes or no, not '{options['shuffle']}'.")
     if options.get("extract", "boxed") not in ("boxed", "hashes"):
         raise DataError(f"extract is boxed or hashes, not '{options['extract']}'.")
     return options
@@ -124,8 +132,15 @@ class _Mapping:
         tests = self._tests(row)
         usual = "choice" if choices else "python_tests" if tests else "math"
         verifier = self.options.get("verifier", usual)
+        entry_point = ""
         if choices:
-            question, answer = with_choices(question, choices), self._letter(answer, choices)
+            answer = self._letter(answer, choices, self._labels(row))
+            if self.options.get("shuffle") == "yes":
+                choices, answer = _shuffled(question, choices, answer)
+            question = with_choices(question, choices)
+        elif tests:
+            question = as_text(self._cell(row, self.options.get("question", "question")))
+            answer, entry_point = self._program(row, question, tests)
         elif "extract" in self.options:
             answer = self._extracted(answer)
         elif verifier_of(verifier).cuts:
@@ -140,7 +155,7 @@ class _Mapping:
             alternatives=self._list(row, "alternatives"),
             choices=choices,
             tests=tests,
-            entry_point=self._entry_point(row, answer, tests),
+            entry_point=entry_point,
             tags={tag: as_text(self._cell(row, tag)) for tag in tags if tag},
         )
 
@@ -175,16 +190,27 @@ class _Mapping:
             raise DataError(f"'{self.options['tests']}' (tests) is empty.")
         return whole_tests(tests, imports=row.get("test_imports"), setup=row.get("test_setup_code"))
 
-    def _entry_point(self, row: Mapping[str, Any], answer: str, tests: str) -> str:
-        if self._named("entry_point") or not tests:
-            return self._text(row, "entry_point") if self._named("entry_point") else ""
-        try:
-            return called_function(answer, [tests])
-        except (IndexError, SyntaxError):
-            raise DataError(
-                "the tests call no function of the reference program: name the column of the "
-                "function's name with entry_point=COLUMN."
-            ) from None
+    def _program(self, row: Mapping[str, Any], question: str, tests: str) -> tuple[str, str]:
+        """The whole reference program, and the name of the function that is asked for.
+
+        A reference may be a whole program, or what follows a signature and its docstring.
+        """
+        written = as_text(self._cell(row, self.options.get("answer", "answer"))).strip("\n")
+        stub = as_text(self._cell(row, self.options["stub"])) if self._named("stub") else question
+        whole = stub.rstrip() + "\n" + written
+        if self._named("entry_point"):
+            name = self._text(row, "entry_point")
+            continues = not defines(written, name) and defines(whole, name)
+            return (whole if continues else written), name
+        for program in (written, whole):
+            try:
+                return program, called_function(program, [tests])
+            except (IndexError, SyntaxError):
+                continue
+        raise DataError(
+            "the tests call no function of the reference program: name the column of the "
+            "function's name with entry_point=COLUMN."
+        )
 
     def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """The texts of the options: of one column that holds a list, or of a column each."""
@@ -192,6 +218,17 @@ class _Mapping:
         if len(columns) == 1 or self.options["choices"] in row:
             return self._list(row, "choices")
         return tuple(as_text(self._cell(row, column)) for column in columns)
+
+    def _labels(self, row: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the data set calls its options: some number them from 1."""
+        column = self.options.get("labels")
+        if column is None and self.options["choices"].endswith(".text"):
+            column = self.options["choices"].removesuffix("text") + "label"
+            try:
+                cell(row, column)
+            except KeyError:
+                column = None
+        return self._items(row, column, "labels") if column else ()
 
     def _check_no_options(self, row: Mapping[str, Any]) -> None:
         """Options in columns that nobody named would not be shown to the model."""
@@ -206,18 +243,17 @@ class _Mapping:
             )
 
     def _list(self, row: Mapping[str, Any], what: str) -> tuple[str, ...]:
-        if what not in self.options:
-            return ()
-        value = self._cell(row, self.options[what])
+        return self._items(row, self.options[what], what) if what in self.options else ()
+
+    def _items(self, row: Mapping[str, Any], column: str, what: str) -> tuple[str, ...]:
+        value = self._cell(row, column)
         if isinstance(value, str):
             try:
                 value = json.loads(value)
             except json.JSONDecodeError:
                 value = None
         if not isinstance(value, list | tuple):
-            raise DataError(
-                f"'{self.options[what]}' ({what}) must be a list, or a JSON list in a text."
-            )
+            raise DataError(f"'{column}' ({what}) must be a list, or a JSON list in a text.")
         return tuple(as_text(item) for item in value)
 
     def _cell(self, row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - as in the file
@@ -226,10 +262,11 @@ class _Mapping:
         except KeyError as error:
             raise DataError(f"{error.args[0]}. Map them: ?question=COLUMN&answer=COLUMN.") from None
 
-    def _letter(self, answer: str, choices: tuple[str, ...]) -> str:
-        """A letter stays; a choice's text or its index from 0 becomes its letter."""
-        if answer in choices:
-            return letter(choices.index(answer))
+    def _letter(self, answer: str, choices: tuple[str, ...], labels: tuple[str, ...]) -> str:
+        """A letter stays; a choice's text, label or index from 0 becomes its letter."""
+        for names in (labels, choices):
+            if answer in names:
+                return letter(names.index(answer))
         if answer.isascii() and answer.isdigit() and int(answer) < len(choices):
             return letter(int(answer))
         if len(answer) == 1 and "A" <= answer.upper() < letter(len(choices)):
@@ -244,6 +281,13 @@ class _Mapping:
         if not found:
             raise DataError(f"no {self.options['extract']} answer in its column.")
         return found
+
+
+def _shuffled(question: str, choices: tuple[str, ...], answer: str) -> tuple[tuple[str, ...], str]:
+    """The options in an order that their texts decide, and the letter of the right one."""
+    right = choices[ord(answer) - ord("A")]
+    mixed = sorted(choices, key=lambda text: sha256(f"{question}\n{text}".encode()).digest())
+    return tuple(mixed), letter(mixed.index(right))
 
 
 def as_text(value: object) -> str:

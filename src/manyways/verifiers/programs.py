@@ -110,7 +110,7 @@ def _found(text: str, question: str, entry_point: str) -> str | None:
         if block.defines(entry_point):
             return lead + _needed(block, blocks) + block.source
     for whole in (text, *_islands(text)):
-        if _defines(whole, entry_point):
+        if defines(whole, entry_point):
             return lead + whole
     for piece in (*(block.source for block in reversed(blocks)), text):
         continued = _continuation(question, piece, entry_point)
@@ -275,7 +275,7 @@ def _continuation(question: str, piece: str, entry_point: str) -> str | None:
             if end <= 0:
                 break
             whole = question.rstrip(" ") + "\n".join(lines[:end])
-            if any(line.strip() for line in lines[:end]) and _defines(whole, entry_point):
+            if any(line.strip() for line in lines[:end]) and defines(whole, entry_point):
                 return whole
             end = _earlier_end(lines, 0, end)
     return None
@@ -301,7 +301,8 @@ def _futures_first(source: str) -> str:
     return "".join(f"{line}\n" for line in dict.fromkeys(moved)) + b"\n".join(lines).decode()
 
 
-def _defines(source: str, name: str) -> bool:
+def defines(source: str, name: str) -> bool:
+    """Whether ``source`` is a program that defines ``name`` at its top level."""
     tree = _parse(source)
     return tree is not None and name in _defined(tree.body, imports=False)
 

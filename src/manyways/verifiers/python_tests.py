@@ -19,8 +19,10 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from manyways.records import Problem, Verdict
@@ -73,20 +75,57 @@ def seconds(timeout: float, *, allow_unsafe_code: bool) -> float:
 
 
 def tests(problem: Problem) -> str:
-    """The examiner's whole source: the prompt's own helpers, then the tests.
+    """The examiner's whole source: the prompt's own helpers, then the tests, all of them called.
 
-    HumanEval's tests only define ``check``; the call is added.
+    HumanEval's tests only define ``check``, those of pytest functions, those of unittest cases.
+    An import of the function asked for goes: the candidate's process has it.
     """
     source = problem.tests
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError):
         return source
-    defines = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in body)
-    calls = any("check(" in ast.unparse(node) for node in body if isinstance(node, ast.Expr))
-    if defines and not calls:
-        source += f"\ncheck({problem.entry_point})\n"
-    return programs.prelude(problem.question, problem.entry_point) + source
+    kept = [node for node in body if not _imports(node, problem.entry_point)]
+    if len(kept) < len(body):
+        source = "\n".join(map(ast.unparse, kept))
+    calls = "".join(f"\n{call}\n" for call in _calls(kept, problem.entry_point))
+    return programs.prelude(problem.question, problem.entry_point) + source + calls
+
+
+def _imports(node: ast.stmt, name: str) -> bool:
+    """``from solution import name``, as tests of another file write."""
+    return (
+        isinstance(node, ast.ImportFrom)
+        and any(alias.name == name for alias in node.names)
+        and (node.module or "").partition(".")[0] not in sys.stdlib_module_names
+    )
+
+
+def _calls(body: list[ast.stmt], entry_point: str) -> Iterator[str]:
+    """Calls of the tests that are defined and that no statement of the top level calls."""
+    called = {name for node in body for name in _called(node)}
+    at_top = {name for node in body if isinstance(node, ast.Expr) for name in _called(node)}
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name != entry_point:
+            if node.name == "check" and "check" not in at_top:
+                yield f"check({entry_point})"
+            elif node.name.startswith("test") and node.name not in called:
+                yield f"{node.name}()"
+        elif isinstance(node, ast.ClassDef) and _is_case(node):
+            # Not ``run``: it takes a skipped test for a passed one.
+            loaded = f"defaultTestLoader.loadTestsFromTestCase({node.name})"
+            yield f"__import__('unittest').{loaded}.debug()"
+
+
+def _called(node: ast.stmt) -> Iterator[str]:
+    """Names that are called somewhere in ``node``."""
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            yield call.func.id
+
+
+def _is_case(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).endswith("TestCase") for base in node.bases)
 
 
 def examine(
