@@ -7,8 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from transformers import TrainerCallback
 
 from manyways.checkpoints import load_model, load_tokenizer, model_path
+from manyways.errors import MissingWork, StageError
 from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.prompts import PromptFormat
 from manyways.pocket.build import BaseCorpus, BuildSettings, build
@@ -32,6 +34,7 @@ from manyways.pocket.corpus import CorpusMix, solution
 from manyways.pocket.ways import EASY, PAIRS, works
 from manyways.pocket.world import WORLDS, exercises
 from manyways.records import PLAIN
+from manyways.train.trainer_files import train
 
 BASE = model_path("package:manyways.pocket/base")
 PACK = load_pack("pocket")
@@ -198,17 +201,49 @@ def test_is_right_reads_the_last_box():
     assert not is_right("12", "12")
 
 
+TINY = BuildSettings(steps=4, batch=4, micro=2, layers=1, inner=32, mix=CorpusMix(first=4))
+
+
+def built(out, *, train=train, settings=TINY):
+    return build(
+        out, pack=PACK, prompts=PROMPTS, settings=settings, command="test", train=train
+    )  # fmt: skip
+
+
 def test_build_is_deterministic_and_loads(tmp_path):
-    settings = BuildSettings(steps=2, batch=4, micro=2, layers=1, inner=32, mix=CorpusMix(first=4))
-    losses = [
-        build(tmp_path / name, pack=PACK, prompts=PROMPTS, settings=settings, command="test")
-        for name in ("a", "b")
-    ]
-    assert losses[0] == losses[1]
+    assert built(tmp_path / "a") == built(tmp_path / "b")
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
     assert weights[0] == weights[1]
     assert load_tokenizer(str(tmp_path / "a")).chat_template
     load_model(str(tmp_path / "a"), dtype="auto", device="cpu")
+    assert not list((tmp_path / "a").glob("check*")), "what it could go on from is not needed now"
+
+
+class StopAt(TrainerCallback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_end(self, args, state, control, **_):
+        control.should_training_stop = state.global_step == self.step
+
+
+def stopped(trainer, folder):
+    trainer.add_callback(StopAt(3))
+    train(trainer, folder)
+
+
+def test_a_stopped_build_goes_on_and_ends_in_the_same_weights(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("manyways.pocket.build.SAVE_EVERY", 2)
+    built(tmp_path / "whole")
+    with pytest.raises(MissingWork, match="after step 3 of 4"):
+        built(tmp_path / "twice", train=stopped)
+    with pytest.raises(StageError, match="other settings"):
+        built(tmp_path / "twice", settings=replace(TINY, seed=1))
+    assert not (tmp_path / "twice" / "model.safetensors").exists()
+    built(tmp_path / "twice")
+    assert "continuing from step 2" in capsys.readouterr().err
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "twice")]
+    assert weights[0] == weights[1]
 
 
 def test_training_pieces_pad_little_and_every_batch_is_mixed():

@@ -62,6 +62,8 @@ def build_base(
 ) -> None:
     """Train the base model from nothing into the folder ``out``, with the pack's own prompts.
 
+    A build that was stopped goes on from its last checkpoint when it is started again.
+
     processes: that train together on a CPU, one core each; default 2 where there are two cores and
                no GPU, since two such processes are faster than one with two threads.
 
@@ -74,6 +76,7 @@ def build_base(
         return
 
     from manyways.pocket.build import BuildSettings, build
+    from manyways.train.trainer_files import train
 
     settings = BuildSettings(seed=seed) if steps is None else BuildSettings(seed=seed, steps=steps)
     loss = build(
@@ -82,6 +85,7 @@ def build_base(
         prompts=PROMPTS,
         settings=settings,
         command=f"manyways pocket build --seed {seed} --steps {settings.steps}",
+        train=train,
     )
     if together.is_writer():
         print_text(

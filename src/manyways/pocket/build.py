@@ -5,7 +5,8 @@ Its tokenizer has whole words and single digits, each with or without a leading 
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import IterableDataset
 
+from manyways.errors import StageError
 from manyways.pocket.corpus import CorpusMix, Document, Prompts, documents, every_text
 from manyways.records import Heuristic
 
@@ -42,6 +44,9 @@ EXTRA = "Put your final answer within \\boxed{}."
 """In the vocabulary though never trained on: the usual request for the answer's form."""
 
 MAX_LENGTH = 1024
+
+SAVE_EVERY = 250
+"""Steps after which a build saves what it goes on from."""
 
 
 def build_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
@@ -153,29 +158,62 @@ class BaseCorpus(IterableDataset[dict[str, list[int]]]):
         ]
 
 
+Training = Callable[[Any, Path], None]
+"""Runs a transformers Trainer, from its newest whole checkpoint in a folder where there is one."""
+
+CHECKPOINTS = "checkpoints"
+"""Folder within a base that is being built, from which a build that was stopped goes on."""
+
+
 def build(
-    out: Path, *, pack: Sequence[Heuristic], prompts: Prompts, settings: BuildSettings, command: str
+    out: Path,
+    *,
+    pack: Sequence[Heuristic],
+    prompts: Prompts,
+    settings: BuildSettings,
+    command: str,
+    train: Training,
 ) -> float:
     """Train and save the base checkpoint to the folder ``out``; returns the final loss.
 
     The folder is an ordinary Hugging Face checkpoint with weights in bfloat16, and ``build.json``
     says how it was made. The same settings give the same weights on the same machine with the same
-    number of processes. Under torchrun all processes train together and the first one saves.
+    number of processes, also when the build was stopped on the way and started again. Under
+    torchrun all processes train together and the first one saves.
+
+    Raises StageError when ``out`` holds the beginning of a build with other settings.
     """
     from transformers import set_seed
 
     set_seed(settings.seed)
     tokenizer = build_tokenizer(every_text(pack, prompts, mix=settings.mix))
     model = new_model(tokenizer, settings)
-    trainer = _trainer(model, BaseCorpus(pack, prompts, tokenizer, settings), settings, out)
-    mean_loss = trainer.train().training_loss
-    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row] or [mean_loss]
+    begun = out / CHECKPOINTS
+    trainer = _trainer(model, BaseCorpus(pack, prompts, tokenizer, settings), settings, begun)
+    facts = _facts(settings, command=command, processes=trainer.args.world_size)
+    if trainer.is_world_process_zero():
+        _begin(begun, facts)
+    train(trainer, begun)
+    loss = [row["loss"] for row in trainer.state.log_history if "loss" in row][-1]
     if trainer.is_world_process_zero():
         model.to(device="cpu", dtype=torch.bfloat16).save_pretrained(out)
         tokenizer.save_pretrained(out)
-        processes = trainer.args.world_size
-        _write_build_json(out, settings, command=command, processes=processes, loss=losses[-1])
-    return float(losses[-1])
+        _write_json(out / "build.json", {**facts, "final_loss": round(loss, 4)})
+        shutil.rmtree(begun)
+    return float(loss)
+
+
+def _begin(begun: Path, facts: Mapping[str, Any]) -> None:
+    """Write down what is being built, or compare it with what was begun here."""
+    noted = begun / "build.json"
+    if not noted.is_file():
+        begun.mkdir(parents=True, exist_ok=True)
+        _write_json(noted, facts)
+    elif json.loads(noted.read_text(encoding="utf-8")) != json.loads(json.dumps(facts)):
+        raise StageError(
+            f"{begun} holds the beginning of a build with other settings: see {noted}. Delete that "
+            "folder, or give another --out."
+        )
 
 
 def new_model(tokenizer: "PreTrainedTokenizerFast", settings: BuildSettings) -> "LlamaForCausalLM":
@@ -205,7 +243,7 @@ def new_model(tokenizer: "PreTrainedTokenizerFast", settings: BuildSettings) -> 
 
 
 def _trainer(
-    model: "LlamaForCausalLM", corpus: BaseCorpus, settings: BuildSettings, out: Path
+    model: "LlamaForCausalLM", corpus: BaseCorpus, settings: BuildSettings, folder: Path
 ) -> Any:  # noqa: ANN401 - transformers is untyped here
     from accelerate import PartialState
     from transformers import Trainer, TrainingArguments
@@ -220,7 +258,7 @@ def _trainer(
         return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels)}
 
     arguments = TrainingArguments(
-        output_dir=str(out),
+        output_dir=str(folder),
         max_steps=settings.steps,
         per_device_train_batch_size=settings.micro,
         gradient_accumulation_steps=settings.batch // (settings.micro * processes),
@@ -235,8 +273,9 @@ def _trainer(
         accelerator_config={"dispatch_batches": False},
         ddp_find_unused_parameters=False,
         use_cpu=not torch.cuda.is_available(),
-        logging_steps=50,
-        save_strategy="no",
+        logging_steps=min(50, settings.steps),
+        save_steps=SAVE_EVERY,
+        save_total_limit=2,
         report_to="none",
         seed=settings.seed,
         data_seed=settings.seed,
@@ -244,20 +283,21 @@ def _trainer(
     return Trainer(model=model, args=arguments, train_dataset=corpus, data_collator=collate)
 
 
-def _write_build_json(
-    out: Path, settings: BuildSettings, *, command: str, processes: int, loss: float
-) -> None:
+def _facts(settings: BuildSettings, *, command: str, processes: int) -> dict[str, Any]:
+    """How a base is made, as ``build.json`` has it."""
     from importlib.metadata import version
 
     chosen = asdict(settings)
     chosen["mix"]["world"] = settings.mix.world.name
-    facts = {
+    return {
         "command": command,
         "settings": chosen,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "processes": processes,
         "threads": torch.get_num_threads(),
-        "final_loss": round(loss, 4),
         "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers")},
     }
-    (out / "build.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

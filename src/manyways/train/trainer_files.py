@@ -80,11 +80,15 @@ def rewind_metrics(path: Path, step: int) -> None:
 
 
 def train(
-    trainer: Trainer, folder: Path, metrics: Path, ended: Callable[[], bool] = lambda: False
+    trainer: Trainer,
+    folder: Path,
+    metrics: Path | None = None,
+    ended: Callable[[], bool] = lambda: False,
 ) -> None:
     """Run a Trainer, from its newest whole checkpoint in ``folder`` where there is one.
 
-    ended: whether it was told to end before its last step.
+    metrics: its rows after that checkpoint are dropped: they are about to be measured again.
+    ended:   whether it was told to end before its last step.
 
     Raises MissingWork when it ended before its last step.
     """
@@ -93,7 +97,7 @@ def train(
     # The others must not see what is being deleted.
     processes.wait()
     found = newest_complete(folder)
-    if processes.is_writer():
+    if metrics and processes.is_writer():
         rewind_metrics(metrics, step_of(found))
     if found:
         say(f"continuing from step {step_of(found)}")
