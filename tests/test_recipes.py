@@ -12,7 +12,7 @@ from manyways import pipeline
 from manyways.context import Context
 from manyways.errors import RecipeError
 from manyways.problems import split_name
-from manyways.recipe.file import dump_recipe, extending, load_recipe, parse_recipe
+from manyways.recipe.file import dump_recipe, dump_tree, extending, load_recipe, parse_recipe
 from manyways.run_dir import RunDir
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
@@ -100,8 +100,27 @@ def test_all_mistakes_are_listed_at_once() -> None:
 
 
 def test_missing_key_is_named() -> None:
-    with pytest.raises(RecipeError, match=r"midtrain: required"):
+    with pytest.raises(RecipeError, match=r"generate: required"):
         parse_recipe({"name": "x"}, "here")
+    tree = tomllib.loads(POCKET.read_text())
+    del tree["rl"]["steps"]
+    with pytest.raises(RecipeError, match=r"rl.steps: required"):
+        parse_recipe(tree, "here")
+
+
+@pytest.mark.parametrize(
+    ("gone", "added", "words"),
+    [
+        (("midtrain",), [], r"\[midtrain\] is missing: 'star' is mid-trained before RL"),
+        (("rl",), ["midtrain.evaluate_every=5"], "the sets are those of"),
+        (("rl", "evaluate"), ["arms=['vanilla+a']", 'arm."vanilla+a".rl.beta=1.0'], "no .rl. to"),
+    ],
+)
+def test_tables_that_cannot_be_left_out(gone, added, words, tmp_path: Path) -> None:
+    tree = {k: v for k, v in tomllib.loads(POCKET.read_text()).items() if k not in gone}
+    (tmp_path / "recipe.toml").write_text(dump_tree(tree))
+    with pytest.raises(RecipeError, match=words):
+        load_recipe(tmp_path / "recipe.toml", added)
 
 
 def test_broken_toml_and_missing_file(tmp_path: Path) -> None:
@@ -136,16 +155,19 @@ def test_shipped_recipe_dry_runs(path: Path, tmp_path: Path) -> None:
     here = [
         "model.path='package:manyways.pocket/base'", "model.engine='transformers'",
         "generate.problems='pocket/seed'", "generate.limit=4",
-        "rl.problems='pocket/rl'", "rl.limit=4", "evaluate.limit=4",
-        "evaluate.benchmarks=['pocket/test']",
     ]  # fmt: skip
-    if load_recipe(path).rl.verl is not None:
+    given = load_recipe(path)
+    if given.phases:
+        here += ["rl.problems='pocket/rl'", "rl.limit=4", "evaluate.limit=4"]
+        here.append("evaluate.benchmarks=['pocket/test']")
+    if given.rl.verl is not None:
         here.append(f"rl.verl.python='{environment(tmp_path / 'env')}'")
     recipe = load_recipe(path, here)
     context = Context(recipe=recipe, run=RunDir(root=tmp_path))
     rows = dict(pipeline.dry_run(context))
     assert rows["generate"].startswith("would run")
-    assert {f"rl/{arm}/seed-{seed}" for arm in recipe.arms for seed in recipe.seeds} <= set(rows)
+    lines = {f"rl/{arm}/seed-{seed}" for arm in recipe.arms for seed in recipe.seeds}
+    assert lines <= set(rows) or rows["rl"] == "left out: the recipe has no [rl]"
 
 
 def test_a_recipe_is_laid_over_the_one_it_extends(tmp_path: Path) -> None:

@@ -244,7 +244,8 @@ class Context:
     @property
     def checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint that the recipe makes: the base, then arm by arm and seed by seed."""
-        return [BASE, *(checkpoint for line in self.lines for checkpoint in line.checkpoints)]
+        made = (one for line in self.lines for one in line.checkpoints)
+        return [BASE, *(one for one in made if one.phase in self.recipe.phases)]
 
     def path_of(self, checkpoint: Checkpoint) -> str:
         """The checkpoint's folder, whether it is there yet or not; the base's may be a Hub id."""

@@ -101,10 +101,11 @@ def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
 
 def _problem_sets(recipe: Recipe) -> Iterator[Named]:
     yield "generate.problems", recipe.generate.problems
-    yield "rl.problems", recipe.rl.problems
+    if recipe.rl.there:
+        yield "rl.problems", recipe.rl.problems
     for name in recipe.on_the_way:
         yield "rl.evaluate", name
-    for name in recipe.evaluate.benchmarks:
+    for name in recipe.benchmarks:
         yield "evaluate.benchmarks", name
 
 

@@ -16,7 +16,7 @@ from manyways.train import launch
 
 
 def run_lines_in_processes(
-    context: Context, wanted: tuple[str, ...], *, jobs: int, ended: Callable[[Line], None]
+    context: Context, wanted: Sequence[str], *, jobs: int, ended: Callable[[Line], None]
 ) -> list[str]:
     """Run every line in a child process, ``jobs`` at a time; returns the lines that stopped early.
 
@@ -63,7 +63,7 @@ def _next(
 
 
 def _start(
-    context: Context, line: Line, wanted: tuple[str, ...], *, slot: int, jobs: int
+    context: Context, line: Line, wanted: Sequence[str], *, slot: int, jobs: int
 ) -> subprocess.Popen[bytes]:
     root = context.run.root
     command = [sys.executable, "-m", "manyways", "line", str(root), line.arm, str(line.seed)]

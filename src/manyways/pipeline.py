@@ -27,6 +27,7 @@ from manyways.errors import MissingWork, RecipeError, StageError, Untrusted
 from manyways.overall import Overall
 from manyways.pool.sources import DISTILLED, pool_of, ready
 from manyways.progress import say
+from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint
 from manyways.run_dir import Amount, Work
 from manyways.stages import STAGES, WORDS, Stage, preflight, up_to
@@ -91,6 +92,8 @@ def steps(context: Context) -> list[Step]:
 
 
 def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
+    if stage.table and not getattr(context.recipe, stage.table).there:
+        return
     lines = context.lines
     if stage.per == "base" and not stage.module.left_out(context):
         yield Step(context=context, stage=stage)
@@ -98,13 +101,17 @@ def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
         yield Step(context=context, stage=stage)
         if stage.name == "selection":
             yield from (Step(context=one, stage=stage) for one in context.variants if one.selects)
-        lines = [line for line in lines if line.before]
+        lines = [line for line in lines if line.before and context.recipe.midtrain.there]
     if stage.per == "checkpoint":
         yield Step(context=context, stage=stage, checkpoint=BASE)
     if stage.per == "run" or (stage.per == "foreign pool" and any(ln.distils for ln in lines)):
         yield Step(context=context, stage=stage)
     for line in lines if stage.per in ("pool", "line", "checkpoint") else ():
-        made = [one for one in line.checkpoints if stage.makes in (None, one.phase)]
+        made = [
+            one
+            for one in line.checkpoints
+            if stage.makes in (None, one.phase) and one.phase in context.recipe.phases
+        ]
         if stage.per == "checkpoint":
             for checkpoint in made:
                 yield Step(context=context.of(line), stage=stage, line=line, checkpoint=checkpoint)
@@ -151,8 +158,9 @@ def run(
 
     if jobs > 1 and context.recipe.launch is not None:
         raise RecipeError("--jobs and [launch] both spread work over processes: give one of them.")
-    wanted = up_to(until)
+    wanted = _reached(context, until)
     preflight.check_reach(context, wanted)
+    _say_left_out(context.recipe, until)
     preflight.run(context)
     todo = [step for step in steps(context) if step.stage.word in wanted]
     pieces = {step.name: step.amount() for step in todo}
@@ -183,6 +191,38 @@ def run(
         )
 
 
+def require_tables(context: Context, *words: str) -> None:
+    """Raise RecipeError for a stage that is asked for and whose table the recipe leaves out."""
+    for stage in STAGES:
+        section = getattr(context.recipe, stage.table) if stage.table else None
+        if section is not None and stage.word in words and not section.there:
+            keys = ", ".join(f"{stage.table}.{key}" for key in section.lacks())
+            raise RecipeError(
+                f"{stage.word}: the recipe has no table [{stage.table}], which this stage needs "
+                f"(at least {keys}; `manyways keys {stage.table}` prints all of them)."
+            )
+
+
+def left_out(recipe: Recipe, wanted: Sequence[str]) -> dict[str, str]:
+    """Stages that are wanted and have no table in the recipe, with the name of the table."""
+    tables = {s.word: s.table for s in STAGES if s.word in wanted and s.table}
+    return {word: table for word, table in tables.items() if not getattr(recipe, table).there}
+
+
+def _reached(context: Context, until: str) -> list[str]:
+    """The stages that a run goes through. Raises RecipeError when it cannot come to ``until``."""
+    require_tables(context, until)
+    missing = left_out(context.recipe, up_to(until))
+    return [word for word in up_to(until) if word not in missing]
+
+
+def _say_left_out(recipe: Recipe, until: str) -> None:
+    missing = left_out(recipe, up_to(until))
+    if missing:
+        tables = ", ".join(f"[{table}]" for table in dict.fromkeys(missing.values()))
+        say(f"the recipe has no {tables}: left out are {', '.join(missing)}.")
+
+
 def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: bool) -> None:
     """Run one stage, also where the recipe leaves it out.
 
@@ -190,6 +230,7 @@ def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: boo
 
     Raises MissingWork when it had nothing to hand on for some of the lines.
     """
+    require_tables(context, word)
     mine = [stage for stage in STAGES if stage.word == word]
     for step in (step for stage in mine for step in _of_stage(context, stage)):
         if step.line is None and shared:
@@ -253,11 +294,14 @@ def dry_run(context: Context, *, until: str = WORDS[-1]) -> list[tuple[str, str]
 
     Nothing is run that nobody said is to be trusted: what depends on it is not known.
     """
-    wanted = up_to(until)
+    wanted = _reached(context, until)
     with suppress(Untrusted):
         preflight.check_reach(context, wanted)
         preflight.check_names(context)
-    rows: list[tuple[str, str]] = []
+    rows: list[tuple[str, str]] = [
+        (word, f"left out: the recipe has no [{table}]")
+        for word, table in left_out(context.recipe, up_to(until)).items()
+    ]
     pending: list[Step] = []
     for step in steps(context):
         if step.stage.word not in wanted:

@@ -83,17 +83,17 @@ class ProblemSets:
             return self._asked_elsewhere(name)
         if name not in self._trained_on():
             return {}
-        if name in recipe.evaluate.benchmarks:
+        if name in recipe.benchmarks:
             raise DataError(
                 f"'{name}' is both trained on and a benchmark: scores would be meaningless. "
                 "Choose another split for one of them."
             )
-        return self._asked_in(recipe.evaluate.benchmarks, name)
+        return self._asked_in(recipe.benchmarks, name)
 
     def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
         """Problem of a validation set -> the one that is trained on or a benchmark's."""
         recipe = self.recipe
-        others = (*self._trained_on(), *recipe.evaluate.benchmarks)
+        others = (*self._trained_on(), *recipe.benchmarks)
         if name in others:
             raise DataError(
                 f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "
@@ -103,7 +103,7 @@ class ProblemSets:
 
     def _trained_on(self) -> list[str]:
         recipe = self.recipe
-        return [recipe.generate.problems, *(one.rl.problems for one in recipe.variants)]
+        return [recipe.generate.problems, *recipe.rl_problems]
 
     def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
         """Problem of the set ``name`` -> the one of ``others`` that asks the same."""

@@ -96,7 +96,7 @@ def _warnings(contexts: dict[str, Context], compared: Compared) -> list[str]:
             listed = ", ".join(f"{label} {value}" for label, value in values.items())
             found.append(f"evaluate.{name} differs ({listed}): part of a difference may be its.")
     for label, ctx in contexts.items():
-        left = [b for b in ctx.recipe.evaluate.benchmarks if b not in compared.benchmarks]
+        left = [b for b in ctx.recipe.benchmarks if b not in compared.benchmarks]
         if left:
             found.append(f"{label}: {', '.join(left)} left out, not evaluated alike in every run.")
     return found

@@ -18,13 +18,16 @@ from manyways.recipe.reference import Key, Table, schema, tables
 WIDTH = 92
 NEEDS = {
     "required": "required",
+    "stage": "optional; its stages are left out without it",
     "optional": "optional",
     "off": "optional; off without it",
 }
 PAGE = """# Every key of a recipe
 
-A recipe is a TOML file. The shortest one that runs has the keys marked *required*, and one of
-`midtrain.steps` and `midtrain.epochs`. `manyways recipes` lists whole recipes to start from.
+A recipe is a TOML file. The keys marked *required* have no default; where a table is optional, they
+are required once it is there (and one of `midtrain.steps` and `midtrain.epochs`). A recipe without
+`[midtrain]`, `[rl]` and `[evaluate]` makes the data alone ([ten lines](your-own.md)).
+`manyways recipes` lists whole recipes to start from.
 With `extends` a recipe builds on another one. `manyways recipes show FILE` then prints the whole
 recipe, with every default.
 

@@ -102,7 +102,7 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
         lines = _lines(context, arm, seed)
         preflight.run(context)
         pipeline.run_stage(context, stage, lines, shared=arm is None and seed is None)
-    if following := _following(stage):
+    if following := _following(recipe, stage):
         print_sentence(f"Next: `manyways {following[0]} {shlex.quote(str(root))}`.")
 
 
@@ -268,8 +268,14 @@ def _with_interval(score: Score | None) -> str:
 def _next_of_run(root: Path, recipe: Recipe, until: str) -> str:
     """What to do with a run that went as far as it was asked to."""
     run = shlex.quote(str(root))
-    if following := _following(until):
+    if following := _following(recipe, until):
         return f"Next: `manyways run {run}` goes on with {following[0]}."
+    if not recipe.phases:
+        return (
+            f"Next: `manyways export dataset {run}` takes out the data, `manyways show {run} "
+            "PROBLEM` prints one problem's whole life. To train on it, give the recipe [midtrain], "
+            "[rl] and [evaluate] and run it again."
+        )
     return (
         f"Next: open the report in a browser. `manyways table {run}` prints its scores, `manyways "
         f"show {run} PROBLEM` one problem's whole life, `manyways export model {run} --arm "
@@ -277,8 +283,9 @@ def _next_of_run(root: Path, recipe: Recipe, until: str) -> str:
     )
 
 
-def _following(word: str) -> list[str]:
-    """The stages that every recipe goes through after this one."""
+def _following(recipe: Recipe, word: str) -> list[str]:
+    """The stages that every run of the recipe goes through after this one."""
     there = WORDS[WORDS.index(word) + 1 :]
-    needed = {stage.word for stage in STAGES if not stage.optional}
+    left_out = pipeline.left_out(recipe, there)
+    needed = {s.word for s in STAGES if not s.optional and s.word not in left_out}
     return [word for word in there if word in needed]

@@ -177,8 +177,8 @@ def _of_rl(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
 def _sets(recipe: Recipe) -> dict[str, int | None]:
     """The names of the run's problem sets, with how many problems of each are taken."""
     named = {recipe.generate.problems: recipe.generate.limit}
-    named |= {one.rl.problems: one.rl.limit for one in recipe.variants}
-    return named | dict.fromkeys(recipe.evaluate.benchmarks, recipe.evaluate.limit)
+    named |= recipe.rl_problems
+    return named | dict.fromkeys(recipe.benchmarks, recipe.evaluate.limit)
 
 
 def _find(context: Context, problem_id: str) -> Problem | None:

@@ -59,7 +59,7 @@ def measured(seen: "Seen") -> Iterator[ArmRow]:
             ways=ways / problems if problems else 0.0,
             midtrain_steps=steps,
             rl_steps=last.get((line.arm, line.seed, "rl"), 0),
-            outcome=_outcome(ctx.run, line),
+            outcome=_outcome(ctx.run, line) if ctx.recipe.phases else "complete",
             epochs=taken / len(examples) if taken and examples else None,
         )
 

@@ -98,7 +98,7 @@ def _columns(seen: "Seen", rows: "Sequence[PassRow]") -> tuple[Column, ...]:
     ks: dict[str, set[int]] = {}
     for row in rows:
         ks.setdefault(row.benchmark, set()).add(row.k)
-    order = [*seen.recipe.evaluate.benchmarks, *reversed(MEANS)]
+    order = [*seen.recipe.benchmarks, *reversed(MEANS)]
     return tuple(
         Column(benchmark=benchmark, k=k)
         for benchmark in order
@@ -141,7 +141,7 @@ def _caption(seen: "Seen", columns: Sequence[Column], rows: Sequence[Row]) -> st
 
 def _published(seen: "Seen", columns: Sequence[Column]) -> Published | None:
     """The block is shown where the run asks all problems of the paper's six math sets."""
-    own = {whole_set(name) for name in seen.recipe.evaluate.benchmarks}
+    own = {whole_set(name) for name in seen.recipe.benchmarks}
     if not columns or not own.issuperset(MATH_SETS) or seen.recipe.evaluate.limit is not None:
         return None
     shown = tuple(c for c in COLUMNS if c[0] in own or c[0] == MATH_MEAN)

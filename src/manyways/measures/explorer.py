@@ -67,8 +67,9 @@ def measured(seen: "Seen") -> Iterator[ExplorerRow]:
     ctx = seen.material.ctx
     wanted = ctx.recipe.analyse.explorer_problems
     yield from _seed_rows(ctx, (wanted + 1) // 2)
-    benchmarks = ctx.recipe.evaluate.benchmarks
-    counts = np.bincount(np.arange(wanted // 2) % len(benchmarks), minlength=len(benchmarks))
+    benchmarks = ctx.recipe.benchmarks
+    each = np.arange(wanted // 2) % max(len(benchmarks), 1)
+    counts = np.bincount(each, minlength=len(benchmarks))[: len(benchmarks)]
     for benchmark, count in zip(benchmarks, counts, strict=True):
         yield from _benchmark_rows(seen, benchmark, int(count))
     yield from _rl_rows(ctx, str(seen.lead), max(1, wanted // 10))

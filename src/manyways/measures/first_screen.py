@@ -145,21 +145,21 @@ def _pipeline(seen: "Seen") -> list[Block]:
             text="the best one for each way of each problem" if rows else "not reached",
             target="#data",
         ),
-        Step(
+        *([Step(
             title="mid-trainings", count=words.count(len(mid)),
             text=_lasted(mid, [row.midtrain_steps for row in mid]), target="#training",
-        ),
-        Step(
+        )] if seen.recipe.midtrain.there else []),
+        *([Step(
             title="RL trainings", count=words.count(len(rl)),
             text=_lasted(rl, [row.rl_steps for row in rl])
             + (f", {words.count(rewarded)} rewarded attempts" if rewarded else ""),
             target="#training",
-        ),
-        Step(
+        )] if seen.recipe.rl.there else []),
+        *([Step(
             title="test attempts", count=words.count(scored),
             text=f"on {words.plural(len(seen.single_benchmarks), 'benchmark')}"
             if scored else "not reached", target="#evaluation",
-        ),
+        )] if seen.recipe.benchmarks else []),
     )  # fmt: skip
     return [Pipeline(steps=steps)]
 
@@ -297,6 +297,12 @@ def _better(seen: "Seen") -> Iterator[str]:
         yield (
             "choose easier problems, a stronger base model or more samples, and read what it "
             f"wrote: `manyways show {shlex.quote(seen.name)} PROBLEM`."
+        )
+        return
+    if not seen.recipe.phases:
+        yield (
+            f"take out the data: `manyways export dataset {shlex.quote(seen.name)}`; or train on "
+            "it: give the recipe [midtrain], [rl] and [evaluate] and run it again."
         )
         return
     if not seen.rows(PASS_AT_K):

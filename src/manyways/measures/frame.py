@@ -32,8 +32,8 @@ def provenance(seen: "Seen") -> list[Block]:
             ("base model", recipe.model.path),
             ("heuristic pack", f"{recipe.heuristics.pack}, first {recipe.heuristics.count}"),
             ("labeller of steps", recipe.heuristics.labeller),
-            ("problems", f"{recipe.generate.problems} (data), {recipe.rl.problems} (RL)"),
-            ("benchmarks", ", ".join(recipe.evaluate.benchmarks)),
+            ("problems", ", ".join([f"{recipe.generate.problems} (data)", *_of_rl(recipe)])),
+            ("benchmarks", ", ".join(recipe.benchmarks) or "none"),
             ("arms", ", ".join(recipe.arms)),
             ("training seeds", ", ".join(map(str, recipe.seeds))),
         ),
@@ -42,6 +42,10 @@ def provenance(seen: "Seen") -> list[Block]:
     blocks: list[Block] = [run, lineage, *_stamps(seen)]
     blocks.append(Code(caption="The recipe, every default spelled out", text=seen.recipe_text))
     return blocks
+
+
+def _of_rl(recipe: Recipe) -> list[str]:
+    return [f"{recipe.rl.problems} (RL)"] if recipe.rl.there else []
 
 
 def _lineage(recipe: Recipe) -> Iterator[str]:
@@ -96,12 +100,12 @@ def _standing(seen: "Seen") -> tuple[str, ...]:
     recipe = seen.recipe
     seeds = len(recipe.seeds)
     luck = f"{seeds} training seeds: the luck of training is known only as far as they differ."
+    asked = words.listing(recipe.benchmarks or [recipe.generate.problems])
     return (
-        f"These results are about {recipe.model.path} on "
-        f"{words.listing(recipe.evaluate.benchmarks)}; they do "
+        f"These results are about {recipe.model.path} on {asked}; they do "
         "not show what another model or other problems would do.",
         *([luck] if seeds >= SEEDS_FOR_T else []),
-        _length(recipe),
+        *([_length(recipe)] if recipe.midtrain.there else []),
         f"Steps are labelled by '{recipe.heuristics.labeller}'; its errors enter every composition "
         "and switch rate.",
     )

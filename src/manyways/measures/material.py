@@ -67,7 +67,7 @@ class Material:
     @property
     def benchmarks(self) -> Sequence[str]:
         """The benchmarks of the recipe."""
-        return self.ctx.recipe.evaluate.benchmarks
+        return self.ctx.recipe.benchmarks
 
     @cached_property
     def options(self) -> Mapping[str, Sequence[int]]:
@@ -214,7 +214,7 @@ class Evaluation:
 def choice_sets(ctx: "Context") -> dict[str, list[int]]:
     """Benchmarks all of whose problems have options -> how many each problem has."""
     found = {}
-    for name in ctx.recipe.evaluate.benchmarks:
+    for name in ctx.recipe.benchmarks:
         asked = ctx.problems(name, ctx.recipe.evaluate.limit)
         if asked and all(len(problem.choices) > 1 for problem in asked):
             found[name] = [len(problem.choices) for problem in asked]
@@ -228,7 +228,7 @@ def guessed(options: Sequence[int], k: int) -> float:
 
 def evaluations(ctx: "Context") -> Iterator[Evaluation]:
     """Every (checkpoint, benchmark) of the recipe that has attempts on disk."""
-    for benchmark in ctx.recipe.evaluate.benchmarks:
+    for benchmark in ctx.recipe.benchmarks:
         for checkpoint in ctx.checkpoints:
             if not parts(ctx.run.eval_path(checkpoint.name, benchmark)):
                 continue

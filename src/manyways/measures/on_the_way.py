@@ -92,7 +92,7 @@ def looked(
 def tested(ctx: "Context", checkpoint: Checkpoint) -> Looked | None:
     """A checkpoint on the benchmarks of the recipe; None before it is evaluated on all of them."""
     evaluate = ctx.recipe.evaluate
-    found = Looked(ctx, checkpoint, evaluate.benchmarks, evaluate.attempts)
+    found = Looked(ctx, checkpoint, ctx.recipe.benchmarks, evaluate.attempts)
     stamps = [ctx.run.stamp(work_name(checkpoint, name)) for name in found.sets]
     return found if all(stamps) else None
 

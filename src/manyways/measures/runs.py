@@ -67,7 +67,7 @@ def compare(contexts: "dict[str, Context]") -> Compared:
     single = {label: [pass_curve(e) for e in evaluations(ctx)] for label, ctx in contexts.items()}
     shared = [
         name
-        for name in next(iter(contexts.values())).recipe.evaluate.benchmarks
+        for name in next(iter(contexts.values())).recipe.benchmarks
         if all(any(c.benchmark == name for c in of_run) for of_run in single.values())
     ]
     same = {name: _alike(name, contexts, single) for name in shared}

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from manyways.recipe.arm import SECTIONS, ArmConfig
-from manyways.recipe.section import section_of, toml_value
+from manyways.recipe.section import Section, section_of, toml_value
 from manyways.recipe.tree import Recipe
 
 WORDS = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
@@ -43,7 +43,8 @@ class Table:
     """One table of the file.
 
     path:  as it stands in brackets; empty for the keys at the top.
-    need:  ``required``, ``optional`` (there with its defaults) or ``off`` (not there unless given).
+    need:  ``required``, ``stage`` (by its stages alone), ``optional`` (there with its defaults) or
+           ``off`` (not there unless given).
     keys:  none where they are those of the table ``like``.
     """
 
@@ -115,7 +116,10 @@ def _told(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _need(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    return "off" if field.default is None else "optional"
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, Section) and not default.there:
+        return "stage"
+    return "off" if default is None else "optional"
 
 
 def _default(field: FieldInfo) -> str:

@@ -3,11 +3,12 @@
 import math
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from manyways import trust
+from manyways.errors import RecipeError
 
 
 def _at_most(largest: int) -> AfterValidator:
@@ -57,6 +58,33 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def left_out(cls) -> Self:
+        """The section of a recipe without its table: what has a default is there, nothing else."""
+        return cast("Self", cls.model_construct())
+
+    @property
+    def there(self) -> bool:
+        """Whether the recipe has the table: whatever has no default was given then."""
+        return not self.lacks()
+
+    @classmethod
+    def required(cls) -> list[str]:
+        """The keys that its table must have."""
+        return [name for name, field in cls.model_fields.items() if field.is_required()]
+
+    def lacks(self) -> list[str]:
+        """Of these, what a section that was left out does not have."""
+        return [name for name in self.required() if name not in self.__dict__]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Reached for what is not there: a key of a table that was left out."""
+            if name in type(self).model_fields:
+                raise RecipeError(f"the recipe has no table that gives '{name}' of {type(self)}")
+            return super().__getattr__(name)
 
 
 def laid_over(base: dict[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,25 @@ these keys decide.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from manyways.arms import Arm, check_arms, parse_arm
+<<<<<<< HEAD
 from manyways.recipe.arm import ONE_SAMPLE, SECTIONS, ArmConfig, dotted, leaves
+=======
+from manyways.recipe.arm import ONE_SAMPLE, ArmConfig, dotted, leaves
+from manyways.recipe.distill import DistillConfig
+>>>>>>> 2c18f17 (A recipe without [midtrain], [rl] or [evaluate] makes the data alone: their keys are asked for when their stage runs; recipes/data-only.toml in ten lines)
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import (
     DistillConfig,
@@ -25,8 +37,13 @@ from manyways.recipe.probes import BranchConfig, ProbeConfig
 from manyways.recipe.rl import GateConfig, RLConfig
 from manyways.recipe.section import Names, Positive, Rate, Section, toml_value
 from manyways.recipe.training import LaunchConfig, MidtrainConfig, TrackingConfig
+from manyways.records import Phase
 
 _FOLDER = re.compile(r"(?![.\s])[^/\\\x00-\x1f\x7f]{1,100}(?<!\s)")
+
+
+BY_STAGE = ("midtrain", "rl", "evaluate")
+"""Tables that a recipe may leave out: their stages are left out of its run, then."""
 
 
 class EvaluateConfig(Section):
@@ -74,9 +91,9 @@ class AnalyseConfig(Section):
 class Sections(Section):
     """Those of which an arm may have settings of its own."""
 
-    rl: RLConfig
-    midtrain: MidtrainConfig
-    select: SelectConfig
+    rl: RLConfig = Field(default_factory=RLConfig.left_out)
+    midtrain: MidtrainConfig = Field(default_factory=MidtrainConfig.left_out)
+    select: SelectConfig = SelectConfig()
 
 
 class Recipe(Section):
@@ -107,19 +124,19 @@ class Recipe(Section):
 
     model: ModelConfig
     prompt: PromptConfig = PromptConfig()
-    heuristics: HeuristicsConfig
+    heuristics: HeuristicsConfig = HeuristicsConfig()
     verify: VerifyConfig = VerifyConfig()
     generate: GenerateConfig
     distill: DistillConfig | None = None
     select: SelectConfig = SelectConfig()
-    midtrain: MidtrainConfig
+    midtrain: MidtrainConfig = Field(default_factory=MidtrainConfig.left_out)
     gate: GateConfig = GateConfig()
     probe: ProbeConfig = ProbeConfig()
     branch: BranchConfig = BranchConfig()
-    rl: RLConfig
+    rl: RLConfig = Field(default_factory=RLConfig.left_out)
     tracking: TrackingConfig = TrackingConfig()
     launch: LaunchConfig | None = None
-    evaluate: EvaluateConfig
+    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig.left_out)
     analyse: AnalyseConfig = AnalyseConfig()
 
     @field_validator("extends")
@@ -174,6 +191,25 @@ class Recipe(Section):
         return seeds
 
     @model_validator(mode="after")
+    def _trains_what_it_goes_on_from(self) -> Self:
+        if self.rl.there and not self.midtrain.there:
+            trained = next((arm.name for arm in self.parsed_arms if arm.midtrains), None)
+            if trained:
+                raise ValueError(
+                    f"[midtrain] is missing: '{trained}' is mid-trained before RL. For the data "
+                    "alone leave out [rl] and [evaluate], too"
+                )
+        if self.midtrain.evaluate_every and not self.rl.there:
+            raise ValueError("midtrain.evaluate_every: the sets are those of [rl], which is missing")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the tables that the recipe does not have."""
+        found: dict[str, Any] = write(self)
+        return {k: v for k, v in found.items() if k not in BY_STAGE or getattr(self, k).there}
+
+    @model_validator(mode="after")
     def _arms_have_what_they_need(self) -> Self:
         check_arms(
             self.parsed_arms, heuristics=self.heuristics.count, distills=self.distill is not None
@@ -182,8 +218,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _settings_belong_to_an_arm(self) -> Self:
-        for name, settings in self.arm.items():
-            _check_table(name, settings)
+        for name in self.arm:
+            _check_table(self, name)
         for arm in self.parsed_arms:
             if arm.label and arm.name not in self.arm:
                 raise ValueError(
@@ -194,7 +230,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _peak_is_not_chosen_on_a_test(self) -> Self:
-        tested = [name for name in self.on_the_way if name in self.evaluate.benchmarks]
+        tested = [name for name in self.on_the_way if name in self.benchmarks]
         if tested:
             raise ValueError(
                 f"rl.evaluate: '{tested[0]}' is a benchmark of the recipe: a step that is chosen "
@@ -235,7 +271,7 @@ class Recipe(Section):
         settings = self.arm.get(arm)
         if settings is None:
             return self
-        tree = {name: settings.over(name, getattr(self, name)) for name in SECTIONS}
+        tree = {name: settings.over(name, getattr(self, name)) for name in settings.given}
         found = Sections.model_validate(tree)
         return self.model_copy(update={name: getattr(found, name) for name in settings.given})
 
@@ -243,6 +279,27 @@ class Recipe(Section):
     def variants(self) -> "tuple[Recipe, ...]":
         """The recipe itself, and as each arm of ``arms`` has it that has settings of its own."""
         return (self, *(self.of(arm) for arm in self.arms if arm in self.arm))
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """Problem sets that checkpoints are evaluated on; none without ``[evaluate]``."""
+        return self.evaluate.benchmarks if self.evaluate.there else ()
+
+    @property
+    def rl_problems(self) -> dict[str, int | None]:
+        """Problem sets of RL and how many of each are taken at most, over all arms."""
+        every = [one.rl for one in self.variants if one.rl.there]
+        limits = {name: [rl.limit for rl in every if rl.problems == name] for name in _sets(every)}
+        return {
+            name: None if None in found else max(filter(None, found))
+            for name, found in limits.items()
+        }
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The trainings that the recipe has a table for."""
+        trainings: tuple[tuple[Phase, Section], ...] = (("mid", self.midtrain), ("rl", self.rl))
+        return tuple(phase for phase, section in trainings if section.there)
 
     @property
     def on_the_way(self) -> tuple[str, ...]:
@@ -266,9 +323,13 @@ class Recipe(Section):
         return Path(self.data_dir).expanduser() if self.data_dir else None
 
 
-def _check_table(name: str, settings: ArmConfig) -> None:
+def _sets(every: Iterable[RLConfig]) -> list[str]:
+    return list(dict.fromkeys(rl.problems for rl in every))
+
+
+def _check_table(recipe: Recipe, name: str) -> None:
     """Raises ValueError for a table whose name is none, or says another base than the table."""
-    key = dotted(("arm", name))
+    settings, key = recipe.arm[name], dotted(("arm", name))
     try:
         arm = parse_arm(name)
     except ValueError as error:
@@ -278,6 +339,8 @@ def _check_table(name: str, settings: ArmConfig) -> None:
             f"{key}: settings of its own make another arm: name it '{name}+WORD' here and in arms; "
             f"'{name}' stays what it is"
         )
+    if missing := [one for one in settings.given if not getattr(recipe, one).there]:
+        raise ValueError(f"{key}.{missing[0]}: the recipe has no [{missing[0]}] to differ from")
     if settings.base not in (None, arm.parent):
         raise ValueError(
             f"{key}.base: '{settings.base}' is not what the name says, '{arm.parent}': name the "

@@ -43,6 +43,7 @@ class Stage:
             used after the stage that makes it goes without saying.
     before: stages of the round before whose output it uses.
     makes:  the phase of the checkpoint that it leaves.
+    table:  of the recipe, without which it is left out of a run.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Stage:
     after: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     makes: Literal["mid", "rl"] | None = None
+    table: str = ""
     optional: bool = False
     verb: str = ""
 
@@ -87,13 +89,15 @@ STAGES: tuple[Stage, ...] = (
         after=("selection", "distill"),
         before=("midtrain",),
         makes="mid",
+        table="midtrain",
     ),
-    Stage(name="rates", per="base", optional=True, verb="gate"),
+    Stage(name="rates", per="base", table="rl", optional=True, verb="gate"),
     Stage(
         name="gate",
         help="4 Measure whether each checkpoint is fit for RL.",
         per="line",
         after=("generate", "midtrain", "rates"),
+        table="rl",
     ),
     Stage(
         name="reinforce",
@@ -101,12 +105,14 @@ STAGES: tuple[Stage, ...] = (
         per="line",
         after=("generate", "midtrain", "rates", "gate"),
         makes="rl",
+        table="rl",
         verb="rl",
     ),
     Stage(
         name="evaluate",
         help="6 Sample every checkpoint on every benchmark.",
         per="checkpoint",
+        table="evaluate",
     ),
     Stage(
         name="probe",

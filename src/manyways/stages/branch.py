@@ -33,6 +33,8 @@ def left_out(ctx: Context) -> str | None:
             f"logits are read from checkpoints on this machine, and model.engine is "
             f"'{ctx.recipe.model.engine}'"
         )
+    if not ctx.recipe.phases:
+        return "the recipe trains nothing"
     return None if ctx.recipe.branch.enabled else "the recipe says branch.enabled = false"
 
 

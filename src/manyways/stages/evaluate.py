@@ -23,7 +23,7 @@ def plan(ctx: Context, checkpoint: Checkpoint) -> list[Work]:
     return [
         work_of(ctx, one, name)
         for one in (checkpoint, *_beside(ctx, checkpoint))
-        for name in ctx.recipe.evaluate.benchmarks
+        for name in ctx.recipe.benchmarks
     ]
 
 
@@ -66,7 +66,7 @@ def run(ctx: Context, checkpoint: Checkpoint) -> None:
     for one in (checkpoint, *_beside(ctx, checkpoint)):
         engine = LazyEngine(partial(ctx.engine, ctx.path_of(one)))
         try:
-            for benchmark in ctx.recipe.evaluate.benchmarks:
+            for benchmark in ctx.recipe.benchmarks:
                 sample(ctx, one, benchmark, engine=engine)
         finally:
             engine.close()

@@ -51,15 +51,15 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
         recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit)
     }
     watched: dict[str, list[Problem]] = {}
+    for name, limit in recipe.rl_problems.items():
+        sets[name] = longer(sets.get(name), context.problems(name, limit))
     for own in context.variants:
         _check_trained(own)
-        rl = own.recipe.rl
-        sets[rl.problems] = longer(sets.get(rl.problems), context.problems(rl.problems, rl.limit))
         watched.update(watch.problems(own))
-    for name in recipe.evaluate.benchmarks:
+    for name in recipe.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
     sets.update(watched)
-    _check_told_apart(sets, (*recipe.evaluate.benchmarks, *watched))
+    _check_told_apart(sets, (*recipe.benchmarks, *watched))
     _check_exemplars(context, sets[recipe.generate.problems])
     return sets
 

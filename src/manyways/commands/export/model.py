@@ -115,7 +115,7 @@ def facts_of(ctx: Context, line: Line, stage: str) -> ModelFacts:
         scores=[row for row in scores if row.checkpoint == name],
         base_scores=[row for row in scores if row.checkpoint == "base"],
         pooled=[row for row in scores if row.checkpoint == f"{line.arm}/{stage}"],
-        benchmarks=[source_facts(ctx, name) for name in recipe.evaluate.benchmarks],
+        benchmarks=[source_facts(ctx, name) for name in recipe.benchmarks],
         findings=[f.sentence for f in read_rows(table / "findings.json", Finding)
                   if f.kind in ("main", "caution")],
         sampling=recipe.evaluate.model_dump(include={"attempts", "temperature", "top_p",

@@ -98,7 +98,7 @@ def export_samples(
 
 def evaluated(ctx: Context) -> list[str]:
     """Names of the checkpoints with attempts on a benchmark of the recipe."""
-    benchmarks = ctx.recipe.evaluate.benchmarks
+    benchmarks = ctx.recipe.benchmarks
     names = [checkpoint.name for checkpoint in ctx.checkpoints]
     return [n for n in names if any(parts(ctx.run.eval_path(n, b)) for b in benchmarks)]
 
@@ -126,7 +126,7 @@ def tokenizer_asking(ctx: Context) -> Asking:
 def _write_checkpoint(ctx: Context, checkpoint: str, asking: Asking, out: Path) -> Path:
     tasks = [
         task_of(ctx, checkpoint, benchmark, asking)
-        for benchmark in ctx.recipe.evaluate.benchmarks
+        for benchmark in ctx.recipe.benchmarks
         if parts(ctx.run.eval_path(checkpoint, benchmark))
     ]
     tasks = [task for task in tasks if task.samples]

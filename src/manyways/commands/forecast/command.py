@@ -194,7 +194,7 @@ def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) 
         return replace(row, tokens=tokens, seconds=seconds, disk=(row.disk or 0.0) + kept)
     seconds = sampling_seconds(sampled, work.attempts) * longer + work.attempts * measured.verdict
     # The benchmarks of one checkpoint share an engine.
-    shared = len(ctx.recipe.evaluate.benchmarks) if work.stage == "evaluate" else 1
+    shared = len(ctx.recipe.benchmarks) if work.stage == "evaluate" else 1
     return replace(
         row,
         tokens=tokens,

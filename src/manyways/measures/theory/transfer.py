@@ -76,10 +76,10 @@ def read_parts(ctx: "Context") -> PartSets:
     recipe = ctx.recipe
     trained = [
         *ctx.problems(recipe.generate.problems, recipe.generate.limit),
-        *(p for one in recipe.variants for p in ctx.problems(one.rl.problems, one.rl.limit)),
+        *(p for name, limit in recipe.rl_problems.items() for p in ctx.problems(name, limit)),
     ]
     benchmarks = {
-        name: ctx.problems(name, recipe.evaluate.limit) for name in recipe.evaluate.benchmarks
+        name: ctx.problems(name, recipe.evaluate.limit) for name in recipe.benchmarks
     }
     return parts_of(trained, benchmarks)
 
