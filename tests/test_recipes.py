@@ -111,7 +111,7 @@ def test_missing_key_is_named() -> None:
 @pytest.mark.parametrize(
     ("gone", "added", "words"),
     [
-        (("midtrain",), [], r"\[midtrain\] is missing: 'star' is mid-trained before RL"),
+        (("midtrain",), [], r"\[midtrain\] is missing: 'favourite' is mid-trained"),
         (("rl",), ["midtrain.evaluate_every=5"], "the sets are those of"),
         (("rl", "evaluate"), ["arms=['vanilla+a']", 'arm."vanilla+a".rl.beta=1.0'], "no .rl. to"),
     ],

@@ -85,15 +85,14 @@ class Step:
 
 def steps(context: Context) -> list[Step]:
     """Every step of the recipe: what arms share, line by line what is theirs, then the whole."""
-    every = [step for stage in STAGES for step in _of_stage(context, stage)]
+    mine = (s for s in STAGES if not s.table or getattr(context.recipe, s.table).there)
+    every = [step for stage in mine for step in _of_stage(context, stage)]
     shared = [step for step in every if step.line is None and step.stage.per != "run"]
     lines = [step for line in context.lines for step in every if step.line == line]
     return [*shared, *lines, *(step for step in every if _is_wanted(step))]
 
 
 def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
-    if stage.table and not getattr(context.recipe, stage.table).there:
-        return
     lines = context.lines
     if stage.per == "base" and not stage.module.left_out(context):
         yield Step(context=context, stage=stage)

@@ -10,6 +10,7 @@ from manyways.commands.run import run_recipe
 from manyways.recipe.file import load_recipe
 from manyways.run_dir import RunDir
 
+CHANGES = ("--set", "model.path=package:manyways.pocket/base")
 TEN = ROOT / "recipes" / "data-only.toml"
 
 
@@ -45,6 +46,11 @@ def test_it_ends_with_a_report_and_trains_nothing(finished: Path) -> None:
     assert "Stopped" not in told
 
 
+@pytest.fixture(autouse=True)
+def where_the_problems_lie(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished.parents[1])
+
+
 def test_a_stage_without_its_table_says_which_keys_it_needs(finished: Path, capsys) -> None:
     done = in_this_process(capsys, "midtrain", finished)
     assert (done.code, done.out) == (2, "")
@@ -57,7 +63,7 @@ def test_what_only_looks_knows_what_is_left_out(finished: Path, capsys) -> None:
     assert done.code == 0, done.err
     assert "left out: the recipe has no [evaluate]" in done.out
     assert "would run" not in done.out
-    assert in_this_process(capsys, "forecast", finished, "--no-measure").code == 0
+    assert in_this_process(capsys, "forecast", TEN, "--no-measure", *CHANGES).code == 0
     assert in_this_process(capsys, "show", finished, "file/problems/00001").code == 0
     out = finished.parent / "exported"
     done = in_this_process(capsys, "export", "dataset", finished, "--out", out)

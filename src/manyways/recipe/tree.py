@@ -18,12 +18,7 @@ from pydantic import (
 )
 
 from manyways.arms import Arm, check_arms, parse_arm
-<<<<<<< HEAD
-from manyways.recipe.arm import ONE_SAMPLE, SECTIONS, ArmConfig, dotted, leaves
-=======
 from manyways.recipe.arm import ONE_SAMPLE, ArmConfig, dotted, leaves
-from manyways.recipe.distill import DistillConfig
->>>>>>> 2c18f17 (A recipe without [midtrain], [rl] or [evaluate] makes the data alone: their keys are asked for when their stage runs; recipes/data-only.toml in ten lines)
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import (
     DistillConfig,
@@ -200,7 +195,9 @@ class Recipe(Section):
                     "alone leave out [rl] and [evaluate], too"
                 )
         if self.midtrain.evaluate_every and not self.rl.there:
-            raise ValueError("midtrain.evaluate_every: the sets are those of [rl], which is missing")
+            raise ValueError(
+                "midtrain.evaluate_every: the sets are those of [rl], which is missing"
+            )
         return self
 
     @model_serializer(mode="wrap")

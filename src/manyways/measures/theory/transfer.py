@@ -78,9 +78,7 @@ def read_parts(ctx: "Context") -> PartSets:
         *ctx.problems(recipe.generate.problems, recipe.generate.limit),
         *(p for name, limit in recipe.rl_problems.items() for p in ctx.problems(name, limit)),
     ]
-    benchmarks = {
-        name: ctx.problems(name, recipe.evaluate.limit) for name in recipe.benchmarks
-    }
+    benchmarks = {name: ctx.problems(name, recipe.evaluate.limit) for name in recipe.benchmarks}
     return parts_of(trained, benchmarks)
 
 
