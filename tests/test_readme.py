@@ -1,6 +1,8 @@
 """What README and docs name exists: links, recipes, make targets, verbs."""
 
 import re
+from dataclasses import make_dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -64,3 +66,21 @@ def test_words_that_tables_are_written_in_are_explained() -> None:
     defined = re.findall(r"^\| ([^|]+?) \| (?!meaning)", page, re.MULTILINE)
     words = [word for word in defined if word != "---"]
     assert len(words) > 60 and len(words) == len(set(words))
+
+
+def test_the_page_of_tables_is_what_the_records_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))
+    made = import_module("tables")
+    page = f"{made.HEAD}\n" + "\n".join(made.page())
+    assert page.rstrip() == (ROOT / "docs" / "tables.md").read_text(encoding="utf-8").rstrip()
+    assert "\n## `pass_at_k`\n" in page and "| `switch` | score or nothing |" in page
+
+
+def test_a_column_that_nobody_explains_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "site"))
+    made = import_module("tables")
+    row = make_dataclass("Row", [("checkpoint", str), ("mystery", float)])
+    known = made.entries(row)
+    assert made.meaning(row, "checkpoint", known).startswith("`base`")
+    with pytest.raises(KeyError, match=r"Row\.mystery"):
+        made.meaning(row, "mystery", known)

@@ -159,6 +159,7 @@ class Solution:
 
     adherence:  in [0, 1], how well the text follows ``heuristic`` (1.0 for plain attempts); None
                 where the recipe's scorer was not asked or could not tell.
+    reason:     why it was kept or dropped.
     kept:       trained on by the arms of correct solutions.
     wrong_pool: trained on by the ``wrong-N`` arms alone; never together with ``kept``.
     """
@@ -186,8 +187,13 @@ class Segment:
 class Score:
     """A measured number with its 95% interval.
 
-    Example: ``Score(name="pass@4", value=0.61, low=0.55, high=0.67, n=120)``; ``n`` counts the
-    independent units that the interval is over (problems, solutions, ...).
+    Example: ``Score(name="pass@4", value=0.61, low=0.55, high=0.67, n=120)``.
+
+    name:      what was measured.
+    value:     the estimate.
+    low:       the lower end of its interval.
+    high:      the upper end.
+    n:         the independent units that the interval is over (problems, solutions, ...).
     """
 
     name: str

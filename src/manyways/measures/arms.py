@@ -24,7 +24,13 @@ ARM_HEAD = ("arm", "data", "examples", "problems", "ways each")
 class ArmRow:
     """What one (arm, seed) was trained on, and how far it came.
 
-    epochs: passes over its examples in mid-training, None where it has not trained.
+    examples:       rows of its mid-training data.
+    problems:       different problems among them.
+    ways:           different heuristics for each of these problems, on average.
+    midtrain_steps: optimizer steps taken.
+    rl_steps:       optimizer steps taken.
+    outcome:        ``complete``, or the sentence that says why it stopped.
+    epochs:         passes over its examples in mid-training, None where it has not trained.
     """
 
     arm: str
@@ -35,7 +41,6 @@ class ArmRow:
     midtrain_steps: int
     rl_steps: int
     outcome: str
-    """``complete``, or the sentence that says why it stopped."""
     epochs: float | None = None
 
 

@@ -31,10 +31,11 @@ NOTE = (
 class AverageRow:
     """avg@N: the mean over problems of the share of correct attempts, all N of them.
 
-    least, most: fewest and most attempts at a problem (N, where they agree), per seed.
-    error:       standard error across attempts: how far ``score.value`` would move if the same
-                 problems were attempted anew. None when a problem has a single attempt. The
-                 interval of ``score`` is over problems and holds this luck too.
+    least: fewest attempts at a problem, per seed.
+    most:  most attempts at a problem, per seed: N, where it is ``least``, too.
+    error: standard error across attempts: how far ``score.value`` would move if the same problems
+           were attempted anew. None when a problem has a single attempt. The interval of ``score``
+           is over problems and holds this luck too.
     """
 
     checkpoint: str

@@ -31,9 +31,9 @@ SWITCHES = 24
 class CompositionRow:
     """How a checkpoint's attempts use heuristics, right and wrong ones alike.
 
-    ``benchmark``: ``all`` for the attempts on every benchmark together, ``seed data`` for the
-    solutions that the arm's mid-training was given (``checkpoint`` is ``<arm>/mid``).
-
+    benchmark: ``all`` for the attempts on every benchmark together, ``seed data`` for the
+               solutions that the arm's mid-training was given (``checkpoint`` is ``<arm>/mid``).
+    solutions: how many texts were labelled.
     composed:  share of solutions with two or more different heuristics (Wilson interval on the
                effective number of solutions, attempts at one problem being alike; ``n`` problems).
     switch:    share of boundaries between labelled steps where the heuristic changes, direct

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CostRow:
-    """Seconds and tokens of one piece of work."""
+    """Seconds and tokens of one piece of work.
+
+    work:    as ``manyways status`` names it.
+    seconds: that it took.
+    tokens:  that were sampled.
+    """
 
     work: str
     seconds: float

@@ -30,9 +30,12 @@ PROBLEMS = 150
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiversityRow:
-    """Vendi score (effective number of distinct texts) of a set of texts; embedder stated.
+    """How different the texts of a set are.
 
-    what: ``data of <arm>`` or ``attempts of <checkpoint pooled over seeds>`` (first seed's texts).
+    what:     ``data of <arm>`` or ``attempts of <checkpoint pooled over seeds>`` (first seed's).
+    texts:    their number.
+    vendi:    Vendi score, the effective number of distinct texts; depends on the embedder.
+    embedder: what turned texts into vectors.
     """
 
     what: str

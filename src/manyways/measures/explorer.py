@@ -27,10 +27,16 @@ MAX_BYTES = 7_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplorerText:
-    """One text in the explorer: its steps as (text, heuristic or None) and its verdict."""
+    """One text in the explorer.
+
+    source: ``pool``, a checkpoint, or ``<arm>/seed-<n>/during-rl``.
+    answer: as the verifier read it, None where it found none.
+    kept:   by selection.
+    note:   why it was kept or dropped.
+    steps:  text of a step, and the heuristic that it shows or None.
+    """
 
     source: str
-    """``pool``, a checkpoint, or ``<arm>/seed-<n>/during-rl``."""
     heuristic: str
     status: str
     answer: str | None
@@ -43,6 +49,9 @@ class ExplorerText:
 class ExplorerRow:
     """One problem with some of the texts on it.
 
+    question: of the problem.
+    answer:   its reference.
+    texts:    the pool's, under each heuristic, then those of checkpoints.
     problems: the problem set that it was taken from.
     attempts: all at this problem: of the pool, of every checkpoint, or those that RL kept.
     """

@@ -22,9 +22,14 @@ FAR = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FourCells:
-    """base / mid-trained / RL only / mid-trained + RL for one arm, benchmark and k, over seeds.
+    """pass@k of base, mid-trained, RL only, mid-trained + RL for one arm, over seeds.
 
-    A cell is None where its checkpoint was not produced; ``rl_only`` is the vanilla arm.
+    A cell is None where its checkpoint was not produced.
+
+    base:    the untouched model.
+    mid:     the arm after mid-training.
+    rl_only: the vanilla arm after RL.
+    mid_rl:  the arm after mid-training and RL.
     """
 
     arm: str

@@ -20,7 +20,19 @@ MOST = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GateRow:
-    """Measurements of the gate on one checkpoint, and what it decided."""
+    """Measurements of the gate on one checkpoint, and what it decided.
+
+    stop:      share of attempts that end by themselves.
+    no_answer, undecided: share of attempts with this verdict.
+    passed:    share of correct attempts.
+    all_right: share of groups whose attempts are all correct.
+    all_wrong: share of groups without a correct one.
+    mixed:     share of groups with both.
+    switch:    how often the heuristic changes between labelled steps; None without any.
+    effective: effective number of heuristics.
+    decision:  whether RL may begin.
+    sentence:  the same with its reason.
+    """
 
     checkpoint: str
     arm: str

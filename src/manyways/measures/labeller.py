@@ -30,8 +30,11 @@ class LabellerRow:
     what: ``held-out exemplars`` of the pack, or ``prompted attempts`` of the run (there a text
           counts as the heuristic that was asked for, followed or not).
 
-    accuracy, top3: the likeliest heuristic, one of the three likeliest (``n`` exemplars or
-                    problems).
+    labeller:       its name.
+    classes:        heuristics that it tells apart.
+    texts:          that it was asked about.
+    accuracy:       the likeliest heuristic is the right one (``n`` exemplars or problems).
+    top3:           one of the three likeliest is.
     confusion:      heuristic -> likeliest heuristic -> number of texts.
     sensitivity, specificity: in telling composed texts from others, on exemplars.
     """

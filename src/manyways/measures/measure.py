@@ -29,7 +29,11 @@ DIRECT = "direct"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One plain sentence with its interval, e.g. "no difference found". ``kind`` orders them."""
+    """One plain sentence of the report.
+
+    kind:     what it is about, and the order of the sentences.
+    sentence: with its interval, or "no difference found".
+    """
 
     kind: Kind
     sentence: str

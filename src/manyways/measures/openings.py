@@ -45,7 +45,11 @@ BySeed = Mapping[int, Mapping[int, Step]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """A share at one moment of RL. ``step``: the last one of the stretch that it is over."""
+    """A share at one moment of RL.
+
+    step:  the last one of the stretch that it is over.
+    share: of the labelled attempts of the stretch.
+    """
 
     step: int
     share: Score
@@ -58,7 +62,12 @@ class OpeningRow:
     heuristic: ``direct`` for attempts that show none.
     course:    the share over stretches of RL steps, all seeds together; attempts of one step are
                counted as alike, ``n`` counts labelled attempts.
-    change:    last fifth of the steps minus the first; ``seeds``: its interval over seeds.
+    change:    last fifth of the steps minus the first.
+    seeds:     its interval over seeds.
+    expected:  the sign that the theory gives, in words.
+    outcome:   whether the measured change has it.
+    first:     the share over the first fifth of the steps.
+    last:      over the last fifth.
     push:      Cov(opens with it, correct) within RL's problems just before RL, times c_G(p): the
                speed of its mass under the replicator (B1); None without attempts to take it from.
     """
@@ -73,7 +82,6 @@ class OpeningRow:
     outcome: Outcome
     first: Score | None = None
     last: Score | None = None
-    """The shares over the first and the last fifth of the steps: ``change`` is between them."""
 
 
 def measured(seen: "Seen") -> list[OpeningRow]:

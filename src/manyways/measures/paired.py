@@ -26,7 +26,13 @@ MOST = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairedRow:
-    """Difference ``a - b`` in pass@k on the same problems; ``p``: sign-flip permutation test."""
+    """Difference ``a - b`` in pass@k on the same problems.
+
+    a:          a checkpoint, pooled over seeds.
+    b:          another.
+    difference: with its interval over problems.
+    p:          of a sign-flip permutation test.
+    """
 
     a: str
     b: str

@@ -31,6 +31,9 @@ BETWEEN = " > "
 class ProbeRow:
     """Prefix swap: success of attempts that begin under one heuristic and end under another.
 
+    model:           what was sampled.
+    heuristics:      in the order of the matrix.
+    attempts:        continuations that were sampled.
     matrix:          rows: the first heuristic, columns: the second; ``n`` counts problems.
     complementarity: mean over problems of (mean off the diagonal - mean on it); above 0 where
                      changing the heuristic pays.

@@ -28,6 +28,10 @@ class RateRow:
     """Shares of attempts of one checkpoint on one benchmark, each in [0, 1].
 
     Pooled over seeds: of all attempts. Mean over benchmarks: the average of their shares.
+
+    correct, wrong, no_answer, undecided: share with this verdict.
+    truncated:   share that was cut off at the token limit.
+    mean_tokens: of an attempt, no share.
     """
 
     checkpoint: str

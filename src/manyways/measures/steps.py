@@ -32,13 +32,16 @@ class StepRow:
     """One step of a training on the problem sets of ``rl.evaluate``, few attempts at each problem.
 
     seed:      None for an arm of several seeds: means over those, at the steps that all have.
-    one, many: pass@1, and pass@k of the largest k; means over problem sets.
+    one:       pass@1, mean over problem sets.
+    many:      pass@k of the largest k, mean over problem sets.
     composed:  share of the attempts that combine heuristics.
-    opening, opening_share: the heuristic that most of them begin with (``direct`` for none), and
-               the share that does.
+    opening:   the heuristic that most of them begin with (``direct`` for none).
+    opening_share: the share that does.
     entropy:   of the policy while it took the step, in nats a token; None at the start.
+    last:      whether it is the last step of its training.
     peak:      of its training the step of the highest pass@k that ``rl.stop`` looks at.
-    test_one, test_many: of the best and the last step on the benchmarks, where they were sampled.
+    test_one:  as ``one``, of the best and the last step on the benchmarks, where they were sampled.
+    test_many: as ``many``, there.
     """
 
     arm: str

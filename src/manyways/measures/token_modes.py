@@ -53,8 +53,10 @@ class ForkRow:
 class TokenModesRow:
     """How many tokens a checkpoint could well go on with where solutions part, from its logits.
 
-    modes:  exp of the entropy, mean over problems; ``seeds``: its interval over seeds.
-    above, known: means of the fields of ForkRow.
+    modes:  exp of the entropy, mean over problems.
+    seeds:  its interval over seeds.
+    above:  number of tokens with a probability above 0.05, mean over problems.
+    known:  probability of the tokens that kept solutions go on with, mean over problems.
     shared: mean tokens of a solution before that place.
     """
 

@@ -33,7 +33,14 @@ ADAPTIVE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcomes:
-    """How some attempts ended. adherence: as in YieldRow."""
+    """How some attempts ended.
+
+    correct, no_answer, undecided: attempts with this verdict; the rest are wrong.
+    truncated: attempts that were cut off at the token limit.
+    tokens:    sampled, of all attempts together.
+    adherence: does the model follow the heuristic when asked to? Mean over the attempts that were
+               scored (by a labeller: all of them); None where a reward model gave ranks.
+    """
 
     attempts: int
     correct: int
@@ -48,9 +55,18 @@ class Outcomes:
 class YieldRow:
     """What the pool gave under one heuristic (``plain`` for plain prompts).
 
-    fair: where sampling was adaptive, the first attempts of cells that were asked in the first
-        round, before anything was known of them: what rates may be taken from. Shares of all
-        attempts are too low there, because cells that succeed are left.
+    name:      of the heuristic, in words.
+    correct, no_answer, undecided: attempts with this verdict; the rest are wrong.
+    truncated: attempts that were cut off at the token limit.
+    kept:      solutions that were kept.
+    problems:  that have a correct attempt.
+    tokens:    sampled, of all attempts together.
+    dropped:   reason -> number of correct attempts dropped for it.
+    adherence: does the model follow the heuristic when asked to? Mean over the attempts that were
+               scored (by a labeller: all of them); None where a reward model gave ranks.
+    fair:      where sampling was adaptive, the first attempts of cells that were asked in the first
+               round, before anything was known of them: what rates may be taken from. Shares of
+               all attempts are too low there, because cells that succeed are left.
     """
 
     heuristic: str
@@ -64,10 +80,7 @@ class YieldRow:
     problems: int
     tokens: int
     dropped: dict[str, int]
-    """Reason -> number of correct attempts dropped for it."""
     adherence: float | None = None
-    """Does the model follow the heuristic when asked to? Mean over the attempts that were scored
-    (by a labeller: all of them); None where a reward model gave ranks."""
     fair: Outcomes | None = None
 
     @property

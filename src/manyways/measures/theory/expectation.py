@@ -35,7 +35,7 @@ class PredictionRow:
     measured:    value with its interval over problems; None when it could not be measured.
     seeds:       with three or more seeds, the interval over seeds.
     expected:    what the theory says about its sign or size, in words.
-    outcome:     by the rule of ``this module``.
+    outcome:     whether it is as expected.
     note:        the two sides of a difference, or why nothing can be said.
     """
 
