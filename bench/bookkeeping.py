@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 WORK = ("sampling", "judging", "training", "token probabilities")
 CLOCKED = {
     "manyways.engines.transformers:TransformersEngine.__init__": "loading models",
-    "manyways.verifiers.judge:Judge.timed": "judging",
+    "manyways.verifiers.verdicts:Verifiers.timed": "judging",
     "manyways.engines.next_token:_look": "token probabilities",
     "manyways.train.trainee:load": "loading models",
     "manyways.train.trainee:train": "training",

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "tests" / "verifiers"))
 from hostile import ANSWERS, ATTACKS, RIGHT  # noqa: E402
 
 from manyways.records import Problem  # noqa: E402
-from manyways.verifiers.judge import Judge  # noqa: E402
+from manyways.verifiers.verdicts import Verifiers  # noqa: E402
 
 DATA = Path(os.environ.get("MANYWAYS_DATA") or "MANYWAYS_DATA-is-not-set")
 PROSE = "First we add, then we multiply, and so we get "
@@ -72,10 +72,10 @@ def cases(pairs: list[tuple[str, str]]) -> list[tuple[Problem, str]]:
     ]
 
 
-def warm(judge: Judge) -> float:
+def warm(verifiers: Verifiers) -> float:
     """Start both workers; returns the seconds that it took."""
     start = time.perf_counter()
-    judge.verdicts(cases([(f"x+{i}", f"{i}+x") for i in range(8)]))
+    verifiers.verdicts(cases([(f"x+{i}", f"{i}+x") for i in range(8)]))
     plainly([("x+1", "1+x")])
     return time.perf_counter() - start
 
@@ -90,14 +90,14 @@ def side_by_side(name: str, pairs: list[tuple[str, str]]) -> dict[str, object]:
     plain: list[bool] = []
     statuses: list[str] = []
     plain_seconds = seconds = 0.0
-    with Judge(workers=2) as judge:
-        started = warm(judge)
+    with Verifiers(workers=2) as verifiers:
+        started = warm(verifiers)
         for first in range(0, len(pairs), turn):
             part = pairs[first : first + turn]
             start = time.perf_counter()
             plain += plainly(part)
             middle = time.perf_counter()
-            statuses += [verdict.status for verdict in judge.verdicts(cases(part))]
+            statuses += [verdict.status for verdict in verifiers.verdicts(cases(part))]
             seconds += time.perf_counter() - middle
             plain_seconds += middle - start
     differences = [
@@ -130,13 +130,13 @@ def hostile_answers(timeout: float = 2.0) -> dict[str, object]:
     """
     rows = []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with Judge(workers=2, timeout=timeout) as judge:
-        warm(judge)
+    with Verifiers(workers=2, timeout=timeout) as verifiers:
+        warm(verifiers)
         for name, answer in ANSWERS.items():
             for gold in ("12", r"\frac{x+1}{2}"):
                 problem = Problem(id="bench/hostile/0", question="", answer=gold)
                 start = time.perf_counter()
-                ((verdict, seconds),) = judge.timed([(problem, f"\\boxed{{{answer}}}")])
+                ((verdict, seconds),) = verifiers.timed([(problem, f"\\boxed{{{answer}}}")])
                 rows.append(
                     {
                         "answer": name,

@@ -108,7 +108,7 @@ def test_a_line_has_the_recipe_of_its_arm_and_others_their_old_identity(tmp_path
     own = found["midtrain/star+long/seed-0"].context
     assert own is after.of(OWN) and own.recipe.midtrain.steps == 9
     assert own.of(STAR) is after and after.midtraining(OWN).steps == 9
-    assert own.judge is after.judge and own.sets is after.sets
+    assert own.verifiers is after.verifiers and own.sets is after.sets
     for stage in (gate, selection):
         about = () if stage is selection else (Line(arm="vanilla", seed=0),)
         assert stage.plan(before, *about).identity == stage.plan(after, *about).identity

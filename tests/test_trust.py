@@ -26,7 +26,7 @@ from manyways.recipe.file import load_recipe, parse_recipe
 from manyways.recipe.training import LaunchConfig
 from manyways.records import Problem
 from manyways.run_dir import RunDir
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
 BASE = package_path("package:manyways.pocket/base")
@@ -387,7 +387,7 @@ def test_names_inside_this_package_are_no_way_around() -> None:
 
 
 def test_a_verifier_that_nobody_trusts_starts_no_process() -> None:
-    with Judge(workers=1) as judge, pytest.raises(Untrusted):
+    with Verifiers(workers=1) as judge, pytest.raises(Untrusted):
         judge.verdicts([(Problem(id="a/b/1", question="", answer="1", verifier="os:system"), "x")])
 
 

@@ -8,7 +8,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:
     from manyways.api import Run, heuristic_pack, open, reward  # noqa: A004 - read as manyways.open
     from manyways.metrics.pass_at_k import pass_at_k
-    from manyways.verifiers.judge import verify
+    from manyways.verifiers.verdicts import verify
 
 __all__ = ["Run", "__version__", "heuristic_pack", "open", "pass_at_k", "reward", "verify"]
 
@@ -18,7 +18,7 @@ _HOMES = {
     "open": "manyways.api",
     "pass_at_k": "manyways.metrics.pass_at_k",
     "reward": "manyways.api",
-    "verify": "manyways.verifiers.judge",
+    "verify": "manyways.verifiers.verdicts",
 }
 """name -> the module that it is imported from when it is first asked for."""
 

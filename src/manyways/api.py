@@ -20,7 +20,7 @@ from manyways.recipe.tree import Recipe
 from manyways.records import Checkpoint, Heuristic
 from manyways.run_dir import RunDir, open_for_reading
 from manyways.tables import ATTEMPT_SCHEMA, read_attempts_table, read_table
-from manyways.verifiers.judge import verify
+from manyways.verifiers.verdicts import verify
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -1,6 +1,6 @@
-"""What every stage is given: the recipe, the run folder and the parts that the recipe names.
+"""What every stage is given: the recipe, the run folder and what the recipe names.
 
-And what its results depend on: the part of a stage's identity that all sampling stages share.
+And what its results depend on: the settings that all sampling stages have in their identity.
 """
 
 import inspect
@@ -28,7 +28,7 @@ from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint, Heuristic, Message, Problem
 from manyways.run_dir import RunDir
 from manyways.verifiers.final_answer import form_of
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,10 +52,10 @@ def served_hash(model: ModelConfig) -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """The recipe, the run folder, and the parts that the recipe names, loaded when first used.
+    """The recipe, the run folder, and what the recipe names, loaded when first used.
 
     looking: nothing is made: a problem set of untrusted code is read from what the run has kept.
-    origin: the run's context, which lends its parts, where this is another one.
+    origin: the run's context, where this is another one: what is loaded there is used here too.
     writer: of a pool that is not the run's own (``pools``), the model that takes the place of the
         base model.
     arm: of an arm with settings of its own, whose recipe this is.
@@ -166,12 +166,12 @@ class Context:
         return replace(load_layout(self.recipe.heuristics.pack), **given)
 
     @cached_property
-    def judge(self) -> Judge:
+    def verifiers(self) -> Verifiers:
         """Gives verdicts under the recipe's policy."""
         if self.origin:
-            return self.origin.judge
+            return self.origin.verifiers
         verify = self.recipe.verify
-        return Judge(
+        return Verifiers(
             workers=verify.workers,
             timeout=verify.timeout,
             policy=verify.policy,
@@ -181,8 +181,8 @@ class Context:
 
     def close(self) -> None:
         """Stop the verifier's workers, if any were started."""
-        if "judge" in self.__dict__:
-            self.judge.close()
+        if "verifiers" in self.__dict__:
+            self.verifiers.close()
 
     def problems(self, name: str, limit: int | None) -> list[Problem]:
         """The first ``limit`` problems of a set; see ``ProblemSets.take``."""

@@ -19,7 +19,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 def test_an_engine_without_its_module_is_missing_with_the_command() -> None:
     table = {"vllm": "x:y", "own": "a:b"}
     needs = {"vllm": ("json", "no_such_module_of_vllm")}
-    vllm, own = doctor.part_checks("engine", table, needs)
+    vllm, own = doctor.plugin_checks("engine", table, needs)
     assert (vllm.state, vllm.detail) == ("missing", "no module no_such_module_of_vllm")
     assert vllm.fix == "pip install no-such-module-of-vllm"
     assert (own.state, own.detail) == ("warning", "its needs are not declared")

@@ -15,7 +15,7 @@ from manyways.heuristics.catalogue import PACKS, load_pack
 from manyways.heuristics.checks import ALIKE, check_pack, exemplar_problem
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.records import Heuristic, Problem, Verdict
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 COUNTS = {"polya": 64, "code": 16, "narrative": 16}
 
@@ -28,7 +28,7 @@ def pack(request: pytest.FixtureRequest) -> tuple[Heuristic, ...]:
 class InProcess:
     """Judges programs here and now: our own ones need no sandbox."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Verifiers) -> None:
         self._judge = judge
 
     def verdicts(self, pairs: list[tuple[Problem, str]]) -> list[Verdict]:
@@ -60,7 +60,7 @@ def test_packs_are_listed_and_complete() -> None:
 
 
 def test_nothing_is_found_wrong(pack: tuple[Heuristic, ...]) -> None:
-    with Judge(workers=1) as judge:
+    with Verifiers(workers=1) as judge:
         report = check_pack(pack, InProcess(judge))
     assert report.findings == ()
     assert report.accepted == report.exemplars >= 2 * len(pack)
@@ -106,7 +106,7 @@ def test_solutions_show_their_working_in_sentences(pack: tuple[Heuristic, ...]) 
 
 def test_a_program_is_verified_in_the_sandbox() -> None:
     pack = load_pack("code", 1)
-    with Judge(workers=1, allow_unsafe_code=True) as judge:
+    with Verifiers(workers=1, allow_unsafe_code=True) as judge:
         assert check_pack(pack, judge).accepted == 2
 
 

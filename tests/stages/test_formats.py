@@ -182,7 +182,7 @@ def records(root: Path) -> dict[str, dict[str, object]]:
     preflight.run(ctx)
     found["preflight"] = {"listing": json.loads(ctx.run.path("problems.json").read_text())}
     [three] = [p for p in ctx.problems("made_runs:load/seed?count=4", None) if p.answer == "3"]
-    verdicts = ctx.judge.verdicts([(three, text) for text in JUDGED])
+    verdicts = ctx.verifiers.verdicts([(three, text) for text in JUDGED])
     found["verdicts"] = {"of texts": [asdict(verdict) for verdict in verdicts]}
     generate.run(ctx)
     found["generate"] = sampled(ctx.run.path("1-attempts"))

@@ -100,7 +100,7 @@ def test_what_is_said_of_a_step_is_about_every_process(monkeypatch) -> None:
     problem = Problem(id="p/0", question="?", answer="1")
     other = [(Verdict(status="wrong"), "b"), (Verdict(status="wrong"), "b")]
     reward = StepReward(
-        judge=lambda pairs: [Verdict(status="correct") for _ in pairs],
+        verify=lambda pairs: [Verdict(status="correct") for _ in pairs],
         group_size=2,
         gather=lambda mine: [*mine, *other],
     )

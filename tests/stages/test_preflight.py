@@ -121,7 +121,7 @@ def test_the_prompt_decides_what_counts_as_an_answer(tmp_path):
         'Finish with "The answer is X".': ["The answer is 4.", "#### 4"],
     }.items():
         ctx = context(tmp_path, prompt={"instruction": instruction})
-        verdicts = ctx.judge.verdicts([(problem, text) for text in texts])
+        verdicts = ctx.verifiers.verdicts([(problem, text) for text in texts])
         assert [verdict.status for verdict in verdicts] == ["correct", "no_answer"]
 
 

@@ -95,7 +95,7 @@ def test_groups_that_earn_all_the_same_are_found_and_judged_once() -> None:
         asked.append(len(pairs))
         return [Verdict(status="correct" if text == "+" else "wrong") for _, text in pairs]
 
-    reward = StepReward(judge=judge, group_size=2)
+    reward = StepReward(verify=judge, group_size=2)
     problems = [Problem(id=str(i // 2), question="?", answer="") for i in range(6)]
     assert reward.alike(problems, list("+--+--")) == [4, 5]
     assert reward.alike(problems, list("+-++--")) == [2, 3, 4, 5]

@@ -6,6 +6,7 @@ from tiny_models import build_llama
 from manyways.arms import Line
 from manyways.checkpoints import load_tokenizer
 from manyways.engines import SampleRequest, SamplingSettings
+from manyways.engines.rendering import stop_ids
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import GateRefused, MissingWork, ModelError, VerifierUnwell
 from manyways.measures.gate import GateRow
@@ -14,7 +15,7 @@ from manyways.recipe.engines import ModelConfig
 from manyways.records import Message, Verdict
 from manyways.stages import reinforce
 from manyways.train import Rollout
-from manyways.train.handover import prompt_ids, stop_ids
+from manyways.train.handover import prompt_ids
 
 LINE = Line(arm="vanilla", seed=0)
 

@@ -3,9 +3,10 @@ from tiny_models import build_llama
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer
+from manyways.engines.rendering import stop_ids
 from manyways.errors import ModelError
 from manyways.records import Message
-from manyways.train.handover import check_same_template, end_of_turn, prompt_ids, stop_ids
+from manyways.train.handover import check_same_template, end_of_turn, prompt_ids
 
 
 @pytest.fixture(scope="module")

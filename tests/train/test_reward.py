@@ -18,7 +18,7 @@ def judge(pairs) -> list[Verdict]:
 
 
 def scored(*groups: str, **options) -> tuple[list[float | None], StepReward]:
-    reward = StepReward(judge=judge, group_size=len(groups[0]), **options)
+    reward = StepReward(verify=judge, group_size=len(groups[0]), **options)
     problems = [PROBLEMS[i] for i, group in enumerate(groups) for _ in group]
     return reward.score(problems, [sign for group in groups for sign in group]), reward
 
@@ -64,7 +64,7 @@ def test_an_unwell_verifier_stops_training_once_enough_verdicts_say_so() -> None
         if sum(v.status == "undecided" for v in verdicts) / len(verdicts) > 0.05:
             raise VerifierUnwell("sick")
 
-    reward = StepReward(judge=judge, group_size=128, check=check)
+    reward = StepReward(verify=judge, group_size=128, check=check)
     problems = PROBLEMS[:1] * 128
     bad = "?" * 8 + "+" * 120
     for _ in range(HEALTH_WINDOW // 128 - 1):
@@ -80,7 +80,7 @@ def test_as_a_trl_function_it_finds_the_problem_of_each_completion() -> None:
         asked.extend(pairs)
         return [Verdict(status="correct")] * len(pairs)
 
-    function = StepReward(judge=remember, group_size=2).trl_function(PROBLEMS)
+    function = StepReward(verify=remember, group_size=2).trl_function(PROBLEMS)
     turns = [[{"role": "assistant", "content": text}] for text in "abcd"]
     rewards = function(
         completions=turns, problem=[2, 2, 0, 0], completion_ids=[[1]] * 4, trainer_state=0
@@ -98,7 +98,7 @@ def test_attempts_without_advantage_are_known_by_their_tokens() -> None:
 
     texts = ["r", "r", "r", "w", "w", "?"]
     ids = [[1, 2], [3], [3], [4], [5], [6]]
-    reward = StepReward(judge=judge, group_size=2)
+    reward = StepReward(verify=judge, group_size=2)
     given = {
         "completions": [[{"role": "assistant", "content": text}] for text in texts],
         "problem": [0, 0, 1, 1, 2, 2],
@@ -106,7 +106,7 @@ def test_attempts_without_advantage_are_known_by_their_tokens() -> None:
     }
     reward.trl_function(PROBLEMS)(**given)
     assert reward.flat == {(1, 2), (5,), (6,)}
-    several = StepReward(judge=judge, group_size=2, gather=lambda own: own)
+    several = StepReward(verify=judge, group_size=2, gather=lambda own: own)
     several.trl_function(PROBLEMS)(**given)
     assert several.flat == frozenset()
 
@@ -170,7 +170,7 @@ def test_a_group_spread_over_processes_earns_as_a_whole(monkeypatch) -> None:
     other = [(Verdict(status="correct"), "b"), (Verdict(status="correct"), "b")]
     monkeypatch.setattr("manyways.train.processes.rank", lambda: 1)
     reward = StepReward(
-        judge=lambda pairs: [Verdict(status="correct") for _ in pairs],
+        verify=lambda pairs: [Verdict(status="correct") for _ in pairs],
         group_size=4,
         earn=diverse(1.0, frozenset),
         gather=lambda own: [*other, *own],

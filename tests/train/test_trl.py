@@ -109,7 +109,7 @@ def test_undecided_attempts_neither_move_the_policy_nor_the_baseline(
     folder, tmp_path, monkeypatch
 ) -> None:
     """On TRL's own code path, with groups (1, 0, None, 1) and (0, None, 1, 0)."""
-    reward = StepReward(judge=alternating, group_size=4)
+    reward = StepReward(verify=alternating, group_size=4)
     given = settings(scale_rewards="none", steps=1)
     rows, seen = trained(folder, tmp_path, monkeypatch, reward, given)
     third = 1 / 3
@@ -124,7 +124,7 @@ def test_a_group_that_cannot_be_judged_gives_no_gradient(folder, tmp_path, monke
     def judge(pairs) -> list[Verdict]:
         return [Verdict(status="undecided")] * 7 + [Verdict(status="correct")]
 
-    reward = StepReward(judge=judge, group_size=4)
+    reward = StepReward(verify=judge, group_size=4)
     rows, seen = trained(folder, tmp_path, monkeypatch, reward, settings(steps=1))
     assert seen[0][0].tolist() == [0.0] * 8
     assert math.isfinite(rows[0]["loss"])
@@ -136,7 +136,7 @@ def test_each_step_has_a_row_and_groups_are_whole(folder, tmp_path, monkeypatch,
     def read(text: str) -> Shown:
         return Shown(composed=len(text) % 2 == 0, opening="a" if text else "direct")
 
-    reward = StepReward(judge=alternating, group_size=4, read=read)
+    reward = StepReward(verify=alternating, group_size=4, read=read)
     rows, seen = trained(folder, tmp_path, monkeypatch, reward, settings(steps=3))
     assert [row["step"] for row in rows] == [1, 2, 3]
     for row in rows:
@@ -160,7 +160,7 @@ def rolling(ask) -> list[list[int]]:
 
 
 def test_attempts_are_kept_with_what_trl_made_of_them(folder, tmp_path, monkeypatch) -> None:
-    reward = StepReward(judge=alternating, group_size=4)
+    reward = StepReward(verify=alternating, group_size=4)
     given = settings(roll=rolling, steps=3, attempts="all", scale_rewards="none")
     _, seen = trained(folder, tmp_path, monkeypatch, reward, given)
     rows = list(read_rl_attempts(tmp_path / "attempts"))
@@ -201,7 +201,7 @@ def test_flat_groups_are_drawn_again_as_often_as_is_said(folder, tmp_path, monke
 
     word = load_tokenizer(str(folder)).decode(9)
     assert len(word) == 1
-    reward = StepReward(judge=judge, group_size=4)
+    reward = StepReward(verify=judge, group_size=4)
     given = settings(roll=roll, steps=1, redraw=3, attempts="all")
     rows, _ = trained(folder, tmp_path, monkeypatch, reward, given)
     assert [len(ask.seeds) for ask in asked] == [8, 4, 4]
@@ -221,7 +221,7 @@ def test_trl_takes_the_advantages_of_the_best_of_k_as_they_are(
     def judge(pairs) -> list[Verdict]:
         return [Verdict(status="correct" if i % 4 == 0 else "wrong") for i in range(len(pairs))]
 
-    reward = StepReward(judge=judge, group_size=4, earn=best_of(2))
+    reward = StepReward(verify=judge, group_size=4, earn=best_of(2))
     given = settings(roll=rolling, steps=1, attempts="all", scale_rewards="none", reward="pass@2")
     rows, seen = trained(folder, tmp_path, monkeypatch, reward, given)
     right, wrong = analytic(1, 3, 2)
@@ -250,7 +250,7 @@ def test_attempts_of_a_group_are_asked_in_their_own_way(folder, tmp_path, monkey
     made, compute = [], trl.GRPOTrainer._generate_and_score_completions
     monkeypatch.setattr(trl.GRPOTrainer, "_generate_and_score_completions", batch_of)
     given = replace(settings(roll=roll, steps=1, attempts="all"), strategy=strategy)
-    reward = StepReward(judge=alternating, group_size=4)
+    reward = StepReward(verify=alternating, group_size=4)
     train(str(folder), PROBLEMS, reward=reward, settings=given, out=tmp_path / "own")
     kept = list(read_rl_attempts(tmp_path / "own" / "attempts"))
     assert [row.attempt.heuristic for row in kept[:4]] == ["way-0", "way-1", "way-2", "plain"]
@@ -274,7 +274,7 @@ def test_an_entropy_bonus_reaches_the_weights(folder, tmp_path) -> None:
 
     def entropies(out, bonus: float) -> list[float]:
         reward = StepReward(
-            judge=lambda pairs: [Verdict(status="wrong") for _ in pairs], group_size=4
+            verify=lambda pairs: [Verdict(status="wrong") for _ in pairs], group_size=4
         )
         given = settings(roll=rolling, steps=4, extra={"entropy_coef": bonus})
         train(str(folder), PROBLEMS, reward=reward, settings=given, out=out)
@@ -288,12 +288,12 @@ def test_an_entropy_bonus_reaches_the_weights(folder, tmp_path) -> None:
 
 def test_a_sample_is_of_problems_and_none_is_none(folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(reward_module, "SAMPLED", 1)
-    reward = StepReward(judge=alternating, group_size=4)
+    reward = StepReward(verify=alternating, group_size=4)
     trained(folder, tmp_path / "sample", monkeypatch, reward, settings(roll=rolling, steps=3))
     rows = list(read_rl_attempts(tmp_path / "sample" / "attempts"))
     assert len({row.attempt.problem_id for row in rows}) == 1
     assert len(rows) == 8  # of six groups in two passes over three problems, its two
-    reward = StepReward(judge=alternating, group_size=4)
+    reward = StepReward(verify=alternating, group_size=4)
     trained(folder, tmp_path / "none", monkeypatch, reward, settings(attempts="none"))
     assert not (tmp_path / "none" / "attempts").exists()
 
@@ -306,7 +306,7 @@ def test_a_roller_is_given_each_attempt_with_a_seed_of_its_own(folder, tmp_path)
         assert not ask.model.training
         return [[9, 9, 1] if place % 2 else [9] * ask.max_tokens for place in range(8)]
 
-    reward = StepReward(judge=alternating, group_size=4)
+    reward = StepReward(verify=alternating, group_size=4)
     train(str(folder), PROBLEMS, reward=reward, settings=settings(roll), out=tmp_path)
     tokenizer = load_tokenizer(str(folder))
     first = asked[0]
@@ -330,7 +330,7 @@ def test_several_stop_tokens_are_kept(folder, tmp_path) -> None:
         asked.append(ask)
         return [[9, 40]] * 8
 
-    reward = StepReward(judge=alternating, group_size=4)
+    reward = StepReward(verify=alternating, group_size=4)
     out = tmp_path / "out"
     train(str(tmp_path / "several"), PROBLEMS, reward=reward, settings=settings(roll), out=out)
     assert asked[0].stop_ids == (1, 40, 41)
@@ -373,7 +373,7 @@ def test_groups_without_a_mixed_reward_are_skipped_without_a_trace(
             return [Verdict(status="correct" if left.pop(0) else "wrong") for _ in pairs]
 
         given = settings(steps=2, extra={"optim": optimizer, "weight_decay": 0.1})
-        reward = StepReward(judge=judge, group_size=4)
+        reward = StepReward(verify=judge, group_size=4)
         train(str(folder), PROBLEMS, reward=reward, settings=given, out=tmp_path / way)
         assert len(reward.flat) > 0
         rows = [json.loads(x) for x in (tmp_path / way / "metrics.jsonl").read_text().splitlines()]
@@ -401,7 +401,7 @@ def test_loss_and_step_are_those_of_trl_on_the_same_attempts(folder, tmp_path, m
     for way in ("packed", "padded"):
         if way == "padded":
             monkeypatch.setattr(trainee, "without_padding", lambda model, flat: None)
-        reward = StepReward(judge=alternating, group_size=4)
+        reward = StepReward(verify=alternating, group_size=4)
         out = tmp_path / way
         # SGD, so that a gradient's size counts: Adam's first step knows its sign alone.
         given = settings(roll, steps=1, max_tokens=12, extra={"optim": "sgd"})

@@ -62,7 +62,7 @@ def train(base: str, python: str, out: Path, watch: Watch | None = None, **chang
         messages=lambda problem: (Message(role="user", content=problem.question),),
         arm="star", seed=3, device="cpu", watch=watch,
     )  # fmt: skip
-    reward = StepReward(judge=judge, group_size=2)
+    reward = StepReward(verify=judge, group_size=2)
     return backend.train(base, PROBLEMS, reward=reward, settings=settings, out=out)
 
 

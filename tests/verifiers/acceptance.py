@@ -16,7 +16,7 @@ from pathlib import Path
 from manyways.problems import load_set
 from manyways.records import Problem
 from manyways.verifiers.answers.spelling import squeeze, tidy
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 DATA = Path(os.environ.get("MANYWAYS_DATA") or "MANYWAYS_DATA-is-not-set")
 SETS = (
@@ -45,7 +45,7 @@ def called_equal(count: int, *, seed: int = 0) -> list[tuple[str, str, str, str]
     """(reference, other, form, rule) of every pair that is judged correct."""
     drawn = list(pairs(count, seed))
     found = []
-    with Judge(workers=1, timeout=5, policy="lenient") as judge:
+    with Verifiers(workers=1, timeout=5, policy="lenient") as judge:
         for start in range(0, len(drawn), BATCH):
             asked = [
                 (

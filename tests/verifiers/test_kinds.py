@@ -12,7 +12,7 @@ from needs import DATA, needs
 
 from manyways.commands.answers import Reader
 from manyways.row_files import Row
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 HERE = Path(__file__).parent
 FOUND = ("verify_cases.jsonl", "reference_cases.jsonl")
@@ -27,7 +27,7 @@ def judged_otherwise(cases):
     """The cases whose verdict is not the expected one, as whoever reads a failure wants them."""
     reader = Reader(HERE)
     read = [reader.cases(Row(number, case))[0] for number, case in enumerate(cases, 1)]
-    with Judge(workers=1, timeout=20) as judge:
+    with Verifiers(workers=1, timeout=20) as judge:
         verdicts = [
             judge.verdicts([(c.problem, c.text)], policy="lenient" if c.bare else "strict")[0]
             for c in read

@@ -11,7 +11,7 @@ from waiting import eventually, runs
 
 from manyways.records import Problem
 from manyways.train.reward import StepReward
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 TOWER = r"\boxed{9^{9^{9^{9^9}}}}"
 CASES = (  # only workers decide these
@@ -37,7 +37,7 @@ def come_down_to(count, pids):
 
 def test_threads_share_a_judge_while_one_of_them_brings_a_hostile_answer(started):
     hostile = Problem(id="a/b/9", question="", answer="5"), TOWER
-    with Judge(workers=2, timeout=4) as judge, ThreadPoolExecutor(6) as threads:
+    with Verifiers(workers=2, timeout=4) as judge, ThreadPoolExecutor(6) as threads:
         stuck = threads.submit(judge.verdicts, [hostile])
         asked = [(number, threads.submit(judge.verdicts, cases(number)[0])) for number in range(12)]
         for number, found in asked:
@@ -52,10 +52,10 @@ def test_threads_share_a_judge_while_one_of_them_brings_a_hostile_answer(started
 def test_a_trl_reward_function_judges_from_any_thread():
     problems = [Problem(id=f"a/b/{i}", question="", answer=f"x+{i}") for i in range(4)]
     texts = [rf"\boxed{{{i}+x}}" for i in range(3)] + ["none"]
-    with Judge(workers=1, timeout=20) as judge, ThreadPoolExecutor(2) as threads:
+    with Verifiers(workers=1, timeout=20) as judge, ThreadPoolExecutor(2) as threads:
         rewards = [
             threads.submit(
-                StepReward(judge=judge.verdicts, group_size=2).trl_function(problems),
+                StepReward(verify=judge.verdicts, group_size=2).trl_function(problems),
                 completions=[[{"role": "assistant", "content": text}] for text in texts],
                 problem=[0, 1, 2, 3],
             )
@@ -100,7 +100,7 @@ def test_actors_and_tasks_of_ray_judge_with_workers_of_their_own(ray):
             found = [verdict.status for verdict in judge.verdicts(pairs)]
         return found, [child.pid for child in psutil.Process().children(recursive=True)]
 
-    judge = Judge(workers=1, timeout=4)
+    judge = Verifiers(workers=1, timeout=4)
     hostile = Problem(id="a/b/9", question="", answer="5"), TOWER
     actors = [ray.remote(num_cpus=1)(Judging).remote(judge) for _ in range(2)]
     asked = [

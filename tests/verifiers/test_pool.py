@@ -15,7 +15,7 @@ from waiting import PATIENCE, eventually
 import manyways
 from manyways.records import Problem
 from manyways.verifiers import worker_process
-from manyways.verifiers.judge import Judge, WorkerPool
+from manyways.verifiers.verdicts import Verifiers, WorkerPool
 from manyways.verifiers.worker_process import Worker, is_starved
 
 RIGHT = {"status": "correct", "seconds": 0.1}
@@ -110,7 +110,7 @@ def test_an_answer_gets_another_try_when_the_machine_gave_its_worker_no_time(
     """The meter is told to say so, since no load makes sure of it."""
     monkeypatch.setattr(worker_process, "_cpu_seconds", lambda pid: 0.0)
     monkeypatch.setattr(worker_process, "_state", lambda pid: state)
-    with Judge(workers=1, timeout=2) as judge:
+    with Verifiers(workers=1, timeout=2) as judge:
         (verdict, seconds), *_ = judge.timed([asked("slow_verifiers:late", str(tmp_path / "seen"))])
     assert verdict.status == status
     assert seconds >= 2
@@ -137,7 +137,7 @@ def test_an_answer_whose_time_is_over_ends_its_worker_without_waiting_for_it(
     verifiers, started, monkeypatch
 ):
     """A killed process that gets no processor time would be waited for long."""
-    with Judge(workers=1, timeout=0.5) as judge:
+    with Verifiers(workers=1, timeout=0.5) as judge:
         with monkeypatch.context() as patch:
             patch.setattr(subprocess.Popen, "wait", lambda *_, **__: pytest.fail("it waits"))
             names = ("spinning", "sleeping")
@@ -150,7 +150,7 @@ def test_an_answer_whose_time_is_over_ends_its_worker_without_waiting_for_it(
 def test_a_worker_that_never_reads_its_job_is_given_up(verifiers, monkeypatch):
     monkeypatch.setattr(worker_process, "START_LIMIT", 0.5)
     problem, _ = asked("stuck_verifiers:verify")
-    with Judge(workers=1, timeout=1) as judge:
+    with Verifiers(workers=1, timeout=1) as judge:
         found = judge.verdicts([(problem, "x" * 300_000)] * 2)
     assert {verdict.status for verdict in found} == {"undecided"}
 
@@ -165,9 +165,9 @@ def test_a_worker_runs_the_callers_copy_of_this_package(tmp_path):
     )
     script = (
         "from manyways.records import Problem\n"
-        "from manyways.verifiers.judge import Judge\n"
+        "from manyways.verifiers.verdicts import Verifiers\n"
         "problem = Problem(id='a/b/0', question='', answer='', verifier='telling:verify')\n"
-        "with Judge(workers=1) as judge: print(judge.verdicts([(problem, '')])[0].rule)\n"
+        "with Verifiers(workers=1) as judge: print(judge.verdicts([(problem, '')])[0].rule)\n"
     )
     told = subprocess.run(
         [sys.executable, "-c", script],
@@ -184,12 +184,12 @@ def test_a_closed_worker_starts_no_process_again():
     worker.close()
     job = {"verifier": "math", "problem": {}, "text": "", "options": {}, "limit": 1.0}
     reply = worker.ask(job)
-    assert (reply["status"], reply["reason"]) == ("undecided", "error: the judge was closed")
+    assert (reply["status"], reply["reason"]) == ("undecided", "error: verification was closed")
     assert worker._process is None
 
 
 def test_closing_while_others_wait_leaves_no_process(verifiers, started):
-    judge = Judge(workers=2, timeout=30)
+    judge = Verifiers(workers=2, timeout=30)
     failures = []
 
     def ask():

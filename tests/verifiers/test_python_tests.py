@@ -13,10 +13,10 @@ from waiting import PATIENCE
 from manyways.errors import UserError
 from manyways.records import Problem
 from manyways.verifiers import sandbox
-from manyways.verifiers.judge import Judge
 from manyways.verifiers.programs import prelude, program, whole_tests
 from manyways.verifiers.python_tests import verify
 from manyways.verifiers.selfcheck import hollow
+from manyways.verifiers.verdicts import Verifiers
 
 
 def problem(tests=SQUARES, question="Write f, which squares.", entry_point="f"):
@@ -157,7 +157,7 @@ def test_programs_are_judged_through_the_judge_from_any_thread():
     found = []
 
     def ask():
-        with Judge(workers=1) as judge:
+        with Verifiers(workers=1) as judge:
             found.extend(judge.verdicts([(problem(), RIGHT), (problem(), "def f(x): pass")]))
 
     thread = threading.Thread(target=ask)
@@ -172,7 +172,7 @@ def test_without_a_sandbox_nothing_runs_unless_it_is_allowed(monkeypatch, caplog
     sandbox._warn.cache_clear()
     with pytest.raises(UserError, match=r"refusing.*bwrap is missing.*--allow-unsafe-code"):
         verify(problem(), RIGHT)
-    with Judge() as judge, pytest.raises(UserError, match="refusing"):
+    with Verifiers() as judge, pytest.raises(UserError, match="refusing"):
         judge.verdicts([(problem(), RIGHT)])
     assert verify(problem(), RIGHT, allow_unsafe_code=True).status == "correct"
     assert verify(problem(), "def f(x): pass", allow_unsafe_code=True).status == "wrong"

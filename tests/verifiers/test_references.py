@@ -6,8 +6,8 @@ import pytest
 from needs import DATA, needs_data, needs_sandbox
 
 from manyways.problems import load_set
-from manyways.verifiers.judge import Judge
 from manyways.verifiers.selfcheck import check_set, in_format
+from manyways.verifiers.verdicts import Verifiers
 
 MATHS = (
     "gsm8k/train", "gsm8k/test", "math/train", "math500/test", "aime24/test", "aime25/test",
@@ -27,7 +27,7 @@ def problems(name):
 
 @pytest.fixture(scope="module")
 def judge():
-    with Judge(workers=2, timeout=20) as judge:
+    with Verifiers(workers=2, timeout=20) as judge:
         yield judge
 
 
@@ -66,7 +66,7 @@ def test_every_reference_of_every_set(name, judge):
 @needs_data
 def test_the_references_of_most_sets_need_no_worker():
     for name in ("gsm8k/test", "aime24/test", "amc23/test", "musr/team"):
-        with Judge() as judge:
+        with Verifiers() as judge:
             texts = [(p, in_format(p, p.answer)) for p in problems(name)]
             assert {v.status for v in judge.verdicts(texts)} == {"correct"}
             assert judge._pool is None

@@ -1,8 +1,8 @@
 import pytest
 
 from manyways.records import Problem
-from manyways.verifiers.judge import Judge
 from manyways.verifiers.selfcheck import check_references, check_set, in_format, perturbed
+from manyways.verifiers.verdicts import Verifiers
 
 
 def problem(answer, verifier="math", **fields):
@@ -11,7 +11,7 @@ def problem(answer, verifier="math", **fields):
 
 @pytest.fixture(scope="module")
 def judge():
-    with Judge(workers=1, timeout=20) as judge:
+    with Verifiers(workers=1, timeout=20) as judge:
         yield judge
 
 

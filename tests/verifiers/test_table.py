@@ -10,8 +10,8 @@ from manyways.plugins import resolve
 from manyways.records import Problem, Verdict
 from manyways.verifiers import FUNCTIONS, VERIFIERS, verifier_of
 from manyways.verifiers.answers.votes import vote_of
-from manyways.verifiers.judge import Judge
 from manyways.verifiers.selfcheck import check_references, in_format, perturbed
+from manyways.verifiers.verdicts import Verifiers
 
 SOURCE = Path(__file__).parents[2] / "src" / "manyways"
 NAME = r"""["'](?:math|choice|python_tests)["']"""
@@ -63,7 +63,7 @@ def test_an_entry_may_be_named_by_its_function(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["math", "exact", "choice"])
 def test_a_reference_is_accepted_and_its_perturbation_rejected(name: str) -> None:
-    with Judge(workers=1) as judge:
+    with Verifiers(workers=1) as judge:
         assert check_references([PROBLEMS[name]], judge)[0].sound
 
 

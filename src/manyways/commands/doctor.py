@@ -91,9 +91,9 @@ def checks(data_dir: Path | None = None, verl: VerlConfig | None = None) -> Iter
     yield from version_checks()
     yield from machine_checks()
     yield device_check()
-    yield from part_checks("engine", ENGINES, ENGINE_NEEDS)
+    yield from plugin_checks("engine", ENGINES, ENGINE_NEEDS)
     here = {name: place for name, place in RL_BACKENDS.items() if name != "verl"}
-    yield from part_checks("RL backend", here, RL_NEEDS)
+    yield from plugin_checks("RL backend", here, RL_NEEDS)
     yield verl_check(verl)
     yield from optional_checks()
     yield sandbox_check()
@@ -170,7 +170,7 @@ def device_check() -> Check:
     return Check(group="device", name="cuda", detail=listed)
 
 
-def part_checks(
+def plugin_checks(
     group: str, table: Mapping[str, str], needs: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Check]:
     """Is what each entry of a table needs installed?"""

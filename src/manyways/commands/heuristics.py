@@ -18,7 +18,7 @@ from manyways.problems import load_problems
 from manyways.problems.overlap import overlap
 from manyways.progress import say
 from manyways.records import Heuristic
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 
 def list_heuristics(pack: str = "polya") -> None:
@@ -73,8 +73,10 @@ def check_heuristics(
     """
     heuristics = load_pack(pack)
     counter = load_tokenizer(model_path(tokenizer)) if tokenizer else None
-    with Judge(workers=workers, allow_unsafe_code=allow_unsafe_code) as judge:
-        report = check_pack(heuristics, judge, tokenizer=counter, prompts=prompts_for(heuristics))
+    with Verifiers(workers=workers, allow_unsafe_code=allow_unsafe_code) as verifiers:
+        report = check_pack(
+            heuristics, verifiers, tokenizer=counter, prompts=prompts_for(heuristics)
+        )
     _print_report(report)
     _print_distinctness(heuristics)
     taken = borrowed(heuristics, against, data_dir=data_dir)

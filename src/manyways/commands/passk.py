@@ -27,7 +27,7 @@ from manyways.row_files import Row, read_rows
 from manyways.tables import read_attempts_table, write_text
 from manyways.verifiers import verifier_of
 from manyways.verifiers.answers.votes import Said, same_votes
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 BATCH = 512
 FORMS = (
@@ -238,14 +238,14 @@ def read_sources(
 
     Raises DataError when there is nothing, or, naming the line, when one cannot be read.
     """
-    with Judge(workers=workers, policy="lenient") as judge:
+    with Verifiers(workers=workers, policy="lenient") as verifiers:
         if str(path) != "-" and path.is_dir():
             folders = sorted({part.parent for part in path.rglob("part-*.parquet")})
             folders = [one for one in folders if "stale" not in one.relative_to(path).parts]
             if not folders:
                 raise DataError(f"'{path}' holds no attempts: there is no part-*.parquet below it.")
-            return {_name(folder, path): _of_folder(folder, judge) for folder in folders}
-        found = _of_file(path, reading, judge)
+            return {_name(folder, path): _of_folder(folder, verifiers) for folder in folders}
+        found = _of_file(path, reading, verifiers)
     if not found:
         raise DataError(f"'{path}' holds no attempts: {FORMS}")
     return {path.name: found}
@@ -255,7 +255,7 @@ def _name(folder: Path, below: Path) -> str:
     return str(folder.relative_to(below)) if folder != below else folder.name
 
 
-def _of_folder(folder: Path, judge: Judge) -> list[JudgedAttempt]:
+def _of_folder(folder: Path, verifiers: Verifiers) -> list[JudgedAttempt]:
     table = read_attempts_table(folder, ["problem_id", "status", "answer", "rule", "finish"])
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     said = [
@@ -272,7 +272,7 @@ def _of_folder(folder: Path, judge: Judge) -> list[JudgedAttempt]:
             truncated=finish == "length",
         )
         for (problem, status, _, rule, finish), vote in zip(
-            rows, same_votes(said, judge), strict=True
+            rows, same_votes(said, verifiers), strict=True
         )
     ]
 
@@ -288,13 +288,13 @@ class _Line:
     case: Case | None = None
 
 
-def _of_file(path: Path, reading: Reading | None, judge: Judge) -> list[JudgedAttempt]:
+def _of_file(path: Path, reading: Reading | None, verifiers: Verifiers) -> list[JudgedAttempt]:
     lines = list(_lines(path, reading))
     with Meter("passk", total=len(lines), unit="attempts") as meter:
         judged: list[_Line] = []
         for start in range(0, len(lines), BATCH):
             batch = lines[start : start + BATCH]
-            judged += _judged(batch, judge)
+            judged += _judged(batch, verifiers)
             meter.advance(len(batch))
     said = [
         Said(line.name, line.said, *_voting(line.case.problem if line.case else None))
@@ -302,7 +302,7 @@ def _of_file(path: Path, reading: Reading | None, judge: Judge) -> list[JudgedAt
     ]
     return [
         JudgedAttempt(problem=line.name, status=line.status, vote=vote, votes=line.votes)
-        for line, vote in zip(judged, same_votes(said, judge), strict=True)
+        for line, vote in zip(judged, same_votes(said, verifiers), strict=True)
     ]
 
 
@@ -354,9 +354,9 @@ def _asked(path: Path, row: Row, case: Case) -> _Line:
     )
 
 
-def _judged(lines: Sequence[_Line], judge: Judge) -> Iterator[_Line]:
+def _judged(lines: Sequence[_Line], verifiers: Verifiers) -> Iterator[_Line]:
     pairs = [(line.case.problem, line.case.text) for line in lines if line.case]
-    verdicts = iter(judge.verdicts([(p, text) for p, text in pairs if text is not None]))
+    verdicts = iter(verifiers.verdicts([(p, text) for p, text in pairs if text is not None]))
     for line in lines:
         if line.case is None or line.case.text is None:
             yield line

@@ -14,8 +14,8 @@ from manyways.problems.overlap import OverlapReport, overlap, repeats
 from manyways.problems.published import ALL, find
 from manyways.progress import say
 from manyways.records import Problem
-from manyways.verifiers.judge import Judge
 from manyways.verifiers.selfcheck import SetCheck, check_set, in_format
+from manyways.verifiers.verdicts import Verifiers
 
 LISTED = 20
 BENCHMARKS = (
@@ -62,8 +62,8 @@ def show_problems(
     for message in asked.plain(problem.question):
         print_text(f"\n-- prompt, as {message.role} --\n{message.content}")
     print_text(f"\n-- reference answer --\n{problem.answer}")
-    with Judge(workers=1) as judge:
-        verdict = judge.verdicts([(problem, in_format(problem, problem.answer))])[0]
+    with Verifiers(workers=1) as verifiers:
+        verdict = verifiers.verdicts([(problem, in_format(problem, problem.answer))])[0]
     said = verdict.status + (f" by {verdict.rule}" if verdict.rule else f" {verdict.reason}")
     print_text(f"\n-- the verifier on the reference, as an attempt would write it --\n{said}")
 
@@ -83,8 +83,8 @@ def check_problems(
     loaded = load_set(name, data_dir=data_dir, revision=revision)
     _print_provenance(loaded)
     _print_repeats(repeats(loaded.problems))
-    with Judge(workers=workers) as judge:
-        check = check_set(loaded.problems, judge)
+    with Verifiers(workers=workers) as verifiers:
+        check = check_set(loaded.problems, verifiers)
     table = open_table("references", "count")
     table.add_row("problems", str(check.problems))
     table.add_row("accepted by their own verifier", str(check.accepted))

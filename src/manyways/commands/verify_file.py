@@ -1,4 +1,4 @@
-"""Judge the answers of a file, whatever wrote it: ``manyways verify FILE``.
+"""Verify the answers of a file, whatever wrote it: ``manyways verify FILE``.
 
 What a row may be stands in ``answers``.
 """
@@ -27,15 +27,15 @@ from manyways.records import Verdict
 from manyways.row_files import Row, read_rows, regular
 from manyways.verifiers import FUNCTIONS
 from manyways.verifiers.final_answer import Policy
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 _BATCH = 512
 _SLOWEST = 5
 _NAMES = tuple(field.name for field in fields(Verdict))
 
 
-class Judging(TypedDict, total=False):
-    """Settings of ``Judge``."""
+class Settings(TypedDict, total=False):
+    """Settings of ``Verifiers``."""
 
     workers: int
     timeout: float
@@ -84,9 +84,9 @@ def verify_file(
     verifier: str | None = None,
     reading: Reading | None = None,
     resume: bool = False,
-    **judging: Unpack[Judging],
+    **settings: Unpack[Settings],
 ) -> Summary:
-    """Judge every answer of ``path`` in order; one verdict a line, as JSON, to ``out``.
+    """Verify every answer of ``path`` in order; one verdict a line, as JSON, to ``out``.
 
     Verdicts go to standard output when ``out`` is None; the summary is said on the console. The
     file is read as it is judged, so its length does not matter. Until every line is judged,
@@ -111,12 +111,12 @@ def verify_file(
         raise UserError(f"--out {out} is the file that is read: name another.")
     kept = _kept(out) if resume and out is not None else 0
     with ExitStack() as stack:
-        judge = stack.enter_context(Judge(**judging))
+        verifiers = stack.enter_context(Verifiers(**settings))
         reader = Reader(path, reading)
         cases = (case for row in _rows(stack, path) for case in reader.cases(row))
         sink = stack.enter_context(_sink(out, append=kept > 0))
         for batch in _batches(_after(cases, kept, path), verifier):
-            for case, (verdict, seconds) in _judged(judge, batch, policy):
+            for case, (verdict, seconds) in _judged(verifiers, batch, policy):
                 tally.add(case.line, verdict, seconds)
                 sink.write(json.dumps(_as_fields(case, verdict), ensure_ascii=False) + "\n")
             sink.flush()
@@ -225,12 +225,12 @@ def _batches(found: Iterator[Case], verifier: str | None) -> Iterator[list[Case]
 
 
 def _judged(
-    judge: Judge, cases: Sequence[Case], policy: Policy
+    verifiers: Verifiers, cases: Sequence[Case], policy: Policy
 ) -> Iterator[tuple[Case, tuple[Verdict, float]]]:
     found: dict[int, tuple[Verdict, float]] = {}
     for bare, how in ((True, "lenient"), (False, policy)):
         part = [i for i, case in enumerate(cases) if case.bare is bare and case.text is not None]
         pairs = [(cases[i].problem, cases[i].text or "") for i in part]
-        found.update(zip(part, judge.timed(pairs, policy=cast(Policy, how)), strict=True))
+        found.update(zip(part, verifiers.timed(pairs, policy=cast(Policy, how)), strict=True))
     for i, case in enumerate(cases):
         yield case, found.get(i, (UNANSWERED, 0.0))

@@ -12,7 +12,7 @@ L columns of the cache (tokens of a row, the newest in the last one), T tokens, 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,9 +22,6 @@ from manyways.engines import SamplingSettings
 from manyways.engines.queueing import Waiting
 from manyways.engines.rows import Rows
 from manyways.errors import ModelError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def uniforms(seeds: Sequence[int], count: int) -> np.ndarray:
@@ -38,7 +35,7 @@ def uniforms(seeds: Sequence[int], count: int) -> np.ndarray:
     return np.stack(rows) if rows else np.empty((0, count))
 
 
-def distribution(logits_BV: "Tensor", *, temperature: float, top_p: float) -> "Tensor":
+def distribution(logits_BV: Tensor, *, temperature: float, top_p: float) -> Tensor:
     """What is sampled from, float32, shape ``(B, V)``; with ``top_p`` < 1 rows sum to less than 1.
 
     top_p: keeps the smallest set of most probable tokens that holds at least this much
@@ -69,7 +66,7 @@ CHUNK = 512
 """Tokens of a large vocabulary that are summed before it is known where to look."""
 
 
-def choose(probability_RV: "Tensor", row_B: "Tensor", uniform_B: "Tensor") -> "Tensor":
+def choose(probability_RV: Tensor, row_B: Tensor, uniform_B: Tensor) -> Tensor:
     """Tokens, shape ``(B,)``, by inverting the cumulative distribution of a row at ``uniform_B``.
 
     Tokens stay in vocabulary order: were they sorted by probability, a rounding difference between
@@ -79,8 +76,6 @@ def choose(probability_RV: "Tensor", row_B: "Tensor", uniform_B: "Tensor") -> "T
 
     row_B: the row of each choice.  A row that is not finite gives the token -1.
     """
-    import torch
-
     rows, vocabulary = probability_RV.shape
     size = min(CHUNK, vocabulary)
     spare = -vocabulary % size
@@ -103,7 +98,7 @@ def choose(probability_RV: "Tensor", row_B: "Tensor", uniform_B: "Tensor") -> "T
     return token_B.where(total_B.isfinite(), -1)
 
 
-def log_probability(logits_BV: "Tensor", token_B: "Tensor") -> "Tensor":
+def log_probability(logits_BV: Tensor, token_B: Tensor) -> Tensor:
     """Of each row's token under the model itself (temperature 1, every token), float32, ``(B,)``.
 
     For the token -1 of a row that is not finite, any number.

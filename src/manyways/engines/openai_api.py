@@ -1,7 +1,7 @@
 """The OpenAI-compatible protocol: what a request says and what a reply holds. No network here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -79,7 +79,7 @@ def request_body(
     if isinstance(prompt, str):
         body["prompt"] = prompt
     else:
-        body["messages"] = [{"role": turn.role, "content": turn.content} for turn in prompt]
+        body["messages"] = [asdict(turn) for turn in prompt]
     if settings.stop:
         body["stop"] = list(settings.stop)
     if len(seeds) > 1:

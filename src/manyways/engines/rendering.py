@@ -4,13 +4,14 @@ Stop strings are looked for in decoded text, because a token may hold more than 
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from manyways.errors import DataError
 from manyways.records import Message
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def split_begun(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
@@ -37,7 +38,7 @@ def render(
     Raises DataError when prompt and completion do not fit, or the prompt is empty.
     """
     asked, begun = split_begun(messages)
-    turns = [{"role": message.role, "content": message.content} for message in asked]
+    turns = [asdict(message) for message in asked]
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) + begun
     # The template writes BOS itself where the model wants one.
     ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
@@ -74,6 +75,13 @@ class StopStrings:
     def trim(self, text: str) -> tuple[str, bool]:
         """As ``trim``."""
         return trim(text, self._stop)
+
+
+def stop_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
+    """Every token that ends a text: the generation config's (there may be several) and EOS."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    several = named if isinstance(named, list) else [named]
+    return tuple(sorted({int(i) for i in (*several, tokenizer.eos_token_id) if i is not None}))
 
 
 def trim(text: str, stop: Sequence[str]) -> tuple[str, bool]:

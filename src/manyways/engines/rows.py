@@ -158,6 +158,12 @@ PREFILL = {"cpu": 512, "other": 8192}
 rate with few, and should give a sign of life every few seconds."""
 
 
+def attention_bias(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """What attention adds to its scores, as transformers' own masks do: least where not seen."""
+    bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    return bias.masked_fill_(~seen, torch.finfo(dtype).min)
+
+
 class Rows:
     """What the next pass of the model needs.
 
@@ -224,7 +230,9 @@ class Rows:
         seen_RL = column_L >= self._width - length_R[:, None]
         out = self._model(
             input_ids=torch.tensor(fed, device=self._model.device)[:, None],
-            attention_mask=self._bias(seen_RL[:, None, None]) if self.joins else seen_RL.long(),
+            attention_mask=attention_bias(seen_RL[:, None, None], self._model.dtype)
+            if self.joins
+            else seen_RL.long(),
             position_ids=length_R[:, None] - 1,
             past_key_values=self._cache,
         )
@@ -259,18 +267,14 @@ class Rows:
                 [[self._pad] * pad + list(ids) for pad, ids in zip(pads, own, strict=True)],
                 device=device,
             ),
-            attention_mask=self._bias(torch.cat([before_PLL, seen_PLL], dim=-1)[:, None]),
+            attention_mask=attention_bias(
+                torch.cat([before_PLL, seen_PLL], dim=-1)[:, None], self._model.dtype
+            ),
             position_ids=shared + (column_L - pad_P[:, None]).clamp(min=0),
             past_key_values=cache,
             logits_to_keep=1,
         )
         return cache, pads, out.logits[:, -1]
-
-    def _bias(self, seen: Tensor) -> Tensor:
-        """What attention adds to its scores, as transformers' own masks do."""
-        dtype = self._model.dtype
-        bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-        return bias.masked_fill_(~seen, torch.finfo(dtype).min)
 
     def _whole_batch(self, prompts: Sequence[tuple[int, ...]]) -> None:
         """Prompts in a batch of their own, one row each, with the cache that the model wants."""

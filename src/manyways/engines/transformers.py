@@ -4,13 +4,12 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manyways.checkpoints import load_model, load_tokenizer, pick_device
 from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
 from manyways.engines.decoding import Decoder, Sampled
 from manyways.engines.queueing import in_order, queue, windows
-from manyways.engines.rendering import StopStrings, render
+from manyways.engines.rendering import StopStrings, render, stop_ids
 from manyways.engines.sampler import Sampler, free_memory
 from manyways.errors import ModelError
 from manyways.recipe.engines import ModelConfig
@@ -56,7 +55,7 @@ class TransformersEngine:
         return engine
 
     def _take(self, model: Any, model_config: ModelConfig) -> None:  # noqa: ANN401
-        eos = sorted(_eos_ids(model, self._tokenizer))
+        eos = stop_ids(model, self._tokenizer)
         decoder = Decoder(
             model=model,
             eos=torch.tensor(eos, device=model.device),
@@ -144,10 +143,3 @@ class TransformersEngine:
             tokens=len(sampled.tokens),
             logprobs=sampled.logprobs,
         )
-
-
-def _eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """Every token that ends a text: some models name several in their generation config."""
-    named = getattr(model.generation_config, "eos_token_id", None)
-    several = named if isinstance(named, list) else [named]
-    return {int(token) for token in (*several, tokenizer.eos_token_id) if token is not None}

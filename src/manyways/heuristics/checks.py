@@ -40,8 +40,8 @@ _NUMBER = re.compile(r"\d+")
 Severity = Literal["error", "warning"]
 
 
-class Judges(Protocol):
-    """What ``check_pack`` needs of a judge."""
+class GivesVerdicts(Protocol):
+    """What ``check_pack`` needs of ``Verifiers``."""
 
     def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """One verdict for each (problem, text), in order."""
@@ -89,7 +89,7 @@ class PackReport:
 
 def check_pack(
     heuristics: Sequence[Heuristic],
-    judge: Judges,
+    verifiers: GivesVerdicts,
     *,
     tokenizer: "PreTrainedTokenizerBase | None" = None,
     prompts: PromptFormat | None = None,
@@ -102,7 +102,7 @@ def check_pack(
     shots:     exemplars in a counted prompt.
     """
     findings = [finding for heuristic in heuristics for finding in _form(heuristic)]
-    accepted, refused = _judged(heuristics, judge)
+    accepted, refused = _judged(heuristics, verifiers)
     alike = _alike(heuristics)
     findings += [*refused, *_likeness(alike)]
     tokens = {}
@@ -196,14 +196,14 @@ def _advice(heuristic: Heuristic) -> Iterator[Finding]:
             yield Finding(entry=heuristic.id, what=f"{field} is empty.", severity="warning")
 
 
-def _judged(heuristics: Sequence[Heuristic], judge: Judges) -> tuple[int, list[Finding]]:
+def _judged(heuristics: Sequence[Heuristic], verifiers: GivesVerdicts) -> tuple[int, list[Finding]]:
     """How many exemplars are accepted, and a finding for each of the others."""
     cases = [
         (f"{h.id}, exemplar {i + 1}", exemplar_problem(h, i), h.exemplars[i].solution)
         for h in heuristics
         for i in range(len(h.exemplars))
     ]
-    verdicts = judge.verdicts([(problem, solution) for _, problem, solution in cases])
+    verdicts = verifiers.verdicts([(problem, solution) for _, problem, solution in cases])
     refused = [
         Finding(entry=entry, what=_refusal(problem, verdict))
         for (entry, problem, _), verdict in zip(cases, verdicts, strict=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from manyways.measures.material import Evaluation
     from manyways.measures.score_curves import Curve
     from manyways.measures.seen import Seen
-    from manyways.verifiers.judge import Judge
+    from manyways.verifiers.verdicts import Verifiers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,16 +25,16 @@ def measured(seen: "Seen") -> Iterator[MajorityRow]:
     """Of every checkpoint on every benchmark whose answers can be put to the vote."""
     from manyways.measures.score_curves import curves
 
-    judge = seen.material.ctx.judge
-    found = (majority_curve(evaluation, judge) for evaluation in seen.material.evaluations)
+    verifiers = seen.material.ctx.verifiers
+    found = (majority_curve(evaluation, verifiers) for evaluation in seen.material.evaluations)
     every = curves([curve for curve in found if curve], seen.material.means)
     return curve_rows(every, seen.material.settings, measure="maj", row_type=MajorityRow)
 
 
-def majority_curve(evaluation: "Evaluation", judge: "Judge") -> "Curve | None":
+def majority_curve(evaluation: "Evaluation", verifiers: "Verifiers") -> "Curve | None":
     """majority@k for powers of two and N itself; None where texts cannot vote.
 
-    judge: says which answers are the same vote, as it says which are correct.
+    verifiers: say which answers are the same vote, as they say which are correct.
     """
     import numpy as np
 
@@ -54,7 +54,7 @@ def majority_curve(evaluation: "Evaluation", judge: "Judge") -> "Curve | None":
         Said(problems[at].id, answer, problems[at].verifier, problems[at].choices)
         for at, answer in zip(names.tolist(), evaluation.answers(), strict=True)
     ]
-    votes_S = same_votes(said, judge)
+    votes_S = same_votes(said, verifiers)
     fewest = int(evaluation.attempts_P.min())
     ks = sorted({*powers_of_two(fewest), fewest})
     rows = []

@@ -11,7 +11,7 @@ from manyways.engines import SamplingSettings
 from manyways.fingerprint import attempt_seed
 from manyways.records import Message, Problem, Verdict
 from manyways.tables import read_attempts_table, write_text
-from manyways.verifiers.judge import check_health
+from manyways.verifiers.verdicts import check_health
 
 Key = tuple[str, str, int]
 """(problem id, heuristic, sample)."""

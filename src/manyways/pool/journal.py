@@ -292,7 +292,7 @@ class Saver:
                 verdict=verdict,
                 **asdict(line.origin),
             )
-            for (cell, line), verdict in zip(rows, self._ctx.judge.verdicts(texts), strict=True)
+            for (cell, line), verdict in zip(rows, self._ctx.verifiers.verdicts(texts), strict=True)
         ]
 
     def _origin(self, cell: Cell, key: Key) -> Origin:

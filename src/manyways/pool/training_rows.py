@@ -134,11 +134,12 @@ class Solutions:
         if not parts(folder):
             raise MissingWork(f"'{folder}' holds no attempts: run the stage generate first.")
         columns = ["problem_id", "heuristic", "sample", "text", "status", "finish"]
-        table = read_attempts_table(folder, columns).sort_by("sample")
+        table = read_attempts_table(folder, columns)
+        for column, value in (("heuristic", PLAIN), ("status", "correct"), ("finish", "stop")):
+            table = table.filter(pc.equal(table[column], value))
         found: dict[str, list[tuple[int, str]]] = {problem: [] for problem in self.problems}
-        for row in table.to_pylist():
-            whole = row["status"] == "correct" and row["finish"] == "stop"
-            if whole and row["heuristic"] == PLAIN and row["problem_id"] in found:
+        for row in table.sort_by("sample").to_pylist():
+            if row["problem_id"] in found:
                 found[row["problem_id"]].append((row["sample"], row["text"]))
         return found
 

@@ -22,6 +22,7 @@ from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
 from manyways.row_files import read_rows
 from manyways.run_dir import Amount, Work
 from manyways.stages import generate
+from manyways.stages.generate import one_spelling
 from manyways.tables import append_attempts, parts, read_attempts_table
 
 TEXTS = ("text", "prediction", "completion")
@@ -99,7 +100,7 @@ def amount(ctx: Context) -> list[Amount]:
             work=f"generate/{DISTILLED}",
             stage="generate",
             attempts=attempts,
-            bound=attempts * generating.max_tokens,
+            bound=attempts * (settings.max_tokens or generating.max_tokens),
             prompts="plain",
         )
     ]
@@ -157,13 +158,13 @@ def _attempts(
 
     source: its hash.
     """
-    by_name = {_normal(problem.question): problem for problem in problems}
-    by_name |= {_normal(problem.id): problem for problem in problems}
+    by_name = {one_spelling(problem.question): problem for problem in problems}
+    by_name |= {one_spelling(problem.id): problem for problem in problems}
     model, strangers = f"file:{source}", 0
     numbers: Counter[str] = Counter()
     found = []
     for trace in read_traces(path):
-        problem = by_name.get(_normal(trace.problem))
+        problem = by_name.get(one_spelling(trace.problem))
         if problem is None:
             strangers += 1
             continue
@@ -184,12 +185,8 @@ def _attempts(
     return found
 
 
-def _normal(name: str) -> str:
-    return " ".join(name.lower().split())
-
-
 def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> dict[str, float]:
-    """Judge what is not there yet and append it, part by part; returns the counts of the pool."""
+    """Verify what is not there yet and append it, part by part; returns the counts of the pool."""
     folder = pool.run.path("1-attempts")
     attempt_files.remove_leftovers(folder)
     generating = ctx.recipe.generate
@@ -199,7 +196,7 @@ def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> di
     with Meter("generate/distilled", total=len(missing), unit="attempts") as meter:
         for start in range(0, len(missing), generating.part_size):
             part = missing[start : start + generating.part_size]
-            verdicts = ctx.judge.verdicts([(problem, one.text) for problem, one in part])
+            verdicts = ctx.verifiers.verdicts([(problem, one.text) for problem, one in part])
             judged = zip(part, verdicts, strict=True)
             append_attempts(folder, [replace(one, verdict=found) for (_, one), found in judged])
             meter.advance(len(part))

@@ -160,12 +160,13 @@ def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
 
 def heuristic_prompt(ctx: Context, heuristic: Heuristic, problem: Problem) -> tuple[Message, ...]:
     """The prompt under ``heuristic``, without an exemplar that is the problem itself."""
-    asked = _normal(problem.question)
-    others = tuple(e for e in heuristic.exemplars if _normal(e.question) != asked)
+    own = one_spelling(problem.question)
+    others = tuple(e for e in heuristic.exemplars if one_spelling(e.question) != own)
     return ctx.prompts_for(problem).under(
         replace(heuristic, exemplars=others), problem.question, shots=ctx.recipe.heuristics.shots
     )
 
 
-def _normal(question: str) -> str:
+def one_spelling(question: str) -> str:
+    """``question`` without differences of case and white space."""
     return " ".join(question.lower().split())

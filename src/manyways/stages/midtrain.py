@@ -28,7 +28,7 @@ from manyways.run_dir import Amount, Work
 from manyways.stages import watch
 from manyways.tables import write_text
 from manyways.train import launch, processes, tracking
-from manyways.train.handover import encode, prompt_ids
+from manyways.train.handover import IGNORE, encode, prompt_ids
 from manyways.train.lora import peft_config
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from manyways.train.trainer_log import Story
 
 FORMAT = 1
-IGNORE = -100
-"""The label of a token without loss."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

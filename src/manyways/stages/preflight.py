@@ -185,8 +185,8 @@ def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
         "verify": settings_of(context.recipe.verify, "workers", "max_undecided"),
         "verdicts": VERDICTS,
     }
-    if context.judge.form != "boxed":
-        identity["form"] = context.judge.form
+    if context.verifiers.form != "boxed":
+        identity["form"] = context.verifiers.form
     listing = context.run.path("problems.json")
     kept = _kept(context, sets).values()
     return context.run.work("preflight", identity=identity, outputs=(listing, *kept))
@@ -220,7 +220,7 @@ def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
 
     Raises RecipeError when a shown exemplar ends in another form than the prompt asks for.
     """
-    recipe, form = context.recipe, context.judge.form
+    recipe, form = context.recipe, context.verifiers.form
     cut = any(verifier_of(problem.verifier).cuts for problem in problems)
     if not cut or recipe.verify.policy != "strict" or context.run.stamp("generate"):
         return
@@ -263,7 +263,7 @@ def _listing(context: Context, name: str) -> dict[str, object]:
 
 def _check_references(context: Context, sets: dict[str, list[Problem]]) -> None:
     for name, problems in sets.items():
-        checks = check_references(problems, context.judge)
+        checks = check_references(problems, context.verifiers)
         refused = [c for c in checks if not c.accepted]
         if refused:
             listed = "; ".join(f"{c.problem_id}: {c.reason}" for c in refused[:LISTED])

@@ -7,20 +7,24 @@ sampled alike on the same problems, so pairs are compared on equal terms.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from manyways.context import Context, sampling_identity, settings_of
-from manyways.engines import SamplingSettings
 from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.labelling import ANSWER
+from manyways.measures.probe import BETWEEN
 from manyways.pool import sampling
-from manyways.pool.attempt_files import Cell, Sampling
+from manyways.pool.attempt_files import Cell
 from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
 from manyways.stages.gate import spread
-from manyways.stages.generate import heuristic_prompt
+from manyways.stages.generate import heuristic_prompt, how_to_sample
 from manyways.tables import read_attempts_table
 
 FORMAT = 1
@@ -29,8 +33,6 @@ FOLDER = "6-probe"
 PROBE_SEED = 0
 UNUSED = ("limit", "samples", "plain_samples", "part_size", "engine", "sampling")
 """Keys of ``[generate]`` that the probe does not use, or that are part of its amount."""
-BETWEEN = " > "
-"""Between the two heuristics in the name of a cell: ``induction > figure``."""
 
 
 def plan(ctx: Context) -> Work:
@@ -66,7 +68,6 @@ def run(ctx: Context) -> None:
     if work.done:
         say("probe: finished earlier.")
         return
-    settings = ctx.recipe.generate
     with work:
         wanted = list(cells(ctx))
         if not wanted:
@@ -78,18 +79,8 @@ def run(ctx: Context) -> None:
             ctx,
             engine=lambda: ctx.engine(ctx.base_path),
             cells=wanted,
-            sampling=Sampling(
-                settings=SamplingSettings(
-                    max_tokens=settings.max_tokens,
-                    temperature=settings.temperature,
-                    top_p=settings.top_p,
-                    stop=settings.stop,
-                ),
-                folder=ctx.run.path(FOLDER),
-                run_seed=PROBE_SEED,
-                model_hash=ctx.base_hash,
-                label="probe",
-                part_size=settings.part_size,
+            sampling=replace(
+                how_to_sample(ctx, PROBE_SEED), folder=ctx.run.path(FOLDER), label="probe"
             ),
         )
         work.counts.update(counts, problems=len({cell.problem.id for cell in wanted}))
@@ -153,12 +144,14 @@ def _openings(ctx: Context, problems: list[Problem]) -> dict[str, dict[str, str]
     )
     found: dict[str, dict[str, str]] = {}
     names = [heuristic.id for heuristic in probed(ctx)]
+    # Before rows become Python objects: a pool has many more than are probed.
+    mine = pc.is_in(table["problem_id"], pa.array(sorted(wanted), pa.string()))
+    table = table.filter(pc.and_(mine, pc.is_in(table["heuristic"], pa.array(names, pa.string()))))
     for row in table.sort_by("sample").to_pylist():
-        if row["problem_id"] in wanted and row["heuristic"] in names:
-            begun = found.setdefault(row["problem_id"], {})
-            half = None if row["heuristic"] in begun else first_half(row["text"])
-            if half is not None:
-                begun[row["heuristic"]] = half
+        begun = found.setdefault(row["problem_id"], {})
+        half = None if row["heuristic"] in begun else first_half(row["text"])
+        if half is not None:
+            begun[row["heuristic"]] = half
     return {
         problem: {name: begun[name] for name in names if name in begun}
         for problem, begun in found.items()

@@ -31,7 +31,7 @@ from manyways.train.earnings import best_of, diverse
 from manyways.train.handover import check_same_template
 from manyways.train.reward import Shown, StepReward
 from manyways.verifiers.final_answer import form_of
-from manyways.verifiers.judge import check_health
+from manyways.verifiers.verdicts import check_health
 
 FORMAT = 1
 
@@ -235,7 +235,7 @@ def _reward(ctx: Context) -> StepReward:
     rl = ctx.recipe.rl
     earn = best_of(rl.best_of) if rl.best_of else None
     return StepReward(
-        judge=ctx.judge.verdicts,
+        verify=ctx.verifiers.verdicts,
         group_size=rl.group_size,
         earn=diverse(rl.diversity, ways) if rl.diversity else earn,
         read=read,

@@ -8,14 +8,10 @@ from manyways.fingerprint import content_hash
 from manyways.records import Message
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
-
-def stop_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
-    """Every token that ends a text: the generation config's (there may be several) and EOS."""
-    named = getattr(model.generation_config, "eos_token_id", None)
-    several = named if isinstance(named, list) else [named]
-    return tuple(sorted({int(i) for i in (*several, tokenizer.eos_token_id) if i is not None}))
+IGNORE = -100
+"""The label of a token without loss."""
 
 
 def end_of_turn(tokenizer: "PreTrainedTokenizerBase", stops: tuple[int, ...]) -> int:

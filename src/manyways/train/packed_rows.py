@@ -15,9 +15,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from manyways.train.handover import IGNORE
+
 Item = TypeVar("Item")
-IGNORE = -100
-"""The label of a token without loss."""
 ROOM = 192
 """Tokens of a packed row, where the longest attempt is no longer: attention costs its square."""
 

@@ -2,7 +2,7 @@
 
 A trainer pads a batch to its longest prompt and its longest completion, and repeats a prompt for
 every attempt at it. TRL asks the model only for the log-probability of each labelled token, and
-these follow from packed rows as well (``rl.packed_rows``).
+these follow from packed rows as well (``train.packed_rows``).
 """
 
 import functools
@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from manyways.engines.rows import attention_bias
 from manyways.progress import say
-from manyways.train.packed_rows import IGNORE, Packed, pack
+from manyways.train.handover import IGNORE
+from manyways.train.packed_rows import Packed, pack
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 """Mean absolute difference of log-probabilities up to which packed and padded count as equal."""
@@ -59,7 +61,7 @@ def without_padding(model: Any, flat: Flat = frozenset) -> None:  # noqa: ANN401
                 rest = _on_packed_rows(padded, kwargs, read, model.dtype)
             out = _together(out, rest, model) if rest else out
             out = _with_entropy_of(out, read, still & ~read) if out else out
-        if out and trusted.judges(out["log_probs"], padded, kwargs):
+        if out and trusted.holds(out["log_probs"], padded, kwargs):
             return out
         return padded(**kwargs)
 
@@ -74,7 +76,7 @@ class _Trust:
         self.asked = False
 
     @torch.no_grad()
-    def judges(self, log_probs: Tensor, padded: Any, kwargs: Mapping[str, Any]) -> bool:  # noqa: ANN401
+    def holds(self, log_probs: Tensor, padded: Any, kwargs: Mapping[str, Any]) -> bool:  # noqa: ANN401
         if not self.asked:
             self.asked = True
             expected = padded(**kwargs).log_probs
@@ -111,7 +113,7 @@ def _on_packed_rows(
     out = padded(
         input_ids=packed.input_ids,
         position_ids=packed.position_ids,
-        attention_mask=_bias(packed.allowed, dtype),
+        attention_mask=attention_bias(packed.allowed, dtype),
         shift_labels=packed.labels,
         fused_lm_head=True,
         **{key: value for key, value in kwargs.items() if key in UNCHANGED},
@@ -155,12 +157,6 @@ def _together(moving: Any, still: Any, model: nn.Module) -> Any:  # noqa: ANN401
 def _drops(model: nn.Module) -> bool:
     attention = getattr(model.config, "attention_dropout", 0.0)
     return bool(attention) or any(isinstance(m, nn.Dropout) and m.p > 0 for m in model.modules())
-
-
-def _bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """What attention adds to its scores, as transformers' own masks do."""
-    bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-    return bias.masked_fill_(~allowed, torch.finfo(dtype).min)
 
 
 def _as_batch(key: str, value: Tensor, packed: Packed, shape: tuple[int, int]) -> Tensor:

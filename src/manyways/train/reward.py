@@ -10,7 +10,7 @@ from manyways.records import PLAIN, Problem, Verdict
 from manyways.train import processes
 from manyways.train.earnings import Earning, reward_of
 
-Judging = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
+Verify = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
 """Gives a verdict for each (problem, text)."""
 
 SAMPLED = 64
@@ -99,7 +99,7 @@ class StepReward:
     redrawn: tokens of attempts that were drawn in this step and drawn again, of all processes.
     """
 
-    judge: Judging
+    verify: Verify
     group_size: int
     earn: Earning | None = None
     read: Callable[[str], Shown] | None = None
@@ -123,6 +123,7 @@ class StepReward:
         """
         pairs = list(zip(problems, texts, strict=True))
         verdicts = self._verdicts = self._judged(pairs)
+        self._known = {}
         batch = list(zip(verdicts, texts, strict=True))
         whole = self.gather(batch) if self.gather is not None else batch
         earned = self._earned(*_columns(whole))
@@ -141,18 +142,19 @@ class StepReward:
         return [one for group in groups for one in self.earn(verdicts[group], texts[group])]
 
     def _judged(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """Verdicts of a batch; of one that ``alike`` has just judged, the same."""
-        known, self._known = self._known, {}
+        """Verdicts in order. A text that was drawn earlier in this step is not judged again."""
+        known = self._known
         keys = [(problem.id, text) for problem, text in pairs]
-        if known and all(key in known for key in keys):
-            return [known[key] for key in keys]
-        return self.judge(pairs)
+        new = [pair for key, pair in zip(keys, pairs, strict=True) if key not in known]
+        judged = iter(self.verify(new) if new else ())
+        verdicts = [known[key] if key in known else next(judged) for key in keys]
+        self._known = known | dict(zip(keys, verdicts, strict=True))
+        return verdicts
 
     def alike(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[int]:
         """Places of the attempts whose group earns all the same: it would give no gradient."""
         pairs = list(zip(problems, texts, strict=True))
-        verdicts = self.judge(pairs)
-        self._known |= {(p.id, t): v for (p, t), v in zip(pairs, verdicts, strict=True)}
+        verdicts = self._judged(pairs)
         values = self._values(self._earned(verdicts, texts))
         size = self.group_size
         return [place for place in range(len(pairs)) if len(values[place // size]) < 2]

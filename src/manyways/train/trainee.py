@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manyways.checkpoints import load_tokenizer
+from manyways.engines.rendering import stop_ids
 from manyways.train import Watch, processes
-from manyways.train.handover import end_of_turn, stop_ids
+from manyways.train.handover import end_of_turn
 from manyways.train.lora import merged
 from manyways.train.packing import Flat, without_padding
 from manyways.train.trainer_config import load_for_training

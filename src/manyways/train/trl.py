@@ -185,7 +185,7 @@ def _trainer(
 
     config, reward, settings = parts
     rows = [
-        {"prompt": [_turn(m) for m in settings.messages(problem)], "problem": index}
+        {"prompt": [asdict(m) for m in settings.messages(problem)], "problem": index}
         for index, problem in enumerate(problems)
     ]
     order = passes(len(rows), _rows_needed(config), settings.seed)
@@ -203,10 +203,7 @@ def _trainer(
         args=config,
         train_dataset=Dataset.from_list(rows).select(order),
         processing_class=trainee.tokenizer,
-        peft_config=peft_config(
-            settings.config.lora,
-            "rl",
-        ),
+        peft_config=peft_config(settings.config.lora, "rl"),
         rollout_func=_rollout_func(own, settings, problems, reward) if own else None,
     )
     trainer.remove_callback(PrinterCallback)
@@ -259,10 +256,6 @@ def _rows_needed(config: "GRPOConfig") -> int:
     reuse = config.steps_per_generation * config.num_iterations
     micro_steps = config.max_steps * config.gradient_accumulation_steps
     return int(prompts * -(-micro_steps // reuse))
-
-
-def _turn(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
 
 
 def _ask(settings: RLSettings, problem: Problem, place: int) -> tuple[str, tuple[Message, ...]]:

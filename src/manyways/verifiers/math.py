@@ -1,6 +1,6 @@
 """Mathematical answers: numbers, expressions, tuples, sets, intervals, equations, matrices.
 
-Runs in a worker process. The judge has tried ``fast`` before it comes here.
+Runs in a worker process. ``Verifiers`` has tried ``fast`` before it comes here.
 """
 
 from manyways.records import Problem, Verdict

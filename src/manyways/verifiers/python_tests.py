@@ -37,7 +37,7 @@ def verify(
 ) -> Verdict:
     """Run the program in ``text`` against ``problem.tests``.
 
-    timeout: the judge's limit for one answer. All tests of a problem together may use
+    timeout: the limit for one answer. All tests of a problem together may use
         ``CPU_SHARE`` times that of CPU and ``WALL_SHARE`` times that of wall clock: one reference
         solution of MBPP computes for about five seconds.
 

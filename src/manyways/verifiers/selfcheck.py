@@ -14,7 +14,7 @@ from manyways.plugins import load
 from manyways.records import Problem, Verdict
 from manyways.verifiers import verifier_of
 from manyways.verifiers.final_answer import Form, reference
-from manyways.verifiers.judge import Judge
+from manyways.verifiers.verdicts import Verifiers
 
 LONGEST_ANSWER = 25
 """Words that the answer to a problem of mathematics may have."""
@@ -54,16 +54,20 @@ class SetCheck:
     failures: tuple[ReferenceCheck, ...]
 
 
-def check_references(problems: Sequence[Problem], judge: Judge) -> list[ReferenceCheck]:
+def check_references(problems: Sequence[Problem], verifiers: Verifiers) -> list[ReferenceCheck]:
     """One check per problem, in order."""
-    right = judge.verdicts([(p, in_format(p, answer_of(p), form=judge.form)) for p in problems])
-    wrong = judge.verdicts([(p, in_format(p, perturbed(p), form=judge.form)) for p in problems])
+    right = verifiers.verdicts(
+        [(p, in_format(p, answer_of(p), form=verifiers.form)) for p in problems]
+    )
+    wrong = verifiers.verdicts(
+        [(p, in_format(p, perturbed(p), form=verifiers.form)) for p in problems]
+    )
     return [_check(p, *both) for p, *both in zip(problems, right, wrong, strict=True)]
 
 
-def check_set(problems: Sequence[Problem], judge: Judge) -> SetCheck:
+def check_set(problems: Sequence[Problem], verifiers: Verifiers) -> SetCheck:
     """Counts over a whole set, with every failing problem and its reason."""
-    checks = check_references(problems, judge)
+    checks = check_references(problems, verifiers)
     failures = tuple(check for check in checks if not check.sound)
     return SetCheck(
         problems=len(checks),

@@ -7,7 +7,7 @@ from typing import Any
 
 from manyways import trust
 from manyways.records import Problem, Verdict
-from manyways.verifiers.judge import Judge, check_health
+from manyways.verifiers.verdicts import Verifiers, check_health
 
 WINDOW = 512
 """Verdicts over which the undecided share is watched, in each of verl's reward workers."""
@@ -24,14 +24,14 @@ def scorer(settings: Mapping[str, Any]) -> Callable[..., dict[str, float]]:
         ``trusted``, what the process that wrote them trusts.
     """
     trust.take(settings.get("trusted", {}))
-    limit, not_the_judges = settings["max_undecided"], ("max_undecided", "trusted")
-    judge = Judge(**{name: v for name, v in settings.items() if name not in not_the_judges})
+    limit, not_theirs = settings["max_undecided"], ("max_undecided", "trusted")
+    verifiers = Verifiers(**{name: v for name, v in settings.items() if name not in not_theirs})
     recent: deque[Verdict] = deque(maxlen=WINDOW)
 
     def compute_score(
         *, solution_str: str, extra_info: Mapping[str, str], **_: object
     ) -> dict[str, float]:
-        verdict = judge.verdicts([(read_problem(extra_info["problem"]), solution_str)])[0]
+        verdict = verifiers.verdicts([(read_problem(extra_info["problem"]), solution_str)])[0]
         recent.append(verdict)
         if len(recent) == WINDOW:
             check_health(list(recent), limit=limit)

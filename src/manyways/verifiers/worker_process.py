@@ -169,7 +169,7 @@ class Worker:
     def _cause_of_death(self) -> str:
         process = self._process
         if process is None:
-            return "error: the judge was closed"
+            return "error: verification was closed"
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
         code = process.returncode

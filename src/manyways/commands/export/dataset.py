@@ -29,7 +29,7 @@ from manyways.pool.sources import pool_of, written_by
 from manyways.pool.training_rows import check_ways, training_rows
 from manyways.pool.yields import yield_rows
 from manyways.progress import Meter, say
-from manyways.records import PLAIN, Message, Problem
+from manyways.records import PLAIN, Problem
 from manyways.tables import read_attempts_table, read_table, write_table, write_text
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -270,7 +270,7 @@ def _rows(
             "model_hash")  # fmt: skip
     for row in table.to_pylist():
         problem = problems[row["problem_id"]]
-        prompt = [_turn(m) for m in ctx.prompts_for(problem).plain(problem.question)]
+        prompt = [asdict(m) for m in ctx.prompts_for(problem).plain(problem.question)]
         completion = [{"role": "assistant", "content": row["text"]}]
         talk = (
             {"messages": prompt + completion}
@@ -287,10 +287,6 @@ def _rows(
             "generation_prompt_tokens": row["prompt_tokens"],
             "completion_tokens": row["tokens"],
         }
-
-
-def _turn(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
 
 
 def _warn_wrong(facts: DatasetFacts) -> None:

@@ -305,10 +305,10 @@ def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float, float]:
     flat = [(one, i) for one in found.values() for i in range(len(one.attempts))]
     pairs = [(problems[o.attempts[i].problem_id], o.attempts[i].text) for o, i in flat]
     start = time.monotonic()
-    ctx.judge.verdicts(pairs[:4])
+    ctx.verifiers.verdicts(pairs[:4])
     workers = time.monotonic() - start
     start = time.monotonic()
-    verdicts = ctx.judge.verdicts(pairs)
+    verdicts = ctx.verifiers.verdicts(pairs)
     judged = (time.monotonic() - start) / max(len(pairs), 1)
     for (one, i), verdict in zip(flat, verdicts, strict=True):
         one.attempts[i] = replace(one.attempts[i], verdict=verdict)

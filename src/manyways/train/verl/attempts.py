@@ -15,7 +15,7 @@ from manyways.tables import append_rl_attempts, drop_rl_attempts_after
 from manyways.train import RLSettings
 from manyways.train.earnings import reward_of
 from manyways.train.handover import encode, prompt_ids
-from manyways.train.reward import FOLDER, Judging, kept
+from manyways.train.reward import FOLDER, Verify, kept
 from manyways.train.verl.log import rows_of
 from manyways.train.verl.overrides import Places
 
@@ -24,7 +24,7 @@ def keep_attempts(
     checkpoint: str,
     problems: Sequence[Problem],
     *,
-    judge: Judging,
+    verify: Verify,
     settings: RLSettings,
     out: Path,
 ) -> None:
@@ -39,7 +39,7 @@ def keep_attempts(
         rows = list(rows_of(Places(root=out / "verl").rollouts / f"{step}.jsonl"))
         met = [(place, row["output"], find(row["input"])) for place, row in enumerate(rows)]
         mine = [(i, text, problem) for i, text, problem in met if problem and problem.id in wanted]
-        verdicts = judge([(problem, text) for _, text, problem in mine])
+        verdicts = verify([(problem, text) for _, text, problem in mine])
         made = [make(step, one, v) for one, v in zip(mine, verdicts, strict=True)]
         if made:
             append_rl_attempts(out / FOLDER, made)

@@ -48,7 +48,7 @@ def train(
     prepare(checkpoint, problems, settings=settings, places=places)
     if places.saved < settings.config.steps:
         _run(command(checkpoint, settings, places), settings, places, out / "metrics.jsonl")
-    keep_attempts(checkpoint, problems, judge=reward.judge, settings=settings, out=out)
+    keep_attempts(checkpoint, problems, verify=reward.verify, settings=settings, out=out)
     for step in watched(settings):
         if places.actor(step).is_dir():
             one = out / STEPS / str(step) / "checkpoint"

@@ -21,7 +21,7 @@ from manyways.verifiers.answers.spelling import squeeze, tidy
 from manyways.verifiers.choice import option
 
 if TYPE_CHECKING:
-    from manyways.verifiers.judge import Judge
+    from manyways.verifiers.verdicts import Verifiers
 
 LONGEST = 2000
 """Characters of an answer that are looked at."""
@@ -62,7 +62,7 @@ def vote_of(answer: str | None, verifier: str = "math", choices: Sequence[str] =
     return f"{number.value}{'%' if number.percent else ''}"
 
 
-def same_votes(said: Sequence[Said], judge: "Judge") -> list[str | None]:
+def same_votes(said: Sequence[Said], verifiers: "Verifiers") -> list[str | None]:
     """The vote of each attempt, in order; None for no answer. Equal votes are equal answers."""
     # Of many attempts at a problem, most say the same: each spelling is read once.
     votes = {ballot: vote_of(*ballot) for ballot in {one[1:] for one in said}}
@@ -84,7 +84,7 @@ def same_votes(said: Sequence[Said], judge: "Judge") -> list[str | None]:
             break
         rounds = [poll.comparisons() for poll in waiting]
         pairs = [pair for asked in rounds for pair in asked]
-        verdicts = iter(judge.verdicts(pairs, policy="strict"))
+        verdicts = iter(verifiers.verdicts(pairs, policy="strict"))
         for poll, asked in zip(waiting, rounds, strict=True):
             poll.put_together([next(verdicts).status == "correct" for _ in asked])
     return [

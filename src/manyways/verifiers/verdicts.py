@@ -1,7 +1,7 @@
-"""The one judge of a run: the fast path here, everything else in worker processes.
+"""Verdicts of a run: the fast path here, everything else in worker processes.
 
-``Judge`` may be used from any thread, inside a TRL reward function, and inside a Ray actor (it can
-be pickled and starts its own workers there). No worker exists until an answer needs one.
+``Verifiers`` may be used from any thread, inside a TRL reward function, and inside a Ray actor (it
+can be pickled and starts its own workers there). No worker exists until an answer needs one.
 
 A worker is killed when its answer's wall clock limit is over, whatever the load of the machine.
 So that a verdict does not depend on that load, an answer whose worker got next to no processor
@@ -36,7 +36,7 @@ class WorkerPool:
         workers = [new_worker() for _ in range(size)]
         for worker in workers:
             self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix="manyways-judge")
+        self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix="manyways-verify")
         self._end = weakref.finalize(self, _end, workers, self._threads, os.getpid())
         self.pid = os.getpid()
 
@@ -81,8 +81,8 @@ LONGEST = 10**9
 """Seconds that may be allowed for an answer: what a clock can count down."""
 
 
-class Judge:
-    """Judges texts. Use as a context manager, or call ``close``.
+class Verifiers:
+    """Gives verdicts on texts. Use as a context manager, or call ``close``.
 
     workers: processes for what the fast path cannot decide.
     timeout: seconds of wall clock for each answer.
@@ -102,7 +102,7 @@ class Judge:
     ) -> None:
         if workers < 1 or not 0 < timeout <= LONGEST:
             raise UserError(
-                f"a judge needs at least 1 worker and a timeout from 0 to {LONGEST:,} seconds."
+                f"verification needs at least 1 worker and a timeout from 0 to {LONGEST:,} seconds."
             )
         self.workers = workers
         self.timeout = timeout
@@ -112,8 +112,8 @@ class Judge:
         self._pool: WorkerPool | None = None
         self._lock = threading.Lock()
 
-    def __enter__(self) -> "Judge":
-        """The judge itself; workers start when needed."""
+    def __enter__(self) -> "Verifiers":
+        """The object itself; workers start when needed."""
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -134,7 +134,7 @@ class Judge:
     ) -> list[Verdict]:
         """One verdict for each (problem, text), in order. Never raises for what a text holds.
 
-        policy: for this call, instead of the judge's own.
+        policy: for this call, instead of its own.
 
         Raises UserError when a problem names a verifier that cannot be imported, or when it needs
         to run generated code and there is no sandbox.
@@ -288,7 +288,7 @@ def check_health(verdicts: Sequence[Verdict], *, limit: float) -> None:
     )
 
 
-_own: list[Judge] = []
+_own: list[Verifiers] = []
 _own_lock = threading.Lock()
 
 
@@ -297,7 +297,7 @@ def verify(
 ) -> Verdict:
     r"""Is ``prediction`` (an answer, or a text that ends in one) the answer ``gold``?
 
-    Extraction is lenient. One judge with one worker is kept for all calls of this process.
+    Extraction is lenient. One object with one worker is kept for all calls of this process.
 
     >>> verify("1/2", r"\boxed{0.5}").status
     'correct'
@@ -311,5 +311,5 @@ def verify(
     )
     with _own_lock:
         if not _own:
-            _own.append(Judge(workers=1, policy="lenient"))
+            _own.append(Verifiers(workers=1, policy="lenient"))
     return _own[0].verdicts([(problem, prediction)])[0]

@@ -10,7 +10,7 @@ from waiting import eventually, runs
 
 from manyways.errors import UserError, VerifierUnwell
 from manyways.records import Problem, Verdict
-from manyways.verifiers.judge import Judge, WorkerPool, check_health, undecided_share, verify
+from manyways.verifiers.verdicts import Verifiers, WorkerPool, check_health, undecided_share, verify
 
 TOWER = r"\boxed{9^{9^{9^{9^9}}}}"
 
@@ -23,7 +23,7 @@ def problem(answer, verifier="math", **fields):
 
 @pytest.fixture(scope="module")
 def judge():
-    with Judge(workers=1, timeout=20) as judge:
+    with Verifiers(workers=1, timeout=20) as judge:
         yield judge
 
 
@@ -48,7 +48,7 @@ def test_verdicts_come_in_order_with_answer_and_rule(judge):
 
 
 def test_what_the_fast_path_decides_starts_no_worker():
-    with Judge() as judge:
+    with Verifiers() as judge:
         judge.verdicts([(problem("12"), rf"\boxed{{{i}}}") for i in range(100)])
         judge.verdicts([(problem("(1, 2)"), r"\boxed{(1,3)}")])
         assert judge._pool is None
@@ -59,9 +59,9 @@ def test_this_process_loads_nothing_that_parses_mathematics():
     script = (
         "import sys\n"
         "from manyways.records import Problem\n"
-        "from manyways.verifiers.judge import Judge\n"
+        "from manyways.verifiers.verdicts import Verifiers\n"
         "def asked(answer, text): return Problem(id='a/b/0', question='', answer=answer), text\n"
-        "with Judge(workers=1) as judge:\n"
+        "with Verifiers(workers=1) as judge:\n"
         "    found = judge.verdicts([asked('12', r'\\boxed{12}'), asked('x+1', r'\\boxed{1+x}')])\n"
         "print([verdict.status for verdict in found])\n"
         "print({'sympy', 'latex2sympy2_extended', 'math_verify', 'torch'} & set(sys.modules))\n"
@@ -94,7 +94,7 @@ def test_equal_answers_are_one_job(judge, monkeypatch):
 
 
 def test_a_stuck_worker_is_killed_and_replaced_and_nothing_else_suffers(started):
-    with Judge(workers=1, timeout=2) as judge:
+    with Verifiers(workers=1, timeout=2) as judge:
         found = judge.verdicts(
             [
                 (problem("5"), TOWER),
@@ -140,7 +140,7 @@ def test_a_users_verifier_runs_in_a_worker_and_its_failures_are_undecided(tmp_pa
         )
         for number, name in enumerate(names)
     ]
-    with Judge(workers=1, timeout=2) as judge:
+    with Verifiers(workers=1, timeout=2) as judge:
         found = judge.verdicts(pairs)
     assert [v.status for v in found] == ["correct", *["undecided"] * 5, "correct"]
     reasons = [v.reason for v in found[1:6]]
@@ -150,9 +150,12 @@ def test_a_users_verifier_runs_in_a_worker_and_its_failures_are_undecided(tmp_pa
 
 
 def test_an_unknown_verifier_is_a_users_mistake():
-    with Judge() as judge, pytest.raises(UserError, match="Did you mean 'math'"):
+    with Verifiers() as judge, pytest.raises(UserError, match="Did you mean 'math'"):
         judge.verdicts([(problem("12", "maths"), r"\boxed{12}")])
-    with Judge() as judge, pytest.raises(UserError, match="there is no module 'no_such_module'"):
+    with (
+        Verifiers() as judge,
+        pytest.raises(UserError, match="there is no module 'no_such_module'"),
+    ):
         judge.verdicts([(problem("12", "no_such_module:verify"), r"\boxed{12}")])
 
 
@@ -181,8 +184,8 @@ def test_a_forked_child_gets_workers_of_its_own():
     script = (
         "import os\n"
         "from manyways.records import Problem\n"
-        "from manyways.verifiers.judge import Judge\n"
-        "judge = Judge(workers=1)\n"
+        "from manyways.verifiers.verdicts import Verifiers\n"
+        "judge = Verifiers(workers=1)\n"
         "pair = (Problem(id='a/b/0', question='', answer='x+1'), r'\\boxed{1+x}')\n"
         "assert judge.verdicts([pair])[0].status == 'correct'\n"
         "child = os.fork()\n"
@@ -201,8 +204,8 @@ def test_workers_end_with_their_parent():
     script = (
         "import os, signal\n"
         "from manyways.records import Problem\n"
-        "from manyways.verifiers.judge import Judge\n"
-        "judge = Judge(workers=1)\n"
+        "from manyways.verifiers.verdicts import Verifiers\n"
+        "judge = Verifiers(workers=1)\n"
         "pair = (Problem(id='a/b/0', question='', answer='x+1'), r'\\boxed{1+x}')\n"
         "judge.verdicts([pair])\n"
         "print(judge._pool._idle.get()._process.pid, flush=True)\n"
@@ -257,4 +260,4 @@ def test_verify_reads_messy_sides():
 
 def test_settings_that_make_no_judge():
     with pytest.raises(UserError, match="at least 1 worker"):
-        Judge(workers=0)
+        Verifiers(workers=0)
