@@ -10,10 +10,10 @@ from manyways import pipeline
 from manyways.arms import Line
 from manyways.commands.forecast.command import planned
 from manyways.errors import MissingWork, RecipeError
-from manyways.foreign import foreign
 from manyways.pipeline import steps
 from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.stages import gate, midtrain, reinforce, selection
+from manyways.third_party import names
 
 POCKET = Path(__file__).parents[1] / "recipes" / "pocket.toml"
 LONG = {
@@ -97,7 +97,7 @@ def test_the_list_and_a_table_of_the_same_name_are_told_apart(tmp_path: Path, ca
 
 def test_code_in_a_table_needs_trust_like_any_other() -> None:
     made = recipe('arm."star+x".rl.backend="my.module:train"')
-    assert ('arm."star+x".rl.backend', "my.module:train") in foreign(made)
+    assert ('arm."star+x".rl.backend', "my.module:train") in names(made)
 
 
 def test_a_line_has_the_recipe_of_its_arm_and_others_their_old_identity(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from manyways.engines.http import HttpEngine
 from manyways.engines.transformers import TransformersEngine
 from manyways.engines.vllm import VllmEngine
 from manyways.errors import ModelError, RecipeError, Untrusted
-from manyways.foreign import foreign
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.file import load_recipe
 from manyways.records import Message
 from manyways.run_dir import RunDir
 from manyways.stages import branch, gate, generate, midtrain, preflight
+from manyways.third_party import names
 from manyways.train.handover import prompt_ids
 from manyways.train.trainee import Trainee, load, ordinary
 
@@ -160,7 +160,7 @@ def test_a_kernel_from_the_hub_is_code_and_needs_trust(monkeypatch) -> None:
     trust.revoke()
     named = "kernels-community/flash-attn"
     recipe = load_recipe(SMOKE, [f"model.load.attn_implementation='{named}'"])
-    assert foreign(recipe) == [("model.load.attn_implementation", named)]
+    assert names(recipe) == [("model.load.attn_implementation", named)]
     with pytest.raises(Untrusted, match=r"model\.load\.attn_implementation"):
         load_model(str(BASE), dtype="auto", device="cpu", how=recipe.model.load)
     with pytest.raises(RecipeError, match="never run"):

@@ -18,7 +18,6 @@ from manyways import trust
 from manyways.checkpoints import load_model, load_tokenizer, package_path
 from manyways.engines.http_client import Line
 from manyways.errors import ModelError, RecipeError, Untrusted
-from manyways.foreign import foreign, require_all
 from manyways.plugins import resolve
 from manyways.problems import load_problems
 from manyways.recipe.engines import HttpConfig
@@ -26,6 +25,7 @@ from manyways.recipe.file import load_recipe, parse_recipe
 from manyways.recipe.training import LaunchConfig
 from manyways.records import Problem
 from manyways.run_dir import RunDir
+from manyways.third_party import names, require_all
 from manyways.verifiers.verdicts import Verifiers
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
@@ -354,7 +354,7 @@ KINDS = {
 def test_everything_that_acts_is_listed() -> None:
     """All keys by which a recipe can name code, programs, files of settings and addresses."""
     recipe = parse_recipe({"name": "all", "arms": ["vanilla"], **KINDS}, "test")
-    assert [key for key, _ in foreign(recipe)] == [
+    assert [key for key, _ in names(recipe)] == [
         "model.engine", "select.judge.ray.engine", "select.judge.vllm.worker_cls",
         "generate.problems", "rl.problems", "evaluate.benchmarks",
         "evaluate.benchmarks (verifier)", "generate.engine", "heuristics.labeller",
@@ -365,7 +365,7 @@ def test_everything_that_acts_is_listed() -> None:
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda p: p.stem)
 def test_recipes_that_come_along_need_no_trust_but_for_verl(recipe: Path) -> None:
-    keys = [key for key, _ in foreign(load_recipe(recipe))]
+    keys = [key for key, _ in names(load_recipe(recipe))]
     assert keys in ([], ["rl.verl.python"])
 
 
@@ -473,7 +473,7 @@ HIDDEN = {
 def test_what_acts_is_found_below_tables_and_lists(section: str, value: str) -> None:
     recipe = load_recipe(SMOKE, [f"{section}={value}"])
     named = f"{section}.{HIDDEN[value]}"
-    assert named in dict(foreign(recipe))
+    assert named in dict(names(recipe))
     with pytest.raises(Untrusted, match=re.escape(named)):
         require_all(recipe)
     tables = {

@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError, StageError, Untrusted
-from manyways.overall import Overall
 from manyways.pool.sources import DISTILLED, pool_of, ready
 from manyways.progress import say
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint
 from manyways.run_dir import Amount, Work
+from manyways.run_meter import RunMeter
 from manyways.stages import STAGES, WORDS, Stage, preflight, up_to
 from manyways.tables import write_text
 
@@ -61,9 +61,9 @@ class Step:
         found = self.stage.module.plan(self._pool(), *self._about())
         return found if isinstance(found, list) else [found]
 
-    def run(self, overall: Overall | None = None) -> None:
+    def run(self, meter: RunMeter | None = None) -> None:
         """Do what is not done. Raises StageError when there is nothing to hand on."""
-        with overall.piece(self.name) if overall else nullcontext():
+        with meter.piece(self.name) if meter else nullcontext():
             self.stage.module.run(self._pool(), *self._about())
 
     def amount(self) -> list[Amount]:
@@ -164,25 +164,25 @@ def run(
     todo = [step for step in steps(context) if step.stage.word in wanted]
     pieces = {step.name: step.amount() for step in todo}
     name, known = context.recipe.name, expected or {}
-    with Overall(name, context.run, pieces, expected=known, jobs=jobs) as overall:
+    with RunMeter(name, context.run, pieces, expected=known, jobs=jobs) as meter:
         for step in todo:
             if step.line is None and step.stage.per != "run":
-                step.run(overall)
+                step.run(meter)
         failures: list[str] = []
         if any(step.line and step.stage.per == "line" for step in todo):
             failures = (
-                run_lines(context, context.lines, wanted, overall)
+                run_lines(context, context.lines, wanted, meter)
                 if jobs == 1
                 else run_lines_in_processes(
                     context,
                     wanted,
                     jobs=jobs,
-                    ended=lambda line: overall.passed(s.name for s in todo if s.line == line),
+                    ended=lambda line: meter.passed(s.name for s in todo if s.line == line),
                 )
             )
         for step in todo:
             if step.stage.per == "run":
-                step.run(overall)
+                step.run(meter)
     if failures:
         raise MissingWork(
             f"{len(failures)} of {len(context.lines)} arms did not go all the way:\n"
@@ -243,20 +243,20 @@ def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: boo
 
 
 def run_lines(
-    context: Context, lines: Sequence[Line], wanted: Sequence[str], overall: Overall | None = None
+    context: Context, lines: Sequence[Line], wanted: Sequence[str], meter: RunMeter | None = None
 ) -> list[str]:
     """Run lines one after another; returns ``<line>: <sentence>`` for each that stopped early."""
     failures = []
     for line in lines:
         try:
-            run_line(context, line, wanted, overall)
+            run_line(context, line, wanted, meter)
         except StageError as error:
             failures.append(f"{line.name}: {error}")
     return failures
 
 
 def run_line(
-    context: Context, line: Line, wanted: Sequence[str], overall: Overall | None = None
+    context: Context, line: Line, wanted: Sequence[str], meter: RunMeter | None = None
 ) -> None:
     """Run the ``wanted`` stages of one (arm, seed).
 
@@ -271,11 +271,11 @@ def run_line(
     for step in mine:
         if any(feeds(earlier, step) for earlier in stopped):
             stopped.append(step)
-            if overall:
-                overall.passed([step.name])
+            if meter:
+                meter.passed([step.name])
             continue
         try:
-            step.run(overall)
+            step.run(meter)
         except StageError as error:
             say(f"{line.name}: {error}")
             failure = failure or error

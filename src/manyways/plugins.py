@@ -76,14 +76,14 @@ def _import(target: str, what: str) -> object:
     return getattr(module, attribute)
 
 
-def is_foreign(name: str, table: Mapping[str, str]) -> bool:
+def is_third_party(name: str, table: Mapping[str, str]) -> bool:
     """Whether ``name`` is code that is not in ``table``."""
     return ":" in name and name not in table and name not in table.values()
 
 
 def require_trust(name: str, table: Mapping[str, str], kind: str) -> None:
     """Raise Untrusted when ``name`` is code that is not in ``table`` and nobody trusts it."""
-    if is_foreign(name, table):
+    if is_third_party(name, table):
         trust.require(name, f"{kind} '{name}' names code outside manyways")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from manyways import trust
 from manyways.errors import DataError
 from manyways.fingerprint import fingerprint
-from manyways.plugins import is_foreign
+from manyways.plugins import is_third_party
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
 from manyways.problems.overlap import normal
 from manyways.recipe.tree import Recipe
@@ -24,7 +24,7 @@ FOLDER = "problems"
 class ProblemSets:
     """Loads the sets that a recipe names; every set is read at most once.
 
-    kept: the run that keeps the sets of foreign code, for a reader that must not run it.
+    kept: the run that keeps the sets of third-party code, for a reader that must not run it.
     """
 
     recipe: Recipe
@@ -118,7 +118,7 @@ class ProblemSets:
 
 def kept_file(run: RunDir, name: str) -> Path | None:
     """Where a run keeps the set ``name``; None for a set that manyways can load itself."""
-    if not is_foreign(_loader(name), PROBLEM_SETS):
+    if not is_third_party(_loader(name), PROBLEM_SETS):
         return None
     return run.path(FOLDER, f"{benchmark_slug(name)}-{fingerprint([name])[:8]}.json")
 

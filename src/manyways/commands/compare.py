@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from manyways import foreign
+from manyways import third_party
 from manyways.commands.printing import open_table, print_result, print_text
 from manyways.commands.show import open_run
 from manyways.context import Context
@@ -34,7 +34,7 @@ def write_table(run: Path, *, style: str, out: Path | None, intervals: bool) -> 
     Raises RunDirError when ``run`` is no run folder, UserError when nothing was analysed yet.
     """
     seen = load(run)
-    foreign.say_unused(seen.recipe)
+    third_party.say_unused(seen.recipe)
     if not seen.rows(PASS_AT_K):
         raise UserError(f"'{run}' has no scores yet: run `manyways evaluate` and `analyse` on it.")
     text = FORMATS[style](build(seen), intervals=intervals)

@@ -19,7 +19,7 @@ from typing import Literal
 import psutil
 from packaging.requirements import Requirement
 
-from manyways import foreign, trust
+from manyways import third_party, trust
 from manyways.commands.printing import open_table, print_result, print_text
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, RecipeError
@@ -69,7 +69,7 @@ def print_checks(
     verl = None
     if recipe is not None:
         named = load_recipe(recipe / "recipe.toml" if recipe.is_dir() else recipe)
-        foreign.say_unused(named)
+        third_party.say_unused(named)
         verl = named.rl.verl
     found = list(checks(data_dir, verl))
     if as_json:

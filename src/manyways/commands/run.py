@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from manyways import foreign, pipeline, trust
+from manyways import pipeline, third_party, trust
 from manyways.arms import Line
 from manyways.commands.forecast.records import FILE, read_forecast
 from manyways.commands.printing import open_table, print_result, print_sentence, print_text
@@ -48,7 +48,7 @@ def run_recipe(
     _check_stage(until)
     trust.grant_recipe(recipe_file(recipe_path))
     recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
-    foreign.require_all(recipe)
+    third_party.require_all(recipe)
     with open_for_writing(root) as run:
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
         with _closing(Context(recipe=recipe, run=run)) as context:
@@ -77,7 +77,7 @@ def print_dry_run(
     """Print what ``run`` would do and why."""
     _check_stage(until)
     recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
-    foreign.say_unused(recipe)
+    third_party.say_unused(recipe)
     given = None if recipe_path.is_dir() else extending(recipe_path, overrides)
     if given:
         print_text(f"# {recipe_path} with what it extends (`manyways recipes show` adds defaults)")
@@ -114,7 +114,7 @@ def look_again(root: Path, stage: str) -> None:
     """
     open_for_reading(root)
     recipe = load_recipe(root / "recipe.toml")
-    foreign.say_unused(recipe)
+    third_party.say_unused(recipe)
     with open_for_writing(root) as run:
         context = Context(recipe=recipe, run=run, looking=True)
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from manyways import foreign
+from manyways import third_party
 from manyways.commands.forecast.records import FILE, print_comparison, read_forecast
 from manyways.commands.printing import open_table, print_panel, print_result, print_text
 from manyways.context import Context
@@ -39,7 +39,7 @@ def open_run(root: Path, data_dir: Path | None = None) -> Context:
     run = open_for_reading(root)
     overrides = [f'data_dir="{data_dir}"'] if data_dir else []
     recipe = load_recipe(run.path("recipe.toml"), overrides)
-    foreign.say_unused(recipe)
+    third_party.say_unused(recipe)
     return Context(recipe=recipe, run=run, looking=True)
 
 
@@ -50,7 +50,7 @@ def print_status(root: Path) -> None:
     """
     run = open_for_reading(root)
     with suppress(RecipeError):  # of another version, perhaps: nothing of it is used here
-        foreign.say_unused(load_recipe(run.path("recipe.toml")))
+        third_party.say_unused(load_recipe(run.path("recipe.toml")))
     table = open_table("work", "ended", "seconds", "what")
     for stamp in run.stamps():
         ended = datetime.fromtimestamp(stamp.ended).strftime("%m-%d %H:%M")
@@ -182,7 +182,7 @@ def _sets(recipe: Recipe) -> dict[str, int | None]:
 
 
 def _find(context: Context, problem_id: str) -> Problem | None:
-    """The problem; None for one that no set has that can be read without foreign code."""
+    """The problem; None for one that no set has that can be read without third-party code."""
     for name, limit in _sets(context.recipe).items():
         with suppress(Untrusted):
             for problem in context.problems(name, limit):

@@ -33,8 +33,8 @@ PROBLEM_SETS: dict[str, str] = {
     "mbpp": "manyways.problems.published:MBPP",
     "musr": "manyways.problems.published:MUSR",
     "reasoning-gym": "manyways.problems.procedural:load",
-    "file": "manyways.problems.own:load_file",
-    "hub": "manyways.problems.own:load_hub",
+    "file": "manyways.problems.files:load_file",
+    "hub": "manyways.problems.files:load_hub",
 }
 """name -> ``module:attribute`` of type Loader."""
 

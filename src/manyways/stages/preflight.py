@@ -9,7 +9,6 @@ from manyways.context import VERDICTS, Context, settings_of
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, EngineError, RecipeError
 from manyways.fingerprint import problems_hash
-from manyways.foreign import require_all
 from manyways.heuristics.checks import exemplar_problem
 from manyways.plugins import check, require_modules
 from manyways.pool import adherence
@@ -21,6 +20,7 @@ from manyways.records import Problem
 from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import watch
 from manyways.tables import write_text
+from manyways.third_party import require_all
 from manyways.train import RL_BACKENDS, RL_NEEDS, lora, tracking
 from manyways.verifiers import FUNCTIONS, verifier_of
 from manyways.verifiers.final_answer import extract

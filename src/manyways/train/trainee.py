@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from manyways.checkpoints import load_tokenizer
 from manyways.engines.rendering import stop_ids
 from manyways.train import Watch, processes
+from manyways.train.evaluation import EvaluationCallback
 from manyways.train.handover import end_of_turn
 from manyways.train.lora import merged
 from manyways.train.packing import Flat, without_padding
 from manyways.train.trainer_config import load_for_training
 from manyways.train.trainer_files import save_checkpoint, train
 from manyways.train.trainer_log import StepLog, Story
-from manyways.train.watching import Watching
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
@@ -90,7 +90,9 @@ def train_and_save(
     if processes.is_writer():
         trainer.add_callback(log)
     if watch is not None:
-        watching = Watching(watch, trainer, lambda target: save(trainer, trainee, target), out)
+        watching = EvaluationCallback(
+            watch, trainer, lambda target: save(trainer, trainee, target), out
+        )
         trainer.add_callback(watching)
     try:
         ended = (lambda: watching.ended) if watching else (lambda: False)

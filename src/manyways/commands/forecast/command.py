@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from manyways import foreign
+from manyways import third_party
 from manyways.arms import Arm, parse_arm
 from manyways.arms.kinds import Chances, any_of
 from manyways.commands.forecast.records import (
@@ -61,7 +61,7 @@ def forecast_recipe(
         compare(open_for_reading(path))
         return
     recipe, root = resolve(path, out, overrides=overrides, data_dir=data_dir)
-    foreign.say_unused(recipe)
+    third_party.say_unused(recipe)
     ctx = Context(recipe=recipe, run=RunDir(root=root.resolve()), looking=True)
     costs, size = _measured(ctx) if measured else (None, local_checkpoint_bytes(ctx.base_path))
     made = forecast(ctx, costs, size)

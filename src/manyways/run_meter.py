@@ -65,11 +65,11 @@ def _paces(done: Iterable[tuple[str, int, float]]) -> dict[str, float]:
     return {name: spent / sizes for name, (sizes, spent) in sums.items() if sizes}
 
 
-class Overall(Metered):
+class RunMeter(Metered):
     """Counts the pieces of a run. Use as a context manager.
 
-    Example: ``with Overall("smoke", run, pieces, expected={}) as overall: with
-    overall.piece("rl/star/seed-0"): ...``.
+    Example: ``with RunMeter("smoke", run, pieces, expected={}) as meter: with
+    meter.piece("rl/star/seed-0"): ...``.
 
     pieces:   by name, how much each is.
     expected: seconds by the name of the work, from a forecast; empty without one.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from manyways.overall import Left, Overall, remaining
 from manyways.run_dir import Amount, RunDir
+from manyways.run_meter import Left, RunMeter, remaining
 
 EVALUATIONS = [
     Amount(work=f"evaluate/{name}", stage="evaluate", attempts=n, bound=10 * n, prompts="test")
@@ -47,14 +47,14 @@ def test_an_overall_bar_tells_pieces_and_counts_each_once(
     pieces = {"generate": [POOL], "rl": [TRAINING], "evaluate": EVALUATIONS}
     expected = {"generate": 60.0, "rl/star/seed-0": 600.0, **{e.work: 100.0 for e in EVALUATIONS}}
     run = RunDir(root=tmp_path)
-    with Overall("smoke", run, pieces, expected=expected, clock=lambda: now[0]) as overall:
-        with overall.piece("generate"):
+    with RunMeter("smoke", run, pieces, expected=expected, clock=lambda: now[0]) as meter:
+        with meter.piece("generate"):
             now[0] = 60.0
-        with pytest.raises(ValueError, match="refused"), overall.piece("rl"):
+        with pytest.raises(ValueError, match="refused"), meter.piece("rl"):
             raise ValueError("refused")
-        overall.passed(["rl", "rl"])
+        meter.passed(["rl", "rl"])
         now[0] = 120.0
-        overall.passed(["evaluate"])
+        meter.passed(["evaluate"])
     assert capsys.readouterr().err.splitlines() == [
         "smoke: 1/3 pieces of work, about 15 min left",
         "smoke: 3/3 pieces of work, about 0 s left",

@@ -16,7 +16,7 @@ STEPS = "steps"
 """In the folder of a training: checkpoints of steps, ``steps/50/checkpoint``."""
 
 
-class Watching(TrainerCallback):  # type: ignore[misc]
+class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
     """Looks at the model in training, saves steps, and ends the training where it is told to.
 
     It comes before the Trainer's own checkpoint of the step, so a training that goes on from there

@@ -10,7 +10,7 @@ from manyways import trust
 from manyways.engines import ENGINES
 from manyways.errors import Untrusted
 from manyways.heuristics.labelling import LABELLERS
-from manyways.plugins import is_foreign
+from manyways.plugins import is_third_party
 from manyways.problems import PROBLEM_SETS, split_name
 from manyways.progress import say
 from manyways.recipe.arm import dotted
@@ -23,28 +23,28 @@ Named = tuple[str, str]
 """The recipe's key and what it names."""
 
 
-def foreign(recipe: Recipe) -> list[Named]:
+def names(recipe: Recipe) -> list[Named]:
     """Everything that needs trust, in the recipe's order, then what arms have of their own."""
-    found = _foreign(recipe)
+    found = _names(recipe)
     for arm in recipe.arm:
-        own = (named for named in _foreign(recipe.of(arm)) if named not in found)
+        own = (named for named in _names(recipe.of(arm)) if named not in found)
         found += [(f"{dotted(('arm', arm))}.{key}", name) for key, name in own]
     return found
 
 
-def _foreign(recipe: Recipe) -> list[Named]:
+def _names(recipe: Recipe) -> list[Named]:
     found: list[Named] = []
     for section, model in _models(recipe):
         found += _of_model(section, model)
     for key, name in _problem_sets(recipe):
         found += _of_problems(key, name)
-    parts: tuple[tuple[str, str | None, Mapping[str, str]], ...] = (
+    plugins: tuple[tuple[str, str | None, Mapping[str, str]], ...] = (
         ("generate.engine", recipe.generate.engine, ENGINES),
         ("heuristics.labeller", recipe.heuristics.labeller, LABELLERS),
         ("verify.verifier", recipe.verify.verifier, FUNCTIONS),
         ("rl.backend", recipe.rl.backend, RL_BACKENDS),
     )
-    found += [(key, name) for key, name, table in parts if name and is_foreign(name, table)]
+    found += [(key, name) for key, name, table in plugins if name and is_third_party(name, table)]
     for section, table in (
         ("midtrain.extra", recipe.midtrain.extra),
         ("rl.extra", recipe.rl.extra),
@@ -73,7 +73,7 @@ def say_unused(recipe: Recipe) -> None:
 
 
 def _listed(recipe: Recipe) -> str:
-    return ", ".join(f"{key} = '{name}'" for key, name in foreign(recipe) if not trust.trusts(name))
+    return ", ".join(f"{key} = '{name}'" for key, name in names(recipe) if not trust.trusts(name))
 
 
 def _models(recipe: Recipe) -> Iterator[tuple[str, ModelConfig]]:
@@ -89,7 +89,7 @@ def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
     if model.ray is not None:
         engines.append(("ray.engine", model.ray.engine))
     for key, name in engines:
-        if is_foreign(name, ENGINES):
+        if is_third_party(name, ENGINES):
             yield f"{section}.{key}", name
     for name, table in (("vllm", model.vllm), ("load", model.load)):
         for key, value in trust.acting(table):
@@ -111,7 +111,7 @@ def _problem_sets(recipe: Recipe) -> Iterator[Named]:
 
 def _of_problems(key: str, name: str) -> Iterator[Named]:
     loader, _, options = split_name(name)
-    if is_foreign(loader, PROBLEM_SETS):
+    if is_third_party(loader, PROBLEM_SETS):
         yield key, loader
-    if is_foreign(verifier := options.get("verifier", ""), FUNCTIONS):
+    if is_third_party(verifier := options.get("verifier", ""), FUNCTIONS):
         yield f"{key} (verifier)", verifier
