@@ -300,3 +300,10 @@ def pick_device(wanted: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def stop_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
+    """Every token that ends a text: the generation config's (there may be several) and EOS."""
+    named = getattr(model.generation_config, "eos_token_id", None)
+    several = named if isinstance(named, list) else [named]
+    return tuple(sorted({int(i) for i in (*several, tokenizer.eos_token_id) if i is not None}))

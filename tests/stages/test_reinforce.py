@@ -4,9 +4,8 @@ from made_runs import context
 from tiny_models import build_llama
 
 from manyways.arms import Line
-from manyways.checkpoints import load_tokenizer
+from manyways.checkpoints import load_tokenizer, stop_ids
 from manyways.engines import SampleRequest, SamplingSettings
-from manyways.engines.rendering import stop_ids
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import GateRefused, MissingWork, ModelError, VerifierUnwell
 from manyways.measures.gate import GateRow

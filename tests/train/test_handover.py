@@ -2,8 +2,7 @@ import pytest
 from tiny_models import build_llama
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer
-from manyways.engines.rendering import stop_ids
+from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer, stop_ids
 from manyways.errors import ModelError
 from manyways.records import Message
 from manyways.train.handover import check_same_template, end_of_turn, prompt_ids

@@ -11,7 +11,7 @@ from manyways.errors import DataError
 from manyways.records import Message
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 
 def split_begun(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
@@ -75,13 +75,6 @@ class StopStrings:
     def trim(self, text: str) -> tuple[str, bool]:
         """As ``trim``."""
         return trim(text, self._stop)
-
-
-def stop_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
-    """Every token that ends a text: the generation config's (there may be several) and EOS."""
-    named = getattr(model.generation_config, "eos_token_id", None)
-    several = named if isinstance(named, list) else [named]
-    return tuple(sorted({int(i) for i in (*several, tokenizer.eos_token_id) if i is not None}))
 
 
 def trim(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -5,11 +5,11 @@ from typing import Any, Self
 
 import torch
 
-from manyways.checkpoints import load_model, load_tokenizer, pick_device
+from manyways.checkpoints import load_model, load_tokenizer, pick_device, stop_ids
 from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
 from manyways.engines.decoding import Decoder, Sampled
 from manyways.engines.queueing import in_order, queue, windows
-from manyways.engines.rendering import StopStrings, render, stop_ids
+from manyways.engines.rendering import StopStrings, render
 from manyways.engines.sampler import Sampler, free_memory
 from manyways.errors import ModelError
 from manyways.recipe.engines import ModelConfig

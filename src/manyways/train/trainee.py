@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyways.checkpoints import load_tokenizer
-from manyways.engines.rendering import stop_ids
+from manyways.checkpoints import load_tokenizer, stop_ids
 from manyways.train import Watch, processes
 from manyways.train.evaluation import EvaluationCallback
 from manyways.train.handover import end_of_turn
