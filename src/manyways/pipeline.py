@@ -9,7 +9,7 @@ for every arm and seed:
     GRPO with verdicts as reward                                    rl
 every checkpoint x every benchmark -> attempts with verdicts        evaluate
 (prefix swap on the pool, off by default                            probe)
-every checkpoint: token modes where solutions part, from logits     branch
+every checkpoint: token modes where solutions diverge, from logits     branch
 tables with intervals, one report                                   analyse, report
 
 Which stages there are, and what each is about, stands in ``stages.STAGES``. Here a recipe makes

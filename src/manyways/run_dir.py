@@ -11,7 +11,7 @@ RUN/
       5-rl/attempts/part-*.parquet  5-rl/steps/<step>/checkpoint
   4-rates/part-*.parquet           where RL's problems are chosen by their pass rate
   6-eval/<checkpoint>/<benchmark>/part-*.parquet    of <arm>/seed-<s>/rl@<step>, too
-  6-probe/  6-branch/               prefix swap where asked for; next tokens where solutions part
+  6-probe/  6-branch/               prefix swap where asked for; next tokens where solutions diverge
   7-tables/*.json  report.html  report.md
   stamps/  stale/                   bookkeeping; outputs set aside when their settings changed
 """

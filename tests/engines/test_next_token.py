@@ -1,4 +1,4 @@
-"""Next tokens where texts part: against the model's own logits, and at known distributions."""
+"""Next tokens where texts diverge: against the model's own logits, and at known distributions."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 from tiny_models import build_llama
 
 from manyways.checkpoints import load_model, load_tokenizer
-from manyways.engines.next_token import Fork, next_tokens, parting
+from manyways.engines.next_token import Fork, divergence, next_tokens
 from manyways.errors import DataError
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
@@ -28,7 +28,7 @@ def config(folder) -> ModelConfig:
 
 def test_texts_part_at_the_first_token_that_differs(folder) -> None:
     tokenizer = load_tokenizer(str(folder))
-    place = parting(tokenizer, FORK, 512)
+    place = divergence(tokenizer, FORK, 512)
     assert tokenizer.decode(place.ids).endswith("<|assistant|>First split 24 as")
     assert {tokenizer.decode([token]) for token in place.follow} == {" 20", " 4"}
     prompt = tokenizer.apply_chat_template(
@@ -40,14 +40,14 @@ def test_texts_part_at_the_first_token_that_differs(folder) -> None:
 
 @pytest.mark.parametrize("texts", [(SPLIT,), (SPLIT, SPLIT), (SPLIT, SPLIT + " more")])
 def test_texts_that_do_not_part_have_no_place(folder, texts) -> None:
-    assert parting(load_tokenizer(str(folder)), Fork(messages=ASKED, texts=texts), 512) is None
+    assert divergence(load_tokenizer(str(folder)), Fork(messages=ASKED, texts=texts), 512) is None
 
 
 def test_it_reads_the_distribution_of_the_model(folder) -> None:
     (found, none) = next_tokens(
         str(folder), config(folder), [FORK, Fork(messages=ASKED, texts=(SPLIT, SPLIT))]
     )
-    place = parting(load_tokenizer(str(folder)), FORK, 512)
+    place = divergence(load_tokenizer(str(folder)), FORK, 512)
     model = load_model(str(folder), dtype="float32", device="cpu")
     with torch.inference_mode():
         p_V = torch.softmax(model(input_ids=torch.tensor([place.ids])).logits[0, -1], dim=-1)

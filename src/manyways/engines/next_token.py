@@ -1,4 +1,4 @@
-"""What a checkpoint would say next where solutions of one problem part: from its logits.
+"""What a checkpoint would say next where solutions of one problem diverge: from its logits.
 
 Any Hugging Face causal LM, loaded as ``engines.transformers`` loads it; nothing is sampled.
 Shapes: _V vocabulary.
@@ -24,7 +24,7 @@ LIKELY = 0.05
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fork:
-    """A prompt and solutions of it that part somewhere.
+    """A prompt and solutions of it that diverge somewhere.
 
     Example: ``Fork(messages=(Message(role="user", content="What is 3 * 14?"),),
     texts=("Split 14: ...", "A figure shows it: ..."))``.
@@ -36,7 +36,7 @@ class Fork:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NextToken:
-    """The distribution of the token at which a fork's texts part, at temperature 1.
+    """The distribution of the token at which a fork's texts diverge, at temperature 1.
 
     entropy: in nats.  above: tokens more probable than ``LIKELY``.
     known:   probability of the tokens that the texts go on with.
@@ -64,20 +64,20 @@ def next_tokens(
     model = load_model(path, dtype=config.dtype, device=device, how=config.load)
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     for fork in forks:
-        place = parting(tokenizer, fork, context)
+        place = divergence(tokenizer, fork, context)
         yield _look(model, place) if place else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Token ids up to where texts part, how many of them are the texts', the ids that follow."""
+    """Token ids up to where texts diverge, how many of them are the texts', the ids that follow."""
 
     ids: tuple[int, ...]
     shared: int
     follow: frozenset[int]
 
 
-def parting(tokenizer: PreTrainedTokenizerBase, fork: Fork, context: int | None) -> Place | None:
+def divergence(tokenizer: PreTrainedTokenizerBase, fork: Fork, context: int | None) -> Place | None:
     """The first token at which two of the fork's texts differ; None when one ends before that.
 
     Texts are tokenised behind their prompt, whole, so that no token is cut in two.

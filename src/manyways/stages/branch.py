@@ -1,4 +1,4 @@
-"""Token modes: how many ways a checkpoint could well go on where solutions part (theory A1, A3).
+"""Token modes: how many ways a checkpoint could well go on where solutions diverge (theory A1, A3).
 
 For some problems of the pool the kept solutions under different heuristics are laid side by side;
 each checkpoint is given what they have in common, and its next-token distribution is read from its
@@ -61,7 +61,7 @@ def run(ctx: Context) -> None:
         return
     forks = _forks(ctx)
     if not forks:
-        say("branch: no problem has kept solutions under two heuristics, so nothing parts.")
+        say("branch: no problem has kept solutions under two heuristics, so nothing diverges.")
     with Meter("branch", total=len(missing), unit="checkpoints") as meter:
         for checkpoint, work in missing:
             with work:
