@@ -70,6 +70,7 @@ class Context:
 
     def of(self, line: Line) -> "Context":
         """The context in which a line is trained: with the recipe as its arm has it."""
+        # An arm's context does not know the other arms: the run's makes them all, and keeps them.
         run = self.origin if self.arm and self.origin else self
         if line.arm == self.arm:
             return self
@@ -123,6 +124,7 @@ class Context:
     def pack(self) -> tuple[Heuristic, ...]:
         """The heuristics of the run, in the pack's order."""
         if self.origin:
+            # A later round may use fewer heuristics. They are the first ones of the same pack.
             return self.origin.pack[: self.recipe.heuristics.count]
         return load_pack(self.recipe.heuristics.pack, self.recipe.heuristics.count)
 
@@ -181,6 +183,7 @@ class Context:
 
     def close(self) -> None:
         """Stop the verifier's workers, if any were started."""
+        # Asked of the dict, because reading the property would make what is to be stopped.
         if "verifiers" in self.__dict__:
             self.verifiers.close()
 
@@ -278,6 +281,7 @@ def model_hash(ctx: Context, path: str) -> str:
     """
     if path == ctx.base_path:
         return ctx.base_hash
+    # A relative path may be a Hub id; a folder of the run is always absolute.
     if Path(path).is_absolute() and not (Path(path) / "config.json").is_file():
         raise MissingWork(f"there is no checkpoint in '{path}' yet: run the stage that makes it.")
     return _hash(path, _state(Path(path)))

@@ -67,6 +67,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     root = context.run.root
     command = [sys.executable, "-m", "manyways", "line", str(root), line.arm, str(line.seed)]
+    # Each child would else start a thread per core, and all of them would wait for each other.
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {
         **os.environ,
@@ -95,6 +96,7 @@ def _visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [gpu for gpu in named.split(",") if gpu]
+    # Only here: torch takes seconds to load, and a narrowed view needs no count.
     import torch
 
     return [str(index) for index in range(torch.cuda.device_count())]

@@ -128,11 +128,15 @@ def feeds(earlier: Step, later: Step) -> bool:
     """Whether ``later`` uses what ``earlier`` leaves."""
     made, used = earlier.stage, later.stage
     if later.checkpoint is not None:
+        # An evaluation needs nothing but its own checkpoint.
         return earlier.line == later.line and made.makes == later.checkpoint.phase
+    # The run's own pool is sampled before any line is trained.
     if used.per == "pool" and later.line is None and earlier.line is not None:
         return False
     if later.line is not None and earlier.line not in (None, later.line):
+        # Of other lines only the round before matters, and only to the stages that name it.
         return earlier.line == later.line.before and made.name in used.before
+    # A selection of its own feeds one arm alone.
     if earlier.line is None and earlier.context.arm not in (None, later.context.arm):
         return False
     if made.per == "foreign pool" and later.line is not None and not later.line.distils:
@@ -278,6 +282,7 @@ def run_line(
             step.run(meter)
         except StageError as error:
             say(f"{line.name}: {error}")
+            # The first failure is the reason. Later ones follow from it.
             failure = failure or error
             stopped.append(step)
     if mine:

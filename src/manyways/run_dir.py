@@ -154,6 +154,7 @@ class Work:
         begun = self.run.begun(self.name)
         if begun and begun != self.hash:
             self.run.set_aside(self.outputs, begun[:8])
+        # Before anything changes: a stamp beside half-made outputs would call them finished.
         self.run.stamp_path(self.name).unlink(missing_ok=True)
         write_text(self.run.begun_path(self.name), self.hash)
         return self
@@ -278,6 +279,7 @@ class RunDir:
         for name in outputs:
             source = self.root / name
             if source.exists():
+                # The time keeps apart outputs that are set aside twice under the same settings.
                 target = self.root / "stale" / f"{_slug(name)}-{label}-{time.time_ns()}"
                 target.parent.mkdir(exist_ok=True)
                 source.rename(target)
@@ -300,6 +302,7 @@ def open_for_writing(root: Path) -> Iterator[RunDir]:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirError(f"cannot create the run folder '{root}': {error.strerror}.") from error
+    # A child of the process that holds the lock has inherited it: asking for it again would wait.
     if os.environ.get(LOCK_HELD) == str(root):
         yield RunDir(root=root, writer=True)
         return
@@ -335,5 +338,6 @@ def _slug(name: str) -> str:
 
 
 def _plain(value: Mapping[str, object]) -> dict[str, object]:
+    # As it will be read back (tuples as lists), so that a new identity compares with a kept one.
     plain: dict[str, object] = json.loads(json.dumps(value, sort_keys=True, default=str))
     return plain

@@ -93,6 +93,7 @@ def write_text(path: Path, text: str) -> None:
 
 def replace_synced(temporary: Path, path: Path) -> None:
     """Flush ``temporary`` to disk, then rename it to ``path``."""
+    # Without this a power cut could leave the new name on an empty file.
     with temporary.open("rb") as stream:
         os.fsync(stream.fileno())
     temporary.replace(path)
@@ -112,6 +113,7 @@ def append_rl_attempts(folder: Path, rows: Sequence[RLAttempt]) -> Path:
 
 
 def _append(folder: Path, table: pa.Table) -> Path:
+    # After the highest, not the count: where a part was removed, a number would come twice.
     number = 1 + max((int(part.stem.split("-")[1]) for part in parts(folder)), default=-1)
     path = folder / f"part-{number:05d}.parquet"
     write_table(path, table)

@@ -149,7 +149,7 @@ def test_other_heuristics_earn_a_correct_attempt_more() -> None:
 def test_a_group_of_right_attempts_with_other_heuristics_is_not_flat() -> None:
     options = {
         "earn": diverse(0.5, frozenset),
-        "judge": lambda pairs: [Verdict(status="correct") for _ in pairs],
+        "verify": lambda pairs: [Verdict(status="correct") for _ in pairs],
     }
     reward = StepReward(group_size=3, **options)
     texts = ["a", "a", "b", "c", "c", "c"]

@@ -188,6 +188,7 @@ def _closing(context: Context) -> Iterator[Context]:
         yield context
     finally:
         context.close()
+        # Else what was printed could come after the sentences on standard error.
         sys.stdout.flush()
 
 
@@ -227,6 +228,7 @@ def _follow(run: RunDir, stage: str, line: Line) -> None:
     with log.open("ab") as stream:
         for output in (sys.stdout, sys.stderr):
             output.flush()
+            # The descriptors, not the objects: libraries in C write past Python.
             os.dup2(stream.fileno(), output.fileno())
     recipe, training = load_recipe(run.path("recipe.toml")), TRAININGS[stage].module
     with _closing(Context(recipe=recipe, run=run)) as context:

@@ -95,6 +95,7 @@ def _locked(run: RunDir) -> bool:
         return False
     with lock.open("r") as stream:
         try:
+            # A shared lock is refused exactly while a writer holds the exclusive one.
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True

@@ -239,6 +239,7 @@ class Decoder:
                 )
                 rows.go_on(tokens, kept)
         except (RuntimeError, MemoryError):
+            # Each is drawn again from its own seed, so nothing is lost or changed.
             put_back(queue, texts)
             raise
 
@@ -264,9 +265,11 @@ def _take(
     while queue and queue[0].beginning == beginning:
         wanted = queue[0]
         longest = max(longest, len(wanted.prompt))
+        # As if each attempt ran to its limit: the cache of a row is as long as the longest one.
         places = max(1, batch_tokens // (longest + settings.max_tokens))
         fed = max(fed, len(wanted.prompt) - wanted.shared)
         free = places - count
+        # Few free places are not worth a pass over a prompt: it would hold up all that run.
         if not taken and texts and free < min(len(wanted.seeds), max(1, places // JOIN)):
             return []
         if free <= 0 or (taken and rows.joins and (len(taken) + 1) * fed > rows.prefill):

@@ -161,6 +161,7 @@ class _Node:
 
 def _common(one: Tokens, other: Tokens) -> int:
     """Tokens that both begin with; at least one token of each is left."""
+    # A prompt keeps its last token, because the next one is sampled from its logits.
     most = min(len(one), len(other)) - 1
     for place in range(most):
         if one[place] != other[place]:

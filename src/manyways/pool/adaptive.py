@@ -151,6 +151,7 @@ def collect(
             if adherence.asks_a_judge(ctx):
                 # Two models at once may not fit; the engine is opened again where it is needed.
                 opened.close()
+            # All cells of these problems: a new solution may make another one a near-duplicate.
             _learn(ctx, state, {cell.problem.id for cell in asked})
             history.append(_round(state, len(history), len(asked)))
             _write(history, sampling)

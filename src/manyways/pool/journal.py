@@ -127,6 +127,7 @@ class Journal:
     ) -> None:
         """Write what is waiting and close; a journal without live lines is deleted."""
         try:
+            # After a full disk another write would fail too, and hide the first error.
             if not isinstance(error, OSError):
                 self.save()
         finally:
@@ -142,6 +143,7 @@ class Journal:
 
     def add(self, line: Line) -> None:
         """Note an attempt; ``save`` writes it."""
+        # Sampled anew, it replaces the line that an earlier run left.
         self.fold([line.key])
         self._live[line.key] = self._waiting[line.key] = line.text()
 
@@ -254,6 +256,7 @@ class Saver:
         Raises VerifierUnwell once more than ``verify.max_undecided`` of many are undecided.
         """
         first = self._next
+        # In order, also when a later part is whole first: a resumed run writes the same files.
         while self._next < len(self._parts) and not self._open[self._next]:
             self._write(self._parts[self._next])
             self._next += 1

@@ -52,6 +52,7 @@ def lessons(ctx: Context) -> list[PromptedText]:
     table = _finished(ctx)
     found: list[PromptedText] = []
     for texts in _by_way(_prompted(table.filter(pc.equal(table["status"], "correct")))):
+        # The first of equal texts counts. Reversed, so that it is the one that stays in the dict.
         different = {text.text: text for text in reversed(texts)}
         found += [text for text in texts if different[text.text] is text][:PER_WAY]
     return found

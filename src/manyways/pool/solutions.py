@@ -84,6 +84,7 @@ def way_order(ctx: Context) -> tuple[str, ...]:
 
 def ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
     """The rank of every value, -1 for values that have none."""
+    # Each different value is looked up once, not each row: a pool has millions.
     encoded = column.combine_chunks().dictionary_encode()
     table = [ranks.get(value, -1) for value in encoded.dictionary.to_pylist()]
     return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]
@@ -202,6 +203,8 @@ def _decide(pool: Pool, rows: range, ctx: Context) -> Iterator[Decision]:
     for row in rows:
         drop = pool.reason[row]
         is_plain = pool.ways[pool.way[row]] == PLAIN
+        # Wrong attempts under a heuristic go on where they were scored: wrong-N arms choose among
+        # them.
         if drop and not (drop == "wrong" and not is_plain and not _unasked(pool, row)):
             yield Decision(row=row, reason=drop)
         elif is_plain:
@@ -225,6 +228,7 @@ def _best_ways(
     """
     right = status == "correct"
     kept: list[tuple[int, frozenset[int]]] = []
+    # In the order of the pack, so that what is kept under the first n does not depend on the rest.
     for way in sorted(by_way):
         rows, chosen = by_way[way], False
         for row in sorted(rows, key=lambda r: (-_strength(pool, r), pool.tokens[r], r)):

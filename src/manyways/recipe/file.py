@@ -155,6 +155,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     try:
         value = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
+        # A value that is no TOML is a text without quotes: --set model.path=my/model.
         value = text
     if not _KEY.fullmatch(key.strip()):
         raise RecipeError(f"--set '{override}': write it as section.key=value.")

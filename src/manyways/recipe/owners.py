@@ -172,6 +172,7 @@ def _check(where: str, value: object, known: Mapping[str, Field], owner: str) ->
         near = _near(value, field)
         raise RecipeError(f"{wrong}{field.text}.{near}") from error
     if field.choices and isinstance(value, str) and value not in field.choices:
+        # A name that was begun is nearer than one that is spelled alike.
         begun = [name for name in field.choices if name.startswith(value)] or field.choices
         raise RecipeError(f"{wrong}no such name.{nearest(value, dict.fromkeys(begun))}")
 

@@ -39,6 +39,7 @@ def plan(ctx: Context) -> Work:
         identity={
             "format": FORMAT,
             "inputs": _inputs(ctx),
+            # A file may change and keep its size; the work that wrote it then ended anew.
             "finished": [[s.work, s.ended] for s in ctx.run.stamps() if s.work not in ENDS],
             "recipe": settings_of(ctx.recipe, "name", "data_dir", "tracking", "launch"),
         },

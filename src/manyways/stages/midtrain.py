@@ -58,6 +58,7 @@ def plan(ctx: Context, line: Line) -> Work:
     try:
         data = _hash(training_rows(ctx, line))
     except NothingToTrainOn:
+        # A plan all the same: `run` raises the reason, in the turn of this arm.
         data = "nothing"
     return ctx.run.work(
         f"midtrain/{line.name}",

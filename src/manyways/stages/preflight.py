@@ -46,12 +46,14 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
         check(recipe.verify.verifier, FUNCTIONS, "verifier")
     _check_distill(context)
     tracking.check(recipe.tracking)
+    # Loading each of these raises when what it names does not exist.
     _ = (context.pack, context.labeller, context.base_hash)
     sets = {
         recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit)
     }
     watched: dict[str, list[Problem]] = {}
     for name, limit in recipe.rl_problems.items():
+        # Arms may take different numbers of problems of one set: the most are checked.
         sets[name] = longer(sets.get(name), context.problems(name, limit))
     for own in context.variants:
         _check_trained(own)

@@ -38,6 +38,7 @@ def plan(ctx: Context) -> Work:
         _name(ctx),
         identity={
             "format": FORMAT,
+            # Names and sizes do: a part is never changed, only added or removed.
             "attempts": [[part.name, part.stat().st_size] for part in parts(folder)],
             "select": thresholds(ctx),
             **adherence.identity(ctx),

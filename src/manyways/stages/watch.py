@@ -85,6 +85,7 @@ def catch_up(ctx: Context, line: Line, phase: Trained) -> None:
     done = {one.step for one in looked(ctx, line, phase)}
     for step, path in _saved(ctx, line, phase):
         if step not in done:
+            # Bound now: the engine is opened later, when the loop's variable is another one.
             engine = LazyEngine(lambda path=path: ctx.engine(path))  # type: ignore[misc]
             try:
                 _sample(ctx, at(line, phase, step), engine)

@@ -115,6 +115,7 @@ def end_with_parent(seconds: float = 0.5) -> None:
     def watch() -> None:
         while os.getppid() == launcher and (given is None or _lives(given)):
             time.sleep(seconds)
+        # Not sys.exit: this is a thread, and the main one may wait in a collective for ever.
         os._exit(1)
 
     if given is not None:
@@ -125,6 +126,7 @@ def _lives(given: str) -> bool:
     number, began = given.split()
     try:
         process = psutil.Process(int(number))
+        # A process id is used again after a while. With its time of start it is not.
         return process.create_time() == float(began) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

@@ -129,8 +129,10 @@ class StepReward:
         earned = self._earned(*_columns(whole))
         self.view = self._look(*_columns(whole), earned)
         self._recent.extend(verdict for verdict, _ in whole)
+        # Not after a first small batch: a few undecided ones in it say nothing about the verifier.
         if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(whole)):
             self.check(list(self._recent))
+        # Every process scores the whole batch, because a group may be spread over several.
         own = processes.rank() * len(batch) if self.gather is not None else 0
         return earned[own : own + len(batch)]
 
@@ -251,6 +253,7 @@ class StepReward:
         """What a sample of the attempts shows, and whether each is correct."""
         if self.read is None:
             return []
+        # Every step-th, rounded up: neighbours are attempts at one problem and alike.
         step = max(1, -(-len(texts) // self.sample))
         return [
             (self.read(text), reward == 1.0)

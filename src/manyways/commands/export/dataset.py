@@ -216,6 +216,7 @@ def chosen(ctx: Context, line: Line | None) -> pa.Table:
     solutions = read_table(path, [*KEY, "text", "status", "adherence", "kept"])
     kept = solutions.filter(solutions["kept"]).select(KEY)
     wanted = _of_line(ctx, line) if line else kept
+    # The joins below do not keep an order.
     wanted = wanted.append_column("place", pa.array(range(wanted.num_rows), pa.int64()))
     check_ways(ctx, wanted["heuristic"].to_pylist())
     columns = ["prompt_tokens", "tokens", "model_hash", "answer", "rule", "seed"]

@@ -95,6 +95,7 @@ def writing(out: Path, facts: Mapping[str, object], public: Public) -> Iterator[
         shutil.rmtree(partial, ignore_errors=True)
         raise
     if out.exists():
+        # Only now, with the new one whole: a failed export leaves the old one.
         shutil.rmtree(out)
     partial.rename(out)
 
