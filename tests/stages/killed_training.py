@@ -26,7 +26,7 @@ from manyways.tables import read_attempts, read_rl_attempts
 PROBLEMS = 6
 
 
-class LuckyJudge:
+class LuckyVerifiers:
     """Half of all texts are right, the same ones each time."""
 
     def verdicts(self, pairs) -> list[Verdict]:
@@ -49,7 +49,7 @@ def context(root: Path, model: Path) -> Context:
             "evaluate_every": 1, "evaluate": ["made_runs:load/valid?count=4"], "keep": "all",
             "evaluate_attempts": 4, "strategies": 2, "diversity": 0.5} | lora,
     )  # fmt: skip
-    ctx.__dict__["judge"] = LuckyJudge()
+    ctx.__dict__["verifiers"] = LuckyVerifiers()
     return ctx
 
 
@@ -131,7 +131,7 @@ def last(ctx: Context, line: Line, phase: str) -> list[object]:
         "evaluate": recipe.evaluate.model_copy(update={"benchmarks": (name,), "attempts": 4}),
     }
     other = Context(recipe=recipe.model_copy(update=changes), run=ctx.run)
-    other.__dict__["judge"] = LuckyJudge()
+    other.__dict__["verifiers"] = LuckyVerifiers()
     checkpoint = line.rl if phase == "rl" else line.mid
     evaluate.run(other, checkpoint)
     rows = [asdict(one) for one in read_attempts(ctx.run.eval_path(checkpoint.name, name))]

@@ -1,5 +1,5 @@
 import pytest
-from killed_training import LuckyJudge
+from killed_training import LuckyVerifiers
 from made_runs import context
 from tiny_models import build_llama
 
@@ -30,7 +30,7 @@ def ready(root, folder, judge=None, **rl):
     section = {"problems": "made_runs:load/rl?count=3", "steps": 2, "group_size": 4,
                "prompts_per_step": 2, "max_tokens": 8, "learning_rate": 1e-3}  # fmt: skip
     ctx = context(root, model={"path": str(folder), "device": "cpu"}, rl=section | rl)
-    ctx.__dict__["judge"] = judge or LuckyJudge()
+    ctx.__dict__["verifiers"] = judge or LuckyVerifiers()
     return ctx
 
 

@@ -37,7 +37,7 @@ class JudgeHere:
 
 def run(root, settings, **changes):
     ctx = context(root, engine="UnevenEngine", generate=settings, **changes)
-    ctx.__dict__["judge"] = JudgeHere()
+    ctx.__dict__["verifiers"] = JudgeHere()
     try:
         generate.run(ctx)
     finally:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from killed_training import LuckyJudge
+from killed_training import LuckyVerifiers
 from made_runs import attempt, context, seen_of
 from tiny_models import build_llama
 
@@ -35,7 +35,7 @@ def ready(root, folder, seeds=(0,), **rl):
         model={"path": str(folder), "device": "cpu"},
         evaluate={"benchmarks": ["made_runs:load/test?count=2"], "attempts": 2, "max_tokens": 8},
     )  # fmt: skip
-    ctx.__dict__["judge"] = LuckyJudge()
+    ctx.__dict__["verifiers"] = LuckyVerifiers()
     return ctx
 
 
