@@ -11,11 +11,14 @@ from fake_run import write_run
 from manyways.checkpoints import parameters
 from manyways.measures import first_screen
 from manyways.measures.arms import ARMS
+from manyways.measures.composition import COMPOSITION
 from manyways.measures.explorer import EXPLORER
+from manyways.measures.paired import PAIRED
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.seen import Seen, load
 from manyways.measures.yields import YIELD
-from manyways.records import PLAIN
+from manyways.records import PLAIN, Score
+from manyways.reporting import palette
 from manyways.reporting.blocks import Note, Pipeline, Table, Ways
 from manyways.run_dir import Stamp
 
@@ -105,9 +108,62 @@ def test_each_control_stands_with_its_question_its_words_and_its_sizes(seen: See
     rows = {str(row[1]): row for row in table.rows}
     assert list(rows) == ["vanilla", "star"]
     assert rows["star"][0] == "Is it mid-training at all, on one's own correct answers?"
-    assert rows["star"][2] == "one plain correct solution per problem (STaR)"
     assert rows["star"][-2:] == ("400", "330")
     assert "heuristics-8 itself learned from 400 problems and 1,108 examples" in table.note
+
+
+def controls(seen: Seen) -> Table:
+    (table,) = (b for b in first_screen.blocks(seen) if isinstance(b, Table) and b.whole)
+    return table
+
+
+def with_seeds(seen: Seen, over: Score | None) -> Seen:
+    """The same comparisons, with this interval over seeds."""
+    rows = [dataclasses.replace(row, seeds=over) for row in seen.rows(PAIRED)]
+    return dataclasses.replace(seen, tables={**seen.tables, PAIRED.name: rows})
+
+
+def test_what_a_verdict_on_a_control_rests_on_stands_beside_it(seen: Seen) -> None:
+    one = controls(with_seeds(seen, None))
+    assert "over seeds" not in one.head
+    assert "A hint: the interval leaves out 0." in one.note
+    three = controls(with_seeds(seen, Score(name="d", value=0.25, low=-0.125, high=0.63, n=3)))
+    assert three.head.count("over seeds") == sum("at pass@" in head for head in three.head) == 2
+    assert {row[3] for row in three.rows} == {row[5] for row in three.rows} == {"[−0.12, +0.63]"}
+    assert "A hint: both intervals leave out 0." in three.note
+
+
+def nexts(seen: Seen) -> list[str]:
+    (note,) = (b for b in first_screen.blocks(seen) if isinstance(b, Note) and b.kind == "next")
+    return list(note.sentences)
+
+
+def test_a_run_cut_short_is_first_to_be_finished(seen: Seen) -> None:
+    rows = [dataclasses.replace(row, outcome="not finished") for row in seen.rows(ARMS)]
+    cut = dataclasses.replace(seen, tables={**seen.tables, ARMS.name: rows})
+    assert (
+        f"go on to the end, in the folder that holds this run: `manyways run {seen.name}`."
+        in (nexts(cut)[1])
+    )
+    assert not any("go on to the end" in sentence for sentence in nexts(seen))
+
+
+def test_nothing_correct_names_the_command_and_a_problem(seen: Seen) -> None:
+    rows = [dataclasses.replace(row, correct=0, kept=0) for row in seen.rows(YIELD)]
+    none = dataclasses.replace(seen, tables={**seen.tables, YIELD.name: rows})
+    problem = seen.rows(EXPLORER)[0].problem_id
+    assert f"`manyways show {seen.name} {problem} --texts --wrong`" in nexts(none)[1]
+
+
+def test_a_label_that_no_prompt_asked_for_says_so_and_has_no_colour(seen: Seen) -> None:
+    row = seen.rows(COMPOSITION)[0]
+    odd = dataclasses.replace(row, shares={**row.shares, "by-heart": 0.01})
+    tables = {**seen.tables, COMPOSITION.name: [odd]}
+    given = dataclasses.replace(seen, tables=tables)
+    assert given.heuristic_name("by-heart") == "by-heart (not asked for)"
+    assert given.heuristic_colour("by-heart") == palette.MUTED[0]
+    asked = [row.heuristic for row in seen.rows(YIELD) if row.heuristic != PLAIN]
+    assert len({given.heuristic_colour(name) for name in asked}) == len(asked) <= len(palette.HUES)
 
 
 def test_every_arm_is_explained_on_the_first_screen(tmp_path: Path) -> None:

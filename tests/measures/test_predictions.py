@@ -7,7 +7,9 @@ import pytest
 from made_runs import attempt, context, put_evaluation
 
 from manyways.measures.measure import read_rows
+from manyways.measures.solutions import both_means, contrast
 from manyways.measures.theory.expectation import Expectation, PredictionRow, decide
+from manyways.metrics.intervals import Resampling
 from manyways.records import Score
 from manyways.stages import analyse
 from manyways.tables import append_attempts, write_text
@@ -44,6 +46,20 @@ def test_the_rule(side, interval, seeds, outcome) -> None:
 
 def test_without_a_measurement_nothing_can_be_told() -> None:
     assert decide(Expectation(words="", side="above"), None) == "cannot tell"
+
+
+def test_quoted_means_differ_by_the_difference_that_they_stand_beside() -> None:
+    a = {0: {"p": 0.9, "q": 0.2, "r": 0.0}, 1: {"p": 0.7}, 2: {"p": 0.1, "r": 0.3}}
+    b = {0: {"p": 0.4, "r": 0.1, "s": 0.6}, 1: {"p": 0.3, "q": 0.5}}
+    measured, _ = contrast("x", a, b, Resampling(resamples=50))
+    first, second = both_means(a, b)
+    assert first == pytest.approx(((0.9 + 0.7) / 2 + 0.0) / 2)
+    assert second == pytest.approx(((0.4 + 0.3) / 2 + 0.1) / 2)
+    assert first - second == pytest.approx(measured.value)
+    base = {None: {"p": 0.5, "q": 0.5}}
+    measured, _ = contrast("x", a, base, Resampling(resamples=50))
+    first, second = both_means(a, base)
+    assert first - second == pytest.approx(measured.value)
 
 
 def attempts(folder: str, texts: list[str], right: list[bool], *, count: int = 12) -> list:

@@ -91,6 +91,19 @@ def test_each_control_is_answered_and_one_way_as_good_leaves_the_question_open()
     assert "(random, matched-2)" in question
 
 
+def test_a_hint_over_a_control_is_told_from_nothing_found() -> None:
+    clear = [pair(1, 0.1, 0.3, p=0.0005)]
+    hints = [pair(1, 0.02, 0.2, b=f"{b}/rl", p=0.04) for b in ("star", "matched-2")]
+    none = [pair(1, -0.1, 0.1, b="random/rl", p=0.7)]
+    assert (
+        "it was not shown to beat random, and there is only a hint that it beats star and "
+        "matched-2, so the many ways need not be why" in first(run([*clear, *hints, *none]))
+    )
+    assert "but there is only a hint that it beats star and matched-2, so the many ways need" in (
+        first(run([*clear, *hints]))
+    )
+
+
 def test_many_ways_matter_where_they_beat_every_arm_of_one_way() -> None:
     rows = [pair(1, 0.1, 0.3, b=f"{b}/rl", p=0.0005) for b in ("vanilla", "random", "matched-2")]
     told = said(run(rows), "Many ways, or just heuristics?")

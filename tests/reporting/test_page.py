@@ -218,7 +218,7 @@ def test_of_many_arms_few_are_drawn_at_first(tmp_path):
 
 def test_disagreement_with_the_theory_is_said_first(three):
     text = visible(page(load(three)))
-    assert "Of 3 expected signs, 1 agree with what was measured, 1 disagree and 1 cannot" in text
+    assert "Of 3 expected signs, 1 agrees with what was measured, 1 disagrees and 1 cannot" in text
     said = "that disagrees (D2), heuristics-8 · after RL: −0.300 [−0.400, −0.200]; expected above"
     assert text.index(said) < text.index("✓ agrees")
     assert "Quantity that cannot tell" not in text, "those are counted"

@@ -4,13 +4,14 @@ The first sentence says Yes or No only of a difference that holds (see ``verdict
 "higher" or "lower" where the intervals leave out 0, and "no difference found" of all else.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind as ArmKind
 from manyways.measures import verdict
-from manyways.measures.arms import ARMS, ArmRow
+from manyways.measures.arms import ARMS, UNFINISHED, ArmRow
 from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, in_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.measure import Finding
@@ -48,7 +49,7 @@ def _main(seen: "Seen") -> Iterator[str]:
         yield from verdict.against_controls(seen)
         yield _what_it_is(rows[0], seen)
     else:
-        yield f"Did learning many ways first help RL? Not answered: {why_unanswered(seen)}"
+        yield f"Not answered: {why_unanswered(seen)}"
     yield from _by_benchmark(rows, seen)
     for name in [VANILLA, *([arm] if arm else [])]:
         yield from _against_base(name, seen)
@@ -217,7 +218,10 @@ def why_unanswered(seen: "Seen") -> str:
         return _nothing_correct(seen, attempts)
     if stopped and refused and len(refused) == len(seen.rows(GATE)):
         return _all_refused(refused)
-    return _listed(stopped) or f"{seen.main} or vanilla has not been evaluated after RL."
+    listed = _listed(stopped)
+    if listed and all(row.outcome in UNFINISHED for row in stopped):
+        return f"the run has not come to its end ({listed})."
+    return listed or f"{seen.main} or vanilla has not been evaluated after RL."
 
 
 def _nothing_beside(names: Sequence[str], main: str | None) -> str:
@@ -234,8 +238,9 @@ def _nothing_correct(seen: "Seen", attempts: int) -> str:
     return (
         f"none of the {attempts:,} attempts of the pool (under {heuristics} heuristics and plain) "
         "was correct, so there was nothing to learn from. Choose easier problems, a stronger base "
-        "model or more samples, or look at the attempts, by manyways show RUN PROBLEM --texts "
-        "--wrong: the answers may only be written in a form that the verifier does not read."
+        "model or more samples, or look at the attempts, by manyways show "
+        f"{shlex.quote(seen.name)} PROBLEM --texts --wrong: the answers may only be written in a "
+        "form that the verifier does not read."
     )
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from manyways.measures.seen import Seen
 
 
+UNFINISHED = ("not begun", "not finished")
+"""Outcomes of lines that the run would go on with."""
 ARM_HEAD = ("arm", "data", "examples", "problems", "ways each")
 
 
@@ -73,7 +75,7 @@ def _outcome(run: RunDir, line: "Line") -> str:
     path = run.arm_path(line.arm, line.seed, "outcome.json")
     if path.is_file():
         return str(json.loads(path.read_text(encoding="utf-8"))["outcome"])
-    return "not finished" if path.parent.is_dir() else "not begun"
+    return UNFINISHED[path.parent.is_dir()]
 
 
 def example() -> list[ArmRow]:

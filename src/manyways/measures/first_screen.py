@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import VANILLA
 from manyways.measures import four_cells, verdict
-from manyways.measures.arms import ARMS, ArmRow, unfinished
+from manyways.measures.arms import ARMS, UNFINISHED, ArmRow, unfinished
 from manyways.measures.benchmarks import SEEDS_FOR_T, in_words
 from manyways.measures.costs import COSTS, total
 from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText
@@ -22,6 +22,7 @@ from manyways.records import PLAIN
 from manyways.reporting import words
 from manyways.reporting.blocks import (
     Block,
+    Cell,
     Fold,
     Note,
     Pipeline,
@@ -33,6 +34,7 @@ from manyways.reporting.blocks import (
 )
 
 if TYPE_CHECKING:
+    from manyways.measures.paired import PairedRow
     from manyways.measures.seen import Seen
 
 QUESTION = (
@@ -87,7 +89,7 @@ def blocks(seen: "Seen") -> list[Block]:
 
 
 def _terms(seen: "Seen") -> Note:
-    """The arms that the verdict and the four cells name, each in a line."""
+    """The arms that the verdict, the four cells and the controls name, each in a line."""
     said = [f"`{name}`: {seen.arm_words(name)}." for name in _named(seen)]
     some = any(arm.label for arm in seen.arms)
     but = " but those with a + in their name, which differ as their line says" if some else ""
@@ -100,13 +102,14 @@ def _terms(seen: "Seen") -> Note:
 
 
 def _named(seen: "Seen") -> list[str]:
-    found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen)))
+    controls = [name for name, _, _ in verdict.controls(seen)] if seen.main else []
+    found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen), *controls))
     return [str(name) for name in found if name in seen.recipe.arms]
 
 
 def _others(seen: "Seen") -> list[Block]:
-    """In a line each, the arms that neither the verdict nor the table of controls explains."""
-    told = {*_named(seen), *(name for name, _, _ in verdict.controls(seen))}
+    """In a line each, the arms that the first lines do not explain."""
+    told = _named(seen)
     lines = [f"`{arm}`: {seen.arm_words(arm)}." for arm in seen.recipe.arms if arm not in told]
     note = Note(kind="terms", sentences=tuple(lines))
     title = f"{words.plural(len(lines), 'other arm')} of this run, each in a line"
@@ -241,28 +244,32 @@ def _controls(seen: "Seen") -> Iterator[Block]:
     if not found:
         return
     ks = [row.k for row in found[0][2]]
+    over_seeds = any(row.seeds for _, _, rows in found for row in rows)
     sizes = {row.arm: row for row in seen.rows(ARMS)}
     own = sizes.get(str(seen.main))
     yield Table(
         caption=f"Is it the many ways? {seen.main} against each control, on "
         f"{in_words(seen.headline)}",
         head=(
-            "question", "control", "what it learns before RL", *(f"at pass@{k}" for k in ks),
+            "question", "control",
+            *(h for k in ks for h in (f"at pass@{k}", *(["over seeds"] if over_seeds else []))),
             "verdict", "problems", "examples",
         ),
         rows=tuple(
             (
                 f"Is it {kind.asks}" if kind else "Does it help RL at all?",
                 name,
-                seen.arm_words(name),
-                *(words.difference(row.difference) for row in rows),
+                *(cell for row in rows for cell in _difference(row, over_seeds)),
                 verdict.short(rows, seen),
                 *_learned(sizes.get(name)),
             )
             for name, kind, rows in found
         ),
         note=f"Differences of {seen.main} minus the control, both after RL, with 95% intervals "
-        "over problems. Yes and no: what remains after correction for the number of comparisons."
+        f"over problems{' and over training seeds' if over_seeds else ''}. A hint: "
+        f"{'both intervals leave' if over_seeds else 'the interval leaves'} out 0. Yes and no: "
+        "it does, and the difference remains after Holm's correction for all comparisons of the "
+        "run."
         + (
             f" {seen.main} itself learned from {own.problems:,} problems and {own.examples:,} "
             "examples: where a control had other numbers, they may be why."
@@ -273,6 +280,15 @@ def _controls(seen: "Seen") -> Iterator[Block]:
     ways = verdict.ways_or_heuristics(found, seen)
     if ways:
         yield Note(kind="finding", sentences=(ways,))
+
+
+def _difference(row: "PairedRow", over_seeds: bool) -> list[Cell]:
+    """The difference with its interval over problems, then that over seeds."""
+    found: list[Cell] = [words.difference(row.difference)]
+    if over_seeds:
+        _, low, high = words.signed(row.seeds) if row.seeds else ("", "", "")
+        found.append(f"[{low}, {high}]".replace("-", "−") if row.seeds else words.NONE)
+    return found
 
 
 def _learned(row: ArmRow | None) -> tuple[str, str]:
@@ -294,9 +310,10 @@ def _better(seen: "Seen") -> Iterator[str]:
     run = f"`manyways run {shlex.quote(seen.name)}"
     attempts = sum(row.attempts for row in seen.rows(YIELD))
     if attempts and not sum(row.correct for row in seen.rows(YIELD)):
+        problem = next((row.problem_id for row in seen.rows(EXPLORER)), "PROBLEM")
         yield (
-            "choose easier problems, a stronger base model or more samples, and read what it "
-            f"wrote: `manyways show {shlex.quote(seen.name)} PROBLEM`."
+            f"read what it wrote: `manyways show {shlex.quote(seen.name)} {shlex.quote(problem)} "
+            "--texts --wrong`."
         )
         return
     if not seen.recipe.phases:
@@ -305,8 +322,10 @@ def _better(seen: "Seen") -> Iterator[str]:
             "it: give the recipe [midtrain], [rl] and [evaluate] and run it again."
         )
         return
-    if not seen.rows(PASS_AT_K):
+    begun = any(row.outcome in UNFINISHED for row in seen.rows(ARMS))
+    if begun or not seen.rows(PASS_AT_K):
         yield f"go on to the end, in the folder that holds this run: {run}`."
+    if not seen.rows(PASS_AT_K):
         return
     if any(row.decision == "refused" for row in seen.rows(GATE)):
         yield "see under Training why the gate refused, and change the data or the prompt."

@@ -135,7 +135,7 @@ def _table(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Table:
     units = {score.n for _, scores in rows for score in scores.values()}
     few, many = min(units), max(units)
     return Table(
-        caption=f"The four cells on {in_words(seen.headline)}",
+        caption=f"What each training gives, on {in_words(seen.headline)}",
         head=("", *(f"pass@{k}" for k in seen.ends)),
         rows=tuple(
             (label, *(words.rate(scores.get(k)) for k in seen.ends))

@@ -63,10 +63,16 @@ def blocks(seen: "Seen") -> list[Block]:
 def _tally(rows: list[PredictionRow]) -> str:
     counts = Counter(row.outcome for row in rows)
     signed = sum(counts[outcome] for outcome in ORDER[:3])
-    return (
-        f"Of {words.plural(signed, 'expected sign')}, {counts['agrees']} agree with what was "
-        f"measured, {counts['disagrees']} disagree and {counts['cannot tell']} cannot be told."
+    return f"Of {words.plural(signed, 'expected sign')}, {_counted(counts)}."
+
+
+def _counted(counts: Counter[Outcome]) -> str:
+    """``16 agree with what was measured, 1 disagrees and 72 cannot be told``."""
+    agree, against = (
+        f"{counts[outcome]} {outcome if counts[outcome] == 1 else outcome.removesuffix('s')}"
+        for outcome in ORDER[1::-1]
     )
+    return f"{agree} with what was measured, {against} and {counts['cannot tell']} cannot be told"
 
 
 def _said(row: PredictionRow) -> str:
@@ -131,10 +137,8 @@ def says(seen: "Seen") -> Iterator[Finding]:
         for r in seen.rows(PREDICTIONS)
         if r.outcome == "disagrees"
     ]
-    sentence = (
-        f"Of the signs that the theory expects, {counts['agrees']} agree with what was measured, "
-        f"{counts['disagrees']} disagree and {counts['cannot tell']} cannot be told"
-        + (f". Against the theory: {'; '.join(against)}." if against else ".")
+    sentence = f"Of the signs that the theory expects, {_counted(counts)}" + (
+        f". Against the theory: {'; '.join(against)}." if against else "."
     )
     yield Finding(kind="mechanism", sentence=sentence)
 

@@ -217,14 +217,23 @@ class Seen:
         return [row for row in self.rows(GATE) if row.arm == arm]
 
     @cached_property
+    def _asked(self) -> list[str]:
+        """The heuristics of the pool's prompts."""
+        return [row.heuristic for row in self.rows(YIELD) if row.heuristic != PLAIN]
+
+    @cached_property
     def heuristics(self) -> dict[str, str]:
-        """Heuristic id -> name, in the order of the pool, then as they appear; not ``plain``."""
+        """Heuristic id -> name, in the order of the pool, then as they appear; not ``plain``.
+
+        A label that no prompt asked for, as a way that the base has by itself, says so.
+        """
+        aside = " (not asked for)" if self._asked else ""
         names = {row.heuristic: row.name for row in self.rows(YIELD) if row.heuristic != PLAIN}
         for row in self.rows(COMPOSITION):
-            names |= {h: h for h in row.shares if h != DIRECT and h not in names}
+            names |= {h: h + aside for h in row.shares if h != DIRECT and h not in names}
         for text in (text for row in self.rows(EXPLORER) for text in row.texts):
             there = {text.heuristic, *(h for _, h in text.steps if h)}
-            names |= {h: h for h in sorted(there - {*names, PLAIN, DIRECT})}
+            names |= {h: h + aside for h in sorted(there - {*names, PLAIN, DIRECT})}
         return names
 
     def heuristic_name(self, heuristic: str) -> str:
@@ -233,8 +242,8 @@ class Seen:
         return special.get(heuristic) or self.heuristics.get(heuristic, heuristic)
 
     def heuristic_colour(self, heuristic: str) -> str:
-        """Its colour on a light page; neutral for direct and plain."""
-        order = list(self.heuristics)
+        """Its colour on a light page; neutral for direct, plain and what was not asked for."""
+        order = self._asked or list(self.heuristics)
         return palette.hue(order.index(heuristic)) if heuristic in order else palette.MUTED[0]
 
     def arm_words(self, arm: str) -> str:

@@ -231,10 +231,18 @@ def contrast(
     return score(name, (mean, low, high), len(problems)), over_seeds(name, means)
 
 
-def mean_of(values: Values) -> float:
-    """The mean over problems of the mean over seeds, to be quoted beside a difference."""
-    rows = [row for row in values.values() if row]
-    return float(np.mean([np.mean(list(row.values())) for row in rows])) if rows else float("nan")
+def both_means(a: Values, b: Values) -> tuple[float, float]:
+    """The means that ``contrast`` takes the difference of, to be quoted beside it."""
+    pairs = [_sides(a, b, seed) for seed in _shared(a, b)]
+    problems = list(dict.fromkeys(problem for left, _ in pairs for problem in left))
+    if not problems:
+        return float("nan"), float("nan")
+    first, second = (
+        float(np.mean([np.mean([pair[side][p] for pair in pairs if p in pair[side]])
+                       for p in problems]))
+        for side in (0, 1)
+    )  # fmt: skip
+    return first, second
 
 
 def _shared(a: Values, b: Values | None) -> list[Seed]:
@@ -244,11 +252,17 @@ def _shared(a: Values, b: Values | None) -> list[Seed]:
 
 
 def _difference(a: Values, b: Values | None, seed: Seed) -> ByProblem:
-    left = a.get(seed, a.get(None, {}))
     if b is None:
-        return left
-    right = b.get(seed, b.get(None, {}))
-    return {problem: left[problem] - right[problem] for problem in left if problem in right}
+        return a.get(seed, a.get(None, {}))
+    left, right = _sides(a, b, seed)
+    return {problem: left[problem] - right[problem] for problem in left}
+
+
+def _sides(a: Values, b: Values, seed: Seed) -> tuple[ByProblem, ByProblem]:
+    """Both of one seed, on the problems that both have."""
+    left, right = (of.get(seed, of.get(None, {})) for of in (a, b))
+    both = [problem for problem in left if problem in right]
+    return {p: left[p] for p in both}, {p: right[p] for p in both}
 
 
 def _joined(a: Solutions, b: Solutions) -> Solutions:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Trained = Literal["mid", "rl"]
 PHASES: tuple[Trained, ...] = ("mid", "rl")
+LISTED = 6
+"""Trainings that a sentence names, each; of more it counts."""
 LABELLED = 8
 """Attempts at a problem that are labelled, at most."""
 
@@ -345,19 +347,23 @@ def _table(rows: Sequence[StepRow]) -> Table:
 
 def says(seen: "Seen") -> Iterator[Finding]:
     """Where each arm was best, and whether that step tests better than the last."""
-    found = []
+    found, at_last = [], 0
     for mine in _trainings([row for row in seen.rows(STEPS) if row.phase == "rl"]):
         [best], last = [row for row in mine if row.peak], mine[-1]
+        at_last += best is last
         said = f"{line_name(best.arm, best.seed or 0)} at step {best.step} of {last.step}"
         if best.test_many and last.test_many and best is not last:
             a, b = best.test_many, last.test_many
             said += f" ({a.name} on the benchmarks {a.value:.2f} there, {b.value:.2f} at the end)"
         found.append(said)
     if found:
-        name = f"pass@{seen.recipe.rl.watched}"
-        sentence = (
-            f"The best step on the way, by {name} on validation problems: {'; '.join(found)}."
-        )
+        name = f"by pass@{seen.recipe.rl.watched} on validation problems"
+        sentence = f"The best step on the way, {name}: {'; '.join(found)}."
+        if len(found) > LISTED:
+            sentence = (
+                f"The last step was the best one on the way, {name}, in {at_last} of {len(found)} "
+                "trainings; the table below has the others."
+            )
         yield Finding(kind="training", sentence=sentence)
 
 

@@ -93,7 +93,7 @@ def token_rows(
 
     few: the checkpoint that many ways are compared with.  why: why there is nothing, if so.
     """
-    from manyways.measures.solutions import contrast, mean_of
+    from manyways.measures.solutions import both_means, contrast
 
     many, rest = _modes(forks, pooled(main, "mid")), _modes(forks, few)
     of = f"{pooled(main, 'mid')} − {few}"
@@ -103,7 +103,8 @@ def token_rows(
         yield quantity.row(expected, None, note=f"cannot be measured here because {why}")
         return
     measured, seeds = contrast(NAME, many, rest, settings)
-    note = f"{mean_of(many):.3g} against {mean_of(rest):.3g} tokens; tokens are not heuristics"
+    first, second = both_means(many, rest)
+    note = f"{first:.3g} against {second:.3g} tokens; tokens are not heuristics"
     yield quantity.row(expected, measured, seeds, note=note)
     after = _modes(forks, pooled(main, "rl"))
     if after is not None:
@@ -111,7 +112,8 @@ def token_rows(
         of = f"{pooled(main, 'rl')} − {pooled(main, 'mid')}"
         quantity = Quantity(part=THROUGH, name=NAME, proposition="B6", of=of)
         expected = Expectation(words="below 0: from equal modes, entropy falls", side="below")
-        note = f"{mean_of(many):.3g} before, {mean_of(after):.3g} after"
+        ended, began = both_means(after, many)
+        note = f"{began:.3g} before, {ended:.3g} after"
         yield quantity.row(expected, measured, seeds, note=note)
 
 

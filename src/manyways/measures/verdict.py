@@ -99,9 +99,14 @@ def _rest(rows: "Sequence[PairedRow]", signs: Sequence[int], up: str, down: str)
 def _doubt(seen: "Seen") -> str:
     """Why a gain over RL alone cannot be put down to the many ways; empty where it can."""
     found = [(arm, kind, rows) for arm, kind, rows in controls(seen) if kind and not kind.foreign]
-    open_ = [arm for arm, _, rows in found if not _wins(rows, seen)]
+    open_ = {arm: rows for arm, _, rows in found if not _wins(rows, seen)}
     if open_:
-        return f"it was not shown to beat {listing(open_)}, so the many ways need not be why"
+        hints = [arm for arm, rows in open_.items() if _hints(rows)]
+        rest = [arm for arm in open_ if arm not in hints]
+        not_shown = f"it was not shown to beat {listing(rest)}" if rest else ""
+        only = f"there is only a hint that it beats {listing(hints)}" if hints else ""
+        what = ", and ".join(filter(None, (not_shown, only)))
+        return f"{what}, so the many ways need not be why"
     few = [arm for arm, kind, _ in found if one_way(kind)]
     if any(_alike(arm, seen) for arm in few):
         return ""
@@ -192,6 +197,12 @@ def _many_or_heuristics(of_ways: "list[tuple[str, list[PairedRow]]]", seen: "See
         f"{question} Cannot tell: {seen.main} was not shown to beat arms that learn one way under "
         f"the same heuristics ({', '.join(open_)}).{beaten}"
     )
+
+
+def _hints(rows: "Sequence[PairedRow]") -> bool:
+    """Whether intervals leave out 0 in favour of the first at some k, and against it at none."""
+    signs = [sign_of(row) for row in rows]
+    return max(signs) > 0 and min(signs) >= 0
 
 
 def _wins(rows: "Sequence[PairedRow]", seen: "Seen") -> bool:

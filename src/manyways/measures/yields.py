@@ -179,7 +179,7 @@ def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
                 target=_texts(row, row.attempts),
             ),
             words.count(row.attempts),
-            words.number(row.rates.adherence),
+            words.number(None if row.heuristic == PLAIN else row.rates.adherence),
             _share(row, row.rates.correct),
             Link(text=words.count(row.kept), target=_texts(row, row.kept, kept="yes")),
             words.count(row.problems),
@@ -197,7 +197,8 @@ def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
         rows=tuple(cells),
         folded=True,
         note=(
-            "Follow it: mean adherence of all attempts to the heuristic they were asked for."
+            "Follow it: mean adherence of all attempts to the heuristic they were asked for; a "
+            "plain prompt asks for none."
             if seen.recipe.select.scorer == "labeller"
             else "Follow it: mean adherence to the heuristic asked for, of the attempts that could "
             "become solutions, by the judge; a reward model gives ranks, whose mean says nothing."

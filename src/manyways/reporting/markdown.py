@@ -74,8 +74,16 @@ def _(block: Heading) -> str:
 @_block.register
 def _(block: Note) -> str:
     return "\n".join(
-        f"- {SIGNS.get(block.kind, '')}{_text(sentence)}" for sentence in block.sentences
+        f"- {SIGNS.get(block.kind, '')}{_sentence(sentence)}" for sentence in block.sentences
     )
+
+
+def _sentence(sentence: str) -> str:
+    """As text, what stands between backticks as code."""
+    parts = sentence.split("`")
+    if len(parts) % 2 == 0:
+        return _text(sentence)
+    return "".join(f"`{p}`" if i % 2 else _text(p) for i, p in enumerate(parts))
 
 
 @_block.register

@@ -61,9 +61,11 @@ def signed(score: Score) -> tuple[str, str, str]:
 
     Two, or up to four where an end of the interval would round to zero and is not zero.
     """
-    # Without the dust of floating point, and without a zero below zero.
-    value, low, high = (round(v, 4) + 0.0 for v in (score.value, score.low, score.high))
-    digits = next((d for d in (2, 3) if all(not v or round(v, d) for v in (low, high))), 4)
+    # Without the dust of floating point, and without a zero below zero. Rounded once: a second
+    # rounding of 0.0450456 by way of 0.0450 would print 0.04.
+    value, low, high = (round(v, 9) + 0.0 for v in (score.value, score.low, score.high))
+    ends = [v for v in (low, high) if round(v, 4)]
+    digits = next((d for d in (2, 3) if all(round(v, d) for v in ends)), 4)
     return f"{value:+.{digits}f}", f"{low:+.{digits}f}", f"{high:+.{digits}f}"
 
 

@@ -11,9 +11,9 @@ from manyways.measures.solutions import (
     ByProblem,
     Policy,
     Solutions,
+    both_means,
     contrast,
     labels_of,
-    mean_of,
     numbered,
 )
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
@@ -50,7 +50,8 @@ class Pair:
         """The difference in ``measure``, expected above 0 for the reason in ``words``."""
         a, b = self.many.values(measure), self.few.values(measure)
         measured, seeds = contrast(name, a, b, self.settings)
-        note = f"{mean_of(a):.3g} against {mean_of(b):.3g}" if measured else _nothing(self, a)
+        many, few = both_means(a, b)
+        note = f"{many:.3g} against {few:.3g}" if measured else _nothing(self, a)
         quantity = Quantity(part=PART, name=name, proposition=proposition, of=self.of)
         expected = Expectation(words=f"above 0: {words}", side="above")
         return quantity.row(expected, measured, seeds, note=note)

@@ -14,9 +14,9 @@ from manyways.measures.solutions import (
     ByProblem,
     Policy,
     Solutions,
+    both_means,
     contrast,
     labels_of,
-    mean_of,
     numbered,
 )
 from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
@@ -83,7 +83,8 @@ def drift_rows(
     quantity = Quantity(part=PART, name=name, proposition="D2", of=f"{after.name} − {before.name}")
     note = "no problem with attempts both before and after"
     if measured:
-        note = f"{mean_of(b):.3f} before, {mean_of(a):.3f} after"
+        ended, began = both_means(a, b)
+        note = f"{began:.3f} before, {ended:.3f} after"
     yield quantity.row(direction(gate, push, push_seeds), measured, seeds, note=note)
 
 

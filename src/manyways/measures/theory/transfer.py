@@ -27,9 +27,9 @@ from manyways.measures.solutions import (
     Policy,
     Solutions,
     Values,
+    both_means,
     contrast,
     labels_of,
-    mean_of,
     numbered,
     on_problems,
 )
@@ -181,7 +181,8 @@ def _change(
     if not measured:
         why = "cannot be measured here because no such problem has attempts on both sides"
         return quantity.row(expected, None, note=why)
-    first, second = (f"{mean_of(side):.3f} {word}" for side, word in zip(sides, words, strict=True))
+    quoted = zip(both_means(*sides), words, strict=True)
+    first, second = (f"{mean:.3f} {word}" for mean, word in quoted)
     return quantity.row(expected, measured, seeds, note=f"{second}, {first}")
 
 
