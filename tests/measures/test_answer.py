@@ -97,7 +97,7 @@ def test_seeds_can_take_a_difference_back() -> None:
     wide = [pair(1, 0.1, 0.3, seeds=score(0.2, -0.1, 0.5, n=3))]
     sentence = main(seen(pairs=wide, seeds=3))
     assert sentence.startswith("Cannot tell, because no difference was found")
-    assert "over 3 seeds [-0.10, +0.50]" in sentence
+    assert "over 3 seeds [−0.10, +0.50]" in sentence
 
 
 def test_a_missing_side_is_explained() -> None:
@@ -106,7 +106,7 @@ def test_a_missing_side_is_explained() -> None:
         outcome="the gate refused it.",
     )  # fmt: skip
     given = seen(pairs=[], outcomes=[stopped])
-    assert "Not answered: heuristics-2/seed-0: the gate refused it." in main(given)
+    assert "Not answered: heuristics-2 (seed 0): the gate refused it." in main(given)
     assert "no vanilla arm" in main(seen(pairs=[], arms=("star",)))
     assert "none that learns before RL" in main(seen(pairs=[], arms=("vanilla",)))
     assert main(seen(passes=[], pairs=[])).startswith("Nothing has been evaluated")

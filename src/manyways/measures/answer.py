@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind as ArmKind
 from manyways.measures import verdict
-from manyways.measures.arms import ARMS, UNFINISHED, ArmRow
+from manyways.measures.arms import ARMS, UNFINISHED, in_lines
 from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, in_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.measure import Finding
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.verdict import sign_of
 from manyways.measures.yields import YIELD
-from manyways.records import PLAIN, Checkpoint, Score, line_name, pooled
+from manyways.records import PLAIN, Checkpoint, pooled
 from manyways.reporting.words import signed
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _by_benchmark(rows: "Sequence[PairedRow]", seen: "Seen") -> Iterator[str]:
         return
     first = rows[0]
     parts = [
-        f"{row.benchmark} {_signed(row.difference)}"
+        f"{row.benchmark} {signed(row.difference)}"
         for name in seen.single_benchmarks
         for row in seen.pairs
         if (row.a, row.b, row.benchmark, row.k) == (first.a, first.b, name, first.k)
@@ -197,8 +197,8 @@ def clause(row: "PairedRow", seen: "Seen") -> str:
     """``at pass@1 0.48 against 0.33, difference +0.15 [+0.08, +0.22]``."""
     a, b = (seen.curve(name).get(row.k) for name in (row.a, row.b))
     values = f" {a.value:.2f} against {b.value:.2f}, difference" if a and b else ""
-    seeds = f", over {row.seeds.n} seeds {_bounds(row.seeds)}" if row.seeds else ""
-    difference = _signed(row.difference)
+    seeds = f", over {row.seeds.n} seeds [{signed(row.seeds).interval}]" if row.seeds else ""
+    difference = signed(row.difference)
     return f"at pass@{row.k}{values} {difference}{seeds}"
 
 
@@ -218,7 +218,7 @@ def why_unanswered(seen: "Seen") -> str:
         return _nothing_correct(seen, attempts)
     if stopped and refused and len(refused) == len(seen.rows(GATE)):
         return _all_refused(refused)
-    listed = _listed(stopped)
+    listed = "; ".join(in_lines(stopped))
     if listed and all(row.outcome in UNFINISHED for row in stopped):
         return f"the run has not come to its end ({listed})."
     return listed or f"{seen.main} or vanilla has not been evaluated after RL."
@@ -250,21 +250,3 @@ def _all_refused(refused: Sequence[GateRow]) -> str:
     which = "the one checkpoint" if len(refused) == 1 else f"all {len(refused)} checkpoints"
     first = "" if len(refused) == 1 else f" The first, {refused[0].arm}, seed {refused[0].seed}:"
     return f"the gate refused {which}, so RL never ran.{first or ' Its reason:'} {reason}"
-
-
-def _listed(stopped: Sequence[ArmRow]) -> str:
-    """Each outcome once, with the lines that it is of."""
-    lines: dict[str, list[str]] = {}
-    for row in stopped:
-        lines.setdefault(row.outcome, []).append(line_name(row.arm, row.seed))
-    return "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in lines.items())
-
-
-def _signed(score: Score) -> str:
-    """``+0.15 [+0.08, +0.22]``."""
-    return f"{signed(score)[0]} {_bounds(score)}"
-
-
-def _bounds(score: Score) -> str:
-    _, low, high = signed(score)
-    return f"[{low}, {high}]"

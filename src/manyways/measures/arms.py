@@ -1,12 +1,12 @@
 """What each arm was trained on, and how far it came."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.measures.curves import CURVES
-from manyways.measures.measure import Finding, Measure
+from manyways.measures.measure import Measure
 from manyways.records import line_name
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Table
@@ -95,10 +95,14 @@ def _why(row: ArmRow) -> str:
 
 def unfinished(seen: "Seen") -> tuple[str, ...]:
     """What did not come to its end, each outcome as one sentence."""
+    return in_lines([row for row in seen.rows(ARMS) if row.outcome != "complete"])
+
+
+def in_lines(rows: Sequence[ArmRow]) -> tuple[str, ...]:
+    """Each outcome once, with what it is of."""
     stopped: dict[str, list[str]] = {}
-    for row in seen.rows(ARMS):
-        if row.outcome != "complete":
-            stopped.setdefault(_why(row), []).append(f"{row.arm} (seed {row.seed})")
+    for row in rows:
+        stopped.setdefault(_why(row), []).append(f"{row.arm} (seed {row.seed})")
     return tuple(f"{words.listing(lines)}: {outcome}" for outcome, lines in stopped.items())
 
 
@@ -129,22 +133,10 @@ def blocks(seen: "Seen") -> list[Block]:
     return [table]
 
 
-def says(seen: "Seen") -> Iterator[Finding]:
-    """Who stopped early."""
-    stopped: dict[tuple[str, str], list[str]] = {}
-    for row in seen.rows(ARMS):
-        if row.outcome != "complete":
-            stopped.setdefault((row.arm, _why(row)), []).append(str(row.seed))
-    for (arm, outcome), seeds in stopped.items():
-        sentence = f"{arm} (seed {', '.join(seeds)}) did not go all the way: {outcome}"
-        yield Finding(kind="training", sentence=sentence)
-
-
 ARMS = Measure(
     name="arms",
     row=ArmRow,
     measured=measured,
     example=example,
     shown={"data": blocks},
-    says=says,
 )

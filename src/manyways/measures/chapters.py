@@ -6,10 +6,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from manyways.measures import first_screen, frame, verdict
-from manyways.measures.arms import unfinished
 from manyways.measures.costs import total
 from manyways.measures.measure import Kind, Measure
-from manyways.measures.yields import YIELD
 from manyways.reporting.blocks import Block, Fold, Note, Section
 
 if TYPE_CHECKING:
@@ -69,23 +67,7 @@ def _below(blocks: tuple[Block, ...], title: str) -> tuple[Block, ...]:
 
 def answer(seen: "Seen") -> str:
     """The main finding, or in one sentence why there is none."""
-    main = seen.said("main")
-    if main:
-        return main[0]
-    attempts = sum(row.attempts for row in seen.rows(YIELD))
-    if attempts and not sum(row.correct for row in seen.rows(YIELD)):
-        return (
-            f"This run cannot say: 0 of {attempts:,} attempts were correct, "
-            "so there was nothing to mid-train on."
-        )
-    if len(seen.recipe.arms) == 1:
-        return (
-            f"This run cannot say: it has one arm, {seen.recipe.arms[0]}, and nothing to compare "
-            "it with."
-        )
-    if unfinished(seen):
-        return "This run cannot say: not every arm came to its end."
-    return "This run cannot say yet: its result tables are empty."
+    return next(iter(seen.said("main")), "This run cannot say yet: it has not been analysed.")
 
 
 def _text(*sentences: str) -> Callable[["Seen"], str]:

@@ -286,8 +286,7 @@ def _difference(row: "PairedRow", over_seeds: bool) -> list[Cell]:
     """The difference with its interval over problems, then that over seeds."""
     found: list[Cell] = [words.difference(row.difference)]
     if over_seeds:
-        _, low, high = words.signed(row.seeds) if row.seeds else ("", "", "")
-        found.append(f"[{low}, {high}]".replace("-", "−") if row.seeds else words.NONE)
+        found.append(f"[{words.signed(row.seeds).interval}]" if row.seeds else words.NONE)
     return found
 
 

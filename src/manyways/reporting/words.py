@@ -50,23 +50,21 @@ def quantity(score: Score | None, digits: int = 2) -> Figure | str:
 
 def difference(score: Score | None) -> Figure | str:
     """A signed difference with its interval."""
-    if score is None:
-        return NONE
-    value, low, high = (v.replace("-", "−") for v in signed(score))
-    return Figure(value=value, interval=f"{low}, {high}")
+    return signed(score) if score else NONE
 
 
-def signed(score: Score) -> tuple[str, str, str]:
-    """Value and bounds of a difference, with as many digits as it takes to see their signs.
+def signed(score: Score) -> Figure:
+    """A difference with its interval, with as many digits as it takes to see their signs.
 
     Two, or up to four where an end of the interval would round to zero and is not zero.
     """
     # Without the dust of floating point, and without a zero below zero. Rounded once: a second
     # rounding of 0.0450456 by way of 0.0450 would print 0.04.
-    value, low, high = (round(v, 9) + 0.0 for v in (score.value, score.low, score.high))
-    ends = [v for v in (low, high) if round(v, 4)]
+    found = [round(v, 9) + 0.0 for v in (score.value, score.low, score.high)]
+    ends = [v for v in found[1:] if round(v, 4)]
     digits = next((d for d in (2, 3) if all(round(v, d) for v in ends)), 4)
-    return f"{value:+.{digits}f}", f"{low:+.{digits}f}", f"{high:+.{digits}f}"
+    value, low, high = (f"{v:+.{digits}f}".replace("-", "−") for v in found)
+    return Figure(value=value, interval=f"{low}, {high}")
 
 
 def p_value(p: float) -> str:
