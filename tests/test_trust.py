@@ -1,4 +1,4 @@
-"""Nothing runs code unasked: docs/trust.md, sentence by sentence."""
+"""Nothing runs code without consent: docs/trust.md, sentence by sentence."""
 
 import json
 import os
@@ -33,7 +33,7 @@ BASE = package_path("package:manyways.pocket/base")
 MARK = "was-run"
 PAYLOAD = f"cProfile:run/open('{MARK}','w').close()"
 """Python's own profiler runs the text that it is given."""
-SENTENCE = "Not used, because looking runs nothing unasked (--trust does): "
+SENTENCE = "Not used, because this command only looks (--trust uses it): "
 
 OWN = {
     "heuristics.count": "1",

@@ -160,7 +160,9 @@ def run(
     from manyways.jobs import run_lines_in_processes
 
     if jobs > 1 and context.recipe.launch is not None:
-        raise RecipeError("--jobs and [launch] both spread work over processes: give one of them.")
+        raise RecipeError(
+            "--jobs and [launch] exclude each other, because both start processes: give one of them."
+        )
     wanted = _reached(context, until)
     preflight.check_reach(context, wanted)
     _say_left_out(context.recipe, until)

@@ -1,4 +1,4 @@
-"""What of a recipe acts by itself and is not part of this package: code, programs, keys sent away.
+"""Third-party code that a recipe names: modules, programs, and keys that leave this machine.
 
 ``trust`` refuses each of these when it is about to be used. Here they are listed beforehand: a run
 asks for all of them before it begins, and a verb that only looks says what it did not use.
@@ -61,15 +61,15 @@ def require_all(recipe: Recipe) -> None:
     """Raise Untrusted naming everything in ``recipe`` that needs trust and has none."""
     if listed := _listed(recipe):
         raise Untrusted(
-            f"the recipe names what is not part of manyways: {listed}. Nothing like that is used "
-            f"unasked. {trust.FIX}."
+            f"the recipe names what is not part of manyways: {listed}. manyways uses nothing "
+            f"like that without your consent. {trust.FIX}."
         )
 
 
 def say_unused(recipe: Recipe) -> None:
     """Say in one sentence what a verb that only looks does not use."""
     if listed := _listed(recipe):
-        say(f"Not used, because looking runs nothing unasked (--trust does): {listed}.")
+        say(f"Not used, because this command only looks (--trust uses it): {listed}.")
 
 
 def _listed(recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""May what is not part of this package be run? Asked here alone, and answered no by default.
+"""Whether code, programs and addresses from outside this package may be used. By default, no.
 
 A recipe or a run folder may come from anyone. What it can name that acts by itself is code (``my.
 module:function``), a program (``rl.verl.python``, an accelerate file, a text handed on to vLLM or
@@ -77,7 +77,7 @@ def trusts(name: str) -> bool:
 def require(name: str, what: str) -> None:
     """Raise Untrusted, which says ``what`` it is, unless ``name`` is trusted."""
     if not trusts(name):
-        raise Untrusted(f"{what}. Nothing like that is used unasked. {FIX}.")
+        raise Untrusted(f"{what}. manyways uses nothing like that without your consent. {FIX}.")
 
 
 def require_key_address(url: str, variable: str) -> None:

@@ -1,4 +1,4 @@
-"""Verbs only: parses, then imports what the verb needs."""
+"""The verbs of a run and of its stages. A verb imports what it needs only when it runs."""
 
 import enum
 import errno

@@ -84,7 +84,7 @@ def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list
 def _contexts(roots: Sequence[Path]) -> dict[str, Context]:
     """A, B, C, ... -> context."""
     if len({root.resolve() for root in roots}) != len(roots):
-        raise UserError("the same run folder is named twice.")
+        raise UserError("the same run folder is named twice: name different ones.")
     return {label: open_run(root) for label, root in zip(LABELS, roots, strict=False)}
 
 

@@ -106,7 +106,7 @@ def verify_file(
         trust.grant(verifier)  # the user typed it
         check(verifier, FUNCTIONS, "verifier")
     if resume and out is None:
-        raise UserError("--resume needs --out: the verdicts that are there.")
+        raise UserError("--resume needs --out: name the file whose verdicts are kept.")
     if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise UserError(f"--out {out} is the file that is read: name another.")
     kept = _kept(out) if resume and out is not None else 0

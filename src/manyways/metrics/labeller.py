@@ -1,4 +1,4 @@
-"""Labellers: Cohen's kappa of two, and a rate as it was before an imperfect one (theory M3).
+"""Labellers: Cohen's kappa of two, and a rate corrected for the errors of one (theory M3).
 
 Shapes: _S texts, _P problems, _C categories, _R resamples, _D draws.
 """

@@ -74,11 +74,13 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise RecipeError(f"{path}:\n  extends: '{base}' extends this file itself.")
     if not under.is_file():
         raise RecipeError(
-            f"{path}:\n  extends: no recipe at '{under}'; the path is taken from here."
+            f"{path}:\n  extends: no recipe at '{under}'. Give a path that starts at the folder of this file."
         )
     if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
         # Naming a recipe trusts what it names; a run folder may be someone else's.
-        raise RecipeError(f"{path}:\n  extends: '{base}' is in a run folder; copy it and read it.")
+        raise RecipeError(
+            f"{path}:\n  extends: '{base}' is in a run folder, which may be from someone else. Copy it, read it, and extend the copy."
+        )
     below = _read(under, here)
     _unset(below, tree.pop("unset", []), path)
     return laid_over(below, tree)
@@ -105,7 +107,7 @@ def _take_out(tree: dict[str, Any], key: str, what: str) -> None:
     if not isinstance(node, dict) or last not in node:
         given = [name for name, _ in leaves(tree)]
         near = nearest(key, dict.fromkeys([*given, *tree]))
-        raise RecipeError(f"{what} is not given by what is extended.{near}")
+        raise RecipeError(f"{what} is not a key of the recipe in extends.{near}")
     del node[last]
 
 
@@ -113,7 +115,7 @@ def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
     """Validate a parsed TOML tree; every problem found is listed, one a line."""
     for key, text in _texts(tree):
         if "\0" in text:
-            raise RecipeError(f"{origin}:\n  {key}: a NUL character is in it; leave it out.")
+            raise RecipeError(f"{origin}:\n  {key}: it contains a NUL character. Remove that.")
     try:
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Do the owners of ``extra`` tables take what a recipe hands on to them?
+"""Checks of ``extra`` tables against the libraries that they are handed to.
 
 The keys and types are the owners' own: TRL's config classes and vLLM's engine arguments are read
 from their installed source, because importing them takes seconds, and a recipe is read by every

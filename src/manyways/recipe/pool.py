@@ -131,7 +131,9 @@ class DistillConfig(Section):
         if (self.attempts is None) == (self.model is None):
             raise ValueError("give exactly one of attempts and model")
         if self.attempts is not None and (self.samples or self.max_tokens):
-            raise ValueError("samples and max_tokens are for model: attempts are all read")
+            raise ValueError(
+                "samples and max_tokens belong to model: a file of attempts is read whole"
+            )
         return self
 
 

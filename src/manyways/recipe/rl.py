@@ -172,7 +172,9 @@ class RLConfig(Section):
     @model_validator(mode="after")
     def _watches_what_it_decides_by(self) -> Self:
         if self.evaluate_every is None and (self.stop is not None or self.keep != "last"):
-            raise ValueError("stop and keep need evaluate_every: they go by evaluations on the way")
+            raise ValueError(
+                "stop and keep need evaluate_every: they go by evaluations during training"
+            )
         if self.watched > self.evaluate_attempts:
             raise ValueError(
                 f"stop.on = 'pass@{self.watched}' needs evaluate_attempts >= {self.watched}"
@@ -185,10 +187,15 @@ class RLConfig(Section):
             raise ValueError("pass_rate: give the lower rate first, [0.05, 0.95]")
         if self.backend == "verl" and (self.redraw or self.strategies):
             key = "redraw" if self.redraw else "strategies"
-            raise ValueError(f"{key}: not with verl, which samples by itself")
+            raise ValueError(
+                f"{key}: verl samples by itself, so it cannot do this; remove it or use rl.backend = 'trl'"
+            )
         if self.backend == "verl" and (self.diversity or self.best_of):
             key = "diversity" if self.diversity else "reward"
-            raise ValueError(f"{key}: not with verl, which judges attempts one by one")
+            raise ValueError(
+                f"{key}: verl rewards attempts one by one, so it cannot do this; remove it or use "
+                "rl.backend = 'trl'"
+            )
         return self
 
     @property
@@ -209,7 +216,9 @@ class RLConfig(Section):
                 "the plain reward again"
             )
         if self.diversity:
-            raise ValueError(f"diversity: not with reward = '{self.reward}'; give one of them")
+            raise ValueError(
+                f"diversity and reward = '{self.reward}' exclude each other: give one of them"
+            )
         return self
 
     @model_validator(mode="after")

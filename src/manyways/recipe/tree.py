@@ -138,16 +138,14 @@ class Recipe(Section):
     @classmethod
     def _is_resolved(cls, extends: str | None) -> str | None:
         if extends is not None:
-            raise ValueError(
-                "a recipe's file says what it extends: write it at the top of the file"
-            )
+            raise ValueError("write it at the top of the file; --set cannot give it")
         return extends
 
     @field_validator("unset")
     @classmethod
     def _is_taken_out(cls, unset: tuple[str, ...]) -> tuple[str, ...]:
         if unset:
-            raise ValueError("only a recipe's file that extends another has something to unset")
+            raise ValueError("only a recipe's file that extends another one can have it")
         return unset
 
     @field_validator("name")
@@ -344,9 +342,15 @@ def _check_table(recipe: Recipe, name: str) -> None:
             f"arm '{settings.base}+{arm.label}', or leave base out"
         )
     if not settings.given:
-        raise ValueError(f"{key}: nothing is set, so it would be '{arm.parent}' again")
+        raise ValueError(
+            f"{key}: nothing is set, so the arm would be '{arm.parent}' again: set a key, or "
+            "remove the table"
+        )
     if arm.kind.foreign and settings.select:
-        raise ValueError(f"{key}.select: what another model wrote is selected once, for all arms")
+        raise ValueError(
+            f"{key}.select: attempts of another model are selected once, for all arms: set it in "
+            "[select]"
+        )
 
 
 def check_arm(recipe: Recipe, name: str) -> None:

@@ -1,4 +1,4 @@
-"""4 How often the base model solves each of RL's problems: what RL is to train on.
+"""4 rates: how often the base model solves each problem of RL. RL trains on some of them.
 
 Measured once, from attempts that stay. A line that starts from the base is gated on these very
 attempts. With ``rl.pass_rate_of = "start"`` each line's gate attempts every problem instead.

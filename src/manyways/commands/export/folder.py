@@ -67,10 +67,12 @@ def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
     if "+" in arm and arm not in ctx.recipe.arm:
         raise RecipeError(f'--arm {arm}: the run\'s recipe has no table [arm."{arm}"].')
     if ways > ctx.recipe.heuristics.count:
-        raise RecipeError(f"--arm {arm}: the run has {ctx.recipe.heuristics.count} heuristics.")
+        raise RecipeError(
+            f"--arm {arm}: the run has only {ctx.recipe.heuristics.count} heuristics."
+        )
     seeds = ctx.recipe.seeds
     if seed is not None and seed not in seeds:
-        raise RecipeError(f"--seed {seed}: the run has {', '.join(map(str, seeds))}.")
+        raise RecipeError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}.")
     return Line(arm=arm, seed=seeds[0] if seed is None else seed)
 
 

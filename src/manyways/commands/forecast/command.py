@@ -1,4 +1,4 @@
-"""``manyways forecast``: of a recipe before it runs, or of a run beside what happened.
+"""``manyways forecast``: what a recipe will cost, or a kept forecast beside what happened.
 
 Assumptions, all of them printed with it: one piece of work at a time; checkpoints sample as fast as
 the base model does; after mid-training on heuristics, texts are ``ratio`` times as long as plain
