@@ -107,7 +107,7 @@ def _take_out(tree: dict[str, Any], key: str, what: str) -> None:
     if not isinstance(node, dict) or last not in node:
         given = [name for name, _ in leaves(tree)]
         near = nearest(key, dict.fromkeys([*given, *tree]))
-        raise RecipeError(f"{what} is not a key of the recipe in extends.{near}")
+        raise RecipeError(f"{what} is not given by what is extended.{near}")
     del node[last]
 
 

@@ -188,7 +188,8 @@ class RLConfig(Section):
         if self.backend == "verl" and (self.redraw or self.strategies):
             key = "redraw" if self.redraw else "strategies"
             raise ValueError(
-                f"{key}: verl samples by itself, so it cannot do this; remove it or use rl.backend = 'trl'"
+                f"{key}: verl samples by itself, so it cannot do this; remove it or use "
+                "rl.backend = 'trl'"
             )
         if self.backend == "verl" and (self.diversity or self.best_of):
             key = "diversity" if self.diversity else "reward"
