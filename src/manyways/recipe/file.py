@@ -79,7 +79,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
         # Naming a recipe trusts what it names; a run folder may be someone else's.
         raise RecipeError(
-            f"{path}:\n  extends: '{base}' is in a run folder, which may be from someone else. Copy it, read it, and extend the copy."
+            f"{path}:\n  extends: '{base}' is in a run folder, which may be from someone else. Copy "
+            "it, read it, and extend the copy."
         )
     below = _read(under, here)
     _unset(below, tree.pop("unset", []), path)
