@@ -33,6 +33,7 @@ def remaining(
     took, expected: seconds by the name of a piece.
     """
     paces = _paces((one.stage, _size(one), took[one.work]) for one in every if one.work in took)
+    # Trainings sample too, but their time is mostly that of their steps.
     samples = [one for one in every if one.work in took and one.prompts and not one.steps]
     sampling = _paces(("", one.bound, took[one.work]) for one in samples).get("")
     seconds, whole = 0.0, True

@@ -130,6 +130,7 @@ def score_attempts(
     ks = ks or powers_of_two(most)
     if max(ks) > most:
         raise UserError(f"--k {max(ks)}: no problem of '{source}' has more than {most} attempts.")
+    # One attempt without a known answer is enough: a majority among the others would be biased.
     silent = sum(not attempt.votes for attempt in attempts)
     variance = float(sampling_variance(n_P, c_P).sum()) / len(n_P) ** 2
     name = f"avg@{least}" if least == most else f"avg@{least}-{most}"

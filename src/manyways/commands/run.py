@@ -97,12 +97,11 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
         look_again(root, stage)
         return
     open_for_reading(root)
-    recipe = load_recipe(root / "recipe.toml")
-    with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
+    with _opened(root) as context:
         lines = _lines(context, arm, seed)
         preflight.run(context)
         pipeline.run_stage(context, stage, lines, shared=arm is None and seed is None)
-    if following := _following(recipe, stage):
+    if following := _following(context.recipe, stage):
         print_sentence(f"Next: `manyways {following[0]} {shlex.quote(str(root))}`.")
 
 
@@ -143,8 +142,7 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
     """Run all stages of one (arm, seed), in a child process of ``run --jobs``."""
     launch.end_with_parent()
-    recipe = load_recipe(root / "recipe.toml")
-    with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
+    with _opened(root) as context:
         pipeline.run_line(context, Line(arm=arm, seed=seed), up_to(until))
 
 
@@ -183,6 +181,14 @@ def _lines(context: Context, arm: str | None, seed: int | None) -> list[Line]:
 
 
 @contextmanager
+def _opened(root: Path) -> Iterator[Context]:
+    """The context of a run folder, as its only writer."""
+    recipe = load_recipe(root / "recipe.toml")
+    with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
+        yield context
+
+
+@contextmanager
 def _closing(context: Context) -> Iterator[Context]:
     try:
         yield context
@@ -206,19 +212,13 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
     line = Line(arm=arm, seed=seed)
     try:
         if processes.is_writer():
-            with open_for_writing(root) as run:
-                _lead(run, stage, line)
+            with _opened(root) as context:
+                TRAININGS[stage].module.run_here(context.of(line), line)
         else:
             _follow(open_for_reading(root), stage, line)
     except ManywaysError as error:
         launch.tell(error)
         raise
-
-
-def _lead(run: RunDir, stage: str, line: Line) -> None:
-    recipe = load_recipe(run.path("recipe.toml"))
-    with _closing(Context(recipe=recipe, run=run)) as context:
-        TRAININGS[stage].module.run_here(context.of(line), line)
 
 
 def _follow(run: RunDir, stage: str, line: Line) -> None:

@@ -117,6 +117,8 @@ class HttpEngine:
                     for place, completion in enumerate(found, start=first):
                         yield Ended(request=number, place=place, completion=completion)
         finally:
+            # The caller has stopped reading: what is still on its way would be paid for and thrown
+            # away.
             for future in flying:
                 future.cancel()
 
@@ -206,6 +208,7 @@ class HttpEngine:
                 self._portal.call(self._ask, one, short, FIRST_RETRIES)
                 break
             except RefusedError as error:
+                # Each refusal teaches one word of this server. It ends when no other word is left.
                 other = self._dialect.adapted(str(error)) if error.status in (400, 422) else None
                 self._dialect = other or self._explain(error.status, str(error))
             except MissingWork as error:
@@ -220,6 +223,7 @@ class HttpEngine:
         Two choices of at most one token: a server that counts both says 2, llama.cpp says 1.
         """
         seed = request.seeds[0]
+        # The other seed differs in its lowest bit, which a server that cuts seeds short keeps.
         two = replace(request, seeds=(seed, seed ^ 1))
         try:
             reply = await self._ask(two, replace(settings, max_tokens=1))

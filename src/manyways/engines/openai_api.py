@@ -177,6 +177,7 @@ def completions(
                 "the server reports no token counts: set model.http.tokenizer to a checkpoint "
                 "whose tokenizer counts them."
             )
+        # One more than the length, so that an empty text has a token of its own (its end).
         lengths = [len(text) + 1 for text in reply.texts]
         counts = (reply.prompt_tokens, apportion(reply.tokens, lengths))
     prompt_tokens, tokens = counts

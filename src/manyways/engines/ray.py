@@ -162,6 +162,7 @@ class RayEngine:
             if isinstance(error.cause, ManywaysError):
                 raise error.cause from error
             raise
+        # Only after TRIES: Ray itself starts the actor again and gives it the block once more.
         except errors.RayActorError as error:
             raise MissingWork(
                 f"a worker on the Ray cluster was lost {TRIES + 1} times over one block "

@@ -49,6 +49,7 @@ class TransformersEngine:
 
         ``model`` is read and left as it is; it must be in evaluation mode.
         """
+        # Not by the constructor, which loads a model from disk.
         engine = cls.__new__(cls)
         engine._tokenizer = tokenizer
         engine._take(model, model_config)

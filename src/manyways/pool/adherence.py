@@ -159,6 +159,7 @@ def _source(ctx: Context) -> dict[str, object]:
         "model": served_hash(model) if model.remote else model_hash(ctx, place_of(model)),
         **model.identity,
         "tokens": select.judge_tokens,
+        # An opinion depends on how it was asked: another wording of the rubric asks anew.
         "rubric": fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)]),
     }
 
@@ -211,6 +212,7 @@ def _asked(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
                     found = dict(zip(part, said, strict=True))
                     _remember(folder, found)
                     known |= found
+                    # After each part: a judge that nobody understands should not cost a whole pool.
                     _check(ctx, known, final=False)
                     meter.advance(len(part))
         finally:

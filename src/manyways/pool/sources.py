@@ -114,6 +114,7 @@ def _beside(ctx: Context, name: str, writer: Writer, *, ways: int, plain: bool) 
     heuristics = recipe.heuristics.model_copy(update={"count": ways})
     return Context(
         recipe=recipe.model_copy(update={"generate": generate, "heuristics": heuristics}),
+        # The same writer and lock: a pool lies inside the run folder.
         run=replace(ctx.run, root=ctx.run.path(POOLS, *name.split("/"))),
         origin=ctx,
         writer=writer,

@@ -74,12 +74,13 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise RecipeError(f"{path}:\n  extends: '{base}' extends this file itself.")
     if not under.is_file():
         raise RecipeError(
-            f"{path}:\n  extends: no recipe at '{under}'. Give a path that starts at the folder of this file."
+            f"{path}:\n  extends: no recipe at '{under}'. Give a path that starts at the folder of "
+            "this file."
         )
     if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
         # Naming a recipe trusts what it names; a run folder may be someone else's.
         raise RecipeError(
-            f"{path}:\n  extends: '{base}' is in a run folder, which may be from someone else. Copy "
+            f"{path}:\n  extends: '{base}' is in a run folder, maybe of someone else. Copy "
             "it, read it, and extend the copy."
         )
     below = _read(under, here)

@@ -151,6 +151,7 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
 
     Raises KeyError, at the reader's, for a key without a text.
     """
+    # From the source: Python keeps no docstrings of attributes.
     (found,) = ast.parse(inspect.getsource(model)).body
     assert isinstance(found, ast.ClassDef)
     meanings = {}

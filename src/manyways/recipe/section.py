@@ -91,6 +91,7 @@ def laid_over(base: dict[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
     """Tables key by key; any other value, a list too, replaces that of the base."""
     laid = dict(base)
     for key, value in tree.items():
+        # A list is replaced as a whole: joined lists could never be made shorter.
         below = laid.get(key)
         if isinstance(value, dict) and isinstance(below, dict):
             laid[key] = laid_over(below, value)

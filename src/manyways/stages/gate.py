@@ -143,6 +143,7 @@ def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, 
     seed = line.seed
     if rates.shared(ctx, line):
         seed = rates.SEED
+    # All of RL's problems first, because the choice among them needs their rates.
     if rl.pass_rate is not None and rl.pass_rate_of == "start":
         _sample(ctx, line, ctx.problems(rl.problems, rl.limit), (folder, seed, model))
     chosen = rates.chosen(ctx, line)

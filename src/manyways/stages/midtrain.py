@@ -117,7 +117,7 @@ def run_here(ctx: Context, line: Line) -> None:
     with work:
         begun = time.time()
         _write_lineage(ctx, line, rows)
-        steps = train(ctx, line)
+        steps = train(ctx, line, rows)
         work.counts.update(
             steps=steps, examples=len(rows), problems=len({row.problem_id for row in rows})
         )
@@ -169,10 +169,12 @@ def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
     )
 
 
-def train(ctx: Context, line: Line) -> int:
+def train(ctx: Context, line: Line, rows: Sequence[TrainingRow] | None = None) -> int:
     """Train and save ``checkpoint``; returns the number of optimizer steps.
 
-    Called by each process that trains, and by itself for none of the bookkeeping.
+    Called by each process that trains. It does none of the bookkeeping.
+
+    rows: those of the line, where they were read already.
     """
     from manyways.train.trainee import load, train_and_save
     from manyways.train.trainer_config import memory_advice
@@ -187,7 +189,7 @@ def train(ctx: Context, line: Line) -> int:
             how=model.load,
         )  # fmt: skip
         made = examples(
-            training_rows(ctx, line),
+            training_rows(ctx, line) if rows is None else rows,
             trainee.tokenizer,
             lambda row: ctx.prompt_of(row.problem_id),
             trainee.end,

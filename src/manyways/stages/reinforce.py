@@ -119,7 +119,7 @@ def run_here(ctx: Context, line: Line) -> None:
 def train(ctx: Context, line: Line) -> int:
     """Train with the recipe's RL backend; returns the number of problems.
 
-    Called by each process that trains, and by itself for none of the bookkeeping.
+    Called by each process that trains. It does none of the bookkeeping.
     """
     recipe = ctx.recipe
     chosen = rates.chosen(ctx, line)

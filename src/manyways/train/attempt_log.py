@@ -81,6 +81,7 @@ class AttemptLog(TrainerCallback):  # type: ignore[misc]
             return
         (step, batch), self._pending = self._pending, None
         told = list(self._advantages())
+        # Of another length they belong to another batch: better none than wrong ones.
         advantages = told if len(told) == len(batch) else [None] * len(batch)
         for scored, advantage in zip(batch, advantages, strict=True):
             if scored.problem.id in self._wanted:
