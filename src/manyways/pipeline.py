@@ -161,7 +161,7 @@ def run(
 
     if jobs > 1 and context.recipe.launch is not None:
         raise RecipeError(
-            "--jobs and [launch] exclude each other, because both start processes: give one of them."
+            "--jobs and [launch] exclude each other (both start processes): give one of them."
         )
     wanted = _reached(context, until)
     preflight.check_reach(context, wanted)
