@@ -135,7 +135,13 @@ def test_make_constraints_pins_everything_at_its_newest(
     tmp_path: Path, index: dict[str, str]
 ) -> None:
     """The very command, on packages in a folder: extras, what they need, other Pythons."""
-    words = ["make", "--file", ROOT / "Makefile", f"BIN={Path(sys.executable).parent}"]
+    words = [
+        "make",
+        "--no-print-directory",
+        "--file",
+        ROOT / "Makefile",
+        f"BIN={Path(sys.executable).parent}",
+    ]
     words += ["--assume-old=setup-dev", "constraints"]
     done = subprocess.run(
         words, cwd=tmp_path, env=index, text=True, capture_output=True, check=False
