@@ -30,8 +30,7 @@ from transformers import PrinterCallback, TrainerCallback
 from manyways.arms import Line
 from manyways.checkpoints import model_path
 from manyways.context import Context
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.prompts import PromptFormat
+from manyways.heuristics.catalogue import PromptFormat, load_pack
 from manyways.pocket.corpus import solution
 from manyways.pocket.ways import WAYS
 from manyways.pocket.world import WORLDS, exercises

@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics.catalogue import PromptFormat, load_pack
 from manyways.heuristics.checks import prompt_tokens, token_ids
-from manyways.heuristics.prompts import PromptFormat
 from manyways.records import Heuristic
 
 if TYPE_CHECKING:

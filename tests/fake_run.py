@@ -21,16 +21,15 @@ from manyways.measures.measure import Finding, write_rows
 from manyways.measures.openings import OpeningRow, Point
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PassRow
+from manyways.measures.predictions import PredictionRow
 from manyways.measures.probe import ProbeRow
 from manyways.measures.rates import RateRow
 from manyways.measures.seen import Seen
-from manyways.measures.theory.expectation import PredictionRow
 from manyways.measures.token_modes import TokenModesRow
 from manyways.measures.yields import YieldRow
 from manyways.recipe.file import dump_recipe, parse_recipe
 from manyways.records import Phase, Score
-from manyways.reporting.markdown import render_markdown
-from manyways.reporting.page import render_html
+from manyways.reporting.page import render_html, render_markdown
 from manyways.run_dir import open_for_writing
 from manyways.tables import write_text
 

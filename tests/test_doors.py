@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from manyways.engines import SamplingSettings
-from manyways.engines.openai_api import Dialect, request_body
+from manyways.engines.http_client import Dialect, request_body
 from manyways.errors import RecipeError
 from manyways.recipe import owners
 from manyways.recipe.engines import HttpConfig

@@ -19,10 +19,10 @@ from manyways.errors import ModelError, RecipeError, Untrusted
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.file import load_recipe
 from manyways.records import Message
+from manyways.rendering import prompt_ids
 from manyways.run_dir import RunDir
 from manyways.stages import branch, gate, generate, midtrain, preflight
 from manyways.third_party import names
-from manyways.train.handover import prompt_ids
 from manyways.train.trainee import Trainee, load, ordinary
 
 SMOKE = Path(__file__).parents[1] / "recipes" / "smoke.toml"

@@ -421,11 +421,11 @@ def test_processes_of_our_own_decide_as_their_parent() -> None:
 
 
 def test_a_file_of_accelerates_needs_trust(tmp_path: Path) -> None:
-    from manyways.train import launch
+    from manyways.train import processes
 
     config = LaunchConfig(accelerate_config=str(tmp_path / "a.yaml"))
     with pytest.raises(Untrusted, match="accelerate_config"):
-        launch.start(config, RunDir(root=tmp_path), ("rl", "star", 0))
+        processes.start(config, RunDir(root=tmp_path), ("rl", "star", 0))
 
 
 def test_remote_code_is_never_on(tmp_path: Path) -> None:

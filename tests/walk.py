@@ -21,18 +21,13 @@ OPTIONS = {
     "commands/show.py": "other verbs",
     "commands/forecast/": "forecast",
     "jobs.py": "--jobs",
-    "recipe/verl.py": "rl.backend",
+    "measures/on_the_way.py": "train.watch",
     "train/verl/": "rl.backend",
-    "recipe/probes.py": "probe, branch",
     "stages/branch.py": "branch",
     "stages/distill.py": "distill",
     "stages/probe.py": "probe",
     "stages/watch.py": "train.watch",
-    "measures/on_the_way.py": "train.watch",
     "pool/adaptive.py": "generate.sampling",
-    "pool/sources.py": "distill, rounds",
-    "train/lora.py": "lora",
-    "train/tracking.py": "tracking",
 }
 """What begins with one of these, and the key or the verb that it is for."""
 

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from manyways.fingerprint import attempt_seed
 from manyways.pocket.corpus import composed
-from manyways.pocket.labeller import SIGNS
-from manyways.pocket.ways import WAYS
+from manyways.pocket.ways import SIGNS, WAYS
 from manyways.pocket.world import WORLDS, Exercise, exercises
 from manyways.recipe.file import dump_recipe
 from manyways.recipe.tree import Recipe

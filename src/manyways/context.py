@@ -1,34 +1,171 @@
 """What every stage is given: the recipe, the run folder and what the recipe names.
 
 And what its results depend on: the settings that all sampling stages have in their identity.
+Problem sets are loaded once, and training is kept apart from what is evaluated.
 """
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import cast
 
+from manyways import trust
 from manyways.arms import Line, parse_arm
 from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
-from manyways.errors import EngineError, MissingWork, Untrusted
+from manyways.errors import DataError, EngineError, MissingWork, Untrusted
 from manyways.fingerprint import fingerprint
-from manyways.heuristics.catalogue import load_layout, load_pack
+from manyways.heuristics.catalogue import (
+    Layout,
+    PromptFormat,
+    instruction_for,
+    load_layout,
+    load_pack,
+)
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
-from manyways.heuristics.prompts import Layout, PromptFormat, instruction_for
-from manyways.plugins import resolve
-from manyways.problem_sets import ProblemSets
+from manyways.plugins import is_third_party, resolve
+from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
+from manyways.problems.overlap import normal
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.section import Section
 from manyways.recipe.training import MidtrainConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint, Heuristic, Message, Problem
-from manyways.run_dir import RunDir
+from manyways.run_dir import RunDir, benchmark_slug
+from manyways.tables import write_text
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.verdicts import Verifiers
+
+FOLDER = "problems"
+"""In a run: the problems of sets that code outside manyways made, for verbs that do not run it."""
+
+
+@dataclass(frozen=True)
+class ProblemSets:
+    """Loads the sets that a recipe names; every set is read at most once.
+
+    kept: the run that keeps the sets of third-party code, for a reader that must not run it.
+    """
+
+    recipe: Recipe
+    kept: RunDir | None = None
+    _loaded: dict[str, ProblemSet] = field(default_factory=dict)
+    _usable: dict[str, list[Problem]] = field(default_factory=dict)
+
+    def load(self, name: str) -> ProblemSet:
+        """The whole set, as it is at its source; of untrusted code, as the run has kept it.
+
+        Raises Untrusted when it has not kept it.
+        """
+        if name not in self._loaded:
+            file = self._kept_file(name)
+            self._loaded[name] = (
+                read_set(file) if file else load_set(name, data_dir=self.recipe.data_path)
+            )
+        return self._loaded[name]
+
+    def _kept_file(self, name: str) -> Path | None:
+        if self.kept is None or trust.trusts(_loader(name)):
+            return None
+        file = kept_file(self.kept, name)
+        return file if file is not None and file.is_file() else None
+
+    def take(self, name: str, limit: int | None) -> list[Problem]:
+        """The first ``limit`` problems, with the recipe's verifier where it names one.
+
+        A training set comes without the questions that a benchmark of the recipe asks too (exact
+        overlap in the sense of ``problems.overlap``), a validation set without those of both.
+
+        Raises DataError when nothing is left.
+        """
+        if name not in self._usable:
+            dropped = self.dropped(name)
+            override = self.recipe.verify.verifier
+            kept = [p for p in self.load(name).problems if p.id not in dropped]
+            if not kept:
+                raise DataError(
+                    f"all {len(dropped)} problems of '{name}' are asked by a benchmark of the "
+                    "recipe too: train on another split or set."
+                )
+            kept = [replace(p, verifier=override) for p in kept] if override else kept
+            self._usable[name] = kept
+        return self._usable[name][:limit]
+
+    def dropped(self, name: str) -> Mapping[str, str]:
+        """Problem of a training set -> the benchmark problem that asks the same.
+
+        Of a validation set, also the problem that is trained on.
+
+        Raises DataError when the set is itself a benchmark of the recipe.
+        """
+        recipe = self.recipe
+        if any(name in one.on_the_way for one in recipe.variants):
+            return self._asked_elsewhere(name)
+        if name not in self._trained_on():
+            return {}
+        if name in recipe.benchmarks:
+            raise DataError(
+                f"'{name}' is both trained on and a benchmark: scores would be meaningless. "
+                "Choose another split for one of them."
+            )
+        return self._asked_in(recipe.benchmarks, name)
+
+    def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
+        """Problem of a validation set -> the one that is trained on or a benchmark's."""
+        recipe = self.recipe
+        others = (*self._trained_on(), *recipe.benchmarks)
+        if name in others:
+            raise DataError(
+                f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "
+                "would be chosen by what it has seen or is tested on. Name a validation set."
+            )
+        return self._asked_in(others, name)
+
+    def _trained_on(self) -> list[str]:
+        recipe = self.recipe
+        return [recipe.generate.problems, *recipe.rl_problems]
+
+    def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
+        """Problem of the set ``name`` -> the one of ``others`` that asks the same."""
+        asked = {
+            normal(problem.question): problem.id
+            for other in others
+            for problem in self.load(other).problems
+        }
+        texts = ((p.id, normal(p.question)) for p in self.load(name).problems)
+        return {problem: asked[text] for problem, text in texts if text in asked}
+
+
+def kept_file(run: RunDir, name: str) -> Path | None:
+    """Where a run keeps the set ``name``; None for a set that manyways can load itself."""
+    if not is_third_party(_loader(name), PROBLEM_SETS):
+        return None
+    return run.path(FOLDER, f"{benchmark_slug(name)}-{fingerprint([name])[:8]}.json")
+
+
+def write_set(path: Path, loaded: ProblemSet) -> None:
+    """Keep a whole set beside its provenance."""
+    problems = [asdict(problem) | {"tags": dict(problem.tags)} for problem in loaded.problems]
+    row = {**loaded.provenance(), "problems": problems}
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, json.dumps(row, ensure_ascii=False))
+
+
+def read_set(path: Path) -> ProblemSet:
+    """A set that ``write_set`` kept."""
+    row = json.loads(path.read_text(encoding="utf-8"))
+    facts = {key: row[key] for key in ("name", "total", "fingerprint", "origin", "commit")}
+    lists = ("alternatives", "choices")
+    problems = [Problem(**{**p, **{key: tuple(p[key]) for key in lists}}) for p in row["problems"]]
+    return ProblemSet(**facts, problems=tuple(problems))
+
+
+def _loader(name: str) -> str:
+    return split_name(name)[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

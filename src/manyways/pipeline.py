@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from manyways.arms import Line
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError, StageError, Untrusted
-from manyways.pool.sources import DISTILLED, pool_of, ready
+from manyways.pool.training_rows import DISTILLED, pool_of, ready
 from manyways.progress import say
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint
@@ -157,8 +157,6 @@ def run(
 
     Raises MissingWork after everything else is done, when an arm could not go all the way.
     """
-    from manyways.jobs import run_lines_in_processes
-
     if jobs > 1 and context.recipe.launch is not None:
         raise RecipeError(
             "--jobs and [launch] exclude each other (both start processes): give one of them."
@@ -179,12 +177,7 @@ def run(
             failures = (
                 run_lines(context, context.lines, wanted, meter)
                 if jobs == 1
-                else run_lines_in_processes(
-                    context,
-                    wanted,
-                    jobs=jobs,
-                    ended=lambda line: meter.passed(s.name for s in todo if s.line == line),
-                )
+                else _side_by_side(context, wanted, todo=todo, meter=meter, jobs=jobs)
             )
         for step in todo:
             if step.stage.per == "run":
@@ -228,6 +221,24 @@ def _say_left_out(recipe: Recipe, until: str) -> None:
         say(f"the recipe has no {tables}: left out are {', '.join(missing)}.")
 
 
+def _side_by_side(
+    context: Context,
+    wanted: Sequence[str],
+    *,
+    todo: Sequence[Step],
+    meter: RunMeter,
+    jobs: int,
+) -> list[str]:
+    from manyways.jobs import run_lines_in_processes
+
+    return run_lines_in_processes(
+        context,
+        wanted,
+        jobs=jobs,
+        ended=lambda line: meter.passed(s.name for s in todo if s.line == line),
+    )
+
+
 def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: bool) -> None:
     """Run one stage, also where the recipe leaves it out.
 
@@ -252,26 +263,30 @@ def run_lines(
     context: Context, lines: Sequence[Line], wanted: Sequence[str], meter: RunMeter | None = None
 ) -> list[str]:
     """Run lines one after another; returns ``<line>: <sentence>`` for each that stopped early."""
-    failures = []
+    every, failures = steps(context), []
     for line in lines:
+        mine = [step for step in every if step.line == line and step.stage.word in wanted]
         try:
-            run_line(context, line, wanted, meter)
+            _run_line(context, line, mine, meter)
         except StageError as error:
             failures.append(f"{line.name}: {error}")
     return failures
 
 
-def run_line(
-    context: Context, line: Line, wanted: Sequence[str], meter: RunMeter | None = None
-) -> None:
+def run_line(context: Context, line: Line, wanted: Sequence[str]) -> None:
     """Run the ``wanted`` stages of one (arm, seed).
-
-    What a stage without a result would have fed is left out, and nothing else: the mid-trained
-    checkpoint is evaluated even when the gate refuses it for RL.
 
     Raises StageError when a stage has nothing to hand on; the sentence is kept in outcome.json.
     """
-    mine = [s for s in steps(context) if s.line == line and s.stage.word in wanted]
+    mine = [one for one in steps(context) if one.line == line and one.stage.word in wanted]
+    _run_line(context, line, mine, None)
+
+
+def _run_line(context: Context, line: Line, mine: Sequence[Step], meter: RunMeter | None) -> None:
+    """What a stage without a result would have fed is left out, and nothing else.
+
+    The mid-trained checkpoint is evaluated even when the gate refuses it for RL.
+    """
     failure: StageError | None = None
     stopped: list[Step] = []
     for step in mine:

@@ -1,9 +1,11 @@
-"""What is told on a terminal: sentences, tables, and the progress of long work.
+"""What is told on a terminal: sentences, tables, progress of long work; what a command answers.
 
 Progress is a bar at the foot of a terminal for as long as the work lasts, elsewhere a line after
 ten seconds, then every 30. Work within other work has its bar below that. Texts of models, data and
 recipes are text: nothing in them is markup, and what would move the cursor, colour the screen or
 turn the reading direction is shown by its escape (``visible``).
+
+What a command answers goes to standard output, all else to standard error.
 """
 
 import contextlib
@@ -16,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
 from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
@@ -245,3 +248,25 @@ class Metered:
         trace: TracebackType | None,
     ) -> None:
         self._meter.__exit__(kind, error, trace)
+
+
+def print_text(text: str) -> None:
+    """A text as it is; what would act on the terminal is shown by its escape."""
+    print(visible(text))
+
+
+def print_sentence(text: str) -> None:
+    """A sentence: broken between words on a terminal, in one line elsewhere."""
+    console = Console(**PLAIN)  # type: ignore[arg-type]
+    console.print(visible(text), soft_wrap=not console.is_terminal)
+
+
+def print_result(table: Table, *, width: int | None = None) -> None:
+    """A table of ``open_table``, as wide as the terminal or ``width``."""
+    Console(width=width, **PLAIN).print(table)  # type: ignore[arg-type]
+
+
+def print_panel(text: str, *, title: str) -> None:
+    """A text in a frame as wide as the terminal."""
+    panel = Panel(Text(visible(text)), title=Text(visible(title)))
+    Console(**PLAIN).print(panel)  # type: ignore[arg-type]

@@ -13,9 +13,8 @@ from manyways.heuristics.labelling import LABELLERS
 from manyways.plugins import is_third_party
 from manyways.problems import PROBLEM_SETS, split_name
 from manyways.progress import say
-from manyways.recipe.arm import dotted
 from manyways.recipe.engines import ModelConfig
-from manyways.recipe.tree import Recipe
+from manyways.recipe.tree import Recipe, dotted
 from manyways.train import RL_BACKENDS
 from manyways.verifiers import FUNCTIONS
 

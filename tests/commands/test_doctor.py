@@ -10,7 +10,7 @@ from manyways.commands import doctor
 from manyways.commands.doctor import data_checks, verl_check
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.problems.published import ALL
-from manyways.recipe.verl import VerlConfig
+from manyways.recipe.rl import VerlConfig
 from manyways.train import RL_BACKENDS, RL_NEEDS
 
 RECIPES = Path(__file__).parents[2] / "recipes"

@@ -18,8 +18,8 @@ from manyways.arms import Line
 from manyways.checkpoints import package_path
 from manyways.commands.export import model as exporting
 from manyways.commands.export.dataset import export_dataset
+from manyways.commands.export.folder import public
 from manyways.commands.export.model import eval_results, export_model, facts_of
-from manyways.commands.export.private import public
 from manyways.commands.export.samples import export_samples
 from manyways.commands.show import open_run
 from manyways.context import Context

@@ -113,7 +113,7 @@ def test_a_missing_model_is_an_error_that_names_the_folder(file: Path, capsys) -
 @pytest.mark.slow
 def test_a_local_model_embeds() -> None:
     from manyways.checkpoints import package_path
-    from manyways.engines.embedding import load_embedder
+    from manyways.commands.texts import load_embedder
 
     embed, name = load_embedder(package_path("package:manyways.pocket/base"))
     x_ND = embed([PURE, BOTH, "", PURE])

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from manyways.commands.recipes import print_keys, print_schema
+from manyways.commands.recipes import print_keys, print_schema, tables
 from manyways.errors import UserError
-from manyways.recipe.reference import tables
 from manyways.recipe.tree import Recipe
 
 ROOT = Path(__file__).parents[2]

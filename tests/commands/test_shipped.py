@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, in_this_process, start
 
-from manyways.recipe import shipped
+from manyways.recipe.file import purpose_of, shipped_names
 
 
 @pytest.mark.parametrize("name", ["smoke", "smoke.toml", "recipes/smoke.toml"])
@@ -44,10 +44,10 @@ def test_every_recipe_of_the_repository_is_listed_with_its_purpose(
 ) -> None:
     done = in_this_process(capsys, "recipes")
     found = sorted(path.stem for path in (ROOT / "recipes").glob("*.toml"))
-    assert shipped.names() == found
+    assert shipped_names() == found
     for name in found:
         assert name in done.out
-        assert len(shipped.purpose(name).split()) > 3, f"{name}: its first sentence says too little"
+        assert len(purpose_of(name).split()) > 3, f"{name}: its first sentence says too little"
 
 
 def test_a_copy_runs_and_never_replaces_a_file(

@@ -12,8 +12,7 @@ from waiting import PATIENCE
 
 from manyways.engines import SampleRequest, SamplingSettings, http_client
 from manyways.engines.http import FIRST_RETRIES, HttpEngine
-from manyways.engines.http_client import told_to_wait
-from manyways.engines.openai_api import apportion, read_reply, server_seed
+from manyways.engines.http_client import apportion, read_reply, server_seed, told_to_wait
 from manyways.errors import DataError, EngineError, MissingWork, UserError
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message

@@ -5,8 +5,7 @@ from itertools import product
 import pytest
 
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import load_layout
-from manyways.heuristics.prompts import Layout, PromptFormat
+from manyways.heuristics.catalogue import Layout, PromptFormat, load_layout
 from manyways.records import Exemplar, Heuristic
 
 WAY = Heuristic(

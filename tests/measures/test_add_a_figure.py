@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.measures.measure import Finding, Measure
-from manyways.reporting import charts_use
+from manyways.reporting import charts
 from manyways.reporting.blocks import Block, Chart, Charts
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def blocks(seen: "Seen") -> list[Block]:
                     id="length",
                     title="Length of the recipe",
                     alt=f"One bar of {row.characters} characters.",
-                    spec=charts_use.bars(
+                    spec=charts.bars(
                         ["recipe"],
-                        [charts_use.Bar(name="n", values=[row.characters], colour="#0072b2")],
+                        [charts.Bar(name="n", values=[row.characters], colour="#0072b2")],
                         axis="characters",
                     ),
                 ),

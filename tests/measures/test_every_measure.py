@@ -17,8 +17,7 @@ from manyways.measures.measure import Measure, read_rows, write_rows
 from manyways.measures.seen import Seen, load
 from manyways.recipe.file import parse_recipe
 from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
-from manyways.reporting.markdown import render_markdown
-from manyways.reporting.page import render_html
+from manyways.reporting.page import render_html, render_markdown
 
 EVERY = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
 ARMS = ("vanilla", "star", "heuristics-8")

@@ -18,7 +18,7 @@ from manyways.measures.openings import OPENINGS
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.seen import Seen, load
 from manyways.metrics.intervals import rising_bounds
-from manyways.pool.yields import yield_rows
+from manyways.pool.solutions import yield_rows
 from manyways.recipe.file import parse_recipe
 from manyways.records import Score
 from manyways.reporting import words

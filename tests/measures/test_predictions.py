@@ -7,8 +7,8 @@ import pytest
 from made_runs import attempt, context, put_evaluation
 
 from manyways.measures.measure import read_rows
+from manyways.measures.predictions import Expectation, PredictionRow, decide
 from manyways.measures.solutions import both_means, contrast
-from manyways.measures.theory.expectation import Expectation, PredictionRow, decide
 from manyways.metrics.intervals import Resampling
 from manyways.records import Score
 from manyways.stages import analyse

@@ -5,7 +5,7 @@ import pytest
 from made_runs import attempt, context, put_evaluation
 from scipy import stats
 
-from manyways.measures.runs import compare, run_differences, scores_at
+from manyways.commands.compare import compare, run_differences, scores_at
 from manyways.metrics.intervals import Resampling, welch_interval
 
 TEST = "made_runs:load/test?count=12"

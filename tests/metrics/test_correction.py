@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from manyways.metrics.composition import corrected_rate, corrected_share
 from manyways.metrics.intervals import clustered_share
-from manyways.metrics.labeller import corrected_rate, corrected_share
 
 
 def test_corrected_rate() -> None:
@@ -54,7 +54,7 @@ def test_a_rate_that_contradicts_the_error_is_not_corrected() -> None:
 def test_the_interval_holds_the_truth_as_often_as_it_says(
     rate: float, checked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("manyways.metrics.labeller.DRAWS", 2000)
+    monkeypatch.setattr("manyways.metrics.composition.DRAWS", 2000)
     rng, se, sp, rounds = np.random.default_rng(7), 0.8, 0.9, 200
     held = 0
     for _ in range(rounds):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from manyways.metrics.composition import kappa, kappa_interval
 from manyways.metrics.intervals import Resampling
-from manyways.metrics.labeller import kappa, kappa_interval
 
 
 def noisy(rng: np.random.Generator, labels: list[str], keep: float) -> list[str]:

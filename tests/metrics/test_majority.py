@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyways.metrics import majority
-from manyways.metrics.majority import majority_at_k
+from manyways.metrics import pass_at_k
+from manyways.metrics.pass_at_k import EXACT, majority_at_k
 
 
 def by_enumeration(answers, correct, k: int) -> float:
@@ -50,8 +50,8 @@ def test_a_group_is_worth_its_share_of_correct_verdicts() -> None:
 
 
 def test_the_largest_case_in_float_is_still_a_share() -> None:
-    answers = [str(i // 2) for i in range(majority.EXACT)]
-    scores = majority_at_k(answers, [a == "0" for a in answers], [1, 64, majority.EXACT])
+    answers = [str(i // 2) for i in range(EXACT)]
+    scores = majority_at_k(answers, [a == "0" for a in answers], [1, 64, EXACT])
     assert scores == pytest.approx([1 / 64] * 3, rel=1e-9), "by symmetry of 64 equal groups"
 
 
@@ -59,8 +59,8 @@ def test_random_subsets_agree_with_counting(monkeypatch: pytest.MonkeyPatch) -> 
     answers = ["a"] * 5 + ["b"] * 4 + [None] * 3
     correct = [a == "a" for a in answers]
     exact = majority_at_k(answers, correct, [3, 8, 12])
-    monkeypatch.setattr(majority, "EXACT", 4)
-    monkeypatch.setattr(majority, "DRAWS", 20_000)
+    monkeypatch.setattr(pass_at_k, "EXACT", 4)
+    monkeypatch.setattr(pass_at_k, "DRAWS", 20_000)
     random = majority_at_k(answers, correct, [3, 8, 12])
     assert random == pytest.approx(exact, abs=0.015)
     assert random[-1] == exact[-1] == 1.0

@@ -11,8 +11,7 @@ from transformers import TrainerCallback
 
 from manyways.checkpoints import load_model, load_tokenizer, model_path
 from manyways.errors import MissingWork, StageError
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.prompts import PromptFormat
+from manyways.heuristics.catalogue import PromptFormat, load_pack
 from manyways.pocket.build import BaseCorpus, BuildSettings, build
 from manyways.pocket.check import (
     GROUP,
@@ -34,7 +33,7 @@ from manyways.pocket.corpus import CorpusMix, solution
 from manyways.pocket.ways import EASY, PAIRS, works
 from manyways.pocket.world import WORLDS, exercises
 from manyways.records import PLAIN
-from manyways.train.trainer_files import train
+from manyways.train.trainee import train
 
 BASE = model_path("package:manyways.pocket/base")
 PACK = load_pack("pocket")

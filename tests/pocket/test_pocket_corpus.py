@@ -6,13 +6,11 @@ from itertools import islice
 import pytest
 
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.prompts import BOXED, PromptFormat
+from manyways.heuristics.catalogue import BOXED, PromptFormat, load_pack
 from manyways.pocket.build import build_tokenizer
 from manyways.pocket.check import label_error
 from manyways.pocket.corpus import CorpusMix, documents, every_text
-from manyways.pocket.labeller import OPERATIONS, load, operation
-from manyways.pocket.ways import PAIRS, WAYS, step
+from manyways.pocket.ways import OPERATIONS, PAIRS, WAYS, load, operation, step
 from manyways.pocket.world import SHARED_SPLITS, WORLDS, exercises
 from manyways.records import Heuristic
 

@@ -10,7 +10,6 @@ from manyways.errors import DataError
 from manyways.fingerprint import content_hash
 from manyways.pocket import world as world_module
 from manyways.pocket.corpus import composed, solution
-from manyways.pocket.problems import load
 from manyways.pocket.ways import EASY, KINDS, PAIRS, TYPES, WAYS, step, type_of
 from manyways.pocket.world import (
     SHAPES,
@@ -18,6 +17,7 @@ from manyways.pocket.world import (
     SIZES,
     WORLDS,
     exercises,
+    load,
     split_of,
 )
 from manyways.problems import load_problems

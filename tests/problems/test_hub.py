@@ -9,8 +9,8 @@ from hub_layout import write_lines, write_repository
 
 from manyways.errors import DataError
 from manyways.problems import Source, load_set
-from manyways.problems.hub import MIRROR, HubDataset, read_hub
 from manyways.problems.published import ALL
+from manyways.problems.rows import MIRROR, HubDataset, read_hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WANTED = HubDataset(id="me/sums", split="test", columns=("question", "answer"))

@@ -14,7 +14,7 @@ from hub_layout import write_lines, write_repository
 
 from manyways.errors import DataError
 from manyways.problems import load_problems, load_set
-from manyways.problems.hub import MIRROR
+from manyways.problems.rows import MIRROR
 
 ROWS = [{"q": "1 + 1?", "a": "2"}, {"q": "2 + 5?", "a": "7"}]
 MAP = "question=q&answer=a"

@@ -12,9 +12,9 @@ from needs import DATA, needs_data
 
 from manyways.errors import DataError
 from manyways.problems import PROBLEM_SETS, Source, load_problems, load_set
-from manyways.problems.hub import MIRROR
 from manyways.problems.overlap import repeats
 from manyways.problems.published import ALL, DAPO, MATH, MBPP, SetSpec, Split, merged
+from manyways.problems.rows import MIRROR
 
 SETS = {spec.name: spec for spec in ALL}
 SPLITS = [(name, split) for name, spec in SETS.items() for split in spec.splits]

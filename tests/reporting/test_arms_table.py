@@ -10,9 +10,8 @@ from command_line import in_this_process
 from fake_run import recipe_tree, score, summary, write_run
 
 from manyways.measures.benchmarks import MATH_MEAN, MATH_SETS, MEAN
-from manyways.measures.comparison import build
 from manyways.measures.measure import write_rows
-from manyways.measures.pass_at_k import PassRow
+from manyways.measures.pass_at_k import PassRow, build
 from manyways.measures.seen import load
 from manyways.recipe.file import dump_recipe, parse_recipe
 from manyways.reporting.arms_table import MARK, tex, to_csv, to_latex, to_markdown

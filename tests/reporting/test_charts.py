@@ -8,7 +8,7 @@ from fake_run import write_run
 from manyways.measures.catalogue import sections
 from manyways.measures.seen import load
 from manyways.records import Score
-from manyways.reporting import charts, charts_use, palette
+from manyways.reporting import charts, palette
 from manyways.reporting.blocks import Charts
 
 
@@ -88,12 +88,12 @@ def test_an_interval_keeps_its_ends():
 def test_labels_are_shown_as_they_are():
     hostile = "<a href='javascript:alert(1)'>&<b>"
     line = charts.Line(label=hostile, x=[1, 2], y=[0.1, 0.2], colour="#0072b2")
-    bar = charts_use.Bar(name=hostile, values=[1], colour="#0072b2")
-    called = charts_use.Bar(name="x", label=hostile, values=[1], colour="#0072b2")
+    bar = charts.Bar(name=hostile, values=[1], colour="#0072b2")
+    called = charts.Bar(name="x", label=hostile, values=[1], colour="#0072b2")
     specs = (
         charts.lines([line], share=True, axes=("step", "")),
-        charts_use.bars([hostile], [bar], axis="a"),
-        charts_use.bars(["y"], [called], axis="a"),
+        charts.bars([hostile], [bar], axis="a"),
+        charts.bars(["y"], [called], axis="a"),
         charts.intervals([charts.Row(label=hostile)], axis="a"),
     )
     for spec in specs:

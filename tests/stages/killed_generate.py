@@ -13,7 +13,7 @@ import made_runs
 from dying import die_at
 from tiny_models import build_llama
 
-from manyways.pool import journal
+from manyways.pool import attempt_files
 from manyways.stages import generate
 from manyways.tables import parts, read_attempts
 
@@ -55,7 +55,7 @@ def die_writing(count: int, *, torn: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return write(file, data)
 
-    journal.os.write = dying
+    attempt_files.os.write = dying
 
 
 def in_child(root: Path, model: Path, *death: object) -> int:
@@ -78,7 +78,7 @@ def killed_at(root: Path, model: Path, death: tuple[str, int, bool]) -> int:
     assert in_child(root, model, *death) == -signal.SIGKILL, death
     folder = root / "1-attempts"
     keys = {(a.problem_id, a.heuristic, a.sample) for a in read_attempts(folder)}
-    return len(keys | {line.key for line in journal.read(folder)})
+    return len(keys | {line.key for line in attempt_files.read_journal(folder)})
 
 
 def main(folder: Path) -> None:
@@ -98,7 +98,7 @@ def main(folder: Path) -> None:
         [p.read_bytes() for p in parts(folder / r / "1-attempts")] for r in ("whole", "killed")
     ]
     same = whole == resumed and files[0] == files[1]
-    left = (killed / "1-attempts" / journal.FILE).exists()
+    left = (killed / "1-attempts" / attempt_files.FILE).exists()
     print(json.dumps({"journal": left, "held": held, "attempts": len(whole), "same": same}))
 
 

@@ -116,7 +116,7 @@ def test_rows_and_signs(ctx, reads) -> None:
 
 
 def test_the_report_says_why_there_is_none(tmp_path: Path) -> None:
-    from manyways.measures.theory.expectation import PredictionRow
+    from manyways.measures.predictions import PredictionRow
     from manyways.stages import analyse
 
     ctx = context(tmp_path, arms=("star", "heuristics-2"), branch={"enabled": False})

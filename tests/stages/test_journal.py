@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from manyways.engines import Completion
-from manyways.pool import journal
-from manyways.pool.journal import FILE, Journal, Line, Origin
+from manyways.pool import attempt_files
+from manyways.pool.attempt_files import FILE, Journal, Line, Origin
 
 ORIGIN = Origin(seed=5, prompt_hash="p", model_hash="m")
 
@@ -30,12 +30,12 @@ def write(folder, count):
 
 def test_what_is_saved_is_read_back_and_goes_on(tmp_path):
     write(tmp_path, 3)
-    assert list(journal.read(tmp_path)) == [line(0), line(1), line(2)]
+    assert list(attempt_files.read_journal(tmp_path)) == [line(0), line(1), line(2)]
     with opened(tmp_path) as ended:
         assert ended.find(("problem", "plain", 2)) == line(2)
         assert ended.find(("problem", "plain", 3)) is None
         ended.add(line(3))
-    assert [one.key[2] for one in journal.read(tmp_path)] == [0, 1, 2, 3]
+    assert [one.key[2] for one in attempt_files.read_journal(tmp_path)] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("lost", [1, 5, 40])
@@ -43,12 +43,12 @@ def test_a_torn_last_line_is_left_out_and_overwritten(tmp_path, lost):
     write(tmp_path, 3)
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes()[:-lost])
-    assert list(journal.read(tmp_path)) == [line(0), line(1)]
+    assert list(attempt_files.read_journal(tmp_path)) == [line(0), line(1)]
     with opened(tmp_path) as ended:
         assert ended.find(line(2).key) is None
         ended.add(line(2))
         ended.add(line(3))
-    assert list(journal.read(tmp_path)) == [line(n) for n in range(4)]
+    assert list(attempt_files.read_journal(tmp_path)) == [line(n) for n in range(4)]
 
 
 @pytest.mark.parametrize("damage", [b"\0\0\0\n", b"{}\n", b'{"key": 3}\n', b"\xff\n"])
@@ -56,7 +56,7 @@ def test_what_cannot_be_read_ends_it(tmp_path, damage):
     write(tmp_path, 2)
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes() + damage + line(9).text())
-    assert list(journal.read(tmp_path)) == [line(0), line(1)]
+    assert list(attempt_files.read_journal(tmp_path)) == [line(0), line(1)]
 
 
 def test_attempts_of_a_part_leave_it_and_the_last_one_takes_the_file_with_it(tmp_path):
@@ -69,7 +69,7 @@ def test_attempts_of_a_part_leave_it_and_the_last_one_takes_the_file_with_it(tmp
         ended.fold([line(1).key, line(3).key])
         assert not (tmp_path / FILE).exists()
         ended.add(line(5))
-    assert list(journal.read(tmp_path)) == [line(5)]
+    assert list(attempt_files.read_journal(tmp_path)) == [line(5)]
     with opened(tmp_path, have=[line(5).key]) as ended:
         assert ended.find(line(5).key) is None
     assert not (tmp_path / FILE).exists()
@@ -84,7 +84,7 @@ def test_an_attempt_whose_part_comes_first_is_never_written(tmp_path):
 
 
 def test_dead_lines_are_dropped_when_they_are_the_greater_part(tmp_path):
-    long = "x" * (journal.SMALL // 4)
+    long = "x" * (attempt_files.SMALL // 4)
     with opened(tmp_path) as ended:
         for number in range(8):
             ended.add(line(number, text=long))
@@ -97,7 +97,7 @@ def test_dead_lines_are_dropped_when_they_are_the_greater_part(tmp_path):
         ended.add(line(8))
         ended.save()
         # As after a kill: the file is read while the writer has not closed it.
-        assert [one.key[2] for one in journal.read(tmp_path)] == [7, 8]
+        assert [one.key[2] for one in attempt_files.read_journal(tmp_path)] == [7, 8]
 
 
 def test_a_newer_attempt_of_the_same_key_counts(tmp_path):
@@ -127,7 +127,7 @@ def test_a_full_disk_is_told_and_loses_nothing_before_it(tmp_path, monkeypatch):
     with opened(tmp_path) as ended:
         ended.add(line(3))
     # The third was written whole before the disk was full.
-    assert list(journal.read(tmp_path)) == [line(n) for n in range(4)]
+    assert list(attempt_files.read_journal(tmp_path)) == [line(n) for n in range(4)]
 
 
 def test_the_disk_is_waited_for_now_and_then(tmp_path, monkeypatch):

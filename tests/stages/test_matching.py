@@ -8,7 +8,7 @@ import pytest
 from made_runs import attempt, context, put_pool
 
 from manyways.arms import Line
-from manyways.arms.matching import mismatch, one_way_each
+from manyways.arms.kinds import mismatch, one_way_each
 from manyways.pool.training_rows import training_rows
 from manyways.stages import selection
 

@@ -11,8 +11,7 @@ from sampled_runs import context
 from manyways import pipeline
 from manyways.arms import Line
 from manyways.errors import DataError, MissingWork, NothingToTrainOn
-from manyways.pool.sources import pool_of, ready, written_by
-from manyways.pool.training_rows import training_rows
+from manyways.pool.training_rows import pool_of, ready, training_rows, written_by
 from manyways.records import PLAIN
 from manyways.run_dir import RunDir
 from manyways.stages import distill, generate, preflight, selection

@@ -9,8 +9,8 @@ from made_runs import attempt, put_pool, seen_of
 from sampled_runs import context
 
 from manyways.errors import MissingWork
+from manyways.measures.predictions import PredictionRow
 from manyways.measures.probe import PROBE, ProbeRow
-from manyways.measures.theory.expectation import PredictionRow
 from manyways.measures.theory.through_rl import swap_row
 from manyways.records import Score
 from manyways.stages import probe

@@ -12,9 +12,9 @@ from manyways.measures.gate import GateRow
 from manyways.measures.measure import write_rows
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message, Verdict
+from manyways.rendering import prompt_ids
 from manyways.stages import reinforce
 from manyways.train import Rollout
-from manyways.train.handover import prompt_ids
 
 LINE = Line(arm="vanilla", seed=0)
 

@@ -8,8 +8,7 @@ from command_line import environment
 from fake_engines import GuessingEngine
 from sampled_runs import context
 
-from manyways.pool.solutions import read_asked, solved_cells, wanted_attempts
-from manyways.pool.yields import yield_rows
+from manyways.pool.solutions import read_asked, solved_cells, wanted_attempts, yield_rows
 from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
 from manyways.tables import parts, read_attempts, read_solutions

@@ -14,9 +14,8 @@ from manyways.context import model_hash
 from manyways.engines import Completion, Ended, Going, SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
-from manyways.pool import attempt_files, journal
-from manyways.pool.attempt_files import Cell, Sampling
-from manyways.pool.journal import Journal, Line, Origin
+from manyways.pool import attempt_files
+from manyways.pool.attempt_files import Cell, Journal, Line, Origin, Sampling
 from manyways.pool.sampling import LazyEngine, collect
 from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN
@@ -183,14 +182,14 @@ def test_attempts_that_ended_are_kept_whatever_their_order(ctx):
             )
         assert len(Backwards.asked) == 24 - kept
         kept += more
-        held = {line.key for line in journal.read(ctx.run.path("there"))}
+        held = {line.key for line in attempt_files.read_journal(ctx.run.path("there"))}
         held |= attempt_files.keys(ctx.run.path("there"))
         assert len(held) == kept
     GuessingEngine.seeds.clear()
     gather(ctx, cells_of(ctx))
     assert len(GuessingEngine.seeds) == 24 - kept
     assert [part.read_bytes() for part in parts(ctx.run.path("there"))] == whole
-    assert not ctx.run.path("there", journal.FILE).exists()
+    assert not ctx.run.path("there", attempt_files.FILE).exists()
 
 
 def test_what_ended_last_needs_no_engine(ctx):
@@ -288,7 +287,7 @@ def test_ended_attempts_of_changed_prompts_are_set_aside(ctx, capsys):
     assert len(GuessingEngine.seeds) == 24
     assert "prompts have changed" in capsys.readouterr().err
     (aside,) = ctx.run.path("stale").iterdir()
-    assert (aside / journal.FILE).exists()
+    assert (aside / attempt_files.FILE).exists()
 
 
 def test_too_many_undecided_stop_the_stage_early_and_again(tmp_path):
@@ -297,7 +296,7 @@ def test_too_many_undecided_stop_the_stage_early_and_again(tmp_path):
     with pytest.raises(VerifierUnwell, match="timeout"):
         gather(ctx, cells, part_size=50)
     held = len(list(read_attempts(ctx.run.path("there"))))
-    assert journal.ENOUGH <= held < 400
+    assert attempt_files.ENOUGH <= held < 400
     lenient = context(
         tmp_path,
         verify={"verifier": "fake_verifiers:often_unwell", "workers": 1, "max_undecided": 1.0},

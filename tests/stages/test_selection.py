@@ -6,8 +6,8 @@ from made_runs import attempt, context, put_pool
 
 from manyways.arms import Line
 from manyways.errors import NothingToTrainOn
+from manyways.pool.solutions import yield_rows
 from manyways.pool.training_rows import training_rows
-from manyways.pool.yields import yield_rows
 from manyways.records import Solution
 from manyways.stages import selection
 from manyways.tables import read_solutions

@@ -8,25 +8,29 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from manyways.metrics.composition import corrected_rate
 from manyways.metrics.intervals import wilson
-from manyways.metrics.labeller import corrected_rate
 from manyways.metrics.pass_at_k import pass_at_k, signal_rate
-from manyways.theory import dynamics, mixtures, sft
+from manyways.theory import dynamics, mixtures
 
 DOMINATED = ((0.9, 0.4), (0.9, 0.4))
 EVEN_EIGHT = np.full(8, 1 / 8)
 Row = tuple[str, Callable[[], float], float]
 
 ROWS: list[Row] = [
-    ("A2", lambda: sft.logit_gap(20, modes=4, heuristics=8), 2.1773251),
+    ("A2", lambda: mixtures.logit_gap(20, modes=4, heuristics=8), 2.1773251),
     (
         "A2",
-        lambda: sft.outside_mass(sft.logit_gap(20, modes=4, heuristics=8), modes=4, heuristics=8),
+        lambda: mixtures.outside_mass(
+            mixtures.logit_gap(20, modes=4, heuristics=8), modes=4, heuristics=8
+        ),
         0.101805263,
     ),
     (
         "A2",
-        lambda: sft.outside_mass(sft.logit_gap(20, modes=1, heuristics=8), modes=1, heuristics=8),
+        lambda: mixtures.outside_mass(
+            mixtures.logit_gap(20, modes=1, heuristics=8), modes=1, heuristics=8
+        ),
         0.0522053188,
     ),
     ("B1", lambda: dynamics.natural_flow((0.05, 0.95), (0.8, 0.5), 10)[0], 0.513886683),

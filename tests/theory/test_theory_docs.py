@@ -22,7 +22,7 @@ def test_every_public_function_is_in_the_docs(name: str) -> None:
         if value.__module__ == module.__name__ and not key.startswith("_")
     }
     named = set(re.findall(rf"`({name}\.\w+)`", TEXT))
-    estimators = {"labeller.corrected_rate", "composition.within_covariance"}
+    estimators = {"composition.corrected_rate", "composition.within_covariance"}
     assert named - estimators == own
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from simulation import simulate
 
-from manyways.theory.dynamics import Rule
-from manyways.theory.measurement import (
+from manyways.theory.dynamics import (
+    Rule,
     complementarity,
     flow_coefficients,
     step_independence,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.special import softmax
 
-from manyways.theory.sft import (
+from manyways.theory.mixtures import (
     leak_after,
     logit_gap,
     outside_mass,

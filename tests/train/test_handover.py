@@ -5,7 +5,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer, stop_ids
 from manyways.errors import ModelError
 from manyways.records import Message
-from manyways.train.handover import check_same_template, end_of_turn, prompt_ids
+from manyways.rendering import check_same_template, end_of_turn, prompt_ids
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import pytest
 from manyways.errors import RecipeError
 from manyways.recipe.file import load_recipe
 from manyways.recipe.training import LoraConfig
-from manyways.train import lora
+from manyways.train import trainer_config
+from manyways.train.trainer_config import check_lora
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.toml"
 STAGES = Path(__file__).parents[1] / "stages"
@@ -27,10 +28,10 @@ def test_the_table_is_read_and_may_name_layers() -> None:
 
 
 def test_a_missing_package_is_named_with_the_command_that_brings_it(monkeypatch) -> None:
-    monkeypatch.setattr(lora, "find_spec", lambda name: None)
-    lora.check(None, "rl")
+    monkeypatch.setattr(trainer_config, "find_spec", lambda name: None)
+    check_lora(None, "rl")
     with pytest.raises(RecipeError, match=r"rl\.lora needs .*pip install 'manyways\[peft\]'"):
-        lora.check(LoraConfig(), "rl")
+        check_lora(LoraConfig(), "rl")
 
 
 @pytest.fixture(scope="module")

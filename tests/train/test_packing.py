@@ -4,8 +4,7 @@ from tiny_models import build_gpt2, build_llama, build_mistral
 from transformers import AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
-from manyways.train.packed_rows import IGNORE, pack
-from manyways.train.packing import SAMPLE, without_padding
+from manyways.train.packing import IGNORE, SAMPLE, pack, without_padding
 
 OUTPUTS = ("log_probs", "entropy", "is_top1")
 

@@ -5,8 +5,15 @@ import pytest
 
 from manyways.errors import VerifierUnwell
 from manyways.records import Problem, Verdict
-from manyways.train.earnings import best_of, distance, diverse, reward_of
-from manyways.train.reward import HEALTH_WINDOW, Shown, StepReward
+from manyways.train.reward import (
+    HEALTH_WINDOW,
+    Shown,
+    StepReward,
+    best_of,
+    distance,
+    diverse,
+    reward_of,
+)
 
 PROBLEMS = [Problem(id=f"p/{i}", question="?", answer=str(i)) for i in range(4)]
 SIGNS = {"+": "correct", "-": "wrong", "0": "no_answer", "?": "undecided"}

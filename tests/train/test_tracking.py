@@ -8,8 +8,14 @@ import pytest
 from manyways.errors import RecipeError
 from manyways.recipe.file import load_recipe
 from manyways.recipe.training import TrackingConfig
-from manyways.train import tracking
-from manyways.train.trainer_config import build_config, common, common_defaults
+from manyways.train import trainer_config
+from manyways.train.trainer_config import (
+    build_config,
+    check_trackers,
+    common,
+    common_defaults,
+    tracker_arguments,
+)
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.toml"
 VARIABLES = ("TENSORBOARD_LOGGING_DIR", "WANDB_PROJECT", "WANDB_DIR")
@@ -22,7 +28,7 @@ def clean_variables(monkeypatch):
 
 
 def test_without_trackers_nothing_is_reported(tmp_path) -> None:
-    given = tracking.arguments(TrackingConfig(), name="pocket/star/seed-0/rl", folder=tmp_path)
+    given = tracker_arguments(TrackingConfig(), name="pocket/star/seed-0/rl", folder=tmp_path)
     assert given == {"report_to": "none"}
     assert os.environ["WANDB_PROJECT"] == "before"
 
@@ -31,9 +37,9 @@ def test_without_trackers_nothing_is_reported(tmp_path) -> None:
 def test_trackers_and_names_reach_trl(name, tmp_path, monkeypatch) -> None:
     import trl
 
-    monkeypatch.setattr(tracking, "find_spec", lambda name: True)
+    monkeypatch.setattr(trainer_config, "find_spec", lambda name: True)
     recipe = load_recipe(POCKET, ['tracking.report_to=["wandb", "trackio", "tensorboard"]'])
-    given = tracking.arguments(recipe.tracking, name="pocket/star/seed-0/rl", folder=tmp_path)
+    given = tracker_arguments(recipe.tracking, name="pocket/star/seed-0/rl", folder=tmp_path)
     config = build_config(
         getattr(trl, name),
         "rl",
@@ -48,9 +54,9 @@ def test_trackers_and_names_reach_trl(name, tmp_path, monkeypatch) -> None:
 
 
 def test_a_missing_tracker_is_named_with_the_command_that_brings_it(monkeypatch) -> None:
-    monkeypatch.setattr(tracking, "find_spec", lambda name: None)
+    monkeypatch.setattr(trainer_config, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match=r"names wandb, .*pip install 'manyways\[wandb\]'"):
-        tracking.check(TrackingConfig(report_to=("wandb",)))
+        check_trackers(TrackingConfig(report_to=("wandb",)))
 
 
 def test_a_tracker_that_there_is_not_is_refused() -> None:

@@ -4,7 +4,7 @@ from tiny_models import build_llama
 from transformers import AutoModelForCausalLM
 
 from manyways.checkpoints import load_tokenizer
-from manyways.train.trainer_files import newest_complete, rewind_metrics, save_checkpoint, step_of
+from manyways.train.trainee import newest_complete, rewind_metrics, save_checkpoint, step_of
 
 
 def checkpoint(folder, step: int, *, whole: bool):

@@ -14,13 +14,12 @@ from manyways.errors import RecipeError
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.recipe.tree import RLConfig
 from manyways.records import Message, Problem, Verdict
+from manyways.rendering import prompt_ids
 from manyways.tables import read_rl_attempts
 from manyways.train import RLSettings
 from manyways.train import reward as reward_module
 from manyways.train import trl as backend
-from manyways.train.earnings import analytic, best_of
-from manyways.train.handover import prompt_ids
-from manyways.train.reward import Shown, StepReward
+from manyways.train.reward import Shown, StepReward, analytic, best_of
 from manyways.train.trl import grpo_config, in_words, train
 
 PROBLEMS = [Problem(id=f"p/{i}", question=f"What is {i}?", answer=str(i)) for i in range(3)]

@@ -13,13 +13,12 @@ from waiting import PATIENCE, eventually, runs
 from manyways.checkpoints import load_tokenizer
 from manyways.errors import MissingWork, RecipeError, RunDirError
 from manyways.measures.curves import CurveRow
-from manyways.recipe.rl import RLConfig
-from manyways.recipe.verl import VerlConfig
+from manyways.recipe.rl import RLConfig, VerlConfig
 from manyways.records import Message, Problem, Verdict
 from manyways.tables import read_rl_attempts
 from manyways.train import RLSettings, Watch
 from manyways.train.reward import StepReward
-from manyways.train.verl import backend, process
+from manyways.train.verl import backend
 from manyways.train.verl.environment import check
 
 PROBLEMS = [Problem(id=f"set/train/{i}", question=f"What is {i} + 0?", answer=str(i))
@@ -39,7 +38,7 @@ def python(tmp_path_factory) -> str:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch) -> None:
-    monkeypatch.setattr(process, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(backend, "LOOK_SECONDS", 0.1)
 
 
 def judge(pairs) -> list[Verdict]:
@@ -160,9 +159,9 @@ def test_what_it_lacks_is_named_with_the_command(tmp_path) -> None:
 STARTER = """
 import sys
 from pathlib import Path
-from manyways.train.verl import process
+from manyways.train.verl import backend
 folder = Path(sys.argv[1])
-process.run([sys.executable, "-c",
+backend.run([sys.executable, "-c",
              "import os, pathlib, sys, time; "
              "pathlib.Path(sys.argv[1], 'pid').write_text(str(os.getpid())); time.sleep(3600)",
              str(folder)], folder / "console.txt", look=lambda: None)
@@ -173,11 +172,11 @@ def test_it_ends_with_the_command_that_started_it_and_runs_once(tmp_path, monkey
     starter = subprocess.Popen([sys.executable, "-c", STARTER, str(tmp_path)])
     pid = tmp_path / "pid"
     assert eventually(lambda: pid.exists() and pid.read_text())
-    monkeypatch.setattr(process, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(backend, "WAIT_SECONDS", 0.3)
     with pytest.raises(RunDirError, match="started by an earlier command, still runs"):
-        process.run(["true"], tmp_path / "console.txt", look=lambda: None)
+        backend.run(["true"], tmp_path / "console.txt", look=lambda: None)
     starter.send_signal(signal.SIGKILL)
     starter.wait()
-    monkeypatch.setattr(process, "WAIT_SECONDS", PATIENCE)
-    assert process.run(["true"], tmp_path / "console.txt", look=lambda: None) == 0
+    monkeypatch.setattr(backend, "WAIT_SECONDS", PATIENCE)
+    assert backend.run(["true"], tmp_path / "console.txt", look=lambda: None) == 0
     assert eventually(lambda: not runs(int(pid.read_text())))

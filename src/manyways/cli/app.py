@@ -121,9 +121,9 @@ def demo(
     It takes about 5 minutes on 2 cores.
     """
     from manyways.commands.run import run_recipe
-    from manyways.recipe.shipped import folder
+    from manyways.recipe.file import shipped_folder
 
-    recipe = folder() / "pocket.toml"
+    recipe = shipped_folder() / "pocket.toml"
     run_recipe(recipe, out, overrides=[], until="report", jobs=1, data_dir=None)
 
 

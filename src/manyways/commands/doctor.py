@@ -20,15 +20,15 @@ import psutil
 from packaging.requirements import Requirement
 
 from manyways import third_party, trust
-from manyways.commands.printing import open_table, print_result, print_text
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import versions
 from manyways.plugins import install_command
-from manyways.problems.hub import MIRROR
 from manyways.problems.published import ALL, SetSpec, Split, find, read_records
+from manyways.problems.rows import MIRROR
+from manyways.progress import open_table, print_result, print_text
 from manyways.recipe.file import load_recipe
-from manyways.recipe.verl import VerlConfig
+from manyways.recipe.rl import VerlConfig
 from manyways.train import RL_BACKENDS, RL_NEEDS
 from manyways.train.verl import environment
 

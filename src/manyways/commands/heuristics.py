@@ -6,17 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from manyways.checkpoints import load_tokenizer, model_path
-from manyways.commands.printing import open_table, print_result, print_text
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import PACKS, load_pack
+from manyways.heuristics.catalogue import PACKS, PromptFormat, instruction_for, load_pack
 from manyways.heuristics.checks import PackReport, check_pack, exemplar_problem
-from manyways.heuristics.prompts import PromptFormat, instruction_for
 from manyways.metrics.diversity import EMBEDDER, embed, vendi
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.plugins import nearest
 from manyways.problems import load_problems
 from manyways.problems.overlap import overlap
-from manyways.progress import say
+from manyways.progress import open_table, print_result, print_text, say
 from manyways.records import Heuristic
 from manyways.verifiers.verdicts import Verifiers
 

@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 
 from manyways.commands.answers import Case, Reader, Reading
-from manyways.commands.printing import open_table, print_result
 from manyways.errors import DataError, UserError
 from manyways.metrics.intervals import Resampling, rising_bounds, score_intervals
-from manyways.metrics.majority import majority_at_k
-from manyways.metrics.pass_at_k import pass_at_k, powers_of_two, sampling_variance
-from manyways.progress import Meter, say
+from manyways.metrics.pass_at_k import majority_at_k, pass_at_k, powers_of_two, sampling_variance
+from manyways.progress import Meter, open_table, print_result, say
 from manyways.records import Problem, Score
 from manyways.row_files import Row, read_rows
 from manyways.tables import read_attempts_table, write_text

@@ -12,11 +12,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from manyways.commands.printing import open_table, print_result, print_text
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.errors import StageError
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.prompts import PromptFormat
+from manyways.heuristics.catalogue import PromptFormat, load_pack
 from manyways.pocket.check import (
     GROUP,
     OTHERS,
@@ -33,10 +31,9 @@ from manyways.pocket.check import (
     violations,
 )
 from manyways.pocket.corpus import DECOY
-from manyways.pocket.labeller import OPERATIONS
-from manyways.pocket.ways import PAIRS
+from manyways.pocket.ways import OPERATIONS, PAIRS
 from manyways.pocket.world import WORLDS
-from manyways.progress import Meter
+from manyways.progress import Meter, open_table, print_result, print_text
 from manyways.records import PLAIN, Message
 from manyways.train import processes as together
 
@@ -76,7 +73,7 @@ def build_base(
         return
 
     from manyways.pocket.build import BuildSettings, build
-    from manyways.train.trainer_files import train
+    from manyways.train.trainee import train
 
     settings = BuildSettings(seed=seed) if steps is None else BuildSettings(seed=seed, steps=steps)
     loss = build(

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manyways import trust
-from manyways.commands.printing import open_table, print_result, print_text
 from manyways.errors import DataError
-from manyways.heuristics.prompts import PromptFormat, instruction_for
+from manyways.heuristics.catalogue import PromptFormat, instruction_for
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
 from manyways.problems.overlap import OverlapReport, overlap, repeats
 from manyways.problems.published import ALL, find
-from manyways.progress import say
+from manyways.progress import open_table, print_result, print_text, say
 from manyways.records import Problem
 from manyways.verifiers.selfcheck import SetCheck, check_set, in_format
 from manyways.verifiers.verdicts import Verifiers

@@ -6,30 +6,30 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from manyways import pipeline, third_party, trust
 from manyways.arms import Line
 from manyways.commands.forecast.records import FILE, read_forecast
-from manyways.commands.printing import open_table, print_result, print_sentence, print_text
-from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import ManywaysError, Untrusted, UserError
 from manyways.measures.benchmarks import headline
-from manyways.measures.four_cells import FourCells
 from manyways.measures.measure import Finding, read_rows
 from manyways.plugins import nearest
-from manyways.progress import say
-from manyways.recipe.file import dump_recipe, extending, load_recipe
+from manyways.progress import open_table, print_result, print_sentence, print_text, say
+from manyways.recipe.file import dump_recipe, extending, load_recipe, recipe_file
 from manyways.recipe.owners import check_extras
-from manyways.recipe.shipped import recipe_file
 from manyways.recipe.tree import Recipe
 from manyways.records import Score
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
 from manyways.stages import STAGES, WORDS, preflight, up_to
 from manyways.tables import write_text
-from manyways.train import launch, processes
+from manyways.train import processes
+
+if TYPE_CHECKING:
+    from manyways.measures.four_cells import FourCells
 
 LOOK = ("analyse", "report")
 """Stages that make nothing but tables and pages of what lies in the folder."""
@@ -127,6 +127,8 @@ def look_again(root: Path, stage: str) -> None:
 def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
     """Print, one a line, the command lines that a training would start; for Slurm and the like."""
     [module] = [one.module for one in STAGES if one.word == stage]
+    from manyways.commands.show import open_run
+
     with _closing(open_run(root)) as context:
         found = [
             words
@@ -141,7 +143,7 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
 
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
     """Run all stages of one (arm, seed), in a child process of ``run --jobs``."""
-    launch.end_with_parent()
+    processes.end_with_parent()
     with _opened(root) as context:
         pipeline.run_line(context, Line(arm=arm, seed=seed), up_to(until))
 
@@ -208,7 +210,7 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
     """
     if stage not in TRAININGS:
         raise UserError(f"'{stage}' is not a training: midtrain or rl.")
-    launch.end_with_parent()
+    processes.end_with_parent()
     line = Line(arm=arm, seed=seed)
     try:
         if processes.is_writer():
@@ -217,7 +219,7 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
         else:
             _follow(open_for_reading(root), stage, line)
     except ManywaysError as error:
-        launch.tell(error)
+        processes.tell(error)
         raise
 
 
@@ -239,6 +241,8 @@ def _follow(run: RunDir, stage: str, line: Line) -> None:
 
 def print_summary(run: RunDir) -> None:
     """Print the four cells on the headline benchmark, the main findings and the report's place."""
+    from manyways.measures.four_cells import FourCells
+
     cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
     main = headline(row.benchmark for row in cells)
     if cells:
@@ -251,7 +255,7 @@ def print_summary(run: RunDir) -> None:
         print_text(f"Report: {report}")
 
 
-def _four_cells(cells: list[FourCells], benchmark: str) -> Table:
+def _four_cells(cells: "list[FourCells]", benchmark: str) -> Table:
     table = open_table(
         "arm", "k", "base", "mid-trained", "RL only", "mid-trained + RL",
         title=f"pass@k on {benchmark}, with 95% intervals over problems",

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from manyways import third_party
 from manyways.commands.forecast.records import FILE, print_comparison, read_forecast
-from manyways.commands.printing import open_table, print_panel, print_result, print_text
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError, Untrusted
+from manyways.progress import open_table, print_panel, print_result, print_text
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution

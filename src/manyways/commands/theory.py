@@ -18,7 +18,7 @@ from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Key, Section, Table
 from manyways.reporting.page import render_page
 from manyways.tables import write_text
-from manyways.theory import dynamics, mixtures, sft
+from manyways.theory import dynamics, mixtures
 
 GAP = 0.3
 """How much more often the better heuristic succeeds (0.8 against 0.5)."""
@@ -201,7 +201,7 @@ def leak() -> Drawing:
     times = [float(t) for t in np.geomspace(1, 1000, 49)]
 
     def after(modes: int, scale: float = 1.0) -> Callable[[float], float]:
-        return lambda t: sft.leak_after(scale * t, modes=modes, heuristics=HEURISTICS)
+        return lambda t: mixtures.leak_after(scale * t, modes=modes, heuristics=HEURISTICS)
 
     return Drawing(
         question="How much switching does mid-training leave?",

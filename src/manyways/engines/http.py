@@ -11,8 +11,15 @@ from typing import NoReturn
 from anyio.from_thread import start_blocking_portal
 
 from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
-from manyways.engines.http_client import Line, Prompts, RefusedError
-from manyways.engines.openai_api import Dialect, Reply, completions, request_body
+from manyways.engines.http_client import (
+    Dialect,
+    Line,
+    Prompts,
+    RefusedError,
+    Reply,
+    completions,
+    request_body,
+)
 from manyways.engines.queueing import in_order
 from manyways.errors import DataError, EngineError, MissingWork
 from manyways.recipe.engines import ModelConfig

@@ -14,9 +14,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from manyways.checkpoints import load_model, load_tokenizer, pick_device
 from manyways.engines.decoding import not_a_number
-from manyways.engines.rendering import render
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
+from manyways.rendering import render
 
 LIKELY = 0.05
 """A token with more probability than this counts as one that the model could well say."""

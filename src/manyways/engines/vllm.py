@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from manyways import trust
 from manyways.checkpoints import load_tokenizer
 from manyways.engines import Completion, SampleRequest, SamplingSettings
-from manyways.engines.openai_api import FINISHES
+from manyways.engines.http_client import FINISHES
 from manyways.engines.queueing import windows
-from manyways.engines.rendering import render, trim
 from manyways.errors import EngineError
 from manyways.recipe.engines import ModelConfig
+from manyways.rendering import render, trim
 
 if TYPE_CHECKING:
     from vllm import LLM, CompletionOutput, RequestOutput, SamplingParams

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from manyways.heuristics.prompts import PromptFormat
+from manyways.heuristics.catalogue import PromptFormat
 from manyways.records import PLAIN, Exemplar, Heuristic, Message, Problem, Verdict
 from manyways.verifiers import verifier_of
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from manyways.records import Heuristic, Segment
 
 LABELLERS: dict[str, str] = {
-    "pocket": "manyways.pocket.labeller:load",
+    "pocket": "manyways.pocket.ways:load",
     "exemplars": "manyways.heuristics.exemplar_labeller:load",
     "attempts": "manyways.heuristics.exemplar_labeller:load_taught",
 }

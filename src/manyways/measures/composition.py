@@ -9,7 +9,7 @@ from manyways.arms import RL_ALONE
 from manyways.measures.benchmarks import SEED_DATA, in_words, prefer_pooled
 from manyways.measures.measure import DIRECT, Finding, Measure
 from manyways.records import Phase, Score, pooled
-from manyways.reporting import charts, charts_use, palette, words
+from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Note, Table, explorer_link
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def composition_row(
 
 def _corrected(hits: "Array", trials: "Array", error: "LabellerError | None") -> Score | None:
     from manyways.measures.score_curves import score
-    from manyways.metrics.labeller import corrected_share
+    from manyways.metrics.composition import corrected_share
 
     found = error and corrected_share(
         hits,
@@ -296,7 +296,7 @@ def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
     order = sorted(sorted(used), key=lambda h: -max(row.shares.get(h, 0.0) for row in rows))[:MOST]
     order.sort(key=lambda h: -last.get(h, 0.0))
     lines = [
-        charts_use.Phases(
+        charts.Phases(
             label=seen.heuristic_name(h),
             colour=seen.heuristic_colour(h),
             values={
@@ -319,7 +319,7 @@ def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
         title=arm,
         alt=f"Share of steps under each heuristic in arm {arm}: "
         + "; ".join(f"{seen.heuristic_name(h)} {words.number(last.get(h, 0.0))}" for h in order),
-        spec=charts_use.movements(lines, top=top, axis="share of steps"),
+        spec=charts.movements(lines, top=top, axis="share of steps"),
         height=62 + 38 * max(len(lines), 1),
         note=f"Without any heuristic: {direct}.",
     )
@@ -342,7 +342,7 @@ def _pairs(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
         "the next labelled step goes on with. Length is the number of switches.",
     )
     seconds = dict.fromkeys(second for row in mine for _, second, _ in _switches(row))
-    keys = charts_use.keys([_then(seen, second) for second in seconds])
+    keys = charts.keys([_then(seen, second) for second in seconds])
     figures = Charts(charts=tuple(_switched(seen, row) for row in mine), legend=keys)
     return [heading, figures, _pairs_table(seen, mine)]
 
@@ -363,7 +363,7 @@ def _switched(seen: "Seen", row: CompositionRow) -> Chart:
         title=words.checkpoint_label(row.checkpoint),
         alt=f"Switches between heuristics, {words.checkpoint_label(row.checkpoint)}: "
         + "; ".join(f"{a} then {b}, {n}" for (a, b), n in list(found.items())[:6]),
-        spec=charts_use.bars(
+        spec=charts.bars(
             [seen.heuristic_name(first) for first in firsts],
             [
                 _then(seen, second, [found.get((first, second), 0) for first in firsts], links)
@@ -378,8 +378,8 @@ def _switched(seen: "Seen", row: CompositionRow) -> Chart:
 
 def _then(
     seen: "Seen", second: str, values: Sequence[int] = (), links: Sequence[str] = ()
-) -> charts_use.Bar:
-    return charts_use.Bar(
+) -> charts.Bar:
+    return charts.Bar(
         name=second,
         label=f"then {seen.heuristic_name(second)}",
         values=values,

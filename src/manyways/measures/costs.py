@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from manyways.measures.curves import CURVES
 from manyways.measures.measure import Measure
 from manyways.records import line_name
-from manyways.reporting import charts_use, palette, words
+from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
 from manyways.run_dir import Stamp
 
@@ -98,10 +98,10 @@ def blocks(seen: "Seen") -> list[Block]:
         id="seconds",
         title="Minutes by stage",
         alt="; ".join(f"{stage}: {words.duration(spent)}" for stage, spent in stages.items()),
-        spec=charts_use.bars(
+        spec=charts.bars(
             list(stages),
             [
-                charts_use.Bar(
+                charts.Bar(
                     name="minutes",
                     values=[round(s / 60, 2) for s in stages.values()],
                     colour=palette.hue(0),

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from manyways.arms import VANILLA
-from manyways.measures import four_cells, verdict
+from manyways.measures import four_cells
+from manyways.measures.answer import controls, short, ways_or_heuristics
 from manyways.measures.arms import ARMS, UNFINISHED, ArmRow, unfinished
 from manyways.measures.benchmarks import SEEDS_FOR_T, in_words
 from manyways.measures.costs import COSTS, total
@@ -102,8 +103,8 @@ def _terms(seen: "Seen") -> Note:
 
 
 def _named(seen: "Seen") -> list[str]:
-    controls = [name for name, _, _ in verdict.controls(seen)] if seen.main else []
-    found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen), *controls))
+    beside = [name for name, _, _ in controls(seen)] if seen.main else []
+    found = dict.fromkeys((seen.main, VANILLA, *four_cells.shown_arms(seen), *beside))
     return [str(name) for name in found if name in seen.recipe.arms]
 
 
@@ -240,7 +241,7 @@ def _way(text: ExplorerText, seen: "Seen") -> Way:
 
 def _controls(seen: "Seen") -> Iterator[Block]:
     """Every control, by the question that it answers."""
-    found = list(verdict.controls(seen)) if seen.main else []
+    found = list(controls(seen)) if seen.main else []
     if not found:
         return
     ks = [row.k for row in found[0][2]]
@@ -260,7 +261,7 @@ def _controls(seen: "Seen") -> Iterator[Block]:
                 f"Is it {kind.asks}" if kind else "Does it help RL at all?",
                 name,
                 *(cell for row in rows for cell in _difference(row, over_seeds)),
-                verdict.short(rows, seen),
+                short(rows, seen),
                 *_learned(sizes.get(name)),
             )
             for name, kind, rows in found
@@ -277,7 +278,7 @@ def _controls(seen: "Seen") -> Iterator[Block]:
         ),
         whole=True,
     )  # fmt: skip
-    ways = verdict.ways_or_heuristics(found, seen)
+    ways = ways_or_heuristics(found, seen)
     if ways:
         yield Note(kind="finding", sentences=(ways,))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from manyways.measures.curves import CURVES, ENDS, CurveRow
 from manyways.measures.measure import Measure
-from manyways.measures.theory.expectation import SIGNS, Expectation, Outcome, decide
+from manyways.measures.predictions import SIGNS, Expectation, Outcome, decide
 from manyways.records import Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table

@@ -105,7 +105,7 @@ def _per_problem(rates_PHH: "Floats") -> "tuple[Floats, Floats]":
     """Complementarity of each problem's own matrix, and the covariance that it stands for (M6)."""
     import numpy as np
 
-    from manyways.theory.measurement import complementarity
+    from manyways.theory.dynamics import complementarity
 
     gaps, covs = [], []
     for rates_HH in rates_PHH:
@@ -144,7 +144,7 @@ def _dependence(right_PHH: "Floats", tried_PHH: "Floats", settings: "Resampling"
 
     from manyways.measures.score_curves import score
     from manyways.metrics.intervals import resamples
-    from manyways.theory.measurement import step_independence
+    from manyways.theory.dynamics import step_independence
 
     count, names, _ = right_PHH.shape
     draws_RP = np.concatenate([np.ones((1, count)), resamples(count, settings)])

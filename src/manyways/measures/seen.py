@@ -1,6 +1,7 @@
 """What a run's measures say of it: rows, measured once or read from its tables; names and colours.
 
-The main arm, the headline benchmark, the order of arms and their colours are defined here.
+The main arm, the headline benchmark, the order of arms and their colours are defined here. Figures
+that are asked for one number are loaded then: one figure needs no other to be drawn.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,12 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from manyways.arms import VANILLA, Arm, main_arm
 from manyways.measures.benchmarks import ALL, MEAN, MEANS, SEED_DATA, headline, in_words, means
-from manyways.measures.composition import COMPOSITION, CompositionRow
-from manyways.measures.explorer import EXPLORER
-from manyways.measures.four_cells import FOUR_CELLS
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.measure import DIRECT, Finding, Kind, Measure, read_rows
-from manyways.measures.paired import PAIRED, PairedRow
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
 from manyways.recipe.file import load_recipe
@@ -27,7 +24,9 @@ from manyways.reporting.blocks import Block, Chart, Charts, Fold, Key, explorer_
 from manyways.run_dir import Stamp, open_for_reading
 
 if TYPE_CHECKING:
+    from manyways.measures.composition import CompositionRow
     from manyways.measures.material import Material
+    from manyways.measures.paired import PairedRow
 
 R = TypeVar("R")
 TABLES, FINDINGS = "7-tables", "findings"
@@ -112,6 +111,8 @@ class Seen:
     @cached_property
     def headline(self) -> str:
         """The benchmark that the answer is about."""
+        from manyways.measures.four_cells import FOUR_CELLS
+
         return headline(
             [row.benchmark for row in self.rows(PASS_AT_K)]
             or [row.benchmark for row in self.rows(FOUR_CELLS)]
@@ -162,6 +163,8 @@ class Seen:
     @cached_property
     def mechanism(self) -> str:
         """The benchmark on which the use of heuristics is shown."""
+        from manyways.measures.composition import COMPOSITION
+
         rows = self.rows(COMPOSITION)
         names = [row.benchmark for row in rows if row.benchmark != SEED_DATA]
         return next((name for name in (ALL, self.headline) if name in names), (names or [""])[0])
@@ -169,6 +172,8 @@ class Seen:
     @cached_property
     def ends(self) -> tuple[int, ...]:
         """The smallest and the largest k of the headline benchmark (one number if they agree)."""
+        from manyways.measures.four_cells import FOUR_CELLS
+
         ks = {row.k for row in self.rows(FOUR_CELLS) if row.benchmark == self.headline}
         ks = ks or {row.k for row in self.rows(PASS_AT_K) if row.benchmark == self.headline}
         return tuple(sorted({min(ks), max(ks)})) if ks else ()
@@ -183,8 +188,10 @@ class Seen:
         return next((int(size) for size in found if size), None)
 
     @property
-    def pairs(self) -> list[PairedRow]:
+    def pairs(self) -> "list[PairedRow]":
         """The paired differences."""
+        from manyways.measures.paired import PAIRED
+
         return self.rows(PAIRED)
 
     def curve(self, checkpoint: str) -> dict[int, Score]:
@@ -195,13 +202,15 @@ class Seen:
             if (row.checkpoint, row.benchmark) == (checkpoint, self.headline)
         }
 
-    def differences(self, a: str, b: str) -> list[PairedRow]:
+    def differences(self, a: str, b: str) -> "list[PairedRow]":
         """The rows a - b on the headline benchmark, smallest k first."""
         rows = [r for r in self.pairs if (r.a, r.b, r.benchmark) == (a, b, self.headline)]
         return sorted(rows, key=lambda row: row.k)
 
-    def use(self, checkpoint: str) -> CompositionRow | None:
+    def use(self, checkpoint: str) -> "CompositionRow | None":
         """Composition of a pooled checkpoint over all benchmarks (or the only one)."""
+        from manyways.measures.composition import COMPOSITION
+
         rows = [r for r in self.rows(COMPOSITION) if r.checkpoint == checkpoint]
         rows = [r for r in rows if r.benchmark != SEED_DATA]
         return next((r for r in rows if r.benchmark == ALL), rows[0] if len(rows) == 1 else None)
@@ -227,6 +236,9 @@ class Seen:
 
         A label that no prompt asked for, as a way that the base has by itself, says so.
         """
+        from manyways.measures.composition import COMPOSITION
+        from manyways.measures.explorer import EXPLORER
+
         aside = " (not asked for)" if self._asked else ""
         names = {row.heuristic: row.name for row in self.rows(YIELD) if row.heuristic != PLAIN}
         for row in self.rows(COMPOSITION):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.measures.measure import Measure, read_rows
-from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
+from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.records import Checkpoint, Phase, Score, pooled
 from manyways.reporting import charts, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from manyways.measures.measure import Finding, Measure
 from manyways.records import PLAIN
-from manyways.reporting import charts_use, palette, words
+from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import (
     Block,
     Cell,
@@ -124,11 +124,11 @@ def _yield(seen: "Seen") -> list[Block]:
     )
     stacks = _stacks(rows)
     chart = _yield_chart(seen, rows, stacks)
-    figure = Charts(charts=(chart,), legend=charts_use.keys(stacks), wide=True)
+    figure = Charts(charts=(chart,), legend=charts.keys(stacks), wide=True)
     return [heading, figure, _yield_table(seen, rows)]
 
 
-def _stacks(rows: list[YieldRow]) -> list[charts_use.Bar]:
+def _stacks(rows: list[YieldRow]) -> list[charts.Bar]:
     ours, grey = palette.hue(0), palette.MUTED[0]
     light, pale = palette.faint(ours, palette.PALE), palette.faint(grey, palette.PALE)
     wrong = [row.attempts - row.correct - row.no_answer - row.undecided for row in rows]
@@ -136,9 +136,9 @@ def _stacks(rows: list[YieldRow]) -> list[charts_use.Bar]:
 
     def bar(
         name: str, values: list[int], colour: str, pattern: str = "", **only: str
-    ) -> charts_use.Bar:
+    ) -> charts.Bar:
         links = [_texts(row, n, **only) for row, n in zip(rows, values, strict=True)]
-        return charts_use.Bar(name=name, values=values, colour=colour, pattern=pattern, links=links)
+        return charts.Bar(name=name, values=values, colour=colour, pattern=pattern, links=links)
 
     return [
         bar("kept", [row.kept for row in rows], ours, kept="yes"),
@@ -154,7 +154,7 @@ def _texts(row: YieldRow, count: int, **only: str) -> str:
     return explorer_link(heuristic=row.heuristic, how="asked", source="pool", of=count, **only)
 
 
-def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts_use.Bar]) -> Chart:
+def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts.Bar]) -> Chart:
     return Chart(
         id="yield",
         title="Attempts under each heuristic",
@@ -162,7 +162,7 @@ def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts_use.Bar
             f"{seen.heuristic_name(r.heuristic)}: {r.kept} kept of {r.attempts} attempts"
             for r in rows
         ),
-        spec=charts_use.bars(
+        spec=charts.bars(
             [seen.heuristic_name(row.heuristic) for row in rows],
             stacks,
             axis="attempts",

@@ -13,8 +13,7 @@ from itertools import cycle, islice
 from random import Random
 
 from manyways.pocket.corpus import DECOY, Prompts, composed
-from manyways.pocket.labeller import OPERATIONS, load
-from manyways.pocket.ways import EASY, PAIRS, TYPES, WAYS, Type, works
+from manyways.pocket.ways import EASY, OPERATIONS, PAIRS, TYPES, WAYS, Type, load, works
 from manyways.pocket.world import Exercise, World, draw_parts, exercises, phrase
 from manyways.records import PLAIN, Heuristic, Message
 

@@ -14,9 +14,8 @@ from manyways.engines import (
 from manyways.engines.meter import SamplingMeter
 from manyways.engines.queueing import stream
 from manyways.fingerprint import prompt_hash
-from manyways.pool import attempt_files, journal
-from manyways.pool.attempt_files import Cell, Piece, Sampling, cut
-from manyways.pool.journal import Journal, Saver
+from manyways.pool import attempt_files
+from manyways.pool.attempt_files import Cell, Journal, Piece, Sampling, Saver, cut
 from manyways.progress import say
 from manyways.records import PLAIN, Checkpoint, Problem
 from manyways.run_dir import Work
@@ -218,7 +217,9 @@ def tidy(ctx: Context, cells: Sequence[Cell], sampling: Sampling) -> None:
     """Remove leftovers of a kill; set parts aside whose prompts have changed since."""
     attempt_files.remove_leftovers(sampling.folder)
     now = {(cell.problem.id, cell.heuristic): prompt_hash(cell.messages) for cell in cells}
-    waiting = ((line.key, line.origin.prompt_hash) for line in journal.read(sampling.folder))
+    waiting = (
+        (line.key, line.origin.prompt_hash) for line in attempt_files.read_journal(sampling.folder)
+    )
     if attempt_files.changed_prompts(sampling.folder, now, waiting):
         say(f"{sampling.label}: prompts have changed; earlier attempts are moved to stale/.")
         ctx.run.set_aside((str(sampling.folder.relative_to(ctx.run.root)),), "prompts")

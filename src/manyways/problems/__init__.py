@@ -19,7 +19,7 @@ from manyways.plugins import resolve
 from manyways.records import Problem
 
 PROBLEM_SETS: dict[str, str] = {
-    "pocket": "manyways.pocket.problems:load",
+    "pocket": "manyways.pocket.world:load",
     "gsm8k": "manyways.problems.published:GSM8K",
     "math": "manyways.problems.published:MATH",
     "math500": "manyways.problems.published:MATH500",

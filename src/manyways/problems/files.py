@@ -19,8 +19,14 @@ from typing import Any
 from manyways.errors import DataError
 from manyways.plugins import nearest
 from manyways.problems import Source
-from manyways.problems.hub import HubDataset, read_hub
-from manyways.problems.rows import called_function, last_boxed, letter, with_choices
+from manyways.problems.rows import (
+    HubDataset,
+    called_function,
+    last_boxed,
+    letter,
+    read_hub,
+    with_choices,
+)
 from manyways.records import Problem
 from manyways.row_files import KINDS, Row, cell, is_missing, kind_of, read_objects
 from manyways.verifiers import verifier_of

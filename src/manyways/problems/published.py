@@ -15,9 +15,8 @@ from typing import Any, Protocol
 from manyways.errors import DataError
 from manyways.plugins import nearest
 from manyways.problems import Source, rows
-from manyways.problems.hub import HubDataset, read_hub
 from manyways.problems.overlap import normal
-from manyways.problems.rows import Row
+from manyways.problems.rows import HubDataset, Row, read_hub
 from manyways.records import Problem
 from manyways.row_files import read_objects
 

@@ -1,8 +1,9 @@
-"""Reading and writing recipes: TOML, ``--set`` overrides, errors that name the key and the fix."""
+"""Recipes read and written: TOML, ``--set``, errors that name the key and the fix; shipped ones."""
 
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,10 +12,62 @@ from pydantic import BaseModel, ValidationError
 from manyways import trust
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
-from manyways.recipe.arm import dotted, leaves
 from manyways.recipe.section import BelowError, laid_over, section_of, toml_value
-from manyways.recipe.shipped import names, recipe_file
-from manyways.recipe.tree import Recipe, check_arm
+from manyways.recipe.tree import Recipe, check_arm, dotted, leaves
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def shipped_folder() -> Path:
+    """Where they lie: inside an installed package, or beside the source of a checkout."""
+    inside = PACKAGE / "recipes"
+    return inside if inside.is_dir() else PACKAGE.parents[1] / "recipes"
+
+
+def shipped_names() -> list[str]:
+    """Their names, without ``.toml``, in alphabetical order."""
+    return sorted(path.stem for path in shipped_folder().glob("*.toml"))
+
+
+def purpose_of(name: str) -> str:
+    """What the recipe ``name`` says it is for: the first sentence of its opening comment."""
+    lines = (shipped_folder() / f"{name}.toml").read_text(encoding="utf-8").splitlines()
+    comment = takewhile(lambda line: line.startswith("#"), lines)
+    text = " ".join(line.removeprefix("#").strip() for line in comment)
+    return re.split(r"[.:](?: |$)", text)[0]
+
+
+def recipe_file(path: Path) -> Path:
+    """The file that ``path`` means: itself where it exists, else the shipped recipe of that name.
+
+    ``pocket``, ``pocket.toml`` and ``recipes/pocket.toml`` all name the shipped one in a folder
+    that has no such file. A path that names nothing is returned as it is.
+    """
+    if path.exists() or path.parent not in (Path(), Path("recipes")):
+        return path
+    name = path.name.removesuffix(".toml")
+    return shipped_folder() / f"{name}.toml" if name in shipped_names() else path
+
+
+def copy_shipped(name: str, to: Path) -> Path:
+    """Copy the recipe ``name`` into the folder ``to``, and what it extends; returns the file.
+
+    Raises RecipeError when there is no such recipe, or a file of that name is there already.
+    """
+    if name not in shipped_names():
+        raise RecipeError(
+            f"no recipe '{name}' is shipped.{nearest(name, dict.fromkeys(shipped_names()))}"
+        )
+    source, target = shipped_folder() / f"{name}.toml", to / f"{name}.toml"
+    if target.exists():
+        raise RecipeError(f"{target} is there already: name another folder, or move it away.")
+    base = tomllib.loads(source.read_text(encoding="utf-8")).get("extends")
+    if base is not None and not (to / str(base)).exists():
+        copy_shipped(str(base).removesuffix(".toml"), to)
+    to.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+    return target
+
 
 _WORD = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^.\"']+)")
 _KEY = re.compile(rf"(?:{_WORD.pattern})(?:\.(?:{_WORD.pattern}))*")
@@ -49,7 +102,7 @@ def _keys_of(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise RecipeError(
             f"no recipe at '{path}', and none of this name is shipped."
-            f"{nearest(path.stem, dict.fromkeys(names()))} (`manyways recipes` lists them.)"
+            f"{nearest(path.stem, dict.fromkeys(shipped_names()))} (`manyways recipes` lists them.)"
         )
     try:
         text = path.read_text(encoding="utf-8")

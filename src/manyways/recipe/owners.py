@@ -18,9 +18,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
-from manyways.recipe.arm import dotted
 from manyways.recipe.engines import DECIDED_OF_VLLM, ModelConfig
-from manyways.recipe.tree import Recipe
+from manyways.recipe.tree import Recipe, dotted
 
 TRL_BASE = (
     ("trl", "trainer/base_config.py", "_BaseConfig"),

@@ -15,8 +15,8 @@ from manyways.measures.measure import write_rows
 from manyways.measures.seen import FINDINGS, Seen
 from manyways.plugins import require_trust
 from manyways.pool.labellers import error_of, lessons
+from manyways.pool.solutions import yield_rows
 from manyways.pool.training_rows import training_rows
-from manyways.pool.yields import yield_rows
 from manyways.progress import say
 from manyways.run_dir import Amount, Work
 from manyways.stages import branch

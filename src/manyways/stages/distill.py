@@ -16,7 +16,7 @@ from manyways.context import VERDICTS, Context, settings_of
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
 from manyways.pool import attempt_files, sampling
-from manyways.pool.sources import DISTILLED, SAMPLES, distill_settings, distilled_pool
+from manyways.pool.training_rows import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
 from manyways.row_files import read_rows

@@ -11,11 +11,10 @@ from manyways.checkpoints import facts_of
 from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.prompts import Layout
+from manyways.heuristics.catalogue import Layout, load_pack
 from manyways.pool import adaptive, sampling
 from manyways.pool.attempt_files import Cell, Sampling
-from manyways.pool.sources import ways_of
+from manyways.pool.training_rows import ways_of
 from manyways.progress import say
 from manyways.records import Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work

@@ -19,17 +19,16 @@ from manyways.context import (
 )
 from manyways.errors import DataError, NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
-from manyways.pool.sources import pool_of, written_by
-from manyways.pool.training_rows import TrainingRow, training_rows
+from manyways.pool.training_rows import TrainingRow, pool_of, training_rows, written_by
 from manyways.progress import say
 from manyways.recipe.training import LoraConfig
 from manyways.records import Message
+from manyways.rendering import IGNORE, encode, prompt_ids
 from manyways.run_dir import Amount, Work
 from manyways.stages import watch
 from manyways.tables import write_text
-from manyways.train import launch, processes, tracking
-from manyways.train.handover import IGNORE, encode, prompt_ids
-from manyways.train.lora import peft_config
+from manyways.train import processes
+from manyways.train.trainer_config import close_trackers, peft_config, tracker_arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -83,7 +82,7 @@ def run(ctx: Context, line: Line) -> None:
     if ctx.recipe.launch is None or plan(ctx, line).done:
         run_here(ctx, line)
     else:
-        launch.start(ctx.recipe.launch, ctx.run, ("midtrain", line.arm, line.seed))
+        processes.start(ctx.recipe.launch, ctx.run, ("midtrain", line.arm, line.seed))
     watch.catch_up(ctx, line, "mid")
 
 
@@ -100,7 +99,7 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
     """The command lines that ``run`` would start; none where it trains in its own process."""
     if ctx.recipe.launch is None or not line.midtrains:
         return []
-    return [launch.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed))]
+    return [processes.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed))]
 
 
 def run_here(ctx: Context, line: Line) -> None:
@@ -161,7 +160,7 @@ def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
         fixed=fixed,
         defaults={
             **common_defaults(device=device, dtype=recipe.model.dtype),
-            **tracking.arguments(
+            **tracker_arguments(
                 recipe.tracking, name=f"{recipe.name}/{line.name}/midtrain", folder=out.parent
             ),
         },
@@ -201,7 +200,7 @@ def train(ctx: Context, line: Line, rows: Sequence[TrainingRow] | None = None) -
             trainer = _trainer(trainee, made, config, ctx.recipe.midtrain.lora)
             watched = watch.watch(ctx, line, "mid", steps=steps)
             train_and_save(trainer, _story(line, out), trainee, out, watch=watched)
-            tracking.close(ctx.recipe.tracking)
+            close_trackers(ctx.recipe.tracking)
     if processes.is_writer():
         shutil.rmtree(out / "trainer", ignore_errors=True)
     return steps

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from manyways.checkpoints import check_quantization
-from manyways.context import VERDICTS, Context, settings_of
+from manyways.context import VERDICTS, Context, kept_file, settings_of, write_set
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, EngineError, RecipeError
 from manyways.fingerprint import problems_hash
 from manyways.heuristics.checks import exemplar_problem
 from manyways.plugins import check, require_modules
 from manyways.pool import adherence
-from manyways.problem_sets import kept_file, write_set
 from manyways.progress import say
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.tree import Recipe
@@ -21,7 +20,8 @@ from manyways.run_dir import Work, benchmark_slug
 from manyways.stages import watch
 from manyways.tables import write_text
 from manyways.third_party import require_all
-from manyways.train import RL_BACKENDS, RL_NEEDS, lora, tracking
+from manyways.train import RL_BACKENDS, RL_NEEDS
+from manyways.train.trainer_config import check_lora, check_trackers
 from manyways.verifiers import FUNCTIONS, verifier_of
 from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references
@@ -45,7 +45,7 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     if recipe.verify.verifier:
         check(recipe.verify.verifier, FUNCTIONS, "verifier")
     _check_distill(context)
-    tracking.check(recipe.tracking)
+    check_trackers(recipe.tracking)
     # Loading each of these raises when what it names does not exist.
     _ = (context.pack, context.labeller, context.base_hash)
     sets = {
@@ -75,8 +75,8 @@ def _check_trained(context: Context) -> None:
     for model in (recipe.model, recipe.select.judge, recipe.distill and recipe.distill.model):
         if model:
             check_quantization(model.load)
-    lora.check(recipe.midtrain.lora, "midtrain")
-    lora.check(recipe.rl.lora, "rl")
+    check_lora(recipe.midtrain.lora, "midtrain")
+    check_lora(recipe.rl.lora, "rl")
     if recipe.rl.backend == "verl":
         from manyways.train.verl.overrides import check_extra
 

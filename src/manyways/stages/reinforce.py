@@ -24,12 +24,11 @@ from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.records import PLAIN, Message, Problem, Verdict
+from manyways.rendering import check_same_template
 from manyways.run_dir import Amount, Work
 from manyways.stages import generate, rates, watch
-from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, launch
-from manyways.train.earnings import best_of, diverse
-from manyways.train.handover import check_same_template
-from manyways.train.reward import Shown, StepReward
+from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, processes
+from manyways.train.reward import Shown, StepReward, best_of, diverse
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.verdicts import check_health
 
@@ -89,7 +88,7 @@ def _train_to_the_end(ctx: Context, line: Line) -> None:
         run_here(ctx, line)
     else:
         work = ("rl", line.arm, line.seed)
-        launch.start(ctx.recipe.launch, ctx.run, work)
+        processes.start(ctx.recipe.launch, ctx.run, work)
 
 
 def run_here(ctx: Context, line: Line) -> None:
@@ -174,7 +173,7 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
         return backend.commands(ctx.path_of(line.start), rl_settings(ctx, line), out)
     if recipe.launch is None or recipe.rl.backend != "trl":
         return []
-    return [launch.command(recipe.launch, ctx.run.root, ("rl", line.arm, line.seed))]
+    return [processes.command(recipe.launch, ctx.run.root, ("rl", line.arm, line.seed))]
 
 
 def rl_settings(ctx: Context, line: Line) -> RLSettings:
@@ -253,7 +252,7 @@ def _roller(batch_tokens: int | Literal["auto"], label: str) -> Roller:
         from manyways.engines.decoding import Decoder
         from manyways.engines.meter import SamplingMeter
         from manyways.engines.queueing import queue
-        from manyways.engines.sampler import Sampler
+        from manyways.engines.transformers import Sampler
 
         eos = torch.tensor(ask.stop_ids, device=ask.model.device)
         sampler = Sampler(Decoder(model=ask.model, eos=eos, pad=ask.pad_id), batch_tokens)

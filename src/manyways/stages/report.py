@@ -62,11 +62,10 @@ def render(run_root: Path) -> int:
     Needs nothing but the run folder. Raises RunDirError when ``run_root`` is none.
     """
     from manyways.measures.catalogue import sections
-    from manyways.measures.comparison import build
+    from manyways.measures.pass_at_k import build
     from manyways.measures.seen import load
     from manyways.reporting.arms_table import FORMATS
-    from manyways.reporting.markdown import render_markdown
-    from manyways.reporting.page import render_html
+    from manyways.reporting.page import render_html, render_markdown
 
     seen = load(run_root)
     built = sections(seen)

@@ -16,8 +16,9 @@ from manyways.pool.solutions import (
     select,
     thresholds,
     wanted_attempts,
+    yield_rows,
+    yield_table,
 )
-from manyways.pool.yields import yield_rows, yield_table
 from manyways.progress import CONSOLE, say
 from manyways.records import PLAIN
 from manyways.run_dir import Amount, Work

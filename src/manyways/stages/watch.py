@@ -15,15 +15,7 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import Engine
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import fingerprint, problems_hash
-from manyways.measures.on_the_way import (
-    WORK,
-    Trained,
-    at,
-    gains_no_more,
-    looked,
-    peak,
-    work_name,
-)
+from manyways.measures.on_the_way import WORK, Trained, at, gains_no_more, looked, peak, work_name
 from manyways.pool import sampling
 from manyways.pool.sampling import LazyEngine
 from manyways.records import Checkpoint, Problem

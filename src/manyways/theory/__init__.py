@@ -2,10 +2,9 @@
 
 | module | propositions | what it answers |
 |---|---|---|
-| ``sft`` | A2 | how much leak a fit of finite length leaves |
-| ``dynamics`` | B1-B4, D1, D2 | how policy gradients move mass; GRPO; when RL composes more |
-| ``mixtures`` | E1-E3, G1, H1 | pass@k of one mode and of two; many heuristics or many problems |
-| ``measurement`` | M5, M6 | tests of the model on measured rates |
+| ``mixtures`` | A2, E1-E3, G1, H1 | what a fit leaves of several modes; what several are worth |
+| ``dynamics`` | B1-B4, D1, D2, | how policy gradients move mass; GRPO; when RL composes more; |
+| | M5, M6 | tests of it on measured rates |
 
 What no figure and no measured row uses is stated in docs/theory.md and has no function. Estimators
 from counts (C4, E1, M3, Wilson of M4) are in ``manyways.metrics``. Every function takes plain

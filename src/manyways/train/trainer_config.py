@@ -1,18 +1,24 @@
-"""Settings that both TRL trainings share, and the order in which they meet their rows."""
+"""Settings that both TRL trainings share: config, order of rows, adapters of LoRA, trackers."""
 
+import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyways import trust
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.owners import DECIDED, DECIDED_OF_BOTH, refuse
+from manyways.recipe.training import LoraConfig, TrackingConfig
 from manyways.train import processes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Config = TypeVar("Config")
 
@@ -159,3 +165,85 @@ def memory_advice(key: str) -> Iterator[None]:
         yield
     except torch.cuda.OutOfMemoryError as error:
         raise ModelError(f"training does not fit the GPU's memory: set or lower {key}.") from error
+
+
+def check_lora(lora: LoraConfig | None, section: str) -> None:
+    """Raises RecipeError when the recipe wants LoRA and peft is not installed."""
+    if lora is not None and find_spec("peft") is None:
+        raise RecipeError(
+            f"{section}.lora needs the package peft, which is not installed: "
+            "pip install 'manyways[peft]' (or remove the table)."
+        )
+
+
+def peft_config(lora: LoraConfig | None, section: str) -> Any:  # noqa: ANN401
+    """What TRL takes as ``peft_config``: None, or a ``peft.LoraConfig``.
+
+    TRL sets its seed before it makes the adapters, which begin at random.
+
+    Raises RecipeError when peft is not installed.
+    """
+    if lora is None:
+        return None
+    check_lora(lora, section)
+    import peft
+
+    targets = lora.target_modules
+    return peft.LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def merged(model: Any) -> "PreTrainedModel":  # noqa: ANN401
+    """The transformers model itself, with adapters, if it has any, added into its weights."""
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    return model
+
+
+def check_trackers(tracking: TrackingConfig) -> None:
+    """Raises RecipeError when a tracker that the recipe names is not installed."""
+    for name in tracking.report_to:
+        if find_spec(name) is None:
+            raise RecipeError(
+                f"tracking.report_to names {name}, which is not installed: "
+                f"pip install 'manyways[{name}]' (or take it out)."
+            )
+
+
+def tracker_arguments(tracking: TrackingConfig, *, name: str, folder: Path) -> dict[str, object]:
+    """Fields of TrainingArguments, and the variables that two trackers read instead.
+
+    name:   of the training, ``<recipe>/<arm>/seed-<s>/<stage>``.
+    folder: where tensorboard writes and wandb keeps its files. Not inside the Trainer's own
+        folder, which is deleted at the end.
+
+    Raises RecipeError when a tracker is not installed.
+    """
+    check_trackers(tracking)
+    if not tracking.report_to:
+        return {"report_to": "none"}
+    if "tensorboard" in tracking.report_to:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(
+            folder / "tensorboard" / name.rpartition("/")[2]
+        )
+    if "wandb" in tracking.report_to:
+        os.environ["WANDB_PROJECT"] = tracking.project
+        os.environ["WANDB_DIR"] = str(folder)
+    return {
+        "report_to": list(tracking.report_to),
+        "run_name": name,
+        "project": tracking.project,
+    }
+
+
+def close_trackers(tracking: TrackingConfig) -> None:
+    """End wandb's run: the Trainer leaves it open, and the next training would write into it."""
+    if "wandb" in tracking.report_to:
+        import wandb
+
+        wandb.finish()

@@ -3,7 +3,9 @@
 An optimizer step is one batch of attempts: ``prompts_per_step`` problems x ``group_size``. Attempts
 are seeded one by one from (run seed, step, place), and Trainer checkpoints are written between
 steps, so a killed training that is run again takes the same steps as one that was not (exactly on
-a CPU; on a GPU up to the order of floating-point sums).
+a CPU; on a GPU up to the order of floating-point sums). They are kept as every other attempt is:
+parquet parts, whole groups. A part is on disk before the Trainer's checkpoint of its last step
+counts, and a training that goes on from a checkpoint forgets what came after it.
 """
 
 import os
@@ -13,21 +15,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
 from manyways.checkpoints import checkpoint_hash
 from manyways.errors import RecipeError
-from manyways.fingerprint import attempt_seed
-from manyways.records import PLAIN, Message, Problem
-from manyways.train import RLSettings, Roller, Rollout, processes, tracking
-from manyways.train.handover import prompt_ids
-from manyways.train.lora import peft_config
-from manyways.train.reward import FOLDER, StepReward, kept
+from manyways.fingerprint import attempt_seed, prompt_hash
+from manyways.records import PLAIN, Attempt, Message, Problem, RLAttempt
+from manyways.rendering import prompt_ids
+from manyways.tables import append_rl_attempts, drop_rl_attempts_after
+from manyways.train import RLSettings, Roller, Rollout, processes
+from manyways.train.reward import FOLDER, Scored, StepReward, kept
 from manyways.train.trainer_config import (
     build_config,
+    close_trackers,
     common,
     common_defaults,
     in_micro_batches,
     memory_advice,
     passes,
+    peft_config,
+    tracker_arguments,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +99,7 @@ def train(
                 reward.gather = gather_object
             flat = _flat(config, reward)
             train_and_save(trainer, story, trainee, out, flat=flat, watch=settings.watch)
-            tracking.close(settings.tracking)
+            close_trackers(settings.tracking)
     if processes.is_writer():
         shutil.rmtree(out / "trainer", ignore_errors=True)
     return target
@@ -127,7 +134,7 @@ def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
     }
     defaults = {
         **common_defaults(device=settings.device, dtype=settings.dtype),
-        **tracking.arguments(settings.tracking, name=settings.name, folder=out.parent),
+        **tracker_arguments(settings.tracking, name=settings.name, folder=out.parent),
         "lr_scheduler_type": "constant_with_warmup",
     }
     return build_config(GRPOConfig, "rl", fixed=fixed, defaults=defaults, extra=rl.extra)
@@ -228,8 +235,6 @@ def _keep_attempts(
     out: Path,
 ) -> None:
     """Have the attempts that the recipe wants written to ``out/attempts``."""
-    from manyways.train.attempt_log import AttemptLog
-
     reward, settings, trainee = parts
     met = {problems[index].id for index in trainer.train_dataset["problem"]}
     wanted = kept(settings.config.attempts, met)
@@ -330,3 +335,103 @@ def _rollout_func(
         }
 
     return rollout
+
+
+PART_SIZE = 2048
+"""Attempts that wait for the next checkpoint at most."""
+
+
+class AttemptLog(TrainerCallback):  # type: ignore[misc]
+    """Takes what the reward function scored and writes it.
+
+    wanted:     ids of the problems whose attempts are kept.
+    ask:        an attempt's prompt.
+    start:      hash of the checkpoint that the training starts from.
+    stops:      tokens that end a text.
+    advantages: those of the last batch, as the trainer computed them, in the order of its attempts.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wanted: frozenset[str],
+        ask: Callable[[Scored], tuple[Message, ...]],
+        start: str,
+        stops: Sequence[int],
+        advantages: Callable[[], Sequence[float]],
+    ) -> None:
+        self._folder, self._wanted, self._ask = folder, wanted, ask
+        self._start, self._stops, self._advantages = start, frozenset(stops), advantages
+        self._pending: tuple[int, Sequence[Scored]] | None = None
+        self._rows: list[RLAttempt] = []
+
+    def take(self, step: int, batch: Sequence[Scored]) -> None:
+        """Take the attempts of a step, of all processes: groups of ``group_size`` neighbours."""
+        self._settle()
+        self._pending = (step, batch)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Forget the steps that are about to be taken again."""
+        drop_rl_attempts_after(self._folder, state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Note the step's advantages."""
+        self._settle()
+        if len(self._rows) >= PART_SIZE:
+            self._write()
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Write before the checkpoint counts."""
+        self._write()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Write the rest."""
+        self._settle()
+        self._write()
+
+    def _settle(self) -> None:
+        """The batch that was taken last becomes rows; the trainer knows its advantages by now."""
+        if self._pending is None:
+            return
+        (step, batch), self._pending = self._pending, None
+        told = list(self._advantages())
+        # Of another length they belong to another batch: better none than wrong ones.
+        advantages = told if len(told) == len(batch) else [None] * len(batch)
+        for scored, advantage in zip(batch, advantages, strict=True):
+            if scored.problem.id in self._wanted:
+                self._rows.append(self._row(step, scored, advantage))
+
+    def _row(self, step: int, scored: Scored, advantage: float | None) -> RLAttempt:
+        return RLAttempt(
+            attempt=Attempt(
+                problem_id=scored.problem.id,
+                heuristic=scored.heuristic,
+                sample=scored.place,
+                seed=scored.seed,
+                text=scored.text,
+                finish="stop" if scored.ids[-1:] and scored.ids[-1] in self._stops else "length",
+                prompt_tokens=scored.prompt_tokens,
+                tokens=len(scored.ids),
+                prompt_hash=prompt_hash(self._ask(scored)),
+                model_hash=self._start,
+                verdict=scored.verdict,
+            ),
+            step=step,
+            group=scored.group,
+            reward=scored.reward,
+            advantage=advantage,
+        )
+
+    def _write(self) -> None:
+        if self._rows:
+            append_rl_attempts(self._folder, self._rows)
+            self._rows = []

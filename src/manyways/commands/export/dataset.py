@@ -16,18 +16,18 @@ from manyways.commands.export.folder import (
     HubApi,
     SourceFacts,
     front_matter,
+    is_hub_id,
+    public,
     push,
     render,
     source_facts,
     writing,
 )
-from manyways.commands.export.private import is_hub_id, public
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, RecipeError
 from manyways.measures.yields import YieldRow
-from manyways.pool.sources import pool_of, written_by
-from manyways.pool.training_rows import check_ways, training_rows
-from manyways.pool.yields import yield_rows
+from manyways.pool.solutions import yield_rows
+from manyways.pool.training_rows import check_ways, pool_of, training_rows, written_by
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Problem
 from manyways.tables import read_attempts_table, read_table, write_table, write_text

@@ -15,15 +15,18 @@ from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
 from manyways.arms import Line
 from manyways.commands.export.folder import (
+    OF_TRAINING,
     HubApi,
+    Public,
     SourceFacts,
     front_matter,
+    is_hub_id,
+    public,
     push,
     render,
     source_facts,
     writing,
 )
-from manyways.commands.export.private import OF_TRAINING, Public, is_hub_id, public
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
 from manyways.measures.gate import GateRow

@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from manyways import __version__
-from manyways.commands.export.folder import source_facts
-from manyways.commands.export.private import public
+from manyways.commands.export.folder import public, source_facts
 from manyways.context import Context
 from manyways.errors import DataError
 from manyways.fingerprint import versions
@@ -106,7 +105,7 @@ def evaluated(ctx: Context) -> list[str]:
 def tokenizer_asking(ctx: Context) -> Asking:
     """How the run's prompts look as text: every checkpoint of a run has the base's template."""
     from manyways.checkpoints import load_tokenizer
-    from manyways.train.handover import prompt_ids
+    from manyways.rendering import prompt_ids
 
     tokenizer = load_tokenizer(ctx.base_path, ctx.recipe.model.chat_template_kwargs)
     tokens = {

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from manyways.commands.printing import open_table, print_result
-from manyways.progress import say
+from manyways.progress import open_table, print_result, say
 from manyways.run_dir import RunDir, Stamp
 from manyways.tables import write_text
 

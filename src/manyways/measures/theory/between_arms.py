@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from manyways.arms import parse_arm
+from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.score_curves import Curve, common, over_seeds, score
 from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, numbered
-from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
 from manyways.metrics.intervals import Resampling, bootstrap_means, mean_intervals
 from manyways.metrics.pass_at_k import crossover
 from manyways.records import Checkpoint

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.score_curves import over_seeds, score
 from manyways.measures.solutions import (
     Policy,
@@ -33,7 +34,6 @@ from manyways.measures.solutions import (
     numbered,
     on_problems,
 )
-from manyways.measures.theory.expectation import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.theory.through_rl import composed
 from manyways.metrics.composition import composed_if_alone
 from manyways.metrics.intervals import Resampling, resamples

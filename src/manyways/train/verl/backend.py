@@ -1,24 +1,160 @@
 """GRPO by verl as a subprocess: write what it reads, start it, follow it, merge its checkpoint."""
 
+import contextlib
+import fcntl
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from manyways import trust
 from manyways.checkpoints import load_tokenizer
-from manyways.errors import DataError, MissingWork
+from manyways.errors import DataError, MissingWork, RunDirError
 from manyways.progress import Meter, say
-from manyways.records import Problem, line_name
+from manyways.recipe.pool import VerifyConfig
+from manyways.records import Message, Problem, line_name
+from manyways.rendering import prompt_ids
 from manyways.tables import write_text
 from manyways.train import RLSettings
-from manyways.train.handover import prompt_ids
+from manyways.train.processes import end
 from manyways.train.reward import StepReward
-from manyways.train.verl import environment, process
-from manyways.train.verl.attempts import keep_attempts
-from manyways.train.verl.files import write_problems, write_reward
-from manyways.train.verl.log import curve
+from manyways.train.verl import environment
+from manyways.train.verl.log import curve, keep_attempts
 from manyways.train.verl.overrides import Places, overrides, verl_of
+
+REWARD = '''"""The reward of this run; verl loads ``compute_score`` from here in its own Python."""
+
+import sys
+
+sys.path.insert(0, {source!r})
+
+from manyways.verifiers.verl_reward import scorer
+
+compute_score = scorer({settings!r})
+'''
+
+
+def write_problems(
+    path: Path, problems: Sequence[Problem], messages: Callable[[Problem], tuple[Message, ...]]
+) -> None:
+    """One row for each prompt of the whole training, in order: verl must not shuffle them.
+
+    The columns are verl's own: ``prompt`` (chat turns), ``reward_model.ground_truth``,
+    ``data_source``, and ``extra_info``, in which our problem travels to the reward function.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [
+        {
+            "data_source": problem.id.rpartition("/")[0],
+            "prompt": [{"role": m.role, "content": m.content} for m in messages(problem)],
+            "ability": problem.verifier,
+            "reward_model": {"style": "rule", "ground_truth": problem.answer},
+            "extra_info": {"index": index, "id": problem.id, "problem": _dump(problem)},
+        }
+        for index, problem in enumerate(problems)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+
+
+def write_reward(path: Path, verify: VerifyConfig, *, form: str = "boxed") -> None:
+    """The file for ``reward.custom_reward_function.path``."""
+    settings = verify.model_dump(include={"workers", "timeout", "policy", "allow_unsafe_code"})
+    settings |= {"max_undecided": verify.max_undecided, "form": form}
+    # Reward workers run wherever Ray puts them, without this process's variables.
+    settings |= {"trusted": trust.environment()}
+    source = str(Path(__file__).parents[3])
+    path.write_text(REWARD.format(source=source, settings=settings), encoding="utf-8")
+
+
+def _dump(problem: Problem) -> str:
+    return json.dumps({**asdict(problem), "tags": dict(problem.tags)}, ensure_ascii=False)
+
+
+LOOK_SECONDS = 10.0
+"""Between two looks at what verl has logged."""
+GRACE_SECONDS = 30.0
+"""For verl to end its Ray cluster."""
+WAIT_SECONDS = 60.0
+"""For the verl of a killed command to end."""
+TAIL, TAIL_BYTES = 15, 1 << 16
+"""Lines of verl's own words in an error, and where at most they are looked for."""
+TOLD_TO_END = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit("started by a command that is gone")
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+"""Becomes the command after asking Linux for a SIGTERM at its parent's death (prctl's
+PR_SET_PDEATHSIG, which survives exec)."""
+
+
+def run(words: list[str], console: Path, *, look: Callable[[], None]) -> int:
+    """Run ``words`` to their end; returns the exit code.
+
+    console: gets what it writes, after what is there. look: called every ``LOOK_SECONDS``, and
+    at the end. The process ends with this one, however that ends (on Linux).
+
+    Raises RunDirError when an earlier one still runs in the folder of ``console``.
+    """
+    starter = [sys.executable, "-c", TOLD_TO_END, str(os.getpid())]
+    with _alone(console.parent) as lock, console.open("ab") as stream:
+        process = subprocess.Popen(
+            [*starter, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            # Held for as long as it lives, also when this process is killed.
+            pass_fds=(lock,),
+        )
+        try:
+            while True:
+                try:
+                    return process.wait(LOOK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    look()
+        finally:
+            end(process, GRACE_SECONDS)
+            look()
+
+
+def tail(console: Path, begin: int) -> str:
+    """The last lines of ``console`` behind byte ``begin``, indented."""
+    begin = max(begin, console.stat().st_size - TAIL_BYTES)
+    with console.open("rb") as stream:
+        stream.seek(begin)
+        text = stream.read().decode("utf-8", errors="replace")
+    lines = [line.rstrip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
+    return "\n".join(f"  {line}" for line in lines[-TAIL:]) or "  (not a word)"
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[int]:
+    """The descriptor of the folder's lock, held."""
+    with (folder / ".lock").open("a") as lock:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise RunDirError(
+                        f"verl, started by an earlier command, still runs in '{folder}': wait for "
+                        "it, or end it."
+                    ) from error
+                time.sleep(0.2)
+        yield lock.fileno()
+
 
 STEPS = "steps"
 """In the folder of a training: checkpoints of steps, ``steps/50/checkpoint``."""
@@ -154,13 +290,13 @@ def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) 
             meter.advance(found - seen)
             seen = found
 
-        code = process.run(words, console, look=look)
+        code = run(words, console, look=look)
     if places.saved < steps:
         again = f"it resumes from step {places.saved}" if places.saved else "it starts anew"
         raise MissingWork(
             f"verl ended with exit code {code} before the checkpoint of step {steps} was whole. "
             f"Run the same command again: {again}. Its last lines in {console}:\n"
-            + process.tail(console, begin)
+            + tail(console, begin)
         )
     if code != 0:
         say(f"{label}: verl ended with exit code {code}, but its last checkpoint is whole")
@@ -179,5 +315,5 @@ def _merge(settings: RLSettings, actor: Path, target: Path) -> None:
     if done.returncode != 0 or not (target / "config.json").is_file():
         raise MissingWork(
             f"verl's model merger failed with exit code {done.returncode}. Its last lines in "
-            f"{console}:\n" + process.tail(console, 0)
+            f"{console}:\n" + tail(console, 0)
         )

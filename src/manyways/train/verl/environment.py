@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from manyways import trust
 from manyways.errors import RecipeError
-from manyways.recipe.verl import VerlConfig
+from manyways.recipe.rl import VerlConfig
 
 VERSION = "0.9.1"
 """The version that our overrides were composed with."""

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from manyways import trust
 from manyways.errors import RecipeError
-from manyways.recipe.rl import RLConfig
-from manyways.recipe.verl import LOSSES, VerlConfig
+from manyways.recipe.rl import LOSSES, RLConfig, VerlConfig
 from manyways.train import RLSettings
 
 ACTOR = "actor_rollout_ref.actor"
