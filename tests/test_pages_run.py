@@ -83,6 +83,8 @@ def place(book: tuple[Path, nbformat.NotebookNode]) -> Path:
     shutil.copytree(ROOT / "recipes", root / "recipes")
     for name in ("first", "second", "data", "pocket-study", "gsm8k-llama-3.2-3b"):
         shutil.copytree(root / "runs" / "pocket", root / "runs" / name)
+    study = root / "runs" / "pocket-study" / "arms"
+    (study / "heuristics-8").symlink_to(study / "heuristics-10")
     (root / "models").mkdir()
     (root / "models" / "my-sentence-model").symlink_to(BASE)
     rows = {
