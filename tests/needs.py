@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 MAY_LACK = (
-    "an accelerator", "vllm", "verl", "xllamacpp",
+    "an accelerator", "vllm", "verl", "verifiers", "xllamacpp",
     "MANYWAYS_DATA", "MANYWAYS_REAL_MODEL", "MANYWAYS_REAL_GGUF",
 )  # fmt: skip
 """What CI may be without. ``.ci/run`` installs all else."""

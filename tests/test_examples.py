@@ -1,11 +1,12 @@
-"""examples/: the job script of a cluster, with stand-ins for what Slurm gives."""
+"""What other programs call: a job of Slurm, with stand-ins for it, and a shell's completion."""
 
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
-from command_line import ROOT
+from command_line import ROOT, environment
 from waiting import eventually
 
 SCRIPT = ROOT / "examples" / "run.sbatch"
@@ -38,7 +39,7 @@ def test_the_job_ends_as_the_run_does(tmp_path: Path) -> None:
 
 def test_a_job_whose_time_is_over_stops_the_run_and_queues_it_again(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "never")
-    body = 'trap \'echo stopped >> "$CALLS"; exit 143\' TERM\necho started >> "$CALLS"\n'
+    body = 'trap \'kill $!; echo stopped >> "$CALLS"; exit 143\' TERM\necho started >> "$CALLS"\n'
     done = job(tmp_path, body + f"exec 3<> {tmp_path}/never; read -u 3 & wait", "my.toml")
     assert eventually(lambda: (tmp_path / "calls").is_file() and "started" in calls(tmp_path))
     done.send_signal(signal.SIGTERM)
@@ -50,3 +51,13 @@ def test_a_job_without_a_recipe_says_how(tmp_path: Path) -> None:
     done = subprocess.run(["bash", SCRIPT], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "usage: sbatch run.sbatch RECIPE" in done.stderr
+
+
+def test_the_shell_completes_verbs() -> None:
+    asked = {"COMP_WORDS": "manyways re", "COMP_CWORD": "1", "_MANYWAYS_COMPLETE": "complete_bash"}
+    code = "import sys; sys.argv = ['manyways']; from manyways.cli.app import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(asked),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["report", "recipes"], done.stderr

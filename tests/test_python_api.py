@@ -1,15 +1,19 @@
 """A run from Python: tables, data sets and single functions, as docs/python.md says."""
 
+import asyncio
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pandas as pd
 import pytest
 from fake_run import write_run
 from made_runs import attempt, context, heuristic, put_pool
+from needs import needs
 
 import manyways
 from manyways.errors import MissingWork, RunDirError, UserError
@@ -95,10 +99,18 @@ def test_rewards_are_those_of_the_judge() -> None:
     assert len(manyways.heuristic_pack("polya")) >= 16
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = "import sys, manyways; dir(manyways); print([m for m in ('torch', 'pyarrow', 'numpy', 'pydantic') if m in sys.modules])"  # noqa: E501
+def test_importing_the_package_loads_nothing() -> None:
+    """Of this package itself alone, and of the standard library a handful: no time is lost."""
+    code = (
+        "import sys; before = set(sys.modules); import manyways; dir(manyways);"
+        " print(*sorted(set(sys.modules) - before))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    loaded = done.stdout.split()
+    tops = {name.partition(".")[0] for name in loaded}
+    assert [name for name in loaded if name.startswith("manyways")] == ["manyways"]
+    assert tops - {"manyways"} <= set(sys.stdlib_module_names), tops
+    assert len(loaded) < 40, loaded
 
 
 def test_the_page_names_what_there_is() -> None:
@@ -107,3 +119,20 @@ def test_the_page_names_what_there_is() -> None:
         assert name in manyways.__all__, name
     for name in set(re.findall(r"^run\.(\w+)", page, re.MULTILINE)):
         assert hasattr(manyways.Run, name), name
+
+
+@needs(
+    "verifiers", there=find_spec("verifiers.v1") is not None,
+    how="pip install verifiers, in an environment of its own: it wants another openai",
+)  # fmt: skip
+def test_the_reward_is_one_call_in_a_task_of_verifiers() -> None:
+    """The example of the page, scored as verifiers scores a finished rollout."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [one for one in blocks if "verifiers.v1" in one]
+    made: dict[str, Any] = {}
+    exec(compile(block, "docs/python.md", "exec"), made)
+    for text, reward in ((r"so \boxed{1/2}", 1.0), ("2", 0.0)):
+        task = made["Solve"](made["Question"](prompt="A half?", answer="0.5"))
+        trace = made["vf"].Trace.model_construct(root_reply=text, rewards={}, metrics={})
+        asyncio.run(task.score(trace))
+        assert trace.reward == reward

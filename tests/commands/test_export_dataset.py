@@ -121,6 +121,7 @@ def test_card_and_recipe_rebuild_without_this_machines_paths(tmp_path: Path) -> 
     folder = export_dataset(ctx, Line(arm="star", seed=0), out=tmp_path / "out")
     card = DatasetCard.load(folder / "README.md")
     assert card.data.license == "other"
+    assert "https://arxiv.org/abs/2605.08472" in card.content
     assert card.data.configs[0]["data_files"] == [
         {"split": "train", "path": "data/train-*.parquet"}
     ]
@@ -138,6 +139,7 @@ def test_licence_of_a_published_set_reaches_the_card(tmp_path: Path, monkeypatch
     monkeypatch.setitem(ctx.sets._loaded, "gsm8k/train", made)
     facts = source_facts(ctx, "gsm8k/train")
     assert (facts.licence, facts.hub_licence, facts.hub_id) == ("MIT", "mit", "openai/gsm8k")
+    assert facts.language == "en"
     monkeypatch.setitem(ctx.sets._loaded, "math/train", made)
     assert source_facts(ctx, "math/train").hub_licence == "other"
 

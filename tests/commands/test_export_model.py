@@ -47,7 +47,8 @@ def test_card_gives_scores_with_intervals_beside_the_base(ctx: Context, tmp_path
     assert f"| {score.value:.3f} [{score.low:.3f}, {score.high:.3f}] |" in card.content
     found = {(r.dataset_name, r.metric_type): r.metric_value for r in card.data.eval_results}
     assert found["pocket/harder", "pass@4"] == round(score.value, 4)
-    assert card.data.license == "apache-2.0"
+    assert (card.data.license, card.data.language) == ("apache-2.0", ["en"])
+    assert "https://arxiv.org/abs/2605.08472" in card.content
     assert "One seed of 2" in card.content
     assert "export model run --arm heuristics-8 --seed 1 --stage rl" in card.content
 
