@@ -1,11 +1,15 @@
 """What a newcomer gets wrong is answered with exit code 2, the mistake and the fix."""
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 from command_line import ROOT, in_a_process, in_this_process
 
+from manyways.cli import app as cli
 from manyways.run_dir import open_for_writing
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
@@ -76,3 +80,27 @@ def test_every_verb_says_what_it_does_in_a_line_of_80_columns(
     verbs = lines[lines.index("Commands:") + 1 :]
     assert len(verbs) > 25
     assert [line for line in verbs if line.endswith("...") or len(line) > 80] == []
+
+
+@pytest.mark.parametrize("group", ["", "problems", "heuristics", "pocket", "recipes", "export"])
+def test_no_summary_of_a_verb_is_cut_at_80_columns(
+    group: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, listed = in_this_process(capsys, *group.split(), "--help").out.split("Commands:")
+    assert listed.strip() and "..." not in listed
+
+
+def test_every_option_is_explained_in_a_sentence() -> None:
+    def of(command: Any, name: str) -> Iterator[tuple[str, str]]:
+        for one in command.params:
+            if name not in ("manyways line", "manyways line-stage"):  # hidden
+                yield f"{name} {one.name}", one.help or ""
+        for word, inner in getattr(command, "commands", {}).items():
+            yield from of(inner, f"{name} {word}")
+
+    said = [*of(typer.main.get_command(cli.app), "manyways")]
+    assert len(said) > 100
+    for where, text in said:
+        assert text[:1].isupper() or text.startswith("`"), where
+        assert text.endswith(".") and len(text.split()) > 2, where

@@ -174,7 +174,7 @@ NEEDS = {
     "required": "required",
     "stage": "optional; its stages are left out without it",
     "optional": "optional",
-    "off": "optional; off without it",
+    "off": "optional; absent by default",
 }
 PAGE = """# Every key of a recipe
 
