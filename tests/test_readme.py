@@ -12,6 +12,7 @@ import typer.main
 from manyways.cli import app as cli
 from manyways.cli.export import export
 from manyways.cli.tools import heuristics, pocket, problems
+from manyways.commands.recipes import tables
 from manyways.records import Phase, Status
 
 ROOT = Path(__file__).parents[1]
@@ -84,3 +85,24 @@ def test_a_column_that_nobody_explains_is_refused(monkeypatch: pytest.MonkeyPatc
     assert made.meaning(row, "checkpoint", known).startswith("`base`")
     with pytest.raises(KeyError, match=r"Row\.mystery"):
         made.meaning(row, "mystery", known)
+
+
+def test_modules_that_docstrings_refer_to_exist() -> None:
+    """``pool.sampling.collect``, where the first word is a package and not a table of recipes."""
+    source = ROOT / "src" / "manyways"
+    keys = {f"{table.path}.{key.name}" for table in tables() for key in table.keys}
+    for path in source.rglob("*.py"):
+        for found in re.findall(r"``([a-z_]+(?:\.[A-Za-z_]+)+)``", path.read_text("utf-8")):
+            place, names = source, found.split(".")
+            while names and (place / names[0]).is_dir():
+                place /= names.pop(0)
+            if place == source or found in keys or names[-1:] == ["toml"]:
+                continue
+            module = place / f"{names[0]}.py" if names else place / "__init__.py"
+            if module.is_file():
+                names = names[1:]
+            else:
+                module = place / "__init__.py"
+            text = module.read_text("utf-8")
+            for name in names:
+                assert re.search(rf"\b{name}\b", text), f"{path.name} refers to {found}"

@@ -34,7 +34,7 @@ from manyways.records import line_name
 from manyways.tables import write_text
 
 POOLS = "pools"
-"""Folder of the pools that are not the run's own; see ``pool.sources``."""
+"""Folder of the pools that are not the run's own; see ``pool.training_rows``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

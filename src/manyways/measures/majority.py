@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MajorityRow(PassRow):
-    """majority@k (``metrics.majority``). Benchmarks of programs have none: texts do not vote."""
+    """majority@k (``metrics.pass_at_k``). Benchmarks of programs have none: texts do not vote."""
 
 
 def measured(seen: "Seen") -> Iterator[MajorityRow]:
