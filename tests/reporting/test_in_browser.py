@@ -7,7 +7,6 @@ import pytest
 from browser import chromium
 from fake_run import write_run
 
-from manyways.measures.catalogue import TABLES
 from manyways.measures.explorer import ExplorerRow, ExplorerText
 from manyways.measures.measure import read_rows, write_rows
 from manyways.measures.yields import YieldRow
@@ -316,8 +315,7 @@ def test_fifteen_arms_are_no_endless_page(browser, tmp_path):
     others = ["favourite", "random", "matched-8", "wrong-8", "budget-1", "budget-8"]
     variants = ["star@25", "heuristics-8@25", "heuristics-8@2epochs"]
     arms = ["vanilla", "star", *numbered, *others, *variants]
-    tables = [name for name in TABLES if name != "steps"]  # evaluated on the way: if asked for
-    root = write_run(tmp_path, arms=arms, tables=tables)
+    root = write_run(tmp_path, arms=arms)
     render(root)
     browser.size(1400, 1000)
     browser.open(root / "report.html")

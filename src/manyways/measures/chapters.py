@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from manyways.arms import Arm
 from manyways.fingerprint import fingerprint
 from manyways.measures import first_screen
-from manyways.measures.answer import controls, ways_or_heuristics
+from manyways.measures.answer import against_controls
 from manyways.measures.benchmarks import SEEDS_FOR_T
 from manyways.measures.costs import total
 from manyways.measures.measure import Kind, Measure
@@ -262,8 +262,8 @@ def _findings(kind: Kind) -> Blocks:
 
 
 def _beside_the_answer(seen: "Seen") -> Iterable[Block]:
-    shown = ways_or_heuristics(list(controls(seen)), seen)
-    more = tuple(sentence for sentence in seen.said("main")[1:] if sentence != shown)
+    shown = set(against_controls(seen))
+    more = tuple(sentence for sentence in seen.said("main")[1:] if sentence not in shown)
     return [Note(kind="finding", sentences=more)] if more else []
 
 

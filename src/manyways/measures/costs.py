@@ -7,7 +7,7 @@ from manyways.measures.curves import CURVES
 from manyways.measures.measure import Measure
 from manyways.records import line_name
 from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Note, Table
 from manyways.run_dir import Stamp
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ def blocks(seen: "Seen") -> list[Block]:
         ),
         folded=len(rows) > 12,
     )
-    return [Charts(charts=(chart,)), table]
+    figure = Charts(charts=(chart,))
+    longest = ", ".join(f"{stage} {words.duration(spent)}" for stage, spent in stages.items())
+    return [Fold(title=f"Minutes by stage: {longest}", blocks=(figure,)), table]
 
 
 COSTS = Measure(

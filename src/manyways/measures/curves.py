@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from manyways.measures.measure import Finding, Measure
 from manyways.reporting import charts
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Key, Note
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Key, Note, first_row
 
 if TYPE_CHECKING:
     from manyways.arms import Line
@@ -169,7 +169,7 @@ def blocks(seen: "Seen") -> list[Block]:
     if any(figures.values()):
         drawn.append(_heading(seen))
     if figures["rl"]:
-        drawn.append(Charts(charts=figures["rl"], legend=legend))
+        drawn += first_row(figures["rl"], legend, "other figure")
     if figures["midtrain"]:
         loss = Charts(charts=figures["midtrain"], legend=legend)
         drawn.append(Fold(title="Mid-training, step by step", blocks=(loss,)))
@@ -288,7 +288,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
 def _rewards(seen: "Seen") -> Iterator[str]:
     import numpy as np
 
-    moves = []
+    moves: dict[str, str] = {}
     for arm in seen.arms:
         curves = [c for c in seen.rows(CURVES) if c.arm == arm.name and c.stage == "rl"]
         points = [(c.step, c.reward) for c in curves if c.reward is not None]
@@ -296,9 +296,10 @@ def _rewards(seen: "Seen") -> Iterator[str]:
             start, last = min(points)[0], max(points)[0]
             first = [reward for step, reward in points if step <= max(start, ENDS * last)]
             final = [reward for step, reward in points if step > (1 - ENDS) * last]
-            moves.append(f"{arm.name} {np.mean(first):.2f} to {np.mean(final):.2f}")
+            moves[arm.name] = f"{np.mean(first):.2f} to {np.mean(final):.2f}"
     if moves:
-        yield f"Mean reward in the first and the last fifth of the RL steps: {', '.join(moves)}."
+        said = seen.of_arms(moves)
+        yield f"Mean reward in the first and the last fifth of the RL steps: {said}."
 
 
 def _lengths(seen: "Seen") -> Iterator[str]:
@@ -307,13 +308,13 @@ def _lengths(seen: "Seen") -> Iterator[str]:
 
     trained = {row.arm: row for row in seen.rows(ARMS) if row.epochs is not None}
     if len({row.midtrain_steps for row in trained.values()}) == 1:
-        listed = ", ".join(f"{arm} {row.epochs:.1f} times" for arm, row in trained.items())
+        listed = seen.of_arms({arm: f"{row.epochs:.1f} times" for arm, row in trained.items()})
         yield f"Every arm mid-trains for the same number of steps, so it sees its data: {listed}."
     elif trained:
-        listed = ", ".join(
-            f"{arm} {row.midtrain_steps} steps, {row.epochs:.1f} times"
+        listed = seen.of_arms({
+            arm: f"{row.midtrain_steps} steps, {row.epochs:.1f} times"
             for arm, row in trained.items()
-        )
+        })  # fmt: skip
         yield f"Arms mid-train for different lengths; each sees its data: {listed}."
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from manyways.measures.measure import Finding, Measure
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table, explorer_link
+from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Table, explorer_link
 
 if TYPE_CHECKING:
     import numpy as np
@@ -194,7 +194,8 @@ def blocks(seen: "Seen") -> list[Block]:
         text="The Vendi score is the effective number of distinct texts in a set: 1 when all are "
         "alike. Compare only sets measured with the same embedder.",
     )
-    return [heading, Charts(charts=(chart,)), _table(rows)]
+    figure = Fold(title="Vendi scores, drawn", blocks=(Charts(charts=(chart,)),))
+    return [heading, figure, _table(rows)]
 
 
 def _table(rows: list[DiversityRow]) -> Table:
@@ -256,10 +257,8 @@ def says(seen: "Seen") -> Iterator[Finding]:
         row for row in seen.rows(DIVERSITY) if row.what.startswith("data of ") and row.vendi.n > 1
     ]
     if sets:
-        listed = ", ".join(
-            f"{row.what.removeprefix('data of ')} {words.rate(row.vendi)}" for row in sets
-        )
-        sentence = f"Vendi score of the mid-training data: {listed}."
+        said = {row.what.removeprefix("data of "): str(words.rate(row.vendi)) for row in sets}
+        sentence = f"Vendi score of the mid-training data: {seen.of_arms(said)}."
         yield Finding(kind="data", sentence=sentence)
 
 

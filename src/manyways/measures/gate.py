@@ -167,7 +167,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
         if seen.gate(arm.name)
     }
     if mixed:
-        listed = ", ".join(f"{name} {value:.2f}" for name, value in mixed.items())
+        listed = seen.of_arms({name: f"{value:.2f}" for name, value in mixed.items()})
         sentence = f"Share of groups with right and wrong attempts when RL starts: {listed}."
         yield Finding(kind="mechanism", sentence=sentence)
 

@@ -25,12 +25,11 @@ from manyways.reporting.blocks import (
     Block,
     Cell,
     Chart,
-    Charts,
-    Fold,
     Heading,
     Key,
     Note,
     Table,
+    first_row,
 )
 from manyways.run_dir import benchmark_slug
 
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
     from manyways.measures.seen import Seen
     from manyways.metrics.intervals import Resampling
 
-FIRST = 3
-"""Figures of pass@k before the others, which are there on demand: a row on a desk."""
+
 ABREAST = 9
 """Benchmarks in a table side by side at most."""
 
@@ -144,18 +142,12 @@ def _rows(seen: "Seen", benchmark: str) -> dict[str, list[PassRow]]:
 
 def _curves(seen: "Seen") -> list[Block]:
     figures = [_curve(seen, benchmark) for benchmark in seen.benchmarks]
-    first, others = tuple(figures[:FIRST]), tuple(figures[FIRST:])
-    legend = tuple(_keys(seen))
     heading = Heading(
         title="pass@k",
         text="Bands are 95% intervals over problems. The legend hides and shows; what is "
         "struck through is hidden at first.",
     )
-    drawn: list[Block] = [heading, Charts(charts=first, legend=legend)]
-    if others:
-        title = f"pass@k on {words.plural(len(others), 'other benchmark')}"
-        drawn.append(Fold(title=title, blocks=(Charts(charts=others, legend=legend),)))
-    return drawn
+    return [heading, *first_row(figures, tuple(_keys(seen)), "other figure of pass@k")]
 
 
 def _keys(seen: "Seen") -> Iterator[Key]:

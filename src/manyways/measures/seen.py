@@ -273,6 +273,16 @@ class Seen:
         """Whether figures with a legend show ``arm`` before anything is clicked: few arms do."""
         return len(self.arm_order) <= 4 or arm in (self.lead, VANILLA, "star")
 
+    def of_arms(self, said: dict[str, str]) -> str:
+        """What is said of each arm in a sentence: of many arms only those that figures begin with.
+
+        said: arm -> words.
+        """
+        shown = [f"{arm} {text}" for arm, text in said.items() if self.at_first(arm)]
+        rest = len(said) - len(shown)
+        more = f"; {words.plural(rest, 'other arm')} in the tables" if shown and rest else ""
+        return ", ".join(shown or [f"{arm} {text}" for arm, text in said.items()]) + more
+
     def first_charts(self, of_arms: dict[str, Chart], legend: tuple[Key, ...] = ()) -> list[Block]:
         """The figures of a few arms, those of the others on demand."""
         few = tuple(chart for arm, chart in of_arms.items() if self.at_first(arm))

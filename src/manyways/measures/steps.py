@@ -11,7 +11,7 @@ from manyways.measures.curves import CURVES, arm_keys, dash
 from manyways.measures.measure import Finding, Measure
 from manyways.records import Score, line_name
 from manyways.reporting import charts, words
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Table
+from manyways.reporting.blocks import Block, Chart, Fold, Heading, Table, first_row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -243,7 +243,8 @@ def blocks(seen: "Seen") -> list[Block]:
         if rows:
             made = (_chart(seen, rows, one, phase) for one in DRAWN)
             figures = tuple(chart for chart in made if chart)
-            shown = (_heading(seen, title, rows), Charts(charts=figures, legend=arm_keys(seen)))
+            curves = first_row(figures, arm_keys(seen), "other figure")
+            shown = (_heading(seen, title, rows), *curves)
             drawn += [*shown, _table(rows)] if phase == "rl" else [Fold(title=title, blocks=shown)]
     return drawn
 

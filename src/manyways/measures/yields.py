@@ -167,7 +167,7 @@ def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts.Bar]) -
             stacks,
             axis="attempts",
         ),
-        height=64 + 30 * len(rows),
+        height=64 + 26 * len(rows),
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What a report is made of: sections of blocks. The page and the Markdown print the same blocks."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
@@ -202,8 +203,28 @@ class Section:
     @property
     def every(self) -> tuple[Block, ...]:
         """Its blocks with those that are folded."""
-        inner = (b.blocks if isinstance(b, Fold) else (b,) for b in self.blocks)
-        return tuple(block for blocks in inner for block in blocks)
+        return _unfolded(self.blocks)
+
+
+def _unfolded(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    inner = (_unfolded(b.blocks) if isinstance(b, Fold) else (b,) for b in blocks)
+    return tuple(block for found in inner for block in found)
+
+
+ROW = 3
+"""Figures abreast on a desk."""
+
+
+def first_row(figures: Sequence[Chart], legend: tuple[Key, ...], other: str) -> list[Block]:
+    """The first figures, and the others on demand. other: what one of those is called."""
+    first, rest = tuple(figures[:ROW]), tuple(figures[ROW:])
+    drawn: list[Block] = [Charts(charts=first, legend=legend)] if first else []
+    if rest:
+        title = f"{len(rest)} {other}" if len(rest) == 1 else f"{len(rest)} {other}s"
+        names = ", ".join(chart.title[:1].lower() + chart.title[1:] for chart in rest)
+        title += f": {names}" if len(rest) <= ROW else ""
+        drawn.append(Fold(title=title, blocks=(Charts(charts=rest, legend=legend),)))
+    return drawn
 
 
 def explorer_link(*, of: int | None = None, **filters: str) -> str:
