@@ -12,6 +12,7 @@ from manyways.checkpoints import parameters
 from manyways.measures import first_screen
 from manyways.measures.arms import ARMS
 from manyways.measures.composition import COMPOSITION
+from manyways.measures.costs import COSTS, CostRow
 from manyways.measures.explorer import EXPLORER
 from manyways.measures.paired import PAIRED
 from manyways.measures.pass_at_k import PASS_AT_K
@@ -84,6 +85,16 @@ def test_the_picture_of_the_method_counts_what_went_through(seen: Seen) -> None:
         if row.k == 1 and row.benchmark != "mean" and (row.seed is not None or row.arm == "base")
     ]  # fmt: skip
     assert counts["test attempts"] == sum(row.attempts for row in singles)
+
+
+def test_rewarded_attempts_are_those_of_the_trainings_counted(seen: Seen) -> None:
+    """A run that once had more arms keeps the stamps of their work."""
+    works = [f"rl/{arm}/seed-0" for arm in (*seen.recipe.arms, "favourite@5epochs")]
+    costs = [CostRow(work=work, seconds=1.0, attempts=192, tokens=7) for work in works]
+    given = dataclasses.replace(seen, tables={**seen.tables, COSTS.name: costs})
+    (picture,) = (b for b in first_screen.blocks(given) if isinstance(b, Pipeline))
+    (step,) = (step for step in picture.steps if step.title == "RL trainings")
+    assert f"{192 * int(step.count):,} rewarded attempts" in step.text
 
 
 def test_the_problem_shown_has_different_correct_solutions(seen: Seen) -> None:

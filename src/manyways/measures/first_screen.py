@@ -19,7 +19,7 @@ from manyways.measures.gate import GATE
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
 from manyways.progress import visible
-from manyways.records import PLAIN
+from manyways.records import PLAIN, line_name
 from manyways.reporting import words
 from manyways.reporting.blocks import (
     Block,
@@ -126,7 +126,8 @@ def _pipeline(seen: "Seen") -> list[Block]:
     problems = counts.get("problems")
     mid = [row for row in seen.rows(ARMS) if row.midtrain_steps]
     rl = [row for row in seen.rows(ARMS) if row.rl_steps]
-    rewarded = sum(row.attempts for row in seen.rows(COSTS) if row.work.startswith("rl/"))
+    works = {f"rl/{line_name(row.arm, row.seed)}" for row in rl}
+    rewarded = sum(row.attempts for row in seen.rows(COSTS) if row.work in works)
     scored = _scored(seen)
     steps = (
         *([Step(
