@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNFINISHED = ("not begun", "not finished")
 """Outcomes of lines that the run would go on with."""
+FEW = 6
+"""Rows of a table that is open at first, at most."""
 ARM_HEAD = ("arm", "data", "examples", "problems", "ways each")
 
 
@@ -129,6 +131,7 @@ def blocks(seen: "Seen") -> list[Block]:
         head=(*ARM_HEAD, "SFT steps", "epochs", "RL steps", "outcome", "seeds"),
         rows=tuple((*cells, ", ".join(seeds)) for cells, seeds in groups.items()),
         note="Epochs: how often mid-training saw each example.",
+        folded=len(groups) > FEW,
     )
     return [table]
 

@@ -24,6 +24,7 @@ from manyways.reporting import words
 from manyways.reporting.blocks import (
     Block,
     Cell,
+    Figure,
     Fold,
     Note,
     Pipeline,
@@ -270,8 +271,7 @@ def _controls(seen: "Seen") -> Iterator[Block]:
         note=f"Differences of {seen.main} minus the control, both after RL, with 95% intervals "
         f"over problems{' and over training seeds' if over_seeds else ''}. A hint: "
         f"{'both intervals leave' if over_seeds else 'the interval leaves'} out 0. Yes and no: "
-        "it does, and the difference remains after Holm's correction for all comparisons of the "
-        "run."
+        "moreover the difference remains after Holm's correction for all comparisons of the run."
         + (
             f" {seen.main} itself learned from {own.problems:,} problems and {own.examples:,} "
             "examples: where a control had other numbers, they may be why."
@@ -288,7 +288,8 @@ def _difference(row: "PairedRow", over_seeds: bool) -> list[Cell]:
     """The difference with its interval over problems, then that over seeds."""
     found: list[Cell] = [words.difference(row.difference)]
     if over_seeds:
-        found.append(f"[{words.signed(row.seeds).interval}]" if row.seeds else words.NONE)
+        bounds = row.seeds and Figure(value="", interval=words.signed(row.seeds).interval)
+        found.append(bounds or words.NONE)
     return found
 
 

@@ -26,7 +26,7 @@ class Figure:
     interval: str
 
     def __str__(self) -> str:
-        return f"{self.value} [{self.interval}]"
+        return f"{self.value} [{self.interval}]".lstrip()
 
 
 Cell = str | Link | Figure
