@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "assets" / "report.png"
-SIZE = (1280, 1180)
+SIZE = (1280, 1440)
 """Pixels: from the question to the four cells."""
 STEPS = ROOT / "docs" / "assets" / "steps.png"
 ARMS = ("vanilla", "favourite", "heuristics-10")
