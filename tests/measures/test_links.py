@@ -8,7 +8,7 @@ from made_runs import attempt, context, put_evaluation, put_pool, seen_of
 
 from manyways.context import Context
 from manyways.measures.catalogue import sections
-from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText, fitting
+from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText, fitting, with_every_kept
 from manyways.measures.seen import Seen
 from manyways.records import Attempt, Checkpoint
 from manyways.reporting.blocks import Charts, Link, Table, Ways
@@ -148,3 +148,18 @@ def test_what_does_not_fit_is_left_out_of_every_problem_set_alike() -> None:
     counts = {of: sum(row.problems == of for row in kept) for of in ("seed", "test", "hard", "rl")}
     assert counts == {"seed": 10, "test": 5, "hard": 5, "rl": 2}
     assert fitting(rows, 10**9) == rows
+
+
+def test_every_heuristic_that_gave_a_solution_has_one_on_the_page(ctx: Context, seen: Seen) -> None:
+    """A link to the kept texts under a heuristic that shows none of them would be a dead end."""
+    solutions = ctx.run.path("2-solutions.parquet")
+    kept = {s.heuristic: s.problem_id for s in read_solutions(solutions) if s.kept}
+    problems = ctx.problems(ctx.recipe.generate.problems, ctx.recipe.generate.limit)
+    assert len(kept) > 1
+    without = [p for p in problems if p.id not in {
+        s.problem_id for s in read_solutions(solutions) if s.kept
+    }][:1]  # fmt: skip
+    ids = {p.id for p in with_every_kept(without, problems, solutions)}
+    shown = {s.heuristic for s in read_solutions(solutions) if s.kept and s.problem_id in ids}
+    assert shown == set(kept)
+    assert with_every_kept(problems, problems, solutions) == list(problems)

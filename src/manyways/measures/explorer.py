@@ -13,6 +13,8 @@ from manyways.records import BASE, Problem, RLAttempt, line_name
 from manyways.reporting.blocks import Block, Explorer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from manyways.context import Context
     from manyways.measures.seen import Seen
 
@@ -68,7 +70,8 @@ def measured(seen: "Seen") -> Iterator[ExplorerRow]:
     """Half of the problems from the seed set with their pool, half from the benchmarks.
 
     A few more are those whose attempts RL kept. Problems are taken at even distances and of their
-    texts the first, so that what is shown is not chosen for its looks: wrong ones under every
+    texts the first, so that what is shown is not chosen for its looks (where a heuristic has no
+    kept text among them, the first problem that has one is added): wrong ones under every
     heuristic, and of each checkpoint, before and after RL, a right and a wrong one.
     """
     import numpy as np
@@ -95,7 +98,8 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
     if not path.is_file():
         return
     generate = ctx.recipe.generate
-    chosen = _spread(ctx.problems(generate.problems, generate.limit), count)
+    problems = ctx.problems(generate.problems, generate.limit)
+    chosen = with_every_kept(_spread(problems, count), problems, path)
     ids = pa.array([problem.id for problem in chosen])
     solutions = pq.read_table(path, filters=pc.field("problem_id").isin(ids))
     table = read_attempts_table(ctx.run.path("1-attempts"), COLUMNS)
@@ -121,6 +125,22 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
         if texts:
             tried_here = len(tried[problem.id])
             yield _row(problem, texts, problems=generate.problems, attempts=tried_here)
+
+
+def with_every_kept(
+    chosen: "list[Problem]", problems: "Sequence[Problem]", solutions: "Path"
+) -> "list[Problem]":
+    """Also the first problem with a kept text under each heuristic that has none at the chosen."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    columns = ["problem_id", "heuristic"]
+    kept = pq.read_table(solutions, columns=columns, filters=pc.field("kept"))
+    ids = {problem.id for problem in chosen}
+    rows = [(row["heuristic"], row["problem_id"]) for row in kept.sort_by("problem_id").to_pylist()]
+    shown = {heuristic for heuristic, problem in rows if problem in ids}
+    ids |= set({h: problem for h, problem in reversed(rows) if h not in shown}.values())
+    return [problem for problem in problems if problem.id in ids]
 
 
 def _by_problem(rows: "Sequence[dict[str, Any]]") -> "defaultdict[str, list[dict[str, Any]]]":
