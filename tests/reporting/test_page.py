@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import re
+import unicodedata
 from html import unescape
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from manyways.measures.curves import moving_average
 from manyways.measures.explorer import ExplorerText
 from manyways.measures.measure import read_rows, write_rows
 from manyways.measures.seen import load
+from manyways.progress import HIDDEN
 from manyways.reporting.page import json_island
 from manyways.run_dir import open_for_writing
 
@@ -138,6 +140,29 @@ def test_hostile_texts_stay_texts(tmp_path):
     assert "&lt;/script&gt;" in html
     assert "{{7*7}}" in html
     assert re.search(r"(?<!\\)<(img|/?script)", summary(load(root))) is None
+
+
+ACTING = "a\x1b[31m b\u202ec\u200b \x9b\x07"
+SHOWN = r"a\x1b[31m b\u202ec\u200b \x9b\x07"
+
+
+def test_what_acts_or_is_not_seen_is_shown(tmp_path):
+    """On a page that is read, in the explorer, and in Markdown that is printed on a terminal."""
+    root = write_run(tmp_path)
+    for table, field in (("findings", "sentence"), ("gate", "sentence"), ("yield", "name")):
+        change(root, table, **{field: f"`{ACTING}` {ACTING}"})
+    text = ExplorerText(
+        source=ACTING, heuristic=ACTING, status="correct", answer=ACTING, kept=True,
+        note=ACTING, steps=[(ACTING, ACTING)],
+    )  # fmt: skip
+    change(root, "explorer", question=ACTING, problem_id=ACTING, texts=[text])
+    html, told = page(load(root)), summary(load(root))
+    for made in (html, told):
+        assert not {c for c in made if c != "\n" and unicodedata.category(c) in HIDDEN}
+    assert f"<code>{SHOWN}</code> {SHOWN}" in html
+    island = json.loads(html.split('type="application/json" id="explorer-data">')[1].split("<")[0])
+    assert json.dumps(SHOWN) in json.dumps(island)
+    assert SHOWN in told.replace("\\\\", "\\").replace("\\[", "[")
 
 
 def test_a_run_without_findings_says_so_and_shows_what_there_is(tmp_path):

@@ -1,7 +1,8 @@
-"""Sections into one self-contained HTML page, and into Markdown.
+r"""Sections into one self-contained HTML page, and into Markdown.
 
 Texts of models and users reach the page in two ways only: through Jinja's escaping, or inside JSON
-whose every ``<``, ``>`` and ``&`` is written as an escape, so no text can end a script element. A
+whose every ``<``, ``>`` and ``&`` is written as an escape, so no text can end a script element. On
+both ways what is not seen, or turns the reading direction, becomes ``\u202e`` and the like. A
 content security policy allows the page's own scripts by hash and no connection at all. The library
 that draws the figures travels packed and is unpacked by the page; its hash stands in the policy.
 
@@ -20,6 +21,7 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
+from manyways.progress import visible
 from manyways.recipe.tree import Recipe
 from manyways.reporting import palette
 from manyways.reporting.blocks import (
@@ -77,6 +79,7 @@ def render_page(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_seen,
     )
     dark = palette.dark_of()
     environment.filters["both"] = lambda colour: f"light-dark({colour}, {dark[colour]})"
@@ -98,9 +101,9 @@ def render_page(
 
 def _code(sentence: str) -> Markup:
     """The sentence escaped, what stands between backticks as code."""
-    parts = sentence.split("`")
+    parts = visible(sentence).split("`")
     if len(parts) % 2 == 0:
-        return Markup.escape(sentence)
+        return Markup.escape(visible(sentence))
     written = (Markup("<code>{}</code>").format(p) if i % 2 else Markup.escape(p)
                for i, p in enumerate(parts))  # fmt: skip
     return Markup("").join(written)
@@ -109,12 +112,22 @@ def _code(sentence: str) -> Markup:
 def _breakable(title: str) -> Markup:
     """A column's title whose long words may be broken, and no others."""
     long = Markup('<span class="long-word">{}</span>')
-    return Markup(" ").join(long.format(w) if len(w) > LONG else w for w in title.split(" "))
+    words = visible(title).split(" ")
+    return Markup(" ").join(long.format(w) if len(w) > LONG else w for w in words)
+
+
+def _seen(value: object) -> object:
+    """As it is written into the page: texts, also those in lists and tables, without what acts."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    if isinstance(value, Mapping):
+        return {_seen(key): _seen(inner) for key, inner in value.items()}
+    return [_seen(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def json_island(value: object) -> Markup:
     """JSON that is safe inside a script element whatever its strings hold, in plain ASCII."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_seen(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
@@ -164,7 +177,7 @@ def _section(section: Section, *, level: int) -> list[str]:
 
 
 def _text(text: str) -> str:
-    return text.translate(SPECIAL)
+    return visible(text).translate(SPECIAL)
 
 
 @singledispatch
@@ -213,7 +226,7 @@ def _sentence(sentence: str) -> str:
 @_block.register
 def _(block: Code) -> str:
     fence = "`" * max(3, 1 + max((len(run) for run in _backticks(block.text)), default=0))
-    body = f"{fence}toml\n{block.text}{fence}"
+    body = f"{fence}toml\n{visible(block.text)}{fence}"
     return f"<details><summary>{_text(block.caption)}</summary>\n\n{body}\n\n</details>"
 
 
