@@ -53,6 +53,15 @@ def test_a_pool_under_another_pack_is_said_with_the_fix(tmp_path: Path) -> None:
         export_dataset(ctx, None, out=tmp_path / "out")
 
 
+def test_problems_that_the_recipe_no_longer_names_are_said_with_the_fix(tmp_path: Path) -> None:
+    root = run(tmp_path / "run").run.root
+    ctx = context(root, generate={"problems": "made_runs:load/seed?count=1"})
+    told = rf"not in 'made_runs:load/seed\?count=1' any more, '{P[1]}' for one .*`manyways run"
+    with pytest.raises(DataError, match=told):
+        export_dataset(ctx, None, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_pool_round_trip_loses_nothing(tmp_path: Path) -> None:
     ctx = run(tmp_path / "run", prompt={"instruction": "Box it."})
     rows = loaded(export_dataset(ctx, None, out=tmp_path / "out"), tmp_path)

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from acceptance import DATA, called_equal
+from acceptance import called_equal
+from needs import needs_data
 
 
 def numerals(text):
@@ -12,7 +13,7 @@ def numerals(text):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no problem sets in {DATA}")
+@needs_data
 def test_no_reference_is_taken_for_one_of_another_value():
     found = called_equal(3000, seed=7)
     assert {(g, o) for g, o, _, _ in found if numerals(g) != numerals(o)} == set()

@@ -245,8 +245,7 @@ def _of_line(ctx: Context, line: Line) -> pa.Table:
 
 
 def _write_shards(ctx: Context, table: pa.Table, form: Form, folder: Path) -> None:
-    generate = ctx.recipe.generate
-    problems = {p.id: p for p in ctx.problems(generate.problems, generate.limit)}
+    problems = _asked(ctx, table)
     shards = max(1, -(-table.num_rows // SHARD))
     with Meter("export", total=table.num_rows, unit="solutions") as meter:
         for number in range(shards):
@@ -255,6 +254,22 @@ def _write_shards(ctx: Context, table: pa.Table, form: Form, folder: Path) -> No
             path = folder / f"train-{number:05d}-of-{shards:05d}.parquet"
             write_table(path, pa.Table.from_pylist(rows, schema=schema(form)))
             meter.advance(part.num_rows)
+
+
+def _asked(ctx: Context, table: pa.Table) -> dict[str, Problem]:
+    """The problems of the solutions, by id. Raises DataError when the recipe names others now."""
+    generate = ctx.recipe.generate
+    problems = {p.id: p for p in ctx.problems(generate.problems, generate.limit)}
+    gone = [name for name in table["problem_id"].unique().to_pylist() if name not in problems]
+    if gone:
+        limit = f" within generate.limit = {generate.limit}" if generate.limit else ""
+        raise DataError(
+            f"problems that were sampled are not in '{generate.problems}'{limit} any more, "
+            f"'{gone[0]}' for one ({len(gone)} in all): set what changed in "
+            f"{ctx.run.path('recipe.toml')} back, or run `manyways run {ctx.run.root}`, which "
+            "samples the new ones."
+        )
+    return problems
 
 
 def schema(form: Form) -> pa.Schema:
