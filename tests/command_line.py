@@ -79,11 +79,16 @@ def in_a_process(*args: str | Path, cwd: Path = ROOT) -> Outcome:
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 
 
-def in_a_terminal(*args: str | Path, columns: int = 80) -> Outcome:
-    """Run a command on a pseudo-terminal; ``out`` is all that was ever shown, in order."""
+def in_a_terminal(
+    *args: str | Path, columns: int = 80, extra: Mapping[str, str] | None = None
+) -> Outcome:
+    """Run a command on a pseudo-terminal; ``out`` is all that was ever shown, in order.
+
+    extra: further variables of its environment.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    wide = environment({"TERM": "xterm-256color"})
+    wide = environment({"TERM": "xterm-256color", **(extra or {})})
     del wide["COLUMNS"]
     process = subprocess.Popen(
         [sys.executable, "-m", "manyways", *map(str, args)],

@@ -193,3 +193,4 @@ def test_what_needs_the_extra_says_so_in_a_sentence(
     assert who in done.stderr
     (sentence,) = done.stderr.splitlines()
     assert sentence.endswith(": pip install 'manyways[train]'")
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Nothing runs code without consent: docs/trust.md, sentence by sentence."""
+"""Nothing runs code without consent: what docs/trust.md says is refused, tried with payloads."""
 
 import json
 import os
@@ -16,15 +16,18 @@ from test_extend_page import examples
 
 from manyways import trust
 from manyways.checkpoints import load_model, load_tokenizer, package_path
+from manyways.commands.run import resolve as resolve_run
+from manyways.context import Context
 from manyways.engines.http_client import Line
 from manyways.errors import ModelError, RecipeError, Untrusted
 from manyways.plugins import resolve
 from manyways.problems import load_problems
-from manyways.recipe.engines import HttpConfig
-from manyways.recipe.file import load_recipe, parse_recipe
+from manyways.recipe.engines import HttpConfig, ModelConfig, RayConfig
+from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
+from manyways.recipe.section import toml_value
 from manyways.recipe.training import LaunchConfig
 from manyways.records import Problem
-from manyways.run_dir import RunDir
+from manyways.run_dir import RunDir, open_for_writing
 from manyways.third_party import names, require_all
 from manyways.verifiers.verdicts import Verifiers
 
@@ -219,6 +222,61 @@ def test_a_recipe_that_the_user_names_is_trusted_by_run(
     assert (tmp_path / MARK).exists(), "what the user asked for was run"
 
 
+LOOKED_OVER = {
+    "model.load.attn_implementation": "someone/kernels",
+    "model.ray.address": "ray://10.0.0.5:10001",
+    "rl.extra.deepspeed": "theirs.json",
+    "launch.accelerate_config": "theirs.yaml",
+    "verify.allow_unsafe_code": True,
+}
+"""A way to act of each kind that has no test of its own, but for that."""
+
+
+def with_all(path: Path) -> Path:
+    """The smoke recipe with all of them."""
+    words = [f"{key}={toml_value(value)}" for key, value in LOOKED_OVER.items()]
+    path.write_text(dump_recipe(load_recipe(SMOKE, words)))
+    return path
+
+
+def test_looking_uses_nothing_of_any_kind_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = with_all(tmp_path / "all.toml")
+    for words in (("run", recipe, "--dry-run"), ("forecast", recipe), ("doctor", recipe)):
+        outcome = in_this_process(capsys, *words)
+        assert outcome.code == 0, outcome.err
+        said = " ".join(outcome.err.split())
+        [sentence] = re.findall(rf"{re.escape(SENTENCE)}(.*?)\.(?: |$)", said + " ")
+        for key, _ in names(load_recipe(recipe)):
+            assert key in sentence, (words, key)
+    assert len(names(load_recipe(recipe))) == len(LOOKED_OVER)
+
+
+def test_going_on_in_a_run_folder_needs_trust_for_each_kind(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_all(finished / "recipe.toml")
+    outcome = in_this_process(capsys, "run", finished)
+    assert outcome.code == 2
+    said = " ".join(outcome.err.split())
+    assert "--trust" in said
+    for key, _ in names(load_recipe(finished / "recipe.toml")):
+        assert key in said
+
+
+def test_a_named_recipe_may_do_all_that_is_listed(tmp_path: Path) -> None:
+    mine = with_all(tmp_path / "mine.toml")
+    recipe = load_recipe(mine)
+    with pytest.raises(Untrusted):
+        require_all(recipe)
+    trust.grant_recipe(mine)
+    require_all(recipe)
+    trust.require_plain(recipe.rl.extra, "rl.extra")
+    trust.require_key_address("https://api.example.com/v1", "SECRET")
+    assert Context(recipe=recipe, run=RunDir(root=tmp_path)).verifiers.allow_unsafe_code
+
+
 @pytest.mark.parametrize("words", [("run",), ("generate",), ("evaluate",), ("rl",), ("midtrain",)])
 def test_going_on_in_a_run_folder_needs_trust(
     words: tuple[str, ...], finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -235,7 +293,9 @@ def test_a_recipe_inside_a_run_folder_is_the_folders(
 ) -> None:
     infect(finished)
     (tmp_path / "link.toml").symlink_to(finished / "recipe.toml")
-    for recipe in (finished / "recipe.toml", tmp_path / "link.toml"):
+    (finished / "6-eval" / "copy.toml").write_text((finished / "recipe.toml").read_text())
+    inside = (finished / "recipe.toml", finished / "6-eval" / "copy.toml")
+    for recipe in (*inside, tmp_path / "link.toml"):
         outcome = in_this_process(capsys, "run", recipe, "--out", finished)
         assert (outcome.code, "--trust" in outcome.err) == (2, True)
     assert not (tmp_path / MARK).exists()
@@ -254,6 +314,82 @@ def test_trust_is_an_option_or_a_variable(
     assert outcome.code == 0, outcome.err
     assert SENTENCE not in outcome.err
     assert "my_sets" in sys.modules
+
+
+def test_names_that_are_trusted_trust_nothing_else(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(trust.VARIABLE, "my_sets:load, my_labeller:load")
+    outcome = in_this_process(capsys, "run", finished, "--dry-run")
+    assert outcome.code == 0, outcome.err
+    said = " ".join(outcome.err.split())
+    assert "my_engine:Echo" in said
+    assert "my_sets:load" not in said
+    assert ("my_sets" in sys.modules, "my_engine" in sys.modules) == (True, False)
+
+
+def test_a_key_or_what_it_names_may_be_trusted(tmp_path: Path) -> None:
+    recipe = load_recipe(with_all(tmp_path / "mine.toml"))
+    trust.grant("rl.extra.deepspeed", "ray://10.0.0.5:10001")
+    with pytest.raises(Untrusted) as error:
+        require_all(recipe)
+    assert [key for key, _ in names(recipe) if key not in str(error.value)] == [
+        "model.ray.address", "rl.extra.deepspeed"
+    ]  # fmt: skip
+    trust.require_plain(recipe.rl.extra, "rl.extra")
+    with pytest.raises(Untrusted):
+        trust.require_plain(recipe.model.load, "model.load")
+    trust.grant("true")
+    with pytest.raises(Untrusted, match=r"verify\.allow_unsafe_code"):
+        require_all(recipe)
+
+
+def test_tables_that_need_a_foreign_labeller_stay_and_that_is_said(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tables() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (finished / "7-tables").iterdir()}
+
+    before = tables()
+    (finished / "stamps" / "analyse.json").unlink()
+    outcome = in_this_process(capsys, "analyse", finished)
+    assert outcome.code == 0, outcome.err
+    said = " ".join(outcome.err.split())
+    assert "the tables stay as they are. labeller 'my_labeller:load' names code" in said
+    assert len(before) > 10
+    assert tables() == before
+    assert not set(MODULES) & set(sys.modules)
+
+
+@pytest.mark.parametrize("name", [".lock", "7-tables", "7-tables/gate.json"])
+def test_a_link_out_of_a_run_folder_is_not_written_through(
+    name: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "gate.json").write_text("mine")
+    place = finished / name
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    place.symlink_to(mine if name == "7-tables" else mine / "gate.json")
+    for verb in ("analyse", "report", "generate"):
+        outcome = in_this_process(capsys, verb, finished)
+        assert outcome.code == 2, outcome.err
+        said = " ".join(outcome.err.split())
+        assert f"'{place}' is a link to '{mine}" in said
+        assert "--trust" in said
+    assert [path.name for path in mine.iterdir()] == ["gate.json"]
+    assert (mine / "gate.json").read_text() == "mine"
+    trust.grant_all()
+    with open_for_writing(finished) as run:
+        assert run.writer
+
+
+def test_a_link_within_a_run_folder_needs_no_trust(tmp_path: Path) -> None:
+    (tmp_path / "run" / "7-tables").mkdir(parents=True)
+    (tmp_path / "run" / "tables").symlink_to("7-tables")
+    (tmp_path / "link").symlink_to("run")
+    with open_for_writing(tmp_path / "link") as run:
+        assert run.root == tmp_path / "run"
 
 
 def test_a_foreign_python_is_not_started(
@@ -420,6 +556,75 @@ def test_processes_of_our_own_decide_as_their_parent() -> None:
     assert trust.environment() == {trust.VARIABLE: "1"}
 
 
+def test_a_cluster_elsewhere_needs_trust() -> None:
+    from manyways.engines.ray import RayEngine
+
+    for address, elsewhere in (
+        ("ray://gpu7:10001", True), ("10.0.0.5:6379", True), ("gpu7", True),
+        ("", False), ("auto", False), ("local", False), ("127.0.0.1:6379", False),
+        ("ray://localhost:10001", False),
+    ):  # fmt: skip
+        assert RayConfig(address=address).elsewhere is elsewhere, address
+    config = ModelConfig(path="x", engine="ray", ray=RayConfig(address="ray://gpu7:10001"))
+    with pytest.raises(Untrusted, match=r"model\.ray\.address = 'ray://gpu7:10001'"):
+        RayEngine("x", config)
+
+
+def test_unsafe_code_of_a_recipe_that_nobody_trusts_stays_off(tmp_path: Path) -> None:
+    recipe = load_recipe(SMOKE, ["verify.allow_unsafe_code=true"])
+
+    def verifiers() -> Verifiers:
+        return Context(recipe=recipe, run=RunDir(root=tmp_path)).verifiers
+
+    assert not verifiers().allow_unsafe_code
+    trust.grant("verify.allow_unsafe_code")
+    assert verifiers().allow_unsafe_code
+    with pytest.raises(Untrusted, match=r"verify\.allow_unsafe_code = 'true'"):
+        trust.revoke()
+        require_all(recipe)
+
+
+def test_a_recipe_reads_from_every_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of it needs trust, wherever it lies: texts are read, and do not act."""
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(BASE, elsewhere / "model")
+    shutil.copy(BASE.parent / "heuristics.toml", elsewhere / "pack.toml")
+    for name in ("pool", "test"):
+        row = {"question": f"What is 2 + 3 in the {name}?", "answer": "5"}
+        (elsewhere / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    attempts = elsewhere / "theirs.jsonl"
+    problem = Problem(id="pool/0", question="What is 2 + 3 in the pool?", answer="5")
+    line = {"problem": {"question": problem.question, "answer": "5"}, "text": "\\boxed{5}"}
+    attempts.write_text(json.dumps(line) + "\n")
+    words = {
+        "model.path": elsewhere / "model",
+        "heuristics.pack": elsewhere / "pack.toml",
+        "generate.problems": f"file:{elsewhere}/pool.jsonl",
+        "rl.problems": f"file:{elsewhere}/pool.jsonl",
+        "distill.attempts": attempts,
+    }
+    settings = [f'--set={key}="{value}"' for key, value in words.items()]
+    settings += [f'--set=evaluate.benchmarks=["file:{elsewhere}/test.jsonl"]']
+    settings += ['--set=arms=["vanilla", "distilled-1"]']
+    look = ("run", SMOKE, "--dry-run", "--out", tmp_path / "run", *settings)
+    outcome = in_this_process(capsys, *look)
+    assert outcome.code == 0, outcome.err
+    assert SENTENCE not in outcome.err
+    assert "distil" in outcome.out
+    attempts.unlink()
+    again = in_this_process(capsys, *look)
+    assert again.code == 2
+    assert str(attempts) in again.err
+
+
+def test_a_recipe_goes_to_its_own_folder_under_runs(tmp_path: Path) -> None:
+    assert resolve_run(SMOKE, None, overrides=(), data_dir=None)[1] == Path("runs/smoke")
+    assert resolve_run(SMOKE, tmp_path, overrides=(), data_dir=None)[1] == tmp_path
+    for name in ("../elsewhere", "/root", ".", "a/b"):
+        with pytest.raises(RecipeError, match="named after it"):
+            load_recipe(SMOKE, [f'name="{name}"'])
+
+
 def test_a_file_of_accelerates_needs_trust(tmp_path: Path) -> None:
     from manyways.train import processes
 
@@ -465,10 +670,13 @@ HIDDEN = {
     "{ a = [ 1, { b = [ 'http://elsewhere/x' ] } ] }": "a.b",
     "{ a = { 'my_module.function' = 1 } }": "a.my_module.function",
     "{ a = { push_to_hub = true } }": "a.push_to_hub",
+    "{ log_completions_hub_repo = 'mine' }": "log_completions_hub_repo",
+    "{ vllm_server_host = 'gpu7' }": "vllm_server_host",
+    "{ use_kernels = true, kernel_config = {} }": "use_kernels",
 }
 
 
-@pytest.mark.parametrize("section", ["midtrain.extra", "rl.extra", "model.vllm"])
+@pytest.mark.parametrize("section", ["midtrain.extra", "rl.extra", "model.vllm", "model.load"])
 @pytest.mark.parametrize("value", HIDDEN)
 def test_what_acts_is_found_below_tables_and_lists(section: str, value: str) -> None:
     recipe = load_recipe(SMOKE, [f"{section}={value}"])
@@ -480,6 +688,7 @@ def test_what_acts_is_found_below_tables_and_lists(section: str, value: str) -> 
         "midtrain.extra": recipe.midtrain.extra,
         "rl.extra": recipe.rl.extra,
         "model.vllm": recipe.model.vllm,
+        "model.load": recipe.model.load,
     }
     with pytest.raises(Untrusted, match=re.escape(named)):
         trust.require_plain(tables[section], section)

@@ -37,6 +37,7 @@ from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint, Heuristic, Message, Problem
 from manyways.run_dir import RunDir, benchmark_slug
 from manyways.tables import write_text
+from manyways.third_party import UNSAFE_CODE
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.verdicts import Verifiers
 
@@ -315,7 +316,7 @@ class Context:
             timeout=verify.timeout,
             policy=verify.policy,
             form=form_of(self.recipe.prompt.instruction),
-            allow_unsafe_code=verify.allow_unsafe_code,
+            allow_unsafe_code=verify.allow_unsafe_code and trust.trusts(UNSAFE_CODE),
         )
 
     def close(self) -> None:

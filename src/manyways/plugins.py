@@ -84,7 +84,7 @@ def is_third_party(name: str, table: Mapping[str, str]) -> bool:
 def require_trust(name: str, table: Mapping[str, str], kind: str) -> None:
     """Raise Untrusted when ``name`` is code that is not in ``table`` and nobody trusts it."""
     if is_third_party(name, table):
-        trust.require(name, f"{kind} '{name}' names code outside manyways")
+        trust.require(f"{kind} '{name}' names code outside manyways", name)
 
 
 def check(name: str, table: Mapping[str, str], kind: str) -> None:

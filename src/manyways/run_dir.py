@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from manyways import __version__
+from manyways import __version__, trust
 from manyways.arms import Line
 from manyways.errors import RunDirError
 from manyways.fingerprint import fingerprint, versions
@@ -295,7 +295,8 @@ def open_for_writing(root: Path) -> Iterator[RunDir]:
     """Create or open a run folder as its only writer, for as long as the context lasts.
 
     Raises RunDirError when another process holds it. The lock is the kernel's: it goes away with
-    the process, however that ends.
+    the process, however that ends. Raises Untrusted when a link in the folder leads out of it and
+    nobody trusts it: who sent the folder could choose what is written over.
     """
     root = root.resolve()
     try:
@@ -306,6 +307,9 @@ def open_for_writing(root: Path) -> Iterator[RunDir]:
     if os.environ.get(LOCK_HELD) == str(root):
         yield RunDir(root=root, writer=True)
         return
+    for link in _links_out(root):
+        leads = link.resolve()
+        trust.require(f"'{link}' is a link to '{leads}', outside the run folder", str(leads))
     with (root / ".lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -319,6 +323,13 @@ def open_for_writing(root: Path) -> Iterator[RunDir]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield RunDir(root=root, writer=True, lock_file=lock.fileno())
+
+
+def _links_out(root: Path) -> Iterator[Path]:
+    """Links anywhere in the folder ``root`` (resolved) that lead out of it."""
+    for folder, folders, files in os.walk(root):
+        links = (Path(folder, name) for name in (*folders, *files))
+        yield from (one for one in links if one.is_symlink() and root not in one.resolve().parents)
 
 
 def open_for_reading(root: Path) -> RunDir:

@@ -18,6 +18,8 @@ from manyways.recipe.tree import Recipe, dotted
 from manyways.train import RL_BACKENDS
 from manyways.verifiers import FUNCTIONS
 
+UNSAFE_CODE = "verify.allow_unsafe_code"
+ON = "true"
 Named = tuple[str, str]
 """The recipe's key and what it names."""
 
@@ -48,7 +50,9 @@ def _names(recipe: Recipe) -> list[Named]:
         ("midtrain.extra", recipe.midtrain.extra),
         ("rl.extra", recipe.rl.extra),
     ):
-        found += [(f"{section}.{key}", str(value)) for key, value in trust.acting(table)]
+        found += [(f"{section}.{key}", _shown(value)) for key, value in trust.acting(table)]
+    if recipe.verify.allow_unsafe_code:
+        found.append((UNSAFE_CODE, ON))
     if recipe.launch is not None and recipe.launch.accelerate_config is not None:
         found.append(("launch.accelerate_config", recipe.launch.accelerate_config))
     if recipe.rl.backend == "verl" and recipe.rl.verl is not None:
@@ -72,7 +76,16 @@ def say_unused(recipe: Recipe) -> None:
 
 
 def _listed(recipe: Recipe) -> str:
-    return ", ".join(f"{key} = '{name}'" for key, name in names(recipe) if not trust.trusts(name))
+    return ", ".join(f"{key} = '{name}'" for key, name in names(recipe) if not _trusts(key, name))
+
+
+def _trusts(key: str, name: str) -> bool:
+    """Trusted by its key, or by what it names; ``true`` names nothing."""
+    return trust.trusts(key) or (name != ON and trust.trusts(name))
+
+
+def _shown(value: object) -> str:
+    return ON if value is True else str(value)
 
 
 def _models(recipe: Recipe) -> Iterator[tuple[str, ModelConfig]]:
@@ -92,7 +105,9 @@ def _of_model(section: str, model: ModelConfig) -> Iterator[Named]:
             yield f"{section}.{key}", name
     for name, table in (("vllm", model.vllm), ("load", model.load)):
         for key, value in trust.acting(table):
-            yield f"{section}.{name}.{key}", str(value)
+            yield f"{section}.{name}.{key}", _shown(value)
+    if model.ray is not None and model.ray.elsewhere:
+        yield f"{section}.ray.address", model.ray.address
     server = model.http
     if server is not None and server.api_key_env and trust.leaves_machine(server.url):
         yield f"{section}.http.url with the key in {server.api_key_env}", server.url

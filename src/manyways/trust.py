@@ -2,8 +2,9 @@
 
 A recipe or a run folder may come from anyone. What it can name that acts by itself is code (``my.
 module:function``), a program (``rl.verl.python``, an accelerate file, a text handed on to vLLM or
-TRL) and a key with the address that it goes to. Each of them asks ``require`` right before it is
-used, so that a forgotten verb refuses. docs/trust.md says who is trusted, and with what.
+TRL), what a model wrote outside a sandbox, a cluster elsewhere, and a key with the address that it
+goes to. Each of them asks ``require`` right before it is used, so that a forgotten verb refuses.
+docs/trust.md says who is trusted, and with what.
 """
 
 import ipaddress
@@ -18,8 +19,17 @@ VARIABLE = "MANYWAYS_TRUST"
 """``1`` trusts everything that is named; else the names that are trusted, between commas."""
 ALL = "1"
 FIX = "If you trust it: --trust, or MANYWAYS_TRUST=1 (docs/trust.md)"
-SENDS_OR_LOADS = {"push_to_hub"}
-"""Switches of TRL that act on the outside."""
+SENDS_OR_LOADS = {
+    "kernel_config",
+    "log_completions_hub_repo",
+    "push_to_hub",
+    "trackio_bucket_id",
+    "trackio_space_id",
+    "trackio_static_space_id",
+    "use_kernels",
+    "vllm_server_host",
+}
+"""Switches and names of one word, of TRL and transformers, that act on the outside."""
 REMOTE_CODE = "trust_remote_code"
 
 _granted: set[str] = set()
@@ -69,21 +79,21 @@ def take(given: Mapping[str, str]) -> None:
     grant(*filter(None, given.get(VARIABLE, "").split(",")))
 
 
-def trusts(name: str) -> bool:
-    """Whether ``name`` may be used."""
-    return not _granted.isdisjoint({ALL, name}) or not _named_outside().isdisjoint({ALL, name})
+def trusts(*names: object) -> bool:
+    """Whether what has these ``names`` may be used: one of them is trusted, or everything is."""
+    return not {*_granted, *_named_outside()}.isdisjoint({ALL, *names})
 
 
-def require(name: str, what: str) -> None:
-    """Raise Untrusted, which says ``what`` it is, unless ``name`` is trusted."""
-    if not trusts(name):
+def require(what: str, *names: object) -> None:
+    """Raise Untrusted, which says ``what`` it is, unless one of its ``names`` is trusted."""
+    if not trusts(*names):
         raise Untrusted(f"{what}. manyways uses nothing like that without your consent. {FIX}.")
 
 
 def require_key_address(url: str, variable: str) -> None:
     """Raise Untrusted unless a key may go to ``url``: this machine, or trusted."""
     if leaves_machine(url):
-        require(url, f"the key in {variable} would be sent to {url}")
+        require(f"the key in {variable} would be sent to {url}", url)
 
 
 def require_plain(table: Mapping[str, object], section: str) -> None:
@@ -95,7 +105,8 @@ def require_plain(table: Mapping[str, object], section: str) -> None:
     """
     refuse_remote_code(table, section)
     for key, value in acting(table):
-        require(f"{section}.{key}", f"{section}.{key} = '{value}' may name code or send data")
+        where = f"{section}.{key}"
+        require(f"{where} = '{value}' may name code or send data", where, value)
 
 
 def refuse_remote_code(table: Mapping[str, object], section: str) -> None:
@@ -119,8 +130,8 @@ def acting(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     """
     for path, value in leaves(table):
         named = isinstance(value, str) and any(sign in value for sign in "./\\:")
-        switch = path.rpartition(".")[2] in SENDS_OR_LOADS and value
-        if (named and not is_here(str(value))) or switch:
+        switch = value and not SENDS_OR_LOADS.isdisjoint(path.split("."))
+        if (named or switch) and not is_here(str(value)):
             yield path, value
 
 
@@ -143,8 +154,8 @@ def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def leaves_machine(url: str) -> bool:
-    """Whether what is sent to ``url`` goes to another machine."""
-    return not is_here(urlsplit(url).hostname or "")
+    """Whether what is sent to ``url`` (or ``host:port``) goes to another machine."""
+    return not is_here(urlsplit(url if "//" in url else f"//{url}").hostname or "")
 
 
 def is_here(host: str) -> bool:

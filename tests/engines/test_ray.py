@@ -7,13 +7,15 @@ import signal
 import made_runs
 import psutil
 import pytest
+from command_line import TESTS
 from dying import at_rename
 from needs import needs_ray
 from tiny_models import build_llama
 from waiting import eventually
 
+from manyways import trust
 from manyways.engines import SampleRequest, SamplingSettings
-from manyways.errors import DataError, EngineError, ModelError
+from manyways.errors import DataError, EngineError, ModelError, Untrusted
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message
 from manyways.stages import generate
@@ -44,7 +46,10 @@ def cluster():
     torch.set_num_threads(1)  # as in a worker with one CPU: sums are taken in the same order
     # Ray makes its workers so nice that they get nothing on a busy machine.
     os.environ.update(RAY_worker_niceness="0")
-    start(ray)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(trust.VARIABLE)  # workers are told by their engine alone
+        patch.setenv("PYTHONPATH", str(TESTS))
+        start(ray)
     yield ray
     ray.shutdown()
     torch.set_num_threads(before)
@@ -177,6 +182,17 @@ def test_errors_of_a_worker_are_ours(cluster, folder, tmp_path):
         list(engine.sample([ask("long " * 600, 1)], SETTINGS))
     with opened(str(tmp_path)) as engine, pytest.raises(ModelError, match="cannot load"):
         list(engine.sample([ask("a", 1)], SETTINGS))
+
+
+def test_workers_use_what_this_process_trusts_and_nothing_else(cluster, folder, monkeypatch):
+    monkeypatch.delenv(trust.VARIABLE)
+    trust.grant("fake_engines:GuessingEngine")
+    wanted = [ask(f"What is {number} + 0?", 1, 2) for number in range(3)]
+    with opened(folder, engine="fake_engines:GuessingEngine") as engine:
+        assert len(list(engine.sample(wanted, SETTINGS))) == 3
+    refused = pytest.raises(Untrusted, match="'fake_engines:NeverStops' names code")
+    with opened(folder, engine="fake_engines:NeverStops") as engine, refused:
+        list(engine.sample(wanted, SETTINGS))
 
 
 def test_more_workers_than_there_is_room_for_are_refused(cluster, folder):

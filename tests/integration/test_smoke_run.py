@@ -1,6 +1,7 @@
 """recipes/smoke.toml through the command line: to the report, again, killed, misused."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -8,7 +9,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from command_line import ROOT, dying, in_a_process, in_a_terminal, in_this_process
+from command_line import (
+    ROOT,
+    TESTS,
+    dying,
+    environment,
+    in_a_process,
+    in_a_terminal,
+    in_this_process,
+)
 from rich.cells import cell_len
 
 from manyways.fingerprint import versions
@@ -17,10 +26,28 @@ SMOKE = ROOT / "recipes" / "smoke.toml"
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a command is watched: with a home, and a place for temporary files."""
+    folder = tmp_path_factory.mktemp("watched")
+    for name in ("home", "temporary"):
+        (folder / name).mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(watched: Path) -> tuple[Path, str]:
     """A smoke run on a terminal of 80 columns, and all that was shown there."""
-    out = tmp_path_factory.mktemp("smoke") / "run"
-    outcome = in_a_terminal("run", SMOKE, "--out", out)
+    out = watched / "run"
+    extra = {
+        "PYTHONPATH": os.pathsep.join((str(TESTS / "watching"), environment()["PYTHONPATH"])),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "WATCH_LOG": str(watched / "log.txt"),
+        "HOME": str(watched / "home"),
+        "TMPDIR": str(watched / "temporary"),
+        "TORCHINDUCTOR_CACHE_DIR": str(watched / "temporary" / "torch"),
+        "HF_HUB_OFFLINE": "0",
+    }
+    outcome = in_a_terminal("run", SMOKE, "--out", out, extra=extra)
     assert outcome.code == 0, outcome.out[-4000:]
     return out, outcome.out
 
@@ -86,6 +113,21 @@ def test_every_stage_left_what_it_promises(finished: Path) -> None:
     assert works[-1] == "report"
     keys = [row[:3] for row in sampled(finished)["1-attempts"]]
     assert len(keys) == len(set(keys)) == 12 * (2 * 2 + 2)
+
+
+def test_a_run_writes_into_its_folder_and_talks_to_nobody(finished: Path, watched: Path) -> None:
+    """From sampling through both trainings to the report, verifier's processes aside.
+
+    What libraries write without Python would lie in the home, or be left among temporary files.
+    """
+    noted = {tuple(line.split(" ", 1)) for line in (watched / "log.txt").read_text().splitlines()}
+    written = {Path(path) for what, path in noted if what == "write"}
+    assert len([path for path in written if finished in path.parents]) > 100
+    ours = (finished, watched / "temporary", Path("/dev"))
+    assert [p for p in written if p not in ours and not {*p.parents} & {*ours}] == []
+    assert [address for what, address in noted if what == "talk"] == []
+    assert {path.name for path in (watched / "temporary").rglob("*")} <= {"torch"}
+    assert list((watched / "home").rglob("*")) == []
 
 
 def test_a_finished_run_is_not_run_again(

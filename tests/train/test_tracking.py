@@ -7,6 +7,7 @@ import pytest
 
 from manyways.errors import RecipeError
 from manyways.recipe.file import load_recipe
+from manyways.recipe.owners import check_extras, refuse
 from manyways.recipe.training import TrackingConfig
 from manyways.train import trainer_config
 from manyways.train.trainer_config import (
@@ -57,6 +58,15 @@ def test_a_missing_tracker_is_named_with_the_command_that_brings_it(monkeypatch)
     monkeypatch.setattr(trainer_config, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match=r"names wandb, .*pip install 'manyways\[wandb\]'"):
         check_trackers(TrackingConfig(report_to=("wandb",)))
+
+
+@pytest.mark.parametrize("section", ["rl", "midtrain"])
+def test_trackers_are_named_in_one_place(section) -> None:
+    recipe = load_recipe(POCKET, [f'{section}.extra={{ report_to = "wandb" }}'])
+    with pytest.raises(RecipeError, match=rf"{section}.extra.report_to: .*tracking.report_to"):
+        check_extras(recipe)
+    with pytest.raises(RecipeError, match=rf"{section}.extra.report_to: .*tracking.report_to"):
+        refuse("report_to", "wandb", section, where=f"{section}.extra.report_to")
 
 
 def test_a_tracker_that_there_is_not_is_refused() -> None:

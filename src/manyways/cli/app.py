@@ -301,8 +301,13 @@ def _prepare() -> None:
     # Idle OpenMP threads that spin long stall everything else on a machine with few cores, and
     # threads that never spin wake up too slowly. Read once, when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    # Bars of other libraries would be drawn over ours. These names are theirs; 0 shows them.
-    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
+    # Bars of other libraries would be drawn over ours, and TRL would report each training to its
+    # makers. These names are theirs; 0 shows the bars and sends the reports.
+    for name in (
+        "HF_HUB_DISABLE_PROGRESS_BARS",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS",
+        "HF_HUB_DISABLE_TELEMETRY",
+    ):
         os.environ.setdefault(name, "1")
     for stream in (sys.stdout, sys.stderr):
         # What a terminal (or a lone surrogate) cannot write is written as its escape.

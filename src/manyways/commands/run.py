@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def run_recipe(
     trust.grant_recipe(recipe_file(recipe_path))
     recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
     third_party.require_all(recipe)
-    with open_for_writing(root) as run:
+    with _no_folder_of_a_refusal(root), open_for_writing(root) as run:
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
         with _closing(Context(recipe=recipe, run=run)) as context:
             try:
@@ -57,6 +57,23 @@ def run_recipe(
             finally:
                 print_summary(run)
             print_sentence(_next_of_run(root, recipe, until))
+
+
+@contextmanager
+def _no_folder_of_a_refusal(root: Path) -> Iterator[None]:
+    """A run that is refused before anything is made leaves no new folder behind."""
+    new = [folder for folder in (root, *root.parents) if not folder.exists()]
+    try:
+        yield
+    except UserError:
+        inside = list(root.iterdir()) if new and root.is_dir() else []
+        if inside and {path.name for path in inside} <= {"recipe.toml", ".lock"}:
+            for path in inside:
+                path.unlink()
+            with suppress(OSError):  # something else was put there meanwhile
+                for folder in new:
+                    folder.rmdir()
+        raise
 
 
 def _expected(run: RunDir) -> dict[str, float]:

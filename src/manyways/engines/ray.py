@@ -174,8 +174,10 @@ class RayEngine:
 def _connect(config: RayConfig) -> tuple[Any, bool]:
     """The package, connected to a cluster, and whether that was started here.
 
-    Raises EngineError as ``RayEngine``.
+    Raises EngineError as ``RayEngine``; Untrusted for a cluster elsewhere that nobody trusts.
     """
+    if config.elsewhere:
+        trust.require(f"model.ray.address = '{config.address}' is another machine", config.address)
     try:
         import ray
     except ModuleNotFoundError as error:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from manyways import trust
 from manyways.recipe.section import Extra, Positive, Rate, Section
 
 DECIDED_OF_HTTP = {"messages", "model", "n", "prompt", "seed", "stop", "stream"}
@@ -88,6 +89,11 @@ class RayConfig(Section):
     address: str = ""
     """The address of a running cluster (``auto``, ``ray://host:10001``). If empty, a cluster is
     started on this machine."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the cluster is another machine's, which sends back what Ray unpickles."""
+        return self.address not in ("", "auto", "local") and trust.leaves_machine(self.address)
 
     @model_validator(mode="after")
     def _not_itself(self) -> Self:

@@ -43,6 +43,7 @@ CANNOT = {
     "model_init_kwargs": _LOADED,
     "chat_template_path": "one chat template serves every stage: save it with the checkpoint",
     "chat_template_kwargs": "one place serves every stage: model.chat_template_kwargs",
+    "report_to": "trackers are named in one place, tracking.report_to",
     "resume_from_checkpoint": "a killed training goes on by itself when the run is started again",
 }
 """Keys of TRL that cannot work in a training that a recipe describes -> why, and what does."""

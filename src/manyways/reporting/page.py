@@ -217,7 +217,7 @@ def _(block: Note) -> str:
 
 def _sentence(sentence: str) -> str:
     """As text, what stands between backticks as code."""
-    parts = sentence.split("`")
+    parts = visible(sentence).split("`")
     if len(parts) % 2 == 0:
         return _text(sentence)
     return "".join(f"`{p}`" if i % 2 else _text(p) for i, p in enumerate(parts))

@@ -93,8 +93,8 @@ def start(launch: LaunchConfig, folder: RunDir, work: tuple[str, str, int]) -> N
     """
     if launch.accelerate_config is not None:
         trust.require(
-            launch.accelerate_config,
             f"launch.accelerate_config = '{launch.accelerate_config}' says what accelerate starts",
+            launch.accelerate_config,
         )
     run(command(launch, folder.root, work), folder)
 

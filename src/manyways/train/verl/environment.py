@@ -51,7 +51,7 @@ def require_trust(python: str) -> None:
 
     Also where it is the Python of this process: verl and its settings are another's program.
     """
-    trust.require(python, f"rl.verl.python = '{python}' is a program outside manyways")
+    trust.require(f"rl.verl.python = '{python}' is a program outside manyways", python)
 
 
 def modules(verl: VerlConfig | None = None) -> tuple[str, ...]:
