@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyways import trust
 from manyways.errors import ModelError
+from manyways.progress import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -128,6 +129,14 @@ def parameters(path: str) -> int | None:
     return sum(map(_numbers, weights)) if weights else None
 
 
+def checkpoint_bytes(path: str) -> float | None:
+    """Bytes of a checkpoint's files; None for a Hub id that is not in the local cache."""
+    config = _file_of(path, "config.json")
+    if config is None:
+        return None
+    return float(sum(file.stat().st_size for file in config.parent.iterdir() if file.is_file()))
+
+
 def _numbers(weights: Path) -> int:
     with weights.open("rb") as stream:
         head = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
@@ -151,6 +160,21 @@ def _file_of(path: str, name: str) -> Path | None:
     except HFValidationError:
         return None
     return Path(cached) if isinstance(cached, str) else None
+
+
+def announce_download(path: str) -> None:
+    """Say that a Hub model which is not in the local cache is coming, and how large it is."""
+    if Path(path).is_dir() or _file_of(path, "config.json") is not None:
+        return
+    from huggingface_hub import HfApi
+
+    try:
+        found = HfApi().model_info(path, files_metadata=True).siblings or []
+    except Exception:  # noqa: BLE001 - whoever loads it says what is wrong
+        return
+    weights = sum(one.size or 0 for one in found if one.rfilename.endswith(".safetensors"))
+    size = f" ({weights / 1e9:.1f} GB)" if weights else ""
+    say(f"'{path}' is downloaded from the Hugging Face Hub{size}, once: it stays in its cache.")
 
 
 def _hub_commit(name: str) -> str:
@@ -212,6 +236,7 @@ def load_model(
     """
     from transformers import AutoModelForCausalLM
 
+    announce_download(path)
     try:
         picked = pick_dtype(path, dtype, device)
         given = _given(how or {}, device)

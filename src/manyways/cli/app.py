@@ -309,6 +309,8 @@ def _prepare() -> None:
         "HF_HUB_DISABLE_TELEMETRY",
     ):
         os.environ.setdefault(name, "1")
+    # Without a connection it tries again five times and says so each time; we say it once, at last.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     for stream in (sys.stdout, sys.stderr):
         # What a terminal (or a lone surrogate) cannot write is written as its escape.
         if isinstance(stream, io.TextIOWrapper):

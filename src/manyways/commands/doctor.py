@@ -20,6 +20,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from manyways import third_party, trust
+from manyways.commands.needs import GPU_FILES
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import versions
@@ -54,8 +55,6 @@ class Check:
 
 GIB = 1024**3
 LEAST_MEMORY, LEAST_DISK = 4 * GIB, 10 * GIB
-GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-"""Of NVIDIA, AMD and WSL drivers."""
 OPTIONAL = ("peft", "vllm", "ray", "reasoning_gym")
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from manyways import pipeline, third_party, trust
 from manyways.arms import Line
+from manyways.commands import needs
 from manyways.commands.forecast.records import FILE, read_forecast
 from manyways.context import Context
 from manyways.errors import ManywaysError, Untrusted, UserError
@@ -52,6 +53,8 @@ def run_recipe(
     with _no_folder_of_a_refusal(root), open_for_writing(root) as run:
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
         with _closing(Context(recipe=recipe, run=run)) as context:
+            if not run.stamps():
+                needs.tell(context, until)
             try:
                 pipeline.run(context, until=until, jobs=jobs, expected=_expected(run))
             finally:
@@ -91,7 +94,10 @@ def print_dry_run(
     until: str,
     data_dir: Path | None,
 ) -> None:
-    """Print what ``run`` would do and why."""
+    """Print what ``run`` would do and why, and what it needs.
+
+    Raises UserError, after that, when something of it is missing.
+    """
     _check_stage(until)
     recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
     third_party.say_unused(recipe)
@@ -102,10 +108,19 @@ def print_dry_run(
     run = RunDir(root=root.resolve())
     with _closing(Context(recipe=recipe, run=run, looking=True)) as context:
         rows = pipeline.dry_run(context, until=until)
+        begins = any(reason.startswith("would run") for _, reason in rows)
+        found = list(needs.needs(context, until)) if begins else []
     table = open_table("work", "what would happen", title=f"{recipe.name} in {root}")
     for name, reason in rows:
         table.add_row(name, reason)
     print_result(table)
+    table = open_table("needed", "found here")
+    for need in found:
+        table.add_row(need.what, f"{need.found}{need.short and '. '}{need.short}")
+    if found:
+        print_result(table)
+    if lacks := list(dict.fromkeys(need.lacks for need in found if need.lacks)):
+        raise UserError("\n".join(["the run cannot start:", *(f"  {lack}" for lack in lacks)]))
 
 
 def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:

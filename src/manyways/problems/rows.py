@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from manyways.errors import DataError
+from manyways.progress import say
 from manyways.records import Problem
 from manyways.verifiers.programs import whole_tests
 
@@ -82,8 +83,11 @@ def _place(wanted: HubDataset) -> tuple[str, str]:
 
 
 def _load(wanted: HubDataset, path: str) -> Any:  # noqa: ANN401 - datasets has no types
-    from datasets import load_dataset
+    from datasets import config, load_dataset
 
+    known = Path(config.HF_DATASETS_CACHE, wanted.id.replace("/", "___"))
+    if path == wanted.id and not known.exists() and not config.HF_HUB_OFFLINE:
+        say(f"'{wanted.id}' is downloaded from the Hugging Face Hub, once: it stays in its cache.")
     try:
         return load_dataset(path, wanted.config, split=wanted.split, revision=wanted.revision)
     except (OSError, ValueError, RuntimeError) as error:

@@ -42,6 +42,8 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     require_all(recipe)
     for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
         check(engine, ENGINES, "engine")
+    if recipe.model.ray is not None:
+        check(recipe.model.ray.engine, ENGINES, "engine")
     if recipe.verify.verifier:
         check(recipe.verify.verifier, FUNCTIONS, "verifier")
     _check_distill(context)

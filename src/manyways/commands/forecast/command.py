@@ -15,6 +15,7 @@ from pathlib import Path
 from manyways import third_party
 from manyways.arms import Arm, parse_arm
 from manyways.arms.kinds import Chances, any_of
+from manyways.checkpoints import checkpoint_bytes
 from manyways.commands.forecast.records import (
     FILE,
     Expected,
@@ -26,6 +27,7 @@ from manyways.commands.forecast.records import (
     read_forecast,
     write_forecast,
 )
+from manyways.commands.needs import TRAINER_COPIES
 from manyways.commands.run import resolve
 from manyways.context import Context
 from manyways.errors import DataError, Untrusted
@@ -39,8 +41,6 @@ ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE, SELECT_ONCE = 3e-4, 2.0, 2.0, 0.3
 """Seconds for each evaluated attempt, and once: an evaluation of 25,200 attempts took 8 s."""
 RESULT_BYTES = 8e6
 """Of tables and report."""
-TRAINER_COPIES = 2 * 3
-"""Two Trainer checkpoints of weights and two moments each, in float32."""
 
 
 def forecast_recipe(
@@ -63,7 +63,7 @@ def forecast_recipe(
     recipe, root = resolve(path, out, overrides=overrides, data_dir=data_dir)
     third_party.say_unused(recipe)
     ctx = Context(recipe=recipe, run=RunDir(root=root.resolve()), looking=True)
-    costs, size = _measured(ctx) if measured else (None, local_checkpoint_bytes(ctx.base_path))
+    costs, size = _measured(ctx) if measured else (None, checkpoint_bytes(ctx.base_path))
     made = forecast(ctx, costs, size)
     print_forecast(made, root)
     if ctx.run.stamps():
@@ -83,7 +83,7 @@ def _measured(ctx: Context) -> tuple[Measured | None, float | None]:
         preflight.check_names(ctx)
     except Untrusted:
         say("A problem set that was not loaded counts as its limit, without one as 0 problems.")
-        return None, local_checkpoint_bytes(ctx.base_path)
+        return None, checkpoint_bytes(ctx.base_path)
     return measure(ctx)
 
 
@@ -100,11 +100,11 @@ def compare(run: RunDir) -> None:
     print_comparison(kept, run)
 
 
-def forecast(ctx: Context, measured: Measured | None, checkpoint_bytes: float | None) -> Forecast:
+def forecast(ctx: Context, measured: Measured | None, size: float | None) -> Forecast:
     """What each piece of the recipe's work will cost; only amounts without a measurement."""
     works = planned(ctx)
     evaluated = sum(work.attempts for work in works if work.stage == "evaluate")
-    rows = [_expected(ctx, work, measured, checkpoint_bytes) for work in works]
+    rows = [_expected(ctx, work, measured, size) for work in works]
     if measured:
         rows = [_closing(row, evaluated) for row in rows]
     return Forecast(
@@ -112,7 +112,7 @@ def forecast(ctx: Context, measured: Measured | None, checkpoint_bytes: float | 
         made=time.time(),
         rows=rows,
         measured=measured,
-        peak=checkpoint_bytes * TRAINER_COPIES if checkpoint_bytes else None,
+        peak=size * TRAINER_COPIES if size else None,
         versions=versions(),
     )
 
@@ -122,21 +122,13 @@ def planned(ctx: Context) -> list[Amount]:
     return [amount for step in steps(ctx) for amount in step.amount()]
 
 
-def local_checkpoint_bytes(path: str) -> float | None:
-    """Bytes of a checkpoint in a folder; None for a Hub id, whose size is not known unread."""
-    folder = Path(path)
-    if not folder.is_dir():
-        return None
-    return float(sum(file.stat().st_size for file in folder.iterdir() if file.is_file()))
-
-
 def sampling_seconds(sampled: Sampled, attempts: int) -> float:
     """Seconds to sample ``attempts``, in as many full batches as that takes."""
     return -(-attempts // sampled.full) * sampled.fixed + attempts * sampled.each
 
 
 def _expected(
-    ctx: Context, work: Amount, measured: Measured | None, checkpoint_bytes: float | None
+    ctx: Context, work: Amount, measured: Measured | None, size: float | None
 ) -> Expected:
     ctx = ctx.of(work.line) if work.line else ctx
     copies = 0
@@ -148,7 +140,7 @@ def _expected(
         attempts=work.attempts if work.prompts else 0,
         tokens=None,
         seconds=None,
-        disk=checkpoint_bytes * copies if copies and checkpoint_bytes else None,
+        disk=size * copies if copies and size else None,
     )
     if measured is None:
         return row

@@ -1,0 +1,278 @@
+"""What a run needs of this machine: looked at before it starts, and by ``--dry-run``.
+
+A need that is not met has a sentence with the fix. Memory and disk are estimates: what seems short
+is told, and the run goes ahead.
+"""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from manyways import pipeline
+from manyways.checkpoints import (
+    BASE_MODEL_TEMPLATE,
+    checkpoint_bytes,
+    load_tokenizer,
+    parameters,
+    pick_device,
+)
+from manyways.context import Context
+from manyways.errors import RunDirError, Untrusted, UserError
+from manyways.plugins import resolve
+from manyways.progress import say
+from manyways.recipe.engines import ModelConfig
+from manyways.records import BASE
+from manyways.stages import preflight, up_to
+from manyways.verifiers import FUNCTIONS
+
+GIB = 1024**3
+GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA, AMD and WSL drivers."""
+TRAINED_BYTES = 16
+"""Of each parameter in training: the weight, its gradient and AdamW's two moments, in float32."""
+TRAINER_COPIES = 2 * 3
+"""Two Trainer checkpoints of weights and two moments each, while a training runs."""
+ATTEMPT_BYTES = 2048
+"""Of an attempt on disk, about."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Need:
+    """One thing that a run needs.
+
+    Example: ``Need(what="device", found="cpu")``.
+
+    found: what is there. short: why it may not suffice. lacks: what is missing and how to get it.
+    """
+
+    what: str
+    found: str
+    short: str = ""
+    lacks: str = ""
+
+
+def needs(context: Context, until: str) -> Iterator[Need]:
+    """Every need of a run up to the stage ``until``."""
+    missing = pipeline.left_out(context.recipe, up_to(until))
+    wanted = [word for word in up_to(until) if word not in missing]
+    looks: tuple[tuple[str, Callable[[Context, Sequence[str]], Iterator[Need]]], ...] = (
+        ("work", _work),
+        ("engines", _engines),
+        ("stages", _stages),
+        ("verifier", _verifiers),
+        ("model", _model),
+        ("tokenizer", _tokenizer),
+        ("device", _device),
+        ("memory", _memory),
+        ("disk", _disk),
+    )
+    for what, look in looks:
+        try:
+            yield from look(context, wanted)
+        except Untrusted:
+            yield Need(what=what, found="not looked at: it names code (--trust)")
+        except UserError as error:
+            yield Need(what=what, found="missing", lacks=str(error))
+
+
+def tell(context: Context, until: str) -> None:
+    """Say in one sentence what a run that begins will need, and what of it seems short.
+
+    Raises the first UserError of what is missing.
+    """
+    preflight.check_reach(context, pipeline.reached(context, until))
+    preflight.check_names(context)
+    found = list(needs(context, until))
+    lacks = next((need.lacks for need in found if need.lacks), "")
+    if lacks:
+        raise UserError(lacks)
+    say("This run: " + "; ".join(f"{need.what} {need.found}" for need in found) + ".")
+    for need in found:
+        if need.short:
+            say(f"{need.what}: {need.short}")
+
+
+def _work(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
+    """How many attempts are sampled and how many trainings run."""
+    count: Counter[str] = Counter()
+    trainings = 0
+    for step in pipeline.steps(context):
+        if step.stage.word in wanted:
+            trainings += step.stage.makes is not None
+            for amount in step.amount():
+                count[step.stage.word] += amount.attempts
+    kinds = (("generate", "attempts of the pool"), ("rl", "of RL"), ("evaluate", "of evaluations"))
+    told = [f"{count[word]:,} {words}" for word, words in kinds if count[word]]
+    yield Need(what="work", found=", ".join([*told, f"{trainings} trainings"]))
+
+
+def _engines(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
+    """Every engine that the wanted stages sample with."""
+    recipe = context.recipe
+    used: dict[str, ModelConfig] = {}
+    if "generate" in wanted:
+        used["generate"] = recipe.model.under(recipe.generate.engine)
+        if recipe.distill is not None and recipe.distill.model is not None:
+            used["distill"] = recipe.distill.model
+    if recipe.select.judge is not None and recipe.select.scorer == "judge":
+        used["select"] = recipe.select.judge
+    if {"gate", "evaluate"} & set(wanted):
+        used["evaluate"] = recipe.model
+    names = {stage: "/".join(dict.fromkeys((m.engine, m.sampler))) for stage, m in used.items()}
+    told = ", ".join(f"{name} ({stage})" for stage, name in names.items())
+    yield Need(what="engines", found=told)
+
+
+def _stages(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
+    """What stages import or start, each asked for itself so that all that is missing is told."""
+    told: set[str] = set()
+    for word in wanted:
+        try:
+            preflight.check_reach(context, [word])
+        except Untrusted:
+            raise
+        except UserError as error:
+            if str(error) not in told:
+                told.add(str(error))
+                yield Need(what="packages", found="missing", lacks=str(error))
+    if not told:
+        yield Need(what="packages", found="there")
+
+
+def _verifiers(context: Context, _: Sequence[str]) -> Iterator[Need]:
+    """Verifiers of one's own can be imported."""
+    recipe = context.recipe
+    named = {recipe.verify.verifier} if recipe.verify.verifier else set()
+    for name in (recipe.generate.problems, *recipe.rl_problems, *recipe.benchmarks):
+        named |= {problem.verifier for problem in context.problems(name, None)}
+    own = sorted(name for name in named if name and name not in FUNCTIONS and ":" in name)
+    for name in own:
+        if not name.startswith("manyways."):
+            resolve(name, FUNCTIONS, "verifier")
+    yield Need(what="verifiers", found=", ".join(sorted(filter(None, named))))
+
+
+def _model(context: Context, _: Sequence[str]) -> Iterator[Need]:
+    model = context.recipe.model
+    if model.remote:
+        server = model.http.url if model.http else "a server"
+        yield Need(what="model", found=f"{model.path} at {server}")
+        return
+    size, count = checkpoint_bytes(context.base_path), parameters(context.base_path)
+    if size is None:
+        yield Need(what="model", found=f"{model.path}, to be downloaded from the Hub")
+        return
+    many = f"{count:,} parameters, " if count else ""
+    yield Need(what="model", found=f"{model.path} ({many}{_bytes(size)})")
+
+
+def _tokenizer(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
+    """EOS, the chat template and, where something is trained, the end of a turn."""
+    model = context.recipe.model
+    if model.remote or find_spec("transformers") is None:
+        return
+    from transformers import GenerationConfig
+
+    from manyways.train.handover import end_of_turn
+
+    path = context.base_path
+    tokenizer = load_tokenizer(path, model.chat_template_kwargs)
+    plain = tokenizer.chat_template == BASE_MODEL_TEMPLATE
+    template = "no chat template (a plain one is given)" if plain else "a chat template"
+    if "midtrain" in wanted or "rl" in wanted:
+        try:
+            named = GenerationConfig.from_pretrained(path).eos_token_id
+        except OSError:
+            named = None
+        several = named if isinstance(named, list) else [named]
+        stops = {int(i) for i in (*several, tokenizer.eos_token_id) if i is not None}
+        end_of_turn(tokenizer, tuple(sorted(stops)))
+    yield Need(what="tokenizer", found=f"EOS {tokenizer.eos_token!r}, {template}")
+
+
+def _device(context: Context, _: Sequence[str]) -> Iterator[Need]:
+    if not context.recipe.model.remote:
+        yield Need(what="device", found=_device_of(context))
+
+
+def _device_of(context: Context) -> str:
+    """Where models run; torch, which takes seconds, is asked only where there may be a choice."""
+    wanted = context.recipe.model.device
+    choice = wanted not in ("auto", "cpu") or any(Path(file).exists() for file in GPU_FILES)
+    if find_spec("torch") is None or not choice:
+        return "cpu" if wanted == "auto" else wanted
+    return pick_device(wanted)
+
+
+def _memory(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
+    """Weights that are sampled, or what training holds beside them; activations come on top."""
+    recipe, path = context.recipe, context.base_path
+    size, count = (
+        (None, None) if recipe.model.remote else (checkpoint_bytes(path), parameters(path))
+    )
+    if size is None:
+        return
+    trains = {"midtrain", "rl"} & set(wanted)
+    whole = any(
+        section.lora is None
+        for own in recipe.variants
+        for word, section in (("midtrain", own.midtrain), ("rl", own.rl))
+        if word in trains
+    )
+    least = float(count * TRAINED_BYTES) if count and whole else float(size)
+    free, where = _free_memory(_device_of(context))
+    told = f"at least {_bytes(least)} of {_bytes(free)} {where}"
+    fix = ("" if not whole else " Train adapters ([midtrain.lora], [rl.lora]) or") + (
+        " take a smaller model or a larger machine."
+    )
+    short = (
+        f"weights{' in training' if whole else ''} take {_bytes(least)}, free are {_bytes(free)}."
+    )
+    yield Need(what="memory", found=told, short=short + fix if least > free else "")
+
+
+def _free_memory(device: str) -> tuple[float, str]:
+    if device.startswith("cuda"):
+        import torch
+
+        return float(torch.cuda.mem_get_info()[0]), "free on the GPU"
+    return float(psutil.virtual_memory().available), "free"
+
+
+def _disk(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
+    """Checkpoints that stay, a training's own while it runs, and attempts."""
+    root = context.run.root
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        raise RunDirError(f"cannot write to '{there}': name another run folder with --out.")
+    size = None if context.recipe.model.remote else checkpoint_bytes(context.base_path)
+    phases = {"midtrain": "mid", "rl": "rl"}
+    made = [c for c in context.checkpoints if c != BASE and c.phase in map(phases.get, wanted)]
+    copies = len(made) + TRAINER_COPIES if made else 0
+    attempts = sum(
+        amount.attempts
+        for step in pipeline.steps(context)
+        if step.stage.word in wanted and step.stage.word != "rl"
+        for amount in step.amount()
+    )
+    least = (size or 0.0) * copies + attempts * ATTEMPT_BYTES
+    free = float(shutil.disk_usage(there).free)
+    unknown = " and its checkpoints" if made and size is None else ""
+    yield Need(
+        what="disk",
+        found=f"about {_bytes(least)}{unknown} of {_bytes(free)} free",
+        short=f"{_bytes(least)} are wanted in '{there}', {_bytes(free)} are free: make room, or "
+        "name another place with --out."
+        if least > free
+        else "",
+    )
+
+
+def _bytes(size: float) -> str:
+    return f"{size / GIB:.1f} GiB" if size >= GIB / 10 else f"{size / 1024**2:.1f} MiB"
