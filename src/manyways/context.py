@@ -62,6 +62,7 @@ class ProblemSets:
 
         Raises Untrusted when it has not kept it.
         """
+        name = self.recipe.problem_set(name)
         if name not in self._loaded:
             file = self._kept_file(name)
             self._loaded[name] = (
@@ -83,6 +84,7 @@ class ProblemSets:
 
         Raises DataError when nothing is left.
         """
+        name = self.recipe.problem_set(name)
         if name not in self._usable:
             dropped = self.dropped(name)
             override = self.recipe.verify.verifier
@@ -103,12 +105,12 @@ class ProblemSets:
 
         Raises DataError when the set is itself a benchmark of the recipe.
         """
-        recipe = self.recipe
+        recipe, name = self.recipe, self.recipe.problem_set(name)
         if any(name in one.on_the_way for one in recipe.variants):
             return self._asked_elsewhere(name)
         if name not in self._trained_on():
             return {}
-        if name in recipe.benchmarks:
+        if name in map(recipe.problem_set, recipe.benchmarks):
             raise DataError(
                 f"'{name}' is both trained on and a benchmark: scores would be meaningless. "
                 "Choose another split for one of them."
@@ -118,7 +120,7 @@ class ProblemSets:
     def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
         """Problem of a validation set -> the one that is trained on or a benchmark's."""
         recipe = self.recipe
-        others = (*self._trained_on(), *recipe.benchmarks)
+        others = (*self._trained_on(), *map(recipe.problem_set, recipe.benchmarks))
         if name in others:
             raise DataError(
                 f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "

@@ -2,9 +2,13 @@
 
 import difflib
 import importlib
+import itertools
 import sys
+import sysconfig
+import traceback
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
 from manyways import trust
 from manyways.errors import NotInstalled, UserError
@@ -74,6 +78,33 @@ def _import(target: str, what: str) -> object:
             f"{nearest(attribute, vars(module))}"
         )
     return getattr(module, attribute)
+
+
+def own_lines(error: BaseException) -> list[str]:
+    """The lines of the user's own code that an error went through, the failing one last.
+
+    ``/home/me/mine.py, line 12, in load: return row["question"]``. Empty where none was theirs:
+    neither this package's, nor Python's, nor of an installed package.
+    """
+    frames: list[traceback.FrameSummary] = list(traceback.extract_tb(error.__traceback__))
+    # Who called us is not the one who failed.
+    frames = list(itertools.dropwhile(lambda f: not _is_ours(f), frames))
+    found = [f"{f.filename}, line {f.lineno}, in {f.name}: {f.line}" for f in frames if _is_own(f)]
+    if isinstance(error, SyntaxError) and error.filename and error.text:
+        # A module that cannot be parsed has no frame.
+        found.append(f"{error.filename}, line {error.lineno}: {error.text.strip()}")
+    return found
+
+
+def _is_own(frame: traceback.FrameSummary) -> bool:
+    file = Path(frame.filename)
+    others = map(Path, set(sysconfig.get_paths().values()))
+    known = _is_ours(frame) or any(file.is_relative_to(folder) for folder in others)
+    return file.is_file() and not known
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return Path(frame.filename).is_relative_to(Path(__file__).parent)
 
 
 def is_third_party(name: str, table: Mapping[str, str]) -> bool:

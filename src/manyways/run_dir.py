@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from manyways import __version__, trust
 from manyways.arms import Line
@@ -339,9 +340,20 @@ def open_for_reading(root: Path) -> RunDir:
     return RunDir(root=root.resolve())
 
 
+def set_label(name: str) -> str:
+    """What a set is called in tables and paths: the ``name`` among its options, else as it is.
+
+    ``file:data/test.jsonl?question=q&name=mine`` -> ``mine``.
+    """
+    path, _, query = name.partition("?")
+    given = dict(parse_qsl(query)).get("name", "") if path.startswith(("file:", "hub:")) else ""
+    return given or name
+
+
 def benchmark_slug(benchmark: str) -> str:
-    """``pocket/test?count=9`` -> ``pocket-test-count-9``, for folder names."""
-    return "-".join("".join(c if c.isalnum() else " " for c in benchmark).split())
+    """``pocket/test?count=9`` -> ``pocket-test-count-9``, for folder names; see ``set_label``."""
+    label = set_label(benchmark)
+    return "-".join("".join(c if c.isalnum() else " " for c in label).split()) or "set"
 
 
 def _slug(name: str) -> str:

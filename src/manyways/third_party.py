@@ -119,7 +119,7 @@ def _problem_sets(recipe: Recipe) -> Iterator[Named]:
         yield "rl.problems", recipe.rl.problems
     for name in recipe.on_the_way:
         yield "rl.evaluate", name
-    for name in recipe.benchmarks:
+    for name in map(recipe.problem_set, recipe.benchmarks):
         yield "evaluate.benchmarks", name
 
 

@@ -269,6 +269,7 @@ def main() -> NoReturn:
                 "again.",
                 1,
             )
+        _say_whose_line(error)
         if isinstance(error, OSError) and error.errno is not None:
             code = 2 if error.errno in WRONG_PATHS else 1
             where = f": '{error.filename}'" if error.filename else ""
@@ -295,6 +296,15 @@ def _say_what_to_install(error: Exception) -> None:
     if module in EXTRAS:
         verb = " ".join(itertools.takewhile(str.isalpha, sys.argv[1:3]))
         _fail(f"`manyways {verb}` needs {module}, not installed here: {install_command(module)}", 2)
+
+
+def _say_whose_line(error: Exception) -> None:
+    """The end, with the lines of the user's own code, where that is what failed."""
+    from manyways.plugins import own_lines
+
+    if own := own_lines(error):
+        told = "\n".join(f"  {line}" for line in own)
+        _fail(f"code of your own raised {type(error).__name__}: {error}\n{told}", 2)
 
 
 def _prepare() -> None:

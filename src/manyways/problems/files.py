@@ -53,7 +53,8 @@ COLUMNS = {
 SETTINGS = {
     "shuffle": "yes: the options in an order of their own for each problem (default: no)",
     "verifier": "math, exact, choice, python_tests or package.module:function (default: math)",
-    "name": "second part of the ids (default: the name of the file, or dataset-split)",
+    "name": "what it is called in tables, paths and ids (default in ids: the name of the file, or "
+    "dataset-split)",
     "extract": "boxed or hashes: the answer is the last \\boxed{} or what follows #### in it",
     "split": "split of the dataset (default for hub: train)",
     "config": "configuration of the Hub dataset",

@@ -33,6 +33,7 @@ from manyways.recipe.rl import GateConfig, RLConfig
 from manyways.recipe.section import Names, Positive, Rate, Section, laid_over, toml_value
 from manyways.recipe.training import LaunchConfig, MidtrainConfig, TrackingConfig
 from manyways.records import Phase
+from manyways.run_dir import set_label
 
 SECTIONS = ("rl", "midtrain", "select")
 """What may differ from arm to arm: one pool and one evaluation serve them all."""
@@ -126,8 +127,8 @@ class EvaluateConfig(Section):
     @field_validator("benchmarks")
     @classmethod
     def _distinct(cls, benchmarks: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(benchmarks)) != len(benchmarks):
-            raise ValueError("a benchmark is listed twice")
+        if len(set(map(set_label, benchmarks))) != len(benchmarks):
+            raise ValueError("a benchmark, or the name of one, is listed twice")
         return benchmarks
 
 
@@ -283,7 +284,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _peak_is_not_chosen_on_a_test(self) -> Self:
-        tested = [name for name in self.on_the_way if name in self.benchmarks]
+        tested = [name for name in self.on_the_way if set_label(name) in self.benchmarks]
         if tested:
             raise ValueError(
                 f"rl.evaluate: '{tested[0]}' is a benchmark of the recipe: a step that is chosen "
@@ -335,8 +336,16 @@ class Recipe(Section):
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
-        """Problem sets that checkpoints are evaluated on; none without ``[evaluate]``."""
-        return self.evaluate.benchmarks if self.evaluate.there else ()
+        """Problem sets that checkpoints are evaluated on, by their labels in tables and paths.
+
+        None without ``[evaluate]``.
+        """
+        return tuple(map(set_label, self.evaluate.benchmarks)) if self.evaluate.there else ()
+
+    def problem_set(self, name: str) -> str:
+        """The whole name of a problem set of the recipe that is named by its label."""
+        evaluated = self.evaluate.benchmarks if self.evaluate.there else ()
+        return next((one for one in evaluated if name in (one, set_label(one))), name)
 
     @property
     def rl_problems(self) -> dict[str, int | None]:

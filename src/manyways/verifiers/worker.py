@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
 
-from manyways.plugins import load, resolve
+from manyways.plugins import load, own_lines, resolve
 from manyways.records import Problem, Verdict
 from manyways.verifiers import BROUGHT, FUNCTIONS, Verify, verifier_of
 
@@ -48,7 +48,7 @@ def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryI
     try:
         verify = verifiers.get(name) or verifiers.setdefault(name, _load(name))
     except Exception as error:  # noqa: BLE001 - a user's module may fail in any way; told as is
-        return _send(replies, {"broken": str(error) or type(error).__name__})
+        return _send(replies, {"broken": _with_line(str(error) or type(error).__name__, error)})
     try:
         problem = read_problem(job["problem"])
         options = _accepted(verify, job["options"])
@@ -106,7 +106,13 @@ def _describe(error: Exception) -> str:
         words = str(error)[:200]
     except Exception:  # noqa: BLE001 - printing a half-built object may itself fail
         words = ""
-    return f"error: {type(error).__name__}" + (f": {words}" if words else "")
+    return _with_line(f"error: {type(error).__name__}" + (f": {words}" if words else ""), error)
+
+
+def _with_line(words: str, error: Exception) -> str:
+    """Also where in the user's own code it was raised."""
+    own = own_lines(error)
+    return f"{words} ({own[-1]})" if own else words
 
 
 def _send(replies: BinaryIO, reply: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from manyways.arms import Line, parse_arm
 from manyways.commands.export.folder import (
     HubApi,
     SourceFacts,
+    folder_of,
     front_matter,
     is_hub_id,
     public,
@@ -192,7 +193,7 @@ def export_dataset(
     since selection.
     """
     table = chosen(ctx, line)
-    out = out or Path("exports") / f"{ctx.run.root.name}-{line.arm if line else 'pool'}"
+    out = out or folder_of(ctx, line.arm if line else "pool")
     shared = public(ctx.recipe)
     facts = shared.of(facts_of(ctx, line, table, form))
     with writing(out, asdict(facts), shared) as folder:

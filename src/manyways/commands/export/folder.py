@@ -23,6 +23,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from manyways.arms import Line, parse_arm
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError, Untrusted
+from manyways.fingerprint import fingerprint
 from manyways.problems import split_name
 from manyways.problems.published import ALL
 from manyways.progress import say
@@ -235,6 +236,20 @@ def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
     return Line(arm=arm, seed=seeds[0] if seed is None else seed)
 
 
+def folder_of(ctx: Context, what: str) -> Path:
+    """Where an export goes unless it is said: named after the run, one folder for each run.
+
+    ``runs/pocket`` -> ``exports/pocket-what``, ``first/pocket`` -> ``exports/first-pocket-what``.
+    """
+    root, here = ctx.run.root, Path.cwd()
+    if root.is_relative_to(here):
+        parts = root.relative_to(here).parts
+        name = "-".join(parts[1:] if parts[:1] == ("runs",) and len(parts) > 1 else parts)
+    else:
+        name = f"{root.name}-{fingerprint([str(root)])[:6]}"
+    return Path("exports") / f"{name or root.name}-{what}"
+
+
 @contextmanager
 def writing(out: Path, facts: Mapping[str, object], public: Public) -> Iterator[Path]:
     """A folder to write into that becomes ``out`` when all is written.
@@ -342,7 +357,7 @@ def source_facts(ctx: Context, name: str) -> SourceFacts:
         loaded = ctx.sets.load(name).provenance()
     except Untrusted:
         loaded = {"commit": None, "fingerprint": "not known", "total": 0}
-    known, split, options = split_name(name)
+    known, split, options = split_name(ctx.recipe.problem_set(name))
     title, licence = OURS.get(known, ("a problem set of the user's own", UNKNOWN))
     hub_id = split if known == "hub" else None
     english = known in OURS

@@ -19,6 +19,7 @@ from manyways.commands.export.folder import (
     HubApi,
     Public,
     SourceFacts,
+    folder_of,
     front_matter,
     is_hub_id,
     public,
@@ -210,7 +211,7 @@ def export_model(
     Raises MissingWork when the run has no such checkpoint, DataError when ``out`` cannot be used.
     """
     source = checkpoint_of(ctx, line, stage)
-    out = out or Path("exports") / f"{ctx.run.root.name}-{line.name.replace('/', '-')}-{stage}"
+    out = out or folder_of(ctx, f"{line.name.replace('/', '-')}-{stage}")
     shared = public(ctx.recipe)
     facts = shared.of(facts_of(ctx, line, stage))
     with writing(out, asdict(facts), shared) as folder:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from manyways import __version__
-from manyways.commands.export.folder import public, source_facts
+from manyways.commands.export.folder import folder_of, public, source_facts
 from manyways.context import Context
 from manyways.errors import DataError
 from manyways.fingerprint import versions
@@ -87,7 +87,7 @@ def export_samples(
     if not names:
         raise DataError(f"nothing is evaluated yet: run `manyways evaluate {ctx.run.root}` first.")
     asking = asking or tokenizer_asking(ctx)
-    out = out or Path("exports") / f"{ctx.run.root.name}-samples"
+    out = out or folder_of(ctx, "samples")
     folders = []
     for name in names if checkpoint is None else [checkpoint]:
         folders.append(_write_checkpoint(ctx, name, asking, out))
