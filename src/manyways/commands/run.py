@@ -25,7 +25,7 @@ from manyways.recipe.owners import check_extras
 from manyways.recipe.tree import Recipe
 from manyways.records import Score
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import STAGES, WORDS, preflight, up_to
+from manyways.stages import STAGES, WORDS, analyse, preflight, up_to
 from manyways.tables import write_text
 from manyways.train import processes
 
@@ -150,6 +150,11 @@ def look_again(root: Path, stage: str) -> None:
         context = Context(recipe=recipe, run=run, looking=True)
         try:
             pipeline.run_stage(context, stage, (), shared=True)
+            if stage == "report" and not analyse.plan(context).done:
+                say(
+                    "report: its tables do not hold all that is in the run yet: `manyways analyse "
+                    f"{shlex.quote(str(root))}` makes them, then ask for the report again."
+                )
         except Untrusted as error:
             if not run.path("7-tables").is_dir():
                 raise

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -11,14 +12,14 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from manyways import third_party
+from manyways import pipeline, third_party
 from manyways.commands.forecast.records import FILE, print_comparison, read_forecast
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError, Untrusted
 from manyways.progress import open_table, print_panel, print_result, print_text
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
-from manyways.records import Attempt, Problem, Solution
+from manyways.records import Attempt, Problem, Solution, line_name
 from manyways.run_dir import RunDir, open_for_reading
 from manyways.tables import (
     read_attempts,
@@ -49,8 +50,10 @@ def print_status(root: Path) -> None:
     Raises RunDirError when ``root`` is no run folder.
     """
     run = open_for_reading(root)
-    with suppress(RecipeError):  # of another version, perhaps: nothing of it is used here
-        third_party.say_unused(load_recipe(run.path("recipe.toml")))
+    recipe = None
+    with suppress(RecipeError):  # of another version, perhaps
+        recipe = load_recipe(run.path("recipe.toml"))
+        third_party.say_unused(recipe)
     table = open_table("work", "ended", "seconds", "what")
     for stamp in run.stamps():
         ended = datetime.fromtimestamp(stamp.ended).strftime("%m-%d %H:%M")
@@ -66,13 +69,44 @@ def print_status(root: Path) -> None:
     )
     if unfinished:
         print_text(f"begun and not finished: {', '.join(unfinished)}")
-    for outcome in sorted(run.path("arms").glob("*/seed-*/outcome.json")):
-        row = json.loads(outcome.read_text(encoding="utf-8"))
-        print_text(f"{row['arm']} seed {row['seed']}: {row['outcome']}")
+    outcomes = _outcomes(run)
+    for name, outcome in outcomes.items():
+        print_text(f"{name}: {outcome}")
+    if recipe is not None:
+        print_text(f"state: {_state(Context(recipe=recipe, run=run, looking=True), outcomes)}")
     print_text(f"being written to now: {'yes' if _locked(run) else 'no'}")
     report = run.path("report.html")
     if report.is_file():
         print_text(f"report: {report}")
+
+
+def _outcomes(run: RunDir) -> dict[str, str]:
+    """``star/seed-0`` -> ``complete``, or why it did not go all the way."""
+    files = sorted(run.path("arms").glob("*/seed-*/outcome.json"))
+    rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return {line_name(row["arm"], row["seed"]): row["outcome"] for row in rows}
+
+
+def _state(context: Context, outcomes: Mapping[str, str]) -> str:
+    """Complete; ended with lines that were stopped; or what comes next."""
+    works = [stamp.work for stamp in context.run.stamps()]
+    missing = [
+        step
+        for step in pipeline.steps(context)
+        if not step.stage.optional and step.stage.per != "foreign pool"
+        if not (step.stage.per == "pool" and step.line)  # stamped in a folder of its own
+        if not any(work == step.name or work.startswith(f"{step.name}/") for work in works)
+    ]
+    stopped = {name for name, outcome in outcomes.items() if outcome != "complete"}
+    waiting = [one for one in missing if one.line is None or one.line.name not in stopped]
+    if waiting:
+        run = shlex.quote(str(context.run.root))
+        return f"not finished, next is {waiting[0].name} (`manyways run {run}` goes on)"
+    if missing:
+        gate = sum(outcomes[name].startswith("gate ") for name in stopped)
+        which = ", ".join(sorted(stopped))
+        return f"ended; {len(stopped)} stopped on the way, {gate} of them at the gate ({which})"
+    return "complete"
 
 
 def _in_words(counts: Mapping[str, float]) -> str:
