@@ -21,7 +21,7 @@ SMOKE = ROOT / "recipes" / "smoke.toml"
         (("run", "absent.toml"), ["no recipe at 'absent.toml'"]),
         (("run", SMOKE, "--set", "rl.stepz=3"), ["rl.stepz", "Did you mean 'steps'"]),
         (("run", SMOKE, "--until", "reinforce"), ["no such stage"]),
-        (("run", SMOKE, "--set", "model.path=./nowhere"), ["not a Hugging Face checkpoint"]),
+        (("run", SMOKE, "--set", "model.path=./nowhere"), ["there is no folder 'nowhere'"]),
         (("run", SMOKE, "--set", "model.engine=vlm"), ["unknown engine 'vlm'"]),
         (("run", SMOKE, "--set", "heuristics.pack=pockets"), ["no heuristic pack", "'pocket'"]),
         (("run", SMOKE, "--set", "heuristics.labeller=x:y"), ["no module 'x'"]),

@@ -64,6 +64,13 @@ def model_path(name: str) -> str:
         raise ModelError(f"no folder '{name}' (a Hub id has the form owner/name).")
     else:
         return name
+    if not path.exists():
+        raise ModelError(f"there is no folder '{path}' (a path starts at {Path.cwd()}).")
+    if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
+        raise ModelError(
+            f"'{path}' holds an adapter and no model: merge it into its base (peft: "
+            "model.merge_and_unload().save_pretrained(FOLDER), the tokenizer, too)."
+        )
     if not (path / "config.json").is_file():
         raise ModelError(
             f"'{path}' is not a Hugging Face checkpoint: it has no config.json. "
@@ -190,8 +197,9 @@ def _hub_commit(name: str) -> str:
             if isinstance(cached, str):
                 return Path(cached).parent.name
         raise ModelError(
-            f"cannot reach '{name}' on the Hugging Face Hub ({type(error).__name__}): check the "
-            "name and your connection, or give a local folder."
+            f"cannot reach '{name}' on the Hugging Face Hub ({type(error).__name__}), and there is "
+            f"no such folder in {Path.cwd()}: check the name and your connection, or give a local "
+            "folder."
         ) from error
 
 

@@ -333,10 +333,21 @@ def _links_out(root: Path) -> Iterator[Path]:
         yield from (one for one in links if one.is_symlink() and root not in one.resolve().parents)
 
 
+LISTED = 5
+"""Run folders that are named to one who names another."""
+
+
 def open_for_reading(root: Path) -> RunDir:
     """Open a run folder without the right to write. Raises RunDirError when it is none."""
     if not (root / "recipe.toml").is_file():
-        raise RunDirError(f"'{root}' is not a run folder: it has no recipe.toml.")
+        here = sorted(str(one.parent) for one in Path("runs").glob("*/recipe.toml"))
+        listed = (
+            f"Here are {', '.join(here[:LISTED])}." if here else "There are none in runs/ here."
+        )
+        raise RunDirError(
+            f"'{root}' is not a run folder: it has no recipe.toml. {listed} "
+            "`manyways run RECIPE` makes one."
+        )
     return RunDir(root=root.resolve())
 
 

@@ -14,6 +14,7 @@ from manyways.errors import RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.section import BelowError, laid_over, section_of, toml_value
 from manyways.recipe.tree import Recipe, check_arm, dotted, leaves
+from manyways.row_files import KINDS, kind_of
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -103,6 +104,11 @@ def _keys_of(path: Path) -> dict[str, Any]:
         raise RecipeError(
             f"no recipe at '{path}', and none of this name is shipped."
             f"{nearest(path.stem, dict.fromkeys(shipped_names()))} (`manyways recipes` lists them.)"
+        )
+    if kind_of(path) in KINDS:
+        raise RecipeError(
+            f"'{path}' is data and no recipe: name it in one, as generate.problems = 'file:{path}' "
+            "(`manyways recipes copy data-only .` gives you one to change)."
         )
     try:
         text = path.read_text(encoding="utf-8")
