@@ -58,8 +58,11 @@ STEPS = {
         "pip install 'manyways[vllm]'",
     ),
     "a server that does not run": (
-        run(model__engine="http", model__http__url="http://localhost:9/v1")
-        + ["--set", "model.http.retries=0"],
+        run(
+            model__engine="http",
+            model__http__url="http://localhost:9/v1",
+            model__http__retries="0",
+        ),
         "is it running, and is model.http.url right?",
     ),
     "a stage without its table": (

@@ -83,7 +83,7 @@ def _import(target: str, what: str) -> object:
 def own_lines(error: BaseException) -> list[str]:
     """The lines of the user's own code that an error went through, the failing one last.
 
-    ``/home/me/mine.py, line 12, in load: return row["question"]``. Empty where none was theirs:
+    ``mine.py, line 12, in load: return row["question"]``. Empty where none was theirs:
     neither this package's, nor Python's, nor of an installed package.
     """
     frames: list[traceback.FrameSummary] = list(traceback.extract_tb(error.__traceback__))

@@ -10,7 +10,7 @@ from made_runs import attempt, context, put_pool
 from manyways.arms import Line
 from manyways.commands.export import dataset as exporting
 from manyways.commands.export.dataset import export_dataset
-from manyways.commands.export.folder import line_of, source_facts
+from manyways.commands.export.folder import folder_of, line_of, source_facts
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, NothingToTrainOn, RecipeError
 from manyways.recipe.file import load_recipe
@@ -224,3 +224,15 @@ def test_trl_trains_on_it_as_it_is(tmp_path: Path, form: Any) -> None:
     made = trainer.train_dataset[0]
     text = trainer.processing_class.decode(made["input_ids"])
     assert "What is" in text and "all alone" in text
+
+
+def test_each_run_exports_to_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    roots = [
+        tmp_path / "runs" / "pocket",
+        tmp_path / "first" / "pocket",
+        tmp_path.parent / "pocket",
+    ]
+    found = [folder_of(context(root), "pool") for root in roots]
+    assert [str(one) for one in found[:2]] == ["exports/pocket-pool", "exports/first-pocket-pool"]
+    assert len(set(found)) == 3
