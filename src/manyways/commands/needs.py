@@ -179,7 +179,7 @@ def _tokenizer(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
         return
     from transformers import GenerationConfig
 
-    from manyways.train.handover import end_of_turn
+    from manyways.rendering import end_of_turn
 
     path = context.base_path
     tokenizer = load_tokenizer(path, model.chat_template_kwargs)
