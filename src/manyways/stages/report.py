@@ -31,7 +31,8 @@ def plan(ctx: "Context") -> Work:
             "code": _code(),
             "folder": run.root.name,
             "tables": {stem: _hash(run, stem) for stem in TABLES},
-            "recipe": ctx.recipe.model_dump(mode="json"),
+            # Where the data lies is not shown, and differs between who looks at a run.
+            "recipe": ctx.recipe.model_dump(mode="json", exclude={"data_dir"}),
             "work": {s.work: fingerprint(s.identity) for s in run.stamps() if s.work != NAME},
         },
         outputs=(
