@@ -163,6 +163,21 @@ def test_verl_takes_tables_as_paths() -> None:
             check_extra(with_keys(f"rl.verl.extra={toml(wrong)}", base=VERL).rl)
 
 
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        ("attn_implementation = 'sdpa'", r"model.load.attn_implementation: verl .*would not know"),
+        ("quantization = '4bit'", "model.load.quantization: verl loads .*rl.backend = 'trl'"),
+    ],
+)
+def test_how_the_model_is_loaded_is_not_kept_from_verl(load: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as told:
+        with_keys(f"model.load={{ {load} }}", base=VERL)
+    fix = re.search(r"by (rl\.verl\.extra\..*), or leave", str(told.value))
+    if fix:
+        with_keys(f"model.load={{ {load} }}", fix[1].replace(" = ", "="), base=VERL)
+
+
 def toml(value: object) -> str:
     from manyways.recipe.file import toml_value
 

@@ -242,6 +242,29 @@ def test_a_dry_run_shows_what_an_extending_recipe_comes_to(
     assert tomllib.loads(whole)["rl"]["epsilon_high"] == 0.28
 
 
+def test_all_n_of_the_paper_and_its_distillation_are_one_line(tmp_path: Path) -> None:
+    paper = POCKET.with_name("gsm8k-llama-3.2-3b.toml")
+    usual, other = (m.group() for m in re.finditer(r"^(# )?arms = .*$", paper.read_text(), re.M))
+    switched = tmp_path / "all.toml"
+    switched.write_text(paper.read_text().replace(usual, other.removeprefix("# ")))
+    recipe = load_recipe(switched)
+    ways = [2**n for n in range(7)]
+    wanted = ("vanilla", "star", *(f"heuristics-{n}" for n in ways), "distilled-16")
+    assert recipe.arms == wanted and recipe.heuristics.count == 64
+    for name in ("gsm8k-llama-3.2-3b", "paper-trl-colocate", "paper-trl-server", "paper-verl"):
+        recipe = load_recipe(POCKET.with_name(f"{name}.toml"))
+        assert recipe.heuristics.count == 16
+        code_and_stories = {"humaneval/test", "musr/murder", "musr/object", "musr/team"}
+        assert code_and_stories < set(recipe.evaluate.benchmarks)
+
+
+def test_as_many_heuristics_are_taken_as_an_arm_needs() -> None:
+    text = POCKET.read_text().replace("count = 10\n", "")
+    assert parse_recipe(tomllib.loads(text), "x").heuristics.count == 10
+    text = text.replace('"heuristics-10"', '"heuristics-2"')
+    assert parse_recipe(tomllib.loads(text), "x").heuristics.count == 8
+
+
 def test_what_a_recipe_extends_is_not_set_from_outside() -> None:
     with pytest.raises(RecipeError, match=r"extends: .*top of the file"):
         load_recipe(POCKET, ["extends=smoke.toml"])

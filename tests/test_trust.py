@@ -399,6 +399,7 @@ def test_a_foreign_python_is_not_started(
     python.write_text(f"#!/bin/sh\ntouch {tmp_path / MARK}\n")
     python.chmod(0o755)
     text = (ROOT / "recipes" / "paper-verl.toml").read_text()
+    text = text.replace('extends = "', f'extends = "{ROOT / "recipes"}/')
     recipe = tmp_path / "verl.toml"
     recipe.write_text(re.sub(r"^python = .*$", f'python = "{python}"', text, flags=re.M))
     assert f'"{python}"' in recipe.read_text()
@@ -473,7 +474,7 @@ KINDS = {
     "model": {"path": "x", "engine": "cProfile:run"},
     "generate": {"engine": "cProfile:run", "problems": "cProfile:run/a", "max_tokens": 9},
     "heuristics": {"pack": "polya", "labeller": "cProfile:run"},
-    "verify": {"verifier": "cProfile:run"},
+    "verify": {"verifier": "cProfile:run", "isolation": "cProfile:run"},
     "rl": {"backend": "cProfile:run", "problems": "cProfile:run/b", "steps": 1,
            "learning_rate": 1e-5, "max_tokens": 9, "extra": {"deepspeed": "ds.json"}},
     "evaluate": {"benchmarks": ["cProfile:run/c", "file:x.jsonl?verifier=cProfile:run"],
@@ -494,8 +495,8 @@ def test_everything_that_acts_is_listed() -> None:
         "model.engine", "select.judge.ray.engine", "select.judge.vllm.worker_cls",
         "generate.problems", "rl.problems", "evaluate.benchmarks",
         "evaluate.benchmarks (verifier)", "generate.engine", "heuristics.labeller",
-        "verify.verifier", "rl.backend", "midtrain.extra.push_to_hub", "rl.extra.deepspeed",
-        "launch.accelerate_config",
+        "verify.verifier", "verify.isolation", "rl.backend", "midtrain.extra.push_to_hub",
+        "rl.extra.deepspeed", "launch.accelerate_config",
     ]  # fmt: skip
 
 

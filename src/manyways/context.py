@@ -7,6 +7,7 @@ Problem sets are loaded once, and training is kept apart from what is evaluated.
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -30,6 +31,7 @@ from manyways.plugins import is_third_party, resolve
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
 from manyways.problems.overlap import normal
 from manyways.recipe.engines import ModelConfig
+from manyways.recipe.pool import VerifyConfig
 from manyways.recipe.rl import RLConfig
 from manyways.recipe.section import Section
 from manyways.recipe.training import MidtrainConfig
@@ -319,6 +321,8 @@ class Context:
             policy=verify.policy,
             form=form_of(self.recipe.prompt.instruction),
             allow_unsafe_code=verify.allow_unsafe_code and trust.trusts(UNSAFE_CODE),
+            isolation=verify.isolation,
+            image=verify.image,
         )
 
     def close(self) -> None:
@@ -337,6 +341,24 @@ class Context:
             return len(self.problems(name, limit))
         except Untrusted:
             return limit or 0
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """Those of the recipe that can be judged here."""
+        return tuple(n for n in self.recipe.benchmarks if n not in self.not_judged)
+
+    @cached_property
+    def not_judged(self) -> dict[str, str]:
+        """Benchmark whose programs nothing here keeps apart -> why."""
+        if self.origin:
+            return self.origin.not_judged
+        found: dict[str, str] = {}
+        for name in self.recipe.benchmarks:
+            with suppress(Untrusted):
+                verifiers = {p.verifier for p in self.problems(name, self.recipe.evaluate.limit)}
+                for why in filter(None, map(self.verifiers.why_not, sorted(verifiers))):
+                    found[name] = why
+        return found
 
     @cached_property
     def sets(self) -> ProblemSets:
@@ -414,6 +436,11 @@ def settings_of(section: Section, *immaterial: str) -> dict[str, object]:
     return section.model_dump(mode="json", exclude=set(immaterial), exclude_defaults=True)
 
 
+def verify_identity(verify: VerifyConfig) -> dict[str, object]:
+    """What verdicts depend on, but not where and by how many processes they are reached."""
+    return settings_of(verify, "workers", "max_undecided", "isolation", "image")
+
+
 def model_hash(ctx: Context, path: str) -> str:
     """The hash of the checkpoint at ``path``.
 
@@ -450,7 +477,7 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
     return {
         **recipe.model.under(engine).identity,
         "prompt": settings_of(recipe.prompt),
-        "verify": settings_of(recipe.verify, "workers", "max_undecided"),
+        "verify": verify_identity(recipe.verify),
         "verdicts": VERDICTS,
     }
 

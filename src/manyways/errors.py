@@ -7,6 +7,7 @@ ManywaysError                exit 1   anything this package raises on purpose
 │   ├── ModelError                    a checkpoint cannot be found or loaded
 │   ├── EngineError                   an engine cannot do what the recipe asks: package, server, key
 │   ├── NotInstalled                  a package of an extra is not installed
+│   ├── NoIsolation                   programs that a model wrote cannot be kept apart here
 │   ├── RunDirError                   not a run folder, or another process is writing to it
 │   └── Untrusted                     it names code, a program or a key's address; see trust
 └── StageError               exit 3   the input was fine but a stage has nothing to hand on
@@ -47,6 +48,14 @@ class EngineError(UserError):
 
 class NotInstalled(UserError):
     """What is asked for needs a package of an extra that is not installed."""
+
+
+class NoIsolation(UserError):
+    """Programs that a model wrote cannot be kept apart from this machine: ``why`` says why."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(f"refusing to run generated code without a sandbox: {why}. {fix}")
+        self.why = why
 
 
 class RunDirError(UserError):

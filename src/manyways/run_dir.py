@@ -36,6 +36,10 @@ from manyways.tables import write_text
 
 POOLS = "pools"
 """Folder of the pools that are not the run's own; see ``pool.training_rows``."""
+PROBLEMS = "problems.json"
+"""The problem sets of a run, and where they came from."""
+NOT_JUDGED = "not_judged"
+"""In its rows: why a benchmark is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -359,6 +363,18 @@ def set_label(name: str) -> str:
     path, _, query = name.partition("?")
     given = dict(parse_qsl(query)).get("name", "") if path.startswith(("file:", "hub:")) else ""
     return given or name
+
+
+def not_judged(run: RunDir) -> list[str]:
+    """A sentence for each benchmark that was left out where the run was made, and not evaluated."""
+    path = run.path(PROBLEMS)
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    done = {stamp.work.rpartition("/")[2] for stamp in run.stamps()}
+    return [
+        row[NOT_JUDGED]
+        for row in rows
+        if NOT_JUDGED in row and benchmark_slug(row["name"]) not in done
+    ]
 
 
 def benchmark_slug(benchmark: str) -> str:

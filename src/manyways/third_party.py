@@ -43,6 +43,7 @@ def _names(recipe: Recipe) -> list[Named]:
         ("generate.engine", recipe.generate.engine, ENGINES),
         ("heuristics.labeller", recipe.heuristics.labeller, LABELLERS),
         ("verify.verifier", recipe.verify.verifier, FUNCTIONS),
+        ("verify.isolation", recipe.verify.isolation, {}),
         ("rl.backend", recipe.rl.backend, RL_BACKENDS),
     )
     found += [(key, name) for key, name, table in plugins if name and is_third_party(name, table)]

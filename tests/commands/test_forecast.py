@@ -10,7 +10,7 @@ from command_line import ROOT, in_this_process
 from made_runs import context
 
 from manyways.arms import Line, parse_arm
-from manyways.commands.forecast import measure
+from manyways.commands.forecast import command, measure
 from manyways.commands.forecast.command import (
     compare,
     examples,
@@ -29,6 +29,7 @@ from manyways.commands.forecast.records import (
 )
 from manyways.engines import SamplingSettings
 from manyways.errors import DataError
+from manyways.recipe.file import load_recipe
 from manyways.stages.generate import cells
 
 
@@ -265,3 +266,11 @@ def test_measuring_the_smoke_recipe_leaves_a_forecast(tmp_path: Path, capsys: An
     assert made and made.measured
     assert all(row.seconds and row.seconds > 0 for row in made.rows if row.stage != "select")
     assert [path.name for path in out.iterdir() if path.name != ".lock"] == [FILE]
+
+
+def test_verls_sharded_steps_are_on_the_disk_until_they_are_merged() -> None:
+    """Five steps: weights and two moments of each, and four that are merged before the last."""
+    recipe = load_recipe(ROOT / "recipes" / "paper-verl.toml")
+    watched = recipe.rl.model_copy(update={"steps": 45, "evaluate_every": 10})
+    assert command._trainer_copies(watched) == 5 * 3 + 4
+    assert command._trainer_copies(recipe.rl) == command.TRAINER_COPIES

@@ -7,9 +7,18 @@ import pytest
 from made_verl import environment
 from sampled_runs import context
 
-from manyways.errors import DataError, RecipeError
-from manyways.records import Problem
-from manyways.stages import preflight
+from manyways.commands.show import print_status
+from manyways.errors import DataError, NoIsolation, RecipeError
+from manyways.measures.answer import says
+from manyways.measures.material import Material
+from manyways.measures.seen import Seen
+from manyways.recipe.file import dump_recipe
+from manyways.records import BASE, Problem
+from manyways.run_dir import not_judged
+from manyways.stages import evaluate, preflight
+from manyways.stages.analyse import EARLIER
+from manyways.tables import write_text
+from manyways.verifiers import sandbox
 
 
 def bad(split, source):
@@ -26,6 +35,56 @@ def leaking(split, source):
     own = Problem(id=f"leak/{split}/0", question=f"How many are {split}s?", answer="1")
     shared = "What is  3 + 4?" if split == "train" else "what is $3 + 4$?"
     return [Problem(id=f"leak/{split}/1", question=shared, answer="7"), own]
+
+
+def programs(split, source):
+    """Problems that are judged by running programs."""
+    return [
+        Problem(
+            id="code/test/0", question="Write f.", answer="def f(x):\n    return x", tests="f(1)",
+            entry_point="f", verifier="python_tests",
+        )
+    ]  # fmt: skip
+
+
+CODE = "test_preflight:programs/test"
+
+
+@pytest.fixture
+def no_isolation(monkeypatch):
+    found = sandbox.Isolation(kind="none", missing=("all",), why="bubblewrap is not installed")
+    monkeypatch.setattr(sandbox, "detect", lambda *_: found)
+
+
+def test_programs_that_nothing_keeps_apart_are_left_out(tmp_path, no_isolation, capsys):
+    others = list(context(tmp_path).recipe.evaluate.benchmarks)
+    ctx = context(tmp_path, evaluate={"benchmarks": [CODE, *others]})
+    preflight.run(ctx)
+    sentence = (
+        f"{CODE} is left out of {len(others) + 1} benchmarks: it is judged by running programs, "
+        "and nothing here keeps them apart (bubblewrap is not installed)."
+    )
+    assert f"{sentence} verify.isolation says where else" in capsys.readouterr().err
+    assert [work.name for work in evaluate.plan(ctx, BASE)] == [
+        work.name for work in evaluate.plan(context(tmp_path), BASE)
+    ]
+    assert len(evaluate.amount(ctx, BASE)) == len(others)
+    assert not_judged(ctx.run) == [sentence]
+    seen = Seen(name="run", recipe=ctx.recipe, from_run=Material(ctx, EARLIER))
+    assert sentence in [one.sentence for one in says(seen) if one.kind == "caution"]
+    write_text(ctx.run.path("recipe.toml"), dump_recipe(ctx.recipe))
+    print_status(ctx.run.root)
+    assert sentence in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_programs_are_refused_where_nothing_else_is_left_or_they_are_trained_on(
+    tmp_path, no_isolation
+):
+    ctx = context(tmp_path, evaluate={"benchmarks": [CODE]})
+    with pytest.raises(NoIsolation, match=f"No benchmark is left without '{CODE}'"):
+        preflight.check_names(ctx)
+    with pytest.raises(NoIsolation, match=r"verify\.allow_unsafe_code = true"):
+        preflight.run(context(tmp_path / "trained", generate={"problems": CODE}))
 
 
 def test_unreadable_references_stop_the_run(tmp_path):

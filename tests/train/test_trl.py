@@ -214,6 +214,31 @@ def test_flat_groups_are_drawn_again_as_often_as_is_said(folder, tmp_path, monke
         trained(folder, tmp_path / "n", monkeypatch, reward, settings(redraw=1, steps=1))
 
 
+def test_flat_groups_are_drawn_again_at_another_problem(folder, tmp_path, monkeypatch) -> None:
+    """Both groups are flat, and one problem of three is not in the step: one group moves to it."""
+    asked = []
+
+    def roll(ask) -> list[list[int]]:
+        asked.append(ask)
+        return [[9, 1]] * len(ask.seeds) if len(asked) == 1 else rolling(ask)
+
+    def judge(pairs) -> list[Verdict]:
+        met.extend(problem.id for problem, _ in pairs)
+        return [Verdict(status="correct" if len(text) > 1 else "wrong") for _, text in pairs]
+
+    met: list[str] = []
+    reward = StepReward(verify=judge, group_size=4)
+    given = settings(roll=roll, steps=1, redraw=1, redraw_at="another", attempts="all")
+    rows, _ = trained(folder, tmp_path, monkeypatch, reward, given)
+    first, second = [met[start : start + 8 : 4] for start in (0, 8)]
+    assert second == [({"p/0", "p/1", "p/2"} - set(first)).pop(), first[1]]
+    assert asked[1].prompts[4:] == asked[0].prompts[4:]
+    assert set(asked[1].prompts[:4]).isdisjoint(asked[0].prompts)
+    kept = list(read_rl_attempts(tmp_path / "attempts"))
+    assert {row.attempt.problem_id for row in kept[:4]} == {second[0]} and len(kept) == 8
+    assert rows[0]["redrawn"] == 2 * 8 and rows[0]["mixed"] == 1.0
+
+
 def test_trl_takes_the_advantages_of_the_best_of_k_as_they_are(
     folder, tmp_path, monkeypatch
 ) -> None:

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tomllib
 import venv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 
 from manyways.errors import RecipeError, VerifierUnwell
-from manyways.recipe.file import load_recipe, parse_recipe
+from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
 from manyways.recipe.pool import VerifyConfig
 from manyways.recipe.rl import RLConfig
 from manyways.records import Message, Problem
@@ -127,7 +128,7 @@ def test_undecided_is_nothing_and_counted_and_too_many_end_the_training(tmp_path
     ],
 )
 def test_what_verl_cannot_do_is_refused_when_the_recipe_is_read(changes, message) -> None:
-    tree = tomllib.loads(PAPER.read_text())
+    tree = tomllib.loads(dump_recipe(load_recipe(PAPER)))
     tree["rl"] |= {"group_size": 4, "prompts_per_step": 2} | changes
     if changes.get("verl", True) is None:
         del tree["rl"]["verl"]
@@ -228,9 +229,11 @@ def compose(python: str, given: list[str]) -> subprocess.CompletedProcess[str]:
     ids=["dapo", "dr_grpo", "beta", "grpo"],
 )  # fmt: skip
 def test_verls_own_configuration_takes_every_key(python, tmp_path, changes) -> None:
-    given = settings(**changes)
+    switches = {"enable_thinking": False, "effort": "low"}
+    given = replace(settings(**changes), template=switches)
     done = compose(python, words(given, tmp_path))
     assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["data"]["apply_chat_template_kwargs"] == switches
     config = json.loads(done.stdout)
     actor, rollout = (config["actor_rollout_ref"][name] for name in ("actor", "rollout"))
     assert config["algorithm"]["adv_estimator"] == "grpo"

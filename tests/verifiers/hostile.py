@@ -1,5 +1,7 @@
 """Answers and programs written to break a verifier, as data for tests and for the bench."""
 
+import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -258,3 +260,26 @@ ANSWERS = {
     "Python lambda": "(lambda: open('pwned', 'w'))()",
     "wide matrix": r"\begin{pmatrix}" + "&".join(["1"] * 2000) + r"\end{pmatrix}",
 }
+
+
+def _try_all(isolation: str, image: str) -> None:
+    """What becomes of every program under another isolation, one a line."""
+    from manyways.records import Problem
+    from manyways.verifiers.python_tests import verify
+
+    for attack in ATTACKS:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            source = attack.written(port=server.getsockname()[1])
+            problem = Problem(
+                id="code/test/0", question="Write f.", answer=RIGHT, verifier="python_tests",
+                tests=attack.tests, entry_point="f",
+            )  # fmt: skip
+            found = verify(problem, source, timeout=1.0, isolation=isolation, image=image)
+        held = found.status == ("correct" if attack.correct else "wrong")
+        print(
+            f"{attack.name:20} {found.status:10} {found.rule:22} {'held' if held else 'NOT HELD'}"
+        )
+
+
+if __name__ == "__main__":
+    _try_all(*sys.argv[1:3])

@@ -1,6 +1,7 @@
 import os
 import select
 import socket
+import subprocess
 import textwrap
 import threading
 from dataclasses import replace
@@ -34,12 +35,12 @@ def problem(tests=SQUARES, question="Write f, which squares.", entry_point="f"):
 def inside(monkeypatch):
     """The reading end of a pipe that each sandboxed process holds open: it ends with the last."""
     reader, writer = os.pipe()
-    start = sandbox.start
+    start = subprocess.Popen
 
-    def holding(*args, passed=(), **kwargs):
-        return start(*args, passed=(*passed, writer), **kwargs)
+    def holding(*args, pass_fds=(), **kwargs):
+        return start(*args, pass_fds=(*pass_fds, writer), **kwargs)
 
-    monkeypatch.setattr(sandbox, "start", holding)
+    monkeypatch.setattr(sandbox.subprocess, "Popen", holding)
     yield lambda: os.close(writer) or select.select([reader], [], [], PATIENCE)[0] == [reader]
     os.close(reader)
 
@@ -168,7 +169,7 @@ def test_programs_are_judged_through_the_judge_from_any_thread():
 
 def test_without_a_sandbox_nothing_runs_unless_it_is_allowed(monkeypatch, caplog):
     none = sandbox.Isolation(kind="none", missing=("no network space",), why="bwrap is missing")
-    monkeypatch.setattr(sandbox, "detect", lambda: none)
+    monkeypatch.setattr(sandbox, "detect", lambda *_: none)
     sandbox._warn.cache_clear()
     with pytest.raises(UserError, match=r"refusing.*bwrap is missing.*--allow-unsafe-code"):
         verify(problem(), RIGHT)

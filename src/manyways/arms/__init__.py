@@ -14,7 +14,8 @@ the recipe's table ``[arm."vanilla+entropy"]``.
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from manyways.arms.kinds import BY_NAME, KINDS, Kind
@@ -232,6 +233,15 @@ def check_arms(arms: Sequence[Arm], *, heuristics: int, distills: bool) -> None:
                 f"arms: '{arm.name}' goes on from '{arm.parent}': list that one before it"
             )
         before.add(arm.name)
+
+
+def ways_needed(names: Iterable[str], *, least: int) -> int:
+    """The most heuristics that one of these arms needs, at least ``least``; no arms need none."""
+    found = [least]
+    for name in names:
+        with suppress(ValueError):
+            found.append(parse_arm(name).heuristics)
+    return max(found)
 
 
 def _parse_head(head: str, name: str) -> Arm | None:

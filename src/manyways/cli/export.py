@@ -41,19 +41,27 @@ def export_dataset(
     form: Annotated[
         Form, typer.Option("--format", help="The columns of the dataset.")
     ] = Form.prompt_completion,
+    rl: Annotated[
+        bool, typer.Option("--rl", help="Export the attempts of RL, right and wrong.")
+    ] = False,
     push: PushOption = None,
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """Export solutions as a dataset with a card.
+    """Export solutions, or the attempts of RL, as a dataset with a card.
 
     `datasets.load_dataset` reads the folder.
     """
     from manyways.commands.export.dataset import export_dataset as export_it
-    from manyways.commands.export.folder import line_of
+    from manyways.commands.export.folder import line_of, lines_of
     from manyways.commands.show import open_run
 
     ctx = open_run(run, data_dir)
+    if rl:
+        from manyways.commands.export.rl import export_rl
+
+        export_rl(ctx, lines_of(ctx, arm, seed), out=out, repo=push)
+        return
     line = line_of(ctx, arm, seed) if arm else None
     export_it(ctx, line, out=out, form=form.value, repo=push)
 

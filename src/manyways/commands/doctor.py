@@ -206,6 +206,7 @@ def optional_checks() -> Iterator[Check]:
 
 def sandbox_check() -> Check:
     """Where programs that a model wrote would run."""
+    from manyways.verifiers.containers import IMAGE
     from manyways.verifiers.sandbox import detect
 
     isolation = detect()
@@ -215,8 +216,9 @@ def sandbox_check() -> Check:
             name="sandbox",
             state="warning",
             detail=isolation.why,
-            fix="apt install bubblewrap, and allow user namespaces; without it, problems with "
-            "python_tests are refused (maths and choices need none).",
+            fix="apt install bubblewrap, and allow user namespaces, or fetch the image of a "
+            f"container (podman pull {IMAGE}); without, problems with python_tests are refused "
+            "(maths and choices need none).",
         )
     return Check(
         group="verdicts",

@@ -20,7 +20,7 @@ from manyways.progress import open_table, print_panel, print_result, print_text
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution, line_name
-from manyways.run_dir import RunDir, open_for_reading
+from manyways.run_dir import RunDir, not_judged, open_for_reading
 from manyways.tables import (
     read_attempts,
     read_attempts_table,
@@ -74,6 +74,8 @@ def print_status(root: Path) -> None:
         print_text(f"{name}: {outcome}")
     if recipe is not None:
         print_text(f"state: {_state(Context(recipe=recipe, run=run, looking=True), outcomes)}")
+    for sentence in not_judged(run):
+        print_text(sentence)
     print_text(f"being written to now: {'yes' if _locked(run) else 'no'}")
     report = run.path("report.html")
     if report.is_file():

@@ -24,6 +24,7 @@ from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
 from manyways.records import PLAIN, Checkpoint, pooled
 from manyways.reporting.words import listing, signed
+from manyways.run_dir import not_judged
 
 if TYPE_CHECKING:
     from manyways.measures.paired import PairedRow
@@ -339,6 +340,8 @@ def _question(of: Kind | None, with_: Kind | None) -> str:
 
 
 def _cautions(seen: "Seen") -> Iterator[str]:
+    if seen.from_run is not None:
+        yield from not_judged(seen.material.ctx.run)
     if len(seen.recipe.seeds) < SEEDS_FOR_T and seen.pairs:
         count = "One training seed" if len(seen.recipe.seeds) == 1 else "Two training seeds"
         yield (

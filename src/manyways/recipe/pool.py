@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.section import Names, Positive, Rate, Section, Share
 
+DEFAULT_COUNT = 8
+_ISOLATION = r"^(auto|bubblewrap|podman|docker|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$"
+
 
 class PromptConfig(Section):
     """What prompts say besides the problem. All stages use the same format."""
@@ -26,8 +29,9 @@ class HeuristicsConfig(Section):
     """The heuristic pack: ``polya``, ``code``, ``narrative``, ``pocket``, or the path of a TOML
     file."""
 
-    count: Positive = 8
-    """Number of heuristics to take, from the start of the pack."""
+    count: Positive = DEFAULT_COUNT
+    """Number of heuristics to take, from the start of the pack. Without it, 8, or as many as an arm
+    needs."""
 
     shots: Annotated[int, Field(ge=0)] = 2
     """Number of exemplars in each prompt under a heuristic."""
@@ -65,8 +69,16 @@ class VerifyConfig(Section):
     max_undecided: Share = 0.05
     """The largest share of undecided answers. A run stops when there are more."""
 
+    isolation: Annotated[str, Field(pattern=_ISOLATION)] = "auto"
+    """The place where programs that a model wrote run: ``bubblewrap``, ``podman``, ``docker`` or
+    ``module:function`` (docs/verifiers.md). ``auto`` takes the first of the three that works."""
+
+    image: str | None = None
+    """The image for ``podman`` and ``docker``. It is never fetched. Without it, the image is
+    ``docker.io/library/python:3.12-slim``."""
+
     allow_unsafe_code: bool = False
-    """Run programs that a model wrote even where there is no sandbox."""
+    """Run programs that a model wrote even where there is no isolation."""
 
 
 class GenerateConfig(Section):

@@ -1,11 +1,11 @@
 """RL, by TRL or verl, and the gate before it: ``[rl]``, ``[rl.verl]`` and ``[gate]``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manyways.recipe.section import Extra, Names, Positive, Rate, Section, Share
+from manyways.recipe.section import Extra, Names, Positive, Rate, Section, Share, toml_value
 from manyways.recipe.training import LoraConfig
 
 LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-mean-token-sum-norm"}
@@ -66,6 +66,27 @@ def check_verl(rl: "RLConfig") -> None:
     mistakes = [*_not_known_to_verl(rl), *_not_divisible(rl, rl.verl)]
     if mistakes:
         raise ValueError("; ".join(mistakes))
+
+
+LOADS = "actor_rollout_ref.model.override_config"
+"""verl's table of what its model is loaded with (0.9.1: ``workers/config/model.py``)."""
+
+
+def check_load(load: Mapping[str, object], verl: VerlConfig) -> None:
+    """Raise ValueError for what verl, which loads the model by itself, is not told of ``load``."""
+    told = {key.lstrip("+") for key in verl.overrides}
+    for key, value in load.items():
+        if key == "quantization":
+            raise ValueError(
+                "model.load.quantization: verl loads the model by itself; leave it out, or train "
+                "with rl.backend = 'trl'"
+            )
+        if f"{LOADS}.{key}" not in told:
+            raise ValueError(
+                f"model.load.{key}: verl loads the model by itself and would not know of it. Tell "
+                f'it as well, by rl.verl.extra."+{LOADS}.{key}" = {toml_value(value)}, or leave it '
+                "out"
+            )
 
 
 def _not_known_to_verl(rl: "RLConfig") -> list[str]:
@@ -168,6 +189,10 @@ class RLConfig(Section):
     redraw: Annotated[int, Field(ge=0)] = 0
     """How often a group is sampled again in the same step when its attempts all earn the same
     reward. Only with ``trl``."""
+
+    redraw_at: Literal["same", "another"] = "same"
+    """The problem at which a group is sampled again: the ``same`` one, or ``another`` problem of
+    the set that the step does not have yet."""
 
     steps: Positive
     """Optimizer steps."""

@@ -17,9 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from manyways.arms import Arm, check_arms, parse_arm
+from manyways.arms import Arm, check_arms, parse_arm, ways_needed
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import (
+    DEFAULT_COUNT,
     BranchConfig,
     DistillConfig,
     GenerateConfig,
@@ -29,7 +30,7 @@ from manyways.recipe.pool import (
     SelectConfig,
     VerifyConfig,
 )
-from manyways.recipe.rl import GateConfig, RLConfig
+from manyways.recipe.rl import GateConfig, RLConfig, check_load
 from manyways.recipe.section import Names, Positive, Rate, Section, laid_over, toml_value
 from manyways.recipe.training import LaunchConfig, MidtrainConfig, TrackingConfig
 from manyways.records import Phase
@@ -193,6 +194,15 @@ class Recipe(Section):
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig.left_out)
     analyse: AnalyseConfig = AnalyseConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_many_ways_as_arms_need(cls, given: object) -> object:
+        if not isinstance(given, dict) or not isinstance(given.get("heuristics"), dict):
+            return given
+        names = [name for name in given.get("arms") or () if isinstance(name, str)]
+        table = {"count": ways_needed(names, least=DEFAULT_COUNT), **given["heuristics"]}
+        return {**given, "heuristics": table}
+
     @field_validator("extends")
     @classmethod
     def _is_resolved(cls, extends: str | None) -> str | None:
@@ -290,6 +300,12 @@ class Recipe(Section):
                 f"rl.evaluate: '{tested[0]}' is a benchmark of the recipe: a step that is chosen "
                 "on it cannot be tested on it. Name a validation set."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _verl_is_told_how_to_load(self) -> Self:
+        if self.rl.backend == "verl" and self.rl.verl is not None:
+            check_load(self.model.load, self.rl.verl)
         return self
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from manyways.context import VERDICTS, Context, settings_of
+from manyways.context import VERDICTS, Context, settings_of, verify_identity
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
 from manyways.pool import attempt_files, sampling
@@ -61,7 +61,7 @@ def plan(ctx: Context) -> Work:
             "limit": generating.limit,
             "distill": settings_of(settings, "attempts", "model", "samples", "max_tokens"),
             "prompt": settings_of(ctx.recipe.prompt),
-            "verify": settings_of(ctx.recipe.verify, "workers", "max_undecided"),
+            "verify": verify_identity(ctx.recipe.verify),
             "verdicts": VERDICTS,
         },
         outputs=(pool.run.path("1-attempts"),),

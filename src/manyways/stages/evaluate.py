@@ -23,7 +23,7 @@ def plan(ctx: Context, checkpoint: Checkpoint) -> list[Work]:
     return [
         work_of(ctx, one, name)
         for one in (checkpoint, *_beside(ctx, checkpoint))
-        for name in ctx.recipe.benchmarks
+        for name in ctx.benchmarks
     ]
 
 
@@ -66,7 +66,7 @@ def run(ctx: Context, checkpoint: Checkpoint) -> None:
     for one in (checkpoint, *_beside(ctx, checkpoint)):
         engine = LazyEngine(partial(ctx.engine, ctx.path_of(one)))
         try:
-            for benchmark in ctx.recipe.benchmarks:
+            for benchmark in ctx.benchmarks:
                 sample(ctx, one, benchmark, engine=engine)
         finally:
             engine.close()
@@ -77,7 +77,7 @@ def amount(ctx: Context, checkpoint: Checkpoint) -> list[Amount]:
     settings = ctx.recipe.evaluate
     ways = checkpoint != BASE and parse_arm(checkpoint.arm).kind.shows_ways
     found = []
-    for benchmark in settings.benchmarks:
+    for benchmark in ctx.benchmarks:
         attempts = ctx.count(benchmark, settings.limit) * settings.attempts
         found.append(
             Amount(

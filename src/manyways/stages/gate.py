@@ -22,7 +22,7 @@ from manyways.tables import read_attempts
 
 FORMAT = 1
 TRAINING = (
-    "pass_rate", "pass_rate_of", "redraw",
+    "pass_rate", "pass_rate_of", "redraw", "redraw_at",
     "backend", "steps", "prompts_per_step", "micro_batch", "learning_rate", "warmup", "loss_type",
     "scale_rewards", "epsilon", "epsilon_high", "beta", "save_every", "attempts", "lora", "verl",
     "reward", "diversity", "strategies",

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from manyways.checkpoints import check_quantization
-from manyways.context import VERDICTS, Context, kept_file, settings_of, write_set
+from manyways.context import VERDICTS, Context, kept_file, verify_identity, write_set
 from manyways.engines import ENGINE_NEEDS, ENGINES
-from manyways.errors import DataError, EngineError, RecipeError
+from manyways.errors import DataError, EngineError, NoIsolation, RecipeError
 from manyways.fingerprint import problems_hash
 from manyways.heuristics.checks import exemplar_problem
 from manyways.plugins import check, require_modules
@@ -16,7 +16,7 @@ from manyways.progress import say
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import Problem
-from manyways.run_dir import Work, benchmark_slug
+from manyways.run_dir import NOT_JUDGED, PROBLEMS, Work, benchmark_slug
 from manyways.stages import watch
 from manyways.tables import write_text
 from manyways.third_party import require_all
@@ -28,6 +28,7 @@ from manyways.verifiers.selfcheck import check_references
 
 FORMAT = 1
 LISTED = 3
+PLACES = "verify.isolation says where else they may run (docs/verifiers.md)."
 FORMS = {"boxed": "\\boxed{...}", "hashes": "'#### ...'", "phrase": "'The answer is ...'"}
 
 
@@ -60,12 +61,29 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     for own in context.variants:
         _check_trained(own)
         watched.update(watch.problems(own))
-    for name in recipe.benchmarks:
+    _say_not_judged(context)
+    for name in context.benchmarks:
         sets[name] = context.problems(name, recipe.evaluate.limit)
     sets.update(watched)
     _check_told_apart(sets, (*recipe.benchmarks, *watched))
     _check_exemplars(context, sets[recipe.generate.problems])
     return sets
+
+
+def _say_not_judged(context: Context) -> None:
+    """Raises NoIsolation when no benchmark is left."""
+    missing, total = context.not_judged, len(context.recipe.benchmarks)
+    for name, why in missing.items():
+        if len(missing) == total:
+            raise NoIsolation(why, f"No benchmark is left without '{name}'. {PLACES}")
+        say(f"{_left_out(name, why, total)} {PLACES}")
+
+
+def _left_out(name: str, why: str, total: int) -> str:
+    return (
+        f"{name} is left out of {total} benchmarks: it is judged by running programs, and nothing "
+        f"here keeps them apart ({why})."
+    )
 
 
 def _check_trained(context: Context) -> None:
@@ -155,11 +173,6 @@ def _check_quantized(recipe: Recipe, wanted: Sequence[str]) -> None:
                     "model.load.quantization: quantised weights are not trained, adapters on them "
                     f"are: add the table [{name}.lora]."
                 )
-    if "rl" in wanted and recipe.rl.backend == "verl":
-        raise RecipeError(
-            "model.load.quantization: verl loads the model by itself; leave it out, or train with "
-            "rl.backend = 'trl'."
-        )
 
 
 def _require_packages(context: Context, wanted: Sequence[str]) -> None:
@@ -186,12 +199,12 @@ def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
     identity: dict[str, object] = {
         "format": FORMAT,
         "problems": {name: problems_hash(problems) for name, problems in sets.items()},
-        "verify": settings_of(context.recipe.verify, "workers", "max_undecided"),
+        "verify": verify_identity(context.recipe.verify),
         "verdicts": VERDICTS,
     }
     if context.verifiers.form != "boxed":
         identity["form"] = context.verifiers.form
-    listing = context.run.path("problems.json")
+    listing = context.run.path(PROBLEMS)
     kept = _kept(context, sets).values()
     return context.run.work("preflight", identity=identity, outputs=(listing, *kept))
 
@@ -207,7 +220,12 @@ def run(context: Context) -> None:
         with work:
             _check_references(context, sets)
             listed = [_listing(context, name) for name in sets]
-            write_text(context.run.path("problems.json"), json.dumps(listed, indent=1))
+            total = len(context.recipe.benchmarks)
+            listed += [
+                {"name": name, NOT_JUDGED: _left_out(name, why, total)}
+                for name, why in context.not_judged.items()
+            ]
+            write_text(context.run.path(PROBLEMS), json.dumps(listed, indent=1))
             for name, file in _kept(context, sets).items():
                 write_set(file, context.sets.load(name))
 

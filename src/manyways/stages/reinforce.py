@@ -12,6 +12,7 @@ from manyways.context import (
     Context,
     settings_of,
     training_identity,
+    verify_identity,
     weights_identity,
 )
 from manyways.errors import GateRefused, MissingWork
@@ -52,7 +53,7 @@ def plan(ctx: Context, line: Line) -> Work:
             "problems": problems_hash(rates.chosen(ctx, line).problems),
             "rl": training_identity(recipe.rl),
             **_shaped_by(ctx),
-            "verify": settings_of(recipe.verify, "workers", "max_undecided"),
+            "verify": verify_identity(recipe.verify),
             "verdicts": VERDICTS,
             "prompt": settings_of(recipe.prompt),
             "seed": line.seed,

@@ -181,7 +181,7 @@ class StepReward:
             **columns: Any,  # noqa: ANN401  whatever stands beside: TRL hands over every column
         ) -> list[float | None]:
             texts = [turns[-1]["content"] for turns in completions]
-            asked = [problems[index] for index in problem]
+            asked = [problems[index] for index in columns.get("drawn", problem)]
             rewards = self.score(asked, texts)
             lost = columns["redrawn"][:1] if "redrawn" in columns else []
             self.redrawn = sum(self.gather(lost) if self.gather else lost)

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -237,6 +238,8 @@ def _keep_attempts(
     """Have the attempts that the recipe wants written to ``out/attempts``."""
     reward, settings, trainee = parts
     met = {problems[index].id for index in trainer.train_dataset["problem"]}
+    if settings.config.redraw and settings.config.redraw_at == "another":
+        met = {problem.id for problem in problems}
     wanted = kept(settings.config.attempts, met)
     if not wanted:
         return
@@ -282,25 +285,24 @@ def _rollout_func(
     """
     _check_whole_groups(settings)
     line, size = f"rl/{settings.arm}", settings.config.group_size
-    asked = {settings.messages(problem): problem for problem in problems}
+    numbers = {settings.messages(problem): number for number, problem in enumerate(problems)}
 
     def rollout(prompts: list[list[dict[str, str]]], trainer: "GRPOTrainer") -> dict[str, Any]:
         tokenizer, step = trainer.processing_class, trainer.state.global_step
         turns = [tuple(Message(**turn) for turn in prompt) for prompt in prompts]  # type: ignore[arg-type]
         # Processes take a step's rows in their order, so a place is the same in one or in several.
         before = processes.rank() * len(turns)
-        at = [asked[messages] for messages in turns]
-        asks = [_ask(settings, one, (before + i) % size) for i, one in enumerate(at)]
-        ids = [tuple(prompt_ids(tokenizer, messages)[0]) for _, messages in asks]
+        at = [numbers[messages] for messages in turns]
+        asks: dict[int, tuple[str, tuple[int, ...]]] = {}
 
         def draw(places: Sequence[int], label: str) -> None:
-            seeds.update(
-                (place, attempt_seed(settings.seed, line, label, before + place))
-                for place in places
-            )
+            for place in places:
+                seeds[place] = attempt_seed(settings.seed, line, label, before + place)
+                way, asked = _ask(settings, problems[at[place]], (before + place) % size)
+                asks[place] = way, tuple(prompt_ids(tokenizer, asked)[0])
             wish = Rollout(
                 model=model,
-                prompts=tuple(ids[place] for place in places),
+                prompts=tuple(asks[place][1] for place in places),
                 seeds=tuple(seeds[place] for place in places),
                 stop_ids=tuple(trainer.eos_token_ids),
                 pad_id=tokenizer.pad_token_id,
@@ -312,29 +314,54 @@ def _rollout_func(
 
         seeds: dict[int, int] = {}
         tokens: dict[int, list[int]] = {}
+        every = range(len(turns))
         model, lost = trainer.accelerator.unwrap_model(trainer.model), 0
         model.eval()
-        draw(range(len(ids)), str(step))
+        draw(every, str(step))
         for number in range(settings.config.redraw):
-            own = [tokens[place] for place in range(len(ids))]
-            again = reward.alike(at, tokenizer.batch_decode(own, skip_special_tokens=True))
+            texts = tokenizer.batch_decode([tokens[i] for i in every], skip_special_tokens=True)
+            again = reward.alike([problems[i] for i in at], texts)
             if not again:
                 break
             lost += sum(len(tokens[place]) for place in again)
-            draw(again, f"{step}/again-{number + 1}")
+            label = f"{step}/again-{number + 1}"
+            if settings.config.redraw_at == "another":
+                seed = attempt_seed(settings.seed, line, label, before)
+                _move(at, again[::size], of=len(problems), size=size, seed=seed)
+            draw(again, label)
         model.train()
-        return {
-            "prompt_ids": [list(i) for i in ids],
-            "completion_ids": [tokens[place] for place in range(len(ids))],
-            "logprobs": None,
-            # Handed on to the reward function.
-            "heuristic": [heuristic for heuristic, _ in asks],
-            "seed": [seeds[place] for place in range(len(ids))],
-            "prompt_tokens": [len(i) for i in ids],
-            "redrawn": lost,
-        }
+        return {**_drawn(asks, tokens, seeds), "drawn": at, "redrawn": lost}
 
     return rollout
+
+
+def _drawn(
+    asks: Mapping[int, tuple[str, tuple[int, ...]]],
+    tokens: Mapping[int, list[int]],
+    seeds: Mapping[int, int],
+) -> dict[str, Any]:
+    """What TRL takes, and what it hands on to the reward function, place by place."""
+    every = range(len(asks))
+    return {
+        "prompt_ids": [list(asks[place][1]) for place in every],
+        "completion_ids": [tokens[place] for place in every],
+        "logprobs": None,
+        "heuristic": [asks[place][0] for place in every],
+        "seed": [seeds[place] for place in every],
+        "prompt_tokens": [len(asks[place][1]) for place in every],
+    }
+
+
+def _move(at: list[int], groups: Sequence[int], *, of: int, size: int, seed: int) -> None:
+    """Give the groups that begin at these places other problems, which the step does not have.
+
+    at: the problem's number at each place of the step. of: how many problems there are; where too
+        few are left, groups stay where they are.
+    """
+    free = sorted(set(range(of)) - set(at))
+    chosen = Random(seed).sample(free, min(len(free), len(groups)))
+    for start, number in zip(groups, chosen, strict=False):
+        at[start : start + size] = [number] * size
 
 
 PART_SIZE = 2048

@@ -30,8 +30,8 @@ class Verifier:
              point. Empty: the recipe's.
     written: how an attempt writes ``{answer}``. Empty: in the form that the prompt asks for.
     perturb: function of a problem; a reference made wrong, which must not be accepted.
-    seconds: function of a timeout and ``allow_unsafe_code``: the wall clock of one answer. Empty:
-             the timeout. Raises UserError where the verifier cannot run.
+    seconds: function of a timeout and of where programs run: the wall clock of one answer. Empty:
+             the timeout. Raises NoIsolation where the verifier cannot run.
     warm_up: what a worker runs before its first answer, outside of its limit.
     """
 

@@ -17,33 +17,42 @@ import contextlib
 import json
 import os
 import select
-import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from manyways.records import Problem, Verdict
 from manyways.verifiers import programs, sandbox
+from manyways.verifiers.containers import AUTO
 
 CPU_SHARE, WALL_SHARE = 2, 3
+_MESSAGES = (b'{"started"', b'{"passed"')
 _START_LIMIT = 40.0  # seconds for two interpreters to start on a busy machine
 
 
 def verify(
-    problem: Problem, text: str, *, timeout: float = 5.0, allow_unsafe_code: bool = False
+    problem: Problem,
+    text: str,
+    *,
+    timeout: float = 5.0,
+    allow_unsafe_code: bool = False,
+    isolation: str = AUTO,
+    image: str | None = None,
 ) -> Verdict:
     """Run the program in ``text`` against ``problem.tests``.
 
+    isolation, image: where it runs (``sandbox.detect``).
     timeout: the limit for one answer. All tests of a problem together may use
         ``CPU_SHARE`` times that of CPU and ``WALL_SHARE`` times that of wall clock: one reference
         solution of MBPP computes for about five seconds.
 
-    Raises UserError when there is no sandbox and running without was not allowed.
+    Raises NoIsolation when there is no sandbox and running without was not allowed.
     """
-    isolation = sandbox.require(allow_unsafe_code=allow_unsafe_code)
+    found = sandbox.require(allow_unsafe_code=allow_unsafe_code, isolation=isolation, image=image)
     program = programs.program(text, question=problem.question, entry_point=problem.entry_point)
     if program is None:
         return Verdict(status="no_answer", rule="no program")
@@ -56,7 +65,7 @@ def verify(
         ),
         "limits": sandbox.limits(timeout * CPU_SHARE),
     }
-    outcome = examine(task, isolation=isolation, timeout=timeout * WALL_SHARE)
+    outcome = examine(task, isolation=found, timeout=timeout * WALL_SHARE)
     if "broken" in outcome:
         return Verdict(status="undecided", answer=program, reason=f"error: {outcome['broken']}")
     passed = outcome["passed"] is True
@@ -65,12 +74,18 @@ def verify(
     )
 
 
-def seconds(timeout: float, *, allow_unsafe_code: bool) -> float:
+def seconds(
+    timeout: float,
+    *,
+    allow_unsafe_code: bool,
+    isolation: str = AUTO,
+    image: str | None = None,
+) -> float:
     """The wall clock of one answer: its program's own limit, and its sandbox starts and ends.
 
-    Raises UserError as ``verify`` does.
+    Raises NoIsolation as ``verify`` does.
     """
-    sandbox.require(allow_unsafe_code=allow_unsafe_code)
+    sandbox.require(allow_unsafe_code=allow_unsafe_code, isolation=isolation, image=image)
     return timeout * WALL_SHARE + sandbox.OVERHEAD
 
 
@@ -132,61 +147,59 @@ def examine(
     task: dict[str, Any], *, isolation: sandbox.Isolation, timeout: float
 ) -> dict[str, Any]:
     """Start both sides, wait for the examiner's report, end both."""
-    to_candidate, to_examiner, report, given = os.pipe(), os.pipe(), os.pipe(), os.pipe()
-    started: list[subprocess.Popen[bytes]] = []
+    seconds = timeout + sandbox.OVERHEAD
+    to_candidate, to_examiner, report = os.pipe(), os.pipe(), os.pipe()
+    started: list[sandbox.Sandbox] = []
     try:
+        start = partial(sandbox.start, isolation=isolation, seconds=seconds)
+        started.append(start("candidate.py", pipes=(to_candidate[0], to_examiner[1])))
         started.append(
-            sandbox.start(
-                "candidate.py", [], isolation=isolation, pipes=(to_candidate[0], to_examiner[1])
-            )
+            start("examiner.py", pipes=(to_examiner[0], to_candidate[1]), report=report[1])
         )
-        started.append(
-            sandbox.start(
-                "examiner.py",
-                [str(report[1]), str(given[0])],
-                isolation=isolation,
-                pipes=(to_examiner[0], to_candidate[1]),
-                passed=(report[1], given[0]),
-            )
-        )
-        for fd in (*to_candidate, *to_examiner, report[1], given[0]):
+        # The candidate says nothing before the examiner, which reads the task first, asks it.
+        given = os.dup(to_examiner[1])
+        for fd in (*to_candidate, *to_examiner, report[1]):
             os.close(fd)
-        threading.Thread(target=_give, args=(given[1], task), daemon=True).start()
+        threading.Thread(target=_give, args=(given, task), daemon=True).start()
         return _wait(report[0], timeout)
     finally:
-        for process in started:
-            end(process)
+        with ThreadPoolExecutor(len(started) or 1) as threads:
+            list(threads.map(sandbox.Sandbox.end, started))
         os.close(report[0])
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the sandbox and with it everything inside."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _give(descriptor: int, task: dict[str, Any]) -> None:
     with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as pipe:
-        pipe.write(json.dumps(task).encode())
+        pipe.write(json.dumps(task).encode() + b"\n")
 
 
 def _wait(descriptor: int, timeout: float) -> dict[str, Any]:
-    """The examiner's second line, or what its absence means."""
-    lines: list[bytes] = [b""]
-    deadline = time.monotonic() + _START_LIMIT
-    while len(lines) < 3:
+    """The examiner's second message, or what its absence means.
+
+    Lines between are what the sandbox itself says.
+    """
+    told: list[bytes] = []
+    said: list[bytes] = []
+    rest, deadline = b"", time.monotonic() + _START_LIMIT
+    while len(told) < 2:
         ready = select.select([descriptor], [], [], max(deadline - time.monotonic(), 0))[0]
-        if not ready:
-            if len(lines) == 1:
-                return {"broken": "the sandbox did not start"}
+        if not ready and told:
             return {"passed": False, "rule": "timeout"}
+        if not ready:
+            return {"broken": f"the sandbox did not start{_in_words(said)}"}
         chunk = os.read(descriptor, 65536)
         if not chunk:
-            return {"broken": "the examiner ended without a report"}
-        begun = len(lines) > 1
-        lines = (b"\n".join(lines) + chunk).split(b"\n")
-        if len(lines) > 1 and not begun:
+            return {"broken": f"the examiner ended without a report{_in_words([*said, rest])}"}
+        begun = bool(told)
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            (told if line.startswith(_MESSAGES) else said).append(line)
+        if told and not begun:
             deadline = time.monotonic() + timeout
-    outcome: dict[str, Any] = json.loads(lines[1])
+    outcome: dict[str, Any] = json.loads(told[1])
     return outcome
+
+
+def _in_words(said: list[bytes]) -> str:
+    words = b" ".join(said).decode(errors="replace").strip()[:300]
+    return f": {words}" if words else ""

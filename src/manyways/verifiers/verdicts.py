@@ -20,10 +20,11 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from manyways.errors import UserError, VerifierUnwell
+from manyways.errors import NoIsolation, UserError, VerifierUnwell
 from manyways.plugins import load, require_trust
 from manyways.records import Problem, Verdict
 from manyways.verifiers import BROUGHT, FUNCTIONS, Verifier, math, verifier_of
+from manyways.verifiers.containers import AUTO
 from manyways.verifiers.final_answer import Form, Policy, extract, reference
 from manyways.verifiers.worker_process import Job, Reply, Worker
 
@@ -89,6 +90,7 @@ class Verifiers:
     policy:  of the extractor; ``strict`` for rewards.
     form:    the form of final answer that the prompt asks for.
     allow_unsafe_code: run generated programs even where no sandbox is available.
+    isolation, image: where they run (``verifiers.sandbox``).
     """
 
     def __init__(
@@ -99,6 +101,8 @@ class Verifiers:
         policy: Policy = "strict",
         form: Form = "boxed",
         allow_unsafe_code: bool = False,
+        isolation: str = AUTO,
+        image: str | None = None,
     ) -> None:
         if workers < 1 or not 0 < timeout <= LONGEST:
             raise UserError(
@@ -109,6 +113,8 @@ class Verifiers:
         self.policy: Policy = policy
         self.form: Form = form
         self.allow_unsafe_code = allow_unsafe_code
+        self.isolation = isolation
+        self.image = image
         self._pool: WorkerPool | None = None
         self._lock = threading.Lock()
 
@@ -122,8 +128,8 @@ class Verifiers:
 
     def __getstate__(self) -> dict[str, Any]:
         """Settings only: a copy in another process starts workers of its own."""
-        names = ("workers", "timeout", "policy", "form", "allow_unsafe_code")
-        return {name: getattr(self, name) for name in names}
+        names = ("workers", "timeout", "policy", "form")
+        return {name: getattr(self, name) for name in names} | self._programs
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Rebuild from settings."""
@@ -166,6 +172,14 @@ class Verifiers:
                     judged[i] = (_read(reply, what), reply["seconds"])
         return judged
 
+    def why_not(self, verifier: str) -> str:
+        """Why answers cannot be judged here by the ``verifier`` of this name; empty: they can."""
+        try:
+            self._limit(verifier_of(verifier))
+        except NoIsolation as error:
+            return error.why
+        return ""
+
     def close(self) -> None:
         """Kill the workers; a later call starts new ones."""
         with self._lock:
@@ -206,7 +220,7 @@ class Verifiers:
             "policy": policy,
             "form": self.form,
             "timeout": self.timeout,
-            "allow_unsafe_code": self.allow_unsafe_code,
+            **self._programs,
         }
         return {
             "verifier": problem.verifier,
@@ -219,9 +233,13 @@ class Verifiers:
     def _limit(self, verifier: Verifier) -> float:
         if not verifier.seconds:
             return self.timeout
-        return float(
-            _function(verifier.seconds)(self.timeout, allow_unsafe_code=self.allow_unsafe_code)
-        )
+        return float(_function(verifier.seconds)(self.timeout, **self._programs))
+
+    @property
+    def _programs(self) -> dict[str, Any]:
+        """Where programs run, as verifiers take it."""
+        names = ("allow_unsafe_code", "isolation", "image")
+        return {name: getattr(self, name) for name in names}
 
     def _running(self) -> WorkerPool:
         with self._lock:

@@ -20,8 +20,8 @@ def scorer(settings: Mapping[str, Any]) -> Callable[..., dict[str, float]]:
     through TRL does: there an undecided attempt is left out of its group. So too many of them, more
     than ``max_undecided`` of the last 512, end the training.
 
-    settings: ``workers``, ``timeout``, ``policy``, ``allow_unsafe_code``, ``max_undecided``; and
-        ``trusted``, what the process that wrote them trusts.
+    settings: those of a ``Judge``, ``max_undecided``, and ``trusted``: what the process that wrote
+        them trusts.
     """
     trust.take(settings.get("trusted", {}))
     limit, not_theirs = settings["max_undecided"], ("max_undecided", "trusted")

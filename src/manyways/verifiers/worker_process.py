@@ -221,7 +221,12 @@ def _state(pid: int) -> str:
 
 def _environment() -> dict[str, str]:
     """What a worker sees: no accelerator, one thread, the caller's import path."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+    kept = (
+        "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
+        # Where those who start containers find their daemons, folders and keys.
+        "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST", "CONTAINERS_CONF",
+        "XDG_RUNTIME_DIR", "KUBECONFIG", "SSH_AUTH_SOCK",
+    )  # fmt: skip
     environment = {key: os.environ[key] for key in kept if key in os.environ}
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     return environment | {

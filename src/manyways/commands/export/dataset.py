@@ -143,7 +143,7 @@ def dataset_card(facts: DatasetFacts) -> str:
         "license": facts.source.hub_licence,
         "pretty_name": f"{facts.name}: {'arm ' + facts.arm if facts.arm else 'all kept solutions'}",
         "task_categories": ["text-generation"],
-        "size_categories": [_size(facts.counts["solutions"])],
+        "size_categories": [size_of(facts.counts["solutions"])],
         "tags": ["manyways", "self-generated", "reasoning", "synthetic"]
         + (["wrong-answers"] if facts.wrong else []),
         "configs": [
@@ -164,7 +164,8 @@ def dataset_card(facts: DatasetFacts) -> str:
     return front_matter(header) + render("dataset_card.md.j2", facts=facts)
 
 
-def _size(rows: int) -> str:
+def size_of(rows: int) -> str:
+    """The Hub's word for that many rows."""
     return next((name for limit, name in SIZES if rows < limit), "1M<n<10M")
 
 

@@ -36,7 +36,7 @@ NOWHERE = "server.invalid"
 
 _PROSE = {"prompt", "stop", "name"}
 """Keys below which texts are a model's, not places."""
-_FILES = {"attempts", "accelerate_config", "python", "pack"}
+_FILES = {"attempts", "accelerate_config", "python", "pack", "image"}
 """Keys whose texts are places wherever they have a slash."""
 _MODELS = {"path", "tokenizer"}
 """Keys whose texts are places unless they are Hub ids."""
@@ -248,6 +248,20 @@ def folder_of(ctx: Context, what: str) -> Path:
     else:
         name = f"{root.name}-{fingerprint([str(root)])[:6]}"
     return Path("exports") / f"{name or root.name}-{what}"
+
+
+def lines_of(ctx: Context, arm: str | None, seed: int | None) -> list[Line]:
+    """Every line of the recipe, or those of ``arm`` or ``seed``.
+
+    Raises RecipeError when there is none.
+    """
+    found = [one for one in ctx.lines if arm in (None, one.arm) and seed in (None, one.seed)]
+    if not found:
+        raise RecipeError(
+            f"the run has arms {', '.join(ctx.recipe.arms)} and seeds "
+            f"{', '.join(map(str, ctx.recipe.seeds))}: none matches --arm {arm} --seed {seed}."
+        )
+    return found
 
 
 @contextmanager

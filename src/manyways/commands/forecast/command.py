@@ -34,6 +34,7 @@ from manyways.errors import DataError, Untrusted
 from manyways.fingerprint import versions
 from manyways.pipeline import steps
 from manyways.progress import say
+from manyways.recipe.rl import RLConfig
 from manyways.run_dir import Amount, RunDir, open_for_reading, open_for_writing
 from manyways.train.reward import SAMPLED
 
@@ -112,9 +113,22 @@ def forecast(ctx: Context, measured: Measured | None, size: float | None) -> For
         made=time.time(),
         rows=rows,
         measured=measured,
-        peak=size * TRAINER_COPIES if size else None,
+        peak=size * _peak_copies(ctx) if size else None,
         versions=versions(),
     )
+
+
+def _peak_copies(ctx: Context) -> int:
+    """Copies of the weights on disk while a training keeps its own, at most, of any arm."""
+    return max(_trainer_copies(own.recipe.rl) for own in ctx.variants)
+
+
+def _trainer_copies(rl: RLConfig) -> int:
+    """Verl's sharded steps that are to be evaluated stay, with moments, until they are merged."""
+    if rl.backend != "verl" or rl.evaluate_every is None:
+        return TRAINER_COPIES
+    saved = -(-rl.steps // rl.evaluate_every)
+    return 3 * saved + saved - 1
 
 
 def planned(ctx: Context) -> list[Amount]:
@@ -186,7 +200,7 @@ def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) 
         return replace(row, tokens=tokens, seconds=seconds, disk=(row.disk or 0.0) + kept)
     seconds = sampling_seconds(sampled, work.attempts) * longer + work.attempts * measured.verdict
     # The benchmarks of one checkpoint share an engine.
-    shared = len(ctx.recipe.benchmarks) if work.stage == "evaluate" else 1
+    shared = len(ctx.benchmarks) if work.stage == "evaluate" else 1
     return replace(
         row,
         tokens=tokens,

@@ -248,7 +248,7 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measured
 def _kinds(ctx: Context) -> tuple[str, ...]:
     recipe = ctx.recipe
     sets = (name for one in recipe.variants for name in one.on_the_way)
-    kinds = ("plain", "heuristics", "rl", *recipe.benchmarks, *sets)
+    kinds = ("plain", "heuristics", "rl", *ctx.benchmarks, *sets)
     return tuple(dict.fromkeys(kinds))
 
 

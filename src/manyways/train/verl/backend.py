@@ -66,7 +66,8 @@ def write_problems(
 
 def write_reward(path: Path, verify: VerifyConfig, *, form: str = "boxed") -> None:
     """The file for ``reward.custom_reward_function.path``."""
-    settings = verify.model_dump(include={"workers", "timeout", "policy", "allow_unsafe_code"})
+    where = {"allow_unsafe_code", "isolation", "image"}
+    settings = verify.model_dump(include={"workers", "timeout", "policy", *where})
     settings |= {"max_undecided": verify.max_undecided, "form": form}
     # Reward workers run wherever Ray puts them, without this process's variables.
     settings |= {"trusted": trust.environment()}

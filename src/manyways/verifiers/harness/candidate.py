@@ -10,7 +10,6 @@ import sys
 import types
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - stdlib only
 import wire  # type: ignore[import-not-found,unused-ignore]
 
 MODULE = "program"

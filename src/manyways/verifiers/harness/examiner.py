@@ -1,7 +1,7 @@
 """The trusted side: runs the tests, calling the candidate's functions over the wire.
 
-Reports on a descriptor that only this process has: first that it started, then the outcome.
-Arguments: the number of that descriptor, and of the one that holds the task as JSON.
+Its standard input begins with the task, a line of JSON, and goes on with what the candidate says.
+Reports on standard error, which only this process has: first that it started, then the outcome.
 """
 
 import ast
@@ -11,7 +11,6 @@ import os
 import sys
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - stdlib only
 import wire  # type: ignore[import-not-found,unused-ignore]
 
 Plain = Any
@@ -93,11 +92,13 @@ def copy_back(arguments: tuple[Any, ...], changed: Plain) -> None:
 
 def main() -> None:
     """Read the task, examine, report."""
-    report = os.fdopen(int(sys.argv[1]), "wb", buffering=0)
-    with os.fdopen(int(sys.argv[2]), "rb") as file:
-        task = json.load(file)
-    candidate = Candidate(os.fdopen(0, "rb"), os.fdopen(os.dup(1), "wb"))
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    report = os.fdopen(os.dup(2), "wb", buffering=0)
+    given = os.fdopen(0, "rb")
+    task = json.loads(given.readline())
+    candidate = Candidate(given, os.fdopen(os.dup(1), "wb"))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (1, 2):
+        os.dup2(nothing, standard)
     wire.limit({name: task["limits"][name] for name in ("AS", "FSIZE", "CORE")})
     candidate.ask(ask="limits", limits=task["limits"])
     report.write(b'{"started": true}\n')

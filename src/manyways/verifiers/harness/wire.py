@@ -244,14 +244,16 @@ def _scalar(value: Plain) -> Plain:
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Set hard limits, before anything of the program is read."""
+    """Set hard limits, before anything of the program is read; lower ones stay."""
     import resource
 
     sys.set_int_max_str_digits(0)  # the limit on processor time bounds long numbers, too
     for name, value in limits.items():
         which = getattr(resource, f"RLIMIT_{name}", None)
         if which is not None:
-            resource.setrlimit(which, (value, value))
+            _, hard = resource.getrlimit(which)
+            least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(which, (least, least))
 
 
 def describe(error: BaseException) -> list[str]:
