@@ -153,7 +153,9 @@ HELD = {
         JUDGE + "test_hostile_answers_never_count_as_correct",
         JUDGE + "test_a_users_verifier_runs_in_a_worker_and_its_failures_are_undecided",
     ),
-    "Programs run in a sandbox without": (
+    "Programs run in a sandbox or a container without": (
+        "verifiers/test_containers.py::test_a_container_is_taken_where_bubblewrap_is_missing",
+        "verifiers/test_containers.py::test_a_place_of_ones_own_is_used_where_it_is_trusted",
         "verifiers/test_python_tests.py::test_hostile_programs_are_contained",
         "verifiers/test_python_tests.py::test_without_a_sandbox_nothing_runs_unless_it_is_allowed",
     ),
@@ -226,6 +228,7 @@ ACTS = {
     "model.ray.address": '"10.0.0.5:6379"',
     "heuristics.labeller": CODE,
     "verify.verifier": CODE,
+    "verify.isolation": CODE,
     "generate.problems": SET,
     "generate.engine": CODE,
     "midtrain.extra": '{ deepspeed = "theirs.json" }',
@@ -258,6 +261,7 @@ NAMES_NO_CODE = {
     "prompt.instruction": "a prompt",
     "prompt.system": "a prompt",
     "heuristics.pack": "a file to read",
+    "verify.image": "an image that the user fetched",
     "generate.stop": "texts",
     "distill.attempts": "a folder to read",
     "select.scorer": "a name of manyways",
@@ -316,7 +320,9 @@ WHERE = {
     "train/verl/backend.py": "subprocess.Popen subprocess.run",
     "train/verl/environment.py": "subprocess.run",
     "verifiers/worker_process.py": "subprocess.Popen",  # this package
-    "verifiers/sandbox.py": "subprocess.Popen subprocess.run",  # bubblewrap
+    "verifiers/sandbox.py": "subprocess.Popen subprocess.run",
+    "verifiers/bubblewrap.py": "subprocess.run",
+    "verifiers/containers.py": "subprocess.run",  # what a trusted function returns, too
     "verifiers/harness/candidate.py": "exec",  # inside the sandbox
     "verifiers/harness/examiner.py": "exec",  # inside the sandbox
     "engines/http_client.py": "httpx2.AsyncClient",

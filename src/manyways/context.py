@@ -350,14 +350,11 @@ class Context:
     @cached_property
     def not_judged(self) -> dict[str, str]:
         """Benchmark whose programs nothing here keeps apart -> why."""
-        if self.origin:
-            return self.origin.not_judged
         found: dict[str, str] = {}
         for name in self.recipe.benchmarks:
             with suppress(Untrusted):
-                verifiers = {p.verifier for p in self.problems(name, self.recipe.evaluate.limit)}
-                for why in filter(None, map(self.verifiers.why_not, sorted(verifiers))):
-                    found[name] = why
+                for one in {p.verifier for p in self.problems(name, self.recipe.evaluate.limit)}:
+                    found |= {name: why} if (why := self.verifiers.why_not(one)) else {}
         return found
 
     @cached_property
