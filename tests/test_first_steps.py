@@ -140,7 +140,7 @@ def test_another_python_than_that_of_the_environment() -> None:
 
 
 def test_a_run_folder_that_is_read_only(newcomer: Path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(needs.os, "access", lambda *_: False)
+    monkeypatch.setattr(needs.os, "access", lambda _, mode, **__: mode != os.W_OK)
     done = in_this_process(capsys, *run(), "--dry-run")
     assert done.code == 2
     assert "name another run folder with --out" in done.err

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -132,9 +133,7 @@ def test_a_file_that_may_not_grow_is_told_with_the_limit(
 ) -> None:
     from manyways.cli import app as cli
 
-    def too_large(**_: object) -> None:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-
+    too_large = Mock(side_effect=OSError(errno.EFBIG, os.strerror(errno.EFBIG)))
     monkeypatch.setattr(cli, "app", too_large)
     with pytest.raises(SystemExit) as end:
         cli.main()

@@ -33,6 +33,10 @@ class LuckyVerifiers:
         odd = (hashlib.sha256(f"{p.id}{text}".encode()).digest()[0] % 2 for p, text in pairs)
         return [Verdict(status="correct" if right else "wrong") for right in odd]
 
+    def why_not(self, verifier: str) -> str:
+        """Nothing is asked for that needs isolation."""
+        return ""
+
 
 def context(root: Path, model: Path) -> Context:
     lora = {"lora": {"rank": int(sys.argv[2]), "dropout": 0.1}} if sys.argv[2:] else {}

@@ -144,7 +144,8 @@ def test_a_users_verifier_runs_in_a_worker_and_its_failures_are_undecided(tmp_pa
         found = judge.verdicts(pairs)
     assert [v.status for v in found] == ["correct", *["undecided"] * 5, "correct"]
     reasons = [v.reason for v in found[1:6]]
-    assert reasons[0] == "error: ValueError: no good"
+    assert reasons[0].startswith("error: ValueError: no good (")
+    assert "my_verifiers.py, line 8, in broken" in reasons[0]
     assert "not a Verdict" in reasons[1]
     assert reasons[2:] == ["error: worker ended with exit code 3", "memory", "timeout"]
 

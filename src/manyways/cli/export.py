@@ -48,7 +48,7 @@ def export_dataset(
     data_dir: DataOption = None,
     _: TrustOption = False,
 ) -> None:
-    """Export solutions, or the attempts of RL, as a dataset with a card.
+    """Export solutions or RL's attempts as a dataset with a card.
 
     `datasets.load_dataset` reads the folder.
     """

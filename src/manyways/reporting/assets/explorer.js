@@ -9,13 +9,11 @@
   const FIELDS = ["heuristic", "how", "status", "source", "on", "kept", "composed"];
 
   // Control and direction characters would hide or reorder text: show them by number.
-  const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-  const visible = (text) => String(text).replace(HIDDEN, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 
   function make(name, { text, ...attributes } = {}, ...children) {
     const element = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    if (text !== undefined) element.textContent = visible(text);
+    if (text !== undefined) element.textContent = text;
     element.append(...children);
     return element;
   }
