@@ -25,7 +25,7 @@ from manyways.recipe.owners import check_extras
 from manyways.recipe.tree import Recipe
 from manyways.records import Score
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
-from manyways.stages import STAGES, WORDS, analyse, preflight, up_to
+from manyways.stages import STAGES, WORDS, preflight, up_to
 from manyways.tables import write_text
 from manyways.train import processes
 
@@ -143,6 +143,8 @@ def look_again(root: Path, stage: str) -> None:
     Raises Untrusted when tables have to be made that need code which nobody trusts; those that are
     there stay, and that is said.
     """
+    from manyways.stages import analyse  # with every figure: not for each verb of this module
+
     open_for_reading(root)
     recipe = load_recipe(root / "recipe.toml")
     third_party.say_unused(recipe)
