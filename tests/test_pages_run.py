@@ -22,7 +22,10 @@ from needs import DATA, NO_DATA, reason
 from manyways.checkpoints import package_path
 
 pytestmark = pytest.mark.slow
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OWN_TEST = "your-own.md"
+"""Typed from top to bottom, with files of its own, by test_your_own_page."""
+DOCS = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name != OWN_TEST]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 BASE = str(package_path("package:manyways.pocket/base"))
 SMALL = (
     "generate.limit=16", "generate.samples=2", "generate.plain_samples=2", "midtrain.steps=4",

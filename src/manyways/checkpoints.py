@@ -219,6 +219,8 @@ def load_tokenizer(
         tokenizer: Any = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load a tokenizer from '{path}': {_first_line(error)}") from error
+    # transformers saves whether this machine was offline: equal checkpoints would not look equal.
+    tokenizer.init_kwargs.pop("local_files_only", None)
     if tokenizer.eos_token is None:
         raise ModelError(f"the tokenizer of '{path}' has no EOS token: a model could never stop.")
     if tokenizer.chat_template is None:
