@@ -50,7 +50,6 @@ class Habits:
     gives: int | None = None  # choices at most, whatever n says
     seeds: str = "honoured"  # or "ignored", "refused"
     limit: str = "max_tokens"
-    logprobs: str = "given"  # or "silent", "refused"
     forbids: str = ""  # prompts with this text are refused
     fails: str = ""  # prompts with this text end in status 500
     thinks: str = ""  # the field of a chat's message that holds what it thought
@@ -136,7 +135,6 @@ def objection(path: str, body: dict, key: str | None, habits: Habits) -> tuple[i
         (habits.key and key != f"Bearer {habits.key}", 401, f"wrong key {str(key)[7:]}"),
         (body["model"] != model, 404, f"the model {body['model']} does not exist"),
         (habits.seeds == "refused" and "seed" in body, 422, "unknown field: seed"),
-        (habits.logprobs == "refused" and "logprobs" in body, 400, "logprobs are not supported"),
         (limit not in body, 400, f"use '{limit}' instead of 'max_tokens'"),
         (habits.fails and habits.fails in json.dumps(body), 500, "made up"),
         (habits.forbids and habits.forbids in json.dumps(body), 400, "the prompt is too long"),
@@ -151,14 +149,12 @@ def answer(path: str, body: dict, habits: Habits) -> dict:
     seed = body.get("seed") if habits.seeds == "honoured" else None
     seeds = [None if seed is None else seed + 1000 * i for i in range(count)]
     said = [habits.writer(prompt, seed, body) for seed in seeds]
-    told = habits.logprobs == "given" and body.get("logprobs")
     thought = {habits.thinks: "Let me see.\n"} if habits.thinks else {}
     data: dict = {
         "choices": [
             {"index": i, "finish_reason": one.finish}
             | ({"message": {"role": "assistant", "content": one.text, **thought}} if chat else
                {"text": one.text})
-            | ({"logprobs": how_probable(one, chat=chat)} if told else {})
             for i, one in enumerate(said)
         ]
     }  # fmt: skip
@@ -169,14 +165,6 @@ def answer(path: str, body: dict, habits: Habits) -> dict:
             "completion_tokens": sum(s.tokens for s in counted),
         }
     return data
-
-
-def how_probable(said: Said, *, chat: bool) -> dict:
-    """One number for each token, in the form of each endpoint."""
-    values = [-0.5 - i % 3 for i in range(said.tokens)]
-    if chat:
-        return {"content": [{"token": "?", "logprob": v, "top_logprobs": []} for v in values]}
-    return {"tokens": ["?"] * said.tokens, "token_logprobs": values, "top_logprobs": None}
 
 
 @dataclass

@@ -31,7 +31,6 @@ class CompletionOutput:
     text: str
     token_ids: list[int]
     finish_reason: str | None
-    logprobs: list[dict[int, SimpleNamespace]] | None = None
 
 
 @dataclass
@@ -67,8 +66,5 @@ def answer(ids: list[int], params: SamplingParams) -> RequestOutput:
         text, ended = text[: found.start()], True
         words = text.split()
     count = min(len(words) + ended, params.max_tokens)
-    told = None
-    if params.logprobs is not None:
-        told = [{i: SimpleNamespace(logprob=-0.25 * i)} for i in range(count)]
-    one = CompletionOutput(text, list(range(count)), "stop" if ended else "length", told)
+    one = CompletionOutput(text, list(range(count)), "stop" if ended else "length")
     return RequestOutput(prompt_token_ids=ids, outputs=[one])

@@ -172,20 +172,6 @@ def test_a_low_temperature_leaves_one_text(engine):
     assert len({one.text for one in found}) == 1
 
 
-@pytest.mark.parametrize("engine", of_kinds(*ALONE), indirect=True)
-def test_log_probabilities_are_told_when_asked_for_and_change_nothing(engine):
-    requests = mixed(6)
-    plain = [c for found in engine.sample(requests, SETTINGS) for c in found]
-    told = [c for found in engine.sample(requests, replace(SETTINGS, logprobs=True)) for c in found]
-    assert [replace(one, logprobs=None) for one in told] == plain
-    assert {one.logprob for one in plain} == {None}
-    for one in told:
-        assert len(one.logprobs) == one.tokens
-        assert max(one.logprobs) <= 0
-        assert one.logprob == pytest.approx(sum(one.logprobs))
-    assert len({one.logprobs[0] for one in told}) > 1 or "http" in engine.facts()["engine"]
-
-
 def test_facts_are_plain(engine):
     list(engine.sample([ask("a", 1)], SETTINGS))
     facts = engine.facts()

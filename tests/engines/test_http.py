@@ -161,32 +161,6 @@ def test_servers_that_refuse_or_ignore_seeds_are_told_apart():
         assert ("seed" in habits.bodies[-1]) == (seeds == "ignored")
 
 
-@pytest.mark.parametrize("endpoint", ["chat", "completions"])
-def test_log_probabilities_are_read_from_both_endpoints(endpoint):
-    habits, told = Habits(), replace(SETTINGS, logprobs=True)
-    with fake_server(habits) as url:
-        plain, without = sample(url, many(3), endpoint=endpoint)
-        found, facts = sample(url, many(3), told, endpoint=endpoint, choices=2)
-    assert "logprobs" not in without and "logprobs" not in habits.bodies[0]
-    assert habits.bodies[-1]["logprobs"] == (True if endpoint == "chat" else 1)
-    assert facts["logprobs"].startswith("the server's own")
-    for one in (one for completions in found for one in completions):
-        assert one.logprobs[:4] == (-0.5, -1.5, -2.5, -0.5)[: len(one.logprobs)]
-    assert all(one.logprobs is None for completions in plain for one in completions)
-
-
-@pytest.mark.parametrize("habit", ["silent", "refused"])
-def test_a_server_without_log_probabilities_is_told_apart(habit):
-    habits = Habits(logprobs=habit)
-    with fake_server(habits) as url:
-        engine = open_engine(url)
-        plain = list(engine.sample(many(3), SETTINGS))
-        assert list(engine.sample(many(3), replace(SETTINGS, logprobs=True))) == plain
-        assert engine.facts()["logprobs"] == "asked for, but the server gives none"
-        engine.close()
-    assert habits.bodies[-1].get("logprobs") == (True if habit == "silent" else None)
-
-
 def test_the_newer_word_for_the_limit_is_found_out():
     habits = Habits(limit="max_completion_tokens")
     with fake_server(habits) as url:

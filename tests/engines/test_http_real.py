@@ -125,15 +125,6 @@ def test_what_it_says_about_seeds_and_choices(server):
     assert "ignored" in facts["seeds"]
 
 
-def test_log_probabilities_that_it_does_not_give_change_nothing(server):
-    requests = [ask(text, 1) for text in questions(3)]
-    plain, _ = sample(server, requests, GREEDY)
-    for endpoint in ({}, {"endpoint": "completions", "tokenizer": MODEL}):
-        told, facts = sample(server, requests, replace(GREEDY, logprobs=True), **endpoint)
-        assert told == plain
-        assert facts["logprobs"] == "asked for, but the server gives none"
-
-
 def test_stop_strings(server, tmp_path):
     """On a byte-level vocabulary: transformers 5.23 refuses them for the word-level one (500)."""
     name = str(build_llama(tmp_path / "llama"))

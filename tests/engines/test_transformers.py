@@ -111,30 +111,6 @@ def test_texts_are_what_a_plain_forward_and_the_seed_give(tmp_path, build, monke
             assert np.all((noise > lower - TIE) & (noise < upper + TIE))
 
 
-@pytest.mark.parametrize("build", [build_llama, build_gpt2])
-def test_log_probabilities_are_those_of_a_plain_forward_at_temperature_1(tmp_path, build):
-    engine = open_engine(build(tmp_path / "model"))
-    requests = mixed_requests()
-    settings = replace(SETTINGS, temperature=0.7, top_p=0.9, logprobs=True)
-    sampled = tokens_of(engine, requests, settings)
-    assert len({len(one.tokens) for one in sampled.values()}) > 5
-    for request, completions in zip(requests, engine.sample(requests, settings), strict=True):
-        prompt = prompt_ids(engine, request)
-        for seed, one in zip(request.seeds, completions, strict=True):
-            tokens = sampled[seed].tokens
-            plain = plain_distribution(engine, prompt, tokens).log()
-            expected = plain[torch.arange(len(tokens)), tokens].tolist()
-            assert one.logprobs == pytest.approx(expected, abs=1e-4)
-            assert one.logprob == pytest.approx(sum(expected), abs=1e-3)
-
-
-def test_a_stop_string_leaves_one_log_probability_for_each_token(engine):
-    settings = replace(SETTINGS, stop=("a", "e"), logprobs=True)
-    found = flat(engine.sample(mixed_requests(4), settings))
-    assert any(one.finish == "stop" for one in found)
-    assert all(len(one.logprobs) == one.tokens for one in found)
-
-
 def test_the_same_requests_give_the_same_bytes(engine):
     requests = mixed_requests()
     assert list(engine.sample(requests, SETTINGS)) == list(engine.sample(requests, SETTINGS))

@@ -5,7 +5,6 @@ The source is only read, so a vllm that cannot be imported here (no GPU) serves 
 
 import ast
 import sys
-from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -86,22 +85,6 @@ def test_what_vllm_refuses_is_one_sentence(fake, table, sentence):
         open_engine(**table)
 
 
-def test_log_probabilities_are_asked_for_and_read(fake):
-    requests = [ask("a", 1)]
-    ((plain,),) = open_engine().sample(requests, SETTINGS)
-    ((told,),) = open_engine().sample(requests, replace(SETTINGS, logprobs=True))
-    first, second = (kwargs["logprobs"] for _, kwargs in fake_vllm.CALLS["SamplingParams"])
-    assert (first, second) == (None, 0)
-    assert replace(told, logprobs=None) == plain
-    assert told.logprobs == tuple(-0.25 * i for i in range(told.tokens))
-    with pytest.raises(EngineError, match="logprobs_mode = 'processed_logprobs'"):
-        list(
-            open_engine(logprobs_mode="processed_logprobs").sample(
-                requests, replace(SETTINGS, logprobs=True)
-            )
-        )
-
-
 def test_a_prompt_that_does_not_fit_is_refused(fake):
     with pytest.raises(DataError, match="the model's context is 512"):
         list(open_engine().sample([ask("long " * 600, 1)], SETTINGS))
@@ -152,7 +135,7 @@ def test_our_calls_bind_to_the_signatures_of_the_real_package(fake):
     params = fields(source("sampling_params.py")["SamplingParams"])
     assert set(fake_vllm.CALLS["SamplingParams"][0][1]) <= params
     outputs = source("outputs.py")
-    assert {"text", "token_ids", "finish_reason", "logprobs"} <= fields(outputs["CompletionOutput"])
+    assert {"text", "token_ids", "finish_reason"} <= fields(outputs["CompletionOutput"])
     given = {a.arg for a in method(outputs["RequestOutput"], "__init__").args}
     assert {"prompt_token_ids", "outputs"} <= given
     assert "prompt_token_ids" in fields(source("inputs/llm.py")["TokensPrompt"])

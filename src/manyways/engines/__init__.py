@@ -1,6 +1,5 @@
 """How text is sampled: the contract of an engine and the table of engines."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -41,39 +40,22 @@ class SampleRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSettings:
-    """How to sample. ``max_tokens`` is required: a default would truncate silently.
-
-    logprobs: also tell how probable each sampled token was; changes nothing in what is sampled.
-    """
+    """How to sample. ``max_tokens`` is required: a default would truncate silently."""
 
     max_tokens: int
     temperature: float = 1.0
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
-    logprobs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completion:
-    """One sampled text. ``text`` has no special tokens; ``tokens`` counts EOS if sampled.
-
-    logprobs: natural logarithm of the probability of each sampled token, EOS and the tokens of a
-        stop string included, so as many as ``tokens``. The probability is the model's own, at
-        temperature 1 over the whole vocabulary, whatever temperature and ``top_p`` it was sampled
-        with. None where they were not asked for, or a server does not tell them; a server's own
-        may leave out the end of a text, and be of a distribution that is its business.
-    """
+    """One sampled text. ``text`` has no special tokens; ``tokens`` counts EOS if sampled."""
 
     text: str
     finish: Finish
     prompt_tokens: int
     tokens: int
-    logprobs: tuple[float, ...] | None = None
-
-    @property
-    def logprob(self) -> float | None:
-        """Natural logarithm of the probability of the whole attempt: the sum of ``logprobs``."""
-        return None if self.logprobs is None else math.fsum(self.logprobs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

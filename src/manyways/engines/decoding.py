@@ -98,15 +98,6 @@ def choose(probability_RV: Tensor, row_B: Tensor, uniform_B: Tensor) -> Tensor:
     return token_B.where(total_B.isfinite(), -1)
 
 
-def log_probability(logits_BV: Tensor, token_B: Tensor) -> Tensor:
-    """Of each row's token under the model itself (temperature 1, every token), float32, ``(B,)``.
-
-    For the token -1 of a row that is not finite, any number.
-    """
-    chosen_B = token_B.clamp(min=0)
-    return logits_BV.float().log_softmax(dim=-1).gather(-1, chosen_B[:, None])[:, 0]
-
-
 JOIN = 8
 """Waiting attempts are taken up once this fraction of the places is free: 1/8."""
 
@@ -124,15 +115,11 @@ class StopCheck(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampled:
-    """Tokens of one attempt, EOS included; ``ended``: by EOS or a stop string, not by length.
-
-    logprobs: as ``Completion.logprobs``.
-    """
+    """Tokens of one attempt, EOS included; ``ended``: by EOS or a stop string, not by length."""
 
     tokens: list[int]
     ended: bool
     prompt_tokens: int
-    logprobs: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,16 +148,14 @@ class Text:
     seed: int
     left: Iterator[float]
     tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
     ended: bool = False
 
-    def sampled(self, logprobs: bool) -> Sampled:
+    def sampled(self) -> Sampled:
         """The attempt as it is."""
         return Sampled(
             tokens=self.tokens,
             ended=self.ended,
             prompt_tokens=len(self.waiting.prompt),
-            logprobs=tuple(self.logprobs) if logprobs else None,
         )
 
 
@@ -233,7 +218,7 @@ class Decoder:
                 over = [text for text, stays in zip(texts, kept, strict=True) if not stays]
                 texts = [text for text, stays in zip(texts, kept, strict=True) if stays]
                 yield Step(
-                    ended={text.row: text.sampled(settings.logprobs) for text in over},
+                    ended={text.row: text.sampled() for text in over},
                     begun=begun,
                     running=texts,
                 )
@@ -317,16 +302,12 @@ def _draw(rows: Rows, texts: Sequence[Text], settings: SamplingSettings) -> list
         rows.logits_RV, temperature=settings.temperature, top_p=settings.top_p
     )
     token_A = choose(probability_RV, row_A, noise_A)
-    # The only wait for the device in a step, but for log-probabilities.
+    # The only wait for the device in a step.
     tokens: list[int] = token_A.tolist()
     if min(tokens) < 0:
         raise not_a_number()
     for text, token in zip(texts, tokens, strict=True):
         text.tokens.append(token)
-    if settings.logprobs:
-        told = log_probability(rows.logits_RV[row_A], token_A).tolist()
-        for text, logprob in zip(texts, told, strict=True):
-            text.logprobs.append(logprob)
     return tokens
 
 

@@ -36,13 +36,6 @@ TASTE = 32
 ONE_BY_ONE = "1 a request: the server counts the tokens of one choice alone, or refuses several"
 """What ``facts`` says where ``model.http.choices`` is not kept."""
 
-LOGPROBS = {
-    frozenset({True}): "the server's own; of its model or of what it sampled from, as it has it",
-    frozenset({False}): "asked for, but the server gives none",
-    frozenset({True, False}): "the server's own, for some attempts only",
-}
-"""What ``facts`` says, by whether replies held any."""
-
 
 class HttpEngine:
     """One model behind an address. Nothing is loaded here, no torch either.
@@ -66,11 +59,10 @@ class HttpEngine:
         self._config = config.model_copy(update=named)
         self._prompts = Prompts(self._config, template)
         self._dialect = Dialect()
-        self._met: set[bool] = set()
+        self._met = False
         self._seeds = "not asked yet"
         self._choices = self._config.choices
         self._tokens = ""
-        self._told: set[bool] = set()
         self._resources = ExitStack()
         self._portal = self._resources.enter_context(start_blocking_portal())
         try:
@@ -109,9 +101,9 @@ class HttpEngine:
                     if request is None:
                         more = False
                         break
-                    if request.seeds and settings.logprobs not in self._met:
+                    if request.seeds and not self._met:
                         self._meet(request, settings)
-                        self._met.add(settings.logprobs)
+                        self._met = True
                     running += len(request.seeds)
                     for place, future in self._start(request, settings):
                         flying[future] = (number, place)
@@ -139,7 +131,6 @@ class HttpEngine:
             "seeds": self._seeds,
             "tokens": self._tokens,
             **({} if self._choices == self._config.choices else {"choices": ONE_BY_ONE}),
-            **({"logprobs": LOGPROBS[frozenset(self._told)]} if self._told else {}),
             "requests": line.requests,
             **{f"faults: {kind}": count for kind, count in sorted(line.faults.items())},
         }
@@ -188,10 +179,7 @@ class HttpEngine:
             config=self._config,
             dialect=self._dialect,
         )
-        reply = await self._open_line().ask(body, settings.stop, retries=retries)
-        if settings.logprobs:
-            self._told |= {told is not None for told in reply.logprobs}
-        return reply
+        return await self._open_line().ask(body, settings.stop, retries=retries)
 
     def _counted(self, request: SampleRequest, reply: Reply) -> list[Completion]:
         """The server's token counts are taken first: it knows what ends a text."""

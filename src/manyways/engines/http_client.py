@@ -41,19 +41,15 @@ class Dialect:
 
     limit: its word for the greatest number of sampled tokens.
     seeds: whether it takes a seed at all.
-    logprobs: whether it can be asked for log-probabilities.
     """
 
     limit: str = "max_tokens"
     seeds: bool = True
-    logprobs: bool = True
 
     def adapted(self, message: str) -> "Dialect | None":
         """The dialect to try after a refusal that said ``message``; None: no other one."""
         if self.limit == "max_tokens" and "max_completion_tokens" in message:
             return replace(self, limit="max_completion_tokens")
-        if self.logprobs and "logprob" in message.lower():
-            return replace(self, logprobs=False)
         if self.seeds and "seed" in message.lower():
             return replace(self, seeds=False)
         return None
@@ -94,9 +90,6 @@ def request_body(
         body["stop"] = list(settings.stop)
     if len(seeds) > 1:
         body["n"] = len(seeds)
-    if settings.logprobs and dialect.logprobs:
-        # For completions a number of rivals; 0 means none at all to some servers.
-        body["logprobs"] = 1 if isinstance(prompt, str) else True
     if dialect.seeds:
         body["seed"] = server_seed(seeds[0])
     return body
@@ -108,14 +101,12 @@ class Reply:
 
     texts, finishes: one for each choice, in order.
     prompt_tokens, tokens: its own counts, over all choices; None when it gives none.
-    logprobs: for each choice those of its tokens, None when it gives none.
     """
 
     texts: tuple[str, ...]
     finishes: tuple[Finish, ...]
     prompt_tokens: int | None
     tokens: int | None
-    logprobs: tuple[tuple[float, ...] | None, ...]
 
 
 def read_reply(data: object, stop: Sequence[str], *, reasoning: bool = False) -> Reply:
@@ -137,7 +128,6 @@ def read_reply(data: object, stop: Sequence[str], *, reasoning: bool = False) ->
         finishes=tuple(finish for _, finish in found),
         prompt_tokens=usage.get("prompt_tokens"),
         tokens=usage.get("completion_tokens"),
-        logprobs=tuple(_logprobs(choice.get("logprobs")) for choice in choices),
     )
 
 
@@ -151,18 +141,6 @@ def _choice(
     if reasoning and thought:
         text = f"<think>\n{thought.strip()}\n</think>\n\n{text.lstrip()}"
     return text, "stop" if stopped else FINISHES.get(choice.get("finish_reason"), "error")
-
-
-def _logprobs(found: object) -> tuple[float, ...] | None:
-    """As chat gives them, one object a token, or completions, one list."""
-    if not isinstance(found, Mapping):
-        return None
-    values = found.get("token_logprobs")
-    if isinstance(found.get("content"), list):
-        values = [token.get("logprob") for token in found["content"]]
-    if not values or not all(isinstance(value, int | float) for value in values):
-        return None
-    return tuple(map(float, values))
 
 
 def apportion(total: int, weights: Sequence[int]) -> list[int]:
@@ -191,12 +169,10 @@ def completions(
         lengths = [len(text) + 1 for text in reply.texts]
         counts = (reply.prompt_tokens, apportion(reply.tokens, lengths))
     prompt_tokens, tokens = counts
-    rows = zip(reply.texts, reply.finishes, tokens, reply.logprobs, strict=True)
+    rows = zip(reply.texts, reply.finishes, tokens, strict=True)
     return [
-        Completion(
-            text=text, finish=finish, prompt_tokens=prompt_tokens, tokens=count, logprobs=told
-        )
-        for text, finish, count, told in list(rows)[:wanted]
+        Completion(text=text, finish=finish, prompt_tokens=prompt_tokens, tokens=count)
+        for text, finish, count in list(rows)[:wanted]
     ]
 
 

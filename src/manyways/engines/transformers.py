@@ -237,5 +237,4 @@ class TransformersEngine:
             finish="stop" if sampled.ended or stopped else "length",
             prompt_tokens=sampled.prompt_tokens,
             tokens=len(sampled.tokens),
-            logprobs=sampled.logprobs,
         )

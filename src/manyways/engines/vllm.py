@@ -17,10 +17,7 @@ from manyways.recipe.engines import ModelConfig
 from manyways.rendering import render, trim
 
 if TYPE_CHECKING:
-    from vllm import LLM, CompletionOutput, RequestOutput, SamplingParams
-
-RAW = "raw_logprobs"
-"""vLLM's default: before temperature, top-p and the like (0.30)."""
+    from vllm import LLM, RequestOutput, SamplingParams
 
 
 class VllmEngine:
@@ -47,7 +44,6 @@ class VllmEngine:
             ) from error
         self._vllm: Any = vllm
         self._tokenizer: Any = load_tokenizer(path, model_config.chat_template_kwargs)
-        self._logprobs_mode = model_config.vllm.get("logprobs_mode", RAW)
         self._llm: LLM | None = _start(path, model_config)
         self._context: int = self._open_llm().model_config.max_model_len
 
@@ -56,15 +52,8 @@ class VllmEngine:
     ) -> Iterator[list[Completion]]:
         """Yield, for each request in order, one completion per seed in order.
 
-        Raises DataError when a prompt and its completion do not fit the model's context,
-        EngineError for log-probabilities where ``model.vllm.logprobs_mode`` makes them something
-        else.
+        Raises DataError when a prompt and its completion do not fit the model's context.
         """
-        if settings.logprobs and self._logprobs_mode != RAW:
-            raise EngineError(
-                f"model.vllm.logprobs_mode = '{self._logprobs_mode}': log-probabilities are the "
-                "model's own here, at temperature 1. Leave it out."
-            )
         for window in windows(requests):
             prompts: list[dict[str, list[int]]] = []
             params = []
@@ -103,8 +92,6 @@ class VllmEngine:
             max_tokens=settings.max_tokens,
             stop=list(settings.stop),
             seed=seed,
-            # 0: of the sampled token alone.
-            logprobs=0 if settings.logprobs else None,
         )
 
     def _generate(
@@ -143,11 +130,4 @@ def _completion(output: "RequestOutput", settings: SamplingSettings) -> Completi
         finish="stop" if stopped else FINISHES.get(choice.finish_reason, "error"),
         prompt_tokens=len(output.prompt_token_ids),
         tokens=len(choice.token_ids),
-        logprobs=_logprobs(choice) if settings.logprobs else None,
     )
-
-
-def _logprobs(choice: "CompletionOutput") -> tuple[float, ...]:
-    """Those of the sampled tokens: vLLM gives a table of tokens for each place."""
-    places = zip(choice.token_ids, choice.logprobs or (), strict=True)
-    return tuple(float(table[token].logprob) for token, table in places)

@@ -203,9 +203,8 @@ class Line:
     completion: Completion
 
     def text(self) -> bytes:
-        """As JSON, in one line. Log-probabilities are left out: no stage asks for them."""
+        """As JSON, in one line."""
         row = {"key": self.key, **asdict(self.origin), **asdict(self.completion)}
-        del row["logprobs"]
         return json.dumps(row).encode("ascii") + b"\n"
 
 
