@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from command_line import environment
 from fake_engines import GuessingEngine
 from sampled_runs import context
 
+from manyways import tables
 from manyways.pool.solutions import read_asked, solved_cells, wanted_attempts, yield_rows
 from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
@@ -102,6 +104,20 @@ def test_losing_the_last_parts_changes_nothing(tmp_path):
         ctx.run.stamp_path("generate").unlink()
         run(tmp_path, settings)
         assert [part.read_bytes() for part in parts(ctx.run.path("1-attempts"))] == whole
+
+
+def test_a_part_is_read_once_by_all_rounds_and_twice_at_the_end(tmp_path, monkeypatch):
+    opened, whole = Counter(), tables.pq.ParquetFile
+
+    def noted(path):
+        opened[path.name] += 1
+        return whole(path)
+
+    monkeypatch.setattr(tables.pq, "ParquetFile", noted)
+    ctx = run(tmp_path, ADAPTIVE)
+    assert counts(ctx)["rounds"] == 4
+    names = {part.name for part in parts(ctx.run.path("1-attempts"))}
+    assert {name: opened[name] for name in names} == dict.fromkeys(names, 3)
 
 
 @pytest.mark.slow

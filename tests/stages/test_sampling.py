@@ -183,7 +183,7 @@ def test_attempts_that_ended_are_kept_whatever_their_order(ctx):
         assert len(Backwards.asked) == 24 - kept
         kept += more
         held = {line.key for line in attempt_files.read_journal(ctx.run.path("there"))}
-        held |= attempt_files.keys(ctx.run.path("there"))
+        held |= attempt_files.held(ctx.run.path("there")).keys
         assert len(held) == kept
     GuessingEngine.seeds.clear()
     gather(ctx, cells_of(ctx))

@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,15 @@ from manyways.engines import Engine
 from manyways.pool import adherence, attempt_files
 from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.sampling import LazyEngine, sample_missing, tidy
-from manyways.pool.solutions import Name, solved_cells, thresholds, wanted_attempts, write_asked
-from manyways.tables import write_text
+from manyways.pool.solutions import (
+    COLUMNS,
+    Name,
+    in_order,
+    solved_cells,
+    thresholds,
+    write_asked,
+)
+from manyways.tables import parts, read_table, write_text
 
 FILE = ".rounds.json"
 Array = NDArray[Any]
@@ -141,18 +149,20 @@ def collect(
     Raises VerifierUnwell when more than ``verify.max_undecided`` of the answers are undecided.
     """
     tidy(ctx, cells, sampling)
-    state = Cells(cells)
+    state, pool = Cells(cells), _Pool(sampling.folder)
+    have = attempt_files.held(sampling.folder)
     opened, history = LazyEngine(engine), list[Round]()
     try:
         while asked := state.ask():
             write_asked(sampling.folder, state.asked())
             label = _label(sampling.label, len(history), state.totals())
-            sample_missing(ctx, opened, asked, replace(sampling, label=label))
+            named = replace(sampling, label=label)
+            sample_missing(ctx, opened, asked, sampling=named, have=have)
             if adherence.asks_a_judge(ctx):
                 # Two models at once may not fit; the engine is opened again where it is needed.
                 opened.close()
             # All cells of these problems: a new solution may make another one a near-duplicate.
-            _learn(ctx, state, {cell.problem.id for cell in asked})
+            _learn(ctx, state, pool.at({cell.problem.id for cell in asked}))
             history.append(_round(state, len(history), len(asked)))
             _write(history, sampling)
     finally:
@@ -176,10 +186,25 @@ def sentence(counts: dict[str, float]) -> str:
     )
 
 
-def _learn(ctx: Context, state: Cells, problems: set[str]) -> None:
-    """What the attempts at ``problems`` say about their cells, as selection would decide."""
-    table = wanted_attempts(ctx)
-    table = table.filter(pc.is_in(table["problem_id"], value_set=pa.array(sorted(problems))))
+class _Pool:
+    """The attempts in a folder that grows: a part is read once, not again in every round."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tables: dict[Path, pa.Table] = {}
+
+    def at(self, problems: Collection[str]) -> pa.Table:
+        """Those that are there now, at ``problems``."""
+        for part in parts(self._folder):
+            if part not in self._tables:
+                self._tables[part] = read_table(part, COLUMNS)
+        table = pa.concat_tables(self._tables.values())
+        return table.filter(pc.is_in(table["problem_id"], value_set=pa.array(sorted(problems))))
+
+
+def _learn(ctx: Context, state: Cells, attempts: pa.Table) -> None:
+    """What all attempts at some problems say about their cells, as selection would decide."""
+    table = in_order(ctx, attempts, state.asked())
     names = list(zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True))
     tokens: Counter[tuple[str, str]] = Counter()
     for name, count in zip(names, table["tokens"].to_pylist(), strict=True):

@@ -30,16 +30,22 @@ Key = tuple[str, str, int]
 ENGINE_FILE = ".engine.json"
 
 
-def keys(folder: Path) -> set[Key]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """What a folder holds: the keys of its attempts, and how many have each verdict status.
+
+    Read once by the folder's only writer, who adds to it what it writes.
+    """
+
+    keys: set[Key]
+    statuses: Counter[str]
+
+
+def held(folder: Path) -> Held:
     """The attempts that are there."""
-    table = read_attempts_table(folder, ["problem_id", "heuristic", "sample"])
-    return set(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-
-def statuses(folder: Path) -> list[str]:
-    """The verdict status of every attempt."""
-    found: list[str] = read_attempts_table(folder, ["status"])["status"].to_pylist()
-    return found
+    table = read_attempts_table(folder, ["problem_id", "heuristic", "sample", "status"])
+    *key, status = (column.to_pylist() for column in table.columns)
+    return Held(keys=set(zip(*key, strict=True)), statuses=Counter(status))
 
 
 def engine_facts(folder: Path) -> list[Mapping[str, str | int]]:
@@ -84,7 +90,7 @@ def check_undecided(folder: Path, *, limit: float) -> None:
 
     Raises VerifierUnwell, with the reasons, when more than the share ``limit`` is undecided.
     """
-    status = statuses(folder)
+    status = read_attempts_table(folder, ["status"])["status"].to_pylist()
     if status.count("undecided") > limit * len(status):
         table = read_attempts_table(folder, ["status", "reason"])
         rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -366,13 +372,20 @@ class Saver:
     """
 
     def __init__(
-        self, ctx: Context, parts: Sequence[Sequence[Piece]], sampling: Sampling, journal: Journal
+        self,
+        ctx: Context,
+        parts: Sequence[Sequence[Piece]],
+        *,
+        sampling: Sampling,
+        journal: Journal,
+        have: Held,
     ) -> None:
+        """``have``: what the folder holds; parts that are written are added."""
         self._ctx, self._sampling, self._journal = ctx, sampling, journal
+        self._have = have
         self._parts = list(parts)
         self._lines: dict[Key, Line] = {}
         self._next = 0
-        self._seen = Counter(statuses(sampling.folder))
         self._part_of: dict[Key, int] = {}
         for number, part in enumerate(self._parts):
             for piece in part:
@@ -427,8 +440,9 @@ class Saver:
         self._journal.fold(keys)
         for key in keys:
             del self._lines[key]
-        self._seen.update(attempt.verdict.status for attempt in attempts)
-        limit, seen = self._ctx.recipe.verify.max_undecided, self._seen
+        self._have.keys.update(keys)
+        self._have.statuses.update(attempt.verdict.status for attempt in attempts)
+        limit, seen = self._ctx.recipe.verify.max_undecided, self._have.statuses
         if seen.total() >= ENOUGH and seen["undecided"] > limit * seen.total():
             check_undecided(self._sampling.folder, limit=limit)
 

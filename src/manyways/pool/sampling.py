@@ -15,7 +15,7 @@ from manyways.engines.meter import SamplingMeter
 from manyways.engines.queueing import stream
 from manyways.fingerprint import prompt_hash
 from manyways.pool import attempt_files
-from manyways.pool.attempt_files import Cell, Journal, Piece, Sampling, Saver, cut
+from manyways.pool.attempt_files import Cell, Held, Journal, Piece, Sampling, Saver, cut
 from manyways.progress import say
 from manyways.records import PLAIN, Checkpoint, Problem
 from manyways.run_dir import Work
@@ -86,7 +86,8 @@ def collect(
     # An engine is no function, so this tells the two apart.
     opened = LazyEngine(engine if callable(engine) else lambda: engine)
     try:
-        sample_missing(ctx, opened, cells, sampling)
+        have = attempt_files.held(sampling.folder)
+        sample_missing(ctx, opened, cells, sampling=sampling, have=have)
     finally:
         if callable(engine):
             opened.close()
@@ -152,15 +153,19 @@ def evaluate(
     say(sentence(label, work))
 
 
-def sample_missing(ctx: Context, engine: Engine, cells: Sequence[Cell], sampling: Sampling) -> None:
-    """As ``collect``, in a folder that is tidy already and without counting what is there."""
-    have = attempt_files.keys(sampling.folder)
-    missing = [piece for cell in cells if (piece := _missing(cell, have)).samples]
+def sample_missing(
+    ctx: Context, engine: Engine, cells: Sequence[Cell], *, sampling: Sampling, have: Held
+) -> None:
+    """As ``collect``, in a folder that is tidy already and without counting what is there.
+
+    have: what the folder holds; what is sampled is added.
+    """
+    missing = [piece for cell in cells if (piece := _missing(cell, have.keys)).samples]
     if not missing:
         return
     parts = list(cut(missing, sampling.part_size))
-    with Journal(sampling.folder, have=have) as ended:
-        saver = Saver(ctx, parts, sampling, ended)
+    with Journal(sampling.folder, have=have.keys) as ended:
+        saver = Saver(ctx, parts, sampling=sampling, journal=ended, have=have)
         if saver.taken_over:
             say(
                 f"{sampling.label}: attempts that had ended when the last run was stopped, and are "

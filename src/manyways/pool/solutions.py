@@ -48,8 +48,16 @@ def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
     A folder may hold more (a larger ``samples``, another ``count``, or fixed sampling once): those
     are left out, so that a run that was widened and narrowed again selects what a fresh one would.
     """
+    folder = ctx.run.path("1-attempts")
     need = list(dict.fromkeys([*COLUMNS[:3], *columns]))
-    table = read_attempts_table(ctx.run.path("1-attempts"), need)
+    return in_order(ctx, read_attempts_table(folder, need), read_asked(ctx.recipe, folder))
+
+
+def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) -> pa.Table:
+    """Of attempts in any order, those that the recipe asks for, as ``wanted_attempts`` gives them.
+
+    asked: as from ``read_asked``.
+    """
     generate = ctx.recipe.generate
     problems = {p.id: i for i, p in enumerate(ctx.problems(generate.problems, generate.limit))}
     ways = {name: i for i, name in enumerate(way_order(ctx))}
@@ -57,7 +65,7 @@ def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
     way = ranks(table["heuristic"], ways)
     sample = table["sample"].to_numpy()
     limit = np.where(way == ways[PLAIN], generate.plain_samples, generate.samples)
-    if (asked := read_asked(ctx.recipe, ctx.run.path("1-attempts"))) is not None:
+    if asked is not None:
         limit = np.minimum(limit, _asked_of(table, asked))
     use = np.flatnonzero((problem >= 0) & (way >= 0) & (sample < limit))
     order = use[np.lexsort((sample[use], way[use], problem[use]))]

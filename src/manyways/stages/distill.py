@@ -191,7 +191,7 @@ def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> di
     attempt_files.remove_leftovers(folder)
     generating = ctx.recipe.generate
     asked = _attempts(ctx.problems(generating.problems, generating.limit), path, source)
-    there = attempt_files.keys(folder)
+    there = attempt_files.held(folder).keys
     missing = [(p, a) for p, a in asked if (a.problem_id, a.heuristic, a.sample) not in there]
     with Meter("generate/distilled", total=len(missing), unit="attempts") as meter:
         for start in range(0, len(missing), generating.part_size):
