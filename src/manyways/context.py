@@ -282,12 +282,12 @@ class Context:
 
         attempts: what one that learns from attempts is given; the run's own when left out.
         """
+        load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
+        if not self.learns(name):
+            return load(self.pack)
         from manyways.pool.labellers import lessons
 
-        load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
-        if self.learns(name):
-            return load(self.pack, attempts=attempts or (lambda: lessons(self)))
-        return load(self.pack)
+        return load(self.pack, attempts=attempts or (lambda: lessons(self)))
 
     @staticmethod
     def learns(labeller: str) -> bool:

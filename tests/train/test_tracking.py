@@ -7,8 +7,8 @@ import pytest
 
 from manyways.errors import RecipeError
 from manyways.recipe.file import load_recipe
-from manyways.recipe.owners import check_extras, refuse
-from manyways.recipe.training import TrackingConfig
+from manyways.recipe.owners import check_extras
+from manyways.recipe.training import TrackingConfig, refuse
 from manyways.train import trainer_config
 from manyways.train.trainer_config import (
     build_config,

@@ -8,7 +8,7 @@ from test_sandbox import PROBLEM, RIGHT, redetected  # noqa: F401 - a fixture
 
 from manyways import trust
 from manyways.errors import NoIsolation, Untrusted, UserError
-from manyways.verifiers import containers, sandbox
+from manyways.verifiers import AUTO, containers, sandbox
 from manyways.verifiers.python_tests import verify
 from manyways.verifiers.verdicts import Verifiers
 
@@ -41,7 +41,7 @@ def runtime(redetected, monkeypatch, tmp_path):  # noqa: F811
 @pytest.mark.parametrize("name", containers.RUNTIMES)
 def test_a_container_is_taken_where_bubblewrap_is_missing(runtime, name):
     log = runtime(name)
-    assert sandbox.detect(containers.AUTO, None).kind == name
+    assert sandbox.detect(AUTO, None).kind == name
     assert verify(PROBLEM, RIGHT).status == "correct"
     assert verify(PROBLEM, "def f(x): return 1").rule == "tests/AssertionError"
     calls = log.read_text().splitlines()

@@ -15,8 +15,8 @@ from waiting import PATIENCE, eventually
 import manyways
 from manyways.records import Problem
 from manyways.verifiers import worker_process
-from manyways.verifiers.verdicts import Verifiers, WorkerPool
-from manyways.verifiers.worker_process import Worker, is_starved
+from manyways.verifiers.verdicts import Verifiers
+from manyways.verifiers.worker_process import Worker, WorkerPool, is_starved
 
 RIGHT = {"status": "correct", "seconds": 0.1}
 LATE = {"status": "undecided", "reason": "timeout", "seconds": 1.0, "starved": False}

@@ -10,7 +10,8 @@ from waiting import eventually, runs
 
 from manyways.errors import UserError, VerifierUnwell
 from manyways.records import Problem, Verdict
-from manyways.verifiers.verdicts import Verifiers, WorkerPool, check_health, undecided_share, verify
+from manyways.verifiers.verdicts import Verifiers, check_health, undecided_share, verify
+from manyways.verifiers.worker_process import WorkerPool
 
 TOWER = r"\boxed{9^{9^{9^{9^9}}}}"
 

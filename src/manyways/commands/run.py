@@ -21,7 +21,6 @@ from manyways.measures.measure import Finding, read_rows
 from manyways.plugins import nearest
 from manyways.progress import open_table, print_result, print_sentence, print_text, say
 from manyways.recipe.file import dump_recipe, extending, load_recipe, recipe_file
-from manyways.recipe.owners import check_extras
 from manyways.recipe.tree import Recipe
 from manyways.records import Score
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing
@@ -198,7 +197,10 @@ def resolve(
     if data_dir is not None and not any(o.startswith("data_dir") for o in overrides):
         overrides = [*overrides, f'data_dir="{data_dir}"']
     recipe = load_recipe(path, overrides)
-    check_extras(recipe)
+    if recipe.hands_on:
+        from manyways.recipe.owners import check_extras
+
+        check_extras(recipe)
     return recipe, out or Path("runs") / recipe.name
 
 

@@ -14,7 +14,6 @@ from manyways.errors import RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.section import BelowError, laid_over, section_of, toml_value
 from manyways.recipe.tree import Recipe, check_arm, dotted, leaves
-from manyways.row_files import KINDS, kind_of
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -105,11 +104,8 @@ def _keys_of(path: Path) -> dict[str, Any]:
             f"no recipe at '{path}', and none of this name is shipped."
             f"{nearest(path.stem, dict.fromkeys(shipped_names()))} (`manyways recipes` lists them.)"
         )
-    if kind_of(path) in KINDS:
-        raise RecipeError(
-            f"'{path}' is data and no recipe: name it in one, as generate.problems = 'file:{path}' "
-            "(`manyways recipes copy data-only .` gives you one to change)."
-        )
+    if path.suffix != ".toml":
+        _refuse_data(path)
     try:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text)
@@ -118,6 +114,16 @@ def _keys_of(path: Path) -> dict[str, Any]:
         if isinstance(error, tomllib.TOMLDecodeError) and _OF_ARM.search(text):
             hint = ' arms is the list of names; settings of one arm stand in [arm."NAME"].'
         raise RecipeError(f"{path} is not valid TOML: {error}.{hint}") from error
+
+
+def _refuse_data(path: Path) -> None:
+    from manyways.row_files import KINDS, kind_of
+
+    if kind_of(path) in KINDS:
+        raise RecipeError(
+            f"'{path}' is data and no recipe: name it in one, as generate.problems = 'file:{path}' "
+            "(`manyways recipes copy data-only .` gives you one to change)."
+        )
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from manyways.errors import RecipeError
 from manyways.plugins import nearest
 from manyways.recipe.engines import DECIDED_OF_VLLM, ModelConfig
+from manyways.recipe.training import refuse
 from manyways.recipe.tree import Recipe, dotted
 
 TRL_BASE = (
@@ -30,60 +31,6 @@ GRPO = ("GRPOConfig", (("trl", "trainer/grpo_config.py", "GRPOConfig"), *TRL_BAS
 VLLM = ("vllm.LLM", (("vllm", "engine/arg_utils.py", "EngineArgs"),))
 CHOICES = (("transformers", "training_args.py"), ("transformers", "trainer_utils.py"))
 """Where the enumerations are that TRL's types name."""
-_EVALUATES = (
-    "TRL has no rows to evaluate here. Evaluations on the way are rl.evaluate_every and "
-    "midtrain.evaluate_every (docs/rl.md)"
-)
-_LOADED = "the model is loaded before TRL has it. How it is loaded stands in model.load"
-CANNOT = {
-    "do_eval": _EVALUATES,
-    "eval_strategy": _EVALUATES,
-    "eval_on_start": _EVALUATES,
-    "load_best_model_at_end": _EVALUATES,
-    "model_init_kwargs": _LOADED,
-    "chat_template_path": "one chat template serves every stage: save it with the checkpoint",
-    "chat_template_kwargs": "one place serves every stage: model.chat_template_kwargs",
-    "report_to": "trackers are named in one place, tracking.report_to",
-    "resume_from_checkpoint": "a killed training goes on by itself when the run is started again",
-}
-"""Keys of TRL that cannot work in a training that a recipe describes -> why, and what does."""
-DECIDED = {
-    "midtrain": {
-        "dataset_kwargs",
-        "learning_rate",
-        "max_length",
-        "packing",
-        "train_sampling_strategy",
-    },
-    "rl": {
-        "beta",
-        "epsilon",
-        "epsilon_high",
-        "learning_rate",
-        "loss_type",
-        "max_completion_length",
-        "num_generations",
-        "scale_rewards",
-        "shuffle_dataset",
-        "temperature",
-    },
-}
-"""Of TRL's keys, those that one training alone fixes."""
-DECIDED_OF_BOTH = {
-    "disable_tqdm",
-    "gradient_accumulation_steps",
-    "logging_nan_inf_filter",
-    "logging_steps",
-    "logging_strategy",
-    "max_steps",
-    "output_dir",
-    "per_device_train_batch_size",
-    "save_steps",
-    "save_strategy",
-    "seed",
-    "use_cpu",
-    "warmup_steps",
-}
 _TYPES: dict[str, Any] = {
     "Any": Any, "None": None, "bool": bool, "dict": dict, "float": float, "int": int,
     "list": list, "str": str,
@@ -142,14 +89,6 @@ def check_extra(
         refuse(key, value, section, where=where)
         if known is not None:
             _check(where, value, known, name)
-
-
-def refuse(key: str, value: object, section: str, *, where: str) -> None:
-    """Raise RecipeError for a key of TRL that cannot work here, or that the recipe decides."""
-    if key in CANNOT and value not in (False, "no"):
-        raise RecipeError(f"{where}: {CANNOT[key]}.")
-    if key in DECIDED[section] | DECIDED_OF_BOTH:
-        raise RecipeError(f"{where}: decided by the recipe's own keys; remove it from extra.")
 
 
 def _check_vllm(model: ModelConfig, section: str) -> None:

@@ -1,10 +1,11 @@
-"""Mid-training, and how trainings run: adapters, trackers, processes."""
+"""Mid-training, and how trainings run: adapters, trackers, processes, keys handed on to TRL."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from manyways.arms import Arm
+from manyways.errors import RecipeError
 from manyways.recipe.section import Extra, Names, Positive, Rate, Section, Share
 
 Tracker = Literal["tensorboard", "trackio", "wandb"]
@@ -119,3 +120,67 @@ class LaunchConfig(Section):
         if self.processes is None and self.accelerate_config is None:
             raise ValueError("give processes, accelerate_config or both")
         return self
+
+
+_EVALUATES = (
+    "TRL has no rows to evaluate here. Evaluations on the way are rl.evaluate_every and "
+    "midtrain.evaluate_every (docs/rl.md)"
+)
+_LOADED = "the model is loaded before TRL has it. How it is loaded stands in model.load"
+CANNOT = {
+    "do_eval": _EVALUATES,
+    "eval_strategy": _EVALUATES,
+    "eval_on_start": _EVALUATES,
+    "load_best_model_at_end": _EVALUATES,
+    "model_init_kwargs": _LOADED,
+    "chat_template_path": "one chat template serves every stage: save it with the checkpoint",
+    "chat_template_kwargs": "one place serves every stage: model.chat_template_kwargs",
+    "report_to": "trackers are named in one place, tracking.report_to",
+    "resume_from_checkpoint": "a killed training goes on by itself when the run is started again",
+}
+"""Keys of TRL that cannot work in a training that a recipe describes -> why, and what does."""
+DECIDED = {
+    "midtrain": {
+        "dataset_kwargs",
+        "learning_rate",
+        "max_length",
+        "packing",
+        "train_sampling_strategy",
+    },
+    "rl": {
+        "beta",
+        "epsilon",
+        "epsilon_high",
+        "learning_rate",
+        "loss_type",
+        "max_completion_length",
+        "num_generations",
+        "scale_rewards",
+        "shuffle_dataset",
+        "temperature",
+    },
+}
+"""Of TRL's keys, those that one training alone fixes."""
+DECIDED_OF_BOTH = {
+    "disable_tqdm",
+    "gradient_accumulation_steps",
+    "logging_nan_inf_filter",
+    "logging_steps",
+    "logging_strategy",
+    "max_steps",
+    "output_dir",
+    "per_device_train_batch_size",
+    "save_steps",
+    "save_strategy",
+    "seed",
+    "use_cpu",
+    "warmup_steps",
+}
+
+
+def refuse(key: str, value: object, section: str, *, where: str) -> None:
+    """Raise RecipeError for a key of TRL that cannot work here, or that the recipe decides."""
+    if key in CANNOT and value not in (False, "no"):
+        raise RecipeError(f"{where}: {CANNOT[key]}.")
+    if key in DECIDED[section] | DECIDED_OF_BOTH:
+        raise RecipeError(f"{where}: decided by the recipe's own keys; remove it from extra.")

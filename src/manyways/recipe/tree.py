@@ -351,6 +351,14 @@ class Recipe(Section):
         return (self, *(self.of(arm) for arm in self.arms if arm in self.arm))
 
     @property
+    def hands_on(self) -> bool:
+        """Whether it has keys of TRL or vLLM, whose names and values are their owners'."""
+        judge, other = self.select.judge, self.distill.model if self.distill else None
+        tables = [model.vllm for model in (self.model, judge, other) if model is not None]
+        tables += [part.extra for own in self.variants for part in (own.midtrain, own.rl)]
+        return any(tables)
+
+    @property
     def benchmarks(self) -> tuple[str, ...]:
         """Problem sets that checkpoints are evaluated on, by their labels in tables and paths.
 

@@ -13,8 +13,13 @@ from manyways import trust
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
 from manyways.plugins import nearest
-from manyways.recipe.owners import DECIDED, DECIDED_OF_BOTH, refuse
-from manyways.recipe.training import LoraConfig, TrackingConfig
+from manyways.recipe.training import (
+    DECIDED,
+    DECIDED_OF_BOTH,
+    LoraConfig,
+    TrackingConfig,
+    refuse,
+)
 from manyways.train import processes
 
 if TYPE_CHECKING:
@@ -52,7 +57,7 @@ def build_config(
                 f"{section}.extra.{key}: {cls.__name__} has no such key.{nearest(key, known)}"
             )
         refuse(key, extra[key], section, where=f"{section}.extra.{key}")
-    assert fixed.keys() <= DECIDED_OF_BOTH | DECIDED[section], "owners.py lists what is decided"
+    assert fixed.keys() <= DECIDED_OF_BOTH | DECIDED[section], "recipe.training lists them"
     try:
         config = cls(**{**defaults, **fixed, **extra})
     except (ValueError, TypeError) as error:

@@ -5,6 +5,9 @@ from typing import Literal, Protocol
 
 from manyways.records import Problem, Verdict
 
+AUTO = "auto"
+"""Of ``verify.isolation``: programs run in the first of all kinds that works here."""
+
 
 class Verify(Protocol):
     """Judges one text against one problem. Runs inside a worker process: it may be killed."""

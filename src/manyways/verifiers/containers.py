@@ -17,7 +17,6 @@ from typing import cast
 from manyways.errors import UserError
 from manyways.plugins import resolve
 
-AUTO = "auto"
 RUNTIMES = ("podman", "docker")
 IMAGE = "docker.io/library/python:3.12-slim"
 PROCESSES = 64

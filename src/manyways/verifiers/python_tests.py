@@ -26,8 +26,7 @@ from functools import partial
 from typing import Any
 
 from manyways.records import Problem, Verdict
-from manyways.verifiers import programs, sandbox
-from manyways.verifiers.containers import AUTO
+from manyways.verifiers import AUTO, programs, sandbox
 
 CPU_SHARE, WALL_SHARE = 2, 3
 _MESSAGES = (b'{"started"', b'{"passed"')

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.errors import NoIsolation
-from manyways.verifiers import bubblewrap, containers
-from manyways.verifiers.containers import AUTO, IMAGE, RUNTIMES, Order
+from manyways.verifiers import AUTO, bubblewrap, containers
+from manyways.verifiers.containers import IMAGE, RUNTIMES, Order
 
 OVERHEAD = 60.0
 """Seconds beyond a program's own limit in which its sandbox must have started and ended."""

@@ -9,69 +9,22 @@ time is judged once more, by a fresh attempt under the same limit, when all othe
 """
 
 import os
-import queue
 import threading
 import time
-import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manyways.errors import NoIsolation, UserError, VerifierUnwell
 from manyways.plugins import load, require_trust
 from manyways.records import Problem, Verdict
-from manyways.verifiers import BROUGHT, FUNCTIONS, Verifier, math, verifier_of
-from manyways.verifiers.containers import AUTO
+from manyways.verifiers import AUTO, BROUGHT, FUNCTIONS, Verifier, math, verifier_of
 from manyways.verifiers.final_answer import Form, Policy, extract, reference
-from manyways.verifiers.worker_process import Job, Reply, Worker
 
-
-class WorkerPool:
-    """``size`` workers behind one call; safe from several threads at once."""
-
-    def __init__(self, size: int, *, new_worker: Callable[[], Worker] = Worker) -> None:
-        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
-        workers = [new_worker() for _ in range(size)]
-        for worker in workers:
-            self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix="manyways-verify")
-        self._end = weakref.finalize(self, _end, workers, self._threads, os.getpid())
-        self.pid = os.getpid()
-
-    def run(self, jobs: Sequence[Job]) -> list[Reply]:
-        """Replies in the order of ``jobs``; starved ones get one more attempt at the end."""
-        replies = list(self._threads.map(self._one, jobs))
-        starved = [i for i, reply in enumerate(replies) if reply.get("starved")]
-        for i, reply in zip(
-            starved, self._threads.map(self._one, [jobs[i] for i in starved]), strict=True
-        ):
-            reply["seconds"] = max(reply["seconds"], replies[i]["seconds"])
-            if reply.get("starved"):
-                reply["reason"] = "timeout: the machine was too busy, twice"
-            replies[i] = reply
-        return replies
-
-    def close(self) -> None:
-        """Kill the workers."""
-        self._end()
-
-    def _one(self, job: Job) -> Reply:
-        worker = self._idle.get()
-        try:
-            return worker.ask(job)
-        finally:
-            self._idle.put(worker)
-
-
-def _end(workers: list[Worker], threads: ThreadPoolExecutor, pid: int) -> None:
-    if os.getpid() != pid:
-        return  # a forked child must not kill its parent's workers
-    threads.shutdown(wait=False, cancel_futures=True)
-    for worker in workers:
-        worker.close()
+if TYPE_CHECKING:
+    from manyways.verifiers.worker_process import Job, WorkerPool
 
 
 MAX_TEXT = 1_000_000
@@ -213,7 +166,7 @@ class Verifiers:
         key = (problem.answer, problem.alternatives, answer)
         return early or _Waiting(key, answer.answer, answer.rule)
 
-    def _job(self, problem: Problem, text: str, policy: Policy) -> Job:
+    def _job(self, problem: Problem, text: str, policy: Policy) -> "Job":
         fields = asdict(problem)
         fields["tags"] = dict(problem.tags)
         options = {
@@ -241,7 +194,9 @@ class Verifiers:
         names = ("allow_unsafe_code", "isolation", "image")
         return {name: getattr(self, name) for name in names}
 
-    def _running(self) -> WorkerPool:
+    def _running(self) -> "WorkerPool":
+        from manyways.verifiers.worker_process import WorkerPool  # many runs never need one
+
         with self._lock:
             if self._pool is None or self._pool.pid != os.getpid():
                 self._pool = WorkerPool(self.workers)

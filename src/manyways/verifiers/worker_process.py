@@ -1,19 +1,22 @@
-"""One worker process seen from the caller: started late, killed when its answer's time is up.
+"""Worker processes seen from the caller: started late, killed when their answer's time is up.
 
-It is a fresh interpreter (never a fork), so it neither imports torch nor inherits the caller's
+One is a fresh interpreter (never a fork), so it neither imports torch nor inherits the caller's
 threads or accelerator state. It is talked to over two pipes. What it runs is ``worker``.
 """
 
 import contextlib
 import json
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +244,48 @@ def _environment() -> dict[str, str]:
 
 def _import_path() -> list[str]:
     return [path or str(Path.cwd()) for path in sys.path]
+
+
+class WorkerPool:
+    """``size`` workers behind one call; safe from several threads at once."""
+
+    def __init__(self, size: int, *, new_worker: Callable[[], Worker] = Worker) -> None:
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
+        workers = [new_worker() for _ in range(size)]
+        for worker in workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix="manyways-verify")
+        self._end = weakref.finalize(self, _end, workers, self._threads, os.getpid())
+        self.pid = os.getpid()
+
+    def run(self, jobs: Sequence[Job]) -> list[Reply]:
+        """Replies in the order of ``jobs``; starved ones get one more attempt at the end."""
+        replies = list(self._threads.map(self._one, jobs))
+        starved = [i for i, reply in enumerate(replies) if reply.get("starved")]
+        for i, reply in zip(
+            starved, self._threads.map(self._one, [jobs[i] for i in starved]), strict=True
+        ):
+            reply["seconds"] = max(reply["seconds"], replies[i]["seconds"])
+            if reply.get("starved"):
+                reply["reason"] = "timeout: the machine was too busy, twice"
+            replies[i] = reply
+        return replies
+
+    def close(self) -> None:
+        """Kill the workers."""
+        self._end()
+
+    def _one(self, job: Job) -> Reply:
+        worker = self._idle.get()
+        try:
+            return worker.ask(job)
+        finally:
+            self._idle.put(worker)
+
+
+def _end(workers: list[Worker], threads: ThreadPoolExecutor, pid: int) -> None:
+    if os.getpid() != pid:
+        return  # a forked child must not kill its parent's workers
+    threads.shutdown(wait=False, cancel_futures=True)
+    for worker in workers:
+        worker.close()
