@@ -30,7 +30,7 @@ def test_every_open_cell_is_asked_until_it_is_solved_or_given_up():
     state.learn({names[0]: 20, names[2]: 25}, {names[2]})
     assert state.ask() == []
     assert state.totals() == Totals(accepted=2, open=0, given_up=1, tokens=55)
-    assert state.asked() == {names[0]: 2, names[1]: 1, names[2]: 2}
+    assert state.requests() == {names[0]: 2, names[1]: 1, names[2]: 2}
 
 
 def test_a_cell_that_loses_its_solution_is_asked_again():

@@ -10,7 +10,7 @@ from fake_engines import GuessingEngine
 from sampled_runs import context
 
 from manyways import tables
-from manyways.pool.solutions import read_asked, solved_cells, wanted_attempts, yield_rows
+from manyways.pool.solutions import read_requests, requested_attempts, solved_cells, yield_rows
 from manyways.records import PLAIN, Verdict
 from manyways.stages import generate, selection
 from manyways.tables import parts, read_attempts, read_solutions
@@ -90,7 +90,7 @@ def test_coverage_is_that_of_fixed(tmp_path):
     solved = []
     for name, settings in (("fixed", POOL), ("adaptive", ADAPTIVE)):
         ctx = run(tmp_path / name, settings)
-        solved.append(solved_cells(ctx, wanted_attempts(ctx)))
+        solved.append(solved_cells(ctx, requested_attempts(ctx)))
     assert solved[0] == solved[1]
 
 
@@ -177,8 +177,8 @@ def test_fixed_recipes_keep_their_identity(tmp_path):
 def test_nothing_asked_is_known_of_a_fixed_pool(tmp_path):
     ctx = run(tmp_path, ADAPTIVE)
     fixed = run(tmp_path, POOL)
-    assert len(read_asked(ctx.recipe, ctx.run.path("1-attempts"))) == 40
-    assert read_asked(fixed.recipe, fixed.run.path("1-attempts")) is None
+    assert len(read_requests(ctx.recipe, ctx.run.path("1-attempts"))) == 40
+    assert read_requests(fixed.recipe, fixed.run.path("1-attempts")) is None
 
 
 def test_rates_come_from_first_attempts_alone(tmp_path):

@@ -58,6 +58,11 @@ PrintOption = Annotated[
 ]
 
 
+FolderOption = Annotated[
+    Path | None, typer.Option("--out", help="The run folder. Default: runs/<name>.")
+]
+
+
 class Style(enum.StrEnum):
     """The formats of a table."""
 
@@ -89,7 +94,7 @@ def run(
     recipe: Annotated[
         Path, typer.Argument(help="A recipe file, the name of a shipped one, or a run folder.")
     ],
-    out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>.")] = None,
+    out: FolderOption = None,
     set_: SetOption = None,
     until: Annotated[
         str, typer.Option(help="The last stage to run, for example select.")
@@ -162,7 +167,7 @@ def forecast(
     recipe: Annotated[
         Path, typer.Argument(help="A recipe, or a run folder to compare with its forecast.")
     ],
-    out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/<name>.")] = None,
+    out: FolderOption = None,
     set_: SetOption = None,
     measure: Annotated[
         bool, typer.Option(help="Time a little sampling and training on this machine.")

@@ -319,7 +319,7 @@ def _lines(path: Path, reading: Reading | None) -> Iterator[_Line]:
                 raise DataError(f"{path}, {row.where}: {error}; {FORMS}") from None
             continue
         for case in reader.cases(row):
-            yield _asked(path, row, case)
+            yield _named_line(path, row, case)
 
 
 def _is_stated(record: object) -> bool:
@@ -343,7 +343,7 @@ def _stated(record: Mapping[str, Any]) -> _Line:
     )
 
 
-def _asked(path: Path, row: Row, case: Case) -> _Line:
+def _named_line(path: Path, row: Row, case: Case) -> _Line:
     if case.name is None:
         raise DataError(
             f"{path}, {row.where}: no 'problem' that says which problem was attempted; {FORMS}"

@@ -43,7 +43,7 @@ def majority_curve(evaluation: "Evaluation", verifiers: "Verifiers") -> "Curve |
     from manyways.verifiers import verifier_of
     from manyways.verifiers.answers.votes import Said, same_votes
 
-    asked = {problem.id: problem for problem in evaluation.asked()}
+    asked = {problem.id: problem for problem in evaluation.problem_set()}
     if any(verifier_of(asked[name].verifier).votes == "none" for name in evaluation.problems):
         return None
     starts = np.concatenate([[0], np.cumsum(evaluation.attempts_P)])

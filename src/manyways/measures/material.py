@@ -201,7 +201,7 @@ class Evaluation:
         """The extracted answers, in the order of ``ranks``."""
         return list(self._column("answer"))
 
-    def asked(self) -> list[Problem]:
+    def problem_set(self) -> list[Problem]:
         """The problems that the recipe evaluates on, those without attempts included."""
         return self.ctx.problems(self.benchmark, self.ctx.recipe.evaluate.limit)
 

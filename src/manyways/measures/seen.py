@@ -226,7 +226,7 @@ class Seen:
         return [row for row in self.rows(GATE) if row.arm == arm]
 
     @cached_property
-    def _asked(self) -> list[str]:
+    def _pool_heuristics(self) -> list[str]:
         """The heuristics of the pool's prompts."""
         return [row.heuristic for row in self.rows(YIELD) if row.heuristic != PLAIN]
 
@@ -239,7 +239,7 @@ class Seen:
         from manyways.measures.composition import COMPOSITION
         from manyways.measures.explorer import EXPLORER
 
-        aside = " (not asked for)" if self._asked else ""
+        aside = " (not asked for)" if self._pool_heuristics else ""
         names = {row.heuristic: row.name for row in self.rows(YIELD) if row.heuristic != PLAIN}
         for row in self.rows(COMPOSITION):
             names |= {h: h + aside for h in row.shares if h != DIRECT and h not in names}
@@ -255,7 +255,7 @@ class Seen:
 
     def heuristic_colour(self, heuristic: str) -> str:
         """Its colour on a light page; neutral for direct, plain and what was not asked for."""
-        order = self._asked or list(self.heuristics)
+        order = self._pool_heuristics or list(self.heuristics)
         return palette.hue(order.index(heuristic)) if heuristic in order else palette.MUTED[0]
 
     def arm_words(self, arm: str) -> str:

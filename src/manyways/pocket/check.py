@@ -128,7 +128,7 @@ def measure(
         for column, ways in _columns(pack, kind)
         for exercise, way in zip(singles(world, kind, which, count), cycle(ways), strict=False)
     ]
-    texts = sample([_asked(prompts, way, exercise) for *_, way, exercise in todo])
+    texts = sample([_prompt(prompts, way, exercise) for *_, way, exercise in todo])
     tally: dict[tuple[str, Type, str], list[tuple[bool, bool]]] = {}
     for (kind, which, column, _, exercise), text in zip(todo, texts, strict=True):
         labels = {segment.heuristic for segment in labeller.segments(text)} - {None}
@@ -157,7 +157,7 @@ def _columns(
     yield OTHERS, [h for h in pack if kind not in OPERATIONS[h.id]]
 
 
-def _asked(prompts: Prompts, way: Heuristic | None, exercise: Exercise) -> tuple[Message, ...]:
+def _prompt(prompts: Prompts, way: Heuristic | None, exercise: Exercise) -> tuple[Message, ...]:
     if way is None:
         return prompts.plain(exercise.question)
     return prompts.under(way, exercise.question, shots=1)
@@ -181,7 +181,7 @@ def variety(
         for way in (None, *(h for h in pack if _is_for(h, exercise)))
         for _ in range(SAMPLES)
     ]
-    texts = sample([_asked(prompts, way, exercise) for _, exercise, way in todo])
+    texts = sample([_prompt(prompts, way, exercise) for _, exercise, way in todo])
     shown: dict[int, Counter[str]] = {}
     direct: set[int] = set()
     for (number, exercise, _), text in zip(todo, texts, strict=True):

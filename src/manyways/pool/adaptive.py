@@ -31,7 +31,7 @@ from manyways.pool.solutions import (
     in_order,
     solved_cells,
     thresholds,
-    write_asked,
+    write_requests,
 )
 from manyways.tables import parts, read_table, write_text
 
@@ -97,7 +97,7 @@ class Cells:
             self._tokens_C[place] = count
             self._accepted_C[place] = name in accepted
 
-    def asked(self) -> dict[Name, int]:
+    def requests(self) -> dict[Name, int]:
         """How many attempts every cell was asked for that was asked for any."""
         return {self._names[i]: int(self._asked_C[i]) for i in np.flatnonzero(self._asked_C)}
 
@@ -154,7 +154,7 @@ def collect(
     opened, history = LazyEngine(engine), list[Round]()
     try:
         while asked := state.ask():
-            write_asked(sampling.folder, state.asked())
+            write_requests(sampling.folder, state.requests())
             label = _label(sampling.label, len(history), state.totals())
             named = replace(sampling, label=label)
             sample_missing(ctx, opened, asked, sampling=named, have=have)
@@ -167,7 +167,7 @@ def collect(
             _write(history, sampling)
     finally:
         opened.close()
-    wanted = state.asked()
+    wanted = state.requests()
     totals = asdict(state.totals())
     del totals["tokens"], totals["open"]
     counts = attempt_files.counts(sampling.folder, wanted)
@@ -204,7 +204,7 @@ class _Pool:
 
 def _learn(ctx: Context, state: Cells, attempts: pa.Table) -> None:
     """What all attempts at some problems say about their cells, as selection would decide."""
-    table = in_order(ctx, attempts, state.asked())
+    table = in_order(ctx, attempts, state.requests())
     names = list(zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True))
     tokens: Counter[tuple[str, str]] = Counter()
     for name, count in zip(names, table["tokens"].to_pylist(), strict=True):

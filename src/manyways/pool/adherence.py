@@ -67,7 +67,7 @@ def of_attempts(
     cases = _cases(ctx, table)
     keys = {row: _key(case) for row, case in cases.items()}
     unique = {keys[row]: case for row, case in cases.items()}
-    known = _asked(ctx, unique)
+    known = _opinions(ctx, unique)
     if _kind(ctx) == "judge":
         sentence, found = judge_summary([known[key] for key in unique])
         say(sentence)
@@ -195,7 +195,7 @@ def _open(ctx: Context) -> Scorer:
     )
 
 
-def _asked(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
+def _opinions(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
     """What the scorer says about each case: remembered, or asked now and written down."""
     kind, source = _kind(ctx), _source(ctx)
     folder = ctx.run.path("adherence", f"{kind}-{fingerprint(source)}")

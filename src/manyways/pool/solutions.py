@@ -42,7 +42,7 @@ SCHEMA = pa.schema(
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "finish", "tokens", "status", "reason"]
 
 
-def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
+def requested_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
     """The pool's attempts that the recipe asks for, ordered by problem, way and sample.
 
     A folder may hold more (a larger ``samples``, another ``count``, or fixed sampling once): those
@@ -50,13 +50,13 @@ def wanted_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
     """
     folder = ctx.run.path("1-attempts")
     need = list(dict.fromkeys([*COLUMNS[:3], *columns]))
-    return in_order(ctx, read_attempts_table(folder, need), read_asked(ctx.recipe, folder))
+    return in_order(ctx, read_attempts_table(folder, need), read_requests(ctx.recipe, folder))
 
 
 def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) -> pa.Table:
-    """Of attempts in any order, those that the recipe asks for, as ``wanted_attempts`` gives them.
+    """Of attempts in any order, those that the recipe asks for, ordered by problem, way and sample.
 
-    asked: as from ``read_asked``.
+    asked: as from ``read_requests``.
     """
     generate = ctx.recipe.generate
     problems = {p.id: i for i, p in enumerate(ctx.problems(generate.problems, generate.limit))}
@@ -66,7 +66,7 @@ def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) ->
     sample = table["sample"].to_numpy()
     limit = np.where(way == ways[PLAIN], generate.plain_samples, generate.samples)
     if asked is not None:
-        limit = np.minimum(limit, _asked_of(table, asked))
+        limit = np.minimum(limit, _requests_of(table, asked))
     use = np.flatnonzero((problem >= 0) & (way >= 0) & (sample < limit))
     order = use[np.lexsort((sample[use], way[use], problem[use]))]
     return table.take(pa.array(order))
@@ -104,13 +104,13 @@ def ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
     return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]
 
 
-def _asked_of(table: pa.Table, asked: Mapping[Name, int]) -> NDArray[np.int64]:
+def _requests_of(table: pa.Table, asked: Mapping[Name, int]) -> NDArray[np.int64]:
     """How many samples were asked of the cell of each row."""
     names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
     return np.array([asked.get(name, 0) for name in names], dtype=np.int64)
 
 
-def write_asked(folder: Path, asked: Mapping[Name, int]) -> None:
+def write_requests(folder: Path, asked: Mapping[Name, int]) -> None:
     """Replace what is written beside the attempts in ``folder``.
 
     asked: attempts 0 to n - 1 of a cell were asked for.
@@ -120,7 +120,7 @@ def write_asked(folder: Path, asked: Mapping[Name, int]) -> None:
     write_table(folder / FILE, pa.table(columns, schema=SCHEMA))
 
 
-def read_asked(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
+def read_requests(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
     """How many attempts were asked of each cell; None where sampling is fixed."""
     path = folder / FILE
     if recipe.generate.sampling == "fixed" or not path.is_file():
@@ -129,9 +129,9 @@ def read_asked(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
     return dict(zip(zip(problems, ways, strict=True), samples, strict=True))
 
 
-def asked_identity(recipe: Recipe, folder: Path) -> dict[str, object]:
+def requests_identity(recipe: Recipe, folder: Path) -> dict[str, object]:
     """What selection depends on beside the attempts; nothing where sampling is fixed."""
-    asked = read_asked(recipe, folder)
+    asked = read_requests(recipe, folder)
     if asked is None:
         return {}
     return {"asked": fingerprint([[*name, samples] for name, samples in asked.items()])}
@@ -175,7 +175,7 @@ def thresholds(ctx: Context) -> dict[str, object]:
 
 
 def solved_cells(ctx: Context, table: pa.Table) -> set[tuple[str, str]]:
-    """The (problem id, heuristic) of ``table`` (as from ``wanted_attempts``) with a kept solution.
+    """The cells of ``table``, which is as from ``requested_attempts``, with a kept solution.
 
     A reward model is not asked: its ranks need several attempts at a cell, so there a correct
     attempt that is whole is enough.
@@ -189,7 +189,7 @@ def solved_cells(ctx: Context, table: pa.Table) -> set[tuple[str, str]]:
 
 
 def select(ctx: Context, table: pa.Table, counts: dict[str, float] | None = None) -> pa.Table:
-    """Decide about every attempt of ``table`` (as from ``wanted_attempts``), in its order.
+    """Decide about every attempt of ``table`` (as from ``requested_attempts``), in its order.
 
     counts: receives what the scorer of adherence reports about itself.
     """
@@ -364,7 +364,7 @@ def yield_rows(ctx: Context) -> list[YieldRow]:
     attempts = read_attempts_table(ctx.run.path("1-attempts"), [*KEY, "status", "finish", "tokens"])
     table = attempts.join(solutions, keys=KEY, join_type="inner")
     names = {heuristic.id: heuristic.name for heuristic in ctx.pack} | {PLAIN: "plain prompt"}
-    adaptive = read_asked(ctx.recipe, ctx.run.path("1-attempts")) is not None
+    adaptive = read_requests(ctx.recipe, ctx.run.path("1-attempts")) is not None
     rows = []
     for way, name in names.items():
         mine = table.filter(pc.equal(table["heuristic"], way))

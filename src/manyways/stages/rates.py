@@ -66,7 +66,7 @@ def plan(ctx: Context) -> Work:
         identity={
             "format": FORMAT,
             "model": ctx.base_hash,
-            "problems": problems_hash(_asked(ctx)),
+            "problems": problems_hash(_problems(ctx)),
             "settings": [rl.temperature, rl.max_tokens],
             "seed": SEED,
             **sampling_identity(ctx),
@@ -83,7 +83,7 @@ def run(ctx: Context) -> None:
         say("rates of RL's problems: measured earlier.")
         return
     with work:
-        problems = _asked(ctx)
+        problems = _problems(ctx)
         counts = sampling.collect(
             ctx,
             engine=lambda: ctx.engine(ctx.base_path),
@@ -125,7 +125,7 @@ def chosen(ctx: Context, line: Line) -> Chosen:
 
     Raises MissingWork when the rates are not measured, GateRefused when no problem is left.
     """
-    problems, wanted = _asked(ctx), ctx.recipe.rl.pass_rate
+    problems, wanted = _problems(ctx), ctx.recipe.rl.pass_rate
     if wanted is None:
         return Chosen(problems=problems, harder=0, easier=0)
     rates = _rates(ctx, line)
@@ -152,5 +152,5 @@ def _rates(ctx: Context, line: Line) -> dict[str, float]:
     return {name: right / tried for name, (tried, right) in counted.items() if tried == size}
 
 
-def _asked(ctx: Context) -> list[Problem]:
+def _problems(ctx: Context) -> list[Problem]:
     return ctx.problems(ctx.recipe.rl.problems, ctx.recipe.rl.limit)

@@ -11,11 +11,11 @@ from manyways.context import Context, settings_of
 from manyways.fingerprint import fingerprint
 from manyways.pool import adherence
 from manyways.pool.solutions import (
-    asked_identity,
     refuse_foreign,
+    requested_attempts,
+    requests_identity,
     select,
     thresholds,
-    wanted_attempts,
     yield_rows,
     yield_table,
 )
@@ -46,7 +46,7 @@ def plan(ctx: Context) -> Work:
             "wanted": settings_of(recipe.generate, *SAMPLED),
             "pack": fingerprint([asdict(heuristic) for heuristic in ctx.pack]),
             "heuristics": settings_of(recipe.heuristics, "pack", "count", "shots"),
-            **asked_identity(recipe, folder),
+            **requests_identity(recipe, folder),
         },
         outputs=(ctx.solutions,),
     )
@@ -74,7 +74,7 @@ def run(ctx: Context) -> None:
         return
     with work:
         refuse_foreign(ctx)
-        table = wanted_attempts(ctx)
+        table = requested_attempts(ctx)
         write_table(ctx.solutions, select(ctx, table, work.counts))
         rows = yield_rows(ctx)
         work.counts.update(

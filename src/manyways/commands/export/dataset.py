@@ -247,7 +247,7 @@ def _of_line(ctx: Context, line: Line) -> pa.Table:
 
 
 def _write_shards(ctx: Context, table: pa.Table, form: Form, folder: Path) -> None:
-    problems = _asked(ctx, table)
+    problems = _problems(ctx, table)
     shards = max(1, -(-table.num_rows // SHARD))
     with Meter("export", total=table.num_rows, unit="solutions") as meter:
         for number in range(shards):
@@ -258,7 +258,7 @@ def _write_shards(ctx: Context, table: pa.Table, form: Form, folder: Path) -> No
             meter.advance(part.num_rows)
 
 
-def _asked(ctx: Context, table: pa.Table) -> dict[str, Problem]:
+def _problems(ctx: Context, table: pa.Table) -> dict[str, Problem]:
     """The problems of the solutions, by id. Raises DataError when the recipe names others now."""
     generate = ctx.recipe.generate
     problems = {p.id: p for p in ctx.problems(generate.problems, generate.limit)}

@@ -254,7 +254,7 @@ def _kinds(ctx: Context) -> tuple[str, ...]:
 
 def _timed(ctx: Context, engine: Engine, kind: str, *, plain: Timed | None) -> Timed:
     """Sample a little of one kind of prompt; where that is slow, plain prompts but once."""
-    cells, settings = _asked(ctx, kind)
+    cells, settings = _requests(ctx, kind)
     if plain is not None and plain.slow and kind != "heuristics":
         say(f"forecast: {kind} is taken to be like plain, since sampling is slow here")
         return like_plain(plain, settings)
@@ -263,7 +263,7 @@ def _timed(ctx: Context, engine: Engine, kind: str, *, plain: Timed | None) -> T
     return timed(engine, cells, settings, batch_tokens=size)
 
 
-def _asked(ctx: Context, kind: str) -> tuple[Sequence[Cell], SamplingSettings]:
+def _requests(ctx: Context, kind: str) -> tuple[Sequence[Cell], SamplingSettings]:
     """The prompts of one kind, and the settings of its stage."""
     recipe = ctx.recipe
     if kind in ("plain", "heuristics"):
