@@ -1,12 +1,13 @@
 """What a checkpoint is called, and that its name is put together in one place."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from manyways.arms import Line
-from manyways.records import BASE, Checkpoint
+from manyways.records import BASE, Checkpoint, Problem
 
 SRC = Path(__file__).parents[1] / "src" / "manyways"
 NAMING = re.compile(
@@ -69,3 +70,17 @@ def test_names_are_put_together_in_one_place() -> None:
         if NAMING.search(line)
     ]
     assert found == []
+
+
+def test_a_problem_comes_back_from_json_as_it_was() -> None:
+    problem = Problem(
+        id="a/b/1",
+        question="é?",
+        answer="1",
+        alternatives=("2",),
+        choices=("x", "y"),
+        tags={"k": "v"},
+    )
+    assert Problem.of(json.loads(json.dumps(problem.fields()))) == problem
+    least = {"id": "a/b/1", "question": "q", "answer": "1"}
+    assert Problem.of(least) == Problem(**least)

@@ -8,7 +8,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import cast
@@ -154,8 +154,7 @@ def kept_file(run: RunDir, name: str) -> Path | None:
 
 def write_set(path: Path, loaded: ProblemSet) -> None:
     """Keep a whole set beside its provenance."""
-    problems = [asdict(problem) | {"tags": dict(problem.tags)} for problem in loaded.problems]
-    row = {**loaded.provenance(), "problems": problems}
+    row = {**loaded.provenance(), "problems": [one.fields() for one in loaded.problems]}
     path.parent.mkdir(exist_ok=True)
     write_text(path, json.dumps(row, ensure_ascii=False))
 
@@ -164,9 +163,7 @@ def read_set(path: Path) -> ProblemSet:
     """A set that ``write_set`` kept."""
     row = json.loads(path.read_text(encoding="utf-8"))
     facts = {key: row[key] for key in ("name", "total", "fingerprint", "origin", "commit")}
-    lists = ("alternatives", "choices")
-    problems = [Problem(**{**p, **{key: tuple(p[key]) for key in lists}}) for p in row["problems"]]
-    return ProblemSet(**facts, problems=tuple(problems))
+    return ProblemSet(**facts, problems=tuple(map(Problem.of, row["problems"])))
 
 
 def _loader(name: str) -> str:

@@ -6,8 +6,8 @@ All are frozen and keyword-only. Beside them a stage leaves checkpoints and rows
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Self
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
 
 PLAIN = "plain"
 """The heuristic id of an attempt made without naming any heuristic."""
@@ -46,6 +46,16 @@ class Problem:
     tests: str = ""
     entry_point: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    def fields(self) -> dict[str, Any]:
+        """Its fields as JSON has them."""
+        return {**asdict(self), "tags": dict(self.tags)}
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """The problem with the fields that ``fields`` gave, as read from JSON."""
+        lists = {name: tuple(fields.get(name, ())) for name in ("alternatives", "choices")}
+        return cls(**{**fields, **lists})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

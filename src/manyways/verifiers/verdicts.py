@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -167,8 +166,6 @@ class Verifiers:
         return early or _Waiting(key, answer.answer, answer.rule)
 
     def _job(self, problem: Problem, text: str, policy: Policy) -> "Job":
-        fields = asdict(problem)
-        fields["tags"] = dict(problem.tags)
         options = {
             "policy": policy,
             "form": self.form,
@@ -177,7 +174,7 @@ class Verifiers:
         }
         return {
             "verifier": problem.verifier,
-            "problem": fields,
+            "problem": problem.fields(),
             "text": text,
             "options": options,
             "limit": self._limit(verifier_of(problem.verifier)),

@@ -31,7 +31,8 @@ def scorer(settings: Mapping[str, Any]) -> Callable[..., dict[str, float]]:
     def compute_score(
         *, solution_str: str, extra_info: Mapping[str, str], **_: object
     ) -> dict[str, float]:
-        verdict = verifiers.verdicts([(read_problem(extra_info["problem"]), solution_str)])[0]
+        problem = Problem.of(json.loads(extra_info["problem"]))
+        verdict = verifiers.verdicts([(problem, solution_str)])[0]
         recent.append(verdict)
         if len(recent) == WINDOW:
             check_health(list(recent), limit=limit)
@@ -39,10 +40,3 @@ def scorer(settings: Mapping[str, Any]) -> Callable[..., dict[str, float]]:
         return {"score": score, "acc": score, "undecided": float(verdict.status == "undecided")}
 
     return compute_score
-
-
-def read_problem(text: str) -> Problem:
-    """A problem as ``files.write_problems`` wrote it."""
-    row = json.loads(text)
-    several = {name: tuple(row[name]) for name in ("alternatives", "choices")}
-    return Problem(**{**row, **several})

@@ -50,7 +50,7 @@ def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryI
     except Exception as error:  # noqa: BLE001 - a user's module may fail in any way; told as is
         return _send(replies, {"broken": _with_line(str(error) or type(error).__name__, error)})
     try:
-        problem = read_problem(job["problem"])
+        problem = Problem.of(job["problem"])
         options = _accepted(verify, job["options"])
         _send(replies, {"started": True})
         _limit_cpu(job["limit"])
@@ -71,12 +71,6 @@ def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryI
     except Exception as error:  # noqa: BLE001 - a verifier's failure is data on the verdict
         reply = {"status": "undecided", "reason": _describe(error)}
     _send(replies, reply)
-
-
-def read_problem(fields: Mapping[str, Any]) -> Problem:
-    """A Problem from its JSON fields."""
-    lists = {key: tuple(fields[key]) for key in ("alternatives", "choices") if key in fields}
-    return Problem(**{**fields, **lists})
 
 
 def _load(name: str) -> Verify:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from manyways import trust
@@ -56,7 +55,11 @@ def write_problems(
             "prompt": [{"role": m.role, "content": m.content} for m in messages(problem)],
             "ability": problem.verifier,
             "reward_model": {"style": "rule", "ground_truth": problem.answer},
-            "extra_info": {"index": index, "id": problem.id, "problem": _dump(problem)},
+            "extra_info": {
+                "index": index,
+                "id": problem.id,
+                "problem": json.dumps(problem.fields(), ensure_ascii=False),
+            },
         }
         for index, problem in enumerate(problems)
     ]
@@ -73,10 +76,6 @@ def write_reward(path: Path, verify: VerifyConfig, *, form: str = "boxed") -> No
     settings |= {"trusted": trust.environment()}
     source = str(Path(__file__).parents[3])
     path.write_text(REWARD.format(source=source, settings=settings), encoding="utf-8")
-
-
-def _dump(problem: Problem) -> str:
-    return json.dumps({**asdict(problem), "tags": dict(problem.tags)}, ensure_ascii=False)
 
 
 LOOK_SECONDS = 10.0
