@@ -21,7 +21,7 @@ from manyways.recipe.pool import VerifyConfig
 from manyways.records import Problem
 from manyways.run_dir import open_for_writing
 from manyways.train import processes
-from manyways.train.verl.backend import _dump, write_reward
+from manyways.train.verl.backend import write_reward
 from manyways.verifiers.verdicts import Verifiers
 
 NAMES = ("telling:verify", "os:system")
@@ -104,7 +104,8 @@ def test_verls_reward_workers_decide_as_who_wrote_their_file(tmp_path: Path) -> 
     write_reward(tmp_path / "reward.py", VerifyConfig())
     found = {}
     for name in NAMES:
-        words = [sys.executable, "-c", SCORE, str(tmp_path / "reward.py"), _dump(problem(name))]
+        told = json.dumps(problem(name).fields())
+        words = [sys.executable, "-c", SCORE, str(tmp_path / "reward.py"), told]
         found[name] = subprocess.run(
             words, env=environment(), capture_output=True, text=True, check=False
         )

@@ -45,8 +45,7 @@ def render(
     asked, begun = split_begun(messages)
     turns = [asdict(message) for message in asked]
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True) + begun
-    # The template writes BOS itself where the model wants one.
-    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    ids = encode(tokenizer, text)
     wanted = len(ids) + max_tokens
     if context is not None and wanted > context:
         raise DataError(

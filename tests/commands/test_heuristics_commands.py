@@ -12,8 +12,8 @@ from manyways.commands.heuristics import (
     show_heuristic,
 )
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import load_pack
-from manyways.heuristics.checks import check_pack, exemplar_problem
+from manyways.heuristics.catalogue import exemplar_problem, load_pack
+from manyways.heuristics.checks import check_pack
 from manyways.records import Exemplar, Heuristic, Problem, Verdict
 
 ENTRY = """

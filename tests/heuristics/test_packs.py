@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from manyways.commands.heuristics import borrowed, prefix_scores
-from manyways.heuristics.catalogue import PACKS, load_pack
-from manyways.heuristics.checks import ALIKE, check_pack, exemplar_problem
+from manyways.heuristics.catalogue import PACKS, exemplar_problem, load_pack
+from manyways.heuristics.checks import ALIKE, check_pack
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.records import Heuristic, Problem, Verdict
 from manyways.verifiers.verdicts import Verifiers

@@ -7,8 +7,14 @@ import numpy as np
 
 from manyways.checkpoints import load_tokenizer, model_path
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import PACKS, PromptFormat, instruction_for, load_pack
-from manyways.heuristics.checks import PackReport, check_pack, exemplar_problem
+from manyways.heuristics.catalogue import (
+    PACKS,
+    PromptFormat,
+    exemplar_problem,
+    instruction_for,
+    load_pack,
+)
+from manyways.heuristics.checks import PackReport, check_pack
 from manyways.metrics.diversity import EMBEDDER, embed, vendi
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.plugins import nearest

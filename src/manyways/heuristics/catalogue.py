@@ -5,6 +5,7 @@ recipe's instruction (``BOXED``) suits maths and multiple choice; what is judged
 itself what to ask for (``Verifier.asks``).
 """
 
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,3 +198,41 @@ def _parse(row: dict[str, Any], number: int, path: Path) -> Heuristic:
 
 
 __all__ = ["PACKS", "Exemplar", "load_layout", "load_pack"]
+
+
+_OPTION = re.compile(r"^([A-Z])\) (.+)$", re.MULTILINE)
+_CALLED = re.compile(r"\bassert (?:not )?(\w+)\(")
+
+
+def exemplar_problem(heuristic: Heuristic, number: int) -> Problem:
+    """Exemplar ``number`` (from 0) as a problem that its verifier can judge.
+
+    An answer of assert lines is judged by running them (``python_tests``), a letter under lettered
+    options by ``choice``, everything else by ``math``.
+    """
+    exemplar = heuristic.exemplars[number]
+    name = f"exemplar/{heuristic.id}/{number + 1}"
+    called = _CALLED.search(exemplar.answer)
+    if called:
+        return Problem(
+            id=name,
+            question=exemplar.question,
+            answer="",
+            verifier="python_tests",
+            tests=exemplar.answer,
+            entry_point=called[1],
+        )
+    return _answered(name, exemplar)
+
+
+def _answered(name: str, exemplar: Exemplar) -> Problem:
+    options = _OPTION.findall(exemplar.question)
+    if [letter for letter, _ in options[:2]] == ["A", "B"] and len(exemplar.answer.strip()) == 1:
+        return Problem(
+            id=name,
+            question=exemplar.question,
+            answer=exemplar.answer.strip(),
+            verifier="choice",
+            choices=tuple(text for _, text in options),
+        )
+    return Problem(id=name, question=exemplar.question, answer=exemplar.answer)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from manyways.heuristics.catalogue import PromptFormat
-from manyways.records import PLAIN, Exemplar, Heuristic, Message, Problem, Verdict
+from manyways.heuristics.catalogue import PromptFormat, exemplar_problem
+from manyways.records import PLAIN, Heuristic, Problem, Verdict
+from manyways.rendering import prompt_ids
 from manyways.verifiers import verifier_of
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ SENTENCES = range(2, 5)
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SENTENCE_END = re.compile(r"[.!?](?=[\s'\")]|$)")
-_OPTION = re.compile(r"^([A-Z])\) (.+)$", re.MULTILINE)
-_CALLED = re.compile(r"\bassert (?:not )?(\w+)\(")
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NUMBER = re.compile(r"\d+")
 
@@ -119,53 +118,12 @@ def check_pack(
     )
 
 
-def exemplar_problem(heuristic: Heuristic, number: int) -> Problem:
-    """Exemplar ``number`` (from 0) as a problem that its verifier can judge.
-
-    An answer of assert lines is judged by running them (``python_tests``), a letter under lettered
-    options by ``choice``, everything else by ``math``.
-    """
-    exemplar = heuristic.exemplars[number]
-    name = f"exemplar/{heuristic.id}/{number + 1}"
-    called = _CALLED.search(exemplar.answer)
-    if called:
-        return Problem(
-            id=name,
-            question=exemplar.question,
-            answer="",
-            verifier="python_tests",
-            tests=exemplar.answer,
-            entry_point=called[1],
-        )
-    return _answered(name, exemplar)
-
-
 def prompt_tokens(
     heuristic: Heuristic, tokenizer: "PreTrainedTokenizerBase", *, prompts: PromptFormat, shots: int
 ) -> int:
     """Tokens of the prompt under ``heuristic`` for an empty question: what every problem pays."""
-    return len(token_ids(prompts.under(heuristic, "", shots=shots), tokenizer))
-
-
-def token_ids(messages: Sequence[Message], tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-    """The tokens of a chat, rendered by the tokenizer's own template, ready to be answered."""
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-    return ids
-
-
-def _answered(name: str, exemplar: Exemplar) -> Problem:
-    options = _OPTION.findall(exemplar.question)
-    if [letter for letter, _ in options[:2]] == ["A", "B"] and len(exemplar.answer.strip()) == 1:
-        return Problem(
-            id=name,
-            question=exemplar.question,
-            answer=exemplar.answer.strip(),
-            verifier="choice",
-            choices=tuple(text for _, text in options),
-        )
-    return Problem(id=name, question=exemplar.question, answer=exemplar.answer)
+    tokens, _ = prompt_ids(tokenizer, prompts.under(heuristic, "", shots=shots))
+    return len(tokens)
 
 
 def _form(heuristic: Heuristic) -> Iterator[Finding]:
