@@ -17,7 +17,7 @@ from manyways.measures.four_cells import FourCells
 from manyways.measures.gate import GateRow
 from manyways.measures.labeller import LabellerRow
 from manyways.measures.majority import MajorityRow
-from manyways.measures.measure import Finding, write_rows
+from manyways.measures.measure import write_rows
 from manyways.measures.openings import OpeningRow, Point
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PassRow
@@ -130,7 +130,6 @@ def make_tables(arms: Sequence[str], seeds: Sequence[int]) -> dict[str, list[obj
         "openings": list(opening_rows(arms)),
         "token_modes": list(token_mode_rows(arms)),
         "explorer": [explorer_row(rng, number, arms) for number in range(40)],
-        "findings": list(findings()),
     }
 
 
@@ -471,28 +470,3 @@ def explorer_text(rng: Random, number: int, *, a: int, b: int, arms: Sequence[st
         note="best of 3 correct" if pool and right else "",
         steps=[*steps, (f"The answer is \\boxed{{{value}, 14}}.", None)],
     )  # fmt: skip
-
-
-def findings() -> Iterator[Finding]:
-    said = {
-        "main": (
-            "Yes: RL after learning many ways (heuristics-8) beats RL alone (vanilla): at pass@1 "
-            "0.45 against 0.34, difference +0.11 [+0.06, +0.15]; at pass@16 0.69 against 0.51, "
-            "difference +0.18 [+0.14, +0.23] (n = 360 problems, mean over 3 benchmarks, 3 seeds; "
-            "brackets are 95% intervals).",
-            "RL alone against the untouched base: higher at pass@1 0.34 against 0.30, difference "
-            "+0.05 [+0.01, +0.09]; no difference found at pass@16.",
-            "Mid-training alone (heuristics-8, before RL) against the base: higher at pass@16.",
-        ),
-        "mechanism": (
-            "Composition rate of heuristics-8, before and after RL: 0.22 [0.18, 0.26], 0.47 "
-            "[0.42, 0.52]: rose (beside it: base 0.01 [0.00, 0.02], vanilla/rl 0.01 [0.00, 0.02]).",
-            "Switch rate of heuristics-8 before RL: 0.18 [0.14, 0.22].",
-        ),
-        "data": ("The pool: 12800 attempts under 8 heuristics, 29% of them correct, 923 kept.",),
-        "training": ("RL of star: mean reward 0.31 in the first and 0.38 in the last fifth.",),
-        "caution": ("27 paired comparisons were made on mean and 11 found a difference.",),
-    }
-    for kind, sentences in said.items():
-        for sentence in sentences:
-            yield Finding(kind=kind, sentence=sentence)  # type: ignore[arg-type]

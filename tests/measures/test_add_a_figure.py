@@ -88,14 +88,13 @@ def test_one_file_and_one_line_make_a_figure(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     code = (
         "from pathlib import Path\n"
-        "from manyways.measures.catalogue import MEASURES, findings, sections\n"
+        "from manyways.measures.catalogue import MEASURES, sections\n"
         "from manyways.measures.measure import write_rows\n"
         "from manyways.measures.seen import load\n"
         "from manyways.stages.report import render\n"
         f"root = Path({str(run)!r})\n"
         "seen = load(root)\n"
         "write_rows(root / '7-tables/length.json', MEASURES[-1].measured(seen))\n"
-        "write_rows(root / '7-tables/findings.json', findings(load(root)))\n"
         "render(root)\n"
     )
     subprocess.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_run import recipe_tree, write_run
 
-from manyways.measures.catalogue import MEASURES, TABLES, findings, sections
+from manyways.measures.catalogue import MEASURES, TABLES, sections
 from manyways.measures.chapters import CHAPTERS
 from manyways.measures.measure import Measure, read_rows, write_rows
 from manyways.measures.seen import Seen, load
@@ -114,7 +114,6 @@ def test_a_run_without_rows_draws_nothing_and_does_not_fail(measure: Measure) ->
 
 def test_the_examples_together_make_a_report() -> None:
     run = seen(*MEASURES)
-    run.tables["findings"] = list(findings(run))
     built = sections(run)
     assert [section.id for section in built] == [chapter.id for chapter in CHAPTERS]
     ids = [chart.id for section in built for chart in charts(list(section.blocks))]

@@ -4,12 +4,14 @@ from pathlib import Path
 from made_runs import attempt, context, put_evaluation, put_pool
 
 from manyways.measures.arms import ArmRow
+from manyways.measures.catalogue import MEASURES
 from manyways.measures.composition import CompositionRow
 from manyways.measures.curves import CurveRow
 from manyways.measures.diversity import DiversityRow
 from manyways.measures.explorer import ExplorerRow
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import Finding, read_rows, write_rows
+from manyways.measures.measure import read_rows, write_rows
+from manyways.measures.seen import Seen
 from manyways.stages import analyse, selection
 from manyways.tables import write_text
 
@@ -69,7 +71,8 @@ def test_arms_say_how_far_they_came(tmp_path: Path) -> None:
     assert (many.midtrain_steps, many.rl_steps, many.outcome) == (5, 2, "complete")
     assert rows["star"].outcome == "0 of 2 attempts correct"
     assert rows["vanilla"].outcome == "not begun"
-    sentences = " ".join(row.sentence for row in table(ctx, "findings", Finding))
+    seen = Seen(name="made", recipe=ctx.recipe, run=ctx.run)
+    sentences = " ".join(finding.sentence for finding in seen.findings)
     assert "heuristics-2 0.20 to 0.40" in sentences
     assert "when RL starts: heuristics-2 0.75" in sentences
 
@@ -111,7 +114,7 @@ def test_every_table_can_be_read_back(tmp_path: Path) -> None:
     ctx = trained(tmp_path)
     analyse.run(ctx)
     names = {path.name for path in ctx.run.path("7-tables").iterdir()}
-    assert names == {f"{name}.json" for name in analyse.TABLES}
+    assert names == {f"{measure.name}.json" for measure in MEASURES}
     text = "".join(path.read_text() for path in ctx.run.path("7-tables").iterdir())
     assert "NaN" not in text
     assert "Infinity" not in text

@@ -20,7 +20,10 @@ from manyways.records import BASE, Checkpoint, Score
 
 ARMS = ("vanilla", "star", "random", "matched-2", "heuristics-2")
 OURS = "heuristics-2/rl"
-DATA = {"star": (40, 40), "random": (60, 60), "matched-2": (60, 120), "heuristics-2": (60, 120)}
+DATA = {
+    "star": (40, 40), "favourite": (60, 60), "random": (60, 60), "matched-2": (60, 120),
+    "wrong-2": (58, 114), "heuristics-2": (60, 120),
+}  # fmt: skip
 """Arm -> number of problems and of examples that it was mid-trained on."""
 
 
@@ -104,6 +107,23 @@ def test_a_hint_over_a_control_is_told_from_nothing_found() -> None:
     )
 
 
+def test_the_doubt_that_a_control_leaves_is_its_own() -> None:
+    arms = ("vanilla", "favourite", "matched-2", "wrong-2", "heuristics-2")
+    clear = [pair(1, 0.1, 0.3, b=f"{b}/rl", p=0.0005) for b in ("vanilla", "matched-2")]
+    favourite = pair(1, 0.1, 0.3, b="favourite/rl", p=0.0005)
+    none = pair(1, -0.1, 0.1, b="wrong-2/rl", p=0.7)
+    told = first(run([*clear, favourite, none], arms))
+    assert "it was not shown to beat wrong-2, so it need not matter that the ways are right" in told
+    alone = first(run([clear[0], none], arms))
+    assert "not shown to beat wrong-2, and the many ways need not be why: no arm of the" in alone
+    worse = pair(1, -0.3, -0.1, b="favourite/rl", p=0.0005)
+    told = first(run([*clear, worse, none], arms))
+    assert (
+        "it does worse than favourite, and it was not shown to beat wrong-2, so the many ways need "
+        "not be why" in told
+    )
+
+
 def test_many_ways_matter_where_they_beat_every_arm_of_one_way() -> None:
     rows = [pair(1, 0.1, 0.3, b=f"{b}/rl", p=0.0005) for b in ("vanilla", "random", "matched-2")]
     told = said(run(rows), "Many ways, or just heuristics?")
@@ -143,13 +163,17 @@ class Truth:
     gain:   arm -> what its mid-training adds to the chance of solving any problem, in every seed.
     arms:   those of the run.
     luck:   standard deviation of what one training run, of any arm and seed, adds by chance.
+    apart:  whether each arm solves problems of its own, as many as any other arm.
     choice: whether problems are multiple choice (four options), which the model guesses.
+    many:   whether many ways do more than one way under a heuristic.
     """
 
     gain: dict[str, float] = field(default_factory=dict)
     arms: tuple[str, ...] = ARMS
     luck: float = 0.0
+    apart: bool = False
     choice: bool = False
+    many: bool = False
 
 
 def simulated(truth: Truth, number: int, seeds: int) -> Seen:
@@ -158,6 +182,8 @@ def simulated(truth: Truth, number: int, seeds: int) -> Seen:
     chance_P = np.full(24, 0.25) if truth.choice else rng.beta(0.8, 1.5, size=24)
     single = [_curve(rng, BASE, chance_P)]
     for arm in truth.arms:
+        if truth.apart:
+            chance_P = rng.beta(0.8, 1.5, size=24)
         for seed in range(seeds):
             gain = truth.gain.get(arm, 0.0) + rng.normal(0, truth.luck)
             trained = Checkpoint(arm=arm, seed=seed, phase="rl")
@@ -179,19 +205,30 @@ def _curve(rng: np.random.Generator, checkpoint: Checkpoint, chance_P: np.ndarra
 
 RUNS = 400
 ALLOWED = RUNS // 20
-MIDTRAINED = ARMS[1:]
+WAYS = ("vanilla", "favourite", "matched-2", "heuristics-2")
+RIGHT = ("vanilla", "wrong-2", "matched-2", "heuristics-2")
 FALSE = {
     "no effect": Truth(),
     "only luck of training": Truth(luck=0.1),
-    "any mid-training does as well": Truth(gain=dict.fromkeys(MIDTRAINED, 0.3)),
-    "one way does as well": Truth(gain=dict.fromkeys(ARMS[2:], 0.3)),
+    "other problems are solved, no more of them": Truth(arms=WAYS, apart=True),
     "only matched examples do as well": Truth(gain=dict.fromkeys(ARMS[3:], 0.3)),
+    "only a random way does as well": Truth(gain={"random": 0.3, "heuristics-2": 0.3}),
+    "no effect, over favourite neither": Truth(arms=WAYS),
+    "the favourite way does as well": Truth(
+        gain={"favourite": 0.3, "heuristics-2": 0.3}, arms=WAYS
+    ),
+    "the favourite way does better": Truth(
+        gain={"favourite": 0.45, "heuristics-2": 0.3}, arms=WAYS
+    ),
+    "wrong answers do as well": Truth(
+        gain={"wrong-2": 0.3, "heuristics-2": 0.3}, arms=RIGHT, many=True
+    ),
     "more examples, no control for it": Truth(
         gain={"star": 0.1, "random": 0.15, "heuristics-2": 0.45}, arms=(*ARMS[:3], ARMS[4])
     ),
     "guesses among options": Truth(choice=True),
 }
-"""Worlds in which many ways do nothing that something else does not do as well.
+"""Worlds in which many right ways do nothing that something else does not do as well.
 
 Luck of training needs three seeds: intervals over problems know nothing of it, as the report warns.
 """
@@ -199,30 +236,37 @@ Luck of training needs three seeds: intervals over problems know nothing of it, 
 
 def verdicts(truth: Truth, seeds: int) -> tuple[Counter[str], int]:
     """First words of the answers of many runs, and how often many ways are said to matter."""
-    runs = [simulated(truth, number, seeds) for number in range(RUNS)]
-    starts = Counter(first(seen).partition(":")[0].partition(",")[0] for seen in runs)
-    ways = [f.sentence for seen in runs for f in findings(seen) if "just heuristics?" in f.sentence]
-    return starts, sum("heuristics? Many ways" in sentence for sentence in ways)
+    starts: Counter[str] = Counter()
+    ways = 0
+    for number in range(RUNS):
+        told = [f.sentence for f in findings(simulated(truth, number, seeds)) if f.kind == "main"]
+        starts[told[0].partition(":")[0].partition(",")[0]] += 1
+        ways += any("heuristics? Many ways" in sentence for sentence in told)
+    return starts, ways
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "seeds"),
-    [*((world, 3) for world in FALSE), ("no effect", 1), ("guesses among options", 1)],
+    [*((world, 3) for world in FALSE), ("no effect", 1), ("the favourite way does as well", 1)],
 )
 def test_at_most_one_run_in_twenty_is_called_yes_where_many_ways_do_nothing(
     world: str, seeds: int
 ) -> None:
-    starts, many_ways = verdicts(FALSE[world], seeds)
+    truth = FALSE[world]
+    starts, many_ways = verdicts(truth, seeds)
     assert sum(starts.values()) == RUNS
     assert starts["Yes"] <= ALLOWED
-    assert many_ways <= ALLOWED
-    if not FALSE[world].gain and not FALSE[world].luck:
+    assert many_ways <= ALLOWED or truth.many
+    if truth.gain:
+        assert starts["Partly"] > 0.9 * RUNS, "mid-training does help, and that is seen"
+    elif not truth.luck:
         assert starts["Yes"] + starts["No"] + starts["Partly"] <= ALLOWED
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_a_large_effect_of_many_ways_is_called_yes(seeds: int) -> None:
-    truth = Truth(gain={"heuristics-2": 0.45})
-    starts = [first(simulated(truth, number, seeds)) for number in range(5)]
+@pytest.mark.parametrize("arms", [ARMS, WAYS, RIGHT])
+def test_a_large_effect_of_many_ways_is_called_yes(arms: tuple[str, ...], seeds: int) -> None:
+    truth = Truth(gain={"heuristics-2": 0.45}, arms=arms)
+    starts = [first(simulated(truth, number, seeds)) for number in range(3)]
     assert all(start.startswith("Yes") for start in starts)

@@ -15,7 +15,8 @@ from fake_run import page, summary, write_run
 
 from manyways import __version__
 from manyways.measures import explorer
-from manyways.measures.catalogue import TABLES
+from manyways.measures.answer import against_controls
+from manyways.measures.catalogue import MEASURES, TABLES
 from manyways.measures.chapters import answer
 from manyways.measures.curves import moving_average
 from manyways.measures.explorer import ExplorerText
@@ -57,16 +58,19 @@ def test_page_is_whole_and_small(three):
 
 def test_first_screen_has_answer_and_cells(three):
     text = visible(page(load(three)))
-    assert "Yes: RL after learning many ways" in text
+    assert "Partly: RL after learning many ways" in text
     assert "heuristics-8: mid-trained + RL 0.45 [0.40, 0.50] 0.69 [0.64, 0.73]" in text
 
 
 def test_markdown_has_the_same_tables_and_findings(three):
     seen = load(three)
     told = summary(seen)
-    for finding in seen.findings:
-        plain = told.replace("\\", "")
-        assert finding.sentence in plain
+    plain = told.replace("\\", "")
+    in_a_table = set(against_controls(seen))
+    said = [finding.sentence for finding in seen.findings if finding.sentence not in in_a_table]
+    assert len(said) > 10
+    for sentence in said:
+        assert sentence in plain
     assert told.startswith("# Did learning many ways help RL here?")
     assert "| Base model | 0.30 \\[0.25, 0.35\\] |" in told
     tables = [block for block in told.split("\n\n") if block.startswith("|")]
@@ -125,7 +129,6 @@ def test_island_cannot_be_left():
 
 def test_hostile_texts_stay_texts(tmp_path):
     root = write_run(tmp_path)
-    change(root, "findings", sentence=HOSTILE)
     change(root, "gate", sentence=HOSTILE)
     change(root, "yield", name=HOSTILE, heuristic=HOSTILE)
     text = ExplorerText(
@@ -149,8 +152,9 @@ SHOWN = r"a\x1b[31m b\u202ec\u200b \x9b\x07"
 def test_what_acts_or_is_not_seen_is_shown(tmp_path):
     """On a page that is read, in the explorer, and in Markdown that is printed on a terminal."""
     root = write_run(tmp_path)
-    for table, field in (("findings", "sentence"), ("gate", "sentence"), ("yield", "name")):
-        change(root, table, **{field: f"`{ACTING}` {ACTING}"})
+    change(root, "yield", name=f"`{ACTING}` {ACTING}")
+    change(root, "gate", decision="refused", sentence=f"`{ACTING}` {ACTING}")
+    change(root, "arms", outcome=f"refused by the gate: `{ACTING}` {ACTING}")
     text = ExplorerText(
         source=ACTING, heuristic=ACTING, status="correct", answer=ACTING, kept=True,
         note=ACTING, steps=[(ACTING, ACTING)],
@@ -165,15 +169,15 @@ def test_what_acts_or_is_not_seen_is_shown(tmp_path):
     assert SHOWN in told.replace("\\\\", "\\").replace("\\[", "[")
 
 
-def test_a_run_without_findings_says_so_and_shows_what_there_is(tmp_path):
+def test_a_run_without_evaluations_says_so_and_shows_what_there_is(tmp_path):
     root = write_run(tmp_path, tables=("yield", "costs"))
     change(root, "yield", correct=0, kept=0, problems=0, dropped={})
     seen = load(root)
-    assert answer(seen) == "This run cannot say yet: it has not been analysed."
+    assert answer(seen) == "Nothing has been evaluated yet: there is nothing to compare."
     text = visible(page(seen))
     assert "No checkpoint was evaluated." in text
     assert "No RL step was logged." in text
-    assert "it has not been analysed" in summary(seen)
+    assert "Nothing has been evaluated yet" in summary(seen)
 
 
 def test_a_refusal_is_on_the_first_screen(tmp_path):
@@ -185,16 +189,25 @@ def test_a_refusal_is_on_the_first_screen(tmp_path):
     assert "vanilla (seed 0), star (seed 0) and heuristics-8 (seed 0): refused by the gate" in first
 
 
-@pytest.mark.parametrize("left", [(), *[(name,) for name in TABLES]])
+def test_a_run_that_is_not_analysed_says_so(tmp_path):
+    seen = load(write_run(tmp_path, tables=()))
+    assert answer(seen) == "This run cannot say yet: it has not been analysed."
+    assert answer(seen) in summary(seen)
+
+
+NAMES = [measure.name for measure in MEASURES]
+
+
+@pytest.mark.parametrize("left", [(), *[(name,) for name in NAMES]])
 def test_any_table_may_be_missing_or_alone(tmp_path, left):
     seen = load(write_run(tmp_path, tables=left))
     assert "<h1" in page(seen)
     summary(seen)
 
 
-@pytest.mark.parametrize("gone", list(TABLES))
+@pytest.mark.parametrize("gone", NAMES)
 def test_any_one_table_may_be_empty(tmp_path, gone):
-    seen = load(write_run(tmp_path, tables=[t for t in TABLES if t != gone]))
+    seen = load(write_run(tmp_path, tables=[t for t in NAMES if t != gone]))
     assert "<h1" in page(seen)
 
 

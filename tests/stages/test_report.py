@@ -8,7 +8,7 @@ import pytest
 from fake_run import write_run
 
 from manyways.errors import RunDirError
-from manyways.measures.measure import Finding, write_rows
+from manyways.measures.measure import Finding, read_rows, write_rows
 from manyways.recipe.file import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_writing
@@ -55,12 +55,21 @@ def test_a_finished_report_is_left_alone(context, capsys):
 
 def test_a_changed_table_makes_it_anew_and_leaves_no_stale_copy(context):
     report.run(context)
-    finding = Finding(kind="main", sentence="Something else was found.")
-    write_rows(context.run.path("7-tables", "findings.json"), [finding])
+    write_rows(context.run.path("7-tables", "pass_at_k.json"), [])
     assert "tables" in report.plan(context).why
     report.run(context)
-    assert "Something else was found." in context.run.path("report.md").read_text()
+    assert "Nothing has been evaluated yet" in context.run.path("report.md").read_text()
     assert not context.run.path("stale").exists()
+
+
+def test_what_an_earlier_release_said_of_the_tables_is_not_shown(context):
+    file = context.run.path("7-tables", "findings.json")
+    write_rows(file, [Finding(kind="main", sentence="Yes: as it was said once.")])
+    report.run(context)
+    told = [finding.sentence for finding in read_rows(file, Finding)]
+    assert told[0].startswith("Partly: RL after learning many ways")
+    for name in (report.PAGE, report.SUMMARY):
+        assert "as it was said once" not in context.run.path(name).read_text()
 
 
 def test_a_changed_recipe_or_new_work_makes_it_anew(context):

@@ -17,7 +17,7 @@ from manyways.commands.forecast.records import FILE, read_forecast
 from manyways.context import Context
 from manyways.errors import ManywaysError, Untrusted, UserError
 from manyways.measures.benchmarks import headline
-from manyways.measures.measure import Finding, read_rows
+from manyways.measures.measure import read_rows
 from manyways.plugins import nearest
 from manyways.progress import open_table, print_result, print_sentence, print_text, say
 from manyways.recipe.file import dump_recipe, extending, load_recipe, recipe_file
@@ -139,6 +139,8 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
 def look_again(root: Path, stage: str) -> None:
     """Analyse or report what a run folder holds.
 
+    Tables that an earlier release made are made anew before they are reported.
+
     Raises Untrusted when tables have to be made that need code which nobody trusts; those that are
     there stay, and that is said.
     """
@@ -149,17 +151,19 @@ def look_again(root: Path, stage: str) -> None:
     third_party.say_unused(recipe)
     with open_for_writing(root) as run:
         context = Context(recipe=recipe, run=run, looking=True)
-        try:
-            pipeline.run_stage(context, stage, (), shared=True)
-            if stage == "report" and not analyse.plan(context).done:
-                say(
-                    "report: its tables do not hold all that is in the run yet: `manyways analyse "
-                    f"{shlex.quote(str(root))}` makes them, then ask for the report again."
-                )
-        except Untrusted as error:
-            if not run.path("7-tables").is_dir():
-                raise
-            say(f"{stage}: the tables stay as they are. {error}")
+        earlier = LOOK[: LOOK.index(stage)] if analyse.outdated(run) else ()
+        for one in (*earlier, stage):
+            try:
+                pipeline.run_stage(context, one, (), shared=True)
+            except Untrusted as error:
+                if not run.path("7-tables").is_dir():
+                    raise
+                say(f"{one}: the tables stay as they are. {error}")
+        if stage == "report" and not analyse.plan(context).done:
+            say(
+                "report: its tables do not hold all that is in the run yet: `manyways analyse "
+                f"{shlex.quote(str(root))}` makes them, then ask for the report again."
+            )
 
 
 def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
@@ -283,14 +287,14 @@ def _follow(run: RunDir, stage: str, line: Line) -> None:
 def print_summary(run: RunDir) -> None:
     """Print the four cells on the headline benchmark, the main findings and the report's place."""
     from manyways.measures.four_cells import FourCells
+    from manyways.measures.seen import load
 
     cells = read_rows(run.path("7-tables", "four_cells.json"), FourCells)
     main = headline(row.benchmark for row in cells)
     if cells:
         print_result(_four_cells([row for row in cells if row.benchmark == main], main))
-    for finding in read_rows(run.path("7-tables", "findings.json"), Finding):
-        if finding.kind == "main":
-            print_sentence(finding.sentence)
+    for sentence in load(run.root).said("main"):
+        print_sentence(sentence)
     report = run.path("report.html")
     if report.is_file():
         print_text(f"Report: {report}")

@@ -104,26 +104,40 @@ def _rest(rows: "Sequence[PairedRow]", signs: Sequence[int], up: str, down: str)
     return f", with no difference found at {none}" if none else ""
 
 
+Control = tuple[str, Kind, "list[PairedRow]"]
+"""An arm that the method is against, its kind, and the rows of the main arm against it."""
+
+
 def _doubt(seen: "Seen") -> str:
     """Why a gain over RL alone cannot be put down to the many ways; empty where it can."""
     found = [(arm, kind, rows) for arm, kind, rows in controls(seen) if kind and not kind.foreign]
-    open_ = {arm: rows for arm, _, rows in found if not _wins(rows, seen)}
-    if open_:
-        hints = [arm for arm, rows in open_.items() if _hints(rows)]
-        rest = [arm for arm in open_ if arm not in hints]
-        not_shown = f"it was not shown to beat {listing(rest)}" if rest else ""
-        only = f"there is only a hint that it beats {listing(hints)}" if hints else ""
-        what = ", and ".join(filter(None, (not_shown, only)))
-        return f"{what}, so the many ways need not be why"
+    open_ = [control for control in found if not _wins(control[2], seen)]
+    told = _not_beaten(open_, seen)
+    if any(not kind.wrong for _, kind, _ in open_):
+        return f"{told}, so the many ways need not be why"
     few = [arm for arm, kind, _ in found if one_way(kind)]
     if any(_alike(arm, seen) for arm in few):
-        return ""
+        return f"{told}, so it need not matter that the ways are right" if told else ""
     lacks = (
         f"{listing(few)} had another number of problems or examples"
         if few
         else "no arm of the run learned one way a problem"
     )
-    return f"the many ways need not be why: {lacks} (an arm matched-{_ways(seen)} would tell)"
+    why = f"the many ways need not be why: {lacks} (an arm matched-{_ways(seen)} would tell)"
+    return f"{told}, and {why}" if told else why
+
+
+def _not_beaten(open_: "Sequence[Control]", seen: "Seen") -> str:
+    """How the main arm stands to controls that it does not beat; empty without any."""
+    worse = [arm for arm, _, rows in open_ if min(held(rows, seen)) < 0]
+    hints = [arm for arm, _, rows in open_ if arm not in worse and _hints(rows)]
+    rest = [arm for arm, _, _ in open_ if arm not in (*worse, *hints)]
+    said = (
+        f"it does worse than {listing(worse)}" if worse else "",
+        f"it was not shown to beat {listing(rest)}" if rest else "",
+        f"there is only a hint that it beats {listing(hints)}" if hints else "",
+    )
+    return ", and ".join(filter(None, said))
 
 
 def _alike(arm: str, seen: "Seen") -> bool:
@@ -340,8 +354,8 @@ def _question(of: Kind | None, with_: Kind | None) -> str:
 
 
 def _cautions(seen: "Seen") -> Iterator[str]:
-    if seen.from_run is not None:
-        yield from not_judged(seen.material.ctx.run)
+    if seen.run is not None:
+        yield from not_judged(seen.run)
     if len(seen.recipe.seeds) < SEEDS_FOR_T and seen.pairs:
         count = "One training seed" if len(seen.recipe.seeds) == 1 else "Two training seeds"
         yield (

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from manyways.errors import RunDirError
 from manyways.reporting.blocks import Block
 
 if TYPE_CHECKING:
@@ -75,10 +76,19 @@ def write_rows(path: Path, rows: Iterable[Any]) -> None:
 
 
 def read_rows(path: Path, row_type: type[R]) -> list[R]:
-    """Read rows of ``row_type``; an absent file is an empty table."""
-    from pydantic import TypeAdapter
+    """Read rows of ``row_type``; an absent file is an empty table.
+
+    Raises RunDirError for rows that this release does not write.
+    """
+    from pydantic import TypeAdapter, ValidationError
 
     if not path.is_file():
         return []
-    rows: list[R] = TypeAdapter(list[row_type]).validate_json(path.read_bytes())  # type: ignore[valid-type]
+    try:
+        rows: list[R] = TypeAdapter(list[row_type]).validate_json(path.read_bytes())  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise RunDirError(
+            f"'{path}' is damaged or was written by another release. `manyways analyse RUN` makes "
+            "the tables of a run anew."
+        ) from error
     return rows

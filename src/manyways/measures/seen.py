@@ -21,7 +21,7 @@ from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN, Phase, Score
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Fold, Key, explorer_link
-from manyways.run_dir import Stamp, open_for_reading
+from manyways.run_dir import RunDir, Stamp, open_for_reading
 
 if TYPE_CHECKING:
     from manyways.measures.composition import CompositionRow
@@ -57,7 +57,7 @@ class Seen:
 
     tables:  rows in hand, by the name of their measure.
     from_run: what the others are measured from, while the run is analysed.
-    folder:  where the others are read, afterwards.
+    run:     whose tables the others are read from, afterwards.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Seen:
     stamps: Sequence[Stamp] = ()
     tables: dict[str, list[Any]] = field(default_factory=dict)
     from_run: "Material | None" = None
-    folder: Path | None = None
+    run: RunDir | None = None
 
     def rows(self, measure: Measure[R]) -> list[R]:
         """The rows of a measure; none where nothing was measured."""
@@ -85,8 +85,14 @@ class Seen:
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """What the measures said of a finished run."""
-        return self.tables.get(FINDINGS) or self._read(FINDINGS, Finding)
+        """What the measures say of a finished run; nothing before it is analysed.
+
+        By the rules of this code, whatever a release said that analysed it earlier.
+        """
+        from manyways.measures.catalogue import findings
+
+        there = self.tables or (self.run is not None and self.run.path(TABLES).is_dir())
+        return list(findings(self)) if there else []
 
     def said(self, kind: Kind) -> tuple[str, ...]:
         """The sentences of one kind."""
@@ -327,7 +333,7 @@ class Seen:
         return palette.symbol(self.arm_order.index(arm)) if arm in self.arm_order else "diamond"
 
     def _read(self, name: str, row_type: type[R]) -> list[R]:
-        return read_rows(self.folder / f"{name}.json", row_type) if self.folder else []
+        return read_rows(self.run.path(TABLES, f"{name}.json"), row_type) if self.run else []
 
 
 def load(root: Path) -> Seen:
@@ -338,5 +344,5 @@ def load(root: Path) -> Seen:
         recipe=load_recipe(run.path("recipe.toml")),
         recipe_text=run.path("recipe.toml").read_text(encoding="utf-8"),
         stamps=run.stamps(),
-        folder=run.path(TABLES),
+        run=run,
     )

@@ -9,20 +9,20 @@ from typing import Any
 
 from manyways.context import Context, settings_of
 from manyways.heuristics.labelling import LABELLERS
-from manyways.measures.catalogue import MEASURES, TABLES, findings
+from manyways.measures.catalogue import MEASURES
 from manyways.measures.material import Earlier, Material
 from manyways.measures.measure import write_rows
-from manyways.measures.seen import FINDINGS, Seen
+from manyways.measures.seen import Seen
 from manyways.plugins import require_trust
 from manyways.pool.labellers import error_of, lessons
 from manyways.pool.solutions import yield_rows
 from manyways.pool.training_rows import training_rows
 from manyways.progress import say
-from manyways.run_dir import Amount, Work
+from manyways.run_dir import Amount, RunDir, Work
 from manyways.stages import branch
 from manyways.stages.probe import probed
 
-FORMAT = 10
+FORMAT = 11
 INPUTS = (
     "1-attempts", "2-solutions.parquet", "pools", "arms", "6-eval", "6-probe", "6-branch",
     "agreement", "4-rates",
@@ -43,8 +43,14 @@ def plan(ctx: Context) -> Work:
             "finished": [[s.work, s.ended] for s in ctx.run.stamps() if s.work not in ENDS],
             "recipe": settings_of(ctx.recipe, "name", "data_dir", "tracking", "launch"),
         },
-        outputs=tuple(ctx.run.path("7-tables", f"{name}.json") for name in TABLES),
+        outputs=tuple(ctx.run.path("7-tables", f"{m.name}.json") for m in MEASURES),
     )
+
+
+def outdated(run: RunDir) -> bool:
+    """Whether the tables of a run are there, made by a release that made other ones."""
+    stamp = run.stamp("analyse")
+    return stamp is not None and stamp.identity.get("format") != FORMAT
 
 
 ENDS = ("analyse", "report")
@@ -63,10 +69,10 @@ def run(ctx: Context) -> None:
     _require_parts(ctx)
     with work:
         tables = compute(ctx)
-        for name in TABLES:
-            write_rows(ctx.run.path("7-tables", f"{name}.json"), tables.get(name, []))
-        work.counts.update({name: len(tables.get(name, [])) for name in TABLES})
-    say(f"analyse: {sum(len(rows) for rows in tables.values())} rows in {len(TABLES)} tables.")
+        for name, rows in tables.items():
+            write_rows(ctx.run.path("7-tables", f"{name}.json"), rows)
+        work.counts.update({name: len(rows) for name, rows in tables.items()})
+    say(f"analyse: {sum(len(rows) for rows in tables.values())} rows in {len(tables)} tables.")
 
 
 def _require_parts(ctx: Context) -> None:
@@ -82,10 +88,9 @@ def amount(_: Context) -> list[Amount]:
 
 
 def compute(ctx: Context) -> Tables:
-    """The rows of every measure and what they say, from the run folder."""
+    """The rows of every measure, from the run folder."""
     seen = Seen(name=ctx.run.root.name, recipe=ctx.recipe, from_run=Material(ctx, EARLIER))
-    tables: Tables = {measure.name: seen.rows(measure) for measure in MEASURES}
-    return tables | {FINDINGS: list(findings(seen))}
+    return {measure.name: seen.rows(measure) for measure in MEASURES}
 
 
 EARLIER = Earlier(

@@ -1,11 +1,13 @@
-"""Stage 8: result tables -> report.html, report.md and the comparison table."""
+"""Stage 8: result tables -> report.html, report.md, what they say and the comparison table."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyways import measures, reporting
 from manyways.fingerprint import content_hash, fingerprint
-from manyways.measures.catalogue import TABLES
+from manyways.measures.catalogue import MEASURES
+from manyways.measures.measure import write_rows
+from manyways.measures.seen import FINDINGS
 from manyways.progress import say
 from manyways.run_dir import Amount, RunDir, Work
 from manyways.tables import write_text
@@ -30,7 +32,7 @@ def plan(ctx: "Context") -> Work:
         request={
             "code": _code(),
             "folder": run.root.name,
-            "tables": {stem: _hash(run, stem) for stem in TABLES},
+            "tables": {measure.name: _hash(run, measure.name) for measure in MEASURES},
             # Where the data lies is not shown, and differs between who looks at a run.
             "recipe": ctx.recipe.model_dump(mode="json", exclude={"data_dir"}),
             "work": {s.work: fingerprint(s.identity) for s in run.stamps() if s.work != NAME},
@@ -38,7 +40,7 @@ def plan(ctx: "Context") -> Work:
         outputs=(
             run.path(PAGE),
             run.path(SUMMARY),
-            *(run.path("7-tables", name) for name in COMPARISON),
+            *(run.path("7-tables", name) for name in (f"{FINDINGS}.json", *COMPARISON)),
         ),
     )
 
@@ -58,7 +60,7 @@ def amount(_: "Context") -> list[Amount]:
 
 
 def render(run_root: Path) -> int:
-    """Write report.html, report.md and the comparison table; returns the page's size in bytes.
+    """Write both pages, the findings and the comparison table; returns the page's size in bytes.
 
     Needs nothing but the run folder. Raises RunDirError when ``run_root`` is none.
     """
@@ -73,6 +75,7 @@ def render(run_root: Path) -> int:
     page = render_html(seen.name, seen.recipe, built)
     write_text(run_root / PAGE, page)
     write_text(run_root / SUMMARY, render_markdown(seen.name, built))
+    write_rows(run_root / "7-tables" / f"{FINDINGS}.json", seen.findings)
     table = build(seen)
     for name, write in zip(COMPARISON, FORMATS.values(), strict=True):
         write_text(run_root / "7-tables" / name, write(table))

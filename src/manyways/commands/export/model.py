@@ -31,8 +31,9 @@ from manyways.commands.export.folder import (
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import Finding, read_rows
-from manyways.measures.pass_at_k import PassRow
+from manyways.measures.measure import read_rows
+from manyways.measures.pass_at_k import PASS_AT_K, PassRow
+from manyways.measures.seen import load
 from manyways.progress import say
 from manyways.records import BASE
 from manyways.tables import write_text
@@ -91,8 +92,8 @@ class ModelFacts:
 def facts_of(ctx: Context, line: Line, stage: str) -> ModelFacts:
     """What the run knows about a checkpoint."""
     recipe = ctx.recipe.of(line.arm)
-    table = ctx.run.path("7-tables")
-    scores = read_rows(table / "pass_at_k.json", PassRow)
+    seen = load(ctx.run.root)
+    scores = seen.rows(PASS_AT_K)
     gate = read_rows(ctx.run.arm_path(line.arm, line.seed, "4-gate.json"), GateRow)
     works = {"mid-training": f"midtrain/{line.name}", "RL": f"rl/{line.name}"}
     stamps = {name: ctx.run.stamp(work) for name, work in works.items()}
@@ -120,8 +121,7 @@ def facts_of(ctx: Context, line: Line, stage: str) -> ModelFacts:
         base_scores=[row for row in scores if row.checkpoint == "base"],
         pooled=[row for row in scores if row.checkpoint == f"{line.arm}/{stage}"],
         benchmarks=[source_facts(ctx, name) for name in recipe.benchmarks],
-        findings=[f.sentence for f in read_rows(table / "findings.json", Finding)
-                  if f.kind in ("main", "caution")],
+        findings=[*seen.said("main"), *seen.said("caution")],
         sampling=recipe.evaluate.model_dump(include={"attempts", "temperature", "top_p",
                                                      "max_tokens"}),
         versions=first.versions if first else {},

@@ -1,0 +1,46 @@
+"""A finished run of an earlier release is reported by the rules of this one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from made_runs import context, put_pool
+
+from manyways.commands.run import look_again
+from manyways.errors import RunDirError
+from manyways.measures.measure import read_rows
+from manyways.measures.yields import YieldRow
+from manyways.recipe.file import dump_recipe
+from manyways.stages import analyse
+from manyways.tables import write_text
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """Analysed under another format: its yield has a column of its own and its answer is a Yes."""
+    ctx = context(tmp_path / "run")
+    put_pool(ctx, [])
+    write_text(ctx.run.path("recipe.toml"), dump_recipe(ctx.recipe))
+    analyse.run(ctx)
+    ctx.close()
+    stamp = ctx.run.path("stamps", "analyse.json")
+    made = json.loads(stamp.read_text())
+    made["identity"]["format"] -= 1
+    stamp.write_text(json.dumps(made))
+    said = [{"kind": "main", "sentence": "Yes: as it was said once."}]
+    ctx.run.path("7-tables", "findings.json").write_text(json.dumps(said))
+    ctx.run.path("7-tables", "yield.json").write_text('[{"way": "a", "right": 3}]')
+    return tmp_path / "run"
+
+
+def test_its_tables_are_made_anew_and_its_answer_is_not_repeated(earlier: Path) -> None:
+    look_again(earlier, "report")
+    assert read_rows(earlier / "7-tables" / "yield.json", YieldRow) == []
+    told = (earlier / "report.md").read_text()
+    assert "as it was said once" not in told
+    assert "Nothing has been evaluated yet" in told
+
+
+def test_rows_that_are_not_ours_are_an_error_that_says_what_to_do(earlier: Path) -> None:
+    with pytest.raises(RunDirError, match="is damaged or was written by another rel"):
+        read_rows(earlier / "7-tables" / "yield.json", YieldRow)
