@@ -192,3 +192,9 @@ def test_what_to_do_next_names_the_command(seen: Seen) -> None:
     assert "What it cost: " in said
     assert f"`manyways run {seen.name} --set 'seeds=[0, 1, 2]'`" in said
     assert '--set \'arms=["vanilla", "star", "heuristics-8", "matched-8"]\'`' in said
+
+
+def test_a_run_without_rl_alone_is_first_to_be_given_it(seen: Seen, tmp_path: Path) -> None:
+    first = nexts(load(write_run(tmp_path, arms=("star", "heuristics-8"))))[1]
+    assert first.startswith("What to do next (1): add vanilla and matched-8")
+    assert nexts(seen)[1].startswith("What to do next (1): train with 3 seeds")

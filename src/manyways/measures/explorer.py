@@ -1,6 +1,7 @@
 """A few problems with many texts side by side, their steps labelled: for reading, not counting."""
 
 import json
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -292,7 +293,8 @@ def blocks(seen: "Seen") -> list[Block]:
     left = "" if len(shown) == len(rows) else f", {len(rows) - len(shown)} left out for size"
     note = (
         f"A sample: {texts:,} texts on {len(shown)} problems{left}. Every attempt at a problem: "
-        f"manyways show {seen.name} PROBLEM --texts (wrong ones alone: --wrong; those of RL: --rl)."
+        f"`manyways show {shlex.quote(seen.name)} PROBLEM --texts` (wrong ones alone: `--wrong`; "
+        "those of RL: `--rl`)."
     )
     return [Explorer(note=note if shown else "", data=_payload(seen, shown))]
 

@@ -331,12 +331,27 @@ def _better(seen: "Seen") -> Iterator[str]:
         return
     if any(row.decision == "refused" for row in seen.rows(GATE)):
         yield "see under Training why the gate refused, and change the data or the prompt."
+    missing = [name for name in _wanted(seen) if name not in seen.recipe.arms]
+    # Without RL alone there is no answer, whatever the number of seeds.
+    steps = (_more_seeds, _more_arms) if VANILLA not in missing else (_more_arms, _more_seeds)
+    for step in steps:
+        yield from step(seen, run)
+    rows = [row for row in seen.rows(PASS_AT_K) if row.benchmark == seen.headline]
+    if rows and rows[0].score.n < FEW and seen.recipe.evaluate.limit:
+        more = 4 * seen.recipe.evaluate.limit
+        yield f"ask more problems: {run} --set evaluate.limit={more}`."
+
+
+def _more_seeds(seen: "Seen", run: str) -> Iterator[str]:
     if len(seen.recipe.seeds) < SEEDS_FOR_T:
         seeds = ", ".join(str(seed) for seed in range(SEEDS_FOR_T))
         yield (
             f"train with {SEEDS_FOR_T} seeds, so that the luck of training is in the intervals; "
             f"in the folder that holds this run: {run} --set 'seeds=[{seeds}]'`."
         )
+
+
+def _more_arms(seen: "Seen", run: str) -> Iterator[str]:
     missing = [name for name in _wanted(seen) if name not in seen.recipe.arms]
     if missing:
         arms = ", ".join(f'"{name}"' for name in [*seen.recipe.arms, *missing])
@@ -344,10 +359,6 @@ def _better(seen: "Seen") -> Iterator[str]:
             f"add {words.listing(missing)}, to tell many ways from other causes: "
             f"{run} --set 'arms=[{arms}]'`."
         )
-    rows = [row for row in seen.rows(PASS_AT_K) if row.benchmark == seen.headline]
-    if rows and rows[0].score.n < FEW and seen.recipe.evaluate.limit:
-        more = 4 * seen.recipe.evaluate.limit
-        yield f"ask more problems: {run} --set evaluate.limit={more}`."
 
 
 def _wanted(seen: "Seen") -> list[str]:

@@ -253,4 +253,4 @@ def _(block: Fold) -> str:
 
 @_block.register
 def _(block: Explorer) -> str:
-    return _text(block.note)
+    return _sentence(block.note)
