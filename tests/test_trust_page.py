@@ -11,6 +11,7 @@ import pytest
 from command_line import ROOT, TESTS
 from pydantic import BaseModel
 
+from manyways import trust
 from manyways.recipe.file import load_recipe
 from manyways.recipe.section import section_of
 from manyways.recipe.tree import Recipe
@@ -86,7 +87,15 @@ HELD = {
     "Temporary files are gone at the": (
         RUN + "test_a_run_writes_into_its_folder_and_talks_to_nobody",
     ),
-    "The Hub's client, Ray, vLLM, verl": (),
+    "The files of tensorboard and wandb,": (
+        "train/test_tracking.py::test_trackers_and_names_reach_trl",
+        "stages/test_midtrain.py::test_tensorboard_gets_the_losses_that_metrics_jsonl_has",
+        "train/test_verl.py::test_verl_is_told_no_place_outside_its_folder",
+    ),
+    "Ray, where it is used, writes": (
+        "engines/test_ray.py::test_ray_writes_where_the_page_about_trust_says",
+    ),
+    "The Hub's client, trackio, vLLM and": (),
     "It talks to nobody but those": (
         RUN + "test_a_run_writes_into_its_folder_and_talks_to_nobody",
         "train/test_tracking.py::test_without_trackers_nothing_is_reported",
@@ -97,9 +106,10 @@ HELD = {
         "train/test_tracking.py::test_trackers_and_names_reach_trl",
         TRUST + "test_a_key_in_a_recipe_is_not_sent_by_looking",
     ),
-    "TRL's reports to its makers are": (
+    "The reports of TRL, Ray and": (
         RUN + "test_a_run_writes_into_its_folder_and_talks_to_nobody",
-        "test_trust_page.py::test_reports_to_the_makers_of_trl_can_be_turned_on",
+        "test_trust_page.py::test_reports_to_makers_of_libraries_are_off_and_can_be_turned_on",
+        "engines/test_ray.py::test_ray_writes_where_the_page_about_trust_says",
     ),
     "Code that a checkpoint brings along": (
         TRUST + "test_remote_code_is_never_on",
@@ -213,7 +223,7 @@ def test_what_no_test_holds_says_nothing_of_manyways_itself(begun: str) -> None:
         "A recipe or a run folder may come",
         "This page says what each of them",
         "The recipe is yours then: you",
-        "The Hub's client, Ray, vLLM, verl",
+        "The Hub's client, trackio, vLLM and",
     )
 
 
@@ -349,12 +359,23 @@ def test_whatever_acts_stands_where_trust_is_asked() -> None:
         assert re.search(r"\b(trust|environment)\.require\w*\(", (source / name).read_text("utf-8"))
 
 
-def test_reports_to_the_makers_of_trl_can_be_turned_on(monkeypatch: pytest.MonkeyPatch) -> None:
+OTHER = {"0": "1", "1": "0"}
+
+
+@pytest.mark.parametrize("name", trust.REPORTS_OFF)
+def test_reports_to_makers_of_libraries_are_off_and_can_be_turned_on(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off in a command and in a process that works for one on another machine."""
     from manyways.cli import app
 
-    for before, after in ((None, "1"), ("0", "0")):
-        monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
-        if before is not None:
-            monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", before)
-        app._prepare()
-        assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == after
+    off = trust.REPORTS_OFF[name]
+    for before, after in ((None, off), (OTHER[off], OTHER[off])):
+        for prepare in (app._prepare, lambda: trust.take({})):
+            monkeypatch.delenv(name, raising=False)
+            if before is not None:
+                monkeypatch.setenv(name, before)
+            prepare()
+            assert os.environ[name] == after
+    assert off == "0" or f"{name}=0" in PAGE
+    assert off == "1" or f"{name}=1" in PAGE

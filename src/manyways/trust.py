@@ -31,6 +31,12 @@ SENDS_OR_LOADS = {
 }
 """Switches and names of one word, of TRL and transformers, that act on the outside."""
 REMOTE_CODE = "trust_remote_code"
+REPORTS_OFF = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+"""Variables that keep TRL, Ray and vLLM from reporting each use to their makers."""
 
 _granted: set[str] = set()
 
@@ -74,8 +80,18 @@ def environment() -> dict[str, str]:
     return {VARIABLE: ",".join(sorted(names))} if names else {}
 
 
+def report_to_nobody() -> None:
+    """Turn reports to the makers of libraries off, unless the user's own variable says otherwise.
+
+    Before the libraries are loaded: they read the variables once.
+    """
+    for name, value in REPORTS_OFF.items():
+        os.environ.setdefault(name, value)
+
+
 def take(given: Mapping[str, str]) -> None:
-    """Decide as the process that ``given`` (its ``environment()``) comes from."""
+    """Decide as the process that ``given`` (its ``environment()``) comes from; report to nobody."""
+    report_to_nobody()
     grant(*filter(None, given.get(VARIABLE, "").split(",")))
 
 

@@ -3,6 +3,10 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import made_runs
 import psutil
@@ -209,3 +213,44 @@ def test_a_closed_engine_says_so(cluster, folder):
         pass
     with pytest.raises(EngineError, match="closed"):
         list(engine.sample([ask("a", 1)], SETTINGS))
+
+
+ONE_BLOCK = """
+from manyways.cli import app
+from manyways.engines import SampleRequest, SamplingSettings
+from manyways.engines.ray import RayEngine
+from manyways.recipe.engines import ModelConfig
+from manyways.records import Message
+
+app._prepare()
+table = {"workers": 1, "engine": "fake_engines:GuessingEngine"}
+engine = RayEngine("none", ModelConfig(path="none", engine="ray", ray=table))
+asked = SampleRequest(messages=(Message(role="user", content="What is 3 + 0?"),), seeds=(1,))
+print(list(engine.sample([asked], SamplingSettings(max_tokens=4))))
+engine.close()
+from ray._common.usage import usage_lib
+print("reports to its makers:", usage_lib.usage_stats_enabled())
+"""
+
+
+def test_ray_writes_where_the_page_about_trust_says():
+    """A cluster of its own, as `model.ray.address` without a value starts it."""
+    with tempfile.TemporaryDirectory(prefix="mw-") as short:  # names of sockets may be 107 bytes
+        places = {name: Path(short, name) for name in ("home", "tmp", "ray", "cwd")}
+        for place in places.values():
+            place.mkdir()
+        given = {"HOME": "home", "TMPDIR": "tmp", "RAY_TMPDIR": "ray"}
+        variables = {
+            **os.environ, **{name: str(places[place]) for name, place in given.items()},
+            "PYTHONPATH": str(TESTS), trust.VARIABLE: "fake_engines:GuessingEngine",
+        }  # fmt: skip
+        for name in trust.REPORTS_OFF:
+            variables.pop(name, None)
+        command = [sys.executable, "-c", ONE_BLOCK]
+        done = subprocess.run(
+            command, cwd=places["cwd"], env=variables, capture_output=True, text=True, check=False
+        )
+        assert "Completion(" in done.stdout, done.stderr
+        written = {name: sorted(p.name for p in place.iterdir()) for name, place in places.items()}
+        assert written == {"home": [".ray"], "tmp": [], "ray": ["ray"], "cwd": []}
+        assert "reports to its makers: False" in done.stdout

@@ -164,6 +164,17 @@ def test_extra_keys_that_replace_a_default_come_last(tmp_path) -> None:
     ]  # fmt: skip
 
 
+def test_verl_is_told_no_place_outside_its_folder(tmp_path) -> None:
+    """Nor does hydra, which starts it, get to choose one: that would be where the command is."""
+    root = tmp_path / "verl"
+    told = dict(word.split("=", 1) for word in words(settings(), root))
+    places = {key: value.strip("'") for key, value in told.items() if "/" in value}
+    assert places.pop("actor_rollout_ref.model.path") == "/models/it\\'s base"
+    assert places.pop("trainer.experiment_name") == "paper/star/seed-3/rl"
+    assert {"hydra.run.dir", "trainer.default_local_dir", "trainer.rollout_data_dir"} < set(places)
+    assert [key for key, value in places.items() if root not in Path(value).parents] == []
+
+
 def test_its_logs_become_rows_and_a_step_taken_again_counts_once(tmp_path) -> None:
     def line(step: int, reward: float) -> str:
         data = {

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from manyways import __version__, signals
+from manyways import __version__, signals, trust
 from manyways.cli.export import export
 from manyways.cli.tools import (
     DataOption,
@@ -316,14 +316,10 @@ def _prepare() -> None:
     # Idle OpenMP threads that spin long stall everything else on a machine with few cores, and
     # threads that never spin wake up too slowly. Read once, when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    # Bars of other libraries would be drawn over ours, and TRL would report each training to its
-    # makers. These names are theirs; 0 shows the bars and sends the reports.
-    for name in (
-        "HF_HUB_DISABLE_PROGRESS_BARS",
-        "HF_DATASETS_DISABLE_PROGRESS_BARS",
-        "HF_HUB_DISABLE_TELEMETRY",
-    ):
+    # Bars of other libraries would be drawn over ours. These names are theirs; 0 shows the bars.
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(name, "1")
+    trust.report_to_nobody()
     # Without a connection it tries again five times and says so each time; we say it once, at last.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     for stream in (sys.stdout, sys.stderr):

@@ -197,6 +197,8 @@ def _trainer(settings: RLSettings, places: Places) -> dict[str, object]:
         "trainer.resume_mode": "auto",
         "trainer.default_local_dir": places.checkpoints,
         "trainer.rollout_data_dir": places.rollouts,
+        # Not hydra's default, a folder `outputs` wherever the command was given.
+        "hydra.run.dir": places.root / "hydra",
     }
 
 
