@@ -80,20 +80,24 @@ CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 
 
 def in_a_terminal(
-    *args: str | Path, columns: int = 80, extra: Mapping[str, str] | None = None
+    *args: str | Path,
+    columns: int = 80,
+    extra: Mapping[str, str] | None = None,
+    into: Path = Path(os.devnull),
 ) -> Outcome:
     """Run a command on a pseudo-terminal; ``out`` is all that was ever shown, in order.
 
-    extra: further variables of its environment.
+    extra: further variables of its environment. into: a file that gets standard output instead.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     wide = environment({"TERM": "xterm-256color", **(extra or {})})
     del wide["COLUMNS"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "manyways", *map(str, args)],
-        cwd=ROOT, env=wide, stdin=theirs, stdout=theirs, stderr=theirs,
-    )  # fmt: skip
+    with into.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "manyways", *map(str, args)], cwd=ROOT, env=wide,
+            stdin=theirs, stdout=theirs if into == Path(os.devnull) else file, stderr=theirs,
+        )  # fmt: skip
     os.close(theirs)
     shown = bytearray()
     with contextlib.suppress(OSError):  # how a terminal says that nobody holds its other end

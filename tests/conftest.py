@@ -14,6 +14,28 @@ settings.register_profile("same", derandomize=True, database=None, deadline=None
 settings.load_profile("same")
 
 
+ELSEWHERE = (
+    "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TTY_COMPATIBLE",
+    "HF_ENDPOINT", "HF_TOKEN", "MANYWAYS_HUB_MIRROR",
+)  # fmt: skip
+"""Variables of one terminal, robot or account, which change what is printed or asked for."""
+for name in ELSEWHERE:
+    os.environ.pop(name, None)
+# Before any library reads it. Where there is a network, nothing is asked for on it, either.
+os.environ.update({"HF_HUB_OFFLINE": "1", "TERM": "xterm"})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_data() -> Generator[None, None, None]:
+    """Tests that need problem sets name their folder; the others behave as if there were none.
+
+    Not before: worker processes of the tests are handed the variable.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MANYWAYS_DATA", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def trusted() -> Generator[None, None, None]:
     """The tests' own stand-ins are code outside the package; tests/test_trust.py trusts nothing.

@@ -15,7 +15,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -26,6 +26,15 @@ from rich.text import Text
 
 PLAIN = {"markup": False, "highlight": False, "emoji": False}
 """For every ``Console``: a text is printed as it is."""
+
+
+def on_a_terminal(stream: TextIO | None) -> bool:
+    """Whether ``stream`` is a terminal; Rich also says so where FORCE_COLOR is set."""
+    return stream is not None and stream.isatty()
+
+
+ABOVE_BARS = on_a_terminal(sys.stdout)
+"""Whether Rich may write standard output above a bar: not what goes to a file or a pipe."""
 CONSOLE = Console(stderr=True, **PLAIN)  # type: ignore[arg-type]
 """Everything that is not a result goes here, so that standard output can be piped."""
 
@@ -81,7 +90,7 @@ def open_table(*columns: str, title: str | None = None) -> Table:
 def say(text: str) -> None:
     """Tell the user one sentence."""
     # In a log, a path or an address that is broken across lines cannot be copied or searched for.
-    CONSOLE.print(visible(text), soft_wrap=not CONSOLE.is_terminal)
+    CONSOLE.print(visible(text), soft_wrap=not on_a_terminal(sys.stderr))
 
 
 def duration(seconds: float) -> str:
@@ -120,7 +129,14 @@ def _side_by_side(*parts: RenderableType) -> Table:
     return grid
 
 
-_SCREEN = Progress(_Row(), console=CONSOLE, expand=True, transient=True, refresh_per_second=4)
+_SCREEN = Progress(
+    _Row(),
+    console=CONSOLE,
+    expand=True,
+    transient=True,
+    refresh_per_second=4,
+    redirect_stdout=ABOVE_BARS,
+)
 """The foot of the terminal, where every bar stands while its work lasts."""
 
 
@@ -177,7 +193,7 @@ class Meter:
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty() and not CONSOLE.quiet:
+        if on_a_terminal(sys.stderr) and not CONSOLE.quiet:
             state = self._asked or (lambda: self._state)
             self._task = _SCREEN.add_task(visible(self._label), total=self._total, state=state)
             _SCREEN.start()
@@ -258,7 +274,7 @@ def print_text(text: str) -> None:
 def print_sentence(text: str) -> None:
     """A sentence: broken between words on a terminal, in one line elsewhere."""
     console = Console(**PLAIN)  # type: ignore[arg-type]
-    console.print(visible(text), soft_wrap=not console.is_terminal)
+    console.print(visible(text), soft_wrap=not on_a_terminal(sys.stdout))
 
 
 def print_result(table: Table, *, width: int | None = None) -> None:

@@ -32,7 +32,7 @@ CACHE = "models--Qwen--Qwen2.5-0.5B-Instruct/snapshots/7ae557604adf67be50417f59c
 @pytest.fixture
 def hidden(tmp_path: Path) -> Path:
     """A folder whose name must be in no export, with the files of a recipe of one's own."""
-    folder = tmp_path / "hush" / "project-x"
+    folder = tmp_path / "hush" / "two words" / "project-x"
     folder.mkdir(parents=True)
     for name in ("train.csv", "test.csv"):
         rows = "".join(f"What is {name} {i}?,{i}\n" for i in range(3))

@@ -71,7 +71,7 @@ def test_verl_is_printed_with_its_merge(capsys, tmp_path) -> None:
         "trainer.save_freq=20", "trainer.max_actor_ckpt_to_keep=2", "trainer.test_freq=-1",
         "trainer.val_before_train=False", "trainer.resume_mode='auto'",
         f"trainer.default_local_dir='{verl}/checkpoints'",
-        f"trainer.rollout_data_dir='{verl}/rollouts'",
+        f"trainer.rollout_data_dir='{verl}/rollouts'", f"hydra.run.dir='{verl}/hydra'",
         f"+ray_kwargs.ray_init.runtime_env.env_vars.VERL_FILE_LOGGER_PATH='{verl}/log-1.jsonl'",
     ]  # fmt: skip
     assert merge == [

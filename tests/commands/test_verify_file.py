@@ -2,6 +2,7 @@ import json
 import tracemalloc
 
 import pytest
+from command_line import in_a_terminal
 from needs import needs_sandbox
 
 from manyways.commands.verify_file import verify_file
@@ -53,6 +54,14 @@ def test_texts_are_read_leniently_when_asked(tmp_path):
 def test_without_a_file_verdicts_go_to_standard_output(tmp_path, capsys):
     verify_file(written(tmp_path / "in.jsonl", [{"gold": "1", "prediction": "1"}]))
     assert json.loads(capsys.readouterr().out)["status"] == "correct"
+
+
+def test_a_file_gets_the_verdicts_while_a_terminal_shows_the_bar(tmp_path):
+    path = written(tmp_path / "in.jsonl", [{"gold": "x+1", "prediction": "1+x"}] * 3)
+    shown = in_a_terminal("verify", path, into=tmp_path / "out")
+    assert [verdict["status"] for verdict in read(tmp_path / "out")] == ["correct"] * 3
+    assert "100%" in shown.out and "3 lines: 3 correct." in shown.out
+    assert '"status"' not in shown.out
 
 
 @needs_sandbox

@@ -22,7 +22,7 @@ from manyways import trust
 from manyways.commands.answers import UNANSWERED, Case, Reader, Reading
 from manyways.errors import DataError, UserError
 from manyways.plugins import check
-from manyways.progress import CONSOLE, say
+from manyways.progress import ABOVE_BARS, CONSOLE, on_a_terminal, say
 from manyways.records import Verdict
 from manyways.row_files import Row, read_rows, regular
 from manyways.verifiers import FUNCTIONS
@@ -159,7 +159,12 @@ class _Tally:
 
 def _rows(stack: ExitStack, path: Path) -> Iterator[Row]:
     """The rows of a file, with a progress bar over its bytes on standard error."""
-    progress = Progress(console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal)
+    progress = Progress(
+        console=CONSOLE,
+        transient=True,
+        disable=not on_a_terminal(sys.stderr),
+        redirect_stdout=ABOVE_BARS,
+    )
     stack.enter_context(progress)
     opened = progress.open(regular(path), "rb", description="verify")
     return read_rows(path, stack.enter_context(opened), strict=False)

@@ -46,7 +46,8 @@ _HERE = {"", "auto", "local", "localhost"}
 _CACHED = re.compile(r"models--([^/]+)--([^/]+)(?:/|$)")
 _URL = re.compile(r"\b(\w+)://[^\s'\",]+")
 _NUMBERS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
-_PATH = re.compile(r"(?<![\w:/.~])(?:~\w*|\.{1,2})?/[^\s'\",;?]+")
+_PATH = re.compile(r"(?<![\w:/.~])(?:~\w*|\.{1,2})?/[^\s'\",;?]+(?:[^'\",;?:\n]*/[^\s'\",;?:]+)?")
+"""A path in a text, and all up to the last word with a slash: a folder may have a space in it."""
 _NAMES = ("_name_or_path", "name_or_path", "base_model_name_or_path")
 """Keys of a checkpoint's JSON files that hold where a model was loaded from."""
 OF_TRAINING = {"training_args.bin", "trainer_state.json", "optimizer.pt", "scheduler.pt"}
