@@ -1,5 +1,6 @@
 """The experiment, top to bottom: base -> pool -> arms -> scores -> report.
 
+(pass rates of validation problems, where the recipe wants them     generate)
 pool = attempts of the base model on problems x heuristics          generate, select
 (attempts of another model, for distilled arms                      generate)
 for every arm and seed:
@@ -51,7 +52,7 @@ class Step:
     @property
     def name(self) -> str:
         """``rl/star/seed-0``."""
-        about = DISTILLED if self.stage.per == "foreign pool" else self.context.arm
+        about = {"foreign pool": DISTILLED, "base": "base"}.get(self.stage.per, self.context.arm)
         about = self.line.name if self.line else about
         about = self.checkpoint.name if self.checkpoint else about
         return f"{self.stage.word}/{about}" if about else self.stage.word

@@ -5,6 +5,7 @@ A stamp is written when a piece of work is whole, of the run and of its pools.
 RUN/
   recipe.toml  manifest.json        resolved recipe; every finished piece of work
   1-attempts/part-*.parquet        alone; .engine.json, .ended.jsonl and the like beside them
+  1-rates/<set>/part-*.parquet     where validation problems are chosen by their pass rate
   2-solutions.parquet
   pools/<arm>/seed-<s>/  pools/distilled/    as 1 and 2, of later rounds, of another model
   arms/<arm>/seed-<s>/3-midtrain/  4-gate.json  5-rl/

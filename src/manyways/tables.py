@@ -175,12 +175,17 @@ def read_attempts_table(folder: Path, columns: list[str] | None = None) -> pa.Ta
     return pa.concat_tables([schema.empty_table(), *tables])
 
 
-def count_correct(folder: Path, samples: int) -> dict[str, tuple[int, int]]:
+def count_correct(
+    folder: Path, samples: int, heuristic: str | None = None
+) -> dict[str, tuple[int, int]]:
     """Problem -> attempts and correct ones among its first ``samples``; undecided is not correct.
 
-    Over all heuristics of ``folder``.
+    heuristic: the only one whose attempts count. Without it, all of ``folder`` do.
     """
-    table = read_attempts_table(folder, ["problem_id", "sample", "status"])
+    table = read_attempts_table(folder, ["problem_id", "sample", "status", "heuristic"])
+    if heuristic is not None:
+        table = table.filter(pc.equal(table["heuristic"], heuristic))
+    table = table.drop_columns("heuristic")
     found: dict[str, tuple[int, int]] = {}
     for problem, sample, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
         if sample < samples:

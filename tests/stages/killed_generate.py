@@ -1,6 +1,7 @@
 """Runs generate whole, then in another folder kills it again and again until it is done.
 
-Prints one JSON line. A process of its own, so that it can fork before any thread exists.
+Given ``rated`` after the folder, only problems of the right difficulty are in the pool. Prints one
+JSON line. A process of its own, so that it can fork before any thread exists.
 """
 
 import json
@@ -11,15 +12,19 @@ from pathlib import Path
 
 import made_runs
 from dying import die_at
+from lucky import LuckyVerifiers
 from tiny_models import build_llama
 
 from manyways.pool import attempt_files
 from manyways.stages import generate
 from manyways.tables import parts, read_attempts
 
+RATED = sys.argv[2:] == ["rated"]
+
 
 def context(root: Path, model: Path):
-    return made_runs.context(
+    rates = {"pass_rate": [0.2, 0.8]} if RATED else {}
+    ctx = made_runs.context(
         root,
         pack=("a", "b"),
         model={"path": str(model)},
@@ -27,8 +32,11 @@ def context(root: Path, model: Path):
         generate={
             "problems": "made_runs:load/seed?count=5", "samples": 6, "plain_samples": 4,
             "max_tokens": 30, "part_size": 4,
-        },
+        } | rates,
     )  # fmt: skip
+    if RATED:
+        ctx.__dict__["verifiers"] = LuckyVerifiers()
+    return ctx
 
 
 KILLS = (
@@ -99,7 +107,9 @@ def main(folder: Path) -> None:
     ]
     same = whole == resumed and files[0] == files[1]
     left = (killed / "1-attempts" / attempt_files.FILE).exists()
-    print(json.dumps({"journal": left, "held": held, "attempts": len(whole), "same": same}))
+    counts = context(killed, model).run.stamp("generate").counts
+    told = {"journal": left, "held": held, "attempts": len(whole), "same": same}
+    print(json.dumps(told | {"counts": counts}))
 
 
 if __name__ == "__main__":

@@ -15,27 +15,16 @@ from pathlib import Path
 
 import made_runs
 import torch
+from lucky import LuckyVerifiers
 from tiny_models import build_llama
 
 from manyways.arms import Line
 from manyways.context import Context
-from manyways.records import Verdict
-from manyways.stages import evaluate, midtrain, reinforce, selection
+from manyways.measures.difficulty import of_validation
+from manyways.stages import evaluate, midtrain, reinforce, selection, validation
 from manyways.tables import read_attempts, read_rl_attempts
 
 PROBLEMS = 6
-
-
-class LuckyVerifiers:
-    """Half of all texts are right, the same ones each time."""
-
-    def verdicts(self, pairs) -> list[Verdict]:
-        odd = (hashlib.sha256(f"{p.id}{text}".encode()).digest()[0] % 2 for p, text in pairs)
-        return [Verdict(status="correct" if right else "wrong") for right in odd]
-
-    def why_not(self, verifier: str) -> str:
-        """Nothing is asked for that needs isolation."""
-        return ""
 
 
 def context(root: Path, model: Path) -> Context:
@@ -51,14 +40,15 @@ def context(root: Path, model: Path) -> Context:
         rl={"problems": "made_runs:load/rl?count=5", "steps": 6, "group_size": 8,
             "prompts_per_step": 2, "max_tokens": 12, "save_every": 2, "learning_rate": 1e-3,
             "evaluate_every": 1, "evaluate": ["made_runs:load/valid?count=4"], "keep": "all",
-            "evaluate_attempts": 4, "strategies": 2, "diversity": 0.5} | lora,
+            "evaluate_attempts": 4, "evaluate_pass_rate": [0.1, 0.9],
+            "strategies": 2, "diversity": 0.5} | lora,
     )  # fmt: skip
     ctx.__dict__["verifiers"] = LuckyVerifiers()
     return ctx
 
 
 def fill(root: Path, model: Path) -> None:
-    """A pool and its selection."""
+    """A pool and its selection, and validation problems of the right difficulty."""
     ctx = context(root, model)
     made_runs.put_pool(
         ctx,
@@ -71,6 +61,7 @@ def fill(root: Path, model: Path) -> None:
         ],
     )
     selection.run(ctx)
+    validation.run(ctx)
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -138,8 +129,13 @@ def last(ctx: Context, line: Line, phase: str) -> list[object]:
     other.__dict__["verifiers"] = LuckyVerifiers()
     checkpoint = line.rl if phase == "rl" else line.mid
     evaluate.run(other, checkpoint)
+    chosen = {problem.id for problem in of_validation(ctx, name).chosen().problems}
     rows = [asdict(one) for one in read_attempts(ctx.run.eval_path(checkpoint.name, name))]
-    return [{k: v for k, v in row.items() if k != "model_hash"} for row in rows]
+    return [
+        {k: v for k, v in row.items() if k != "model_hash"}
+        for row in rows
+        if row["problem_id"] in chosen
+    ]
 
 
 def main(folder: Path) -> None:

@@ -1,5 +1,5 @@
 import pytest
-from killed_training import LuckyVerifiers
+from lucky import LuckyVerifiers
 from made_runs import context
 from tiny_models import build_llama
 

@@ -336,10 +336,11 @@ def test_a_checkpoint_that_does_not_exist_yet_is_missing_work(ctx, tmp_path):
     assert model_hash(ctx, ctx.base_path) == "hash-of-base"
 
 
-def test_killed_at_its_writes_the_records_are_those_of_an_uninterrupted_run(tmp_path):
+@pytest.mark.parametrize("rated", [(), pytest.param(("rated",), marks=pytest.mark.slow)])
+def test_killed_at_its_writes_the_records_are_those_of_an_uninterrupted_run(tmp_path, rated):
     script = Path(__file__).parent / "killed_generate.py"
     done = subprocess.run(
-        [sys.executable, script, tmp_path],
+        [sys.executable, script, tmp_path, *rated],
         env=environment(),
         capture_output=True,
         text=True,
@@ -351,5 +352,8 @@ def test_killed_at_its_writes_the_records_are_those_of_an_uninterrupted_run(tmp_
     assert seen["held"] == sorted(seen["held"]), "nothing is lost once it was written"
     assert len(set(seen["held"])) >= 4
     assert not seen["journal"]
-    assert seen["attempts"] == 5 * (4 + 2 * 6)
     assert seen["same"]
+    counts = seen["counts"]
+    assert seen["attempts"] == counts["attempts"] == 5 * 4 + counts["problems"] * 2 * 6
+    assert counts["problems"] + counts.get("too_hard", 0) + counts.get("too_easy", 0) == 5
+    assert counts["problems"] < 5 if rated else counts["problems"] == 5

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from killed_training import LuckyVerifiers
+from lucky import LuckyVerifiers
 from made_runs import attempt, context, seen_of
 from tiny_models import build_llama
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Line
 from manyways.measures.benchmarks import MEANS, in_words
+from manyways.measures.difficulty import of_pool
 from manyways.measures.measure import Measure
 from manyways.records import BASE, Problem, RLAttempt, line_name
 from manyways.reporting.blocks import Block, Explorer
@@ -99,7 +100,7 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
     if not path.is_file():
         return
     generate = ctx.recipe.generate
-    problems = ctx.problems(generate.problems, generate.limit)
+    problems = of_pool(ctx).chosen().problems
     chosen = with_every_kept(_spread(problems, count), problems, path)
     ids = pa.array([problem.id for problem in chosen])
     solutions = pq.read_table(path, filters=pc.field("problem_id").isin(ids))

@@ -5,8 +5,8 @@ were sampled from the training that was begun last.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyways.arms import Line
+from manyways.measures.difficulty import of_validation
 from manyways.metrics.pass_at_k import pass_at_k
 from manyways.records import Checkpoint
 from manyways.run_dir import benchmark_slug
@@ -43,12 +44,14 @@ class Looked:
     """One checkpoint on some problem sets: a step on those of ``rl.evaluate``.
 
     attempts: how many at each problem are counted.
+    problems: of each problem set those that count; all of a set that is not named.
     """
 
     ctx: "Context"
     checkpoint: Checkpoint
     sets: tuple[str, ...]
     attempts: int
+    problems: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def step(self) -> int:
@@ -63,7 +66,10 @@ class Looked:
     @cached_property
     def counts(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Of each problem set: attempts and correct ones of each problem, (P,) and (P,)."""
-        return [_counts(folder, self.attempts) for folder in self.folders]
+        return [
+            _counts(folder, self.attempts, self.problems.get(name))
+            for name, folder in zip(self.sets, self.folders, strict=True)
+        ]
 
     def passes(self, k: int) -> list[NDArray[np.float64]]:
         """pass@k of each problem, a vector for each problem set."""
@@ -79,10 +85,11 @@ def looked(
 ) -> list[Looked]:
     """Every step that was evaluated whole, in order, up to and with step ``until``."""
     ctx = ctx.of(line)
-    rl = ctx.recipe.rl
+    rl, steps = ctx.recipe.rl, sorted(_steps(ctx, line, phase))
+    chosen = _chosen(ctx) if steps else {}
     found = [
-        Looked(ctx, at(line, phase, step), rl.watched_sets, rl.evaluate_attempts)
-        for step in sorted(_steps(ctx, line, phase))
+        Looked(ctx, at(line, phase, step), rl.watched_sets, rl.evaluate_attempts, chosen)
+        for step in steps
         if until is None or step <= until
     ]
     training = ctx.run.begun(f"{WORK[phase]}/{line.name}")
@@ -109,6 +116,17 @@ def gains_no_more(steps: Sequence[Looked], *, k: int, patience: int) -> bool:
     return best is not None and sum(one.step > best for one in steps) >= patience
 
 
+def _chosen(ctx: "Context") -> dict[str, frozenset[str]]:
+    """Of each problem set the ids of those that are evaluated, where their rates say which."""
+    if ctx.recipe.rl.evaluate_pass_rate is None:
+        return {}
+    rated = {name: of_validation(ctx, name) for name in ctx.recipe.rl.watched_sets}
+    return {
+        name: frozenset(problem.id for problem in one.chosen().problems)
+        for name, one in rated.items()
+    }
+
+
 def _steps(ctx: "Context", line: Line, phase: Trained) -> Iterator[int]:
     for folder in ctx.run.path("6-eval", line.name).glob(f"{phase}@*"):
         if re.fullmatch(rf"{phase}@[0-9]+", folder.name):
@@ -120,7 +138,10 @@ def _whole(ctx: "Context", checkpoint: Checkpoint, training: str) -> bool:
     return all(stamp and stamp.identity.get("training") == training for stamp in stamps)
 
 
-def _counts(folder: Path, attempts: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counts(
+    folder: Path, attempts: int, wanted: frozenset[str] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     of = count_correct(folder, attempts)
-    pairs = np.array([of[problem] for problem in sorted(of)], dtype=np.int64).reshape(-1, 2)
+    names = sorted(of if wanted is None else wanted.intersection(of))
+    pairs = np.array([of[problem] for problem in names], dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from manyways.arms import Line
 from manyways.measures.curves import CURVES, arm_keys, dash
+from manyways.measures.difficulty import told
 from manyways.measures.measure import Finding, Measure
 from manyways.records import Score, line_name
 from manyways.reporting import charts, words
@@ -182,10 +183,12 @@ def _ways(seen: "Seen", one: "Looked") -> "list[tuple[str, Ways]]":
     from manyways.tables import read_attempts_table
 
     found = []
-    for folder in one.folders:
+    for name, folder in zip(one.sets, one.folders, strict=True):
+        wanted = one.problems.get(name)
         table = read_attempts_table(folder, ["problem_id", "sample", "text"])
         for problem, sample, text in zip(*(c.to_pylist() for c in table.columns), strict=True):
-            if sample < min(LABELLED, one.attempts):
+            counts = wanted is None or problem in wanted
+            if counts and sample < min(LABELLED, one.attempts):
                 found.append((problem, seen.material.reader.ways(text)))
     return found
 
@@ -251,13 +254,17 @@ def blocks(seen: "Seen") -> list[Block]:
 
 def _heading(seen: "Seen", title: str, rows: list[StepRow]) -> Heading:
     sets = words.listing(seen.recipe.rl.watched_sets)
-    return Heading(
-        title=title,
-        text=f"{seen.recipe.rl.evaluate_attempts} attempts at each of {rows[0].one.n} problems of "
+    rated = (s for s in seen.stamps if s.work.startswith("generate/base/"))
+    sentences = (
+        f"{seen.recipe.rl.evaluate_attempts} attempts at each of {rows[0].one.n} problems of "
         f"{sets}, which no training sees, with the seeds, the prompt and the verifier of the final "
-        f"evaluation. {_bands(seen)} The checkpoints of one line are sampled with the same noise, "
-        "so a curve moves less than its interval is wide.",
+        "evaluation.",
+        told("rl.evaluate_pass_rate", rated),
+        _bands(seen),
+        "The checkpoints of one line are sampled with the same noise, so a curve moves less than "
+        "its interval is wide.",
     )
+    return Heading(title=title, text=" ".join(filter(None, sentences)))
 
 
 def _bands(seen: "Seen") -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.measures.difficulty import told
 from manyways.measures.measure import Finding, Measure
 from manyways.records import PLAIN
 from manyways.reporting import charts, palette, words
@@ -118,9 +119,11 @@ def blocks(seen: "Seen") -> list[Block]:
 
 def _yield(seen: "Seen") -> list[Block]:
     rows = sorted(seen.rows(YIELD), key=lambda row: (row.heuristic == PLAIN, -row.kept))
+    text = "How many attempts under each heuristic were correct, and how many became solutions."
+    left_out = told("generate.pass_rate", (s for s in seen.stamps if s.work == "generate"))
     heading = Heading(
         title="Yield",
-        text="How many attempts under each heuristic were correct, and how many became solutions.",
+        text=" ".join(filter(None, (text, left_out))),
     )
     stacks = _stacks(rows)
     chart = _yield_chart(seen, rows, stacks)

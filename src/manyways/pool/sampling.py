@@ -125,7 +125,7 @@ def evaluate(
     *,
     work: Work,
     engine: Engine,
-    limit: int | None,
+    problems: Sequence[Problem],
     attempts: int,
     model_hash: str,
 ) -> None:
@@ -133,7 +133,6 @@ def evaluate(
 
     Raises what ``collect`` raises.
     """
-    problems = ctx.problems(benchmark, limit)
     label = f"evaluate {checkpoint.name} on {benchmark}"
     with work:
         counts = collect(

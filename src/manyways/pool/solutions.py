@@ -25,6 +25,7 @@ from manyways.context import Context, settings_of
 from manyways.errors import DataError
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.adherence import Opinion
+from manyways.measures.difficulty import of_pool
 from manyways.measures.yields import Outcomes, YieldRow
 from manyways.pool import adherence
 from manyways.pool.adherence import is_rank
@@ -59,7 +60,7 @@ def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) ->
     asked: as from ``read_requests``.
     """
     generate = ctx.recipe.generate
-    problems = {p.id: i for i, p in enumerate(ctx.problems(generate.problems, generate.limit))}
+    problems = {p.id: i for i, p in enumerate(of_pool(ctx).chosen().problems)}
     ways = {name: i for i, name in enumerate(way_order(ctx))}
     problem = ranks(table["problem_id"], problems)
     way = ranks(table["heuristic"], ways)

@@ -19,6 +19,7 @@ from manyways.arms import Arm, Line, parse_arm
 from manyways.arms.kinds import Kept
 from manyways.context import Context, Writer, model_hash, place_of, served_hash
 from manyways.errors import MissingWork, NothingToTrainOn, RecipeError
+from manyways.measures.difficulty import of_pool
 from manyways.recipe.pool import DistillConfig
 from manyways.records import PLAIN, Problem
 from manyways.run_dir import POOLS
@@ -187,8 +188,7 @@ class Solutions:
     @cached_property
     def problems(self) -> Mapping[str, Problem]:
         """The run's problems by id, in order."""
-        generate = self.run.recipe.generate
-        return {p.id: p for p in self.run.problems(generate.problems, generate.limit)}
+        return {p.id: p for p in of_pool(self.run).chosen().problems}
 
     @property
     def heuristics(self) -> Sequence[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from manyways.recipe.engines import ModelConfig
-from manyways.recipe.section import Names, Positive, Rate, Section, Share
+from manyways.recipe.section import Names, PassRate, Positive, Rate, Section, Share
 
 DEFAULT_COUNT = 8
 _ISOLATION = r"^(auto|bubblewrap|podman|docker|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$"
@@ -89,6 +89,11 @@ class GenerateConfig(Section):
 
     limit: Positive | None = None
     """Number of problems to take, from the start of the set. Without it, all."""
+
+    pass_rate: PassRate | None = None
+    """Sample under heuristics, and train, only on problems whose pass rate under the base model is
+    in this range, as ``[0.05, 0.95]``. The rate is measured on the ``plain_samples`` attempts with
+    the plain prompt. Other problems are left out and counted."""
 
     samples: Positive = 4
     """Attempts per problem and heuristic. With adaptive sampling, the most."""

@@ -5,7 +5,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manyways.recipe.section import Extra, Names, Positive, Rate, Section, Share, toml_value
+from manyways.recipe.section import (
+    Extra,
+    Names,
+    PassRate,
+    Positive,
+    Rate,
+    Section,
+    Share,
+    toml_value,
+)
 from manyways.recipe.training import LoraConfig
 
 LOSSES = {"dapo": "token-mean", "grpo": "seq-mean-token-mean", "dr_grpo": "seq-mean-token-sum-norm"}
@@ -178,7 +187,7 @@ class RLConfig(Section):
     limit: Positive | None = None
     """Number of problems to take, from the start of the set. Without it, all."""
 
-    pass_rate: Annotated[tuple[Share, Share], Field(strict=False)] | None = None
+    pass_rate: PassRate | None = None
     """Train only on problems whose pass rate is in this range, as ``[0.05, 0.95]``. The rate is
     measured on ``group_size`` attempts. Other problems are left out and counted."""
 
@@ -269,6 +278,11 @@ class RLConfig(Section):
     evaluate_attempts: Positive = 8
     """Attempts per problem in these evaluations, and the largest k of their pass@k."""
 
+    evaluate_pass_rate: PassRate | None = None
+    """Evaluate only on problems of these sets whose pass rate under the base model is in this
+    range, as ``[0.05, 0.95]``. The rate is measured once for all arms, on ``evaluate_attempts``
+    attempts of their own. Benchmarks are never chosen in this way."""
+
     keep: Literal["last", "best", "all"] = "last"
     """The checkpoints that are kept: that of the ``last`` step, also that of the ``best``
     evaluation, or ``all`` that were evaluated. The best one is tested on the benchmarks beside the
@@ -310,9 +324,7 @@ class RLConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _rates_are_a_range(self) -> Self:
-        if self.pass_rate is not None and self.pass_rate[0] >= self.pass_rate[1]:
-            raise ValueError("pass_rate: give the lower rate first, [0.05, 0.95]")
+    def _verl_samples_by_itself(self) -> Self:
         if self.backend == "verl" and (self.redraw or self.strategies):
             key = "redraw" if self.redraw else "strategies"
             raise ValueError(

@@ -50,6 +50,16 @@ Positive = Annotated[int, Field(ge=1), _at_most(10**12)]
 Rate = Annotated[float, Field(gt=0.0), _at_most(10**9)]
 
 
+def _rises(range_: tuple[float, float]) -> tuple[float, float]:
+    if range_[0] >= range_[1]:
+        raise ValueError("give the lower rate first, [0.05, 0.95]")
+    return range_
+
+
+PassRate = Annotated[tuple[Share, Share], Field(strict=False), AfterValidator(_rises)]
+"""A range of pass rates, both ends included."""
+
+
 class Section(BaseModel):
     """Base of every section: frozen, no unknown keys, no silent conversions, no inf and no nan.
 

@@ -40,6 +40,8 @@ SECTIONS = ("rl", "midtrain", "select")
 """What may differ from arm to arm: one pool and one evaluation serve them all."""
 ONE_SAMPLE = ("problems", "limit", "group_size", "temperature", "max_tokens")
 """Keys of ``[rl]`` that say how the base attempts RL's problems, once for all arms."""
+WATCHED = ("problems", "evaluate", "evaluate_limit", "evaluate_attempts", "evaluate_pass_rate")
+"""Keys of ``[rl]`` that say how the base attempts validation problems, once for all arms."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -444,6 +446,18 @@ def _check_table(recipe: Recipe, name: str) -> None:
         )
 
 
+def _check_watched_alike(recipe: Recipe, own: Recipe) -> None:
+    """Raises ValueError where an arm would choose validation problems of its own."""
+    if own.rl.evaluate_pass_rate is recipe.rl.evaluate_pass_rate is None:
+        return
+    for key in WATCHED:
+        if getattr(own.rl, key) != getattr(recipe.rl, key):
+            raise ValueError(
+                f"rl.{key}: with rl.evaluate_pass_rate the rates of validation problems are "
+                "measured once for all arms: set it for all of them in [rl]"
+            )
+
+
 def check_arm(recipe: Recipe, name: str) -> None:
     """Whether the settings of one arm go together with all the rest of the recipe.
 
@@ -451,6 +465,7 @@ def check_arm(recipe: Recipe, name: str) -> None:
     """
     own = recipe.of(name)
     Recipe.model_validate(own.model_dump(mode="json", exclude_none=True))
+    _check_watched_alike(recipe, own)
     if own.rl.pass_rate is None or own.rl.pass_rate_of != "base":
         return
     for key in ONE_SAMPLE:

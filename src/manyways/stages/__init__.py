@@ -75,6 +75,7 @@ STAGES: tuple[Stage, ...] = (
         before=("midtrain",),
     ),
     Stage(name="distill", per="foreign pool", verb="generate"),
+    Stage(name="validation", per="base", optional=True, verb="generate"),
     Stage(
         name="selection",
         help="2 Keep the best correct attempt per problem and heuristic.",
@@ -86,7 +87,7 @@ STAGES: tuple[Stage, ...] = (
         name="midtrain",
         help="3 Fine-tune the base model on the solutions of each arm.",
         per="line",
-        after=("selection", "distill"),
+        after=("selection", "distill", "validation"),
         before=("midtrain",),
         makes="mid",
         table="midtrain",
@@ -103,7 +104,7 @@ STAGES: tuple[Stage, ...] = (
         name="reinforce",
         help="5 Train with the verdicts as reward (GRPO).",
         per="line",
-        after=("generate", "midtrain", "rates", "gate"),
+        after=("generate", "midtrain", "validation", "rates", "gate"),
         makes="rl",
         table="rl",
         verb="rl",
@@ -133,8 +134,8 @@ STAGES: tuple[Stage, ...] = (
         help="7 Compute tables with intervals from the attempts.",
         per="run",
         after=(
-            "generate", "distill", "selection", "midtrain", "rates", "gate", "reinforce",
-            "evaluate", "probe", "branch",
+            "generate", "distill", "validation", "selection", "midtrain", "rates", "gate",
+            "reinforce", "evaluate", "probe", "branch",
         ),
     ),
     Stage(

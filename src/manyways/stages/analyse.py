@@ -25,7 +25,7 @@ from manyways.stages.probe import probed
 FORMAT = 11
 INPUTS = (
     "1-attempts", "2-solutions.parquet", "pools", "arms", "6-eval", "6-probe", "6-branch",
-    "agreement", "4-rates",
+    "agreement", "1-rates", "4-rates",
 )  # fmt: skip
 READ = (".parquet", ".json", ".jsonl")
 

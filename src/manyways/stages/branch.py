@@ -9,6 +9,7 @@ from pathlib import Path
 
 from manyways.context import Context, model_hash, settings_of, weights_identity
 from manyways.fingerprint import fingerprint
+from manyways.measures.difficulty import at_most, of_pool
 from manyways.measures.measure import write_rows
 from manyways.measures.token_modes import ForkRow
 from manyways.pool.training_rows import kept_solutions
@@ -74,7 +75,8 @@ def run(ctx: Context) -> None:
 def amount(ctx: Context) -> list[Amount]:
     """The beginnings that each checkpoint reads, at the most."""
     generate = ctx.recipe.generate
-    problems = ctx.count(generate.problems, generate.limit)
+    every = ctx.count(generate.problems, generate.limit)
+    problems = at_most(lambda: of_pool(ctx), every)
     read = min(ctx.recipe.branch.problems, problems)
     return [
         Amount(work=f"branch/{one.name}", stage="branch", attempts=read) for one in ctx.checkpoints
@@ -115,8 +117,7 @@ def _forks(ctx: Context) -> Forks:
     """At equal distances among the problems that were solved under two or more heuristics."""
     if not ctx.run.path("2-solutions.parquet").is_file():
         return {}
-    generate = ctx.recipe.generate
-    problems = ctx.problems(generate.problems, generate.limit)
+    problems = of_pool(ctx).chosen().problems
     found = kept_solutions(ctx)
     several = {
         problem: tuple(text for way, (_, text) in ways.items() if way != PLAIN)

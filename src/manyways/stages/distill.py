@@ -15,6 +15,7 @@ from typing import cast
 from manyways.context import VERDICTS, Context, settings_of, verify_identity
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
+from manyways.measures.difficulty import at_most, in_request, of_pool
 from manyways.pool import attempt_files, sampling
 from manyways.pool.training_rows import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say
@@ -59,6 +60,7 @@ def plan(ctx: Context) -> Work:
             "attempts": source_hash(Path(str(settings.attempts))),
             "problems": ctx.sets.load(generating.problems).fingerprint,
             "limit": generating.limit,
+            **in_request(generating.pass_rate),
             "distill": settings_of(settings, "attempts", "model", "samples", "max_tokens"),
             "prompt": settings_of(ctx.recipe.prompt),
             "verify": verify_identity(ctx.recipe.verify),
@@ -93,7 +95,8 @@ def run(ctx: Context) -> None:
 def amount(ctx: Context) -> list[Amount]:
     """The attempts that are sampled here; from a file nothing is."""
     settings, generating = distill_settings(ctx), ctx.recipe.generate
-    problems = ctx.count(generating.problems, generating.limit)
+    every = ctx.count(generating.problems, generating.limit)
+    problems = at_most(lambda: of_pool(ctx), every)
     attempts = problems * (settings.samples or SAMPLES) if settings.model else 0
     return [
         Amount(
@@ -190,7 +193,7 @@ def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> di
     folder = pool.run.path("1-attempts")
     attempt_files.remove_leftovers(folder)
     generating = ctx.recipe.generate
-    asked = _attempts(ctx.problems(generating.problems, generating.limit), path, source)
+    asked = _attempts(of_pool(ctx).chosen().problems, path, source)
     there = attempt_files.held(folder).keys
     missing = [(p, a) for p, a in asked if (a.problem_id, a.heuristic, a.sample) not in there]
     with Meter("generate/distilled", total=len(missing), unit="attempts") as meter:

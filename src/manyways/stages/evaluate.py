@@ -116,7 +116,7 @@ def sample(ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: Lazy
         benchmark,
         work=work,
         engine=engine,
-        limit=settings.limit,
+        problems=ctx.problems(benchmark, settings.limit),
         attempts=settings.attempts,
         model_hash=str(work.identity["model"]),
     )

@@ -9,6 +9,7 @@ from manyways.context import Context, model_hash, sampling_identity, settings_of
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
+from manyways.measures.difficulty import RL_FOLDER
 from manyways.measures.gate import GateRow
 from manyways.measures.measure import read_rows, write_rows
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
@@ -26,7 +27,8 @@ TRAINING = (
     "backend", "steps", "prompts_per_step", "micro_batch", "learning_rate", "warmup", "loss_type",
     "scale_rewards", "epsilon", "epsilon_high", "beta", "save_every", "attempts", "lora", "verl",
     "reward", "diversity", "strategies",
-    "extra", "evaluate_every", "evaluate", "evaluate_limit", "evaluate_attempts", "keep", "stop",
+    "extra", "evaluate_every", "evaluate", "evaluate_limit", "evaluate_attempts",
+    "evaluate_pass_rate", "keep", "stop",
 )  # fmt: skip
 """Keys of ``[rl]`` that say how it trains, not what it samples."""
 
@@ -160,14 +162,14 @@ def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, 
         row = replace(row, sentence=f"{row.sentence} {chosen.sentence}")
         # Attempts that are shared were counted by the work that sampled them.
         counts = {} if rates.shared(ctx, line) else counts
-        counts |= {"too_hard": chosen.harder, "too_easy": chosen.easier}
+        counts |= chosen.counts
     return row, counts
 
 
 def _attempts(ctx: Context, line: Line) -> Path:
     """Where the attempts are that a line is gated on."""
     if rates.shared(ctx, line):
-        return ctx.run.path(rates.FOLDER)
+        return ctx.run.path(RL_FOLDER)
     return ctx.run.arm_path(line.arm, line.seed, "4-gate")
 
 

@@ -4,6 +4,7 @@ The pool: every arm's data is selected from these attempts of the base model.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 
 from manyways.arms import Line, parse_arm
@@ -12,11 +13,14 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import Layout, load_pack
-from manyways.pool import adaptive, sampling
+from manyways.measures.difficulty import Chosen, at_most, in_request, of_pool
+from manyways.pool import adaptive, attempt_files, sampling
 from manyways.pool.attempt_files import Cell, Sampling
+from manyways.pool.sampling import LazyEngine
+from manyways.pool.solutions import read_asked
 from manyways.pool.training_rows import ways_of
 from manyways.progress import say
-from manyways.records import Heuristic, Message, Problem
+from manyways.records import PLAIN, Heuristic, Message, Problem
 from manyways.run_dir import Amount, Work
 
 FORMAT = 1
@@ -27,11 +31,12 @@ POOL_SEED = 0
 def plan(ctx: Context) -> Work:
     """The pool as a piece of work.
 
-    Widening ``limit``, ``samples``, ``plain_samples`` or ``heuristics.count`` samples only what
-    is new, and so does a change of ``sampling``; any other change sets the pool aside.
+    Widening ``limit``, ``samples``, ``plain_samples``, ``pass_rate`` or ``heuristics.count``
+    samples only what is new, and so does a change of ``sampling``; any other change sets the pool
+    aside.
     """
     recipe, settings = ctx.recipe, ctx.recipe.generate
-    wanted = ("limit", "samples", "plain_samples")
+    wanted = ("limit", "samples", "plain_samples", "pass_rate")
     how = ("part_size", "engine", "sampling")
     layout = ("place", "exemplars")
     return ctx.run.work(
@@ -48,7 +53,8 @@ def plan(ctx: Context) -> Work:
             **sampling_identity(ctx, settings.engine),
         },
         request={
-            **settings.model_dump(include=set(wanted)),
+            **settings.model_dump(include={"limit", "samples", "plain_samples"}),
+            **in_request(settings.pass_rate),
             "heuristics": recipe.heuristics.count,
             **adaptive.request(ctx),
         },
@@ -66,20 +72,49 @@ def run(ctx: Context) -> None:
         say("generate: finished earlier.")
         return
     settings = ctx.recipe.generate
-    problems = ctx.problems(settings.problems, settings.limit)
     collect = adaptive.collect if settings.sampling == "adaptive" else sampling.collect
-    with work:
+    engine = LazyEngine(lambda: ctx.engine(ctx.base_path, ctx.recipe.model.under(settings.engine)))
+    with work, closing(engine):
+        chosen = _chosen(ctx, engine)
         counts = collect(
             ctx,
-            engine=lambda: ctx.engine(ctx.base_path, ctx.recipe.model.under(settings.engine)),
-            cells=cells(ctx, problems),
+            engine=lambda: engine,
+            cells=cells(ctx, chosen.problems),
             sampling=how_to_sample(ctx),
         )
-        work.counts.update(counts, problems=len(problems))
+        work.counts.update(counts, problems=len(chosen.problems))
+        if chosen.sentence:
+            work.counts.update(chosen.counts, **_with_rates(ctx, chosen))
         work.facts.update(facts_of(ctx.base_path))
     say(sampling.sentence("generate", work))
     if settings.sampling == "adaptive":
         say(adaptive.sentence(counts))
+
+
+def _chosen(ctx: Context, engine: LazyEngine) -> Chosen:
+    """The pool's problems; where their rates say which, plain prompts are sampled at all first.
+
+    Pools of other writers take the problems of the base model's.
+    """
+    rated = of_pool(ctx)
+    if rated.wanted is not None and ctx.writer is None:
+        plain = sampling.plain_cells(ctx, rated.problems, rated.attempts)
+        how = replace(how_to_sample(ctx), label="generate, pass rates")
+        sampling.collect(ctx, engine=engine, cells=plain, sampling=how)
+    chosen = rated.chosen()
+    if chosen.sentence:
+        say(f"generate: {chosen.sentence}")
+    return chosen
+
+
+def _with_rates(ctx: Context, chosen: Chosen) -> dict[str, float]:
+    """Counts of all attempts, with the plain ones at problems that are left out."""
+    folder, settings = ctx.run.path("1-attempts"), ctx.recipe.generate
+    named = {(c.problem.id, c.heuristic): c.samples for c in cells(ctx, chosen.problems)}
+    wanted = dict(read_asked(ctx.recipe, folder) or named)
+    if ctx.writer is None:
+        wanted |= {(p.id, PLAIN): settings.plain_samples for p in of_pool(ctx).problems}
+    return attempt_files.counts(folder, wanted)
 
 
 def amount(ctx: Context, line: Line | None) -> list[Amount]:
@@ -102,12 +137,17 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
 def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
     """How many plain attempts a pool has at the most, and how many under heuristics."""
     settings = ctx.recipe.generate
-    problems = ctx.count(settings.problems, settings.limit)
-    plain, ways = True, ctx.recipe.heuristics.count
-    if line is not None:
-        arm = parse_arm(line.arm)
-        plain, ways = arm.kind.prompts == "plain", ways_of(ctx, arm)
-    return problems * settings.plain_samples * plain, problems * settings.samples * ways
+    every = ctx.count(settings.problems, settings.limit)
+    problems = at_most(lambda: of_pool(ctx), every)
+    if line is None:
+        # Rates are measured on the plain attempts at every problem.
+        return (
+            every * settings.plain_samples,
+            problems * settings.samples * ctx.recipe.heuristics.count,
+        )
+    arm = parse_arm(line.arm)
+    plain = problems * settings.plain_samples * (arm.kind.prompts == "plain")
+    return plain, problems * settings.samples * ways_of(ctx, arm)
 
 
 def _layout_identity(ctx: Context) -> dict[str, object]:

@@ -17,6 +17,7 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.labelling import ANSWER
+from manyways.measures.difficulty import at_most, in_request, of_pool
 from manyways.measures.probe import BETWEEN
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Cell
@@ -31,7 +32,7 @@ FORMAT = 1
 SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
 FOLDER = "6-probe"
 PROBE_SEED = 0
-UNUSED = ("limit", "samples", "plain_samples", "part_size", "engine", "sampling")
+UNUSED = ("limit", "samples", "plain_samples", "pass_rate", "part_size", "engine", "sampling")
 """Keys of ``[generate]`` that the probe does not use, or that are part of its amount."""
 
 
@@ -52,6 +53,7 @@ def plan(ctx: Context) -> Work:
         request={
             **recipe.probe.model_dump(exclude={"enabled"}),
             "limit": recipe.generate.limit,
+            **in_request(recipe.generate.pass_rate),
             "pack": fingerprint([heuristic.id for heuristic in probed(ctx)]),
         },
         outputs=(ctx.run.path(FOLDER),),
@@ -95,7 +97,8 @@ def left_out(ctx: Context) -> str | None:
 def amount(ctx: Context) -> list[Amount]:
     """Every pair of heuristics on every problem, as if all attempts could be cut."""
     settings, probe = ctx.recipe.generate, ctx.recipe.probe
-    problems = min(probe.problems, ctx.count(settings.problems, settings.limit))
+    every = ctx.count(settings.problems, settings.limit)
+    problems = min(probe.problems, at_most(lambda: of_pool(ctx), every))
     attempts = problems * len(probed(ctx)) ** 2 * probe.samples
     return [
         Amount(
@@ -115,8 +118,7 @@ def probed(ctx: Context) -> tuple[Heuristic, ...]:
 
 def cells(ctx: Context) -> Iterator[Cell]:
     """Every pair of heuristics on every problem that has two or more attempts to cut."""
-    settings = ctx.recipe.generate
-    problems = spread(ctx.problems(settings.problems, settings.limit), ctx.recipe.probe.problems)
+    problems = spread(of_pool(ctx).chosen().problems, ctx.recipe.probe.problems)
     openings = _openings(ctx, problems)
     for problem in problems:
         begun = openings.get(problem.id, {})

@@ -4,46 +4,26 @@ Measured once, from attempts that stay. A line that starts from the base is gate
 attempts. With ``rl.pass_rate_of = "start"`` each line's gate attempts every problem instead.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from manyways.arms import Line
 from manyways.context import Context, sampling_identity
 from manyways.engines import SamplingSettings
-from manyways.errors import GateRefused, MissingWork
+from manyways.errors import DataError, GateRefused
 from manyways.fingerprint import problems_hash
+from manyways.measures.difficulty import RL_FOLDER as FOLDER
+from manyways.measures.difficulty import Chosen, of_rl
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Sampling
 from manyways.progress import say
 from manyways.recipe.rl import RLConfig
 from manyways.records import BASE, Problem
 from manyways.run_dir import Amount, Work
-from manyways.tables import count_correct
 
 FORMAT = 1
 NAME = "gate/base"
-FOLDER = "4-rates"
 SEED = 0
 PART_SIZE = 2048
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
-    """RL's problems of the right difficulty, and how many are left out."""
-
-    problems: list[Problem]
-    harder: int
-    easier: int
-
-    @property
-    def sentence(self) -> str:
-        """What was left out, in words."""
-        total = len(self.problems) + self.harder + self.easier
-        return (
-            f"{len(self.problems)} of {total} problems are trained on; {self.harder} that are "
-            f"solved less often than rl.pass_rate says are left out, and {self.easier} that are "
-            "solved more often."
-        )
 
 
 def left_out(ctx: Context) -> str | None:
@@ -125,31 +105,11 @@ def chosen(ctx: Context, line: Line) -> Chosen:
 
     Raises MissingWork when the rates are not measured, GateRefused when no problem is left.
     """
-    problems, wanted = _problems(ctx), ctx.recipe.rl.pass_rate
-    if wanted is None:
-        return Chosen(problems=problems, harder=0, easier=0)
-    rates = _rates(ctx, line)
-    if not all(problem.id in rates for problem in problems):
-        raise MissingWork(f"{line.name}: the rates of RL's problems are not measured: run gate.")
-    kept = [p for p in problems if wanted[0] <= rates[p.id] <= wanted[1]]
-    harder = sum(rates[problem.id] < wanted[0] for problem in problems)
-    found = Chosen(problems=kept, harder=harder, easier=len(problems) - len(kept) - harder)
-    if not kept:
-        raise GateRefused(
-            f"{line.name}: of {len(problems)} problems none is solved as often as rl.pass_rate = "
-            f"{list(wanted)} wants ({harder} less often, {found.easier} more often): widen it, or "
-            "choose other rl.problems."
-        )
-    return found
-
-
-def _rates(ctx: Context, line: Line) -> dict[str, float]:
-    """Problem -> share of correct attempts; undecided ones count as not correct."""
-    own = ctx.recipe.rl.pass_rate_of == "start"
-    folder = ctx.run.arm_path(line.arm, line.seed, "4-gate") if own else ctx.run.path(FOLDER)
-    size = ctx.recipe.rl.group_size
-    counted = count_correct(folder, size)
-    return {name: right / tried for name, (tried, right) in counted.items() if tried == size}
+    rated = of_rl(ctx, line)
+    try:
+        return rated.chosen()
+    except DataError as error:
+        raise GateRefused(f"{line.name}: {error}") from error
 
 
 def _problems(ctx: Context) -> list[Problem]:

@@ -6,6 +6,7 @@ saved, and evaluated by the recipe's engine when the training is over (``catch_u
 """
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import Engine
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import fingerprint, problems_hash
+from manyways.measures.difficulty import at_most, in_request, of_validation
 from manyways.measures.on_the_way import WORK, Trained, at, gains_no_more, looked, peak, work_name
 from manyways.pool import sampling
 from manyways.pool.sampling import LazyEngine
@@ -28,13 +30,14 @@ FORMAT = 1
 def watch(ctx: Context, line: Line, phase: Trained, *, steps: int) -> Watch | None:
     """What a training of ``steps`` steps is to do on the way; None where the recipe wants nothing.
 
-    Raises DataError when there is no such problem set, RecipeError when the training is to end by
+    Raises DataError when there is no such problem set or nothing of it is left, MissingWork when
+    its pass rates are wanted and not measured, RecipeError when the training is to end by
     its evaluations and no process has the whole model to sample it.
     """
     every = _every(ctx, phase)
     if every is None:
         return None
-    problems(ctx)
+    chosen(ctx)
     rl = ctx.recipe.rl
     _refuse_end(ctx, phase)
     live = _sampled_in_memory(ctx, phase)
@@ -119,7 +122,9 @@ def amount(ctx: Context, line: Line, phase: Trained, *, steps: int) -> list[Amou
     found = []
     for step in sorted({*range(0, steps + 1, every), steps}):
         for name in rl.watched_sets:
-            attempts = ctx.count(name, rl.evaluate_limit) * rl.evaluate_attempts
+            every = ctx.count(name, rl.evaluate_limit)
+            problems = at_most(partial(of_validation, ctx, name), every)
+            attempts = problems * rl.evaluate_attempts
             found.append(
                 Amount(
                     work=work_name(at(line, phase, step), name),
@@ -152,6 +157,14 @@ def problems(ctx: Context) -> dict[str, list[Problem]]:
         ) from error
 
 
+def chosen(ctx: Context) -> dict[str, list[Problem]]:
+    """Of these sets the problems that are evaluated: all, or those of the right difficulty.
+
+    Raises as ``problems`` and ``Rated.chosen`` do.
+    """
+    return {name: of_validation(ctx, name).chosen().problems for name in problems(ctx)}
+
+
 def _work(ctx: Context, checkpoint: Checkpoint, name: str, phase: Trained) -> Work:
     recipe, rl = ctx.recipe, ctx.recipe.rl
     line = Line(arm=checkpoint.arm, seed=checkpoint.seed or 0)
@@ -168,7 +181,11 @@ def _work(ctx: Context, checkpoint: Checkpoint, name: str, phase: Trained) -> Wo
             "seed": line.seed,
             **sampling_identity(ctx),
         },
-        request={"limit": rl.evaluate_limit, "attempts": rl.evaluate_attempts},
+        request={
+            "limit": rl.evaluate_limit,
+            "attempts": rl.evaluate_attempts,
+            **in_request(rl.evaluate_pass_rate),
+        },
         outputs=(ctx.run.eval_path(checkpoint.name, name),),
     )
 
@@ -177,7 +194,7 @@ def _sample(ctx: Context, checkpoint: Checkpoint, engine: Engine) -> None:
     """A few attempts at every problem set, from the plain prompt, judged and kept."""
     rl = ctx.recipe.rl
     phase: Trained = "mid" if checkpoint.phase == "mid" else "rl"
-    for name in problems(ctx):
+    for name, of_set in chosen(ctx).items():
         work = _work(ctx, checkpoint, name, phase)
         if work.done:
             continue
@@ -188,7 +205,7 @@ def _sample(ctx: Context, checkpoint: Checkpoint, engine: Engine) -> None:
             name,
             work=work,
             engine=engine,
-            limit=rl.evaluate_limit,
+            problems=of_set,
             attempts=rl.evaluate_attempts,
             # The weights of a step have no hash of their own.
             model_hash=fingerprint([work.identity["training"], checkpoint.step]),

@@ -67,12 +67,23 @@ def forecast_recipe(
     costs, size = _measured(ctx) if measured else (None, checkpoint_bytes(ctx.base_path))
     made = forecast(ctx, costs, size)
     print_forecast(made, root)
+    _say_rates(ctx)
     if ctx.run.stamps():
         say(f"not kept: {root} has begun. `manyways status {root}` shows a forecast made before.")
     elif costs is not None:
         with open_for_writing(root) as run:
             write_forecast(run.path(FILE), made)
         say(f"kept in {root}: `manyways status {root}` will show it beside what happened.")
+
+
+def _say_rates(ctx: Context) -> None:
+    """What is counted as if every problem were of the right difficulty."""
+    rl, generate = ctx.recipe.rl, ctx.recipe.generate
+    ranges = {"generate.pass_rate": generate.pass_rate}
+    ranges |= {"rl.evaluate_pass_rate": rl.evaluate_pass_rate}
+    keys = " and ".join(key for key, wanted in ranges.items() if wanted)
+    if keys:
+        say(f"{keys}: until the rates are measured, every problem counts as taken.")
 
 
 def _measured(ctx: Context) -> tuple[Measured | None, float | None]:

@@ -207,7 +207,9 @@ def _small(ctx: Context, folder: Path) -> Context:
     whole = {"steps": STEPS, "pass_rate": None, "keep": "last", "stop": None, **TRAINS}
     rl = recipe.rl.model_copy(update=whole)
     gate = recipe.gate.model_copy(update={"enforce": False})
-    changed = recipe.model_copy(update={"midtrain": midtrain_, "rl": rl, "gate": gate})
+    generate_ = recipe.generate.model_copy(update={"pass_rate": None})
+    small = {"generate": generate_, "midtrain": midtrain_, "rl": rl, "gate": gate}
+    changed = recipe.model_copy(update=small)
     return Context(recipe=changed, run=RunDir(root=folder.resolve(), writer=True))
 
 
