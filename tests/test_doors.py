@@ -178,6 +178,28 @@ def test_how_the_model_is_loaded_is_not_kept_from_verl(load: str, message: str) 
         with_keys(f"model.load={{ {load} }}", fix[1].replace(" = ", "="), base=VERL)
 
 
+OF_ARM = ("arm.'vanilla+x'.rl.backend='verl'", "arm.'vanilla+x'.rl.verl={ python = 'python' }")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["model.load.attn_implementation='sdpa'"], r"model\.load\.attn_impl.*verl .*not know"),
+        (["model.load.quantization='4bit'"], r"model\.load\.quantization: verl loads"),
+        (["rl.lora.rank=4"], r"\.rl: lora: not with verl"),
+        (["rl.extra.top_k=5"], r"\.rl: extra goes to TRL"),
+        (["rl.redraw=2"], r"\.rl: redraw: verl samples by itself"),
+        (["rl.evaluate_every=1", "rl.stop.patience=2"], r"rl\.stop: a training can end"),
+    ],
+)
+def test_an_arm_that_goes_to_verl_is_held_to_what_verl_knows(changes, message) -> None:
+    arms = "arms=['vanilla', 'vanilla+x']"
+    assert load_recipe(SMOKE, [arms, *OF_ARM]).of("vanilla+x").rl.backend == "verl"
+    load_recipe(SMOKE, [arms, *changes])
+    with pytest.raises(RecipeError, match=r'arm\."vanilla\+x".*' + message):
+        load_recipe(SMOKE, [arms, *OF_ARM, *changes])
+
+
 def toml(value: object) -> str:
     from manyways.recipe.file import toml_value
 

@@ -10,6 +10,7 @@ from command_line import ROOT, in_this_process
 from made_runs import context
 
 from manyways.arms import Line, parse_arm
+from manyways.commands import needs
 from manyways.commands.forecast import command, measure
 from manyways.commands.forecast.command import (
     compare,
@@ -105,6 +106,10 @@ def test_what_rl_keeps_and_samples_on_the_way_is_forecast(tmp_path: Path) -> Non
     amounts = {work.work: work.attempts for work in planned(rated)}
     assert (amounts["gate/base"], amounts["gate/vanilla/seed-0"]) == (4 * 4, 0)
     assert amounts["gate/star/seed-0"] == 4 * 4
+    chosen = context(tmp_path, rl=given | {"evaluate_pass_rate": [0.1, 0.9]})
+    amounts = {work.work: work.attempts for work in planned(chosen)}
+    assert amounts["generate/base/made-runs-load-valid-count-9"] == 6 * 3
+    assert amounts[names[0]] == 6 * 3
 
 
 def test_tokens_never_exceed_the_limit(tmp_path: Path) -> None:
@@ -272,5 +277,5 @@ def test_verls_sharded_steps_are_on_the_disk_until_they_are_merged() -> None:
     """Five steps: weights and two moments of each, and four that are merged before the last."""
     recipe = load_recipe(ROOT / "recipes" / "paper-verl.toml")
     watched = recipe.rl.model_copy(update={"steps": 45, "evaluate_every": 10})
-    assert command._trainer_copies(watched) == 5 * 3 + 4
-    assert command._trainer_copies(recipe.rl) == command.TRAINER_COPIES
+    assert needs._trainer_copies(watched) == 5 * 3 + 4
+    assert needs._trainer_copies(recipe.rl) == needs.TRAINER_COPIES

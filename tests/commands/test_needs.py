@@ -65,6 +65,25 @@ def test_memory_and_disk_that_seem_short_are_told(tmp_path, monkeypatch) -> None
     assert "make room" in found(ctx)["disk"].short
 
 
+def test_disk_counts_what_verl_keeps_until_it_is_merged(tmp_path, monkeypatch) -> None:
+    """Five sharded steps with moments and four merged ones, not two checkpoints of TRL."""
+    monkeypatch.setattr(needs, "checkpoint_bytes", lambda _: 1024.0**3)
+    rl = {"steps": 45, "group_size": 4, "prompts_per_step": 2, "max_tokens": 9}
+    watched = {"evaluate_every": 10, "evaluate": ["made_runs:load/valid?count=2"]}
+    verl = {"backend": "verl", "verl": {"python": "python"}}
+
+    def gib(arms: list[str], **own: object) -> float:
+        arm = {name: {"rl": own} for name in arms if own and "+" in name}
+        [need] = needs._disk(context(tmp_path, arms=arms, rl=rl, arm=arm), ["rl"])
+        return float(need.found.split()[1])
+
+    assert gib(["vanilla"]) == 1 + 2 * 3
+    both = ["vanilla", "vanilla+x"]
+    assert gib(both, **verl, **watched) == 2 + 5 * 3 + 4
+    # Checkpoints that RL keeps beside its last stay as well.
+    assert gib(both, **watched, keep="all") == 2 + 4 + 2 * 3
+
+
 def test_states_of_a_run(tmp_path) -> None:
     ctx = context(tmp_path)
     assert "next is generate" in _state(ctx, {})

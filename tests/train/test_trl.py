@@ -293,6 +293,47 @@ def test_attempts_of_a_group_are_asked_in_their_own_way(folder, tmp_path, monkey
         train(str(folder), PROBLEMS, reward=reward, settings=given, out=tmp_path / "theirs")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("high", [0.02, 0.05, 100.0])
+def test_clip_higher_cuts_the_gain_of_a_second_step_on_the_same_attempts(
+    folder, tmp_path, monkeypatch, high
+) -> None:
+    """TRL's own clipped share and loss, from its log-probabilities under our two numbers."""
+    looked, losses = [], []
+    look, compute = (
+        trl.GRPOTrainer._get_per_token_logps_and_entropies,
+        trl.GRPOTrainer._compute_loss,
+    )
+
+    def looking(self, *args, **kwargs):
+        looked.append(look(self, *args, **kwargs))
+        return looked[-1]
+
+    def computing(self, model, inputs):
+        loss = compute(self, model, inputs)
+        share = self._metrics["train"]["clip_ratio/high_mean"][-1]
+        losses.append((loss.item(), share, looked[-1][0].detach().clone(), inputs))
+        return loss
+
+    monkeypatch.setattr(trl.GRPOTrainer, "_get_per_token_logps_and_entropies", looking)
+    monkeypatch.setattr(trl.GRPOTrainer, "_compute_loss", computing)
+    given = settings(
+        roll=rolling, steps=2, epsilon=0.1, epsilon_high=high, learning_rate=1e-2,
+        loss_type="bnpo", scale_rewards="none", extra={"num_iterations": 2},
+    )  # fmt: skip
+    reward = StepReward(verify=alternating, group_size=4)
+    train(str(folder), PROBLEMS, reward=reward, settings=given, out=tmp_path)
+    (_, first, _, _), (loss, share, logps, inputs) = losses
+    assert first == 0.0  # the attempts are the policy's own: every ratio is 1
+    mask, gain = inputs["completion_mask"].bool(), inputs["advantages"][:, None]
+    ratio = (logps - inputs["old_per_token_logps"]).exp()
+    cut = (ratio > 1 + high) & (gain > 0)
+    assert share == pytest.approx(cut[mask].float().mean().item())
+    assert (share > 0) == (high < 1)
+    earned = torch.min(ratio * gain, ratio.clamp(1 - 0.1, 1 + high) * gain)
+    assert loss == pytest.approx(-earned[mask].mean().item(), abs=1e-6)
+
+
 def test_an_entropy_bonus_reaches_the_weights(folder, tmp_path) -> None:
     """Where no attempt has an advantage, the bonus alone moves them, and towards more entropy."""
 

@@ -27,6 +27,7 @@ from manyways.errors import RunDirError, Untrusted, UserError
 from manyways.plugins import resolve
 from manyways.progress import say
 from manyways.recipe.engines import ModelConfig
+from manyways.recipe.rl import RLConfig
 from manyways.records import BASE
 from manyways.stages import preflight, up_to
 from manyways.verifiers import FUNCTIONS
@@ -37,7 +38,7 @@ GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
 TRAINED_BYTES = 16
 """Of each parameter in training: the weight, its gradient and AdamW's two moments, in float32."""
 TRAINER_COPIES = 2 * 3
-"""Two Trainer checkpoints of weights and two moments each, while a training runs."""
+"""Of the weights: two checkpoints of a training with two moments each, while it runs."""
 ATTEMPT_BYTES = 2048
 """Of an attempt on disk, about."""
 
@@ -254,7 +255,10 @@ def _disk(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
     size = None if context.recipe.model.remote else checkpoint_bytes(context.base_path)
     phases = {"midtrain": "mid", "rl": "rl"}
     made = [c for c in context.checkpoints if c != BASE and c.phase in map(phases.get, wanted)]
-    copies = len(made) + TRAINER_COPIES if made else 0
+    copies = len(made) + copies_at_peak(context) if made else 0
+    copies += sum(
+        kept_steps(context.of(line).recipe.rl) for line in context.lines if line.rl in made
+    )
     attempts = sum(
         amount.attempts
         for step in pipeline.steps(context)
@@ -272,6 +276,25 @@ def _disk(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
         if least > free
         else "",
     )
+
+
+def copies_at_peak(context: Context) -> int:
+    """Copies of the weights on disk while a training keeps its own, at most, of any arm."""
+    return max(_trainer_copies(own.recipe.rl) for own in context.variants)
+
+
+def _trainer_copies(rl: RLConfig) -> int:
+    """Verl's sharded steps that are to be evaluated stay, with moments, until they are merged."""
+    if rl.backend != "verl" or rl.evaluate_every is None:
+        return TRAINER_COPIES
+    saved = -(-rl.steps // rl.evaluate_every)
+    return 3 * saved + saved - 1
+
+
+def kept_steps(rl: RLConfig) -> int:
+    """Checkpoints that RL keeps beside its last, at most."""
+    every = rl.steps // rl.evaluate_every if rl.evaluate_every else 0
+    return {"last": 0, "best": min(every, 1), "all": every}[rl.keep]
 
 
 def _bytes(size: float) -> str:

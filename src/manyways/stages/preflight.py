@@ -177,14 +177,15 @@ def _check_quantized(recipe: Recipe, wanted: Sequence[str]) -> None:
 
 def _require_packages(context: Context, wanted: Sequence[str]) -> None:
     """What the ``wanted`` stages import, looked for before the first of them runs."""
-    model, backend = context.recipe.model, context.recipe.rl.backend
+    model = context.recipe.model
     pool = model.under(context.recipe.generate.engine)
     if "generate" in wanted:
         require_modules(f"the engine '{pool.engine}'", _modules_of(pool))
     if "midtrain" in wanted:
         require_modules("mid-training", RL_NEEDS["trl"])
     if "rl" in wanted:
-        require_modules(f"RL by {backend}", RL_NEEDS.get(backend, ()))
+        for backend in dict.fromkeys(own.rl.backend for own in context.recipe.variants):
+            require_modules(f"RL by {backend}", RL_NEEDS.get(backend, ()))
     if {"gate", "evaluate"} & set(wanted):
         require_modules(f"the engine '{model.engine}'", _modules_of(model))
 

@@ -27,14 +27,13 @@ from manyways.commands.forecast.records import (
     read_forecast,
     write_forecast,
 )
-from manyways.commands.needs import TRAINER_COPIES
+from manyways.commands.needs import copies_at_peak, kept_steps
 from manyways.commands.run import resolve
 from manyways.context import Context
 from manyways.errors import DataError, Untrusted
 from manyways.fingerprint import versions
 from manyways.pipeline import steps
 from manyways.progress import say
-from manyways.recipe.rl import RLConfig
 from manyways.run_dir import Amount, RunDir, open_for_reading, open_for_writing
 from manyways.train.reward import SAMPLED
 
@@ -124,22 +123,9 @@ def forecast(ctx: Context, measured: Measured | None, size: float | None) -> For
         made=time.time(),
         rows=rows,
         measured=measured,
-        peak=size * _peak_copies(ctx) if size else None,
+        peak=size * copies_at_peak(ctx) if size else None,
         versions=versions(),
     )
-
-
-def _peak_copies(ctx: Context) -> int:
-    """Copies of the weights on disk while a training keeps its own, at most, of any arm."""
-    return max(_trainer_copies(own.recipe.rl) for own in ctx.variants)
-
-
-def _trainer_copies(rl: RLConfig) -> int:
-    """Verl's sharded steps that are to be evaluated stay, with moments, until they are merged."""
-    if rl.backend != "verl" or rl.evaluate_every is None:
-        return TRAINER_COPIES
-    saved = -(-rl.steps // rl.evaluate_every)
-    return 3 * saved + saved - 1
 
 
 def planned(ctx: Context) -> list[Amount]:
@@ -158,7 +144,7 @@ def _expected(
     ctx = ctx.of(work.line) if work.line else ctx
     copies = 0
     if work.stage in ("midtrain", "rl"):
-        copies = 1 + (_kept_steps(ctx) if work.stage == "rl" else 0)
+        copies = 1 + (kept_steps(ctx.recipe.rl) if work.stage == "rl" else 0)
     row = Expected(
         work=work.work,
         stage=work.stage,
@@ -183,13 +169,6 @@ def _expected(
         each = plain.each / max(plain.tokens, 1.0)
         return replace(row, seconds=measured.opening + work.attempts * each)
     return replace(row, seconds=SELECT_ONCE + work.attempts * measured.label)
-
-
-def _kept_steps(ctx: Context) -> int:
-    """Checkpoints that RL keeps beside its last, at most."""
-    rl = ctx.recipe.rl
-    every = rl.steps // rl.evaluate_every if rl.evaluate_every else 0
-    return {"last": 0, "best": min(every, 1), "all": every}[rl.keep]
 
 
 def _kept_attempts(ctx: Context, work: Amount) -> float:
