@@ -11,7 +11,7 @@ from made_runs import context
 
 from manyways.arms import Line, parse_arm
 from manyways.commands import needs
-from manyways.commands.forecast import command, measure
+from manyways.commands.forecast import measure
 from manyways.commands.forecast.command import (
     compare,
     examples,
