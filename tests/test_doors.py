@@ -195,7 +195,7 @@ OF_ARM = ("arm.'vanilla+x'.rl.backend='verl'", "arm.'vanilla+x'.rl.verl={ python
 def test_an_arm_that_goes_to_verl_is_held_to_what_verl_knows(changes, message) -> None:
     arms = "arms=['vanilla', 'vanilla+x']"
     assert load_recipe(SMOKE, [arms, *OF_ARM]).of("vanilla+x").rl.backend == "verl"
-    load_recipe(SMOKE, [arms, *changes])
+    load_recipe(SMOKE, changes)
     with pytest.raises(RecipeError, match=r'arm\."vanilla\+x".*' + message):
         load_recipe(SMOKE, [arms, *OF_ARM, *changes])
 

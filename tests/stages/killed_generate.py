@@ -23,7 +23,7 @@ RATED = sys.argv[2:] == ["rated"]
 
 
 def context(root: Path, model: Path):
-    rates = {"pass_rate": [0.2, 0.8]} if RATED else {}
+    rates = {"pass_rate": [0.3, 0.8]} if RATED else {}
     ctx = made_runs.context(
         root,
         pack=("a", "b"),
