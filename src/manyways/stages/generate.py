@@ -17,7 +17,7 @@ from manyways.measures.difficulty import Chosen, at_most, in_request, of_pool
 from manyways.pool import adaptive, attempt_files, sampling
 from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.sampling import LazyEngine
-from manyways.pool.solutions import read_asked
+from manyways.pool.solutions import read_requests
 from manyways.pool.training_rows import ways_of
 from manyways.progress import say
 from manyways.records import PLAIN, Heuristic, Message, Problem
@@ -111,7 +111,7 @@ def _with_rates(ctx: Context, chosen: Chosen) -> dict[str, float]:
     """Counts of all attempts, with the plain ones at problems that are left out."""
     folder, settings = ctx.run.path("1-attempts"), ctx.recipe.generate
     named = {(c.problem.id, c.heuristic): c.samples for c in cells(ctx, chosen.problems)}
-    wanted = dict(read_asked(ctx.recipe, folder) or named)
+    wanted = dict(read_requests(ctx.recipe, folder) or named)
     if ctx.writer is None:
         wanted |= {(p.id, PLAIN): settings.plain_samples for p in of_pool(ctx).problems}
     return attempt_files.counts(folder, wanted)
