@@ -65,7 +65,7 @@ docs: setup-dev
 bench: setup-dev
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
-# README's picture, of the run that is named; needs chromium and its driver.
+# README's picture and what docs/results holds of the run that is named; needs chromium, its driver.
 RUN ?= runs/pocket
 picture: setup-dev
 	$(BIN)/python .ci/picture.py $(RUN)
