@@ -89,10 +89,11 @@ class Seen:
 
         By the rules of this code, whatever a release said that analysed it earlier.
         """
+        if not self.tables and (self.run is None or not self.run.path(TABLES).is_dir()):
+            return []
         from manyways.measures.catalogue import findings
 
-        there = self.tables or (self.run is not None and self.run.path(TABLES).is_dir())
-        return list(findings(self)) if there else []
+        return list(findings(self))
 
     def said(self, kind: Kind) -> tuple[str, ...]:
         """The sentences of one kind."""
