@@ -26,6 +26,7 @@ OPTIONS = {
     "stages/branch.py": "branch",
     "stages/distill.py": "distill",
     "stages/probe.py": "probe",
+    "stages/validation.py": "rl.evaluate_pass_rate",
     "stages/watch.py": "train.watch",
     "pool/adaptive.py": "generate.sampling",
 }
