@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import duckdb
 import pandas as pd
+import polars
 import pytest
 from fake_run import write_run
 from made_runs import attempt, context, heuristic, put_pool
@@ -18,10 +20,11 @@ from needs import needs
 import manyways
 from manyways.errors import MissingWork, RunDirError, UserError
 from manyways.measures.pass_at_k import PassRow
+from manyways.pool.attempt_files import engine_facts, write_engine_facts
 from manyways.recipe.file import dump_recipe
 from manyways.run_dir import RunDir
 from manyways.stages import selection
-from manyways.tables import append_attempts, write_text
+from manyways.tables import append_attempts, beside, write_text
 
 P = [f"made/seed/{i:03d}" for i in range(4)]
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
@@ -86,10 +89,30 @@ def test_what_is_missing_is_said_with_its_command(root: Path, tmp_path: Path) ->
 
 def test_other_libraries_read_the_folders_as_they_are(root: Path) -> None:
     folder = RunDir(root=root).path("1-attempts")
-    (folder / ".engine.json").write_text("{}", encoding="utf-8")
-    assert len(pd.read_parquet(folder)) == 4
+    write_engine_facts(folder, [{"engine": "none"}])
+    assert len(pd.read_parquet(folder)) == len(polars.read_parquet(folder)) == 4
+    assert len(duckdb.sql(f"SELECT * FROM '{folder}/*.parquet'").fetchall()) == 4
     cache = str(root / "cache")
     assert datasets.load_dataset(str(folder), cache_dir=cache)["train"].num_rows == 4
+    assert engine_facts(folder) == [{"engine": "none"}]
+
+
+def test_what_an_earlier_version_wrote_into_a_folder_stays_there(root: Path) -> None:
+    folder = RunDir(root=root).path("1-attempts")
+    (folder / ".engine.json").write_text('[{"engine": "old"}]', encoding="utf-8")
+    write_engine_facts(folder, [*engine_facts(folder), {"engine": "new"}])
+    assert [fact["engine"] for fact in engine_facts(folder)] == ["old", "new"]
+    assert not list(root.glob(".1-attempts.*"))
+
+
+def test_what_lies_beside_a_folder_is_set_aside_with_it(root: Path) -> None:
+    run = RunDir(root=root)
+    write_text(beside(run.path("1-attempts"), "ended.jsonl"), "a journal")
+    run.set_aside(("1-attempts",), "old")
+    assert not beside(run.path("1-attempts"), "ended.jsonl").exists()
+    (kept,) = (root / "stale").glob(".1-attempts-old-*.ended.jsonl")
+    assert kept.read_text() == "a journal"
+    assert len(list((root / "stale").glob("1-attempts-old-*/part-*.parquet"))) > 0
 
 
 def test_rewards_are_those_of_the_judge() -> None:

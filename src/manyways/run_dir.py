@@ -4,7 +4,7 @@ A stamp is written when a piece of work is whole, of the run and of its pools.
 
 RUN/
   recipe.toml  manifest.json        resolved recipe; every finished piece of work
-  1-attempts/part-*.parquet        alone; .engine.json, .ended.jsonl and the like beside them
+  1-attempts/part-*.parquet        alone; .1-attempts.engine.json and the like beside the folder
   1-rates/<set>/part-*.parquet     where validation problems are chosen by their pass rate
   2-solutions.parquet
   pools/<arm>/seed-<s>/  pools/distilled/    as 1 and 2, of later rounds, of another model
@@ -24,7 +24,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -33,7 +33,7 @@ from manyways.arms import Line
 from manyways.errors import RunDirError
 from manyways.fingerprint import fingerprint, versions
 from manyways.records import line_name
-from manyways.tables import write_text
+from manyways.tables import BESIDE, beside, write_text
 
 POOLS = "pools"
 """Folder of the pools that are not the run's own; see ``pool.training_rows``."""
@@ -284,11 +284,15 @@ class RunDir:
         """Move outputs made under other settings to ``stale/``: nothing is lost."""
         for name in outputs:
             source = self.root / name
-            if source.exists():
+            more = [one for one in map(partial(beside, source), BESIDE) if one.parent != source]
+            # The folder last: after a kill in between it is found, and set aside, again.
+            there = [one for one in (*more, source) if one.exists()]
+            if there:
                 # The time keeps apart outputs that are set aside twice under the same settings.
                 target = self.root / "stale" / f"{_slug(name)}-{label}-{time.time_ns()}"
                 target.parent.mkdir(exist_ok=True)
-                source.rename(target)
+                for one in there:
+                    one.rename(target.with_name(one.name.replace(source.name, target.name, 1)))
 
     def require_writer(self) -> None:
         """Raise RunDirError when this process may only read."""

@@ -91,6 +91,20 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)  # there only when the disk was full
 
 
+BESIDE = ("engine.json", "ended.jsonl", "rounds.json", "asked.parquet")
+"""Files of a folder of attempts that hold no attempts: ``beside`` says where each lies."""
+
+
+def beside(folder: Path, name: str) -> Path:
+    """A file that belongs to a folder of parts, in the folder above: ``.<folder>.<name>``.
+
+    Libraries that read a folder of parquet refuse any other file in it, hidden or not. Where an
+    earlier version wrote it inside, it stays there.
+    """
+    inside = folder / f".{name}"
+    return inside if inside.is_file() else folder.with_name(f".{folder.name}.{name}")
+
+
 def replace_synced(temporary: Path, path: Path) -> None:
     """Flush ``temporary`` to disk, then rename it to ``path``."""
     # Without this a power cut could leave the new name on an empty file.

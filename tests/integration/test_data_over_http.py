@@ -72,7 +72,7 @@ def test_data_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(found) == 12 * (2 * 2 + 2)
     assert {row["status"] for row in found} == {"correct", "wrong"}
     assert (tmp_path / "run" / "2-solutions.parquet").is_file()
-    facts = json.loads((tmp_path / "run" / "1-attempts" / ".engine.json").read_text())
+    facts = json.loads((tmp_path / "run" / ".1-attempts.engine.json").read_text())
     assert facts[0]["seeds"].startswith("honoured")
     written = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     assert len(written) > 8

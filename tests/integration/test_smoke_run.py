@@ -107,6 +107,8 @@ def test_every_stage_left_what_it_promises(finished: Path) -> None:
         assert (finished / name).is_file(), name
     assert (finished / "arms/heuristics-2/seed-0/4-gate.json").is_file()
     assert len(trained(finished)) == 5
+    folders = {part.parent for part in finished.rglob("part-*.parquet")}
+    assert {file.suffix for folder in folders for file in folder.iterdir()} == {".parquet"}
     manifest = json.loads((finished / "manifest.json").read_text())
     works = [row["work"] for row in manifest["work"]]
     assert works[:3] == ["preflight", "generate", "select"]

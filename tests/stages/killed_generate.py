@@ -17,7 +17,7 @@ from tiny_models import build_llama
 
 from manyways.pool import attempt_files
 from manyways.stages import generate
-from manyways.tables import parts, read_attempts
+from manyways.tables import beside, parts, read_attempts
 
 RATED = sys.argv[2:] == ["rated"]
 
@@ -106,7 +106,7 @@ def main(folder: Path) -> None:
         [p.read_bytes() for p in parts(folder / r / "1-attempts")] for r in ("whole", "killed")
     ]
     same = whole == resumed and files[0] == files[1]
-    left = (killed / "1-attempts" / attempt_files.FILE).exists()
+    left = beside(killed / "1-attempts", attempt_files.FILE).exists()
     counts = context(killed, model).run.stamp("generate").counts
     told = {"journal": left, "held": held, "attempts": len(whole), "same": same}
     print(json.dumps(told | {"counts": counts}))

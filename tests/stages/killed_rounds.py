@@ -17,8 +17,8 @@ from manyways.tables import read_attempts
 
 KILLS = (
     ("*/part-*.parquet", 2, False),
-    ("*/.rounds.json", 1, True),
-    ("*/.asked.parquet", 2, False),
+    ("*/.1-attempts.rounds.json", 1, True),
+    ("*/.1-attempts.asked.parquet", 2, False),
     ("*/part-*.parquet", 3, True),
 )
 """At which write of which file, and whether only after it; counted from each start."""
@@ -58,15 +58,17 @@ def main(root: Path) -> None:
     whole, resumed = (
         {
             path.name: path.read_bytes()
-            for path in (root / name / "1-attempts").iterdir()
-            if path.suffix != ".tmp"
+            for path in (root / name).rglob("*")
+            if path.parent.name == "1-attempts" or path.name.startswith(".1-attempts.")
         }
         for name in ("whole", "killed")
     )
     for files in (whole, resumed):
-        files.pop(".engine.json")  # says how often an engine was opened
+        files.pop(".1-attempts.engine.json")  # says how often an engine was opened
     attempts = sum(1 for _ in read_attempts(root / "whole" / "1-attempts"))
-    same = whole == resumed and {".asked.parquet", ".rounds.json"} < set(whole)
+    same = whole == resumed and {".1-attempts.asked.parquet", ".1-attempts.rounds.json"} < set(
+        whole
+    )
     print(json.dumps({"held": held, "attempts": attempts, "same": same}))
 
 

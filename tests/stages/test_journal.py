@@ -8,6 +8,7 @@ import pytest
 from manyways.engines import Completion
 from manyways.pool import attempt_files
 from manyways.pool.attempt_files import FILE, Journal, Line, Origin
+from manyways.tables import beside
 
 ORIGIN = Origin(seed=5, prompt_hash="p", model_hash="m")
 
@@ -41,7 +42,7 @@ def test_what_is_saved_is_read_back_and_goes_on(tmp_path):
 @pytest.mark.parametrize("lost", [1, 5, 40])
 def test_a_torn_last_line_is_left_out_and_overwritten(tmp_path, lost):
     write(tmp_path, 3)
-    path = tmp_path / FILE
+    path = beside(tmp_path, FILE)
     path.write_bytes(path.read_bytes()[:-lost])
     assert list(attempt_files.read_journal(tmp_path)) == [line(0), line(1)]
     with opened(tmp_path) as ended:
@@ -54,7 +55,7 @@ def test_a_torn_last_line_is_left_out_and_overwritten(tmp_path, lost):
 @pytest.mark.parametrize("damage", [b"\0\0\0\n", b"{}\n", b'{"key": 3}\n', b"\xff\n"])
 def test_what_cannot_be_read_ends_it(tmp_path, damage):
     write(tmp_path, 2)
-    path = tmp_path / FILE
+    path = beside(tmp_path, FILE)
     path.write_bytes(path.read_bytes() + damage + line(9).text())
     assert list(attempt_files.read_journal(tmp_path)) == [line(0), line(1)]
 
@@ -65,14 +66,14 @@ def test_attempts_of_a_part_leave_it_and_the_last_one_takes_the_file_with_it(tmp
             ended.add(line(number))
         ended.save()
         ended.fold([line(0).key, line(2).key])
-        assert (tmp_path / FILE).exists()
+        assert beside(tmp_path, FILE).exists()
         ended.fold([line(1).key, line(3).key])
-        assert not (tmp_path / FILE).exists()
+        assert not beside(tmp_path, FILE).exists()
         ended.add(line(5))
     assert list(attempt_files.read_journal(tmp_path)) == [line(5)]
     with opened(tmp_path, have=[line(5).key]) as ended:
         assert ended.find(line(5).key) is None
-    assert not (tmp_path / FILE).exists()
+    assert not beside(tmp_path, FILE).exists()
 
 
 def test_an_attempt_whose_part_comes_first_is_never_written(tmp_path):
@@ -89,11 +90,11 @@ def test_dead_lines_are_dropped_when_they_are_the_greater_part(tmp_path):
         for number in range(8):
             ended.add(line(number, text=long))
         ended.save()
-        before = (tmp_path / FILE).stat().st_size
+        before = beside(tmp_path, FILE).stat().st_size
         ended.fold([line(n).key for n in range(4)])
-        assert (tmp_path / FILE).stat().st_size == before
+        assert beside(tmp_path, FILE).stat().st_size == before
         ended.fold([line(n).key for n in range(4, 7)])
-        assert (tmp_path / FILE).stat().st_size < before / 7
+        assert beside(tmp_path, FILE).stat().st_size < before / 7
         ended.add(line(8))
         ended.save()
         # As after a kill: the file is read while the writer has not closed it.

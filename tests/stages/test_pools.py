@@ -82,7 +82,7 @@ def test_a_round_is_sampled_adaptively_where_the_first_pool_is(tmp_path: Path) -
         train(ctx, arm)
         pool = sample(ctx, Line(arm=f"{arm}@round2", seed=1))
         assert {a.heuristic for a in read_attempts(pool.run.path("1-attempts"))} == ways
-        assert pool.run.path("1-attempts", ".rounds.json").is_file()
+        assert pool.run.path(".1-attempts.rounds.json").is_file()
     ctx.close()
 
 

@@ -57,7 +57,7 @@ def counts(ctx):
 
 
 def rounds_of(ctx):
-    return json.loads(ctx.run.path("1-attempts", ".rounds.json").read_text())
+    return json.loads(ctx.run.path(".1-attempts.rounds.json").read_text())
 
 
 def test_fixed_holds_every_attempt_of_adaptive(tmp_path):

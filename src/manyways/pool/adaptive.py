@@ -33,15 +33,15 @@ from manyways.pool.solutions import (
     thresholds,
     write_requests,
 )
-from manyways.tables import parts, read_table, write_text
+from manyways.tables import beside, parts, read_table, write_text
 
-FILE = ".rounds.json"
+FILE = "rounds.json"
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """The pool after a round; ``RUN/1-attempts/.rounds.json`` lists them.
+    """The pool after a round; ``RUN/.1-attempts.rounds.json`` lists them.
 
     Example: ``Round(number=3, cells=200, tokens=41210, accepted=153, open=1402, given_up=45)``.
 
@@ -228,4 +228,4 @@ def _label(label: str, number: int, before: Totals) -> str:
 
 def _write(history: Sequence[Round], sampling: Sampling) -> None:
     rows = json.dumps([asdict(row) for row in history], indent=1)
-    write_text(sampling.folder / FILE, rows)
+    write_text(beside(sampling.folder, FILE), rows)

@@ -21,13 +21,20 @@ from manyways.context import Context
 from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.records import Attempt, Message, Problem, Verdict
-from manyways.tables import append_attempts, read_attempts_table, replace_synced, write_text
+from manyways.tables import (
+    BESIDE,
+    append_attempts,
+    beside,
+    read_attempts_table,
+    replace_synced,
+    write_text,
+)
 from manyways.verifiers.verdicts import check_health
 
 Key = tuple[str, str, int]
 """(problem id, heuristic, sample)."""
 
-ENGINE_FILE = ".engine.json"
+ENGINE_FILE = "engine.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,13 +57,13 @@ def held(folder: Path) -> Held:
 
 def engine_facts(folder: Path) -> list[Mapping[str, str | int]]:
     """What the engines said about themselves, one entry for each time that attempts were added."""
-    path = folder / ENGINE_FILE
+    path = beside(folder, ENGINE_FILE)
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
 
 
 def write_engine_facts(folder: Path, facts: Sequence[Mapping[str, str | int]]) -> None:
     """Replace them."""
-    write_text(folder / ENGINE_FILE, json.dumps(facts, indent=1))
+    write_text(beside(folder, ENGINE_FILE), json.dumps(facts, indent=1))
 
 
 def counts(folder: Path, wanted: Mapping[tuple[str, str], int]) -> dict[str, float]:
@@ -117,6 +124,10 @@ def changed_prompts(
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what a kill left half-written; call as the folder's only writer."""
+    for name in BESIDE:
+        for dots in (".", ".."):
+            for left in folder.parent.glob(f"{dots}{folder.name}.{name}.*.tmp"):
+                left.unlink()
     for left in folder.glob(".*.tmp"):
         left.unlink()
 
@@ -184,7 +195,7 @@ def cut(missing: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
         yield part
 
 
-FILE = ".ended.jsonl"
+FILE = "ended.jsonl"
 SYNC_SECONDS = 10.0
 """Between waits for the disk itself: a kill alone loses nothing that was written."""
 SMALL = 1 << 20
@@ -216,7 +227,7 @@ class Line:
 
 def read_journal(folder: Path) -> Iterator[Line]:
     """The attempts in a folder's journal, up to a line that a kill or a full disk left torn."""
-    for line, _ in _whole(folder / FILE):
+    for line, _ in _whole(beside(folder, FILE)):
         yield line
 
 
@@ -260,7 +271,7 @@ class Journal:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``have``: attempts that parts hold already."""
-        self._path, self._clock = folder / FILE, clock
+        self._path, self._clock = beside(folder, FILE), clock
         self._live: dict[Key, bytes] = {}
         self._there: dict[Key, Line] = {}
         self._size = self._dead = 0
@@ -350,7 +361,7 @@ class Journal:
             os.close(self._file)
             self._file = None
         if kept:
-            temporary = self._path.with_name(f"{FILE}.{os.getpid()}.tmp")
+            temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
             try:
                 temporary.write_bytes(kept)
                 replace_synced(temporary, self._path)

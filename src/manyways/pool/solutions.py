@@ -32,9 +32,16 @@ from manyways.pool.adherence import is_rank
 from manyways.progress import open_table
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN
-from manyways.tables import SOLUTION_SCHEMA, parts, read_attempts_table, read_table, write_table
+from manyways.tables import (
+    SOLUTION_SCHEMA,
+    beside,
+    parts,
+    read_attempts_table,
+    read_table,
+    write_table,
+)
 
-FILE = ".asked.parquet"
+FILE = "asked.parquet"
 Name = tuple[str, str]
 """(problem id, heuristic): a cell."""
 SCHEMA = pa.schema(
@@ -118,12 +125,12 @@ def write_requests(folder: Path, asked: Mapping[Name, int]) -> None:
     """
     rows = [(*name, samples) for name, samples in asked.items()]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
-    write_table(folder / FILE, pa.table(columns, schema=SCHEMA))
+    write_table(beside(folder, FILE), pa.table(columns, schema=SCHEMA))
 
 
 def read_requests(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
     """How many attempts were asked of each cell; None where sampling is fixed."""
-    path = folder / FILE
+    path = beside(folder, FILE)
     if recipe.generate.sampling == "fixed" or not path.is_file():
         return None
     problems, ways, samples = (read_table(path)[name].to_pylist() for name in SCHEMA.names)
