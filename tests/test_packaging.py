@@ -194,3 +194,17 @@ def test_what_needs_the_extra_says_so_in_a_sentence(
     (sentence,) = done.stderr.splitlines()
     assert sentence.endswith(": pip install 'manyways[train]'")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_container_installs_and_runs_what_the_pages_do() -> None:
+    """Without a builder: the words of its steps are those of set-up, with extras that exist."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    steps = dict(line.split(" ", 1) for line in text.splitlines() if line[:4] in ("CMD ", "ENTR"))
+    assert (steps["ENTRYPOINT"], steps["CMD"]) == ('["manyways"]', '["demo"]')
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    (named,) = re.findall(r"--build-arg EXTRAS=(\S+)", text)
+    assert {"train", *named.split(",")} <= set(extras)
+    assert '--constraint constraints.txt ".[train${EXTRAS:+,$EXTRAS}]"' in text
+    assert "bubblewrap" in text and (ROOT / "constraints.txt").is_file()
