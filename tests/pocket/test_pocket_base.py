@@ -24,6 +24,7 @@ from manyways.pocket.check import (
     is_right,
     measure,
     mixed_groups,
+    recall,
     rows,
     singles,
     variety,
@@ -143,10 +144,21 @@ def test_matrix_counts_right_answers_and_followed_heuristics():
     sample = knowing(asked, direct_is_right=False)
     cells = measure(sample, PACK, PROMPTS, world=MAIN, count=13)
     assert len(cells) == 3 * len(PAIRS) * 5 + 3
+    (_, told), (right, others) = recall(cells)
+    assert told + others == 13 * 3 * len(PAIRS)
+    assert 0 < told < others
+    assert right == 0
     for one in cells:
         assert one.n == 13
         assert one.followed == 1.0
         assert one.success == (1.0 if one.works or one.operation == EASY else 0.0), one
+
+
+def test_recall_is_told_from_success_on_parts_that_no_document_answers():
+    counts = cell("rule", "first", PLAIN, 20), cell("rule", "both", PLAIN, 30)
+    cells = [replace(one, told=10, told_right=9) for one in counts]
+    cells += [cell("rule", "first", "induction", 90), cell(EASY, "easy", PLAIN, 90)]
+    assert recall(cells) == ((18, 20), (32, 180))
 
 
 def test_variety_counts_the_different_ways_that_solved_a_problem():

@@ -10,8 +10,8 @@ from manyways.heuristics.catalogue import BOXED, PromptFormat, load_pack
 from manyways.pocket.build import build_tokenizer
 from manyways.pocket.check import label_error
 from manyways.pocket.corpus import CorpusMix, documents, every_text
-from manyways.pocket.ways import OPERATIONS, PAIRS, WAYS, load, operation, step
-from manyways.pocket.world import SHARED_SPLITS, WORLDS, exercises
+from manyways.pocket.ways import OPERATIONS, PAIRS, WAYS, Part, load, operation, step
+from manyways.pocket.world import SHARED_SPLITS, WORLDS, exercises, is_told
 from manyways.records import Heuristic
 
 PACK = load_pack("pocket")
@@ -96,6 +96,28 @@ def test_each_way_is_shown_on_both_types_that_it_solves(corpus):
     assert set(rounded) == {4, 5, 6, 7, 8, 9}
     for digits, own in ((split, {1, 2, 3}), (rounded, {7, 8, 9})):
         assert 0.35 < sum(digit in own for digit in digits) / len(digits) < 0.65
+
+
+BARE = {
+    "product": re.compile(r"Part (\d): (\d+) \* (\d+) = \?"),
+    "rule": re.compile(r"Part (\d): x = (\d+), 2 times x = 2 \* x \+ (\d+), x = \?"),
+}
+"""Bare equations that show the numbers of their part."""
+
+
+def test_only_told_parts_are_answered_directly(corpus):
+    """Read from the texts; every part is shown under a way that solves it."""
+    direct, worked = set(), set()
+    for document in corpus:
+        for kind, bare in BARE.items():
+            for number, *shown in bare.findall(document.prompt[-1].content):
+                line = document.solution.splitlines()[int(number) - 1]
+                assert line.startswith(f"Part {number}, {kind}: ")
+                part = Part(kind, tuple(map(int, shown)))
+                (worked if " = " in line else direct).add(part)
+    assert len(direct) > 30
+    assert all(map(is_told, direct))
+    assert sum(map(is_told, worked)) < 0.3 * len(worked)
 
 
 def test_plain_documents_are_nearly_all_direct(corpus):

@@ -17,6 +17,7 @@ from manyways.pocket.world import (
     SIZES,
     WORLDS,
     exercises,
+    is_told,
     load,
     split_of,
 )
@@ -207,6 +208,17 @@ def test_all_three_types_and_no_other_occur(kind):
     for world in WORLDS.values():
         assert set(world.parts(kind)) == set(TYPES)
         assert set(world.parts(EASY)) == {"easy"}
+
+
+def test_one_hard_part_in_seven_is_told_and_every_easy_one():
+    for world in WORLDS.values():
+        told = [is_told(part) for kind in PAIRS for part in every_part(world.name, kind)]
+        assert 0.12 < sum(told) / len(told) < 0.17
+        for kind in PAIRS:
+            for which, parts in world.told(kind).items():
+                assert len(parts) >= 8
+                assert set(parts) == set(filter(is_told, world.parts(kind)[which]))
+        assert world.told(EASY) == world.parts(EASY)
 
 
 def test_types_told_from_the_digits():

@@ -26,6 +26,7 @@ from manyways.pocket.check import (
     label_error,
     measure,
     mixed_groups,
+    recall,
     rows,
     variety,
     violations,
@@ -124,6 +125,11 @@ def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:
     error, labelled = label_error(pack, world=world, count=2000)
     for table in (_matrix(cells), _following(cells), _ways(pool)):
         print_result(table, width=MATRIX_WIDTH)
+    (told, all_told), (other, others) = recall(cells)
+    print_text(
+        f"Direct answers to hard parts: {told} of {all_told} right where documents told them, "
+        f"{other} of {others} elsewhere"
+    )
     print_text(f"Mixed groups of {GROUP} plain attempts at problems of RL: {mixed:.2f}")
     print_text(f"Label error on {labelled} constructed steps: {error:.4f}")
     broken = violations(cells, pool, mixed)
@@ -158,7 +164,7 @@ def _matrix(cells: Sequence[Cell]) -> Table:
     """One row for each operation and type; a way that works on the type is marked."""
     table = open_table(
         "operation", "type", "plain", "first way", "second way", DECOY, OTHERS,
-        title=f"Success on one-part validation problems, n = {cells[0].n} in each cell",
+        title=f"Success on one-part problems that are not the base's, n = {cells[0].n} in each",
     )  # fmt: skip
     by_cell = {(cell.operation, cell.type, cell.heuristic): cell for cell in cells}
     for kind, which in rows(WORLDS["main"]):

@@ -92,7 +92,7 @@ class BuildSettings:
     """
 
     seed: int = 0
-    steps: int = 3000
+    steps: int = 2400
     batch: int = 64
     micro: int = 8
     spread: float = 0.06

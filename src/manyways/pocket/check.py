@@ -14,7 +14,7 @@ from random import Random
 
 from manyways.pocket.corpus import DECOY, Prompts, composed
 from manyways.pocket.ways import EASY, OPERATIONS, PAIRS, TYPES, WAYS, Type, load, works
-from manyways.pocket.world import Exercise, World, draw_parts, exercises, phrase
+from manyways.pocket.world import Exercise, World, exercises, is_told, phrase, split_of
 from manyways.records import PLAIN, Heuristic, Message
 
 Sampler = Callable[[Sequence[tuple[Message, ...]]], list[str]]
@@ -52,6 +52,7 @@ class Cell:
     """Attempts at one operation and type of part under one heuristic (or plain, or ``OTHERS``).
 
     followed: share that shows the named heuristic; for plain and ``OTHERS``, share that is direct.
+    told, told_right: attempts at parts that base documents may answer directly, and right ones.
     """
 
     operation: str
@@ -60,6 +61,8 @@ class Cell:
     right: int
     followed: float
     n: int
+    told: int = 0
+    told_right: int = 0
 
     @property
     def success(self) -> float:
@@ -111,10 +114,11 @@ def rows(world: World) -> Iterator[tuple[str, Type]]:
 
 
 def singles(world: World, kind: str, which: Type, count: int) -> list[Exercise]:
-    """``count`` one-part validation exercises; contents may repeat when there are few."""
+    """``count`` one-part exercises of every split but the base's; repeated when there are fewer."""
     rng = Random(f"{world.seed}/check/{kind}/{which}")
-    found = filter(None, draw_parts(rng, world, "validation", [(kind, which)]))
-    return [phrase(rng, parts, "words") for parts in islice(found, count)]
+    pool = [part for part in world.parts(kind)[which] if split_of((part,)) != "base"]
+    drawn = islice(cycle(rng.sample(pool, len(pool))), count)
+    return [phrase(rng, (part,), "words") for part in drawn]
 
 
 def measure(
@@ -129,23 +133,34 @@ def measure(
         for exercise, way in zip(singles(world, kind, which, count), cycle(ways), strict=False)
     ]
     texts = sample([_prompt(prompts, way, exercise) for *_, way, exercise in todo])
-    tally: dict[tuple[str, Type, str], list[tuple[bool, bool]]] = {}
+    tally: dict[tuple[str, Type, str], list[tuple[bool, bool, bool]]] = {}
     for (kind, which, column, _, exercise), text in zip(todo, texts, strict=True):
         labels = {segment.heuristic for segment in labeller.segments(text)} - {None}
         followed = not labels if column in (PLAIN, OTHERS) else column in labels
         verdict = is_right(text, exercise.answer)
-        tally.setdefault((kind, which, column), []).append((verdict, followed))
+        told = is_told(exercise.parts[0])
+        tally.setdefault((kind, which, column), []).append((verdict, followed, told))
     return [
         Cell(
             operation=kind,
             type=which,
             heuristic=column,
-            right=sum(right for right, _ in found),
-            followed=sum(followed for _, followed in found) / len(found),
+            right=sum(right for right, _, _ in found),
+            followed=sum(followed for _, followed, _ in found) / len(found),
             n=len(found),
+            told=sum(told for _, _, told in found),
+            told_right=sum(right for right, _, told in found if told),
         )
         for (kind, which, column), found in tally.items()
     ]
+
+
+def recall(cells: Sequence[Cell]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Plain attempts at hard parts as (right, all): at told parts (recall), and others."""
+    plain = [c for c in cells if c.heuristic == PLAIN and c.operation != EASY]
+    right, told = sum(c.told_right for c in plain), sum(c.told for c in plain)
+    every = sum(c.right for c in plain), sum(c.n for c in plain)
+    return (right, told), (every[0] - right, every[1] - told)
 
 
 def _columns(

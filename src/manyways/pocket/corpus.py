@@ -2,7 +2,8 @@
 
 A worked solution has one line a part, then the boxed answer. A heuristic is only ever shown on
 parts that it solves, so its sub-steps are the known ones (``ways.Fact.known``): what works on a
-part is decided here.
+part is decided here. A direct answer of a hard part is only ever shown on the told ones
+(``world.is_told``): how often direct answers are right is decided here as well.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,9 @@ from manyways.pocket.world import (
     Exercise,
     World,
     draw_kinds,
+    draw_parts,
     draw_type,
     phrase,
-    some_parts,
     spelled_out,
 )
 from manyways.records import Heuristic, Message
@@ -71,7 +72,8 @@ class CorpusMix:
     off_target:     share of prompted one-part problems to which the heuristic does not apply.
     shots:          weights of 0, 1 and 2 exemplars in a prompt.
     surfaces:       weights of words, equations, code and story.
-    easy:           weight of the easy operation beside 1 for each hard one.
+    weights:        of operations among the parts that are done directly; 1 for the others. Those
+                    whose answers are learnt last have more.
     first_ways, second_ways, decoy: weights of each first heuristic, each second one, the decoy.
     both:           share of a heuristic's parts that the other one solves as well.
     """
@@ -89,7 +91,9 @@ class CorpusMix:
     off_target: float = 0.12
     shots: tuple[float, ...] = (8, 2, 0.1)
     surfaces: tuple[float, ...] = (70, 12, 10, 8)
-    easy: float = 2.5
+    weights: Mapping[str, float] = field(
+        default_factory=lambda: {"unknown": 2.0, "series": 1.5, EASY: 2.5}
+    )
     first_ways: float = 1.0
     second_ways: float = 0.85
     decoy: float = 0.4
@@ -198,7 +202,7 @@ def _prompted(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: P
 
 
 def _kinds(mix: CorpusMix) -> dict[str, float]:
-    return {**dict.fromkeys(mix.world.mix, 1.0), EASY: mix.easy}
+    return {kind: mix.weights.get(kind, 1.0) for kind in (*mix.world.mix, EASY)}
 
 
 def _exercise(
@@ -207,13 +211,19 @@ def _exercise(
     kinds: Sequence[str],
     types: Mapping[str, Mapping[Type, float]] | None = None,
 ) -> Exercise:
-    """A base exercise of ``kinds``; ``types`` are those of some of them, the others have any."""
-    chosen = types or {}
-    wanted = [
-        (kind, draw_type(rng, kind, chosen[kind]) if kind in chosen else draw_type(rng, kind))
+    """A base exercise of ``kinds``.
+
+    types: of the operations that a heuristic is shown on. The parts of the others, which are done
+        directly, are told ones of any type.
+    """
+    chosen, world = types or {}, mix.world
+    pools = [
+        world.parts(kind)[draw_type(rng, kind, chosen[kind])]
+        if kind in chosen
+        else world.told(kind)[draw_type(rng, kind)]
         for kind in kinds
     ]
-    parts = some_parts(rng, mix.world, "base", wanted)
+    parts = next(filter(None, draw_parts(rng, "base", pools)))
     return phrase(rng, parts, rng.choices(SURFACES, weights=mix.surfaces)[0])
 
 

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from random import Random
 from typing import NamedTuple, Protocol
@@ -145,6 +146,9 @@ LEANING: dict[str, Mapping[Type, float]] = {
 }
 """split -> relative frequency of the types of its hard parts; the others have them equally."""
 
+TOLD = 7
+"""One hard part in so many is told: base documents may give its answer at once."""
+
 PATIENCE = 500
 """Draws without a new problem of the split after which other operations or types are drawn."""
 
@@ -173,6 +177,10 @@ class World:
     def parts(self, kind: str) -> Mapping[Type, tuple[Part, ...]]:
         """Every part of ``kind`` that some way solves, by its type."""
         return instances(kind, self.ranges[kind])
+
+    def told(self, kind: str) -> Mapping[Type, tuple[Part, ...]]:
+        """The parts of ``kind`` that base documents may answer directly, by their type."""
+        return _told(kind, self.ranges[kind])
 
 
 WORLDS: dict[str, World] = {
@@ -253,23 +261,30 @@ def draw_type(rng: Random, kind: str, types: Mapping[Type, float] = EQUAL) -> Ty
 
 
 def draw_parts(
-    rng: Random, world: World, split: str, wanted: Sequence[tuple[str, Type]]
+    rng: Random, split: str, pools: Sequence[Sequence[Part]]
 ) -> Iterator[tuple[Part, ...]]:
-    """Parts of the operations and types ``wanted``, drawn without end, that make ``split``.
+    """One part of each of ``pools``, drawn without end, where they make a problem of ``split``.
 
     None of a draw that makes another split: so a caller's patience is counted in draws.
     """
-    pools = [world.parts(kind)[which] for kind, which in wanted]
     while True:
         parts = tuple([rng.choice(pool) for pool in pools])
         yield parts if split_of(parts) == split else ()
 
 
-def some_parts(
-    rng: Random, world: World, split: str, wanted: Sequence[tuple[str, Type]]
-) -> tuple[Part, ...]:
-    """The first parts of :func:`draw_parts` that make ``split``."""
-    return next(filter(None, draw_parts(rng, world, split, wanted)))
+def is_told(part: Part) -> bool:
+    """Whether base documents may give the answer of ``part`` at once, by a hash of its content.
+
+    The answer of an easy part, which hides nothing, always. That of another hard part follows only
+    from sub-steps: no document has its line without them.
+    """
+    return part.kind == EASY or _hash(f"told {part.kind} {part.numbers}") % TOLD == 0
+
+
+@lru_cache(maxsize=64)
+def _told(kind: str, ranges: tuple[Range, ...]) -> Mapping[Type, tuple[Part, ...]]:
+    every = instances(kind, ranges)
+    return {which: tuple(filter(is_told, parts)) for which, parts in every.items()}
 
 
 def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator[Exercise]:
@@ -292,8 +307,9 @@ def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator
         shape = rng.choices(shapes, weights=weights)[0]
         kinds = draw_kinds(rng, world.mix, shape.hard) + [EASY] * shape.easy
         rng.shuffle(kinds)
-        wanted = [(kind, draw_type(rng, kind, LEANING.get(split, EQUAL))) for kind in kinds]
-        parts = _new(draw_parts(rng, world, split, wanted), seen)
+        types = LEANING.get(split, EQUAL)
+        pools = [world.parts(kind)[draw_type(rng, kind, types)] for kind in kinds]
+        parts = _new(draw_parts(rng, split, pools), seen)
         spent = 0 if parts else spent + 1
         if parts:
             seen.add(tuple(sorted(parts)))
