@@ -64,6 +64,8 @@ class CorpusMix:
     products, plus: shares of the multiplications and divisions, and of the sums, among sub-steps
                     that drills keep; differences, which take longest to learn, all stay.
     sums:           share of drawn sub-steps that are the easy operation's.
+    openings:       share of drawn sub-steps that only split or round a number of a product, also
+                    where the way fails later: else its form breaks down there with its answer.
     first:          number of documents at the start among which ``first_drills`` are drills.
     plain:          share of the others that names no heuristic.
     plain_pure:     share of plain documents that use a heuristic all the same.
@@ -82,6 +84,7 @@ class CorpusMix:
     products: float = 0.1
     plus: float = 0.4
     sums: float = 0.1
+    openings: float = 0.1
     first: int = 16000
     first_drills: float = 0.7
     plain: float = 0.35
@@ -134,8 +137,11 @@ def documents(
 
 
 def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
-    facts: list[Fact] = []
+    facts: list[Fact | str] = []
     while len(facts) < 8:
+        if rng.random() < mix.openings:
+            facts.append(_opening(rng, mix))
+            continue
         if rng.random() < mix.sums:
             a, b = rng.choice(mix.world.parts(EASY)["easy"]).numbers
             facts.append(Fact(a, "+", b))
@@ -149,6 +155,12 @@ def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
     rng.shuffle(facts)
     text = ", ".join(map(str, facts[:8])) + "."
     return Document(prompt=prompts.plain("Some sums."), solution=text, heuristic=None)
+
+
+def _opening(rng: Random, mix: CorpusMix) -> str:
+    """How a way of the product starts, on a part of any type. Example: ``split 47 as 40 and 7``."""
+    part = rng.choice(mix.world.parts("product")[draw_type(rng, "product")])
+    return WAYS[rng.choice(PAIRS["product"])]["product"](part).opening.rstrip(": ")
 
 
 def _solved(heuristic: str, mix: CorpusMix) -> Mapping[Type, float]:
