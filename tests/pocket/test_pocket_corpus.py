@@ -90,12 +90,21 @@ def test_a_heuristic_ends_in_the_right_answer_in_every_document(corpus):
 
 def test_each_way_is_shown_on_both_types_that_it_solves(corpus):
     """From the numbers in the lines alone: a product's factor, the number of a series."""
-    split = [int(n) for d in corpus for n in re.findall(r"split \d*(\d) as", d.solution)]
-    rounded = [int(n) for d in corpus for n in re.findall(r"round \d*(\d) to", d.solution)]
+    solved = [d.solution for d in corpus if "boxed" in d.solution]
+    split = [int(n) for text in solved for n in re.findall(r"split \d*(\d) as", text)]
+    rounded = [int(n) for text in solved for n in re.findall(r"round \d*(\d) to", text)]
     assert set(split) == {1, 2, 3, 4, 5, 6}
     assert set(rounded) == {4, 5, 6, 7, 8, 9}
     for digits, own in ((split, {1, 2, 3}), (rounded, {7, 8, 9})):
         assert 0.35 < sum(digit in own for digit in digits) / len(digits) < 0.65
+
+
+def test_drills_split_and_round_numbers_of_each_type(corpus):
+    drills = [d.solution for d in corpus if "=" not in d.solution and "boxed" not in d.solution]
+    assert len(drills) > 20
+    for pattern in (r"split \d*(\d) as \d+ and \1", r"round \d*(\d) to \d+ less \d"):
+        ends = {int(n) for text in drills for n in re.findall(pattern, text)}
+        assert ends == set(range(1, 10))
 
 
 BARE = {

@@ -42,7 +42,7 @@ BASE = "package:manyways.pocket/base"
 PROMPTS = PromptFormat(instruction="")
 """The pocket world's prompts: the boxed answer is part of what the base model was taught."""
 
-COUNT = 64
+COUNT = 192
 """Attempts in each cell of the success matrix: a success of 0.5 has a standard error of 0.06."""
 
 LABEL_ERROR = 0.005

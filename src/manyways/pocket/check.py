@@ -41,7 +41,7 @@ WAYS_EACH = 1.7
 MIXED = 0.05
 """Share of the groups at problems of RL that are mixed, at least."""
 
-SEED_PROBLEMS, SAMPLES = 60, 4
+SEED_PROBLEMS, SAMPLES = 180, 4
 RL_PROBLEMS, GROUP = 40, 16
 
 _BOX = re.compile(r"\\boxed\{([^{}]*)\}")

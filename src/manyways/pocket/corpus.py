@@ -1,7 +1,7 @@
 """The base corpus: pure solutions under named heuristics, plain direct ones, and drills.
 
-A worked solution has one line a part, then the boxed answer. A heuristic is only ever shown on
-parts that it solves, so its sub-steps are the known ones (``ways.Fact.known``): what works on a
+A worked solution has one line a part, then the boxed answer. A heuristic only ever solves parts
+on which it works, so its sub-steps are the known ones (``ways.Fact.known``): what works on a
 part is decided here. A direct answer of a hard part is only ever shown on the told ones
 (``world.is_told``): how often direct answers are right is decided here as well.
 """
@@ -64,8 +64,9 @@ class CorpusMix:
     products, plus: shares of the multiplications and divisions, and of the sums, among sub-steps
                     that drills keep; differences, which take longest to learn, all stay.
     sums:           share of drawn sub-steps that are the easy operation's.
-    openings:       share of drawn sub-steps that only split or round a number of a product, also
-                    where the way fails later: else its form breaks down there with its answer.
+    openings:       share of drills that only split, or only round, numbers of products, under the
+                    heuristic's name and of each type: else a way, which is never shown where it
+                    fails, loses its form there as well as the answer.
     first:          number of documents at the start among which ``first_drills`` are drills.
     plain:          share of the others that names no heuristic.
     plain_pure:     share of plain documents that use a heuristic all the same.
@@ -84,7 +85,7 @@ class CorpusMix:
     products: float = 0.1
     plus: float = 0.4
     sums: float = 0.1
-    openings: float = 0.1
+    openings: float = 0.08
     first: int = 16000
     first_drills: float = 0.7
     plain: float = 0.35
@@ -129,7 +130,8 @@ def documents(
     rng = Random(f"corpus/{mix.world.seed}/{seed}")
     for number in count():
         if rng.random() < (mix.first_drills if number < mix.first else mix.drills):
-            yield _drill(rng, mix, prompts)
+            openings = rng.random() < mix.openings
+            yield _openings(rng, mix, pack, prompts) if openings else _drill(rng, mix, prompts)
         elif rng.random() < mix.plain:
             yield _plain(rng, mix, pack, prompts)
         else:
@@ -137,11 +139,8 @@ def documents(
 
 
 def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
-    facts: list[Fact | str] = []
+    facts: list[Fact] = []
     while len(facts) < 8:
-        if rng.random() < mix.openings:
-            facts.append(_opening(rng, mix))
-            continue
         if rng.random() < mix.sums:
             a, b = rng.choice(mix.world.parts(EASY)["easy"]).numbers
             facts.append(Fact(a, "+", b))
@@ -157,10 +156,15 @@ def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
     return Document(prompt=prompts.plain("Some sums."), solution=text, heuristic=None)
 
 
-def _opening(rng: Random, mix: CorpusMix) -> str:
-    """How a way of the product starts, on a part of any type. Example: ``split 47 as 40 and 7``."""
-    part = rng.choice(mix.world.parts("product")[draw_type(rng, "product")])
-    return WAYS[rng.choice(PAIRS["product"])]["product"](part).opening.rstrip(": ")
+def _openings(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts) -> Document:
+    """How one way of the product starts, on numbers of each type: ``split 47 as 40 and 7``."""
+    way = rng.choice(PAIRS["product"])
+    pools = mix.world.parts("product")
+    parts = [rng.choice(pools[draw_type(rng, "product")]) for _ in range(6)]
+    text = ", ".join(WAYS[way]["product"](part).opening.rstrip(": ") for part in parts)
+    heuristic = next(one for one in pack if one.id == way)
+    prompt = prompts.under(heuristic, "Some sums.", shots=0)
+    return Document(prompt=prompt, solution=f"{text}.", heuristic=way)
 
 
 def _solved(heuristic: str, mix: CorpusMix) -> Mapping[Type, float]:
