@@ -43,7 +43,7 @@ PROMPTS = PromptFormat(instruction="")
 """The pocket world's prompts: the boxed answer is part of what the base model was taught."""
 
 COUNT = 192
-"""Attempts in each cell of the success matrix: a success of 0.5 has a standard error of 0.06."""
+"""Attempts in each cell of the success matrix: a success of 0.5 has a standard error of 0.036."""
 
 LABEL_ERROR = 0.005
 
