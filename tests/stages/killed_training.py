@@ -111,7 +111,7 @@ def on_the_way(root: Path, line: Line, phase: str) -> dict[str, list[object]]:
     """Step -> what was sampled there."""
     found = {}
     for step in sorted(root.glob(f"6-eval/{line.name}/{phase}@*")):
-        [inside] = step.iterdir()
+        [inside] = (one for one in step.iterdir() if one.is_dir())
         rows = [asdict(one) for one in read_attempts(inside)]
         found[step.name] = [{k: v for k, v in row.items() if k != "model_hash"} for row in rows]
     return found
