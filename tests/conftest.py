@@ -1,6 +1,7 @@
 """Fixtures for tests anywhere in the tree, and what a test may skip for."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -23,6 +24,11 @@ for name in ELSEWHERE:
     os.environ.pop(name, None)
 # Before any library reads it. Where there is a network, nothing is asked for on it, either.
 os.environ.update({"HF_HUB_OFFLINE": "1", "TERM": "xterm"})
+# Under nohup or behind a shell's "&" these are ignored, and what a test starts would inherit that.
+for number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, default)
 
 
 @pytest.fixture(scope="session", autouse=True)
