@@ -147,7 +147,7 @@ def _curves(seen: "Seen") -> list[Block]:
         text="Bands are 95% intervals over problems. The legend hides and shows; what is "
         "struck through is hidden at first.",
     )
-    return [heading, *first_row(figures, tuple(_keys(seen)), "other figure of pass@k")]
+    return [heading, *first_row(figures, tuple(_keys(seen)), "other pass@k figure")]
 
 
 def _keys(seen: "Seen") -> Iterator[Key]:
