@@ -46,7 +46,7 @@ def test_needs_of_the_smoke_recipe(tmp_path, capsys) -> None:
     assert done.code == 0, done.err
     assert "72 attempts of the pool, 72 of RL, 288 of evaluations, 5 trainings" in done.out
     assert "EOS '<|eos|>', a chat template" in done.out
-    assert "1,082,368 parameters" in done.out
+    assert "1,082,624 parameters" in done.out
     assert not (tmp_path / "run").exists()
 
 
