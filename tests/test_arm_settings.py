@@ -77,6 +77,13 @@ def test_a_dumped_table_is_read_again(tmp_path: Path) -> None:
             ["rl.pass_rate=[0.1, 0.9]", 'arm."star+x".rl.group_size=3'],
             ['arm."star+x".rl.group_size', "rl.pass_rate_of = 'start'"],
         ),
+        (
+            ["rl.evaluate_pass_rate=[0.1, 0.9]", 'arm."star+x".rl.evaluate_limit=3'],
+            [
+                'arm."star+x".rl.evaluate_limit',
+                "the rates of validation problems are measured once",
+            ],
+        ),
         (['arm."distilled-2+x".select.budget=3'], ["selected once, for all arms"]),
     ],
 )

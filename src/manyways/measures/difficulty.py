@@ -167,3 +167,9 @@ def at_most(rated: Callable[[], Rated], every: int) -> int:
     with suppress(MissingWork, DataError, Untrusted):
         return len(rated().chosen().problems)
     return every
+
+
+def most_in_pool(ctx: "Context") -> int:
+    """How many problems the pool has, at the most."""
+    generate = ctx.recipe.generate
+    return at_most(lambda: of_pool(ctx), ctx.count(generate.problems, generate.limit))

@@ -5,7 +5,7 @@ these keys decide.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -450,12 +450,18 @@ def _check_watched_alike(recipe: Recipe, own: Recipe) -> None:
     """Raises ValueError where an arm would choose validation problems of its own."""
     if own.rl.evaluate_pass_rate is recipe.rl.evaluate_pass_rate is None:
         return
-    for key in WATCHED:
+    _check_alike(
+        recipe, own, WATCHED,
+        why="with rl.evaluate_pass_rate the rates of validation problems are measured once for all "
+        "arms: set it for all of them in [rl]",
+    )  # fmt: skip
+
+
+def _check_alike(recipe: Recipe, own: Recipe, keys: Sequence[str], *, why: str) -> None:
+    """Raises ValueError where an arm has another value of one of ``keys`` in [rl]."""
+    for key in keys:
         if getattr(own.rl, key) != getattr(recipe.rl, key):
-            raise ValueError(
-                f"rl.{key}: with rl.evaluate_pass_rate the rates of validation problems are "
-                "measured once for all arms: set it for all of them in [rl]"
-            )
+            raise ValueError(f"rl.{key}: {why}")
 
 
 def check_arm(recipe: Recipe, name: str) -> None:
@@ -468,9 +474,8 @@ def check_arm(recipe: Recipe, name: str) -> None:
     _check_watched_alike(recipe, own)
     if own.rl.pass_rate is None or own.rl.pass_rate_of != "base":
         return
-    for key in ONE_SAMPLE:
-        if getattr(own.rl, key) != getattr(recipe.rl, key):
-            raise ValueError(
-                f"rl.{key}: with rl.pass_rate of the base its rates are measured once for all "
-                "arms: set it for all of them in [rl], or rl.pass_rate_of = 'start' for this one"
-            )
+    _check_alike(
+        recipe, own, ONE_SAMPLE,
+        why="with rl.pass_rate of the base its rates are measured once for all arms: set it for "
+        "all of them in [rl], or rl.pass_rate_of = 'start' for this one",
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from manyways.context import Context, model_hash, settings_of, weights_identity
 from manyways.fingerprint import fingerprint
-from manyways.measures.difficulty import at_most, of_pool
+from manyways.measures.difficulty import most_in_pool, of_pool
 from manyways.measures.measure import write_rows
 from manyways.measures.token_modes import ForkRow
 from manyways.pool.training_rows import kept_solutions
@@ -74,10 +74,7 @@ def run(ctx: Context) -> None:
 
 def amount(ctx: Context) -> list[Amount]:
     """The beginnings that each checkpoint reads, at the most."""
-    generate = ctx.recipe.generate
-    every = ctx.count(generate.problems, generate.limit)
-    problems = at_most(lambda: of_pool(ctx), every)
-    read = min(ctx.recipe.branch.problems, problems)
+    read = min(ctx.recipe.branch.problems, most_in_pool(ctx))
     return [
         Amount(work=f"branch/{one.name}", stage="branch", attempts=read) for one in ctx.checkpoints
     ]

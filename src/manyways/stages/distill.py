@@ -15,7 +15,7 @@ from typing import cast
 from manyways.context import VERDICTS, Context, settings_of, verify_identity
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
-from manyways.measures.difficulty import at_most, in_request, of_pool
+from manyways.measures.difficulty import in_request, most_in_pool, of_pool
 from manyways.pool import attempt_files, sampling
 from manyways.pool.training_rows import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say
@@ -94,16 +94,14 @@ def run(ctx: Context) -> None:
 
 def amount(ctx: Context) -> list[Amount]:
     """The attempts that are sampled here; from a file nothing is."""
-    settings, generating = distill_settings(ctx), ctx.recipe.generate
-    every = ctx.count(generating.problems, generating.limit)
-    problems = at_most(lambda: of_pool(ctx), every)
-    attempts = problems * (settings.samples or SAMPLES) if settings.model else 0
+    settings = distill_settings(ctx)
+    attempts = most_in_pool(ctx) * (settings.samples or SAMPLES) if settings.model else 0
     return [
         Amount(
             work=f"generate/{DISTILLED}",
             stage="generate",
             attempts=attempts,
-            bound=attempts * (settings.max_tokens or generating.max_tokens),
+            bound=attempts * (settings.max_tokens or ctx.recipe.generate.max_tokens),
             prompts="plain",
         )
     ]

@@ -13,7 +13,7 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.catalogue import Layout, load_pack
-from manyways.measures.difficulty import Chosen, at_most, in_request, of_pool
+from manyways.measures.difficulty import Chosen, in_request, most_in_pool, of_pool
 from manyways.pool import adaptive, attempt_files, sampling
 from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.sampling import LazyEngine
@@ -137,10 +137,10 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
 def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
     """How many plain attempts a pool has at the most, and how many under heuristics."""
     settings = ctx.recipe.generate
-    every = ctx.count(settings.problems, settings.limit)
-    problems = at_most(lambda: of_pool(ctx), every)
+    problems = most_in_pool(ctx)
     if line is None:
         # Rates are measured on the plain attempts at every problem.
+        every = ctx.count(settings.problems, settings.limit)
         return (
             every * settings.plain_samples,
             problems * settings.samples * ctx.recipe.heuristics.count,

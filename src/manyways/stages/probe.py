@@ -17,7 +17,7 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.labelling import ANSWER
-from manyways.measures.difficulty import at_most, in_request, of_pool
+from manyways.measures.difficulty import in_request, most_in_pool, of_pool
 from manyways.measures.probe import BETWEEN
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Cell
@@ -96,16 +96,15 @@ def left_out(ctx: Context) -> str | None:
 
 def amount(ctx: Context) -> list[Amount]:
     """Every pair of heuristics on every problem, as if all attempts could be cut."""
-    settings, probe = ctx.recipe.generate, ctx.recipe.probe
-    every = ctx.count(settings.problems, settings.limit)
-    problems = min(probe.problems, at_most(lambda: of_pool(ctx), every))
+    probe = ctx.recipe.probe
+    problems = min(probe.problems, most_in_pool(ctx))
     attempts = problems * len(probed(ctx)) ** 2 * probe.samples
     return [
         Amount(
             work="probe",
             stage="probe",
             attempts=attempts,
-            bound=attempts * settings.max_tokens,
+            bound=attempts * ctx.recipe.generate.max_tokens,
             prompts="heuristics",
         )
     ]
