@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from command_line import environment
+from gguf_file import to_gguf
 
 PROGRAM = """
 import sys, time, xllamacpp
@@ -21,8 +22,10 @@ while True:
 
 
 @contextmanager
-def llama_server(model: Path, log: Path) -> Iterator[str]:
-    """Serve the GGUF file ``model`` with four slots on one thread; gives its address."""
+def llama_server(checkpoint: Path) -> Iterator[str]:
+    """Serve a checkpoint of tiny_models.py with four slots on one thread; gives its address."""
+    model = to_gguf(checkpoint, checkpoint / "llama.gguf")
+    log = checkpoint / "log"
     with log.open("w") as noise:
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(model)],

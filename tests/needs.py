@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 MAY_LACK = (
-    "an accelerator", "vllm", "verl", "verifiers", "xllamacpp",
-    "MANYWAYS_DATA", "MANYWAYS_REAL_MODEL", "MANYWAYS_REAL_GGUF",
+    "an accelerator", "vllm", "verl", "MANYWAYS_DATA", "MANYWAYS_REAL_MODEL",
 )  # fmt: skip
 """What CI may be without. ``.ci/run`` installs all else."""
 
@@ -43,17 +42,11 @@ needs_real_model = needs(
     there=(REAL_MODEL / "config.json").is_file(),
     how="set it to the folder of an instruct model with a chat template",
 )
-REAL_GGUF = Path(os.environ.get("MANYWAYS_REAL_GGUF") or "MANYWAYS_REAL_GGUF-is-not-set")
-"""A GGUF file of an instruct model, from the environment alone."""
-needs_llama_cpp = (
-    needs("xllamacpp", there=find_spec("xllamacpp") is not None, how="pip install xllamacpp"),
-    needs(
-        "MANYWAYS_REAL_GGUF",
-        there=REAL_GGUF.is_file(),
-        how="set it to a GGUF file of an instruct model with a chat template",
-    ),
+needs_llama_cpp = needs(
+    "llama.cpp",
+    there=bool(find_spec("xllamacpp") and find_spec("gguf")),
+    how="pip install 'manyways[dev]'",
 )
-"""llama.cpp's own server and a model for it."""
 needs_gym = package("reasoning_gym", extra="reasoning-gym")
 needs_ray = package("ray", extra="ray")
 needs_sphinx = package("sphinx", extra="docs")

@@ -144,10 +144,7 @@ def test_the_page_names_what_there_is() -> None:
         assert hasattr(manyways.Run, name), name
 
 
-@needs(
-    "verifiers", there=find_spec("verifiers.v1") is not None,
-    how="pip install verifiers, in an environment of its own: it wants another openai",
-)  # fmt: skip
+@needs("verifiers", there=find_spec("verifiers.v1") is not None, how="pip install 'manyways[dev]'")
 def test_the_reward_is_one_call_in_a_task_of_verifiers() -> None:
     """The example of the page, scored as verifiers scores a finished rollout."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
