@@ -10,7 +10,7 @@ from made_runs import attempt, context
 from test_export_dataset import loaded
 
 from manyways.arms import Line
-from manyways.commands.export.rl import SCHEMA, export_rl
+from manyways.commands.export.dataset import RL_SCHEMA, export_rl
 from manyways.context import Context
 from manyways.errors import MissingWork
 from manyways.recipe.file import dump_recipe
@@ -41,7 +41,7 @@ def test_every_attempt_has_its_step_and_what_it_earned(tmp_path: Path) -> None:
     ctx = run(tmp_path / "run")
     folder = export_rl(ctx, ctx.lines, out=tmp_path / "out")
     rows = loaded(folder, tmp_path)
-    assert rows.column_names == SCHEMA.names
+    assert rows.column_names == RL_SCHEMA.names
     told = [(r["step"], r["sample"], r["status"], r["reward"], r["advantage"]) for r in rows]
     assert told == [
         (1, 0, "correct", 1.0, 1.0), (1, 1, "undecided", None, 1.0),

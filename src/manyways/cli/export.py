@@ -58,7 +58,7 @@ def export_dataset(
 
     ctx = open_run(run, data_dir)
     if rl:
-        from manyways.commands.export.rl import export_rl
+        from manyways.commands.export.dataset import export_rl
 
         export_rl(ctx, lines_of(ctx, arm, seed), out=out, repo=push)
         return
