@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from manyways.verifiers.answers import decide
 from manyways.verifiers.answers.full import same_answer
-from manyways.verifiers.answers.quick import decide
 
 
 def plain_math_verify(gold, answer):

@@ -1,6 +1,6 @@
 import pytest
 
-from manyways.verifiers.answers import quick
+from manyways.verifiers.answers import decide
 from manyways.verifiers.answers.full import same_answer
 from manyways.verifiers.answers.shapes import as_interval
 
@@ -174,4 +174,4 @@ def test_marks_that_show_nothing_dotted_periods_and_clocks(
     gold: str, answer: str, same: bool
 ) -> None:
     assert same_answer(gold, answer)[0] is same
-    assert quick.decide(gold, answer) is None or quick.decide(gold, answer)[0] is same
+    assert decide(gold, answer) is None or decide(gold, answer)[0] is same

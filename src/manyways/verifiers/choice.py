@@ -10,7 +10,6 @@ from typing import Literal
 
 from manyways.records import Problem, Verdict
 from manyways.verifiers.answers import decide
-from manyways.verifiers.answers.spelling import tidy, unwrap_text
 from manyways.verifiers.final_answer import Extraction, Form, Policy, candidates, reference
 
 _LETTER = re.compile(
@@ -76,6 +75,8 @@ def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
     """The letter that ``answer`` names ("" when none) and the rule that found it."""
     if len(answer) == 1 and "A" <= answer <= "Z" and ord(answer) - 65 < (len(choices) or 26):
         return answer, "letter"
+    from manyways.verifiers.answers.spelling import tidy, unwrap_text  # most name the letter alone
+
     plain = unwrap_text(tidy(answer)).strip(" .*$\"'")
     letters = {_words(text): chr(ord("A") + i) for i, text in enumerate(choices)}
     by_text = letters.get(_words(plain), "")

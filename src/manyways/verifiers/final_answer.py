@@ -33,8 +33,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal
 
-from manyways.verifiers.answers.numbers import number_word
-from manyways.verifiers.answers.spelling import END_MARK
+from manyways.verifiers.answers import END_MARK
 
 Policy = Literal["strict", "lenient"]
 Form = Literal["boxed", "hashes", "phrase"]
@@ -355,6 +354,8 @@ def _line(answer: str) -> Extraction | None:
 
 
 def _last(text: str) -> Extraction | None:
+    from manyways.verifiers.answers.numbers import number_word  # for lenient readings alone
+
     tail = text[-_SEARCHED:]
     line = tail.rstrip().rpartition("\n")[2].strip(" .*。")
     if number_word(line) is not None:

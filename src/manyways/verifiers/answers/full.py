@@ -22,7 +22,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from manyways.verifiers.answers import quick
+from manyways.verifiers.answers import decide, quick
 from manyways.verifiers.answers.numbers import is_rounding, surely_differ
 from manyways.verifiers.answers.shapes import (
     MAX_ITEMS,
@@ -99,7 +99,7 @@ def _conclusion(gold: str, answer: str) -> str:
 
 
 def _same(gold: str, answer: str, depth: int) -> Decision:
-    outcome = quick.decide(gold, answer) if answer else (False, "empty")
+    outcome = decide(gold, answer) if answer else (False, "empty")
     if outcome is not None:
         return outcome
     if depth > _MAX_DEPTH:

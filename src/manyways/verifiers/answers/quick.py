@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from manyways.verifiers.answers import Outcome, decide
 from manyways.verifiers.answers.numbers import (
     Number,
     number_word,
@@ -28,7 +29,6 @@ from manyways.verifiers.answers.words import same_words
 MAX_LENGTH = 600
 """Longer answers are left to the worker."""
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _TUPLE = re.compile(r"\(\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})+\s*\)")
 _ROW = re.compile(r"\(?\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})*\s*,?\s*\)?")
 _ITEM = re.compile(r"-?[0-9]+")
@@ -45,16 +45,10 @@ _CODE = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{3,}\s*\(|(?<![\\a-zA-Z{])[a-zA-Z][
 _PROSE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}\s+[a-zA-Z]{3,}")
 _ALPHABETIC = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")
 
-Outcome = tuple[bool, str]
-"""(equal?, the rule that decided)."""
 
-
-def decide(gold: str, answer: str) -> Outcome | None:
-    """Whether the two are the same answer, or None when this step cannot prove either."""
-    if _INTEGER.fullmatch(gold):
-        if _INTEGER.fullmatch(answer):
-            return int(gold) == int(answer), "integer"
-    elif _TUPLE.fullmatch(gold):
+def decide_written(gold: str, answer: str) -> Outcome | None:
+    """As ``decide``, which has compared two plain integers itself."""
+    if _TUPLE.fullmatch(gold):
         row = _against_tuple(gold, answer)
         if row is not None:
             return row

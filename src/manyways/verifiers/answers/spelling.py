@@ -10,6 +10,8 @@ spaces, a closing full stop) and rewrites spellings of the same symbol: ``\dfrac
 import re
 import unicodedata
 
+from manyways.verifiers.answers import END_MARK
+
 _SYMBOLS = {
     "−": "-", "–": "-", "—": "-", "‒": "-", "‑": "-", "‐": "-", "℃": r"^\circ C", "℉": r"^\circ F",
     "⇒": r"\Rightarrow ", "→": r"\to ", "Ω": r"\Omega ", "µ": r"\mu ", "…": "...",
@@ -96,11 +98,6 @@ _ONE = r"(\\[a-zA-Z]+|[0-9a-zA-Z])"
 _LOOSE_FRACTION = re.compile(
     rf"(\\frac|\\[dt]?binom)\s*(?:\{{([^{{}}]*)\}}|{_ONE})\s*(?:\{{([^{{}}]*)\}}|{_ONE})"
 )
-END_MARK = re.compile(
-    r"</?(?:s|answer|final|b|strong|i|em|u|p|span|code|sup|div|center)>|<\|[\w ]{1,30}\|>"
-    r"|\\checkmark(?![a-zA-Z])", re.I,
-)  # fmt: skip
-"""Tokens that end a text and marks of HTML, also in the middle: never part of an answer."""
 _ALIGNED = re.compile(r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?|center|split)\}")
 _PERIOD = re.compile(r"([-+]?[0-9]*\.[0-9]{0,20})\(([0-9]{1,20})\)")
 _REPEATS = re.compile(r"([-+]?[0-9]*\.[0-9]{0,20}?)([0-9])\s+(?:repeating|recurring)")
