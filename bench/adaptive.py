@@ -26,7 +26,7 @@ from manyways.engines import Engine
 from manyways.pool import adaptive as adaptively
 from manyways.pool import sampling, solutions
 from manyways.pool.solutions import COLUMNS, wanted_attempts
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.pool import GenerateConfig
 from manyways.run_dir import RunDir
 from manyways.stages import generate

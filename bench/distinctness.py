@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics import load_pack
 from manyways.metrics.diversity import EMBEDDER, embed, vendi
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.records import Heuristic

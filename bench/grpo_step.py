@@ -27,7 +27,7 @@ import torch
 
 from manyways.arms import Line
 from manyways.context import Context
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir
 from manyways.stages import reinforce

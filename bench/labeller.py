@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics import load_pack
 from manyways.heuristics.exemplar_labeller import ExemplarLabeller
 from manyways.heuristics.labelling import Guess, PromptedText
 from manyways.metrics.intervals import wilson

@@ -30,12 +30,12 @@ from transformers import PrinterCallback, TrainerCallback
 from manyways.arms import Line
 from manyways.checkpoints import model_path
 from manyways.context import Context
-from manyways.heuristics.catalogue import PromptFormat, load_pack
+from manyways.heuristics import PromptFormat, load_pack
 from manyways.pocket.corpus import solution
 from manyways.pocket.ways import WAYS
 from manyways.pocket.world import WORLDS, exercises
 from manyways.pool.training_rows import TrainingRow
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.run_dir import RunDir
 from manyways.stages import midtrain
 from manyways.stages.midtrain import examples

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyways.heuristics.catalogue import PromptFormat, load_pack
+from manyways.heuristics import PromptFormat, load_pack
 from manyways.heuristics.checks import prompt_tokens, token_ids
 from manyways.records import Heuristic
 

@@ -28,7 +28,7 @@ from manyways.checkpoints import model_path
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.transformers import TransformersEngine
 from manyways.fingerprint import attempt_seed
-from manyways.heuristics.catalogue import PromptFormat, load_pack
+from manyways.heuristics import PromptFormat, load_pack
 from manyways.pocket.world import WORLDS, exercises
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message

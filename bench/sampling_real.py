@@ -30,7 +30,7 @@ from manyways.checkpoints import has_bfloat16
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.transformers import TransformersEngine
 from manyways.fingerprint import attempt_seed
-from manyways.heuristics.catalogue import PromptFormat, load_pack
+from manyways.heuristics import PromptFormat, load_pack
 from manyways.problems import load_problems
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message

@@ -32,7 +32,7 @@ WARM = 2
 def steps(count: int) -> float:
     """Median seconds of a training step in this process."""
     from manyways.commands.pocket import PROMPTS
-    from manyways.heuristics.catalogue import load_pack
+    from manyways.heuristics import load_pack
     from manyways.pocket.build import (
         BaseCorpus,
         BuildSettings,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
+from manyways.measures import write_rows
 from manyways.measures.arms import ArmRow
 from manyways.measures.averages import AverageRow
 from manyways.measures.catalogue import MEASURES, sections
@@ -17,7 +18,6 @@ from manyways.measures.four_cells import FourCells
 from manyways.measures.gate import GateRow
 from manyways.measures.labeller import LabellerRow
 from manyways.measures.majority import MajorityRow
-from manyways.measures.measure import write_rows
 from manyways.measures.openings import OpeningRow, Point
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PassRow
@@ -27,7 +27,7 @@ from manyways.measures.rates import RateRow
 from manyways.measures.seen import Seen
 from manyways.measures.token_modes import TokenModesRow
 from manyways.measures.yields import YieldRow
-from manyways.recipe.file import dump_recipe, parse_recipe
+from manyways.recipe import dump_recipe, parse_recipe
 from manyways.records import Phase, Score
 from manyways.reporting.page import render_html, render_markdown
 from manyways.run_dir import open_for_writing

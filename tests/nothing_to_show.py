@@ -11,9 +11,9 @@ from made_runs import attempt, put_evaluation
 
 from manyways.commands.run import run_recipe
 from manyways.errors import MissingWork
+from manyways.measures import write_rows
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import write_rows
-from manyways.recipe.file import dump_recipe
+from manyways.recipe import dump_recipe
 from manyways.stages import analyse, report
 from manyways.tables import append_attempts, write_text
 

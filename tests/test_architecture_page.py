@@ -177,7 +177,7 @@ def test_one_of_each_is_added_where_the_page_says(grown: Path, tmp_path: Path) -
         "from manyways.arms import Line, parse_arm\n"
         "from manyways.context import Context\n"
         "from manyways.pool.training_rows import training_rows\n"
-        "from manyways.recipe.file import load_recipe\n"
+        "from manyways.recipe import load_recipe\n"
         "from manyways.run_dir import RunDir\n"
         f"root = Path({str(out)!r})\n"
         "ctx = Context(recipe=load_recipe(root / 'recipe.toml'), run=RunDir(root=root))\n"

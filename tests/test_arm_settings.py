@@ -11,7 +11,7 @@ from manyways.arms import Line
 from manyways.commands.forecast.command import planned
 from manyways.errors import MissingWork, RecipeError
 from manyways.pipeline import steps
-from manyways.recipe.file import dump_recipe, load_recipe
+from manyways.recipe import dump_recipe, load_recipe
 from manyways.stages import gate, midtrain, reinforce, selection
 from manyways.third_party import names
 

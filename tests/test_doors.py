@@ -15,9 +15,8 @@ import pytest
 from manyways.engines import SamplingSettings
 from manyways.engines.http_client import Dialect, request_body
 from manyways.errors import RecipeError
-from manyways.recipe import owners
+from manyways.recipe import dump_recipe, load_recipe, owners
 from manyways.recipe.engines import HttpConfig
-from manyways.recipe.file import dump_recipe, load_recipe
 from manyways.recipe.owners import check_extras
 from manyways.train.verl.overrides import check_extra
 
@@ -82,7 +81,7 @@ def test_the_check_loads_neither_torch_nor_trl() -> None:
     """It is made by the verbs that answer at once."""
     script = (
         "import sys\n"
-        "from manyways.recipe.file import load_recipe\n"
+        "from manyways.recipe import load_recipe\n"
         "from manyways.recipe.owners import check_extras, fields_of, GRPO\n"
         "from pathlib import Path\n"
         f"check_extras(load_recipe(Path({str(SMOKE)!r}), ['rl.extra.top_k=5']))\n"
@@ -201,7 +200,7 @@ def test_an_arm_that_goes_to_verl_is_held_to_what_verl_knows(changes, message) -
 
 
 def toml(value: object) -> str:
-    from manyways.recipe.file import toml_value
+    from manyways.recipe import toml_value
 
     return toml_value(value)
 

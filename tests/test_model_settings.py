@@ -16,8 +16,8 @@ from manyways.engines.http import HttpEngine
 from manyways.engines.transformers import TransformersEngine
 from manyways.engines.vllm import VllmEngine
 from manyways.errors import ModelError, RecipeError, Untrusted
+from manyways.recipe import load_recipe
 from manyways.recipe.engines import ModelConfig
-from manyways.recipe.file import load_recipe
 from manyways.records import Message
 from manyways.rendering import prompt_ids
 from manyways.run_dir import RunDir

@@ -21,7 +21,7 @@ import manyways
 from manyways.errors import MissingWork, RunDirError, UserError
 from manyways.measures.pass_at_k import PassRow
 from manyways.pool.attempt_files import engine_facts, write_engine_facts
-from manyways.recipe.file import dump_recipe
+from manyways.recipe import dump_recipe
 from manyways.run_dir import RunDir
 from manyways.stages import selection
 from manyways.tables import append_attempts, beside, write_text

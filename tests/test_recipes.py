@@ -12,7 +12,7 @@ from manyways import pipeline
 from manyways.context import Context
 from manyways.errors import RecipeError
 from manyways.problems import split_name
-from manyways.recipe.file import dump_recipe, dump_tree, extending, load_recipe, parse_recipe
+from manyways.recipe import dump_recipe, dump_tree, extending, load_recipe, parse_recipe
 from manyways.run_dir import RunDir
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))

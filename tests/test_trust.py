@@ -22,8 +22,8 @@ from manyways.engines.http_client import Line
 from manyways.errors import ModelError, RecipeError, Untrusted
 from manyways.plugins import resolve
 from manyways.problems import load_problems
+from manyways.recipe import dump_recipe, load_recipe, parse_recipe
 from manyways.recipe.engines import HttpConfig, ModelConfig, RayConfig
-from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
 from manyways.recipe.section import toml_value
 from manyways.recipe.training import LaunchConfig
 from manyways.records import Problem

@@ -12,7 +12,7 @@ from command_line import ROOT, TESTS
 from pydantic import BaseModel
 
 from manyways import trust
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.section import section_of
 from manyways.recipe.tree import Recipe
 from manyways.third_party import names

@@ -19,7 +19,7 @@ from manyways.fingerprint import attempt_seed
 from manyways.pocket.corpus import composed
 from manyways.pocket.ways import SIGNS, WAYS
 from manyways.pocket.world import WORLDS, Exercise, exercises
-from manyways.recipe.file import dump_recipe
+from manyways.recipe import dump_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN, Attempt, Verdict
 from manyways.run_dir import RunDir

@@ -13,9 +13,9 @@ from manyways.arms import Line
 from manyways.commands.export.dataset import chosen
 from manyways.context import Context
 from manyways.errors import MissingWork, UserError
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics import load_pack
 from manyways.plugins import nearest
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Checkpoint, Heuristic
 from manyways.run_dir import RunDir, open_for_reading

@@ -19,7 +19,7 @@ from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
 from manyways.errors import DataError, EngineError, MissingWork, Untrusted
 from manyways.fingerprint import fingerprint
-from manyways.heuristics.catalogue import (
+from manyways.heuristics import (
     Layout,
     PromptFormat,
     instruction_for,

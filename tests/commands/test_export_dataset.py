@@ -9,11 +9,11 @@ from made_runs import attempt, context, put_pool
 
 from manyways.arms import Line
 from manyways.commands.export import dataset as exporting
+from manyways.commands.export import folder_of, line_of, source_facts
 from manyways.commands.export.dataset import export_dataset
-from manyways.commands.export.folder import folder_of, line_of, source_facts
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, NothingToTrainOn, RecipeError
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.stages import selection
 
 P = [f"made/seed/{i:03d}" for i in range(4)]

@@ -13,7 +13,7 @@ from manyways.commands.export.model import export_model
 from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
-from manyways.measures.measure import read_rows
+from manyways.measures import read_rows
 from manyways.measures.pass_at_k import PassRow
 
 MANY, VANILLA = Line(arm="heuristics-8", seed=1), Line(arm="vanilla", seed=0)

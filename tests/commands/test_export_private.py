@@ -17,13 +17,13 @@ from yaml import safe_load
 from manyways.arms import Line
 from manyways.checkpoints import package_path
 from manyways.commands.export import model as exporting
+from manyways.commands.export import public
 from manyways.commands.export.dataset import export_dataset
-from manyways.commands.export.folder import public
 from manyways.commands.export.model import eval_results, export_model, facts_of
 from manyways.commands.export.samples import export_samples
 from manyways.commands.show import open_run
 from manyways.context import Context
-from manyways.recipe.file import dump_recipe, load_recipe
+from manyways.recipe import dump_recipe, load_recipe
 from manyways.stages import selection
 
 CACHE = "models--Qwen--Qwen2.5-0.5B-Instruct/snapshots/7ae557604adf67be50417f59c2c2f167def9a775"

@@ -13,7 +13,7 @@ from manyways.arms import Line
 from manyways.commands.export.dataset import RL_SCHEMA, export_rl
 from manyways.context import Context
 from manyways.errors import MissingWork
-from manyways.recipe.file import dump_recipe
+from manyways.recipe import dump_recipe
 from manyways.records import RLAttempt
 from manyways.tables import append_rl_attempts, write_text
 

@@ -11,7 +11,15 @@ from made_runs import context
 
 from manyways.arms import Line, parse_arm
 from manyways.commands import needs
-from manyways.commands.forecast import measure
+from manyways.commands.forecast import (
+    FILE,
+    Measured,
+    Sampled,
+    measure,
+    print_forecast,
+    read_forecast,
+    write_forecast,
+)
 from manyways.commands.forecast.command import (
     compare,
     examples,
@@ -20,17 +28,9 @@ from manyways.commands.forecast.command import (
     sampling_seconds,
 )
 from manyways.commands.forecast.measure import line_through, timed
-from manyways.commands.forecast.records import (
-    FILE,
-    Measured,
-    Sampled,
-    print_forecast,
-    read_forecast,
-    write_forecast,
-)
 from manyways.engines import SamplingSettings
 from manyways.errors import DataError
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.stages.generate import cells
 
 

@@ -12,7 +12,7 @@ from manyways.commands.heuristics import (
     show_heuristic,
 )
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import exemplar_problem, load_pack
+from manyways.heuristics import exemplar_problem, load_pack
 from manyways.heuristics.checks import check_pack
 from manyways.records import Exemplar, Heuristic, Problem, Verdict
 

@@ -8,9 +8,9 @@ from made_runs import context, put_pool
 
 from manyways.commands.run import look_again
 from manyways.errors import RunDirError
-from manyways.measures.measure import read_rows
+from manyways.measures import read_rows
 from manyways.measures.yields import YieldRow
-from manyways.recipe.file import dump_recipe
+from manyways.recipe import dump_recipe
 from manyways.stages import analyse
 from manyways.tables import write_text
 

@@ -9,7 +9,7 @@ import pytest
 from command_line import in_this_process
 
 from manyways.checkpoints import package_path
-from manyways.recipe.file import dump_recipe, load_recipe
+from manyways.recipe import dump_recipe, load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 BASE = str(package_path("package:manyways.pocket/base"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, in_this_process, start
 
-from manyways.recipe.file import purpose_of, shipped_names
+from manyways.recipe import purpose_of, shipped_names
 
 
 @pytest.mark.parametrize("name", ["smoke", "smoke.toml", "recipes/smoke.toml"])

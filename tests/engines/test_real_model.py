@@ -5,7 +5,7 @@ from needs import REAL_MODEL, needs_real_model
 
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.transformers import TransformersEngine
-from manyways.heuristics.catalogue import Layout, PromptFormat, load_pack
+from manyways.heuristics import Layout, PromptFormat, load_pack
 from manyways.recipe.engines import ModelConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), needs_real_model]

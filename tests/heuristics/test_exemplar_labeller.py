@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics import load_pack
 from manyways.heuristics.exemplar_labeller import load, split_steps
 from manyways.records import Exemplar, Heuristic
 

@@ -1,5 +1,6 @@
 import pytest
 
+from manyways.heuristics import load_pack
 from manyways.heuristics.adherence import (
     DISAGREE,
     LEVELS,
@@ -11,7 +12,6 @@ from manyways.heuristics.adherence import (
     ranks_of,
     read_reply,
 )
-from manyways.heuristics.catalogue import load_pack
 
 (WAY,) = load_pack("polya", 1)
 CASE = Case(question="QUESTION", text="SOLUTION", heuristic=WAY)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from manyways.commands.heuristics import borrowed, prefix_scores
-from manyways.heuristics.catalogue import PACKS, exemplar_problem, load_pack
+from manyways.heuristics import PACKS, exemplar_problem, load_pack
 from manyways.heuristics.checks import ALIKE, check_pack
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.records import Heuristic, Problem, Verdict

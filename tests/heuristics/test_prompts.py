@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import Layout, PromptFormat, load_layout
+from manyways.heuristics import Layout, PromptFormat, load_layout
 from manyways.records import Exemplar, Heuristic
 
 WAY = Heuristic(

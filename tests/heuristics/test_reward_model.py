@@ -8,8 +8,8 @@ from tiny_models import build_llama, build_reward_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from manyways.errors import ModelError
+from manyways.heuristics import load_pack
 from manyways.heuristics.adherence import Case
-from manyways.heuristics.catalogue import load_pack
 from manyways.heuristics.reward_model import TOO_LONG, RewardModel
 
 PACK = load_pack("pocket", 2)

@@ -7,7 +7,7 @@ import pytest
 from command_line import ROOT, in_this_process
 
 from manyways.commands.run import run_recipe
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.run_dir import RunDir
 
 CHANGES = ("--set", "model.path=package:manyways.pocket/base")

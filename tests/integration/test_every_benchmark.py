@@ -9,13 +9,13 @@ from needs import needs_sandbox
 from real_format import tiny_recipe
 
 from manyways.context import Context
+from manyways.measures import read_rows
 from manyways.measures.averages import AverageRow
 from manyways.measures.majority import MajorityRow
-from manyways.measures.measure import read_rows
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.rates import RateRow
 from manyways.problems.published import ALL
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.records import BASE
 from manyways.run_dir import RunDir, open_for_writing
 from manyways.stages import analyse, evaluate, report

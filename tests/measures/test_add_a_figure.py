@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures.measure import Finding, Measure
+from manyways.measures import Finding, Measure
 from manyways.reporting import charts
 from manyways.reporting.blocks import Block, Chart, Charts
 
@@ -89,7 +89,7 @@ def test_one_file_and_one_line_make_a_figure(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
         "from manyways.measures.catalogue import MEASURES, sections\n"
-        "from manyways.measures.measure import write_rows\n"
+        "from manyways.measures import write_rows\n"
         "from manyways.measures.seen import load\n"
         "from manyways.stages.report import render\n"
         f"root = Path({str(run)!r})\n"

@@ -4,13 +4,13 @@ from dataclasses import replace
 import pytest
 from fake_run import recipe_tree
 
+from manyways.measures import Finding
 from manyways.measures.arms import ArmRow
 from manyways.measures.catalogue import findings
-from manyways.measures.measure import Finding
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PASS_AT_K, PassRow
 from manyways.measures.seen import Seen
-from manyways.recipe.file import parse_recipe
+from manyways.recipe import parse_recipe
 from manyways.records import Score
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from fake_run import recipe_tree, write_run
 
+from manyways.measures import Measure, read_rows, write_rows
 from manyways.measures.catalogue import MEASURES, TABLES, sections
 from manyways.measures.chapters import CHAPTERS
-from manyways.measures.measure import Measure, read_rows, write_rows
 from manyways.measures.seen import Seen, load
-from manyways.recipe.file import parse_recipe
+from manyways.recipe import parse_recipe
 from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
 from manyways.reporting.page import render_html, render_markdown
 

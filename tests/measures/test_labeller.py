@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_evaluation, put_pool
 
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics import load_pack
 from manyways.heuristics.labelling import (
     LabellerError,
     Measured,
@@ -15,9 +15,9 @@ from manyways.heuristics.labelling import (
     is_exact,
     joined,
 )
+from manyways.measures import read_rows
 from manyways.measures.composition import CompositionRow
 from manyways.measures.labeller import LabellerRow
-from manyways.measures.measure import read_rows
 from manyways.metrics.composition import corrected_rate
 from manyways.pool.labellers import lessons, prompted_texts
 from manyways.records import Segment

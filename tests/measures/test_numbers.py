@@ -19,7 +19,7 @@ from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.seen import Seen, load
 from manyways.metrics.intervals import rising_bounds
 from manyways.pool.solutions import yield_rows
-from manyways.recipe.file import parse_recipe
+from manyways.recipe import parse_recipe
 from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.blocks import Heading

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_evaluation
 
-from manyways.measures.measure import read_rows
+from manyways.measures import read_rows
 from manyways.measures.predictions import Expectation, PredictionRow, decide
 from manyways.measures.solutions import both_means, contrast
 from manyways.metrics.intervals import Resampling

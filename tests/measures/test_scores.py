@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_evaluation, seen_of
 
+from manyways.measures import read_rows
 from manyways.measures.averages import AverageRow
 from manyways.measures.benchmarks import (
     MATH_MEAN,
@@ -18,7 +19,6 @@ from manyways.measures.benchmarks import (
 from manyways.measures.catalogue import findings
 from manyways.measures.majority import MajorityRow
 from manyways.measures.material import guessed
-from manyways.measures.measure import read_rows
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.pass_at_k import blocks as pass_blocks
 from manyways.measures.rates import RateRow

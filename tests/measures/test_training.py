@@ -3,6 +3,7 @@ from pathlib import Path
 
 from made_runs import attempt, context, put_evaluation, put_pool
 
+from manyways.measures import read_rows, write_rows
 from manyways.measures.arms import ArmRow
 from manyways.measures.catalogue import MEASURES
 from manyways.measures.composition import CompositionRow
@@ -10,7 +11,6 @@ from manyways.measures.curves import CurveRow
 from manyways.measures.diversity import DiversityRow
 from manyways.measures.explorer import ExplorerRow
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import read_rows, write_rows
 from manyways.measures.seen import Seen
 from manyways.stages import analyse, selection
 from manyways.tables import write_text

@@ -15,7 +15,7 @@ from manyways.measures.pass_at_k import PassRow
 from manyways.measures.score_curves import Curve, curves
 from manyways.measures.seen import Seen
 from manyways.metrics.intervals import Resampling
-from manyways.recipe.file import parse_recipe
+from manyways.recipe import parse_recipe
 from manyways.records import BASE, Checkpoint, Score
 
 ARMS = ("vanilla", "star", "random", "matched-2", "heuristics-2")

@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 
 from manyways.checkpoints import load_model, load_tokenizer, model_path
 from manyways.errors import MissingWork, StageError
-from manyways.heuristics.catalogue import PromptFormat, load_pack
+from manyways.heuristics import PromptFormat, load_pack
 from manyways.pocket.build import BaseCorpus, BuildSettings, build
 from manyways.pocket.check import (
     GROUP,

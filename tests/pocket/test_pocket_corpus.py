@@ -6,7 +6,7 @@ from itertools import islice
 import pytest
 
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import BOXED, PromptFormat, load_pack
+from manyways.heuristics import BOXED, PromptFormat, load_pack
 from manyways.pocket.build import build_tokenizer
 from manyways.pocket.check import label_error
 from manyways.pocket.corpus import CorpusMix, documents, every_text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from manyways.errors import DataError, UserError
-from manyways.heuristics.catalogue import instruction_for
+from manyways.heuristics import instruction_for
 from manyways.problems import load_problems, load_set, split_name
 from manyways.records import Problem
 

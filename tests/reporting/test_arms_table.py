@@ -9,11 +9,11 @@ import pytest
 from command_line import in_this_process
 from fake_run import recipe_tree, score, summary, write_run
 
+from manyways.measures import write_rows
 from manyways.measures.benchmarks import MATH_MEAN, MATH_SETS, MEAN
-from manyways.measures.measure import write_rows
 from manyways.measures.pass_at_k import PassRow, build
 from manyways.measures.seen import load
-from manyways.recipe.file import dump_recipe, parse_recipe
+from manyways.recipe import dump_recipe, parse_recipe
 from manyways.reporting.arms_table import MARK, tex, to_csv, to_latex, to_markdown
 
 PAPER = (*MATH_SETS, "humaneval/test", "musr/team")

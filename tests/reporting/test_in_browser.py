@@ -7,8 +7,8 @@ import pytest
 from browser import chromium
 from fake_run import write_run
 
+from manyways.measures import read_rows, write_rows
 from manyways.measures.explorer import ExplorerRow, ExplorerText
-from manyways.measures.measure import read_rows, write_rows
 from manyways.measures.yields import YieldRow
 from manyways.stages.report import render
 

@@ -13,7 +13,7 @@ from manyways.engines import Completion
 from manyways.errors import ModelError, RecipeError, VerifierUnwell
 from manyways.heuristics.adherence import LEVELS
 from manyways.pool.solutions import yield_rows
-from manyways.recipe.file import load_recipe, parse_recipe
+from manyways.recipe import load_recipe, parse_recipe
 from manyways.records import Solution
 from manyways.stages import preflight, selection
 from manyways.tables import read_solutions

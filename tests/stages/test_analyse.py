@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from made_runs import attempt, context, put_evaluation, put_pool
 
+from manyways.measures import read_rows
 from manyways.measures.catalogue import TABLES
 from manyways.measures.composition import CompositionRow
 from manyways.measures.explorer import ExplorerRow
 from manyways.measures.four_cells import FourCells
-from manyways.measures.measure import read_rows
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.rates import RateRow

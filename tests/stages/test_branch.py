@@ -8,7 +8,7 @@ from made_runs import attempt, context, put_evaluation, seen_of
 
 from manyways.engines import next_token
 from manyways.engines.next_token import NextToken
-from manyways.measures.measure import read_rows
+from manyways.measures import read_rows
 from manyways.measures.token_modes import TOKEN_MODES, ForkRow, token_rows, why_none
 from manyways.metrics.intervals import Resampling
 from manyways.records import Solution

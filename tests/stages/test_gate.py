@@ -4,8 +4,8 @@ from sampled_runs import context
 
 from manyways.arms import Line
 from manyways.errors import GateRefused, MissingWork
+from manyways.measures import read_rows
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import read_rows
 from manyways.records import PLAIN, Attempt, Verdict
 from manyways.stages import gate
 

@@ -8,10 +8,10 @@ from made_runs import MarkLabeller, attempt, context, put_evaluation, put_pool
 
 from manyways.commands.texts import compare_labellers
 from manyways.errors import DataError, UserError
+from manyways.measures import read_rows
 from manyways.measures.composition import CompositionRow
-from manyways.measures.measure import read_rows
 from manyways.pool.labellers import Pair, compare, error_of, write
-from manyways.recipe.file import dump_recipe
+from manyways.recipe import dump_recipe
 from manyways.records import Segment
 from manyways.stages import analyse
 

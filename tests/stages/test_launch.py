@@ -10,7 +10,7 @@ import pytest
 
 from manyways import errors
 from manyways.errors import MissingWork, RecipeError
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.training import LaunchConfig
 from manyways.run_dir import open_for_writing
 from manyways.train import processes

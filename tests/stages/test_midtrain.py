@@ -13,7 +13,7 @@ from manyways.arms import Line
 from manyways.checkpoints import load_tokenizer
 from manyways.context import Context
 from manyways.errors import DataError, ModelError, NothingToTrainOn, RecipeError
-from manyways.heuristics.catalogue import PromptFormat
+from manyways.heuristics import PromptFormat
 from manyways.pool.training_rows import TrainingRow
 from manyways.recipe.training import TrackingConfig
 from manyways.stages import midtrain, selection

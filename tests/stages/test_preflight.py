@@ -9,9 +9,9 @@ from sampled_runs import context
 
 from manyways.commands.show import print_status
 from manyways.errors import DataError, NoIsolation, RecipeError
-from manyways.measures.measure import write_rows
+from manyways.measures import write_rows
 from manyways.measures.seen import Seen
-from manyways.recipe.file import dump_recipe
+from manyways.recipe import dump_recipe
 from manyways.records import BASE, Problem
 from manyways.run_dir import not_judged
 from manyways.stages import evaluate, preflight

@@ -8,9 +8,9 @@ from sampled_runs import context
 
 from manyways.arms import Line
 from manyways.errors import DataError, GateRefused, MissingWork
+from manyways.measures import read_rows
 from manyways.measures.difficulty import of_pool, told
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import read_rows
 from manyways.measures.on_the_way import at, looked
 from manyways.measures.seen import Seen
 from manyways.measures.yields import YIELD, blocks

@@ -8,8 +8,8 @@ from manyways.checkpoints import load_tokenizer, stop_ids
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.engines.transformers import TransformersEngine
 from manyways.errors import GateRefused, MissingWork, ModelError, VerifierUnwell
+from manyways.measures import write_rows
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import write_rows
 from manyways.recipe.engines import ModelConfig
 from manyways.records import Message, Verdict
 from manyways.rendering import prompt_ids

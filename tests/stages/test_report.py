@@ -8,8 +8,8 @@ import pytest
 from fake_run import write_run
 
 from manyways.errors import RunDirError
-from manyways.measures.measure import Finding, read_rows, write_rows
-from manyways.recipe.file import load_recipe
+from manyways.measures import Finding, read_rows, write_rows
+from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.run_dir import RunDir, open_for_writing
 from manyways.stages import report

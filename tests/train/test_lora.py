@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from manyways.errors import RecipeError
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.training import LoraConfig
 from manyways.train import trainer_config
 from manyways.train.trainer_config import check_lora

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from manyways.errors import RecipeError
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.owners import check_extras
 from manyways.recipe.training import TrackingConfig, refuse
 from manyways.train import trainer_config

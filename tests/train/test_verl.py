@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from manyways.errors import RecipeError, VerifierUnwell
-from manyways.recipe.file import dump_recipe, load_recipe, parse_recipe
+from manyways.recipe import dump_recipe, load_recipe, parse_recipe
 from manyways.recipe.pool import VerifyConfig
 from manyways.recipe.rl import RLConfig
 from manyways.records import Message, Problem

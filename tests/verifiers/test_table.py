@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from manyways.heuristics.catalogue import instruction_for
+from manyways.heuristics import instruction_for
 from manyways.plugins import resolve
 from manyways.records import Problem, Verdict
 from manyways.verifiers import FUNCTIONS, VERIFIERS, verifier_of

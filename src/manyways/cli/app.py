@@ -126,7 +126,7 @@ def demo(
     It takes about 5 minutes on 2 cores.
     """
     from manyways.commands.run import run_recipe
-    from manyways.recipe.file import shipped_folder
+    from manyways.recipe import shipped_folder
 
     recipe = shipped_folder() / "pocket.toml"
     run_recipe(recipe, out, overrides=[], until="report", jobs=1, data_dir=None)

@@ -52,8 +52,8 @@ def export_dataset(
 
     `datasets.load_dataset` reads the folder.
     """
+    from manyways.commands.export import line_of, lines_of
     from manyways.commands.export.dataset import export_dataset as export_it
-    from manyways.commands.export.folder import line_of, lines_of
     from manyways.commands.show import open_run
 
     ctx = open_run(run, data_dir)
@@ -91,7 +91,7 @@ def export_model(
     _: TrustOption = False,
 ) -> None:
     """Export a checkpoint as a Hugging Face folder with a model card."""
-    from manyways.commands.export.folder import line_of
+    from manyways.commands.export import line_of
     from manyways.commands.export.model import export_model as export_it
     from manyways.commands.show import open_run
 

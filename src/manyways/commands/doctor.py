@@ -28,7 +28,7 @@ from manyways.plugins import install_command
 from manyways.problems.published import ALL, SetSpec, Split, find, read_records
 from manyways.problems.rows import MIRROR
 from manyways.progress import open_table, print_result, print_text
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.rl import VerlConfig
 from manyways.train import RL_BACKENDS, RL_NEEDS
 from manyways.train.verl import environment

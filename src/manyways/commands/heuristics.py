@@ -7,7 +7,7 @@ import numpy as np
 
 from manyways.checkpoints import load_tokenizer, model_path
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import (
+from manyways.heuristics import (
     PACKS,
     PromptFormat,
     exemplar_problem,

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from manyways.engines import SampleRequest, SamplingSettings
 from manyways.errors import StageError
-from manyways.heuristics.catalogue import PromptFormat, load_pack
+from manyways.heuristics import PromptFormat, load_pack
 from manyways.pocket.check import (
     GROUP,
     OTHERS,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from manyways import trust
 from manyways.errors import DataError
-from manyways.heuristics.catalogue import PromptFormat, instruction_for
+from manyways.heuristics import PromptFormat, instruction_for
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
 from manyways.problems.overlap import OverlapReport, overlap, repeats
 from manyways.problems.published import ALL, find

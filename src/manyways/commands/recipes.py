@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from manyways.errors import UserError
 from manyways.plugins import nearest
 from manyways.progress import open_table, print_result, print_text
-from manyways.recipe.file import copy_shipped, dump_recipe, load_recipe, purpose_of, shipped_names
+from manyways.recipe import copy_shipped, dump_recipe, load_recipe, purpose_of, shipped_names
 from manyways.recipe.section import Section, section_of, toml_value
 from manyways.recipe.tree import SECTIONS, ArmConfig, Recipe
 

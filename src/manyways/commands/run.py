@@ -13,14 +13,14 @@ from rich.table import Table
 from manyways import pipeline, third_party, trust
 from manyways.arms import Line
 from manyways.commands import needs
-from manyways.commands.forecast.records import FILE, read_forecast
+from manyways.commands.forecast import FILE, read_forecast
 from manyways.context import Context
 from manyways.errors import ManywaysError, Untrusted, UserError
+from manyways.measures import read_rows
 from manyways.measures.benchmarks import headline
-from manyways.measures.measure import read_rows
 from manyways.plugins import nearest
 from manyways.progress import open_table, print_result, print_sentence, print_text, say
-from manyways.recipe.file import dump_recipe, extending, load_recipe, recipe_file
+from manyways.recipe import dump_recipe, extending, load_recipe, recipe_file
 from manyways.recipe.tree import Recipe
 from manyways.records import Score
 from manyways.run_dir import RunDir, open_for_reading, open_for_writing

@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from manyways import pipeline, third_party
-from manyways.commands.forecast.records import FILE, print_comparison, read_forecast
+from manyways.commands.forecast import FILE, print_comparison, read_forecast
 from manyways.context import Context
 from manyways.errors import DataError, RecipeError, Untrusted
 from manyways.progress import open_table, print_panel, print_result, print_text
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution, line_name
 from manyways.run_dir import RunDir, not_judged, open_for_reading

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from manyways import trust
 from manyways.context import Context
 from manyways.errors import DataError, ModelError, UserError
-from manyways.heuristics.catalogue import load_pack
+from manyways.heuristics import load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller
 from manyways.measures.composition import CompositionRow, composition_row
 from manyways.measures.diversity import Described, DiversityRow, diversity_row
@@ -33,7 +33,7 @@ from manyways.plugins import resolve
 from manyways.pool import labellers
 from manyways.pool.labellers import Agreement, Pair
 from manyways.progress import Meter, open_table, print_result, say
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.records import Checkpoint, Score
 from manyways.row_files import read_rows
 from manyways.run_dir import open_for_reading, open_for_writing

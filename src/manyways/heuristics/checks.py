@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from manyways.heuristics.catalogue import PromptFormat, exemplar_problem
+from manyways.heuristics import PromptFormat, exemplar_problem
 from manyways.records import PLAIN, Heuristic, Problem, Verdict
 from manyways.rendering import prompt_ids
 from manyways.verifiers import verifier_of

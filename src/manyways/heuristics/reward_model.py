@@ -13,8 +13,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer, pick_device
 from manyways.errors import ModelError
+from manyways.heuristics import PromptFormat
 from manyways.heuristics.adherence import Case, Opinion
-from manyways.heuristics.catalogue import PromptFormat
 
 TOO_LONG = "longer than the reward model's context"
 

@@ -1,5 +1,96 @@
-"""What is measured in a run: a file for each measure, from its rows to its figure and its words.
+"""Figures, one file for each: what a ``Measure`` is, and the sentences that measures say.
 
-``catalogue`` lists them. Analysis writes the rows of each, the report shows each. Above
-``reporting``, which draws, and below ``stages``, which hand over what is measured.
+``catalogue`` lists them in reading order. Those that are measured here cross no stage; the others
+are read from where a stage has left them. Rows stand in ``7-tables/<name>.json``: a list, one row a
+line. Every rate comes with its 95% interval and the number of independent units behind it.
+``checkpoint`` is ``base`` or ``<arm>/seed-<s>/<mid|rl>``; rows pooled over seeds have ``seed`` None
+and the name ``<arm>/<phase>``.
 """
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from manyways.errors import RunDirError
+from manyways.reporting.blocks import Block
+
+if TYPE_CHECKING:
+    from manyways.measures.seen import Seen
+
+
+R = TypeVar("R")
+Kind = Literal["main", "mechanism", "data", "training", "caution"]
+Chapter = Literal["answer", "why", "theory", "data", "training", "evaluation", "explorer", "costs"]
+"""The id of a section of the report."""
+
+
+DIRECT = "direct"
+"""What a step or a text shows that shows no heuristic."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One plain sentence of the report.
+
+    kind:     what it is about, and the order of the sentences.
+    sentence: with its interval, or "no difference found".
+    """
+
+    kind: Kind
+    sentence: str
+
+
+def _silent(_: "Seen") -> Iterator[Finding]:
+    """What a measure says that says nothing in words."""
+    yield from ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure(Generic[R]):
+    """One thing that is measured: how, how it is shown and what it says.
+
+    name:     of its table.
+    row:      a frozen dataclass.
+    measured: its rows, from ``seen.material`` and the rows of other measures.
+    shown:    section -> its blocks there.
+    says:     its findings in words.
+    example:  rows for tests: they are shown, written and read again.
+    within:   the measure whose table shows its numbers, of one that has no block of its own.
+    """
+
+    name: str
+    row: type[R]
+    measured: Callable[["Seen"], Iterable[R]]
+    example: Callable[[], Sequence[R]]
+    shown: dict[Chapter, Callable[["Seen"], Iterable[Block]]]
+    says: Callable[["Seen"], Iterable[Finding]] = _silent
+    within: str = ""
+
+
+def write_rows(path: Path, rows: Iterable[Any]) -> None:
+    """Write rows (dataclass instances) as a JSON list, a line for each."""
+    from manyways.tables import write_text
+
+    lines = (json.dumps(asdict(row), ensure_ascii=False) for row in rows)
+    write_text(path, "[" + ",".join(f"\n{line}" for line in lines) + "\n]\n")
+
+
+def read_rows(path: Path, row_type: type[R]) -> list[R]:
+    """Read rows of ``row_type``; an absent file is an empty table.
+
+    Raises RunDirError for rows that this release does not write.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if not path.is_file():
+        return []
+    try:
+        rows: list[R] = TypeAdapter(list[row_type]).validate_json(path.read_bytes())  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise RunDirError(
+            f"'{path}' is damaged or was written by another release. `manyways analyse RUN` makes "
+            "the tables of a run anew."
+        ) from error
+    return rows

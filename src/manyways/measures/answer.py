@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind
+from manyways.measures import Finding
 from manyways.measures.arms import ARMS, UNFINISHED, in_lines
 from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, in_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
-from manyways.measures.measure import Finding
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
 from manyways.records import PLAIN, Checkpoint, pooled

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.measures import Measure
 from manyways.measures.curves import CURVES
-from manyways.measures.measure import Measure
 from manyways.records import line_name
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Table

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from math import isnan, sqrt
 from typing import TYPE_CHECKING
 
+from manyways.measures import Measure
 from manyways.measures.benchmarks import prefer_pooled, summarised
 from manyways.measures.majority import MAJORITY
-from manyways.measures.measure import Measure
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.rates import QUALIFYING, RATES, ending
 from manyways.records import Phase, Score

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, get_args
 
+from manyways.measures import Finding, Kind, Measure
 from manyways.measures.arms import ARMS
 from manyways.measures.averages import AVERAGES
 from manyways.measures.chapters import CHAPTERS
@@ -15,7 +16,6 @@ from manyways.measures.four_cells import FOUR_CELLS
 from manyways.measures.gate import GATE
 from manyways.measures.labeller import LABELLER
 from manyways.measures.majority import MAJORITY
-from manyways.measures.measure import Finding, Kind, Measure
 from manyways.measures.openings import OPENINGS
 from manyways.measures.paired import PAIRED
 from manyways.measures.pass_at_k import PASS_AT_K

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Arm
 from manyways.fingerprint import fingerprint
-from manyways.measures import first_screen
+from manyways.measures import Kind, Measure, first_screen
 from manyways.measures.answer import against_controls
 from manyways.measures.benchmarks import SEEDS_FOR_T
 from manyways.measures.costs import total
-from manyways.measures.measure import Kind, Measure
 from manyways.recipe.pool import PromptConfig, VerifyConfig
 from manyways.recipe.section import Section as RecipeSection
 from manyways.recipe.section import defaults_of

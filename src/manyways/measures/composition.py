@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE
+from manyways.measures import DIRECT, Finding, Measure
 from manyways.measures.benchmarks import SEED_DATA, in_words, prefer_pooled
-from manyways.measures.measure import DIRECT, Finding, Measure
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Note, Table, explorer_link

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.measures import Measure
 from manyways.measures.curves import CURVES
-from manyways.measures.measure import Measure
 from manyways.records import line_name
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Fold, Note, Table

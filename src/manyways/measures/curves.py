@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from manyways.measures.measure import Finding, Measure
+from manyways.measures import Finding, Measure
 from manyways.reporting import charts
 from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Key, Note, first_row
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from math import isnan
 from typing import TYPE_CHECKING
 
-from manyways.measures.measure import Finding, Measure
+from manyways.measures import Finding, Measure
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Table, explorer_link

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Line
+from manyways.measures import Measure
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.difficulty import of_pool
-from manyways.measures.measure import Measure
 from manyways.records import BASE, Problem, RLAttempt, line_name
 from manyways.reporting.blocks import Block, Explorer
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA, parse_arm
+from manyways.measures import Measure
 from manyways.measures.benchmarks import MEANS, in_words
-from manyways.measures.measure import Measure
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import BASE, Phase, Score, pooled
 from manyways.reporting import charts, palette, words

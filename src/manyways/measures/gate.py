@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from manyways.arms import Line
-from manyways.measures.measure import Finding, Measure, read_rows
+from manyways.measures import Finding, Measure, read_rows
 from manyways.records import line_name
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Heading, Link, Note, Table

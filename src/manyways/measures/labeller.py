@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.measures import Measure
 from manyways.measures.composition import COMPOSITION
-from manyways.measures.measure import Measure
 from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Heading, Note, Table

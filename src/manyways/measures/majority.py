@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from manyways.measures.measure import Measure
+from manyways.measures import Measure
 from manyways.measures.pass_at_k import PassRow, curve_rows
 from manyways.records import Score
 

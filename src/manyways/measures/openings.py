@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.measures import Measure
 from manyways.measures.curves import CURVES, ENDS, CurveRow
-from manyways.measures.measure import Measure
 from manyways.measures.predictions import SIGNS, Expectation, Outcome, decide
 from manyways.records import Score, pooled
 from manyways.reporting import charts, palette, words

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, Arm
 from manyways.arms.kinds import KINDS
-from manyways.measures import answer
+from manyways.measures import Measure, answer
 from manyways.measures.benchmarks import MEANS, in_words
-from manyways.measures.measure import Measure
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from manyways.measures import Measure
 from manyways.measures.benchmarks import (
     MATH_MEAN,
     MATH_SETS,
@@ -16,7 +17,6 @@ from manyways.measures.benchmarks import (
     prefer_pooled,
     whole_set,
 )
-from manyways.measures.measure import Measure
 from manyways.measures.rates import RATES, ending
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import charts, palette, words

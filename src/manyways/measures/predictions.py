@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from manyways.measures.measure import Finding, Measure
+from manyways.measures import Finding, Measure
 from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Cell, Figure, Note, Table
@@ -139,7 +139,7 @@ ORDER: tuple[Outcome, ...] = ("disagrees", "agrees", "cannot tell", "no sign exp
 
 def measured(seen: "Seen") -> list[PredictionRow]:
     """Everything that the theory speaks of and the run has data for."""
-    from manyways.measures.theory.quantities import prediction_rows
+    from manyways.measures.theory import prediction_rows
 
     return prediction_rows(seen)
 

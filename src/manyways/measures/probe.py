@@ -6,7 +6,7 @@ Shapes: _P problems, _H heuristics (first, second).
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures.measure import Measure
+from manyways.measures import Measure
 from manyways.records import Score
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Heading, Note, Table

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from manyways.measures import Finding, Measure
 from manyways.measures.benchmarks import MEANS, summarised
-from manyways.measures.measure import Finding, Measure
 from manyways.records import BASE, Checkpoint
 from manyways.reporting import words
 from manyways.reporting.blocks import Block, Heading, Table

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from manyways.arms import VANILLA, Arm, main_arm
+from manyways.measures import DIRECT, Finding, Kind, Measure, read_rows
 from manyways.measures.benchmarks import ALL, MEAN, MEANS, SEED_DATA, headline, in_words, means
 from manyways.measures.gate import GATE, GateRow
-from manyways.measures.measure import DIRECT, Finding, Kind, Measure, read_rows
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
-from manyways.recipe.file import load_recipe
+from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN, Phase, Score
 from manyways.reporting import charts, palette, words

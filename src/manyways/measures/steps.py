@@ -7,9 +7,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from manyways.arms import Line
+from manyways.measures import Finding, Measure
 from manyways.measures.curves import CURVES, arm_keys, dash
 from manyways.measures.difficulty import told
-from manyways.measures.measure import Finding, Measure
 from manyways.records import Score, line_name
 from manyways.reporting import charts, words
 from manyways.reporting.blocks import Block, Chart, Fold, Heading, Table, first_row

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures.measure import Measure, read_rows
+from manyways.measures import Measure, read_rows
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.records import Checkpoint, Phase, Score, pooled
 from manyways.reporting import charts, words

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from manyways.measures import Finding, Measure
 from manyways.measures.difficulty import told
-from manyways.measures.measure import Finding, Measure
 from manyways.records import PLAIN
 from manyways.reporting import charts, palette, words
 from manyways.reporting.blocks import (

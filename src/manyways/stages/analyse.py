@@ -9,9 +9,9 @@ from typing import Any
 
 from manyways.context import Context, settings_of
 from manyways.heuristics.labelling import LABELLERS
+from manyways.measures import write_rows
 from manyways.measures.catalogue import MEASURES
 from manyways.measures.material import Earlier, Material
-from manyways.measures.measure import write_rows
 from manyways.measures.seen import Seen
 from manyways.plugins import require_trust
 from manyways.pool.labellers import error_of, lessons

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from manyways.context import Context, model_hash, settings_of, weights_identity
 from manyways.fingerprint import fingerprint
+from manyways.measures import write_rows
 from manyways.measures.difficulty import most_in_pool, of_pool
-from manyways.measures.measure import write_rows
 from manyways.measures.token_modes import ForkRow
 from manyways.pool.training_rows import kept_solutions
 from manyways.progress import Meter, say

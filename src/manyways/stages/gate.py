@@ -9,9 +9,9 @@ from manyways.context import Context, model_hash, sampling_identity, settings_of
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
+from manyways.measures import read_rows, write_rows
 from manyways.measures.difficulty import RL_FOLDER
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import read_rows, write_rows
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.pool import sampling
 from manyways.progress import say

@@ -12,7 +12,7 @@ from manyways.checkpoints import facts_of
 from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
-from manyways.heuristics.catalogue import Layout, load_pack
+from manyways.heuristics import Layout, load_pack
 from manyways.measures.difficulty import Chosen, in_request, most_in_pool, of_pool
 from manyways.pool import adaptive, attempt_files, sampling
 from manyways.pool.attempt_files import Cell, Sampling

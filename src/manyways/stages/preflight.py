@@ -9,7 +9,7 @@ from manyways.context import VERDICTS, Context, kept_file, verify_identity, writ
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, EngineError, NoIsolation, RecipeError
 from manyways.fingerprint import problems_hash
-from manyways.heuristics.catalogue import exemplar_problem
+from manyways.heuristics import exemplar_problem
 from manyways.plugins import check, require_modules
 from manyways.pool import adherence
 from manyways.progress import say

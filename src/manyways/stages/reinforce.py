@@ -18,9 +18,9 @@ from manyways.context import (
 from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
+from manyways.measures import read_rows
 from manyways.measures.curves import last_step
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import read_rows
 from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
 from manyways.progress import say

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from manyways import measures, reporting
 from manyways.fingerprint import content_hash, fingerprint
+from manyways.measures import write_rows
 from manyways.measures.catalogue import MEASURES
-from manyways.measures.measure import write_rows
 from manyways.measures.seen import FINDINGS
 from manyways.progress import say
 from manyways.run_dir import Amount, RunDir, Work

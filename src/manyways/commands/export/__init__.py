@@ -1,1 +1,394 @@
-"""What leaves a run folder for other tools: a dataset, a checkpoint, an evaluation's samples."""
+"""An exported folder: whole or absent, replaced only when we wrote it, pushed only when asked.
+
+Every one has a card: YAML front matter, Markdown from a template, and where its problems came from.
+
+It carries no places on this machine and no addresses of servers. A path becomes its last name, a
+folder of the Hub's cache the Hub id that it holds, an address one that leads nowhere. A Hub id, a
+named problem set and ``package.module:function`` stay.
+"""
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from huggingface_hub import CardData
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from manyways.arms import Line, parse_arm
+from manyways.context import Context
+from manyways.errors import DataError, RecipeError, Untrusted
+from manyways.fingerprint import fingerprint
+from manyways.problems import split_name
+from manyways.problems.published import ALL
+from manyways.progress import say
+from manyways.recipe import dump_recipe
+from manyways.recipe.tree import Recipe
+from manyways.tables import write_text
+
+NOWHERE = "server.invalid"
+"""A name that no server has (RFC 2606, section 2)."""
+
+_PROSE = {"prompt", "stop", "name"}
+"""Keys below which texts are a model's, not places."""
+_FILES = {"attempts", "accelerate_config", "python", "pack", "image"}
+"""Keys whose texts are places wherever they have a slash."""
+_MODELS = {"path", "tokenizer"}
+"""Keys whose texts are places unless they are Hub ids."""
+_ADDRESSES = re.compile(r"(^|_)(host|hostname|address|addr|ip|url|uri)$")
+_SECRETS = re.compile(r"(^|_)(hub_token|api_key|password|secret)$")
+_HERE = {"", "auto", "local", "localhost"}
+_CACHED = re.compile(r"models--([^/]+)--([^/]+)(?:/|$)")
+_URL = re.compile(r"\b(\w+)://[^\s'\",]+")
+_NUMBERS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
+_PATH = re.compile(r"(?<![\w:/.~])(?:~\w*|\.{1,2})?/[^\s'\",;?]+(?:[^'\",;?:\n]*/[^\s'\",;?:]+)?")
+"""A path in a text, and all up to the last word with a slash: a folder may have a space in it."""
+_NAMES = ("_name_or_path", "name_or_path", "base_model_name_or_path")
+"""Keys of a checkpoint's JSON files that hold where a model was loaded from."""
+OF_TRAINING = {"training_args.bin", "trainer_state.json", "optimizer.pt", "scheduler.pt"}
+"""Files beside weights that say where a training ran and that no reader of the weights needs."""
+
+T = TypeVar("T")
+
+
+def is_hub_id(path: str) -> bool:
+    """Whether a model's path is a Hub id: not a folder, not a package's, not a bare name."""
+    looks = path.count("/") == 1 and not path.startswith((".", "/", "~", "package:"))
+    return looks and not Path(path).exists()
+
+
+@dataclass(frozen=True)
+class Public:
+    """A recipe as others may read it. ``shown``: each private text of it -> what stands for it."""
+
+    recipe: Recipe
+    shown: Mapping[str, str]
+
+    def text(self, text: str) -> str:
+        """``text`` with every private text of the recipe replaced."""
+        for private in sorted(self.shown, key=len, reverse=True):
+            if private in text:
+                whole = rf"(?<![\w/.-]){re.escape(private)}(?![\w/-])"
+                text = self.shown[private].join(re.split(whole, text))
+        return text
+
+    def of(self, value: T) -> T:
+        """``value`` with every text within it as ``text`` has it; of a record, a new record."""
+        new: object = value
+        if isinstance(value, str):
+            new = self.text(value)
+        elif isinstance(value, Mapping):
+            new = {self.of(key): self.of(inner) for key, inner in value.items()}
+        elif isinstance(value, list | tuple):
+            new = type(value)(self.of(item) for item in value)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            names = [field.name for field in dataclasses.fields(value)]
+            new = dataclasses.replace(value, **{n: self.of(getattr(value, n)) for n in names})
+        return new  # type: ignore[return-value]
+
+    def checkpoint_file(self, path: Path) -> bytes | None:
+        """A file beside a checkpoint's weights, without the place that the model was loaded from.
+
+        None where the file can be copied as it is.
+        """
+        if path.suffix != ".json":
+            return None
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            return None
+        held = [key for key in _NAMES if isinstance(tree, dict) and isinstance(tree.get(key), str)]
+        private = {key: _place(tree[key]) for key in held if not is_hub_id(tree[key])}
+        if not private:
+            return None
+        return json.dumps(tree | private, indent=2, ensure_ascii=False).encode()
+
+
+def public(recipe: Recipe) -> Public:
+    """``recipe`` without places and addresses; it still loads."""
+    tree = recipe.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
+    names = _Names()
+    clean = names.tree(tree)
+    return Public(Recipe.model_validate(clean), names.shown)
+
+
+class _Names:
+    """Gives every private text its public one; two files with one name do not become one."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, str] = {}
+
+    def tree(self, tree: Mapping[str, object]) -> dict[str, object]:
+        return {
+            key: value if key in _PROSE else self._value(key, value)
+            for key, value in tree.items()
+            if not (_SECRETS.search(key) and isinstance(value, str))
+        }
+
+    def _value(self, key: str, value: object) -> object:
+        if isinstance(value, dict):
+            return self.tree(value)
+        if isinstance(value, list):
+            return [self._value(key, item) for item in value]
+        return self._text(key, value) if isinstance(value, str) else value
+
+    def _text(self, key: str, text: str) -> str:
+        if text.startswith("package:"):
+            return text
+        if text not in self.shown:
+            new = self._place_in(key, text) or _without_addresses(key, text)
+            if new != text:
+                self.shown[text] = new
+        return self.shown.get(text, text)
+
+    def _place_in(self, key: str, text: str) -> str:
+        """``text`` with the path that it is, or holds after ``file:``; empty where it has none."""
+        head = next((one for one in ("file:", "reward-model:") if text.startswith(one)), "")
+        path, mark, options = text.removeprefix(head).partition("?" if head == "file:" else "\0")
+        model = key in _MODELS or head == "reward-model:"
+        local = path.startswith(("/", "~", "./", "../")) or (
+            "/" in path and (head == "file:" or key in _FILES or (model and not is_hub_id(path)))
+        )
+        if not local:
+            return text if head else ""
+        if path not in self.shown:
+            name, number = _place(path), 1
+            while "/" not in name and name in self.shown.values():
+                number += 1
+                name = f"{number}-{_place(path)}"
+            self.shown[path] = name
+        return f"{head}{self.shown[path]}{mark}{options}"
+
+
+def _without_addresses(key: str, text: str) -> str:
+    if _ADDRESSES.search(key) and text not in _HERE and "://" not in text:
+        return NOWHERE
+    text = _NUMBERS.sub(NOWHERE, _URL.sub(_nowhere, text))
+    return _PATH.sub(lambda found: _place(found[0]), text)
+
+
+def _place(path: str) -> str:
+    """A path by its last name; a snapshot of the Hub's cache by its Hub id."""
+    cached = _CACHED.search(path)
+    if cached:
+        return f"{cached[1]}/{cached[2]}"
+    return Path(path.rstrip("/")).name or "folder"
+
+
+def _nowhere(found: re.Match[str]) -> str:
+    tail = "/v1" if found[0].endswith("/v1") else ""
+    return f"{found[1]}://{NOWHERE}{tail}"
+
+
+MARK = "manyways.json"
+"""In every exported folder: what it is and where it came from. Only such folders are replaced."""
+
+TEMPLATES = Path(__file__).parent / "cards"
+
+HUB_LICENCES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "CC-BY-4.0": "cc-by-4.0"}
+"""Licence as a problem set states it -> the Hub's identifier."""
+OURS = {
+    "pocket": ("questions made by the package manyways", "Apache-2.0"),
+    "reasoning-gym": ("questions made by the package reasoning-gym", "Apache-2.0"),
+}
+UNKNOWN = "not known to manyways: state it before you share this"
+
+
+class HubApi(Protocol):
+    """The part of ``huggingface_hub.HfApi`` that a push uses."""
+
+    def create_repo(self, repo_id: str, *, repo_type: str, private: bool, exist_ok: bool) -> object:
+        """Create the repository unless it exists."""
+        ...
+
+    def upload_folder(
+        self, *, repo_id: str, folder_path: Path, repo_type: str, commit_message: str
+    ) -> object:
+        """Upload the files of a folder."""
+        ...
+
+
+def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
+    """The line of ``arm`` with ``seed``, the recipe's first seed for None.
+
+    An arm that the recipe does not train will do: every arm is selected from the same pool, but for
+    later rounds, whose pools exist only where the recipe has them.
+
+    Raises RecipeError for a name that is no arm or a seed that the recipe does not have.
+    """
+    try:
+        ways = parse_arm(arm).heuristics
+    except ValueError as error:
+        raise RecipeError(f"--arm: {error}.") from error
+    if "+" in arm and arm not in ctx.recipe.arm:
+        raise RecipeError(f'--arm {arm}: the run\'s recipe has no table [arm."{arm}"].')
+    if ways > ctx.recipe.heuristics.count:
+        raise RecipeError(
+            f"--arm {arm}: the run has only {ctx.recipe.heuristics.count} heuristics."
+        )
+    seeds = ctx.recipe.seeds
+    if seed is not None and seed not in seeds:
+        raise RecipeError(f"--seed {seed}: the seeds of the run are {', '.join(map(str, seeds))}.")
+    return Line(arm=arm, seed=seeds[0] if seed is None else seed)
+
+
+def folder_of(ctx: Context, what: str) -> Path:
+    """Where an export goes unless it is said: named after the run, one folder for each run.
+
+    ``runs/pocket`` -> ``exports/pocket-what``, ``first/pocket`` -> ``exports/first-pocket-what``.
+    """
+    root, here = ctx.run.root, Path.cwd()
+    if root.is_relative_to(here):
+        parts = root.relative_to(here).parts
+        name = "-".join(parts[1:] if parts[:1] == ("runs",) and len(parts) > 1 else parts)
+    else:
+        name = f"{root.name}-{fingerprint([str(root)])[:6]}"
+    return Path("exports") / f"{name or root.name}-{what}"
+
+
+def lines_of(ctx: Context, arm: str | None, seed: int | None) -> list[Line]:
+    """Every line of the recipe, or those of ``arm`` or ``seed``.
+
+    Raises RecipeError when there is none.
+    """
+    found = [one for one in ctx.lines if arm in (None, one.arm) and seed in (None, one.seed)]
+    if not found:
+        raise RecipeError(
+            f"the run has arms {', '.join(ctx.recipe.arms)} and seeds "
+            f"{', '.join(map(str, ctx.recipe.seeds))}: none matches --arm {arm} --seed {seed}."
+        )
+    return found
+
+
+@contextmanager
+def writing(out: Path, facts: Mapping[str, object], public: Public) -> Iterator[Path]:
+    """A folder to write into that becomes ``out`` when all is written.
+
+    It gets ``recipe.toml`` as others may read it and ``manyways.json`` with ``facts``.
+
+    Raises DataError when ``out`` holds something that was not exported by us.
+    """
+    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"'{out}' exists and is no earlier export: choose another --out.")
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        write_text(partial / "recipe.toml", dump_recipe(public.recipe))
+        write_text(partial / MARK, json.dumps(facts, indent=1, ensure_ascii=False))
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if out.exists():
+        # Only now, with the new one whole: a failed export leaves the old one.
+        shutil.rmtree(out)
+    partial.rename(out)
+
+
+def push(folder: Path, repo: str | None, *, kind: str, api: HubApi | None = None) -> None:
+    """Upload ``folder`` to a private repository on the Hub; does nothing without ``repo``.
+
+    kind: ``dataset`` or ``model``.
+    api:  defaults to ``huggingface_hub.HfApi()``, which has the user's own login.
+
+    Raises DataError when the Hub refuses.
+    """
+    if repo is None:
+        return
+    if repo.count("/") != 1:
+        raise DataError(f"--push {repo}: a Hub repository is named owner/name.")
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    hub: HubApi = api or HfApi()
+    try:
+        hub.create_repo(repo, repo_type=kind, private=True, exist_ok=True)
+        hub.upload_folder(
+            repo_id=repo, folder_path=folder, repo_type=kind, commit_message="Export from manyways"
+        )
+    except (HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
+        raise DataError(
+            f"could not push to '{repo}' ({type(error).__name__}): log in with `hf auth login` and "
+            f"check the name. The export itself is whole: {folder}."
+        ) from error
+    say(f"pushed to {repo} (private; change that on the Hub)")
+
+
+def front_matter(header: dict[str, Any]) -> str:
+    """The YAML block that opens a card on the Hugging Face Hub."""
+    return f"---\n{CardData(**header).to_yaml()}\n---\n\n"
+
+
+def render(name: str, **values: object) -> str:
+    """A template of this package as Markdown; a name that it lacks is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["cell"] = cell
+    return environment.get_template(name).render(**values)
+
+
+def cell(value: object) -> str:
+    r"""A value inside a Markdown table: one line, bars escaped."""
+    return " ".join(str(value).split()).replace("|", "\\|") or "-"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceFacts:
+    """A problem set as a card states it.
+
+    Example: ``SourceFacts(name="gsm8k/train", title="GSM8K: ...", licence="MIT",
+    hub_licence="mit", hub_id="openai/gsm8k", language="en", commit=None, fingerprint="ab12..",
+    problems=7473)``.
+
+    hub_id, language: None where they are not known.
+    """
+
+    name: str
+    title: str
+    licence: str
+    hub_licence: str
+    hub_id: str | None
+    language: str | None
+    commit: str | None
+    fingerprint: str
+    problems: int
+
+
+def source_facts(ctx: Context, name: str) -> SourceFacts:
+    """What is known of the problem set ``name`` of the run; of untrusted code only its name."""
+    try:
+        loaded = ctx.sets.load(name).provenance()
+    except Untrusted:
+        loaded = {"commit": None, "fingerprint": "not known", "total": 0}
+    known, split, options = split_name(ctx.recipe.problem_set(name))
+    title, licence = OURS.get(known, ("a problem set of the user's own", UNKNOWN))
+    hub_id = split if known == "hub" else None
+    english = known in OURS
+    for spec in ALL:
+        if spec.name == known:
+            title, licence, hub_id = spec.title, spec.licence, spec.hub_id
+            english = options.get("lang", "en") == "en"
+    return SourceFacts(
+        name=name,
+        title=title,
+        licence=licence,
+        # Only a licence stated without a condition has a plain identifier.
+        hub_licence=HUB_LICENCES.get(licence, "other"),
+        hub_id=hub_id,
+        language="en" if english else None,
+        commit=str(loaded["commit"]) if loaded["commit"] else None,
+        fingerprint=str(loaded["fingerprint"]),
+        problems=int(loaded["total"] or 0),
+    )

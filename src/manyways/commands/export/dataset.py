@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manyways.arms import Line, parse_arm
-from manyways.commands.export.folder import (
+from manyways.commands.export import (
     HubApi,
     SourceFacts,
     folder_of,

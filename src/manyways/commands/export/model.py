@@ -14,7 +14,7 @@ from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_inde
 from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
 from manyways.arms import Line
-from manyways.commands.export.folder import (
+from manyways.commands.export import (
     OF_TRAINING,
     HubApi,
     Public,
@@ -30,8 +30,8 @@ from manyways.commands.export.folder import (
 )
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
+from manyways.measures import read_rows
 from manyways.measures.gate import GateRow
-from manyways.measures.measure import read_rows
 from manyways.measures.pass_at_k import PASS_AT_K, PassRow
 from manyways.measures.seen import load
 from manyways.progress import say

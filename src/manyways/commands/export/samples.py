@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from manyways import __version__
-from manyways.commands.export.folder import folder_of, public, source_facts
+from manyways.commands.export import folder_of, public, source_facts
 from manyways.context import Context
 from manyways.errors import DataError
 from manyways.fingerprint import versions

@@ -16,7 +16,7 @@ from manyways import third_party
 from manyways.arms import Arm, parse_arm
 from manyways.arms.kinds import Chances, any_of
 from manyways.checkpoints import checkpoint_bytes
-from manyways.commands.forecast.records import (
+from manyways.commands.forecast import (
     FILE,
     Expected,
     Forecast,

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from manyways.arms import VANILLA, Line
-from manyways.commands.forecast.records import Measured, Sampled
+from manyways.commands.forecast import Measured, Sampled
 from manyways.context import Context
 from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
 from manyways.fingerprint import attempt_seed, prompt_hash
