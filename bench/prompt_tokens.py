@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manyways.commands.heuristics import prompt_tokens, token_ids
 from manyways.heuristics import PromptFormat, load_pack
-from manyways.heuristics.checks import prompt_tokens, token_ids
 from manyways.records import Heuristic
 
 if TYPE_CHECKING:

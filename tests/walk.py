@@ -64,7 +64,7 @@ def draw(root: Path) -> str:
     from manyways.measures.pass_at_k import PASS_AT_K
     from manyways.measures.seen import Seen
     from manyways.recipe import load_recipe
-    from manyways.reporting.blocks import Section
+    from manyways.reporting import Section
     from manyways.reporting.page import render_html
     from manyways.run_dir import RunDir
 

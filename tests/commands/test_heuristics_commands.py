@@ -7,13 +7,13 @@ import pytest
 
 from manyways.commands.heuristics import (
     check_heuristics,
+    check_pack,
     list_heuristics,
     prompts_for,
     show_heuristic,
 )
 from manyways.errors import DataError
 from manyways.heuristics import exemplar_problem, load_pack
-from manyways.heuristics.checks import check_pack
 from manyways.records import Exemplar, Heuristic, Problem, Verdict
 
 ENTRY = """

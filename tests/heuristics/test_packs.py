@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from manyways.commands.heuristics import borrowed, prefix_scores
+from manyways.commands.heuristics import ALIKE, borrowed, check_pack, prefix_scores
 from manyways.heuristics import PACKS, exemplar_problem, load_pack
-from manyways.heuristics.checks import ALIKE, check_pack
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.records import Heuristic, Problem, Verdict
 from manyways.verifiers.verdicts import Verifiers

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from manyways.measures import Finding, Measure
 from manyways.reporting import charts
-from manyways.reporting.blocks import Block, Chart, Charts
+from manyways.reporting import Block, Chart, Charts
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

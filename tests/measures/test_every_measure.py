@@ -16,7 +16,7 @@ from manyways.measures.catalogue import MEASURES, TABLES, sections
 from manyways.measures.chapters import CHAPTERS
 from manyways.measures.seen import Seen, load
 from manyways.recipe import parse_recipe
-from manyways.reporting.blocks import Block, Chart, Charts, Note, Table
+from manyways.reporting import Block, Chart, Charts, Note, Table
 from manyways.reporting.page import render_html, render_markdown
 
 EVERY = pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)

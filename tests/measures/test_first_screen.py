@@ -19,8 +19,7 @@ from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.seen import Seen, load
 from manyways.measures.yields import YIELD
 from manyways.records import PLAIN, Score
-from manyways.reporting import palette
-from manyways.reporting.blocks import Note, Pipeline, Table, Ways
+from manyways.reporting import Note, Pipeline, Table, Ways, palette
 from manyways.run_dir import Stamp
 
 

@@ -8,7 +8,7 @@ from manyways.measures import composition, labeller
 from manyways.measures.composition import COMPOSITION
 from manyways.measures.labeller import LABELLER
 from manyways.measures.seen import load
-from manyways.reporting.blocks import Figure, Note, Table
+from manyways.reporting import Figure, Note, Table
 
 
 def told(root, rows):

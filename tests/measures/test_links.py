@@ -11,7 +11,7 @@ from manyways.measures.catalogue import sections
 from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText, fitting, with_every_kept
 from manyways.measures.seen import Seen
 from manyways.records import Attempt, Checkpoint
-from manyways.reporting.blocks import Charts, Link, Table, Ways
+from manyways.reporting import Charts, Link, Table, Ways
 from manyways.stages import selection
 from manyways.tables import read_attempts, read_solutions
 

@@ -21,8 +21,7 @@ from manyways.metrics.intervals import rising_bounds
 from manyways.pool.solutions import yield_rows
 from manyways.recipe import parse_recipe
 from manyways.records import Score
-from manyways.reporting import words
-from manyways.reporting.blocks import Heading
+from manyways.reporting import Heading, words
 from manyways.stages import selection
 from manyways.tables import write_text
 

@@ -23,7 +23,7 @@ from manyways.measures.pass_at_k import PassRow
 from manyways.measures.pass_at_k import blocks as pass_blocks
 from manyways.measures.rates import RateRow
 from manyways.records import Problem, Verdict
-from manyways.reporting.blocks import Charts, Fold
+from manyways.reporting import Charts, Fold
 from manyways.stages import analyse
 from manyways.verifiers.answers.votes import Said, same_votes
 

@@ -8,8 +8,7 @@ from fake_run import write_run
 from manyways.measures.catalogue import sections
 from manyways.measures.seen import load
 from manyways.records import Score
-from manyways.reporting import charts, palette
-from manyways.reporting.blocks import Charts
+from manyways.reporting import Charts, charts, palette
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from manyways.measures.yields import YIELD, blocks
 from manyways.pipeline import dry_run, steps
 from manyways.pool.training_rows import training_rows
 from manyways.records import BASE, PLAIN, Verdict
-from manyways.reporting.blocks import Heading
+from manyways.reporting import Heading
 from manyways.stages import evaluate, gate, generate, rates, selection, validation, watch
 from manyways.tables import read_attempts, read_table
 

@@ -14,8 +14,7 @@ import numpy as np
 from manyways.errors import UserError
 from manyways.plugins import nearest
 from manyways.progress import say
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Key, Section, Table
+from manyways.reporting import Block, Chart, Charts, Key, Section, Table, charts, palette, words
 from manyways.reporting.page import render_page
 from manyways.tables import write_text
 from manyways.theory import dynamics, mixtures

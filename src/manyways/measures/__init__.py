@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from manyways.errors import RunDirError
-from manyways.reporting.blocks import Block
+from manyways.reporting import Block
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Measure
 from manyways.measures.curves import CURVES
 from manyways.records import line_name
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Cell, Table
+from manyways.reporting import Block, Cell, Table, words
 from manyways.run_dir import RunDir
 
 if TYPE_CHECKING:

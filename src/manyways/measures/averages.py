@@ -11,8 +11,7 @@ from manyways.measures.majority import MAJORITY
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.rates import QUALIFYING, RATES, ending
 from manyways.records import Phase, Score
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Cell, Table
+from manyways.reporting import Block, Cell, Table, words
 
 if TYPE_CHECKING:
     from manyways.measures.material import Evaluation

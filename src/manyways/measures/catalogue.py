@@ -26,7 +26,7 @@ from manyways.measures.seen import FINDINGS
 from manyways.measures.steps import STEPS
 from manyways.measures.token_modes import TOKEN_MODES
 from manyways.measures.yields import YIELD
-from manyways.reporting.blocks import Section
+from manyways.reporting import Section
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

@@ -18,8 +18,7 @@ from manyways.recipe.pool import PromptConfig, VerifyConfig
 from manyways.recipe.section import Section as RecipeSection
 from manyways.recipe.section import defaults_of
 from manyways.recipe.tree import EvaluateConfig, Recipe
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Code, Fold, Note, Section, Table
+from manyways.reporting import Block, Code, Fold, Note, Section, Table, words
 from manyways.run_dir import Stamp
 
 if TYPE_CHECKING:

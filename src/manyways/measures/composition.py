@@ -9,8 +9,19 @@ from manyways.arms import RL_ALONE
 from manyways.measures import DIRECT, Finding, Measure
 from manyways.measures.benchmarks import SEED_DATA, in_words, prefer_pooled
 from manyways.records import Phase, Score, pooled
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Note, Table, explorer_link
+from manyways.reporting import (
+    Block,
+    Chart,
+    Charts,
+    Heading,
+    Key,
+    Note,
+    Table,
+    charts,
+    explorer_link,
+    palette,
+    words,
+)
 
 if TYPE_CHECKING:
     from manyways.heuristics.labelling import LabellerError

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Measure
 from manyways.measures.curves import CURVES
 from manyways.records import line_name
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Note, Table
+from manyways.reporting import Block, Chart, Charts, Fold, Note, Table, charts, palette, words
 from manyways.run_dir import Stamp
 
 if TYPE_CHECKING:

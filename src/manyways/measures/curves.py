@@ -9,8 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from manyways.measures import Finding, Measure
-from manyways.reporting import charts
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Key, Note, first_row
+from manyways.reporting import Block, Chart, Charts, Fold, Heading, Key, Note, charts, first_row
 
 if TYPE_CHECKING:
     from manyways.arms import Line

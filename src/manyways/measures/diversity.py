@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING
 
 from manyways.measures import Finding, Measure
 from manyways.records import Checkpoint, Score, pooled
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Heading, Table, explorer_link
+from manyways.reporting import (
+    Block,
+    Chart,
+    Charts,
+    Fold,
+    Heading,
+    Table,
+    charts,
+    explorer_link,
+    palette,
+    words,
+)
 
 if TYPE_CHECKING:
     import numpy as np

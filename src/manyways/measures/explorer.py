@@ -12,7 +12,7 @@ from manyways.measures import Measure
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.difficulty import of_pool
 from manyways.records import BASE, Problem, RLAttempt, line_name
-from manyways.reporting.blocks import Block, Explorer
+from manyways.reporting import Block, Explorer
 
 if TYPE_CHECKING:
     from pathlib import Path

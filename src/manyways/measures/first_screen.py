@@ -20,8 +20,7 @@ from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
 from manyways.progress import visible
 from manyways.records import PLAIN, line_name
-from manyways.reporting import words
-from manyways.reporting.blocks import (
+from manyways.reporting import (
     Block,
     Cell,
     Figure,
@@ -33,6 +32,7 @@ from manyways.reporting.blocks import (
     Way,
     Ways,
     explorer_link,
+    words,
 )
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from manyways.measures import Measure
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import BASE, Phase, Score, pooled
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Key, Table
+from manyways.reporting import Block, Chart, Charts, Key, Table, charts, palette, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from manyways.arms import Line
 from manyways.measures import Finding, Measure, read_rows
 from manyways.records import line_name
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Cell, Heading, Link, Note, Table
+from manyways.reporting import Block, Cell, Heading, Link, Note, Table, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

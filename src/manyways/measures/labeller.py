@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Measure
 from manyways.measures.composition import COMPOSITION
 from manyways.records import Score
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Cell, Heading, Note, Table
+from manyways.reporting import Block, Cell, Heading, Note, Table, words
 
 if TYPE_CHECKING:
     from manyways.context import Context

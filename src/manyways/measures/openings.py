@@ -14,8 +14,7 @@ from manyways.measures import Measure
 from manyways.measures.curves import CURVES, ENDS, CurveRow
 from manyways.measures.predictions import SIGNS, Expectation, Outcome, decide
 from manyways.records import Score, pooled
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
+from manyways.reporting import Block, Chart, Charts, Heading, Key, Table, charts, palette, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

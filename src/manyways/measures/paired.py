@@ -9,8 +9,7 @@ from manyways.arms.kinds import KINDS
 from manyways.measures import Measure, answer
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.records import Checkpoint, Score, pooled
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Key, Table
+from manyways.reporting import Block, Chart, Charts, Heading, Key, Table, charts, palette, words
 from manyways.run_dir import benchmark_slug
 
 if TYPE_CHECKING:

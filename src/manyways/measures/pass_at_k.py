@@ -19,9 +19,7 @@ from manyways.measures.benchmarks import (
 )
 from manyways.measures.rates import RATES, ending
 from manyways.records import Phase, Score, pooled
-from manyways.reporting import charts, palette, words
-from manyways.reporting.arms_table import ArmsTable, Column, Published, Row
-from manyways.reporting.blocks import (
+from manyways.reporting import (
     Block,
     Cell,
     Chart,
@@ -29,8 +27,12 @@ from manyways.reporting.blocks import (
     Key,
     Note,
     Table,
+    charts,
     first_row,
+    palette,
+    words,
 )
+from manyways.reporting.arms_table import ArmsTable, Column, Published, Row
 from manyways.run_dir import benchmark_slug
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from manyways.measures import Finding, Measure
 from manyways.records import Score
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Cell, Figure, Note, Table
+from manyways.reporting import Block, Cell, Figure, Note, Table, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from manyways.measures import Measure
 from manyways.records import Score
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Heading, Note, Table
+from manyways.reporting import Block, Heading, Note, Table, words
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Finding, Measure
 from manyways.measures.benchmarks import MEANS, summarised
 from manyways.records import BASE, Checkpoint
-from manyways.reporting import words
-from manyways.reporting.blocks import Block, Heading, Table
+from manyways.reporting import Block, Heading, Table, words
 
 if TYPE_CHECKING:
     from manyways.measures.material import Evaluation

@@ -19,8 +19,17 @@ from manyways.measures.yields import YIELD
 from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN, Phase, Score
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import Block, Chart, Charts, Fold, Key, explorer_link
+from manyways.reporting import (
+    Block,
+    Chart,
+    Charts,
+    Fold,
+    Key,
+    charts,
+    explorer_link,
+    palette,
+    words,
+)
 from manyways.run_dir import RunDir, Stamp, open_for_reading
 
 if TYPE_CHECKING:

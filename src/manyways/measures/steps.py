@@ -11,8 +11,7 @@ from manyways.measures import Finding, Measure
 from manyways.measures.curves import CURVES, arm_keys, dash
 from manyways.measures.difficulty import told
 from manyways.records import Score, line_name
-from manyways.reporting import charts, words
-from manyways.reporting.blocks import Block, Chart, Fold, Heading, Table, first_row
+from manyways.reporting import Block, Chart, Fold, Heading, Table, charts, first_row, words
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Measure, read_rows
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.records import Checkpoint, Phase, Score, pooled
-from manyways.reporting import charts, words
-from manyways.reporting.blocks import Block, Chart, Charts, Heading, Table
+from manyways.reporting import Block, Chart, Charts, Heading, Table, charts, words
 
 if TYPE_CHECKING:
     from manyways.measures.material import Material

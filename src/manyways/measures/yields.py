@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Finding, Measure
 from manyways.measures.difficulty import told
 from manyways.records import PLAIN
-from manyways.reporting import charts, palette, words
-from manyways.reporting.blocks import (
+from manyways.reporting import (
     Block,
     Cell,
     Chart,
@@ -17,7 +16,10 @@ from manyways.reporting.blocks import (
     Link,
     Note,
     Table,
+    charts,
     explorer_link,
+    palette,
+    words,
 )
 
 if TYPE_CHECKING:

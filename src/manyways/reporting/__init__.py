@@ -1,4 +1,239 @@
-"""The report: result tables in, one self-contained HTML page and a Markdown summary out.
+"""What a report is made of: sections of blocks. The page and the Markdown print the same blocks.
 
-A leaf: only ``stages.report`` imports it. It shows numbers and never computes statistics.
+The room shows numbers and never computes statistics.
 """
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlencode
+
+Spec = dict[str, object]
+"""A Plotly figure as plain JSON: ``data``, ``layout``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """A cell that leads to a place in the page. Example: ``Link(text="star", target="#data")``."""
+
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """A number with its interval. Example: ``Figure(value="0.53", interval="0.48, 0.58")``."""
+
+    value: str
+    interval: str
+
+    def __str__(self) -> str:
+        return f"{self.value} [{self.interval}]".lstrip()
+
+
+Cell = str | Link | Figure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows under a head; the first cell of a row names it. ``folded``: shown on demand."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    folded: bool = False
+    strong: tuple[int, ...] = ()
+    """Numbers of the rows to stand out."""
+    whole: bool = False
+    """Whether it is shown however long it is; others are folded when they have many rows."""
+    cells: bool = False
+    """Whether a figure of the same numbers stands beside it."""
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers only, and so are set flush right."""
+        columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.head)
+        return tuple(bool(column) and all(map(_is_number, column)) for column in columns)
+
+
+_NUMBER = re.compile(r"[<+−-]?[\d,.]*( ?(%|s|h|min|[\d, ]+))*|–")
+
+
+def _is_number(cell: Cell) -> bool:
+    text = cell.text if isinstance(cell, Link) else cell
+    return isinstance(text, Figure) or _NUMBER.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """One figure. ``alt`` says in words what it shows; ``height`` is in pixels."""
+
+    id: str
+    title: str
+    alt: str
+    spec: Spec
+    height: int = 300
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """One entry of a legend, which switches the traces whose ``meta[group]`` is ``name``."""
+
+    group: Literal["arm", "phase", "k", "band", "stack", "line"]
+    name: str
+    label: str
+    colour: str
+    dash: str = "solid"
+    symbol: str = ""
+    on: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charts:
+    """Figures side by side under one legend. ``wide``: each takes the full width."""
+
+    charts: tuple[Chart, ...]
+    legend: tuple[Key, ...] = ()
+    wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heading:
+    """A heading within a section, with a sentence that explains what follows."""
+
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """Sentences that stand out: findings, cautions, or why there is nothing to show."""
+
+    kind: Literal["finding", "caution", "stop", "empty", "terms", "next"]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Code:
+    """Text shown as it is, on demand."""
+
+    caption: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """A stage of the method with this run's count; ``target`` is where the page tells more.
+
+    Example: ``Step(title="kept", count="155", text="one for each way", target="#data")``.
+    """
+
+    title: str
+    count: str
+    text: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipeline:
+    """The stages in order, from problems to scores."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """One solution: its steps as (text, name of the heuristic or empty, its colour or empty)."""
+
+    name: str
+    colour: str
+    steps: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ways:
+    """One problem and different correct solutions of it, side by side."""
+
+    caption: str
+    question: str
+    answer: str
+    ways: tuple[Way, ...]
+    note: str = ""
+    target: str = ""
+    link: str = ""
+    """What ``target`` is called."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explorer:
+    """The browsable table of problems with their texts.
+
+    note: what it is a sample of.  data: what the page's script reads.
+    """
+
+    note: str
+    data: Spec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fold:
+    """Figures and tables shown on demand."""
+
+    title: str
+    blocks: "tuple[Block, ...]"
+
+
+Block = Table | Charts | Heading | Note | Code | Pipeline | Ways | Fold | Explorer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A part of the report. ``intro`` explains it to a student in one or two sentences.
+
+    question: what the report asks, and tags: what the run is, in a few words each; of the first.
+    """
+
+    id: str
+    title: str
+    intro: str
+    blocks: tuple[Block, ...]
+    question: str = ""
+    tags: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[Block, ...]:
+        """Its blocks with those that are folded."""
+        return _unfolded(self.blocks)
+
+
+def _unfolded(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    inner = (_unfolded(b.blocks) if isinstance(b, Fold) else (b,) for b in blocks)
+    return tuple(block for found in inner for block in found)
+
+
+ROW = 3
+"""Figures abreast on a desk."""
+
+
+def first_row(figures: Sequence[Chart], legend: tuple[Key, ...], other: str) -> list[Block]:
+    """The first figures, and the others on demand. other: what one of those is called."""
+    first, rest = tuple(figures[:ROW]), tuple(figures[ROW:])
+    drawn: list[Block] = [Charts(charts=first, legend=legend)] if first else []
+    if rest:
+        title = f"{len(rest)} {other}" if len(rest) == 1 else f"{len(rest)} {other}s"
+        names = ", ".join(chart.title[:1].lower() + chart.title[1:] for chart in rest)
+        title += f": {names}" if len(rest) <= ROW else ""
+        drawn.append(Fold(title=title, blocks=(Charts(charts=rest, legend=legend),)))
+    return drawn
+
+
+def explorer_link(*, of: int | None = None, **filters: str) -> str:
+    """Where a click leads to the texts behind a number: the explorer with filters set.
+
+    of: how many attempts of the run the filters leave. The page holds a sample and says so beside
+        this count.  filters: fields of the explorer's form, see ``explorer.js``.
+    """
+    return f"#explorer?{urlencode(filters | ({'of': str(of)} if of is not None else {}))}"

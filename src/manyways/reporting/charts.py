@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from manyways.records import Score
-from manyways.reporting import words
-from manyways.reporting.blocks import Key, Spec
+from manyways.reporting import Key, Spec, words
 from manyways.reporting.palette import BAND, faint
 
 Trace = dict[str, object]

@@ -23,8 +23,7 @@ from markupsafe import Markup
 
 from manyways.progress import visible
 from manyways.recipe.tree import Recipe
-from manyways.reporting import palette
-from manyways.reporting.blocks import (
+from manyways.reporting import (
     Cell,
     Chart,
     Charts,
@@ -38,6 +37,7 @@ from manyways.reporting.blocks import (
     Section,
     Table,
     Ways,
+    palette,
 )
 
 LONG = 11

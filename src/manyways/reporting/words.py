@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from manyways.arms import parse_arm
 from manyways.records import BASE, Checkpoint, Score
-from manyways.reporting.blocks import Figure
+from manyways.reporting import Figure
 
 NONE = "–"
 _CHECKPOINT = re.compile(r"(?<![\w/])(?P<arm>[a-z][a-z0-9@.+-]*)(?:/seed-\d+)?/(?:mid|rl)(?![\w/])")
