@@ -49,16 +49,16 @@ def figure(rows: list[dict[str, Any]]) -> Any:
     """Time and memory over attempts, both axes logarithmic."""
     from plotly.subplots import make_subplots
 
-    from manyways.reporting import palette
+    from manyways.reporting import charts
 
     drawn = make_subplots(rows=1, cols=2, horizontal_spacing=0.1)
     x = [row["attempts"] for row in rows]
     for column, (measure, (title, ticks)) in enumerate(MEASURES.items(), start=1):
         for place, stage in enumerate(STAGES):
-            style = {"color": palette.hue(place), "width": 2.5}
+            style = {"color": charts.hue(place), "width": 2.5}
             drawn.add_scatter(
                 x=x, y=[row[stage][measure] for row in rows], name=stage, line=style,
-                marker={"size": 8, "symbol": palette.symbol(place)}, mode="lines+markers",
+                marker={"size": 8, "symbol": charts.symbol(place)}, mode="lines+markers",
                 showlegend=column == 1, row=1, col=column,
             )  # fmt: skip
         axis = {"type": "log", "tickformat": ",", "exponentformat": "none", "row": 1, "col": column}

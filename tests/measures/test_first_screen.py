@@ -19,7 +19,7 @@ from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.seen import Seen, load
 from manyways.measures.yields import YIELD
 from manyways.records import PLAIN, Score
-from manyways.reporting import Note, Pipeline, Table, Ways, palette
+from manyways.reporting import Note, Pipeline, Table, Ways, charts
 from manyways.run_dir import Stamp
 
 
@@ -172,9 +172,9 @@ def test_a_label_that_no_prompt_asked_for_says_so_and_has_no_colour(seen: Seen) 
     tables = {**seen.tables, COMPOSITION.name: [odd]}
     given = dataclasses.replace(seen, tables=tables)
     assert given.heuristic_name("by-heart") == "by-heart (not asked for)"
-    assert given.heuristic_colour("by-heart") == palette.MUTED[0]
+    assert given.heuristic_colour("by-heart") == charts.MUTED[0]
     asked = [row.heuristic for row in seen.rows(YIELD) if row.heuristic != PLAIN]
-    assert len({given.heuristic_colour(name) for name in asked}) == len(asked) <= len(palette.HUES)
+    assert len({given.heuristic_colour(name) for name in asked}) == len(asked) <= len(charts.HUES)
 
 
 def test_every_arm_is_explained_on_the_first_screen(tmp_path: Path) -> None:

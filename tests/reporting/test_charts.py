@@ -8,7 +8,7 @@ from fake_run import write_run
 from manyways.measures.catalogue import sections
 from manyways.measures.seen import load
 from manyways.records import Score
-from manyways.reporting import Charts, charts, palette
+from manyways.reporting import Charts, charts
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_charts_are_json_have_words_and_distinct_ids(made):
 def test_every_colour_has_a_dark_twin(made):
     used = {colour for chart in made for colour in colours_of(chart.spec)}
     assert used
-    assert used <= set(palette.dark_of())
+    assert used <= set(charts.dark_of())
 
 
 def contrast(a: str, b: str) -> float:
@@ -63,15 +63,15 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("pair", [palette.INK, palette.MUTED, *palette.HUES])
+@pytest.mark.parametrize("pair", [charts.INK, charts.MUTED, *charts.HUES])
 def test_colours_stand_out_from_both_pages(pair):
     assert contrast(pair[0], "#fdfdfc") >= 4.5  # they also write the names of heuristics
     assert contrast(pair[1], "#171c24") >= 4.5
 
 
 def test_arms_differ_by_more_than_colour():
-    assert len(set(palette.SYMBOLS)) == len(palette.SYMBOLS)
-    assert len(set(palette.DASHES.values())) == 3
+    assert len(set(charts.SYMBOLS)) == len(charts.SYMBOLS)
+    assert len(set(charts.DASHES.values())) == 3
 
 
 def test_an_interval_keeps_its_ends():

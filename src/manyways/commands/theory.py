@@ -14,7 +14,7 @@ import numpy as np
 from manyways.errors import UserError
 from manyways.plugins import nearest
 from manyways.progress import say
-from manyways.reporting import Block, Chart, Charts, Key, Section, Table, charts, palette, words
+from manyways.reporting import Block, Chart, Charts, Key, Section, Table, charts, words
 from manyways.reporting.page import render_page
 from manyways.tables import write_text
 from manyways.theory import dynamics, mixtures
@@ -300,7 +300,7 @@ def section(name: str) -> Section:
             group="line",
             name=curve.label,
             label=curve.label,
-            colour=palette.hue(i),
+            colour=charts.hue(i),
             dash=DASHES[i % len(DASHES)],
         )
         for i, curve in enumerate(drawing.curves)
@@ -345,7 +345,7 @@ def _line(curve: Curve, number: int) -> charts.Line:
         label=curve.label,
         x=curve.x,
         y=[float(f"{value:.5g}") for value in curve.y],
-        colour=palette.hue(number),
+        colour=charts.hue(number),
         dash=DASHES[number % len(DASHES)],
         meta={"line": curve.label},
     )

@@ -19,7 +19,6 @@ from manyways.reporting import (
     Table,
     charts,
     explorer_link,
-    palette,
     words,
 )
 
@@ -111,9 +110,7 @@ def composition_row(
         effective=effective_number(list(steps.values())),
         shares={name: count / total for name, count in steps.items()},
         pairs=dict(solutions.pairs),
-        drift=None
-        if solutions.benchmark == SEED_DATA
-        else _drift(problem_S, composed_S, correct_S, settings),
+        drift=_drift(solutions, problem_S, settings),
         solutions=len(solutions.ways),
         composed_correct=_share(
             "composition rate of correct solutions",
@@ -156,16 +153,14 @@ def _switch(ways: "Sequence[Ways]", problem_S: "Array") -> Score | None:
     return _share("switch rate", switches, boundaries) if boundaries.any() else None
 
 
-def _drift(
-    problem_S: "Array", composed_S: "Array", correct_S: "Array", settings: "Resampling"
-) -> Score | None:
-    """Only problems with several solutions count; None when there is none."""
+def _drift(solutions: "Solutions", problem_S: "Array", settings: "Resampling") -> Score | None:
+    """Only problems with several solutions count; None without any, and for training data."""
     from manyways.measures.score_curves import score
     from manyways.metrics.composition import within_covariance
     from manyways.metrics.intervals import mean_intervals
 
-    cov_P = within_covariance(problem_S, composed_S, correct_S)
-    if not len(cov_P):
+    cov_P = within_covariance(problem_S, solutions.composed_S, solutions.correct_S)
+    if solutions.benchmark == SEED_DATA or not len(cov_P):
         return None
     mean, low, high = (float(x[0]) for x in mean_intervals(cov_P, settings))
     return score("Cov(composed, correct) within problems", (mean, low, high), len(cov_P))
@@ -278,8 +273,8 @@ def _use(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
         if mine and any(_used(row) for row in of_arm):
             figures[arm] = _use_chart(seen, of_arm, top)
     keys = tuple(
-        Key(group="phase", name=p, label=words.PHASES[p], colour=palette.INK[0], symbol=marker)
-        for p, marker in palette.PHASE_SYMBOLS.items()
+        Key(group="phase", name=p, label=words.PHASES[p], colour=charts.INK[0], symbol=marker)
+        for p, marker in charts.PHASE_SYMBOLS.items()
         if any(row.phase == p for row in rows)
     )
     heading = Heading(
@@ -312,7 +307,7 @@ def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
             colour=seen.heuristic_colour(h),
             values={
                 words.checkpoint_label(row.checkpoint): (
-                    palette.PHASE_SYMBOLS[row.phase],
+                    charts.PHASE_SYMBOLS[row.phase],
                     row.shares.get(h, 0.0),
                 )
                 for row in rows

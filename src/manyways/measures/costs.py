@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Measure
 from manyways.measures.curves import CURVES
 from manyways.records import line_name
-from manyways.reporting import Block, Chart, Charts, Fold, Note, Table, charts, palette, words
+from manyways.reporting import Block, Chart, Charts, Fold, Note, Table, charts, words
 from manyways.run_dir import Stamp
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def blocks(seen: "Seen") -> list[Block]:
                 charts.Bar(
                     name="minutes",
                     values=[round(s / 60, 2) for s in stages.values()],
-                    colour=palette.hue(0),
+                    colour=charts.hue(0),
                 )
             ],
             axis="minutes",

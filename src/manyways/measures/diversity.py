@@ -17,7 +17,6 @@ from manyways.reporting import (
     Table,
     charts,
     explorer_link,
-    palette,
     words,
 )
 
@@ -250,7 +249,7 @@ def _vendi_mark(seen: "Seen", row: DiversityRow) -> charts.Mark:
         score=row.vendi,
         colour=seen.arm_colour(checkpoint.arm, checkpoint.phase),
         words=f"Vendi score {words.quantity(row.vendi)}, {row.texts:,} texts",
-        symbol="square" if row.what.startswith("data") else palette.PHASE_SYMBOLS[checkpoint.phase],
+        symbol="square" if row.what.startswith("data") else charts.PHASE_SYMBOLS[checkpoint.phase],
         link="" if row.what.startswith("data") else explorer_link(source=checkpoint.name),
     )
 

@@ -9,7 +9,7 @@ from manyways.measures import Measure
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import BASE, Phase, Score, pooled
-from manyways.reporting import Block, Chart, Charts, Key, Table, charts, palette, words
+from manyways.reporting import Block, Chart, Charts, Key, Table, charts, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -187,7 +187,7 @@ def _legend(seen: "Seen") -> tuple[Key, ...]:
             group="k",
             name=str(k),
             label=f"pass@{k}",
-            colour=palette.INK[0],
+            colour=charts.INK[0],
             symbol="circle" if k == seen.ends[0] else "diamond-open",
         )
         for k in seen.ends

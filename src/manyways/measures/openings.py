@@ -14,7 +14,7 @@ from manyways.measures import Measure
 from manyways.measures.curves import CURVES, ENDS, CurveRow
 from manyways.measures.predictions import SIGNS, Expectation, Outcome, decide
 from manyways.records import Score, pooled
-from manyways.reporting import Block, Chart, Charts, Heading, Key, Table, charts, palette, words
+from manyways.reporting import Block, Chart, Charts, Heading, Key, Table, charts, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -281,7 +281,7 @@ def blocks(seen: "Seen") -> list[Block]:
         group="band",
         name="yes",
         label="intervals",
-        colour=palette.MUTED[0],
+        colour=charts.MUTED[0],
         symbol="band",
         on=False,
     )

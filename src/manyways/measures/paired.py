@@ -9,7 +9,7 @@ from manyways.arms.kinds import KINDS
 from manyways.measures import Measure, answer
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.records import Checkpoint, Score, pooled
-from manyways.reporting import Block, Chart, Charts, Heading, Key, Table, charts, palette, words
+from manyways.reporting import Block, Chart, Charts, Heading, Key, Table, charts, words
 from manyways.run_dir import benchmark_slug
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def blocks(seen: "Seen") -> list[Block]:
             group="k",
             name=str(k),
             label=f"pass@{k}",
-            colour=palette.INK[0],
+            colour=charts.INK[0],
             symbol=_symbol(seen, k),
         )
         for k in _ends(seen)

@@ -29,7 +29,6 @@ from manyways.reporting import (
     Table,
     charts,
     first_row,
-    palette,
     words,
 )
 from manyways.reporting.arms_table import ArmsTable, Column, Published, Row
@@ -163,20 +162,20 @@ def _keys(seen: "Seen") -> Iterator[Key]:
             on=seen.at_first(arm),
         )
     phases = {row.phase for row in seen.rows(PASS_AT_K)}
-    for phase, style in palette.DASHES.items():
+    for phase, style in charts.DASHES.items():
         if phase in phases:
             yield Key(
                 group="phase",
                 name=phase,
                 label=words.PHASES[phase],
-                colour=palette.INK[0],
+                colour=charts.INK[0],
                 dash=style,
                 on=not (phase == "mid" and "rl" in phases),
             )
     if seen.choices:
-        colour, dash = palette.MUTED[0], palette.CHANCE
+        colour, dash = charts.MUTED[0], charts.CHANCE
         yield Key(group="line", name="chance", label="guessing", colour=colour, dash=dash)
-    yield Key(group="band", name="yes", label="intervals", colour=palette.MUTED[0], symbol="band")
+    yield Key(group="band", name="yes", label="intervals", colour=charts.MUTED[0], symbol="band")
 
 
 def _curve(seen: "Seen", benchmark: str) -> Chart:
@@ -188,7 +187,7 @@ def _curve(seen: "Seen", benchmark: str) -> Chart:
             low=[row.score.low for row in rows],
             high=[row.score.high for row in rows],
             colour=seen.arm_colour(rows[0].arm, rows[0].phase),
-            dash=palette.DASHES[rows[0].phase],
+            dash=charts.DASHES[rows[0].phase],
             symbol=seen.arm_symbol(rows[0].arm),
             link=seen.texts_of(name, benchmark),
             meta={"phase": rows[0].phase}
@@ -220,8 +219,8 @@ def _guessing(chance: dict[int, float]) -> charts.Line:
         label="guessing",
         x=list(chance),
         y=list(chance.values()),
-        colour=palette.MUTED[0],
-        dash=palette.CHANCE,
+        colour=charts.MUTED[0],
+        dash=charts.CHANCE,
         meta={"line": "chance"},
     )
 

@@ -27,7 +27,6 @@ from manyways.reporting import (
     Key,
     charts,
     explorer_link,
-    palette,
     words,
 )
 from manyways.run_dir import RunDir, Stamp, open_for_reading
@@ -272,7 +271,7 @@ class Seen:
     def heuristic_colour(self, heuristic: str) -> str:
         """Its colour on a light page; neutral for direct, plain and what was not asked for."""
         order = self._pool_heuristics or list(self.heuristics)
-        return palette.hue(order.index(heuristic)) if heuristic in order else palette.MUTED[0]
+        return charts.hue(order.index(heuristic)) if heuristic in order else charts.MUTED[0]
 
     def arm_words(self, arm: str) -> str:
         """What an arm mid-trains on, and the settings that it has of its own."""
@@ -312,8 +311,8 @@ class Seen:
     def arm_colour(self, arm: str, phase: Phase = "rl") -> str:
         """Its colour on a light page; neutral for the base model."""
         if phase == "base" or arm not in self.arm_order:
-            return palette.INK[0]
-        return palette.hue(self.arm_order.index(arm))
+            return charts.INK[0]
+        return charts.hue(self.arm_order.index(arm))
 
     def checkpoint_lines(
         self, measured: Iterable[tuple[OfCheckpoint, Score, str, str]]
@@ -330,7 +329,7 @@ class Seen:
                         score=score,
                         colour=self.arm_colour(row.arm, row.phase),
                         words=told,
-                        symbol=palette.PHASE_SYMBOLS[row.phase],
+                        symbol=charts.PHASE_SYMBOLS[row.phase],
                         link=link,
                     ),
                 ),
@@ -340,7 +339,7 @@ class Seen:
 
     def arm_symbol(self, arm: str) -> str:
         """Its marker."""
-        return palette.symbol(self.arm_order.index(arm)) if arm in self.arm_order else "diamond"
+        return charts.symbol(self.arm_order.index(arm)) if arm in self.arm_order else "diamond"
 
     def _read(self, name: str, row_type: type[R]) -> list[R]:
         return read_rows(self.run.path(TABLES, f"{name}.json"), row_type) if self.run else []

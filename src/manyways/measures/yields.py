@@ -18,7 +18,6 @@ from manyways.reporting import (
     Table,
     charts,
     explorer_link,
-    palette,
     words,
 )
 
@@ -134,8 +133,8 @@ def _yield(seen: "Seen") -> list[Block]:
 
 
 def _stacks(rows: list[YieldRow]) -> list[charts.Bar]:
-    ours, grey = palette.hue(0), palette.MUTED[0]
-    light, pale = palette.faint(ours, palette.PALE), palette.faint(grey, palette.PALE)
+    ours, grey = charts.hue(0), charts.MUTED[0]
+    light, pale = charts.faint(ours, charts.PALE), charts.faint(grey, charts.PALE)
     wrong = [row.attempts - row.correct - row.no_answer - row.undecided for row in rows]
     unkept = [row.correct - row.kept for row in rows]
 

@@ -37,7 +37,7 @@ from manyways.reporting import (
     Section,
     Table,
     Ways,
-    palette,
+    charts,
 )
 
 LONG = 11
@@ -81,7 +81,7 @@ def render_page(
         lstrip_blocks=True,
         finalize=_seen,
     )
-    dark = palette.dark_of()
+    dark = charts.dark_of()
     environment.filters["both"] = lambda colour: f"light-dark({colour}, {dark[colour]})"
     environment.filters["ticks"] = _code
     environment.filters["breakable"] = _breakable
