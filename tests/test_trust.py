@@ -633,11 +633,11 @@ def test_a_recipe_goes_to_its_own_folder_under_runs(tmp_path: Path) -> None:
 
 
 def test_a_file_of_accelerates_needs_trust(tmp_path: Path) -> None:
-    from manyways.train import processes
+    from manyways.train import launch
 
     config = LaunchConfig(accelerate_config=str(tmp_path / "a.yaml"))
     with pytest.raises(Untrusted, match="accelerate_config"):
-        processes.start(config, RunDir(root=tmp_path), ("rl", "star", 0))
+        launch.start(config, RunDir(root=tmp_path), ("rl", "star", 0))
 
 
 def test_remote_code_is_never_on(tmp_path: Path) -> None:

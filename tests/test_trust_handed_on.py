@@ -20,7 +20,7 @@ from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import VerifyConfig
 from manyways.records import Problem
 from manyways.run_dir import open_for_writing
-from manyways.train import processes
+from manyways.train import launch
 from manyways.train.verl.backend import write_reward
 from manyways.verifiers.verdicts import Verifiers
 
@@ -77,7 +77,7 @@ def test_processes_of_accelerate_decide_as_their_parent(tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     code = f"import sys; sys.stdout = open({str(told)!r}, 'w'); {TELL}"
     with open_for_writing(tmp_path / "run") as run:
-        processes.run([sys.executable, "-c", code], run)
+        launch.run([sys.executable, "-c", code], run)
     assert json.loads(told.read_text()) == ALIKE
 
 

@@ -326,7 +326,7 @@ WHERE = {
     "plugins.py": "importlib.import_module",
     "jobs.py": "subprocess.Popen",  # this package
     "commands/pocket.py": "subprocess.run",  # this package
-    "train/processes.py": "subprocess.Popen",
+    "train/launch.py": "subprocess.Popen",
     "train/verl/backend.py": "subprocess.Popen subprocess.run",
     "train/verl/environment.py": "subprocess.run",
     "verifiers/worker_process.py": "subprocess.Popen",  # this package
@@ -340,7 +340,7 @@ WHERE = {
 }
 """Every place of the source where a name becomes code, a program or a request."""
 ASK = (
-    "plugins.py", "train/processes.py", "train/verl/backend.py", "train/verl/environment.py",
+    "plugins.py", "train/launch.py", "train/verl/backend.py", "train/verl/environment.py",
     "engines/http_client.py", "engines/ray.py", "engines/vllm.py", "checkpoints.py",
     "train/trainer_config.py",
 )  # fmt: skip

@@ -28,8 +28,7 @@ from manyways.heuristics import (
 )
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
 from manyways.plugins import is_third_party, resolve
-from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
-from manyways.problems.overlap import normal
+from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, normal_form, split_name
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import VerifyConfig
 from manyways.recipe.rl import RLConfig
@@ -137,11 +136,11 @@ class ProblemSets:
     def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
         """Problem of the set ``name`` -> the one of ``others`` that asks the same."""
         asked = {
-            normal(problem.question): problem.id
+            normal_form(problem.question): problem.id
             for other in others
             for problem in self.load(other).problems
         }
-        texts = ((p.id, normal(p.question)) for p in self.load(name).problems)
+        texts = ((p.id, normal_form(p.question)) for p in self.load(name).problems)
         return {problem: asked[text] for problem, text in texts if text in asked}
 
 

@@ -12,7 +12,7 @@ from manyways.arms import Line
 from manyways.context import Context
 from manyways.progress import say
 from manyways.run_dir import LOCK_HELD
-from manyways.train import processes
+from manyways.train import launch
 
 
 def run_lines_in_processes(
@@ -50,7 +50,7 @@ def run_lines_in_processes(
         for process in running.values():
             process.terminate()
         for process in running.values():
-            processes.end(process, processes.GRACE_SECONDS)
+            launch.end(process, launch.GRACE_SECONDS)
     return failures
 
 
@@ -73,7 +73,7 @@ def _start(
         **os.environ,
         **trust.environment(),
         LOCK_HELD: str(root),
-        processes.PARENT: processes.this_process(),
+        launch.PARENT: launch.this_process(),
         "OMP_NUM_THREADS": threads,
     }
     gpus = _visible_gpus()

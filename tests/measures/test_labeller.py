@@ -18,7 +18,7 @@ from manyways.heuristics.labelling import (
 from manyways.measures import read_rows
 from manyways.measures.composition import CompositionRow
 from manyways.measures.labeller import LabellerRow
-from manyways.metrics.composition import corrected_rate
+from manyways.metrics.agreement import corrected_rate
 from manyways.pool.labellers import lessons, prompted_texts
 from manyways.records import Segment
 from manyways.stages import analyse

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manyways.metrics.composition import corrected_rate, corrected_share
+from manyways.metrics.agreement import corrected_rate, corrected_share
 from manyways.metrics.intervals import clustered_share
 
 

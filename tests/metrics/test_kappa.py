@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from manyways.metrics.composition import kappa, kappa_interval
+from manyways.metrics.agreement import kappa_interval
 from manyways.metrics.intervals import Resampling
+
+
+def kappa(first: list[str], second: list[str]) -> float:
+    return kappa_interval(first, second, range(len(first)), Resampling(resamples=10))[0]
 
 
 def noisy(rng: np.random.Generator, labels: list[str], keep: float) -> list[str]:

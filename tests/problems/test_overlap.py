@@ -4,8 +4,8 @@ import pytest
 from hub_layout import records
 from needs import DATA, needs_data
 
-from manyways.problems import load_problems
-from manyways.problems.overlap import normal, overlap, repeats
+from manyways.problems import load_problems, normal_form
+from manyways.problems.overlap import overlap, repeats
 from manyways.records import Problem
 
 KNOWN = {
@@ -39,7 +39,7 @@ def asked(number: int, question: str, *, answer: str = "1", of: str = "mine/trai
     ],
 )
 def test_dressing_does_not_count(a: str, b: str) -> None:
-    assert normal(a) == normal(b)
+    assert normal_form(a) == normal_form(b)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_dressing_does_not_count(a: str, b: str) -> None:
     ],
 )
 def test_content_counts(a: str, b: str) -> None:
-    assert normal(a) != normal(b)
+    assert normal_form(a) != normal_form(b)
 
 
 LONG = (

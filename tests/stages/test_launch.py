@@ -13,7 +13,7 @@ from manyways.errors import MissingWork, RecipeError
 from manyways.recipe import load_recipe
 from manyways.recipe.training import LaunchConfig
 from manyways.run_dir import open_for_writing
-from manyways.train import processes
+from manyways.train import launch, processes
 from manyways.train.reward import StepReward
 from manyways.train.trainer_config import in_micro_batches
 
@@ -30,7 +30,7 @@ def as_one_of(monkeypatch, rank: int, world: int) -> None:
 def test_the_command_is_one_that_accelerate_parses(tmp_path) -> None:
     from accelerate.commands.launch import launch_command_parser
 
-    words = processes.command(LaunchConfig(processes=2), tmp_path, WORK)
+    words = launch.command(LaunchConfig(processes=2), tmp_path, WORK)
     assert words[:3] == [sys.executable, "-m", "accelerate.commands.launch"]
     parsed = launch_command_parser().parse_args(words[3:])
     assert (parsed.num_processes, parsed.multi_gpu, parsed.module) == (2, True, True)
@@ -41,7 +41,7 @@ def test_the_command_is_one_that_accelerate_parses(tmp_path) -> None:
 def test_a_file_of_accelerates_decides_what_is_not_given(tmp_path) -> None:
     from accelerate.commands.launch import launch_command_parser
 
-    words = processes.command(LaunchConfig(accelerate_config="fsdp.yaml"), tmp_path, WORK)
+    words = launch.command(LaunchConfig(accelerate_config="fsdp.yaml"), tmp_path, WORK)
     parsed = launch_command_parser().parse_args(words[3:])
     assert parsed.config_file == str(Path("fsdp.yaml").resolve())
     assert parsed.num_processes is None
@@ -55,13 +55,13 @@ def test_a_launch_of_nothing_is_refused() -> None:
 
 def failing(folder, *words: str) -> None:
     with open_for_writing(folder) as run:
-        processes.run([sys.executable, "-c", *words], run)
+        launch.run([sys.executable, "-c", *words], run)
 
 
 def test_an_error_of_a_process_that_trains_is_raised_as_itself(tmp_path) -> None:
     tell = (
-        "from manyways.errors import ModelError; from manyways.train import processes; "
-        "processes.tell(ModelError('the loss is not a number')); raise SystemExit(2)"
+        "from manyways.errors import ModelError; from manyways.train import launch; "
+        "launch.tell(ModelError('the loss is not a number')); raise SystemExit(2)"
     )
     with pytest.raises(errors.ModelError, match="the loss is not a number"):
         failing(tmp_path, tell)

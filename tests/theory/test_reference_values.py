@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from manyways.metrics.composition import corrected_rate
+from manyways.metrics.agreement import corrected_rate
 from manyways.metrics.intervals import wilson
 from manyways.metrics.pass_at_k import pass_at_k, signal_rate
 from manyways.theory import dynamics, mixtures

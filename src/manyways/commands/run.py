@@ -185,7 +185,9 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
 
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
     """Run all stages of one (arm, seed), in a child process of ``run --jobs``."""
-    processes.end_with_parent()
+    from manyways.train.launch import end_with_parent
+
+    end_with_parent()
     with _opened(root) as context:
         pipeline.run_line(context, Line(arm=arm, seed=seed), up_to(until))
 
@@ -253,9 +255,11 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
 
     Raises what the stage raises.
     """
+    from manyways.train import launch
+
     if stage not in TRAININGS:
         raise UserError(f"'{stage}' is not a training: midtrain or rl.")
-    processes.end_with_parent()
+    launch.end_with_parent()
     line = Line(arm=arm, seed=seed)
     try:
         if processes.is_writer():
@@ -264,7 +268,7 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
         else:
             _follow(open_for_reading(root), stage, line)
     except ManywaysError as error:
-        processes.tell(error)
+        launch.tell(error)
         raise
 
 

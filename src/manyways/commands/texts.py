@@ -26,7 +26,7 @@ from manyways.heuristics.labelling import LABELLERS, Labeller
 from manyways.measures.composition import CompositionRow, composition_row
 from manyways.measures.diversity import Described, DiversityRow, diversity_row
 from manyways.measures.solutions import Reader, Solutions
-from manyways.metrics.composition import corrected_rate
+from manyways.metrics.agreement import corrected_rate
 from manyways.metrics.diversity import EMBEDDER, distinct_n, embed
 from manyways.metrics.intervals import Resampling
 from manyways.plugins import resolve

@@ -6,7 +6,7 @@ mathematics, and it confuses heuristics that are phrased alike. On exemplars tha
 by the same writers, it names the right one of 8 heuristics for most texts and of 48 for about half;
 it leaves most single steps unlabelled. Texts of a model will be harder. Its rates serve to compare
 checkpoints under the same labeller; as absolute composition rates they need correction
-(``metrics.composition``) by an error that was measured on texts of the model.
+(``metrics.agreement``) by an error that was measured on texts of the model.
 """
 
 import re

@@ -127,7 +127,7 @@ def composition_row(
 
 def _corrected(hits: "Array", trials: "Array", error: "LabellerError | None") -> Score | None:
     from manyways.measures.score_curves import score
-    from manyways.metrics.composition import corrected_share
+    from manyways.metrics.agreement import corrected_share
 
     found = error and corrected_share(
         hits,

@@ -20,18 +20,21 @@ from manyways.measures.benchmarks import (
 from manyways.measures.rates import RATES, ending
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import (
+    ArmsTable,
     Block,
     Cell,
     Chart,
+    Column,
     Heading,
     Key,
     Note,
+    Published,
+    Row,
     Table,
     charts,
     first_row,
     words,
 )
-from manyways.reporting.arms_table import ArmsTable, Column, Published, Row
 from manyways.run_dir import benchmark_slug
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from manyways.heuristics.labelling import (
     step_labels,
 )
 from manyways.measures.material import evaluations
-from manyways.metrics.composition import DIRECT, kappa_interval
+from manyways.metrics.agreement import kappa_interval
+from manyways.metrics.composition import DIRECT
 from manyways.metrics.intervals import Resampling, clustered_share, effective_share
 from manyways.progress import Meter
 from manyways.records import Score

@@ -7,7 +7,9 @@ place of the split it follows a colon: ``file:data/mine.jsonl?question=q&answer=
 among the options pins the Hub repository of any set that is read from the Hub.
 """
 
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -158,3 +160,40 @@ def split_name(name: str) -> tuple[str, str, dict[str, str]]:
             f"problem set '{name}': write options as ?key=value&key=value ({error})."
         ) from error
     return set_name, split, options
+
+
+_DRESSING = re.compile(
+    r"\\(?:left|right|displaystyle|textstyle|limits|qquad|quad|[bB]igg?[lr]?|[,;:!> \\])"
+    r"|\\(?:text(?:bf|it|rm|sf|tt)?|mathrm|mathbf|mbox|operatorname)\b|[${}~]|\\(?=[$%&#{}])"
+)
+_WORD = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+*/=<>^_!|(),.\[\]:%]")
+_THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,|\\!)+(?=\d{3}(?!\d))")
+_GAP = re.compile(r"(?<!\d) | (?!\d)")  # two numbers must not become one
+_CHINESE = re.compile(r"([\u3400-\u9fff])")
+_SAME = {"dfrac": "frac", "tfrac": "frac", "leq": "le", "geq": "ge", "neq": "ne", "ldots": "dots",
+         "cdots": "dots", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|"}  # fmt: skip
+_SILENT = frozenset(".,:")
+
+
+def normal_form(text: str) -> str:
+    r"""The letters and signs of a question, by which two are the same (``x y`` is ``xy``).
+
+    Case, spacing and the dressing of LaTeX (``\left``, ``\dfrac``, dollar signs) do not count.
+    """
+    return joined(tokens_of(text))
+
+
+def joined(tokens: Sequence[str]) -> str:
+    """Tokens as one text; two numbers stay apart."""
+    return _GAP.sub("", " ".join(tokens))
+
+
+def tokens_of(text: str) -> list[str]:
+    """The words, numbers and signs of a question in one spelling."""
+    plain = text.lower()
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKC", plain).replace("−", "-")
+        plain = _CHINESE.sub(r" \1 ", plain)
+    plain = _DRESSING.sub(" ", _THOUSANDS.sub("", plain))
+    found = [_SAME.get(token, token) for token in _WORD.findall(plain)]
+    return [token for token in found if token not in _SILENT] or plain.split()

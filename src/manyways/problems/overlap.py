@@ -9,12 +9,12 @@ shorter text's 13-grams is asked for, and grams that occur in many problems do n
 """
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from manyways.problems import joined, normal_form, tokens_of
 from manyways.records import Problem
 
 SIZE = 13
@@ -24,18 +24,7 @@ NEAR = 0.5
 COMMON = 8
 """A gram that occurs in more problems of one side than this is boilerplate and does not count."""
 
-_DRESSING = re.compile(
-    r"\\(?:left|right|displaystyle|textstyle|limits|qquad|quad|[bB]igg?[lr]?|[,;:!> \\])"
-    r"|\\(?:text(?:bf|it|rm|sf|tt)?|mathrm|mathbf|mbox|operatorname)\b|[${}~]|\\(?=[$%&#{}])"
-)
-_WORD = re.compile(r"[^\W\d_]+|\d+(?:\.\d+)?|[-+*/=<>^_!|(),.\[\]:%]")
-_THOUSANDS = re.compile(r"(?<=\d)(?:,|\{,\}|\\,|\\!)+(?=\d{3}(?!\d))")
-_GAP = re.compile(r"(?<!\d) | (?!\d)")  # two numbers must not become one
 _DIAGRAM = re.compile(r"\[asy\].*?(?:\[/asy\]|$)", re.S)
-_CHINESE = re.compile(r"([\u3400-\u9fff])")
-_SAME = {"dfrac": "frac", "tfrac": "frac", "leq": "le", "geq": "ge", "neq": "ne", "ldots": "dots",
-         "cdots": "dots", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|"}  # fmt: skip
-_SILENT = frozenset(".,:")
 
 Kind = Literal["exact", "near"]
 
@@ -98,27 +87,8 @@ def repeats(problems: Sequence[Problem]) -> list[tuple[Problem, ...]]:
     """Groups of problems with the same question (exactly, as above), in order."""
     groups: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
-        groups[normal(problem.question)].append(problem)
+        groups[normal_form(problem.question)].append(problem)
     return [tuple(group) for group in groups.values() if len(group) > 1]
-
-
-def normal(text: str) -> str:
-    """What exact overlap compares: the letters and signs of ``text`` (``x y`` is ``xy``)."""
-    return _joined(_tokens(text))
-
-
-def _joined(tokens: Sequence[str]) -> str:
-    return _GAP.sub("", " ".join(tokens))
-
-
-def _tokens(text: str) -> list[str]:
-    plain = text.lower()
-    if not text.isascii():
-        plain = unicodedata.normalize("NFKC", plain).replace("−", "-")
-        plain = _CHINESE.sub(r" \1 ", plain)
-    plain = _DRESSING.sub(" ", _THOUSANDS.sub("", plain))
-    found = [_SAME.get(token, token) for token in _WORD.findall(plain)]
-    return [token for token in found if token not in _SILENT] or plain.split()
 
 
 def _set_of(problem_id: str) -> str:
@@ -136,8 +106,8 @@ class _Texts:
         self.by_text: dict[str, list[int]] = defaultdict(list)
         self.grams: list[frozenset[int]] = []
         for i, problem in enumerate(problems):
-            tokens = _tokens(problem.question)
-            self.by_text[_joined(tokens)].append(i)
+            tokens = tokens_of(problem.question)
+            self.by_text[joined(tokens)].append(i)
             self.grams.append(_grams(problem.question, tokens))
         self.count = Counter(gram for grams in self.grams for gram in grams)
 
@@ -149,7 +119,7 @@ class _Texts:
 def _grams(text: str, tokens: Sequence[str]) -> frozenset[int]:
     """Without diagrams, whose set-up code repeats, unless hardly anything else is there."""
     if "[asy]" in text:
-        bare = _tokens(_DIAGRAM.sub(" ", text))
+        bare = tokens_of(_DIAGRAM.sub(" ", text))
         tokens = bare if len(bare) >= SIZE else tokens
     return frozenset(hash(tuple(tokens[i : i + SIZE])) for i in range(len(tokens) - SIZE + 1))
 

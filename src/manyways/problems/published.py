@@ -14,8 +14,7 @@ from typing import Any, Protocol
 
 from manyways.errors import DataError
 from manyways.plugins import nearest
-from manyways.problems import Source, rows
-from manyways.problems.overlap import normal
+from manyways.problems import Source, normal_form, rows
 from manyways.problems.rows import HubDataset, Row, read_hub
 from manyways.records import Problem
 from manyways.row_files import read_objects
@@ -165,13 +164,13 @@ class SetSpec:
 def merged(records: list[Row]) -> list[Row]:
     """One record per question, in order; questions with contradicting answers are left out.
 
-    The same question means ``overlap.normal``: spacing and the dressing of LaTeX do not count. The
-    records gain ``content``, ten hex digits of that.
+    The same question means ``problems.normal_form``: spacing and the dressing of LaTeX do not
+    count. The records gain ``content``, ten hex digits of that.
     """
     first: dict[str, Row] = {}
     answers: dict[str, set[str]] = {}
     for record in records:
-        text = normal(str(record["question"]))
+        text = normal_form(str(record["question"]))
         question = hashlib.sha256(text.encode()).hexdigest()[:10]
         first.setdefault(question, {**record, "content": question})
         answers.setdefault(question, set()).add(str(record["answer"]).strip())

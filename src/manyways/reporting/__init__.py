@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
+from manyways.records import Score
+
 Spec = dict[str, object]
 """A Plotly figure as plain JSON: ``data``, ``layout``."""
 
@@ -237,3 +239,58 @@ def explorer_link(*, of: int | None = None, **filters: str) -> str:
         this count.  filters: fields of the explorer's form, see ``explorer.js``.
     """
     return f"#explorer?{urlencode(filters | ({'of': str(of)} if of is not None else {}))}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """Example: ``Column(benchmark="aime24/test", k=64)``."""
+
+    benchmark: str
+    k: int
+
+    @property
+    def measure(self) -> str:
+        """``pass@64``."""
+        return f"pass@{self.k}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One arm at one phase. ``seeds``: training seeds behind it, None for the base model."""
+
+    label: str
+    seeds: int | None
+    scores: tuple[Score | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """The paper's figures for the benchmarks of this run, in %; None where it gives none."""
+
+    source: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmsTable:
+    """The table, whatever it is written as. ``published`` only for the paper's benchmarks."""
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    published: Published | None
+
+    def best(self, column: int) -> set[int]:
+        """The rows that print the highest score of a column; none where there is one row only."""
+        scores = [row.scores[column] for row in self.rows]
+        printed = [None if score is None else percent(score.value) for score in scores]
+        there = [score.value for score in scores if score is not None]
+        if len(there) < 2:
+            return set()
+        return {i for i, text in enumerate(printed) if text == percent(max(there))}
+
+
+def percent(value: float) -> str:
+    """0.4321 -> ``43.2``."""
+    return f"{100 * value:.1f}"

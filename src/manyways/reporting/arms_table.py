@@ -3,9 +3,9 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from manyways.records import Score
+from manyways.reporting import ArmsTable, Published, percent
 
 NONE = "–"
 MARK = "published, not measured here (arXiv 2605.08472, secondary summaries)"
@@ -19,61 +19,6 @@ LATEX = str.maketrans(
 
 BRACKETS = " In brackets: 95% bootstrap intervals over problems."
 """Follows the caption where intervals are printed."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Column:
-    """Example: ``Column(benchmark="aime24/test", k=64)``."""
-
-    benchmark: str
-    k: int
-
-    @property
-    def measure(self) -> str:
-        """``pass@64``."""
-        return f"pass@{self.k}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One arm at one phase. ``seeds``: training seeds behind it, None for the base model."""
-
-    label: str
-    seeds: int | None
-    scores: tuple[Score | None, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Published:
-    """The paper's figures for the benchmarks of this run, in %; None where it gives none."""
-
-    source: str
-    columns: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArmsTable:
-    """The table, whatever it is written as. ``published`` only for the paper's benchmarks."""
-
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    published: Published | None
-
-    def best(self, column: int) -> set[int]:
-        """The rows that print the highest score of a column; none where there is one row only."""
-        scores = [row.scores[column] for row in self.rows]
-        printed = [None if score is None else percent(score.value) for score in scores]
-        there = [score.value for score in scores if score is not None]
-        if len(there) < 2:
-            return set()
-        return {i for i, text in enumerate(printed) if text == percent(max(there))}
-
-
-def percent(value: float) -> str:
-    """0.4321 -> ``43.2``."""
-    return f"{100 * value:.1f}"
 
 
 def to_markdown(table: ArmsTable, *, intervals: bool = True) -> str:

@@ -82,7 +82,9 @@ def run(ctx: Context, line: Line) -> None:
     if ctx.recipe.launch is None or plan(ctx, line).done:
         run_here(ctx, line)
     else:
-        processes.start(ctx.recipe.launch, ctx.run, ("midtrain", line.arm, line.seed))
+        from manyways.train import launch
+
+        launch.start(ctx.recipe.launch, ctx.run, ("midtrain", line.arm, line.seed))
     watch.catch_up(ctx, line, "mid")
 
 
@@ -99,7 +101,9 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
     """The command lines that ``run`` would start; none where it trains in its own process."""
     if ctx.recipe.launch is None or not line.midtrains:
         return []
-    return [processes.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed))]
+    from manyways.train import launch
+
+    return [launch.command(ctx.recipe.launch, ctx.run.root, ("midtrain", line.arm, line.seed))]
 
 
 def run_here(ctx: Context, line: Line) -> None:

@@ -28,7 +28,7 @@ from manyways.records import PLAIN, Message, Problem, Verdict
 from manyways.rendering import check_same_template
 from manyways.run_dir import Amount, Work
 from manyways.stages import generate, rates, watch
-from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout, processes
+from manyways.train import RL_BACKENDS, Backend, RLSettings, Roller, Rollout
 from manyways.train.reward import Shown, StepReward, best_of, diverse
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.verdicts import check_health
@@ -88,8 +88,10 @@ def _train_to_the_end(ctx: Context, line: Line) -> None:
     if ctx.recipe.launch is None or plan(ctx, line).done or ctx.recipe.rl.backend != "trl":
         run_here(ctx, line)
     else:
+        from manyways.train import launch
+
         work = ("rl", line.arm, line.seed)
-        processes.start(ctx.recipe.launch, ctx.run, work)
+        launch.start(ctx.recipe.launch, ctx.run, work)
 
 
 def run_here(ctx: Context, line: Line) -> None:
@@ -174,7 +176,9 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
         return backend.commands(ctx.path_of(line.start), rl_settings(ctx, line), out)
     if recipe.launch is None or recipe.rl.backend != "trl":
         return []
-    return [processes.command(recipe.launch, ctx.run.root, ("rl", line.arm, line.seed))]
+    from manyways.train import launch
+
+    return [launch.command(recipe.launch, ctx.run.root, ("rl", line.arm, line.seed))]
 
 
 def rl_settings(ctx: Context, line: Line) -> RLSettings:

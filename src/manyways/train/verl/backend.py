@@ -20,7 +20,7 @@ from manyways.records import Message, Problem, line_name
 from manyways.rendering import prompt_ids
 from manyways.tables import write_text
 from manyways.train import RLSettings
-from manyways.train.processes import end
+from manyways.train.launch import end
 from manyways.train.reward import StepReward
 from manyways.train.verl import environment
 from manyways.train.verl.log import curve, keep_attempts
