@@ -13,6 +13,7 @@ from manyways.fingerprint import content_hash
 from manyways.records import Message
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerBase
 
 IGNORE = -100
@@ -143,3 +144,11 @@ def check_same_template(first: str, second: str) -> None:
             f"({hashes[1]}): prompts would look different from one stage to the next. Give both "
             "checkpoints the same chat_template.jinja."
         )
+
+
+def attention_bias(seen: "torch.Tensor", dtype: "torch.dtype") -> "torch.Tensor":
+    """What attention adds to its scores, as transformers' own masks do: least where not seen."""
+    import torch
+
+    bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    return bias.masked_fill_(~seen, torch.finfo(dtype).min)

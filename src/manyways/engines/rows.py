@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from manyways.engines.queueing import Waiting
+from manyways.rendering import attention_bias
 
 ROOM = 64
 """Tokens by which a cache layer grows at a time."""
@@ -156,12 +157,6 @@ batch once the others are at most this share of it."""
 PREFILL = {"cpu": 512, "other": 8192}
 """Tokens of prompts in one pass of the model, unless one prompt is longer: a processor reaches its
 rate with few, and should give a sign of life every few seconds."""
-
-
-def attention_bias(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """What attention adds to its scores, as transformers' own masks do: least where not seen."""
-    bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-    return bias.masked_fill_(~seen, torch.finfo(dtype).min)
 
 
 class Rows:

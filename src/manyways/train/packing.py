@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from manyways.progress import say
-from manyways.rendering import IGNORE
+from manyways.rendering import IGNORE, attention_bias
 
 Item = TypeVar("Item")
 ROOM = 192
@@ -273,7 +273,7 @@ def _on_packed_rows(
     out = padded(
         input_ids=packed.input_ids,
         position_ids=packed.position_ids,
-        attention_mask=_bias(packed.allowed, dtype),
+        attention_mask=attention_bias(packed.allowed, dtype),
         shift_labels=packed.labels,
         fused_lm_head=True,
         **{key: value for key, value in kwargs.items() if key in UNCHANGED},
@@ -317,12 +317,6 @@ def _together(moving: Any, still: Any, model: nn.Module) -> Any:  # noqa: ANN401
 def _drops(model: nn.Module) -> bool:
     attention = getattr(model.config, "attention_dropout", 0.0)
     return bool(attention) or any(isinstance(m, nn.Dropout) and m.p > 0 for m in model.modules())
-
-
-def _bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
-    """What attention adds to its scores, as transformers' own masks do."""
-    bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-    return bias.masked_fill_(~allowed, torch.finfo(dtype).min)
 
 
 def _as_batch(key: str, value: Tensor, packed: Packed, shape: tuple[int, int]) -> Tensor:
