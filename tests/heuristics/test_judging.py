@@ -1,7 +1,7 @@
 import pytest
 
 from manyways.heuristics import load_pack
-from manyways.heuristics.adherence import (
+from manyways.pool.adherence import (
     DISAGREE,
     LEVELS,
     MALFORMED,

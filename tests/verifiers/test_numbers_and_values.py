@@ -2,11 +2,17 @@ from fractions import Fraction
 
 import pytest
 
-from manyways.verifiers.answers.numbers import MAX_DIGITS, read_number, same_number, surely_differ
+from manyways.verifiers.answers.numbers import (
+    MAX_DIGITS,
+    read_number,
+    same_number,
+    surely_differ,
+    value,
+    value_at_a_point,
+)
 from manyways.verifiers.answers.shapes import read_shape
 from manyways.verifiers.answers.spelling import tidy
 from manyways.verifiers.answers.units import drop_units
-from manyways.verifiers.answers.values import value, value_at_a_point
 from manyways.verifiers.answers.words import same_words
 
 

@@ -24,11 +24,10 @@ from rich.table import Table
 from manyways.context import Context, settings_of
 from manyways.errors import DataError
 from manyways.fingerprint import fingerprint
-from manyways.heuristics.adherence import Opinion
 from manyways.measures.difficulty import of_pool
 from manyways.measures.yields import Outcomes, YieldRow
 from manyways.pool import adherence
-from manyways.pool.adherence import is_rank
+from manyways.pool.adherence import Opinion, is_rank
 from manyways.progress import open_table
 from manyways.recipe.tree import Recipe
 from manyways.records import PLAIN

@@ -354,7 +354,7 @@ def _line(answer: str) -> Extraction | None:
 
 
 def _last(text: str) -> Extraction | None:
-    from manyways.verifiers.answers.numbers import number_word  # for lenient readings alone
+    from manyways.verifiers.answers.words import number_word  # for lenient readings alone
 
     tail = text[-_SEARCHED:]
     line = tail.rstrip().rpartition("\n")[2].strip(" .*。")

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from manyways.verifiers.answers import decide, quick
-from manyways.verifiers.answers.numbers import is_rounding, surely_differ
+from manyways.verifiers.answers.numbers import differ, is_rounding, surely_differ, value
 from manyways.verifiers.answers.shapes import (
     MAX_ITEMS,
     Shape,
@@ -36,7 +36,6 @@ from manyways.verifiers.answers.shapes import (
 from manyways.verifiers.answers.spelling import squeeze, tidy, unwrap_text
 from manyways.verifiers.answers.symbolic import Decision, latex_of_code, same_expression
 from manyways.verifiers.answers.units import is_product, read_quantities
-from manyways.verifiers.answers.values import differ, value
 from manyways.verifiers.answers.words import same_words
 
 _ORDERED = ({"sequence"}, {"matrix"}, {"list", "sequence"})

@@ -1,4 +1,4 @@
-r"""Numbers as exact fractions: what a numeral means and when two of them are the same answer.
+r"""What a numeral means, when two are the same answer, and the value of an expression.
 
 Policy
 - Exact values are compared exactly: ``1/2``, ``0.5``, ``.50``, ``\frac12``, ``5e-1`` are equal.
@@ -12,9 +12,19 @@ Policy
 
 No numeral longer than ``MAX_DIGITS`` or with an exponent beyond ``MAX_EXPONENT`` is read, which
 bounds the cost (and keeps ``int`` from refusing).
+
+Expressions are read in floating point and bounded time, only ever to refute: by recursive descent
+over arithmetic in LaTeX (``\frac``, ``\sqrt``, powers, ``\pi``, ``e``, ``i``, common functions,
+implicit products). Two answers whose values differ by more than a hundredth are different answers,
+which is most of what a verifier has to find out, and it takes microseconds. Equal values prove
+nothing here. What the reader does not know has no value: None.
 """
 
+import cmath
+import math
 import re
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -194,150 +204,206 @@ def _unit(number: Number) -> Fraction:
     return Fraction(10) ** (exponent - number.digits + 1)
 
 
-_SMALL = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
-    "nineteen",
+MAX_LENGTH = 200
+_MAX_DEPTH = 30
+_TOKEN = re.compile(
+    r"\s*(?:([0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(\\[a-zA-Z]+)|([a-zA-Z])|([-+*/^_(){}\[\]!|]))"
+)
+_FUNCTIONS: Mapping[str, Callable[[complex], complex]] = {
+    r"\sin": cmath.sin, r"\cos": cmath.cos, r"\tan": cmath.tan, r"\ln": cmath.log,
+    r"\arcsin": cmath.asin, r"\arccos": cmath.acos, r"\arctan": cmath.atan,
+    r"\sinh": cmath.sinh, r"\cosh": cmath.cosh, r"\tanh": cmath.tanh,
+}  # fmt: skip
+_CONSTANTS: Mapping[str, complex] = {r"\pi": math.pi, "e": math.e, "i": 1j}
+_GREEK = (
+    "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "kappa",
+    "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega",
+    "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega",
 )  # fmt: skip
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_ADDED = {word: i for i, word in enumerate(_SMALL)} | {
-    word: 10 * i for i, word in enumerate(_TENS, start=2)
-}
-SCALES = {
-    "dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9,
-    "trillion": 10**12, "quadrillion": 10**15, "lakh": 10**5, "lac": 10**5, "crore": 10**7,
-    "k": 10**3, "mn": 10**6, "mln": 10**6, "bn": 10**9, "B": 10**9, "M": 10**6, "grand": 10**3,
-    "тыс": 10**3, "тысяча": 10**3, "тысячи": 10**3, "тысяч": 10**3, "млн": 10**6, "млрд": 10**9,
-    "миллион": 10**6, "миллиона": 10**6, "миллионов": 10**6, "миллиард": 10**9,
-    "миллиарда": 10**9, "миллиардов": 10**9, "tausend": 10**3, "millionen": 10**6,
-    "milliarde": 10**9, "milliarden": 10**9, "milliard": 10**9, "dutzend": 12, "mille": 10**3,
-    "douzaine": 12, "mil": 10**3, "millón": 10**6, "millones": 10**6, "docena": 12,
-    "milhão": 10**6, "milhões": 10**6, "mila": 10**3, "milione": 10**6, "milioni": 10**6,
-    "十": 10, "百": 10**2, "千": 10**3, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8,
-    "백": 10**2, "천": 10**3, "만": 10**4, "억": 10**8, "लाख": 10**5, "करोड़": 10**7,
-}  # fmt: skip
-"""What a word after a numeral multiplies it by. Spelled exactly, in lower case, or as a plural."""
-_GROWING = ("hundred", "thousand", "million", "billion", "trillion", "lakh", "crore")
-_ORDINALS = {
-    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
-    "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13,
-    "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18,
-    "nineteenth": 19, "twentieth": 20, "thirtieth": 30, "fortieth": 40, "fiftieth": 50,
-    "sixtieth": 60, "seventieth": 70, "eightieth": 80, "ninetieth": 90, "hundredth": 100,
-}  # fmt: skip
-_PARTS = {word: number for word, number in _ORDINALS.items() if number > 2} | {
-    "half": 2, "halve": 2, "quarter": 4,
-}  # fmt: skip
-_IDEOGRAPHS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
-_NUMERAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
-_MAX_WORDS = 12
+_LETTERS = [
+    *(chr(code) for code in (*range(65, 91), *range(97, 123)) if chr(code) not in "ei"),
+    *(f"\\{name}" for name in _GREEK),
+]
+# Positive and unrelated, so that equal expressions are equal there and others hardly ever are.
+_POINT = {name: complex(0.31 + math.sqrt(2 + 3 * i) % 1.7) for i, name in enumerate(_LETTERS)}
+_CLOSING = {"(": ")", "{": "}", "[": "]"}
+_TIMES = {r"\cdot", r"\times", "*"}
 
 
-def scale_of(word: str) -> Fraction | int | None:
-    """What ``word`` behind a numeral multiplies it by, None when it is no scale word."""
-    bare = word.rstrip(".")
-    part = bare.lower()
-    for spelling in (bare, part, part.removesuffix("s")):
-        if spelling in SCALES:
-            return SCALES[spelling]
-    several = part.endswith("s") and part not in ("quarters", "seconds")  # coins and times
-    return Fraction(1, _PARTS[part[:-1]]) if several and part[:-1] in _PARTS else None
+class _Unknown(Exception):
+    """Something that this reader does not read."""
 
 
-def number_word(text: str) -> str | None:
-    """The digits of a number that is written as words, None when it is not one.
-
-    ``forty-two``, ``a hundred``, ``2.5 million``, ``negative five``, ``three quarters``,
-    ``two and a half``, ``twenty-first``, ``四十二``.
-    """
-    if len(text) > 150:
+def value(text: str, variables: Mapping[str, complex] | None = None) -> complex | None:
+    """The value of ``text`` with ``variables`` bound, or None."""
+    if len(text) > MAX_LENGTH:
         return None
-    words = text.lower().replace("-", " ").split()
-    if not words or len(words) > _MAX_WORDS or words[-1] == "and":
-        return None
-    if words[0] in ("negative", "minus"):
-        value = _read(words[1:])
-        return None if value is None else str(-value)
-    value = _read(words)
-    return None if value is None else str(value)
-
-
-def _read(words: list[str]) -> Fraction | int | None:
-    if len(words) == 1:
-        return _ideographs(words[0]) if not words[0].isascii() else _single(words[0])
-    if len(words) == 2 and _NUMERAL.fullmatch(words[0]):
-        scale = scale_of(words[1]) if words[1] not in _PARTS else None
-        return None if scale is None else _whole(Fraction(words[0]) * scale)
-    if words[0] in ("a", "an"):
-        words = ["one", *words[1:]]
-    for place in range(1, len(words)):  # two and a half, three quarters
-        part = _part(words[place:])
-        if part is not None:
-            whole = _sum([w for w in words[:place] if w != "and"])
-            return None if whole is None or words[place - 1] != "and" else whole + part
-    part = _part(words)
-    return part if part is not None else _ordinal(words)
-
-
-def _single(word: str) -> Fraction | int | None:
-    if word == "half":
-        return Fraction(1, 2)
-    return _ORDINALS[word] if word in _ORDINALS and word != "second" else _sum([word])
-
-
-def _ordinal(words: list[str]) -> int | None:
-    last = words[-1]
-    if last in _ORDINALS and _ORDINALS[last] < 10 and words[-2] in _TENS:
-        before = _sum(words[:-1])
-        return None if before is None else before + _ORDINALS[last]
-    return _sum(words)
-
-
-def _part(words: list[str]) -> Fraction | None:
-    """``one half``, ``three fourths``, ``a third``: some words and the name of a part."""
-    below = _PARTS.get(words[-1]) or _PARTS.get(words[-1].removesuffix("s"))
-    if below is None or len(words) < 2:
-        return None
-    above = ["one"] if words[:-1] == ["a"] else words[:-1]
-    if above[-1] in _TENS and below < 10 and not words[-1].endswith("s"):
-        return None  # twenty third is an ordinal
-    value = _sum(above)
-    return None if not value else Fraction(value, below)
-
-
-def _whole(value: Fraction) -> Fraction | int:
-    return value.numerator if value.denominator == 1 else value
-
-
-def _ideographs(word: str) -> int | None:
-    """``四十二``, ``三百零五``, ``两万``."""
-    total, part, digit = 0, 0, 0
-    if len(word) > 20 or not all(c in _IDEOGRAPHS or c in "十百千万萬亿億" for c in word):
-        return None
-    if all(c in _IDEOGRAPHS for c in word):
-        return int("".join(str(_IDEOGRAPHS[c]) for c in word))
-    for c in word:
-        if c in _IDEOGRAPHS:
-            digit = _IDEOGRAPHS[c]
-        elif c in "十百千":
-            part, digit = part + (digit or 1) * int(SCALES[c]), 0
-        else:
-            total, part, digit = (total + part + digit) * int(SCALES[c]), 0, 0
-    return total + part + digit
-
-
-def _sum(words: list[str]) -> int | None:
-    total, part, last = 0, 0, 10**15  # last: what the next word has to be smaller than
-    for word in words:
-        if word in _ADDED and _ADDED[word] < last:
-            part += _ADDED[word]
-            last = 10 if _ADDED[word] >= 20 else 0
-        elif word == "hundred" and 0 < part < 10:
-            part, last = part * 100, 100
-        elif word == "dozen" and part:
-            part, last = part * 12, 0
-        elif word in _GROWING and part:
-            total, part, last = total + part * int(SCALES[word]), 0, 1000
-        elif word != "and" or not (part or total):
+    try:
+        reader = _Reader(text, {**_CONSTANTS, **(variables or {})})
+        result = reader.sum(0)
+        if reader.token is not None:
             return None
-    return total + part
+        size = abs(result)
+    except (_Unknown, ArithmeticError, ValueError):
+        return None
+    return result if size < 1e100 else None
+
+
+def value_at_a_point(text: str) -> complex | None:
+    """The value of ``text`` with every letter bound to a number of its own, always the same one."""
+    return value(text, _POINT)
+
+
+def differ(a: complex, b: complex) -> bool:
+    """Are the two values further apart than any rounding?"""
+    return abs(a - b) > 0.01 * max(abs(a), abs(b))
+
+
+class _Reader:
+    def __init__(self, text: str, names: Mapping[str, complex]) -> None:
+        self.names = names
+        self.tokens: list[str] = []
+        place = 0
+        text = text.rstrip()
+        while place < len(text):
+            found = _TOKEN.match(text, place)
+            if found is None:
+                raise _Unknown
+            self.tokens.append(found.group().strip())
+            place = found.end()
+        self.place = 0
+
+    @property
+    def token(self) -> str | None:
+        return self.tokens[self.place] if self.place < len(self.tokens) else None
+
+    def take(self, expected: str = "") -> str:
+        token = self.token
+        if token is None or (expected and token != expected):
+            raise _Unknown
+        self.place += 1
+        return token
+
+    def sum(self, depth: int) -> complex:
+        if depth > _MAX_DEPTH:
+            raise _Unknown
+        total = self.product(depth + 1)
+        while self.token in ("+", "-"):
+            sign = self.take()
+            term = self.product(depth + 1)
+            total = total + term if sign == "+" else total - term
+        return total
+
+    def product(self, depth: int) -> complex:
+        sign = 1
+        while self.token in ("+", "-"):
+            sign = -sign if self.take() == "-" else sign
+        result = sign * self.power(depth + 1)
+        while (token := self.token) is not None:
+            if token == "/":
+                self.take()
+                result /= self.power(depth + 1)
+            elif token in _TIMES:
+                self.take()
+                result *= self.power(depth + 1)
+            elif token[0].isdigit() or token[0] == "." or token in ("+", "-", ")", "}", "]", "|"):
+                break  # two numerals in a row may be a mixed number: the caller sees a leftover
+            elif token == r"\frac" and self.tokens[self.place - 1][0].isdigit():
+                raise _Unknown
+            else:
+                result *= self.power(depth + 1)
+        return result
+
+    def power(self, depth: int) -> complex:
+        if depth > _MAX_DEPTH:
+            raise _Unknown
+        base = self.atom(depth + 1)
+        while self.token == "!":
+            self.take()
+            if base.imag or not 0 <= base.real <= 60 or base.real != int(base.real):
+                raise _Unknown
+            base = complex(math.factorial(int(base.real)))
+        if self.token != "^":
+            return base
+        self.take()
+        sign = -1 if self.token == "-" and self.take() else 1
+        exponent = sign * self.power(depth + 1)
+        if abs(exponent) > 400 or (base == 0 and exponent.real <= 0):
+            raise _Unknown
+        if base.real < 0 and not base.imag and exponent.real != int(exponent.real):
+            raise _Unknown  # which root is meant is a matter of taste
+        return complex(base**exponent)
+
+    def atom(self, depth: int) -> complex:
+        token = self.take()
+        if token[0].isdigit() or token[0] == ".":
+            return complex(float(token))
+        if token in self.names:
+            return self.subscripted(token) if self.token == "_" else complex(self.names[token])
+        if token in _CLOSING:
+            result = self.sum(depth + 1)
+            self.take(_CLOSING[token])
+            return result
+        read = {r"\frac": self.fraction, r"\sqrt": self.root}.get(token)
+        if read is not None:
+            return read(depth + 1)
+        if token in _FUNCTIONS:
+            return self.function(_FUNCTIONS[token], depth + 1)
+        raise _Unknown
+
+    def fraction(self, depth: int) -> complex:
+        above = self.argument(depth)
+        return above / self.argument(depth)
+
+    def subscripted(self, name: str) -> complex:
+        """``x_1`` and ``x_{12}``: unknowns of their own."""
+        self.take("_")
+        part = self.take()
+        if part == "{":
+            part = ""
+            while self.token not in ("}", None):
+                part += self.take()
+            self.take("}")
+        if "A" not in self.names:
+            raise _Unknown  # unknowns are not bound
+        return complex(0.31 + zlib.crc32(f"{name}_{part}".encode()) % 1699 / 1000)
+
+    def function(self, called: Callable[[complex], complex], depth: int) -> complex:
+        r"""``\sin(x)``, ``\sin^2 x``, ``\sin 2x``; of what else follows, one cannot be sure."""
+        power = 1 + 0j
+        if self.token == "^":
+            self.take()
+            power = self.atom(depth)
+            if power.real < 0:
+                raise _Unknown  # an inverse function
+        if self.token in ("(", "{"):
+            return complex(called(self.atom(depth)) ** power)
+        inside = 1 + 0j
+        if self.token is not None and self.token[0].isdigit():
+            inside = self.atom(depth)
+        if self.token in self.names:
+            inside *= self.power(depth)
+        following = self.token or ""
+        if following and following not in "+-)}]":
+            raise _Unknown
+        return complex(called(inside) ** power)
+
+    def root(self, depth: int) -> complex:
+        degree = 2 + 0j
+        if self.token == "[":
+            degree = self.atom(depth)
+        inside = self.argument(depth)
+        if degree == 0 or (inside.real < 0 and degree != 2):
+            raise _Unknown
+        return complex(inside ** (1 / degree))
+
+    def argument(self, depth: int) -> complex:
+        """What a command applies to: a group, or one digit or letter."""
+        token = self.token
+        if token is None:
+            raise _Unknown
+        if token[0].isdigit() and len(token) > 1:
+            if "." in token:
+                raise _Unknown
+            self.tokens[self.place : self.place + 1] = [token[0], token[1:]]
+        return self.atom(depth)

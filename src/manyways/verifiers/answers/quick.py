@@ -15,16 +15,17 @@ from functools import lru_cache
 from manyways.verifiers.answers import Outcome, decide
 from manyways.verifiers.answers.numbers import (
     Number,
-    number_word,
+    differ,
     read_number,
     same_number,
     surely_differ,
+    value,
+    value_at_a_point,
 )
 from manyways.verifiers.answers.shapes import MAX_ITEMS, Shape, read_shapes
 from manyways.verifiers.answers.spelling import squeeze, tidy
 from manyways.verifiers.answers.units import Quantity, drop_units, read_quantities, same_thing
-from manyways.verifiers.answers.values import differ, value, value_at_a_point
-from manyways.verifiers.answers.words import same_words
+from manyways.verifiers.answers.words import number_word, same_words
 
 MAX_LENGTH = 600
 """Longer answers are left to the worker."""

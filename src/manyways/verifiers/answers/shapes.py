@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from manyways.verifiers.answers.numbers import value
 from manyways.verifiers.answers.spelling import unwrap_text
-from manyways.verifiers.answers.values import value
 
 Kind = Literal["value", "sequence", "set", "list", "matrix", "union"]
 

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from manyways.verifiers.answers.numbers import Number, number_word, read_number, scale_of
+from manyways.verifiers.answers.numbers import Number, read_number
 from manyways.verifiers.answers.spelling import unwrap_text
-from manyways.verifiers.answers.words import AMBIGUOUS, UNITS, unit_name
+from manyways.verifiers.answers.words import AMBIGUOUS, UNITS, number_word, scale_of, unit_name
 
 
 def _words_of(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-r"""Answers that are words: names, months, units, "two lines", option letters, times of day.
+r"""Answers that are words: numbers, names, months, units, "two lines", option letters, times of day.
 
 Compared without regard to case, quotes, brackets around a single letter, and a leading article.
 ``\text{4 hours}`` is not words but a number with a unit. Any spelling of a unit, of a product or a
@@ -6,10 +6,159 @@ quotient of units, has one name.
 """
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 
-from manyways.verifiers.answers.numbers import number_word
 from manyways.verifiers.answers.spelling import unwrap_text
+
+_SMALL = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_ADDED = {word: i for i, word in enumerate(_SMALL)} | {
+    word: 10 * i for i, word in enumerate(_TENS, start=2)
+}
+SCALES = {
+    "dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9,
+    "trillion": 10**12, "quadrillion": 10**15, "lakh": 10**5, "lac": 10**5, "crore": 10**7,
+    "k": 10**3, "mn": 10**6, "mln": 10**6, "bn": 10**9, "B": 10**9, "M": 10**6, "grand": 10**3,
+    "тыс": 10**3, "тысяча": 10**3, "тысячи": 10**3, "тысяч": 10**3, "млн": 10**6, "млрд": 10**9,
+    "миллион": 10**6, "миллиона": 10**6, "миллионов": 10**6, "миллиард": 10**9,
+    "миллиарда": 10**9, "миллиардов": 10**9, "tausend": 10**3, "millionen": 10**6,
+    "milliarde": 10**9, "milliarden": 10**9, "milliard": 10**9, "dutzend": 12, "mille": 10**3,
+    "douzaine": 12, "mil": 10**3, "millón": 10**6, "millones": 10**6, "docena": 12,
+    "milhão": 10**6, "milhões": 10**6, "mila": 10**3, "milione": 10**6, "milioni": 10**6,
+    "十": 10, "百": 10**2, "千": 10**3, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8,
+    "백": 10**2, "천": 10**3, "만": 10**4, "억": 10**8, "लाख": 10**5, "करोड़": 10**7,
+}  # fmt: skip
+"""What a word after a numeral multiplies it by. Spelled exactly, in lower case, or as a plural."""
+_GROWING = ("hundred", "thousand", "million", "billion", "trillion", "lakh", "crore")
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13,
+    "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18,
+    "nineteenth": 19, "twentieth": 20, "thirtieth": 30, "fortieth": 40, "fiftieth": 50,
+    "sixtieth": 60, "seventieth": 70, "eightieth": 80, "ninetieth": 90, "hundredth": 100,
+}  # fmt: skip
+_PARTS = {word: number for word, number in _ORDINALS.items() if number > 2} | {
+    "half": 2, "halve": 2, "quarter": 4,
+}  # fmt: skip
+_IDEOGRAPHS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
+_SPOKEN = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_MAX_WORDS = 12
+
+
+def scale_of(word: str) -> Fraction | int | None:
+    """What ``word`` behind a numeral multiplies it by, None when it is no scale word."""
+    bare = word.rstrip(".")
+    part = bare.lower()
+    for spelling in (bare, part, part.removesuffix("s")):
+        if spelling in SCALES:
+            return SCALES[spelling]
+    several = part.endswith("s") and part not in ("quarters", "seconds")  # coins and times
+    return Fraction(1, _PARTS[part[:-1]]) if several and part[:-1] in _PARTS else None
+
+
+def number_word(text: str) -> str | None:
+    """The digits of a number that is written as words, None when it is not one.
+
+    ``forty-two``, ``a hundred``, ``2.5 million``, ``negative five``, ``three quarters``,
+    ``two and a half``, ``twenty-first``, ``四十二``.
+    """
+    if len(text) > 150:
+        return None
+    words = text.lower().replace("-", " ").split()
+    if not words or len(words) > _MAX_WORDS or words[-1] == "and":
+        return None
+    if words[0] in ("negative", "minus"):
+        value = _read(words[1:])
+        return None if value is None else str(-value)
+    value = _read(words)
+    return None if value is None else str(value)
+
+
+def _read(words: list[str]) -> Fraction | int | None:
+    if len(words) == 1:
+        return _ideographs(words[0]) if not words[0].isascii() else _single(words[0])
+    if len(words) == 2 and _SPOKEN.fullmatch(words[0]):
+        scale = scale_of(words[1]) if words[1] not in _PARTS else None
+        return None if scale is None else _whole(Fraction(words[0]) * scale)
+    if words[0] in ("a", "an"):
+        words = ["one", *words[1:]]
+    for place in range(1, len(words)):  # two and a half, three quarters
+        part = _part(words[place:])
+        if part is not None:
+            whole = _sum([w for w in words[:place] if w != "and"])
+            return None if whole is None or words[place - 1] != "and" else whole + part
+    part = _part(words)
+    return part if part is not None else _ordinal(words)
+
+
+def _single(word: str) -> Fraction | int | None:
+    if word == "half":
+        return Fraction(1, 2)
+    return _ORDINALS[word] if word in _ORDINALS and word != "second" else _sum([word])
+
+
+def _ordinal(words: list[str]) -> int | None:
+    last = words[-1]
+    if last in _ORDINALS and _ORDINALS[last] < 10 and words[-2] in _TENS:
+        before = _sum(words[:-1])
+        return None if before is None else before + _ORDINALS[last]
+    return _sum(words)
+
+
+def _part(words: list[str]) -> Fraction | None:
+    """``one half``, ``three fourths``, ``a third``: some words and the name of a part."""
+    below = _PARTS.get(words[-1]) or _PARTS.get(words[-1].removesuffix("s"))
+    if below is None or len(words) < 2:
+        return None
+    above = ["one"] if words[:-1] == ["a"] else words[:-1]
+    if above[-1] in _TENS and below < 10 and not words[-1].endswith("s"):
+        return None  # twenty third is an ordinal
+    value = _sum(above)
+    return None if not value else Fraction(value, below)
+
+
+def _whole(value: Fraction) -> Fraction | int:
+    return value.numerator if value.denominator == 1 else value
+
+
+def _ideographs(word: str) -> int | None:
+    """``四十二``, ``三百零五``, ``两万``."""
+    total, part, digit = 0, 0, 0
+    if len(word) > 20 or not all(c in _IDEOGRAPHS or c in "十百千万萬亿億" for c in word):
+        return None
+    if all(c in _IDEOGRAPHS for c in word):
+        return int("".join(str(_IDEOGRAPHS[c]) for c in word))
+    for c in word:
+        if c in _IDEOGRAPHS:
+            digit = _IDEOGRAPHS[c]
+        elif c in "十百千":
+            part, digit = part + (digit or 1) * int(SCALES[c]), 0
+        else:
+            total, part, digit = (total + part + digit) * int(SCALES[c]), 0, 0
+    return total + part + digit
+
+
+def _sum(words: list[str]) -> int | None:
+    total, part, last = 0, 0, 10**15  # last: what the next word has to be smaller than
+    for word in words:
+        if word in _ADDED and _ADDED[word] < last:
+            part += _ADDED[word]
+            last = 10 if _ADDED[word] >= 20 else 0
+        elif word == "hundred" and 0 < part < 10:
+            part, last = part * 100, 100
+        elif word == "dozen" and part:
+            part, last = part * 12, 0
+        elif word in _GROWING and part:
+            total, part, last = total + part * int(SCALES[word]), 0, 1000
+        elif word != "and" or not (part or total):
+            return None
+    return total + part
+
 
 _NAMES = (
     "degree degrees deg °", "radian radians rad", "celsius centigrade degC", "fahrenheit degF",
