@@ -16,8 +16,7 @@ from tempfile import TemporaryDirectory
 import manyways.commands.forecast.measure
 import manyways.run_dir
 import manyways.train.trainer_log
-from manyways.commands.forecast import FILE, read_forecast
-from manyways.commands.forecast.command import forecast_recipe
+from manyways.commands.forecast import FILE, forecast_recipe, read_forecast
 from manyways.commands.run import run_recipe
 from manyways.run_dir import open_for_reading
 

@@ -8,7 +8,7 @@ from sampled_runs import context
 
 from manyways import pipeline
 from manyways.arms import Line
-from manyways.commands.forecast.command import planned
+from manyways.commands.forecast import planned
 from manyways.errors import MissingWork, RecipeError
 from manyways.pipeline import steps
 from manyways.recipe import dump_recipe, load_recipe

@@ -15,17 +15,15 @@ from manyways.commands.forecast import (
     FILE,
     Measured,
     Sampled,
-    measure,
-    print_forecast,
-    read_forecast,
-    write_forecast,
-)
-from manyways.commands.forecast.command import (
     compare,
     examples,
     forecast,
+    measure,
     planned,
+    print_forecast,
+    read_forecast,
     sampling_seconds,
+    write_forecast,
 )
 from manyways.commands.forecast.measure import line_through, timed
 from manyways.engines import SamplingSettings

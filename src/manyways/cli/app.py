@@ -179,7 +179,7 @@ def forecast(
 
     For a run folder, print the forecast beside what happened.
     """
-    from manyways.commands.forecast.command import forecast_recipe
+    from manyways.commands.forecast import forecast_recipe
 
     forecast_recipe(recipe, out, overrides=set_ or [], measured=measure, data_dir=data_dir)
 

@@ -1,4 +1,4 @@
-r"""Answers that are words: numbers, names, months, units, "two lines", option letters, times of day.
+r"""Answers that are words: numbers, names, months, units, option letters, times of day.
 
 Compared without regard to case, quotes, brackets around a single letter, and a leading article.
 ``\text{4 hours}`` is not words but a number with a unit. Any spelling of a unit, of a product or a
