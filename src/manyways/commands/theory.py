@@ -34,7 +34,6 @@ LEAD = (
     "are exact for the model, and their parameters show scale: none was fitted to a run."
 )
 CLOSING = "Made by manyways theory from the functions in manyways.theory."
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 ROWS = 8
 """Points of each curve in the table under its figure."""
 
@@ -301,7 +300,7 @@ def section(name: str) -> Section:
             name=curve.label,
             label=curve.label,
             colour=charts.hue(i),
-            dash=DASHES[i % len(DASHES)],
+            dash=charts.LINES[i % len(charts.LINES)],
         )
         for i, curve in enumerate(drawing.curves)
     )
@@ -346,7 +345,7 @@ def _line(curve: Curve, number: int) -> charts.Line:
         x=curve.x,
         y=[float(f"{value:.5g}") for value in curve.y],
         colour=charts.hue(number),
-        dash=DASHES[number % len(DASHES)],
+        dash=charts.LINES[number % len(charts.LINES)],
         meta={"line": curve.label},
     )
 

@@ -18,7 +18,7 @@ from manyways.arms import Line, parse_arm
 from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.heuristics.labelling import LabellerError, PromptedText, is_exact, measured_error
 from manyways.measures.benchmarks import means
-from manyways.metrics.intervals import Resampling
+from manyways.metrics.intervals import Ints, Resampling
 from manyways.records import BASE, Checkpoint, Heuristic, Problem
 from manyways.tables import parts, read_attempts, read_attempts_table
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from manyways.measures.yields import YieldRow
     from manyways.pool.training_rows import TrainingRow
 
-Ints = NDArray[np.int64]
 GATE = "problems of RL"
 """The benchmark name of the gate's attempts."""
 

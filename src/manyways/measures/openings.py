@@ -29,7 +29,6 @@ TEXT = (
 )
 MOST = 8
 """Heuristics in a figure."""
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 STRETCHES = 10
 """Points of a drawn course at most."""
 STEPS = 3
@@ -362,7 +361,7 @@ def _table(seen: "Seen", arm: str, rows: Sequence[OpeningRow]) -> Table:
 
 
 def _dash(drawn: Sequence[str], heuristic: str) -> str:
-    return DASHES[list(drawn).index(heuristic) % len(DASHES)]
+    return charts.LINES[list(drawn).index(heuristic) % len(charts.LINES)]
 
 
 OPENINGS = Measure(

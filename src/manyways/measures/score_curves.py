@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from manyways.measures.benchmarks import SEEDS_FOR_T, summarised
 from manyways.measures.material import Evaluation
-from manyways.metrics.intervals import Resampling, difference_intervals, sign_flip, t_interval
+from manyways.metrics.intervals import (
+    Floats,
+    Resampling,
+    difference_intervals,
+    sign_flip,
+    t_interval,
+)
 from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
 from manyways.records import Checkpoint, Score
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

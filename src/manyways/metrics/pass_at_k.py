@@ -18,8 +18,7 @@ from math import comb, log2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from manyways.metrics.intervals import Floats, Ints
 
 
 def pass_at_k(attempts_P: ArrayLike, correct_P: ArrayLike, k: int) -> Floats:

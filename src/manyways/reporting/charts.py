@@ -32,6 +32,8 @@ HUES = (
     ("#4d7a1e", "#a3d36b"),
 )
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "star", "hexagon", "pentagon")
+LINES = ("solid", "dash", "dot", "dashdot", "longdash")
+"""Line styles of what has no phase, in order."""
 DASHES: dict[Phase, str] = {"base": "dot", "mid": "dash", "rl": "solid"}
 CHANCE = "longdash"
 """Line style of what guessing scores."""

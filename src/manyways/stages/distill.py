@@ -19,17 +19,16 @@ from manyways.measures.difficulty import in_request, most_in_pool, of_pool
 from manyways.pool import attempt_files, sampling
 from manyways.pool.training_rows import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say
-from manyways.records import PLAIN, Attempt, Finish, Problem, Verdict
+from manyways.records import PLAIN, Attempt, Finish, Problem
 from manyways.row_files import read_rows
 from manyways.run_dir import Amount, Work
 from manyways.stages import generate
 from manyways.stages.generate import one_spelling
 from manyways.tables import append_attempts, parts, read_attempts_table
+from manyways.verifiers.verdicts import UNJUDGED
 
 TEXTS = ("text", "prediction", "completion")
 FORM = 'a line is {"problem": "<id>", "text": "..."} or {"question": "...", "text": "..."}.'
-
-UNJUDGED = Verdict(status="undecided", reason="not judged yet")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 1_000_000
 """Characters; a longer text is not judged at all (undecided)."""
-_UNJUDGED = Verdict(status="undecided", reason="not judged yet")
+UNJUDGED = Verdict(status="undecided", reason="not judged yet")
 _TOLD_APART_BY = ("question", "answer", "alternatives", "choices", "tests", "entry_point")
 LONGEST = 10**9
 """Seconds that may be allowed for an answer: what a clock can count down."""
@@ -111,7 +111,7 @@ class Verifiers:
             early = self._early(problem, text, policy)
             if isinstance(early, _Waiting):
                 waiting.setdefault(early, []).append(i)
-                early = _UNJUDGED
+                early = UNJUDGED
             judged.append((early, time.perf_counter() - start))
         if waiting:
             jobs = [self._job(*pairs[places[0]], policy) for places in waiting.values()]

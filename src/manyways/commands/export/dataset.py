@@ -31,7 +31,7 @@ from manyways.commands.export import (
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, RecipeError
 from manyways.measures.yields import YieldRow
-from manyways.pool.solutions import yield_rows
+from manyways.pool.solutions import KEY, yield_rows
 from manyways.pool.training_rows import check_ways, pool_of, training_rows, written_by
 from manyways.progress import Meter, say
 from manyways.records import PLAIN, Message, Problem, RLAttempt
@@ -48,7 +48,6 @@ from manyways.train.reward import FOLDER
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
-KEY = ["problem_id", "heuristic", "sample"]
 SHARD = 50_000
 """Rows of one parquet file, at most."""
 

@@ -20,7 +20,6 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyways.measures.curves import ENDS
 from manyways.measures.openings import OpeningRow, logged_openings, moved
@@ -38,7 +37,7 @@ from manyways.measures.solutions import (
 )
 from manyways.metrics import composition
 from manyways.metrics.composition import within_covariance
-from manyways.metrics.intervals import Resampling, resamples
+from manyways.metrics.intervals import Floats, Resampling, resamples
 from manyways.records import Score
 from manyways.theory.dynamics import flow_coefficients
 
@@ -270,8 +269,6 @@ def replicator_rows(
     note = "change of each share x its covariance with success before RL" if measured else few
     yield quantity.row(expected, measured, note=note)
 
-
-Floats = NDArray[np.float64]
 
 SEEN = 20
 """Attempts that a heuristic must open before RL, after it and at the gate: fewer have no log."""

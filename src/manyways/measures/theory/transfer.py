@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.score_curves import over_seeds, score
@@ -36,13 +35,11 @@ from manyways.measures.solutions import (
 )
 from manyways.measures.theory.through_rl import composed
 from manyways.metrics.composition import composed_if_alone
-from manyways.metrics.intervals import Resampling, resamples
+from manyways.metrics.intervals import Floats, Resampling, resamples
 from manyways.records import Problem
 
 if TYPE_CHECKING:
     from manyways.context import Context
-
-Floats = NDArray[np.float64]
 
 
 PART: Part = "through RL"
@@ -227,11 +224,11 @@ def alone_rows(
                     side=None),
     )  # fmt: skip
     quantities = (
-        _of_parts(
+        _quantity(
             "Change of the composition rate expected of parts as they are solved alone",
             f"{after.name} − {before.name}",
         ),
-        _of_parts("Composition rate where parts meet − as expected of them alone", after.name),
+        _quantity("Composition rate where parts meet − as expected of them alone", after.name),
     )
     if drawn is None:
         why = "cannot be measured here because not every part was evaluated alone as well"
@@ -246,10 +243,6 @@ def alone_rows(
         (("after", "before"), ("where they meet", "as alone")), strict=True,
     ):  # fmt: skip
         yield _gap(quantity, words, sides, names, problems=len(drawn.joined))
-
-
-def _of_parts(name: str, of: str) -> Quantity:
-    return Quantity(part=PART, name=name, proposition="D4", of=of)
 
 
 def _gap(
