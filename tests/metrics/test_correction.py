@@ -54,7 +54,7 @@ def test_a_rate_that_contradicts_the_error_is_not_corrected() -> None:
 def test_the_interval_holds_the_truth_as_often_as_it_says(
     rate: float, checked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("manyways.metrics.composition.DRAWS", 2000)
+    monkeypatch.setattr("manyways.metrics.agreement.DRAWS", 2000)
     rng, se, sp, rounds = np.random.default_rng(7), 0.8, 0.9, 200
     held = 0
     for _ in range(rounds):
