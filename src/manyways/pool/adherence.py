@@ -397,7 +397,7 @@ def _remember(folder: Path, opinions: Mapping[str, Opinion]) -> None:
 
 
 class JudgeScorer:
-    """Asks about each case twice, with the options in either order (``heuristics.adherence``)."""
+    """Asks about each case twice, with the options in either order."""
 
     ranks = False
 
