@@ -30,9 +30,6 @@ from manyways.verifiers.answers.words import number_word, same_words
 MAX_LENGTH = 600
 """Longer answers are left to the worker."""
 
-_TUPLE = re.compile(r"\(\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})+\s*\)")
-_ROW = re.compile(r"\(?\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})*\s*,?\s*\)?")
-_ITEM = re.compile(r"-?[0-9]+")
 _SPACED = re.compile(r"([-+]?)([0-9]+) ([0-9]+)/([0-9]+) ?(%?)")
 _SPACED_THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
 _NUMERAL = re.compile(
@@ -48,11 +45,7 @@ _ALPHABETIC = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")
 
 
 def decide_written(gold: str, answer: str) -> Outcome | None:
-    """As ``decide``, which has compared two plain integers itself."""
-    if _TUPLE.fullmatch(gold):
-        row = _against_tuple(gold, answer)
-        if row is not None:
-            return row
+    """As ``decide``, which has compared plain integers and tuples of them itself."""
     plain = _NUMERAL.fullmatch(gold) and _NUMERAL.fullmatch(answer)
     if plain:
         return _numerals(gold, answer)
@@ -167,17 +160,6 @@ def _numerals(gold: str, answer: str) -> Outcome | None:
         return None
     equal = same_number(left, right)
     return (equal, "number") if equal or surely_differ(left, right) else None
-
-
-def _against_tuple(gold: str, answer: str) -> Outcome | None:
-    """Pairs and triples of integers, the commonest answers that are not numbers."""
-    if gold == answer:
-        return True, "tuple"
-    if not _ROW.fullmatch(answer):
-        return None
-    equal = [int(i) for i in _ITEM.findall(gold)] == [int(i) for i in _ITEM.findall(answer)]
-    balanced = answer.count("(") == answer.count(")")
-    return (equal, "tuple") if balanced or not equal else None
 
 
 def _values(gold: str, answer: str) -> Outcome | None:
