@@ -6,7 +6,7 @@ Problem sets are loaded once, and training is kept apart from what is evaluated.
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -17,7 +17,7 @@ from manyways import trust
 from manyways.arms import Line, parse_arm
 from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
-from manyways.errors import DataError, EngineError, MissingWork, Untrusted
+from manyways.errors import DataError, EngineError, MissingWork, Untrusted, UserError
 from manyways.fingerprint import fingerprint
 from manyways.heuristics import (
     Layout,
@@ -36,7 +36,7 @@ from manyways.recipe.section import Section
 from manyways.recipe.training import MidtrainConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint, Heuristic, Message, Problem
-from manyways.run_dir import RunDir, benchmark_slug
+from manyways.run_dir import RunDir, benchmark_slug, set_label
 from manyways.tables import write_text
 from manyways.third_party import UNSAFE_CODE
 from manyways.verifiers.final_answer import form_of
@@ -57,6 +57,12 @@ class ProblemSets:
     kept: RunDir | None = None
     _loaded: dict[str, ProblemSet] = field(default_factory=dict)
     _usable: dict[str, list[Problem]] = field(default_factory=dict)
+    _failed: dict[str, UserError] = field(default_factory=dict)
+
+    @property
+    def unread(self) -> Mapping[str, str]:
+        """Sets that could not be read for what they ask, by their labels -> why."""
+        return {set_label(name): str(error) for name, error in self._failed.items()}
 
     def load(self, name: str) -> ProblemSet:
         """The whole set, as it is at its source; of untrusted code, as the run has kept it.
@@ -64,6 +70,8 @@ class ProblemSets:
         Raises Untrusted when it has not kept it.
         """
         name = self.recipe.problem_set(name)
+        if name in self._failed:
+            raise self._failed[name]
         if name not in self._loaded:
             file = self._kept_file(name)
             self._loaded[name] = (
@@ -138,10 +146,21 @@ class ProblemSets:
         asked = {
             normal_form(problem.question): problem.id
             for other in others
-            for problem in self.load(other).problems
+            for problem in self._readable(other)
         }
         texts = ((p.id, normal_form(p.question)) for p in self.load(name).problems)
         return {problem: asked[text] for problem, text in texts if text in asked}
+
+    def _readable(self, name: str) -> Sequence[Problem]:
+        """The problems of a set that may be absent until the stage that samples it."""
+        try:
+            return self.load(name).problems
+        except Untrusted:
+            raise
+        except UserError as error:
+            # Kept: a server that cannot be reached would be waited for again and again.
+            self._failed[self.recipe.problem_set(name)] = error
+            return ()
 
 
 def kept_file(run: RunDir, name: str) -> Path | None:
@@ -359,6 +378,17 @@ class Context:
         if self.origin:
             return self.origin.sets
         return ProblemSets(self.recipe, kept=self.run if self.looking else None)
+
+    @property
+    def left_out(self) -> dict[str, object]:
+        """What problems of the pool that a benchmark asks too add to an identity: their ids."""
+        try:
+            dropped = self.sets.dropped(self.recipe.generate.problems)
+        except Untrusted:
+            if not self.looking:
+                raise
+            return {}
+        return {"left_out": fingerprint(sorted(dropped))} if dropped else {}
 
     def prompts_for(self, problem: Problem) -> PromptFormat:
         """The run's prompt format, asking for a program where the problem wants one."""

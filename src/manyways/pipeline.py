@@ -165,7 +165,7 @@ def run(
     wanted = reached(context, until)
     preflight.check_reach(context, wanted)
     _say_left_out(context.recipe, until)
-    preflight.run(context)
+    preflight.run(context, wanted)
     todo = [step for step in steps(context) if step.stage.word in wanted]
     pieces = {step.name: step.amount() for step in todo}
     name, known = context.recipe.name, expected or {}
@@ -318,7 +318,7 @@ def dry_run(context: Context, *, until: str = WORDS[-1]) -> list[tuple[str, str]
     """
     wanted = reached(context, until)
     with suppress(Untrusted):
-        preflight.check_names(context)
+        preflight.check_names(context, wanted)
     rows: list[tuple[str, str]] = [
         (word, f"left out: the recipe has no [{table}]")
         for word, table in left_out(context.recipe, up_to(until)).items()

@@ -7,6 +7,7 @@ import pytest
 from made_verl import environment
 from sampled_runs import context
 
+from manyways import pipeline
 from manyways.commands.show import print_status
 from manyways.errors import DataError, NoIsolation, RecipeError
 from manyways.measures import write_rows
@@ -14,8 +15,8 @@ from manyways.measures.seen import Seen
 from manyways.recipe import dump_recipe
 from manyways.records import BASE, Problem
 from manyways.run_dir import not_judged
-from manyways.stages import evaluate, preflight
-from manyways.tables import write_text
+from manyways.stages import evaluate, preflight, selection
+from manyways.tables import read_table, write_text
 from manyways.verifiers import sandbox
 
 
@@ -191,3 +192,36 @@ def test_exemplars_in_another_form_than_the_prompt_asks_for_are_refused(tmp_path
     for changes in ({"heuristics": shown | {"shots": 0}}, {"verify": {"policy": "lenient"}}):
         merged = {"heuristics": shown, **changes}
         preflight.run(context(tmp_path, prompt=asked, **merged))
+
+
+def test_the_pool_alone_needs_no_benchmark_and_leaves_out_what_one_asks_once_it_is_there(
+    tmp_path, capsys
+):
+    file = tmp_path / "test.jsonl"
+    name = f"file:{file}?name=mine"
+    ctx = context(tmp_path / "run", evaluate={"benchmarks": [name]}, midtrain={})
+    pipeline.run(ctx, until="select")
+    assert capsys.readouterr().err.count("mine cannot be read") == 1
+    pool = [problem.id for problem in ctx.problems(ctx.recipe.generate.problems, None)]
+    listed = json.loads(ctx.run.path("problems.json").read_text())
+    assert [row["name"] for row in listed] == [ctx.recipe.generate.problems]
+    with pytest.raises(DataError, match="there is no such file"):
+        pipeline.run(context(tmp_path / "run", evaluate={"benchmarks": [name]}))
+
+    question = ctx.problems(ctx.recipe.generate.problems, None)[0].question
+    file.write_text(json.dumps({"question": question, "answer": "1"}))
+    later = context(tmp_path / "run", evaluate={"benchmarks": [name]})
+    assert selection.plan(later).why == "inputs or settings changed: left_out"
+    pipeline.run(later, until="select")
+    solved = set(read_table(later.solutions, ["problem_id"])["problem_id"].to_pylist())
+    assert solved
+    assert solved <= {*pool[1:]}
+
+
+def test_fewer_stages_forget_nothing_that_was_checked_for_more(tmp_path):
+    ctx = context(tmp_path)
+    preflight.run(ctx)
+    listed, stamp = ctx.run.path("problems.json").read_text(), ctx.run.stamp("preflight")
+    preflight.run(context(tmp_path), ["generate", "select"])
+    assert ctx.run.path("problems.json").read_text() == listed
+    assert ctx.run.stamp("preflight") == stamp

@@ -87,8 +87,9 @@ def tell(context: Context, until: str) -> None:
 
     Raises the first UserError of what is missing.
     """
-    preflight.check_reach(context, pipeline.reached(context, until))
-    preflight.check_names(context)
+    wanted = pipeline.reached(context, until)
+    preflight.check_reach(context, wanted)
+    preflight.check_names(context, wanted)
     found = list(needs(context, until))
     lacks = next((need.lacks for need in found if need.lacks), "")
     if lacks:
@@ -121,7 +122,7 @@ def _engines(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
         used["generate"] = recipe.model.under(recipe.generate.engine)
         if recipe.distill is not None and recipe.distill.model is not None:
             used["distill"] = recipe.distill.model
-    if recipe.select.judge is not None and recipe.select.scorer == "judge":
+    if "select" in wanted and recipe.select.judge is not None and recipe.select.scorer == "judge":
         used["select"] = recipe.select.judge
     if {"gate", "evaluate"} & set(wanted):
         used["evaluate"] = recipe.model
@@ -146,11 +147,14 @@ def _stages(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
         yield Need(what="packages", found="there")
 
 
-def _verifiers(context: Context, _: Sequence[str]) -> Iterator[Need]:
+def _verifiers(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
     """Verifiers of one's own can be imported."""
     recipe = context.recipe
     named = {recipe.verify.verifier} if recipe.verify.verifier else set()
-    for name in (recipe.generate.problems, *recipe.rl_problems, *recipe.benchmarks):
+    asked = [recipe.generate.problems]
+    asked += recipe.rl_problems if {"gate", "rl"} & set(wanted) else ()
+    asked += recipe.benchmarks if "evaluate" in wanted else ()
+    for name in asked:
         named |= {problem.verifier for problem in context.problems(name, None)}
     own = sorted(name for name in named if name and name not in FUNCTIONS and ":" in name)
     for name in own:

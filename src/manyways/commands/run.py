@@ -130,7 +130,7 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
     open_for_reading(root)
     with _opened(root) as context:
         lines = _lines(context, arm, seed)
-        preflight.run(context)
+        preflight.run(context, [stage])
         pipeline.run_stage(context, stage, lines, shared=arm is None and seed is None)
     if following := _following(context.recipe, stage):
         print_sentence(f"Next: `manyways {following[0]} {shlex.quote(str(root))}`.")

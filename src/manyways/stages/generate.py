@@ -57,6 +57,7 @@ def plan(ctx: Context) -> Work:
             **in_request(settings.pass_rate),
             "heuristics": recipe.heuristics.count,
             **adaptive.request(ctx),
+            **ctx.left_out,
         },
         outputs=(ctx.run.path("1-attempts"),),
     )

@@ -1,8 +1,9 @@
 """Before anything is sampled: does everything that the recipe names exist, and can it be judged?"""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from manyways.checkpoints import check_quantization
 from manyways.context import VERDICTS, Context, kept_file, verify_identity, write_set
@@ -17,7 +18,7 @@ from manyways.recipe.engines import ModelConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import Problem
 from manyways.run_dir import NOT_JUDGED, PROBLEMS, Work, benchmark_slug
-from manyways.stages import watch
+from manyways.stages import WORDS, validation, watch
 from manyways.tables import write_text
 from manyways.third_party import require_all
 from manyways.train import RL_BACKENDS, RL_NEEDS
@@ -27,13 +28,17 @@ from manyways.verifiers.final_answer import extract
 from manyways.verifiers.selfcheck import check_references
 
 FORMAT = 1
+TRAININGS = {"midtrain", "rl"}
 LISTED = 3
 PLACES = "verify.isolation says where else they may run (docs/verifiers.md)."
 FORMS = {"boxed": "\\boxed{...}", "hashes": "'#### ...'", "phrase": "'The answer is ...'"}
 
 
-def check_names(context: Context) -> dict[str, list[Problem]]:
-    """Look up every name in the recipe; returns the problem sets by name.
+def check_names(context: Context, wanted: Collection[str] = WORDS) -> dict[str, list[Problem]]:
+    """Look up every name that the ``wanted`` stages need; returns their problem sets by name.
+
+    Problems that a benchmark asks too are left out of the pool from the start. A benchmark that is
+    not wanted itself and cannot be read is said, and nothing is left out for it.
 
     Raises UserError or a subclass for the first one that does not exist, RecipeError when the
     prompt asks for another form of answer than its exemplars show, Untrusted when it names code, a
@@ -41,33 +46,47 @@ def check_names(context: Context) -> dict[str, list[Problem]]:
     """
     recipe = context.recipe
     require_all(recipe)
-    for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
-        check(engine, ENGINES, "engine")
-    if recipe.model.ray is not None:
-        check(recipe.model.ray.engine, ENGINES, "engine")
-    if recipe.verify.verifier:
-        check(recipe.verify.verifier, FUNCTIONS, "verifier")
+    _check_plugins(recipe)
     _check_distill(context)
-    check_trackers(recipe.tracking)
+    if TRAININGS & set(wanted):
+        check_trackers(recipe.tracking)
     # Loading each of these raises when what it names does not exist.
     _ = (context.pack, context.labeller, context.base_hash)
     sets = {
         recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit)
     }
     watched: dict[str, list[Problem]] = {}
-    for name, limit in recipe.rl_problems.items():
+    for name, limit in recipe.rl_problems.items() if {"gate", "rl"} & set(wanted) else ():
         # Arms may take different numbers of problems of one set: the most are checked.
         sets[name] = longer(sets.get(name), context.problems(name, limit))
     for own in context.variants:
-        _check_trained(own)
-        watched.update(watch.problems(own))
-    _say_not_judged(context)
-    for name in context.benchmarks:
-        sets[name] = context.problems(name, recipe.evaluate.limit)
+        _check_trained(own, wanted)
+        if TRAININGS & set(wanted) or validation.left_out(own) is None:
+            watched.update(watch.problems(own))
+    benchmarks = recipe.benchmarks if "evaluate" in wanted else ()
+    if benchmarks:
+        _say_not_judged(context)
+        for name in context.benchmarks:
+            sets[name] = context.problems(name, recipe.evaluate.limit)
     sets.update(watched)
-    _check_told_apart(sets, (*recipe.benchmarks, *watched))
+    _check_told_apart(sets, (*benchmarks, *watched))
     _check_exemplars(context, sets[recipe.generate.problems])
+    for name, why in context.sets.unread.items():
+        say(
+            f"{name} cannot be read, so that problems which it asks too stay among those of this "
+            f"run until it can ({why})"
+        )
     return sets
+
+
+def _check_plugins(recipe: Recipe) -> None:
+    """Engines and the verifier of the recipe are there."""
+    for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
+        check(engine, ENGINES, "engine")
+    if recipe.model.ray is not None:
+        check(recipe.model.ray.engine, ENGINES, "engine")
+    if recipe.verify.verifier:
+        check(recipe.verify.verifier, FUNCTIONS, "verifier")
 
 
 def _say_not_judged(context: Context) -> None:
@@ -86,7 +105,7 @@ def _left_out(name: str, why: str, total: int) -> str:
     )
 
 
-def _check_trained(context: Context) -> None:
+def _check_trained(context: Context, wanted: Collection[str]) -> None:
     """Names in the sections that may differ from arm to arm."""
     recipe = context.recipe
     check(recipe.rl.backend, RL_BACKENDS, "RL backend")
@@ -95,8 +114,9 @@ def _check_trained(context: Context) -> None:
     for model in (recipe.model, recipe.select.judge, recipe.distill and recipe.distill.model):
         if model:
             check_quantization(model.load)
-    check_lora(recipe.midtrain.lora, "midtrain")
-    check_lora(recipe.rl.lora, "rl")
+    for section, lora in (("midtrain", recipe.midtrain.lora), ("rl", recipe.rl.lora)):
+        if section in wanted:
+            check_lora(lora, section)
     if recipe.rl.backend == "verl":
         from manyways.train.verl.overrides import check_extra
 
@@ -197,38 +217,60 @@ def _modules_of(model: ModelConfig) -> list[str]:
 
 def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
     """The check of every reference answer of ``sets`` as a piece of work."""
-    identity: dict[str, object] = {
+    how: dict[str, object] = {
         "format": FORMAT,
-        "problems": {name: problems_hash(problems) for name, problems in sets.items()},
         "verify": verify_identity(context.recipe.verify),
         "verdicts": VERDICTS,
     }
     if context.verifiers.form != "boxed":
-        identity["form"] = context.verifiers.form
+        how["form"] = context.verifiers.form
+    asked = {name: problems_hash(problems) for name, problems in sets.items()}
+    identity = {**how, "problems": {**_checked_before(context, how), **asked}}
     listing = context.run.path(PROBLEMS)
     kept = _kept(context, sets).values()
     return context.run.work("preflight", identity=identity, outputs=(listing, *kept))
 
 
-def run(context: Context) -> None:
+def _checked_before(context: Context, how: Mapping[str, object]) -> dict[str, object]:
+    """Sets of the recipe, and their hashes, that a run of more stages has checked in this way."""
+    recipe, stamp = context.recipe, context.run.stamp("preflight")
+    if stamp is None or {k: v for k, v in stamp.identity.items() if k != "problems"} != how:
+        return {}
+    named = {recipe.generate.problems, *recipe.rl_problems, *recipe.benchmarks}
+    named.update(*(own.on_the_way for own in recipe.variants))
+    checked = cast(dict[str, object], stamp.identity["problems"])
+    return {name: found for name, found in checked.items() if name in named}
+
+
+def run(context: Context, wanted: Collection[str] = WORDS) -> None:
     """``check_names`` always; then, once, every reference must be accepted by its own verifier.
 
     Raises DataError naming the set and its first unjudgeable references.
     """
-    sets = check_names(context)
+    sets = check_names(context, wanted)
     work = plan(context, sets)
     if not work.done:
+        file = context.run.path(PROBLEMS)
+        before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
         with work:
             _check_references(context, sets)
             listed = [_listing(context, name) for name in sets]
-            total = len(context.recipe.benchmarks)
-            listed += [
-                {"name": name, NOT_JUDGED: _left_out(name, why, total)}
-                for name, why in context.not_judged.items()
-            ]
-            write_text(context.run.path(PROBLEMS), json.dumps(listed, indent=1))
-            for name, file in _kept(context, sets).items():
-                write_set(file, context.sets.load(name))
+            if "evaluate" in wanted:
+                listed += _listed_as_not_judged(context)
+            else:
+                checked = cast(dict[str, object], work.identity["problems"])
+                listed += [row for row in before if row["name"] in {*checked} - {*sets}]
+            write_text(file, json.dumps(listed, indent=1))
+            for name, kept in _kept(context, sets).items():
+                write_set(kept, context.sets.load(name))
+
+
+def _listed_as_not_judged(context: Context) -> list[dict[str, object]]:
+    total = len(context.recipe.benchmarks)
+    return [
+        {"name": name, NOT_JUDGED: _left_out(name, why, total)}
+        for name, why in context.not_judged.items()
+    ]
 
 
 def _kept(context: Context, sets: Iterable[str]) -> dict[str, Path]:

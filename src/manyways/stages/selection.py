@@ -47,6 +47,7 @@ def plan(ctx: Context) -> Work:
             "pack": fingerprint([asdict(heuristic) for heuristic in ctx.pack]),
             "heuristics": settings_of(recipe.heuristics, "pack", "count", "shots"),
             **requests_identity(recipe, folder),
+            **ctx.left_out,
         },
         outputs=(ctx.solutions,),
     )
