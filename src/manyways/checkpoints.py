@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -182,6 +182,32 @@ def announce_download(path: str) -> None:
     weights = sum(one.size or 0 for one in found if one.rfilename.endswith(".safetensors"))
     size = f" ({weights / 1e9:.1f} GB)" if weights else ""
     say(f"'{path}' is downloaded from the Hugging Face Hub{size}, once: it stays in its cache.")
+
+
+@contextlib.contextmanager
+def cache_alone_without_hub() -> Iterator[str]:
+    """Where the Hub does not answer one request, read its cache alone; why it did not answer.
+
+    Its libraries would ask for each file six times, with half a minute of pauses.
+    """
+    from datasets import config
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        yield "HF_HUB_OFFLINE is set"
+        return
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except Exception as error:  # noqa: BLE001 - its HTTP library, which changes, has its own
+        # The switch that the environment variable sets when they are imported.
+        kept = config.HF_HUB_OFFLINE
+        constants.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE = True
+        try:
+            yield type(error).__name__
+        finally:
+            constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE = False, kept
+        return
+    yield ""
 
 
 def _hub_commit(name: str) -> str:

@@ -5,10 +5,9 @@ Problem sets are loaded once, and training is kept apart from what is evaluated.
 """
 
 import inspect
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import cast
@@ -17,7 +16,7 @@ from manyways import trust
 from manyways.arms import Line, parse_arm
 from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
-from manyways.errors import DataError, EngineError, MissingWork, Untrusted, UserError
+from manyways.errors import EngineError, MissingWork, Untrusted
 from manyways.fingerprint import fingerprint
 from manyways.heuristics import (
     Layout,
@@ -27,8 +26,8 @@ from manyways.heuristics import (
     load_pack,
 )
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
-from manyways.plugins import is_third_party, resolve
-from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, normal_form, split_name
+from manyways.plugins import resolve
+from manyways.pool.problem_sets import ProblemSets
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.pool import VerifyConfig
 from manyways.recipe.rl import RLConfig
@@ -36,156 +35,10 @@ from manyways.recipe.section import Section
 from manyways.recipe.training import MidtrainConfig
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint, Heuristic, Message, Problem
-from manyways.run_dir import RunDir, benchmark_slug, set_label
-from manyways.tables import write_text
+from manyways.run_dir import RunDir
 from manyways.third_party import UNSAFE_CODE
 from manyways.verifiers.final_answer import form_of
 from manyways.verifiers.verdicts import Verifiers
-
-FOLDER = "problems"
-"""In a run: the problems of sets that code outside manyways made, for verbs that do not run it."""
-
-
-@dataclass(frozen=True)
-class ProblemSets:
-    """Loads the sets that a recipe names; every set is read at most once.
-
-    kept: the run that keeps the sets of third-party code, for a reader that must not run it.
-    """
-
-    recipe: Recipe
-    kept: RunDir | None = None
-    _loaded: dict[str, ProblemSet] = field(default_factory=dict)
-    _usable: dict[str, list[Problem]] = field(default_factory=dict)
-    _failed: dict[str, UserError] = field(default_factory=dict)
-
-    @property
-    def unread(self) -> Mapping[str, str]:
-        """Sets that could not be read for what they ask, by their labels -> why."""
-        return {set_label(name): str(error) for name, error in self._failed.items()}
-
-    def load(self, name: str) -> ProblemSet:
-        """The whole set, as it is at its source; of untrusted code, as the run has kept it.
-
-        Raises Untrusted when it has not kept it.
-        """
-        name = self.recipe.problem_set(name)
-        if name in self._failed:
-            raise self._failed[name]
-        if name not in self._loaded:
-            file = self._kept_file(name)
-            self._loaded[name] = (
-                read_set(file) if file else load_set(name, data_dir=self.recipe.data_path)
-            )
-        return self._loaded[name]
-
-    def _kept_file(self, name: str) -> Path | None:
-        if self.kept is None or trust.trusts(_loader(name)):
-            return None
-        file = kept_file(self.kept, name)
-        return file if file is not None and file.is_file() else None
-
-    def take(self, name: str, limit: int | None) -> list[Problem]:
-        """The first ``limit`` problems, with the recipe's verifier where it names one.
-
-        A training set comes without the questions that a benchmark of the recipe asks too (exact
-        overlap in the sense of ``problems.overlap``), a validation set without those of both.
-
-        Raises DataError when nothing is left.
-        """
-        name = self.recipe.problem_set(name)
-        if name not in self._usable:
-            dropped = self.dropped(name)
-            override = self.recipe.verify.verifier
-            kept = [p for p in self.load(name).problems if p.id not in dropped]
-            if not kept:
-                raise DataError(
-                    f"all {len(dropped)} problems of '{name}' are asked by a benchmark of the "
-                    "recipe too: train on another split or set."
-                )
-            kept = [replace(p, verifier=override) for p in kept] if override else kept
-            self._usable[name] = kept
-        return self._usable[name][:limit]
-
-    def dropped(self, name: str) -> Mapping[str, str]:
-        """Problem of a training set -> the benchmark problem that asks the same.
-
-        Of a validation set, also the problem that is trained on.
-
-        Raises DataError when the set is itself a benchmark of the recipe.
-        """
-        recipe, name = self.recipe, self.recipe.problem_set(name)
-        if any(name in one.on_the_way for one in recipe.variants):
-            return self._asked_elsewhere(name)
-        if name not in self._trained_on():
-            return {}
-        if name in map(recipe.problem_set, recipe.benchmarks):
-            raise DataError(
-                f"'{name}' is both trained on and a benchmark: scores would be meaningless. "
-                "Choose another split for one of them."
-            )
-        return self._asked_in(recipe.benchmarks, name)
-
-    def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
-        """Problem of a validation set -> the one that is trained on or a benchmark's."""
-        recipe = self.recipe
-        others = (*self._trained_on(), *map(recipe.problem_set, recipe.benchmarks))
-        if name in others:
-            raise DataError(
-                f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "
-                "would be chosen by what it has seen or is tested on. Name a validation set."
-            )
-        return self._asked_in(others, name)
-
-    def _trained_on(self) -> list[str]:
-        recipe = self.recipe
-        return [recipe.generate.problems, *recipe.rl_problems]
-
-    def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
-        """Problem of the set ``name`` -> the one of ``others`` that asks the same."""
-        asked = {
-            normal_form(problem.question): problem.id
-            for other in others
-            for problem in self._readable(other)
-        }
-        texts = ((p.id, normal_form(p.question)) for p in self.load(name).problems)
-        return {problem: asked[text] for problem, text in texts if text in asked}
-
-    def _readable(self, name: str) -> Sequence[Problem]:
-        """The problems of a set that may be absent until the stage that samples it."""
-        try:
-            return self.load(name).problems
-        except Untrusted:
-            raise
-        except UserError as error:
-            # Kept: a server that cannot be reached would be waited for again and again.
-            self._failed[self.recipe.problem_set(name)] = error
-            return ()
-
-
-def kept_file(run: RunDir, name: str) -> Path | None:
-    """Where a run keeps the set ``name``; None for a set that manyways can load itself."""
-    if not is_third_party(_loader(name), PROBLEM_SETS):
-        return None
-    return run.path(FOLDER, f"{benchmark_slug(name)}-{fingerprint([name])[:8]}.json")
-
-
-def write_set(path: Path, loaded: ProblemSet) -> None:
-    """Keep a whole set beside its provenance."""
-    row = {**loaded.provenance(), "problems": [one.fields() for one in loaded.problems]}
-    path.parent.mkdir(exist_ok=True)
-    write_text(path, json.dumps(row, ensure_ascii=False))
-
-
-def read_set(path: Path) -> ProblemSet:
-    """A set that ``write_set`` kept."""
-    row = json.loads(path.read_text(encoding="utf-8"))
-    facts = {key: row[key] for key in ("name", "total", "fingerprint", "origin", "commit")}
-    return ProblemSet(**facts, problems=tuple(map(Problem.of, row["problems"])))
-
-
-def _loader(name: str) -> str:
-    return split_name(name)[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,7 @@ steps of them, and the steps are run.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from manyways.arms import Line
@@ -311,14 +311,16 @@ def _run_line(context: Context, line: Line, mine: Sequence[Step], meter: RunMete
         raise failure
 
 
-def dry_run(context: Context, *, until: str = WORDS[-1]) -> list[tuple[str, str]]:
+def dry_run(
+    context: Context, *, until: str = WORDS[-1], unknown: str = ""
+) -> list[tuple[str, str]]:
     """(work, why it would run or ``finished``) for every step, computing nothing.
 
     Nothing is run that nobody said is to be trusted: what depends on it is not known.
+
+    unknown: why no plan can be compared with what is finished, where that is so.
     """
     wanted = reached(context, until)
-    with suppress(Untrusted):
-        preflight.check_names(context, wanted)
     rows: list[tuple[str, str]] = [
         (word, f"left out: the recipe has no [{table}]")
         for word, table in left_out(context.recipe, up_to(until)).items()
@@ -330,6 +332,10 @@ def dry_run(context: Context, *, until: str = WORDS[-1]) -> list[tuple[str, str]
         waits = [earlier for earlier in pending if feeds(earlier, step)]
         if waits:
             rows.append((step.name, f"would run after {waits[-1].name}"))
+            pending.append(step)
+            continue
+        if unknown:
+            rows.append((step.name, f"not known: {unknown}"))
             pending.append(step)
             continue
         try:

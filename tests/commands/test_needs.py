@@ -113,3 +113,25 @@ def test_a_set_from_a_file_has_a_short_name_in_tables_and_paths(tmp_path, named)
     folder = ctx.run.eval_path("base", label)
     assert folder == ctx.run.eval_path("base", name)
     assert (folder.name == "mine") == named
+
+
+def test_without_the_hub_the_plan_is_printed_and_what_is_not_counted_is_told(
+    tmp_path, capsys, monkeypatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://localhost:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("MANYWAYS_DATA", raising=False)
+    changes = ("model.path=me/mine", "generate.problems=gsm8k/train")
+    done = dry_run(capsys, tmp_path / "run", *changes)
+    assert done.code == 2
+    plan = done.out.replace("\n", " ")
+    assert "not known: something is missing" in plan
+    assert "would run after generate" in plan
+    assert done.err.count("The Hugging Face Hub cannot be reached from here (ConnectError)") == 1
+    assert "Retrying" not in done.err
+    for missing in ("cannot reach 'me/mine'", "cannot load openai/gsm8k"):
+        assert done.err.count(missing) == 1
+    assert not constants.HF_HUB_OFFLINE

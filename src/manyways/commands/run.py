@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,15 @@ from rich.table import Table
 
 from manyways import pipeline, third_party, trust
 from manyways.arms import Line
+from manyways.checkpoints import cache_alone_without_hub
 from manyways.commands import needs
 from manyways.commands.forecast import FILE, read_forecast
 from manyways.context import Context
-from manyways.errors import ManywaysError, Untrusted, UserError
+from manyways.errors import DataError, ManywaysError, ModelError, Untrusted, UserError
 from manyways.measures import read_rows
 from manyways.measures.benchmarks import headline
 from manyways.plugins import nearest
+from manyways.problems import is_of_hub
 from manyways.progress import open_table, print_result, print_sentence, print_text, say
 from manyways.recipe import dump_recipe, extending, load_recipe, recipe_file
 from manyways.recipe.tree import Recipe
@@ -105,8 +107,18 @@ def print_dry_run(
         print_text(f"# {recipe_path} with what it extends (`manyways recipes show` adds defaults)")
         print_text(given)
     run = RunDir(root=root.resolve())
-    with _closing(Context(recipe=recipe, run=run, looking=True)) as context:
-        rows = pipeline.dry_run(context, until=until)
+    with (
+        _closing(Context(recipe=recipe, run=run, looking=True)) as context,
+        _hub_once(context) as silent,
+    ):
+        stops = _stops(context, until)
+        unknown = "something is missing (below)" if stops else ""
+        if silent and stops:
+            say(
+                f"The Hugging Face Hub cannot be reached from here ({silent}): what is not in its "
+                "cache is not counted."
+            )
+        rows = pipeline.dry_run(context, until=until, unknown=unknown)
         begins = any(reason.startswith("would run") for _, reason in rows)
         found = list(needs.needs(context, until)) if begins else []
     table = open_table("work", "what would happen", title=f"{recipe.name} in {root}")
@@ -118,8 +130,28 @@ def print_dry_run(
         table.add_row(need.what, f"{need.found}{need.short and '. '}{need.short}")
     if found:
         print_result(table)
-    if lacks := list(dict.fromkeys(need.lacks for need in found if need.lacks)):
+    if lacks := list(dict.fromkeys(filter(None, [stops, *(need.lacks for need in found)]))):
         raise UserError("\n".join(["the run cannot start:", *(f"  {lack}" for lack in lacks)]))
+
+
+def _hub_once(context: Context) -> AbstractContextManager[str]:
+    """Asks the Hub once whether it is there, where the recipe names something of it."""
+    recipe = context.recipe
+    sets = (recipe.generate.problems, *recipe.rl_problems, *recipe.benchmarks)
+    of_hub = [name for name in sets if is_of_hub(recipe.problem_set(name), recipe.data_path)]
+    local = recipe.model.remote or Path(context.base_path).is_dir()
+    return nullcontext("") if local and not of_hub else cache_alone_without_hub()
+
+
+def _stops(context: Context, until: str) -> str:
+    """What a run would stop at before it begins: a model or a set of problems that is not there."""
+    try:
+        preflight.check_names(context, pipeline.reached(context, until))
+    except (DataError, ModelError) as error:
+        return str(error)
+    except Untrusted:  # not looked at: the plan says so
+        return ""
+    return ""
 
 
 def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:

@@ -140,6 +140,13 @@ def load_set(
     )
 
 
+def is_of_hub(name: str, data_dir: Path | None) -> bool:
+    """Whether a set is read from the Hugging Face Hub."""
+    found = split_name(name)[0]
+    published = PROBLEM_SETS.get(found, "").startswith("manyways.problems.published:")
+    return found == "hub" or (published and data_dir is None)
+
+
 def split_name(name: str) -> tuple[str, str, dict[str, str]]:
     """The set, the split (or path, or task) and the options that ``name`` is made of.
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import cast
 
 from manyways.checkpoints import check_quantization
-from manyways.context import VERDICTS, Context, kept_file, verify_identity, write_set
+from manyways.context import VERDICTS, Context, verify_identity
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, EngineError, NoIsolation, RecipeError
 from manyways.fingerprint import problems_hash
 from manyways.heuristics import exemplar_problem
 from manyways.plugins import check, require_modules
 from manyways.pool import adherence
+from manyways.pool.problem_sets import kept_file, write_set
 from manyways.progress import say
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.tree import Recipe

@@ -1,0 +1,165 @@
+"""The problem sets that a recipe names: loaded once, training kept apart from what is evaluated."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from manyways import trust
+from manyways.errors import DataError, Untrusted, UserError
+from manyways.fingerprint import fingerprint
+from manyways.plugins import is_third_party
+from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, normal_form, split_name
+from manyways.recipe.tree import Recipe
+from manyways.records import Problem
+from manyways.run_dir import RunDir, benchmark_slug, set_label
+from manyways.tables import write_text
+
+FOLDER = "problems"
+"""In a run: the problems of sets that code outside manyways made, for verbs that do not run it."""
+
+
+@dataclass(frozen=True)
+class ProblemSets:
+    """Loads the sets that a recipe names; every set is read at most once.
+
+    kept: the run that keeps the sets of third-party code, for a reader that must not run it.
+    unread: sets that could not be read for what they ask, by their labels -> why.
+    """
+
+    recipe: Recipe
+    kept: RunDir | None = None
+    unread: dict[str, str] = field(default_factory=dict)
+    _loaded: dict[str, ProblemSet] = field(default_factory=dict)
+    _usable: dict[str, list[Problem]] = field(default_factory=dict)
+    _failed: dict[str, UserError] = field(default_factory=dict)
+
+    def load(self, name: str) -> ProblemSet:
+        """The whole set, as it is at its source; of untrusted code, as the run has kept it.
+
+        Raises Untrusted when it has not kept it.
+        """
+        name = self.recipe.problem_set(name)
+        if name in self._failed:
+            raise self._failed[name]
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = self._read(name)
+            except Untrusted:
+                raise
+            except UserError as error:
+                # Kept: a server that cannot be reached would be waited for again and again.
+                self._failed[name] = error
+                raise
+        return self._loaded[name]
+
+    def _read(self, name: str) -> ProblemSet:
+        file = self._kept_file(name)
+        return read_set(file) if file else load_set(name, data_dir=self.recipe.data_path)
+
+    def _kept_file(self, name: str) -> Path | None:
+        if self.kept is None or trust.trusts(_loader(name)):
+            return None
+        file = kept_file(self.kept, name)
+        return file if file is not None and file.is_file() else None
+
+    def take(self, name: str, limit: int | None) -> list[Problem]:
+        """The first ``limit`` problems, with the recipe's verifier where it names one.
+
+        A training set comes without the questions that a benchmark of the recipe asks too (exact
+        overlap in the sense of ``problems.overlap``), a validation set without those of both.
+
+        Raises DataError when nothing is left.
+        """
+        name = self.recipe.problem_set(name)
+        if name not in self._usable:
+            dropped = self.dropped(name)
+            override = self.recipe.verify.verifier
+            kept = [p for p in self.load(name).problems if p.id not in dropped]
+            if not kept:
+                raise DataError(
+                    f"all {len(dropped)} problems of '{name}' are asked by a benchmark of the "
+                    "recipe too: train on another split or set."
+                )
+            kept = [replace(p, verifier=override) for p in kept] if override else kept
+            self._usable[name] = kept
+        return self._usable[name][:limit]
+
+    def dropped(self, name: str) -> Mapping[str, str]:
+        """Problem of a training set -> the benchmark problem that asks the same.
+
+        Of a validation set, also the problem that is trained on.
+
+        Raises DataError when the set is itself a benchmark of the recipe.
+        """
+        recipe, name = self.recipe, self.recipe.problem_set(name)
+        if any(name in one.on_the_way for one in recipe.variants):
+            return self._asked_elsewhere(name)
+        if name not in self._trained_on():
+            return {}
+        if name in map(recipe.problem_set, recipe.benchmarks):
+            raise DataError(
+                f"'{name}' is both trained on and a benchmark: scores would be meaningless. "
+                "Choose another split for one of them."
+            )
+        return self._asked_in(recipe.benchmarks, name)
+
+    def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
+        """Problem of a validation set -> the one that is trained on or a benchmark's."""
+        recipe = self.recipe
+        others = (*self._trained_on(), *map(recipe.problem_set, recipe.benchmarks))
+        if name in others:
+            raise DataError(
+                f"rl.evaluate: '{name}' is trained on or a benchmark: a step that is chosen on it "
+                "would be chosen by what it has seen or is tested on. Name a validation set."
+            )
+        return self._asked_in(others, name)
+
+    def _trained_on(self) -> list[str]:
+        recipe = self.recipe
+        return [recipe.generate.problems, *recipe.rl_problems]
+
+    def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
+        """Problem of the set ``name`` -> the one of ``others`` that asks the same."""
+        asked = {
+            normal_form(problem.question): problem.id
+            for other in others
+            for problem in self._readable(other)
+        }
+        texts = ((p.id, normal_form(p.question)) for p in self.load(name).problems)
+        return {problem: asked[text] for problem, text in texts if text in asked}
+
+    def _readable(self, name: str) -> Sequence[Problem]:
+        """The problems of a set that may be absent until the stage that samples it."""
+        try:
+            return self.load(name).problems
+        except Untrusted:
+            raise
+        except UserError as error:
+            self.unread[set_label(name)] = str(error)
+            return ()
+
+
+def kept_file(run: RunDir, name: str) -> Path | None:
+    """Where a run keeps the set ``name``; None for a set that manyways can load itself."""
+    if not is_third_party(_loader(name), PROBLEM_SETS):
+        return None
+    return run.path(FOLDER, f"{benchmark_slug(name)}-{fingerprint([name])[:8]}.json")
+
+
+def write_set(path: Path, loaded: ProblemSet) -> None:
+    """Keep a whole set beside its provenance."""
+    row = {**loaded.provenance(), "problems": [one.fields() for one in loaded.problems]}
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, json.dumps(row, ensure_ascii=False))
+
+
+def read_set(path: Path) -> ProblemSet:
+    """A set that ``write_set`` kept."""
+    row = json.loads(path.read_text(encoding="utf-8"))
+    facts = {key: row[key] for key in ("name", "total", "fingerprint", "origin", "commit")}
+    return ProblemSet(**facts, problems=tuple(map(Problem.of, row["problems"])))
+
+
+def _loader(name: str) -> str:
+    return split_name(name)[0]
