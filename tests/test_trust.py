@@ -136,22 +136,17 @@ def verbs(run: Path) -> dict[str, tuple[str | Path, ...]]:
     }
 
 
-WITHOUT_A_FORECAST = "no forecast was kept"
-
-
 @pytest.mark.parametrize("verb", verbs(Path()))
 def test_a_finished_run_is_looked_at_without_its_code(
     verb: str, finished: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = in_this_process(capsys, *verbs(finished)[verb])
-    if verb == "forecast":
-        assert WITHOUT_A_FORECAST in outcome.err
-    else:
-        assert outcome.code == 0, outcome.err
-        said = " ".join(outcome.err.split())
-        assert SENTENCE in said
-        for name in ("my_sets:load", "my_labeller:load", "my_rl:train", "my_engine:Echo"):
-            assert name in said
+    # The folder holds no forecast, and that verb says so.
+    assert outcome.code == (2 if verb == "forecast" else 0), outcome.err
+    said = " ".join(outcome.err.split())
+    assert SENTENCE in said
+    for name in ("my_sets:load", "my_labeller:load", "my_rl:train", "my_engine:Echo"):
+        assert name in said
     assert not set(MODULES) & set(sys.modules)
 
 
@@ -194,12 +189,59 @@ def test_a_payload_in_a_run_folder_is_not_run(
     outcome = in_this_process(capsys, *verbs(finished)[verb])
     assert not (tmp_path / MARK).exists()
     assert not set(MODULES) & set(sys.modules)
-    if verb == "forecast":
-        assert WITHOUT_A_FORECAST in outcome.err
-        return
     assert "generate.problems = 'cProfile:run'" in " ".join(outcome.err.split())
-    # Without the questions there is no data set to export.
-    assert (outcome.code, "--trust" in outcome.err) == (2 if verb == "dataset" else 0, True)
+    # Without the questions there is no data set to export; no forecast is in the folder.
+    lacking = verb in ("dataset", "forecast")
+    assert (outcome.code, "--trust" in outcome.err) == (2 if lacking else 0, True)
+
+
+EVIL = "evil:act"
+EVERY = {
+    "model.engine": EVIL,
+    "model.ray.address": "ray://10.0.0.5:10001",
+    "model.http.url": "http://10.0.0.5/v1",
+    "model.http.api_key_env": "SECRET",
+    "heuristics.labeller": EVIL,
+    "verify.verifier": EVIL,
+    "verify.isolation": EVIL,
+    "verify.allow_unsafe_code": True,
+    "generate.engine": "http",
+    "generate.problems": f"{EVIL}/train",
+    "midtrain.extra.push_to_hub": True,
+    "rl.backend": "verl",
+    "rl.problems": f"{EVIL}/rl",
+    "launch.accelerate_config": "theirs.yaml",
+    "evaluate.benchmarks": [f"{EVIL}/test", "file:x.jsonl?verifier=evil:act"],
+}
+"""Everything that acts, each with something that would leave a mark or be sent away."""
+
+
+@pytest.mark.parametrize("verb", verbs(Path()))
+def test_a_run_folder_with_every_payload_is_only_looked_at(
+    verb: str, finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = finished.parent
+    (folder / "evil.py").write_text(f"open('{folder / MARK}', 'w').close()\nact = print\n")
+    (folder / "x.jsonl").write_text('{"question": "1+1?", "answer": "2"}\n')
+    python = folder / "python"
+    python.write_text(f"#!/bin/sh\ntouch {folder / MARK}\n")
+    python.chmod(0o755)
+    payloads = {**EVERY, "rl.verl.python": str(python)}
+    words = [f"{key}={toml_value(value)}" for key, value in payloads.items()]
+    recipe = load_recipe(finished / "recipe.toml", words)
+    (finished / "recipe.toml").write_text(dump_recipe(recipe))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("SECRET", "s3cret")
+    called: list[object] = []
+    monkeypatch.setattr("socket.socket.connect", lambda _, address: called.append(address))
+    outcome = in_this_process(capsys, *verbs(finished)[verb])
+    assert not (folder / MARK).exists()
+    assert "evil" not in sys.modules
+    assert called == []
+    assert "s3cret" not in outcome.out + outcome.err
+    said = " ".join(outcome.err.split())
+    for key, _ in names(recipe):
+        assert key in said, (verb, key)
 
 
 def test_a_payload_in_a_recipe_is_not_run_by_looking(

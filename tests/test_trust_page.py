@@ -24,6 +24,7 @@ PRINTING, JUDGE = "commands/test_printing.py::", "verifiers/test_verdicts.py::"
 LOOKED_AT = (
     TRUST + "test_a_finished_run_is_looked_at_without_its_code",
     TRUST + "test_a_payload_in_a_run_folder_is_not_run",
+    TRUST + "test_a_run_folder_with_every_payload_is_only_looked_at",
     TRUST + "test_runs_are_compared_without_their_code",
 )
 LOOKING = (

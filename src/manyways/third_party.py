@@ -5,16 +5,19 @@ asks for all of them before it begins, and a verb that only looks says what it d
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from manyways import trust
 from manyways.engines import ENGINES
-from manyways.errors import Untrusted
+from manyways.errors import RecipeError, Untrusted
 from manyways.heuristics.labelling import LABELLERS
 from manyways.plugins import is_third_party
 from manyways.problems import PROBLEM_SETS, split_name
 from manyways.progress import say
+from manyways.recipe import load_recipe
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.tree import Recipe, dotted
+from manyways.run_dir import RunDir
 from manyways.train import RL_BACKENDS
 from manyways.verifiers import FUNCTIONS
 
@@ -74,6 +77,15 @@ def say_unused(recipe: Recipe) -> None:
     """Say in one sentence what a verb that only looks does not use."""
     if listed := _listed(recipe):
         say(f"Not used, because this command only looks (--trust uses it): {listed}.")
+
+
+def recipe_looked_at(run: RunDir) -> Recipe | None:
+    """The recipe of a run folder, after ``say_unused``; None where another version wrote it."""
+    with suppress(RecipeError):
+        recipe = load_recipe(run.path("recipe.toml"))
+        say_unused(recipe)
+        return recipe
+    return None
 
 
 def _listed(recipe: Recipe) -> str:

@@ -20,7 +20,11 @@ from command_line import (
 )
 from rich.cells import cell_len
 
+from manyways.commands.forecast import planned
+from manyways.context import Context
 from manyways.fingerprint import versions
+from manyways.recipe import load_recipe
+from manyways.run_dir import RunDir
 
 SMOKE = ROOT / "recipes" / "smoke.toml"
 
@@ -140,6 +144,14 @@ def test_a_finished_run_is_not_run_again(
     assert "would run" not in plan.out.replace("what would", "")
     assert in_this_process(capsys, "run", SMOKE, "--out", finished).code == 0
     assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*.parquet")}
+
+
+def test_a_run_consists_of_what_the_forecast_lists(finished: Path) -> None:
+    """Token modes (branch) among it. The list is made from the recipe alone, for no folder yet."""
+    listed = planned(Context(recipe=load_recipe(SMOKE), run=RunDir(root=finished / "elsewhere")))
+    done = {stamp.work for stamp in RunDir(root=finished).stamps()} - {"preflight"}
+    assert {work.work for work in listed} == done
+    assert "branch" in {work.split("/")[0] for work in done}
 
 
 def test_a_release_redoes_nothing(

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from manyways import pipeline, third_party
 from manyways.commands.forecast import FILE, print_comparison, read_forecast
 from manyways.context import Context
-from manyways.errors import DataError, RecipeError, Untrusted
+from manyways.errors import DataError, Untrusted
 from manyways.progress import open_table, print_panel, print_result, print_text
 from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
@@ -50,10 +50,7 @@ def print_status(root: Path) -> None:
     Raises RunDirError when ``root`` is no run folder.
     """
     run = open_for_reading(root)
-    recipe = None
-    with suppress(RecipeError):  # of another version, perhaps
-        recipe = load_recipe(run.path("recipe.toml"))
-        third_party.say_unused(recipe)
+    recipe = third_party.recipe_looked_at(run)
     table = open_table("work", "ended", "seconds", "what")
     for stamp in run.stamps():
         ended = datetime.fromtimestamp(stamp.ended).strftime("%m-%d %H:%M")

@@ -272,7 +272,9 @@ def forecast_recipe(
     from manyways.commands.run import resolve  # a run reads the forecast that was kept of it
 
     if path.is_dir():
-        compare(open_for_reading(path))
+        run = open_for_reading(path)
+        third_party.recipe_looked_at(run)
+        compare(run)
         return
     recipe, root = resolve(path, out, overrides=overrides, data_dir=data_dir)
     third_party.say_unused(recipe)
