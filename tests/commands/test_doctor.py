@@ -9,7 +9,7 @@ from made_verl import environment
 from manyways.commands import doctor
 from manyways.commands.doctor import data_checks, verl_check
 from manyways.engines import ENGINE_NEEDS, ENGINES
-from manyways.problems.published import ALL
+from manyways.problems.datasets import ALL
 from manyways.recipe.rl import VerlConfig
 from manyways.train import RL_BACKENDS, RL_NEEDS
 

@@ -14,7 +14,7 @@ from manyways.measures.averages import AverageRow
 from manyways.measures.majority import MajorityRow
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.rates import RateRow
-from manyways.problems.published import ALL
+from manyways.problems.datasets import ALL
 from manyways.recipe import load_recipe
 from manyways.records import BASE
 from manyways.run_dir import RunDir, open_for_writing

@@ -8,7 +8,7 @@ from made_runs import attempt, context, seen_of
 
 from manyways.measures.curves import CURVES, CurveRow
 from manyways.measures.openings import opening_rows
-from manyways.measures.theory.through_rl import replicator_rows
+from manyways.measures.theory.training import replicator_rows
 from manyways.metrics.intervals import Resampling
 from manyways.records import Attempt
 from manyways.tables import append_attempts, write_text

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from manyways.measures.solutions import Policy, Solutions
-from manyways.measures.theory.through_rl import regression_rows
+from manyways.measures.theory.training import regression_rows
 from manyways.metrics.composition import Ways, ways_of
 from manyways.metrics.intervals import Resampling
 from manyways.records import Checkpoint

@@ -9,7 +9,7 @@ from hub_layout import write_lines, write_repository
 
 from manyways.errors import DataError
 from manyways.problems import Source, load_set
-from manyways.problems.published import ALL
+from manyways.problems.datasets import ALL
 from manyways.problems.rows import MIRROR, HubDataset, read_hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -158,7 +158,7 @@ def test_overlap_of_dapo_with_math_train() -> None:
 
 
 @needs_data
-def test_published_splits_do_not_overlap() -> None:
+def test_datasets_splits_do_not_overlap() -> None:
     train = load_problems("math/train", data_dir=DATA)
     report = overlap(train, load_problems("math500/test", data_dir=DATA))
     assert [p for p in report.pairs if p.kind == "exact"] == []

@@ -68,7 +68,7 @@ def test_rows_are_arms_and_columns_benchmarks(source):
         assert part in table.caption
 
 
-def test_published_figures_only_beside_the_papers_benchmarks(tmp_path, source):
+def test_datasets_figures_only_beside_the_papers_benchmarks(tmp_path, source):
     published = build(source).published
     assert [column[0] for column in published.columns] == [
         MATH_MEAN, "aime25/test", "amc23/test", "math500/test", "humaneval/test", "musr/team",

@@ -11,7 +11,7 @@ from sampled_runs import context
 from manyways.errors import MissingWork
 from manyways.measures.predictions import PredictionRow
 from manyways.measures.probe import PROBE, ProbeRow
-from manyways.measures.theory.through_rl import swap_row
+from manyways.measures.theory.training import swap_row
 from manyways.records import Score
 from manyways.stages import probe
 from manyways.stages.probe import first_half

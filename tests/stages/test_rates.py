@@ -11,8 +11,8 @@ from manyways.errors import DataError, GateRefused, MissingWork
 from manyways.measures import read_rows
 from manyways.measures.difficulty import of_pool, told
 from manyways.measures.gate import GateRow
-from manyways.measures.on_the_way import at, looked
 from manyways.measures.seen import Seen
+from manyways.measures.watch import at, looked
 from manyways.measures.yields import YIELD, blocks
 from manyways.pipeline import dry_run, steps
 from manyways.pool.training_rows import training_rows

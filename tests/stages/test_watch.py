@@ -9,8 +9,8 @@ from tiny_models import build_llama
 
 from manyways.arms import Line
 from manyways.errors import DataError, RecipeError
-from manyways.measures.on_the_way import at, gains_no_more, looked, peak, work_name
 from manyways.measures.steps import STEPS
+from manyways.measures.watch import at, gains_no_more, looked, peak, work_name
 from manyways.records import Checkpoint
 from manyways.stages import evaluate, reinforce, watch
 from manyways.tables import append_attempts
@@ -80,7 +80,7 @@ def test_training_ends_where_nothing_is_gained_and_its_best_step_is_tested(
     """Scores are laid down beforehand; where they are, nothing is sampled again."""
     ctx = ready(tmp_path, folder, keep="best", stop={"on": "pass@1", "patience": 2}, steps=6)
     scores = {0: 0.1, 1: 0.5, 2: 0.4, 3: 0.3, 4: 0.2}
-    monkeypatch.setattr("manyways.measures.on_the_way.Looked.mean", lambda me, _: scores[me.step])
+    monkeypatch.setattr("manyways.measures.watch.Looked.mean", lambda me, _: scores[me.step])
     reinforce.run(ctx, LINE)
     assert reinforce.plan(ctx, LINE).done
     assert ctx.run.stamp("rl/vanilla/seed-0").counts["steps"] == 3

@@ -25,7 +25,7 @@ from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import versions
 from manyways.plugins import install_command
-from manyways.problems.published import ALL, SetSpec, Split, find, read_records
+from manyways.problems.datasets import ALL, SetSpec, Split, find, read_records
 from manyways.problems.rows import MIRROR
 from manyways.progress import open_table, print_result, print_text
 from manyways.recipe import load_recipe

@@ -9,8 +9,8 @@ from manyways import trust
 from manyways.errors import DataError
 from manyways.heuristics import PromptFormat, instruction_for
 from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, split_name
+from manyways.problems.datasets import ALL, find
 from manyways.problems.overlap import OverlapReport, overlap, repeats
-from manyways.problems.published import ALL, find
 from manyways.progress import open_table, print_result, print_text, say
 from manyways.records import Problem
 from manyways.verifiers.selfcheck import SetCheck, check_set, in_format

@@ -160,7 +160,7 @@ def _push(
     name: str, gate: "Policy | None", group: int, settings: "Resampling"
 ) -> tuple[Score | None, Score | None]:
     from manyways.measures.solutions import contrast
-    from manyways.measures.theory.through_rl import weighted_covariance
+    from manyways.measures.theory.training import weighted_covariance
 
     if gate is None:
         return None, None

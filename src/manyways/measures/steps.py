@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from manyways.measures.on_the_way import Looked
     from manyways.measures.seen import Seen
+    from manyways.measures.watch import Looked
     from manyways.metrics.composition import Ways
 
 Trained = Literal["mid", "rl"]
@@ -102,7 +102,7 @@ DRAWN = (
 
 def measured(seen: "Seen") -> Iterator[StepRow]:
     """Every step that was evaluated on the way, mid-training first; then means over seeds."""
-    from manyways.measures.on_the_way import WORK, looked, peak
+    from manyways.measures.watch import WORK, looked, peak
 
     ctx = seen.material.ctx
     entropies = {(r.arm, r.seed, r.stage, r.step): r.entropy for r in seen.rows(CURVES)}
@@ -162,7 +162,7 @@ def _passes(of_seeds: Sequence[Read], k: int) -> "list[NDArray[np.float64]]":
 
 def _with_tests(seen: "Seen", line: Line, row: StepRow) -> StepRow:
     """With test scores, of the last step of RL and of the best one."""
-    from manyways.measures.on_the_way import at, tested
+    from manyways.measures.watch import at, tested
 
     if row.phase != "rl" or not (row.last or row.peak):
         return row

@@ -17,7 +17,7 @@ from manyways.engines import Engine
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.measures.difficulty import at_most, in_request, of_validation
-from manyways.measures.on_the_way import WORK, Trained, at, gains_no_more, looked, peak, work_name
+from manyways.measures.watch import WORK, Trained, at, gains_no_more, looked, peak, work_name
 from manyways.pool import sampling
 from manyways.pool.sampling import LazyEngine
 from manyways.records import Checkpoint, Problem

@@ -25,7 +25,7 @@ from manyways.context import Context
 from manyways.errors import DataError, RecipeError, Untrusted
 from manyways.fingerprint import fingerprint
 from manyways.problems import split_name
-from manyways.problems.published import ALL
+from manyways.problems.datasets import ALL
 from manyways.progress import say
 from manyways.recipe import dump_recipe
 from manyways.recipe.tree import Recipe

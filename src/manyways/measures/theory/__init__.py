@@ -29,7 +29,7 @@ from manyways.measures.solutions import (
     labels_of,
     numbered,
 )
-from manyways.measures.theory.between_arms import (
+from manyways.measures.theory.arms import (
     budget_row,
     crossover_row,
     growth_row,
@@ -37,7 +37,7 @@ from manyways.measures.theory.between_arms import (
     side_by_side,
     wrong_rows,
 )
-from manyways.measures.theory.through_rl import (
+from manyways.measures.theory.training import (
     change_rows,
     direction,
     drift_rows,

@@ -33,7 +33,7 @@ from manyways.measures.solutions import (
     numbered,
     on_problems,
 )
-from manyways.measures.theory.through_rl import composed
+from manyways.measures.theory.training import composed
 from manyways.metrics.composition import composed_if_alone
 from manyways.metrics.intervals import Floats, Resampling, resamples
 from manyways.records import Problem

@@ -12,8 +12,8 @@ from needs import DATA, needs_data
 
 from manyways.errors import DataError
 from manyways.problems import PROBLEM_SETS, Source, load_problems, load_set
+from manyways.problems.datasets import ALL, DAPO, MATH, MBPP, SetSpec, Split, merged
 from manyways.problems.overlap import repeats
-from manyways.problems.published import ALL, DAPO, MATH, MBPP, SetSpec, Split, merged
 from manyways.problems.rows import MIRROR
 
 SETS = {spec.name: spec for spec in ALL}
@@ -22,13 +22,13 @@ SPLITS = [(name, split) for name, spec in SETS.items() for split in spec.splits]
 
 @pytest.mark.parametrize("name", SETS)
 def test_every_published_set_is_in_the_table_under_its_own_name(name: str) -> None:
-    assert PROBLEM_SETS[name] == f"manyways.problems.published:{_constant(SETS[name])}"
+    assert PROBLEM_SETS[name] == f"manyways.problems.datasets:{_constant(SETS[name])}"
 
 
 def _constant(spec: SetSpec) -> str:
-    from manyways.problems import published
+    from manyways.problems import datasets as sets
 
-    return next(key for key, value in vars(published).items() if value is spec)
+    return next(key for key, value in vars(sets).items() if value is spec)
 
 
 @needs_data
