@@ -75,6 +75,76 @@ def test_steps_are_lines_and_sentences_but_decimals_stay_whole() -> None:
     assert split_steps(text) == ["It costs 3.50 each.", "Then 2 * 3.5 = 7.", "Done;", "So it is 7."]
 
 
+LISTED = """To determine the total number of clips, we need to follow these steps:
+
+1. Calculate the number of clips sold in April.
+2. Calculate the number of clips sold in May.
+
+Therefore, the number of clips sold in May is:
+\\[
+\\frac{48}{2} = 24
+\\]"""
+HEADED = """**Step 1: Determine the number of clips sold in April.**
+- Let \\( x \\) be the number of clips.
+- Mr. Smith sold half as many:
+  \\[
+  x + \\frac{x}{2} = 48
+  \\]
+
+**Step 2:**
+Solve the equation. """
+CODED = """Let's implement this in Python:
+```python
+# Calculate the pages
+pages = 3 * 2
+print(pages)
+```
+```output
+6
+```
+The total is \\(\\boxed{6}\\)."""
+REAL = {
+    "a numbered list": (LISTED, [
+        "To determine the total number of clips, we need to follow these steps:",
+        "1. Calculate the number of clips sold in April.",
+        "2. Calculate the number of clips sold in May.",
+        "Therefore, the number of clips sold in May is:",
+        "\\[\n\\frac{48}{2} = 24\n\\]",
+    ]),
+    "headings, bullets, a title": (HEADED, [
+        "**Step 1: Determine the number of clips sold in April.**",
+        "- Let \\( x \\) be the number of clips.",
+        "- Mr. Smith sold half as many:",
+        "\\[\n  x + \\frac{x}{2} = 48\n  \\]",
+        "**Step 2:**\nSolve the equation.",
+    ]),
+    "a program": (CODED, [
+        "Let's implement this in Python:",
+        "```python\n# Calculate the pages",
+        "pages = 3 * 2",
+        "print(pages)\n```",
+        "```output\n6\n```",
+        "The total is \\(\\boxed{6}\\).",
+    ]),
+    "marks within a line and alone": (
+        "Step 1. Find it. A. Five.\n(b)\nCheck it.\n### Step 3",
+        ["Step 1. Find it.", "A. Five.", "(b)\nCheck it.\n### Step 3"],
+    ),
+}  # fmt: skip
+"""In the style of a real model: what stands alone between line and sentence ends is no step."""
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_marks_headings_and_formulas_are_no_steps_of_their_own(name: str) -> None:
+    text, steps = REAL[name]
+    assert split_steps(text) == steps
+
+
+@pytest.mark.parametrize("text", ["It is 3.\n4.", "1.", "\\[", "Case 1.", "Then\n\\[\nx = 1"])
+def test_no_word_of_a_text_is_lost_where_it_is_cut_off(text: str) -> None:
+    assert "".join("".join(split_steps(text)).split()) == "".join(text.split())
+
+
 def test_it_names_most_unseen_exemplars_of_a_real_pack() -> None:
     pack = load_pack("pocket", 8)
     right = 0

@@ -10,7 +10,7 @@ checkpoints under the same labeller; as absolute composition rates they need cor
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 
 import numpy as np
@@ -35,6 +35,23 @@ from manyways.records import Heuristic, Segment
 MARGIN = 0.15
 """A step is labelled when its best heuristic leads the second best by this much probability."""
 STEP_END = re.compile(r"(?<=[.!?;])\s+(?=[A-Z\\$(\"'])|\n+")
+DISPLAY = re.compile(
+    r"^[ \t]*(?:\\\[(?:(?!\\\]).)*\\\]|\$\$(?:(?!\$\$).)+\$\$|\\begin\{(\w+\*?)\}.*?\\end\{\1\})"
+    r"[.,;]?[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+"""A formula on lines of its own."""
+HEAD = re.compile(
+    r"[*_#>\s]*(?:(?:[-+*•–]|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.):]"
+    r"|(?:step|part|case|stage|phase|method|way|approach|option)\s*(?:\d{1,3}|[a-z]|[ivx]{1,4})\b[.:)]*"
+    r"|(?:solution|explanation|reasoning|proof)\s*:|\\\[|```\w+)[*_\s]*)+",
+    re.IGNORECASE,
+)
+"""What stands before a step and says nothing itself: "1.", "(b)", "**Step 2:**", "```python"."""
+HEAD_LENGTH = 30
+TITLE = re.compile(r"(?:^|\W)(?:Mrs?|Ms|Dr|Prof|St|vs|e\.g|i\.e)\.$")
+"""The stop after it ends no sentence."""
+FENCE = "```"
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 Floats = NDArray[np.float64]
@@ -188,15 +205,53 @@ def load_taught(pack: Sequence[Heuristic], attempts: PromptedTexts) -> ExemplarL
 
 
 def split_steps(text: str) -> list[str]:
-    """The lines and sentences of ``text``, in order, blank ones left out."""
-    return [step for part in STEP_END.split(text) if (step := part.strip())]
+    """The steps of ``text``: its lines and sentences, in order, blank ones left out.
+
+    A formula on lines of its own is one step. A number or mark of a list, "Step 2:" and the like
+    belong to the step that they head; what holds no word or figure ends the step before it.
+    """
+    spans: list[tuple[int, int]] = []
+    head: int | None = None
+    for begin, end in _pieces(text):
+        start = begin if head is None else head
+        head = None
+        if _heads(text, begin, end):
+            head = start
+        elif spans and start == begin and not re.search(r"\w", text[begin:end]):
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    if head is not None:
+        rest = spans.pop()[0] if spans else head
+        spans.append((rest, len(text)))
+    return [text[begin:end].strip() for begin, end in spans]
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Where lines and sentences begin and end, those of nothing but spaces left out."""
+    whole = DISPLAY.sub(lambda found: "x" * len(found[0]), text)
+    begin = 0
+    for end, after in [*(m.span() for m in STEP_END.finditer(whole)), (len(text), len(text))]:
+        if text[begin:end].strip():
+            yield begin, end
+        begin = after
+
+
+def _heads(text: str, begin: int, end: int) -> bool:
+    """Whether a piece only says that a step follows."""
+    piece = text[begin:end].strip()
+    if piece == FENCE:
+        return text.count(FENCE, 0, begin) % 2 == 0
+    short = len(piece) <= HEAD_LENGTH and HEAD.fullmatch(piece)
+    return bool(short or TITLE.search(piece))
 
 
 def _lessons(heuristic: Heuristic) -> list[str]:
-    """What a heuristic sounds like: its wording, whole exemplars and their single steps."""
+    """What a heuristic sounds like: its wording, whole exemplars and their lines and sentences."""
     wording = [heuristic.name, heuristic.instruction, *heuristic.signs]
     solutions = [exemplar.solution for exemplar in heuristic.exemplars]
-    return [*wording, *solutions, *(step for text in solutions for step in split_steps(text))]
+    parts = (part.strip() for text in solutions for part in STEP_END.split(text))
+    return [*wording, *solutions, *filter(None, parts)]
 
 
 def _mask(text: str) -> str:

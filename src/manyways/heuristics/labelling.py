@@ -32,6 +32,10 @@ PromptedTexts = Callable[[], Sequence[PromptedText]]
 """The correct attempts of a run under its heuristics; empty before there are any."""
 
 
+STEPS = 2
+"""Raised when a labeller of ``LABELLERS`` cuts or labels texts otherwise than it did."""
+
+
 class Labeller(Protocol):
     """Labels the steps of a solution from its text alone."""
 

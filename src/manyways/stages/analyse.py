@@ -22,7 +22,7 @@ from manyways.run_dir import Amount, RunDir, Work
 from manyways.stages import branch
 from manyways.stages.probe import probed
 
-FORMAT = 11
+FORMAT = 12
 INPUTS = (
     "1-attempts", "2-solutions.parquet", "pools", "arms", "6-eval", "6-probe", "6-branch",
     "agreement", "1-rates", "4-rates",

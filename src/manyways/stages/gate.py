@@ -8,7 +8,7 @@ from manyways.arms import Line
 from manyways.context import Context, model_hash, sampling_identity, settings_of
 from manyways.errors import GateRefused
 from manyways.fingerprint import fingerprint, problems_hash
-from manyways.heuristics.labelling import step_labels
+from manyways.heuristics.labelling import STEPS, step_labels
 from manyways.measures import read_rows, write_rows
 from manyways.measures.difficulty import RL_FOLDER
 from manyways.measures.gate import GateRow
@@ -56,7 +56,7 @@ def plan(ctx: Context, line: Line) -> Work:
             **rates_asked(recipe.rl),
             "gate": recipe.gate.model_dump(),
             "group_size": recipe.rl.group_size,
-            "labeller": recipe.heuristics.labeller,
+            "labeller": [recipe.heuristics.labeller, STEPS],
             "pack": fingerprint([h.id for h in ctx.pack]),
         },
         # What is shared belongs to the work of the rates, which alone may set it aside.
