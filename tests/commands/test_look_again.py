@@ -44,3 +44,15 @@ def test_its_tables_are_made_anew_and_its_answer_is_not_repeated(earlier: Path) 
 def test_rows_that_are_not_ours_are_an_error_that_says_what_to_do(earlier: Path) -> None:
     with pytest.raises(RunDirError, match="is damaged or was written by another rel"):
         read_rows(earlier / "7-tables" / "yield.json", YieldRow)
+
+
+def test_a_run_that_was_cut_short_before_its_analysis_is_reported_with_its_counts(
+    tmp_path: Path,
+) -> None:
+    ctx = context(tmp_path / "run")
+    put_pool(ctx, [])
+    write_text(ctx.run.path("recipe.toml"), dump_recipe(ctx.recipe))
+    ctx.close()
+    look_again(tmp_path / "run", "report")
+    assert (tmp_path / "run" / "7-tables" / "arms.json").is_file()
+    assert "not begun; `manyways run run`" in (tmp_path / "run" / "report.md").read_text()

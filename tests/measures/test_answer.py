@@ -5,7 +5,7 @@ import pytest
 from fake_run import recipe_tree
 
 from manyways.measures import Finding
-from manyways.measures.arms import ArmRow
+from manyways.measures.arms import ArmRow, unfinished
 from manyways.measures.catalogue import findings
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PASS_AT_K, PassRow
@@ -110,6 +110,35 @@ def test_a_missing_side_is_explained() -> None:
     assert "no vanilla arm" in main(seen(pairs=[], arms=("star",)))
     assert "none that learns before RL" in main(seen(pairs=[], arms=("vanilla",)))
     assert main(seen(passes=[], pairs=[])).startswith("Nothing has been evaluated")
+
+
+def row(arm: str, seed: int, outcome: str, rl_steps: int = 0) -> ArmRow:
+    return ArmRow(
+        arm=arm, seed=seed, examples=0, problems=0, ways=0.0, midtrain_steps=0, rl_steps=rl_steps,
+        outcome=outcome,
+    )  # fmt: skip
+
+
+def test_what_has_stopped_is_told_once_with_the_command_that_goes_on() -> None:
+    begun = [row("heuristics-2", seed, "not begun") for seed in range(1, 5)]
+    begun += [row("star", seed, "not begun") for seed in range(1, 5)]
+    refused = row("vanilla", 0, "the gate refused it.")
+    given = seen(pairs=[], outcomes=[row("heuristics-2", 0, "not finished"), *begun, refused])
+    on = "`manyways run made`, in the folder that holds this run, goes on."
+    assert unfinished(given) == (
+        f"heuristics-2 (seed 0): not finished; {on}",
+        f"heuristics-2 and star (seeds 1 to 4): not begun; {on}",
+        "vanilla (seed 0): the gate refused it.",
+    )
+
+
+def test_an_arm_that_is_trained_and_not_evaluated_names_the_command_that_goes_on() -> None:
+    trained = [row(arm, 0, "complete", rl_steps=3) for arm in ("vanilla", "heuristics-2")]
+    told = "vanilla and heuristics-2 (seed 0): trained, and not evaluated after RL"
+    given = seen(pairs=[], outcomes=trained)
+    assert f"({told}). It goes on with manyways run made." in main(given)
+    on = "`manyways run made`, in the folder that holds this run, goes on."
+    assert unfinished(given) == (f"{told}; {on}",)
 
 
 def test_rl_lowering_pass_at_large_k_is_said() -> None:

@@ -22,7 +22,7 @@ from manyways.measures.curves import moving_average
 from manyways.measures.explorer import ExplorerText
 from manyways.measures.seen import load
 from manyways.progress import HIDDEN
-from manyways.reporting.page import json_island
+from manyways.reporting.page import _code, json_island
 from manyways.run_dir import open_for_writing
 
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>{{7*7}}"
@@ -42,6 +42,7 @@ def change(root: Path, table: str, **fields: object) -> None:
 def visible(page: str) -> str:
     """The page without scripts, styles and tags, white space collapsed."""
     body = re.sub(r"<(script|style).*?</\1>", " ", page, flags=re.DOTALL)
+    body = re.sub(r'<span class="whole">(.*?)</span>', r"\1", body)
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
 
@@ -53,6 +54,13 @@ def test_page_is_whole_and_small(three):
     text = visible(html)
     for title in ("Why", "The data", "Training", "Evaluation", "Explorer", "Costs", "Cautions"):
         assert title in text
+
+
+def test_lines_do_not_end_within_the_name_of_an_arm_or_a_word_of_a_command(three):
+    html = page(load(three))
+    assert '<span class="whole">heuristics-8</span>: mid-trained + RL' in html
+    assert re.search(r'<code>manyways run \S+ <span class="whole">--set</span> ', html)
+    assert "<b" not in str(_code("`<b--c>` and <b> heuristics-8"))
 
 
 def test_first_screen_has_answer_and_cells(three):
@@ -185,7 +193,7 @@ def test_a_refusal_is_on_the_first_screen(tmp_path):
     change(root, "arms", outcome=reason, rl_steps=0)
     change(root, "gate", decision="refused", sentence="1% of groups are mixed")
     first = visible(page(load(root)).split('<section id="why"')[0])
-    assert "vanilla (seed 0), star (seed 0) and heuristics-8 (seed 0): refused by the gate" in first
+    assert "vanilla, star and heuristics-8 (seed 0): refused by the gate" in first
 
 
 def test_a_run_that_is_not_analysed_says_so(tmp_path):

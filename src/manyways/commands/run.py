@@ -171,7 +171,8 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
 def look_again(root: Path, stage: str) -> None:
     """Analyse or report what a run folder holds.
 
-    Tables that an earlier release made are made anew before they are reported.
+    Tables that an earlier release made are made anew before they are reported, and made where a
+    run that was cut short has none.
 
     Raises Untrusted when tables have to be made that need code which nobody trusts; those that are
     there stay, and that is said.
@@ -183,7 +184,8 @@ def look_again(root: Path, stage: str) -> None:
     third_party.say_unused(recipe)
     with open_for_writing(root) as run:
         context = Context(recipe=recipe, run=run, looking=True)
-        earlier = LOOK[: LOOK.index(stage)] if analyse.outdated(run) else ()
+        lacking = analyse.outdated(run) or not run.path("7-tables").is_dir()
+        earlier = LOOK[: LOOK.index(stage)] if lacking else ()
         for one in (*earlier, stage):
             try:
                 pipeline.run_stage(context, one, (), shared=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind
 from manyways.measures import Finding
-from manyways.measures.arms import ARMS, UNFINISHED, in_lines
+from manyways.measures.arms import ARMS, UNFINISHED, in_lines, stopped, untested
 from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, in_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.pass_at_k import PASS_AT_K
@@ -416,21 +416,21 @@ def why_unanswered(seen: "Seen") -> str:
     names = [arm.name for arm in seen.arms]
     if seen.main is None or VANILLA not in names:
         return _nothing_beside(names, seen.main)
-    stopped = [
-        row
-        for row in seen.rows(ARMS)
-        if row.arm in (seen.main, VANILLA) and row.outcome != "complete"
-    ]
+    both = (seen.main, VANILLA)
+    halted = [row for row in stopped(seen) if row.arm in both]
     refused = [row for row in seen.rows(GATE) if row.decision == "refused"]
     attempts = sum(row.attempts for row in seen.rows(YIELD))
-    if stopped and attempts and not sum(row.correct for row in seen.rows(YIELD)):
+    if halted and attempts and not sum(row.correct for row in seen.rows(YIELD)):
         return _nothing_correct(seen, attempts)
-    if stopped and refused and len(refused) == len(seen.rows(GATE)):
+    if halted and refused and len(refused) == len(seen.rows(GATE)):
         return _all_refused(refused)
-    listed = "; ".join(in_lines(stopped))
-    if listed and all(row.outcome in UNFINISHED for row in stopped):
-        return f"the run has not come to its end ({listed})."
-    return listed or f"{seen.main} or vanilla has not been evaluated after RL."
+    waiting = [row for row in untested(seen) if row.arm in both]
+    listed = "; ".join(in_lines([*halted, *waiting]))
+    if listed and any(row.outcome not in UNFINISHED for row in halted):
+        return listed
+    named = f" ({listed})" if listed else f": {seen.main} or vanilla has no test after RL"
+    run = f"manyways run {shlex.quote(seen.name)}"
+    return f"the run has not come to its end{named}. It goes on with {run}."
 
 
 def _nothing_beside(names: Sequence[str], main: str | None) -> str:

@@ -1,13 +1,15 @@
 """What each arm was trained on, and how far it came."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from manyways.measures import Measure
 from manyways.measures.curves import CURVES
-from manyways.records import line_name
+from manyways.measures.pass_at_k import PASS_AT_K
+from manyways.records import Checkpoint, line_name
 from manyways.reporting import Block, Cell, Table, words
 from manyways.run_dir import RunDir
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 UNFINISHED = ("not begun", "not finished")
 """Outcomes of lines that the run would go on with."""
+UNTESTED = "trained, and not evaluated after RL"
+"""The same of lines whose training is complete."""
 FEW = 6
 """Rows of a table that is open at first, at most."""
 ARM_HEAD = ("arm", "data", "examples", "problems", "ways each")
@@ -95,16 +99,55 @@ def _why(row: ArmRow) -> str:
 
 
 def unfinished(seen: "Seen") -> tuple[str, ...]:
-    """What did not come to its end, each outcome as one sentence."""
-    return in_lines([row for row in seen.rows(ARMS) if row.outcome != "complete"])
+    """What did not come to its end, each outcome as one sentence, and the command that goes on."""
+    on = f"`manyways run {shlex.quote(seen.name)}`, in the folder that holds this run, goes on"
+    ends = {outcome: f"{outcome}; {on}." for outcome in (*UNFINISHED, UNTESTED)}
+    sentences = in_lines([*untested(seen), *stopped(seen)])
+    return tuple(
+        next((line.removesuffix(o) + end for o, end in ends.items() if line.endswith(o)), line)
+        for line in sentences
+    )
+
+
+def stopped(seen: "Seen") -> list[ArmRow]:
+    """The lines whose training did not come to its end."""
+    return [row for row in seen.rows(ARMS) if row.outcome != "complete"]
+
+
+def untested(seen: "Seen") -> list[ArmRow]:
+    """The lines whose training is complete and whose end was not evaluated."""
+    tested = {row.checkpoint for row in seen.rows(PASS_AT_K)}
+    return [
+        replace(row, outcome=UNTESTED)
+        for row in seen.rows(ARMS)
+        if row.outcome == "complete" and row.rl_steps
+        if Checkpoint(arm=row.arm, seed=row.seed, phase="rl").name not in tested
+    ]
 
 
 def in_lines(rows: Sequence[ArmRow]) -> tuple[str, ...]:
-    """Each outcome once, with what it is of."""
-    stopped: dict[str, list[str]] = {}
+    """Each outcome once, with the arms and seeds that it is of."""
+    of: dict[str, dict[str, list[int]]] = {}
     for row in rows:
-        stopped.setdefault(_why(row), []).append(f"{row.arm} (seed {row.seed})")
-    return tuple(f"{words.listing(lines)}: {outcome}" for outcome, lines in stopped.items())
+        of.setdefault(_why(row), {}).setdefault(row.arm, []).append(row.seed)
+    return tuple(f"{_lines(seeds)}: {outcome}" for outcome, seeds in of.items())
+
+
+def _lines(seeds: dict[str, list[int]]) -> str:
+    """``vanilla (seed 2); star and random (seeds 0 to 4)``: arms that stopped alike together."""
+    alike: dict[str, list[str]] = {}
+    for arm, numbers in seeds.items():
+        alike.setdefault(_seeds(numbers), []).append(arm)
+    return "; ".join(f"{words.listing(arms)} ({told})" for told, arms in alike.items())
+
+
+def _seeds(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"seed {numbers[0]}"
+    whole = list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
+    if whole and len(numbers) > 2:
+        return f"seeds {numbers[0]} to {numbers[-1]}"
+    return f"seeds {words.listing(map(str, numbers))}"
 
 
 def blocks(seen: "Seen") -> list[Block]:

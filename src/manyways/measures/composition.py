@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
 MOST = 12
 """Heuristics in a figure."""
+MOVED = 0.005
+"""Change of a share of steps from which it is told: less is not seen in two digits."""
 SWITCHES = 24
 """Kinds of switches in a figure at most."""
 
@@ -456,12 +458,13 @@ def _shares(arm: str, before: CompositionRow, after: CompositionRow) -> str:
     )
     listed = ", ".join(
         f"{name} {before.shares.get(name, 0):.2f} to {after.shares.get(name, 0):.2f}"
-        for _, name in moved[:4]
+        for change, name in moved[:4]
+        if abs(change) >= MOVED
     )
     direct = f"{before.shares.get(DIRECT, 0):.2f} to {after.shares.get(DIRECT, 0):.2f}"
     return (
         f"Share of steps of {arm} through RL: direct {direct}"
-        + (f"; most moved: {listed}" if listed else "")
+        + (f"; most moved: {listed}" if listed else "; no other moved")
         + f". Effective number of ways {before.effective:.1f} to {after.effective:.1f}."
     )
 
@@ -480,7 +483,7 @@ def _before_rl(arm: str, before: CompositionRow) -> Iterator[str]:
             reason = "attempts that combine ways are right less often: RL had a reason not to"
         yield (
             f"Before RL, the covariance of composed and correct within problems of {arm} is "
-            f"{drift.value:+.3f} [{drift.low:+.3f}, {drift.high:+.3f}]: {reason}."
+            f"{words.signed(drift)}: {reason}."
         )
 
 

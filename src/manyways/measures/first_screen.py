@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from manyways.arms import VANILLA
 from manyways.measures import four_cells
 from manyways.measures.answer import controls, short, ways_or_heuristics
-from manyways.measures.arms import ARMS, UNFINISHED, ArmRow, unfinished
+from manyways.measures.arms import ARMS, UNFINISHED, ArmRow, unfinished, untested
 from manyways.measures.benchmarks import SEEDS_FOR_T, in_words
 from manyways.measures.costs import COSTS, total
 from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText
 from manyways.measures.gate import GATE
+from manyways.measures.labeller import LABELLER
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
 from manyways.progress import visible
@@ -88,6 +89,13 @@ def blocks(seen: "Seen") -> list[Block]:
     shown += [_terms(seen), *_pipeline(seen), *_ways(seen), *four_cells.first_screen(seen)]
     shown += [*_controls(seen), *_others(seen), Note(kind="next", sentences=tuple(_next(seen)))]
     return shown
+
+
+def _sure(seen: "Seen") -> str:
+    """That labels of steps are guesses, where they are."""
+    if not seen.rows(LABELLER):
+        return ""
+    return f", as far as the labeller '{seen.recipe.heuristics.labeller}' can tell, which errs"
 
 
 def _terms(seen: "Seen") -> Note:
@@ -199,7 +207,7 @@ def _ways(seen: "Seen") -> list[Block]:
             answer=visible(row.answer),
             ways=tuple(_way(text, seen) for text in texts[:SHOWN]),
             note="Real texts of the run, all correct and kept as training data. A coloured edge "
-            "and a tag say which heuristic a step shows."
+            f"and a tag say which heuristic a step shows{_sure(seen)}."
             + (f" {words.plural(more, 'other way')} of this problem:" if more > 0 else ""),
             target=explorer_link(problem=row.problem_id, source="pool", of=row.attempts),
             link=words.plural(row.attempts, "attempt") + " at it" if row.attempts else "its texts",
@@ -325,7 +333,7 @@ def _better(seen: "Seen") -> Iterator[str]:
         )
         return
     begun = any(row.outcome in UNFINISHED for row in seen.rows(ARMS))
-    if begun or not seen.rows(PASS_AT_K):
+    if begun or untested(seen) or not seen.rows(PASS_AT_K):
         yield f"go on to the end, in the folder that holds this run: {run}`."
     if not seen.rows(PASS_AT_K):
         return

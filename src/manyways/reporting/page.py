@@ -14,6 +14,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from importlib.resources import files
@@ -84,6 +85,7 @@ def render_page(
     dark = charts.dark_of()
     environment.filters["both"] = lambda colour: f"light-dark({colour}, {dark[colour]})"
     environment.filters["ticks"] = _code
+    environment.filters["whole"] = lambda text: _unbroken(visible(str(text)))
     environment.filters["breakable"] = _breakable
     environment.filters["kind"] = lambda block: type(block).__name__
     page = environment.get_template(template).render(
@@ -104,9 +106,27 @@ def _code(sentence: str) -> Markup:
     parts = visible(sentence).split("`")
     if len(parts) % 2 == 0:
         return Markup.escape(visible(sentence))
-    written = (Markup("<code>{}</code>").format(p) if i % 2 else Markup.escape(p)
-               for i, p in enumerate(parts))  # fmt: skip
-    return Markup("").join(written)
+    return Markup("").join(_command(p) if i % 2 else _unbroken(p) for i, p in enumerate(parts))
+
+
+def _command(code: str) -> Markup:
+    """Code whose lines end at spaces alone, unless a word is too long for a phone."""
+    return Markup("<code>{}</code>").format(_unbroken(code, r"\S{1,36}(?=\s|$)"))
+
+
+HYPHENED = r"(?<![\w/-])[a-z]+-\d+(?![\w/-])"
+"""The name of an arm such as heuristics-8, which browsers would break at its hyphen."""
+
+
+def _unbroken(text: str, parts: str = HYPHENED) -> Markup:
+    """The text escaped, its parts that hold a hyphen kept on one line."""
+    kept = Markup('<span class="whole">{}</span>')
+    found, at = Markup(""), 0
+    for part in re.finditer(parts, text):
+        if "-" in part[0] and not text[: part.start()].endswith("-"):
+            found += Markup.escape(text[at : part.start()]) + kept.format(part[0])
+            at = part.end()
+    return found + Markup.escape(text[at:])
 
 
 def _breakable(title: str) -> Markup:
