@@ -48,7 +48,7 @@ def visible(page: str) -> str:
 
 def test_page_is_whole_and_small(three):
     html = page(load(three))
-    assert len(html.encode()) < 2_000_000
+    assert len(html.encode()) < 1_500_000
     assert re.search(r"<(link|script|img|iframe)[^>]+(src|href)=.?https?:", html) is None
     assert html.count("<h1") == 1
     text = visible(html)
