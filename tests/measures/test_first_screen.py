@@ -103,7 +103,9 @@ def test_the_problem_shown_has_different_correct_solutions(seen: Seen) -> None:
     asked = dict(parse_qsl(shown.target.partition("?")[2]))
     (row,) = (r for r in seen.rows(EXPLORER) if r.problem_id == asked["problem"])
     assert (asked["source"], asked["of"]) == ("pool", str(row.attempts))
-    assert shown.link == f"{row.attempts} attempts at it"
+    here = sum(text.source == "pool" for text in row.texts)
+    assert here < row.attempts
+    assert shown.link == f"{here} of the {row.attempts} attempts at it"
     for way in shown.ways:
         texts = [t for t in row.texts if seen.heuristic_name(t.heuristic) == way.name]
         kept = [t for t in texts if t.kept and t.status == "correct" and t.heuristic != PLAIN]

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
 MOST = 12
 """Heuristics in a figure."""
-MOVED = 0.005
-"""Change of a share of steps from which it is told: less is not seen in two digits."""
 SWITCHES = 24
 """Kinds of switches in a figure at most."""
 
@@ -459,7 +457,7 @@ def _shares(arm: str, before: CompositionRow, after: CompositionRow) -> str:
     listed = ", ".join(
         f"{name} {before.shares.get(name, 0):.2f} to {after.shares.get(name, 0):.2f}"
         for change, name in moved[:4]
-        if abs(change) >= MOVED
+        if abs(change) >= 0.005  # less is not seen in two digits
     )
     direct = f"{before.shares.get(DIRECT, 0):.2f} to {after.shares.get(DIRECT, 0):.2f}"
     return (

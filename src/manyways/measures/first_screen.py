@@ -91,6 +91,12 @@ def blocks(seen: "Seen") -> list[Block]:
     return shown
 
 
+def _there(row: ExplorerRow) -> str:
+    """How many attempts of the pool at a problem a link to the explorer opens."""
+    here, tried = sum(text.source == "pool" for text in row.texts), row.attempts or 0
+    return f"{here} of the {tried} attempts at it" if here < tried else f"{here} attempts at it"
+
+
 def _sure(seen: "Seen") -> str:
     """That labels of steps are guesses, where they are."""
     if not seen.rows(LABELLER):
@@ -210,7 +216,7 @@ def _ways(seen: "Seen") -> list[Block]:
             f"and a tag say which heuristic a step shows{_sure(seen)}."
             + (f" {words.plural(more, 'other way')} of this problem:" if more > 0 else ""),
             target=explorer_link(problem=row.problem_id, source="pool", of=row.attempts),
-            link=words.plural(row.attempts, "attempt") + " at it" if row.attempts else "its texts",
+            link=_there(row),
         )
     ]
 
