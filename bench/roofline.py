@@ -163,9 +163,10 @@ def train(rows: list[Any], watch: Watch) -> Done:
 
 
 def reinforce(watch: Watch) -> Done:
+    job = grpo_step.pocket()
     with watch:
-        rows = grpo_step.our_training(GRPO_STEPS, 1)
-    tokens = sum(row["length"] for row in rows) * grpo_step.PROMPTS * grpo_step.GROUP
+        rows = grpo_step.our_training(job, GRPO_STEPS, 1)
+    tokens = sum(row["length"] for row in rows) * job.attempts
     return Done(sum(row["seconds"] for row in rows), tokens, GRPO_STEPS)
 
 

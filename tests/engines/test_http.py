@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 
@@ -110,13 +111,23 @@ def test_it_reads_ahead_but_not_far():
             read.append(request)
             yield request
 
-    with fake_server(Habits()) as url:
-        engine = open_engine(url, concurrency=2)
-        stream = engine.sample(requests(), SETTINGS)
-        next(stream)
-        assert len(read) == 5  # ten attempts: the first of two above 4 x 2
-        stream.close()
-        engine.close()
+    looked, numbers = threading.Event(), itertools.count()
+
+    def in_turn(prompt, seed, body):
+        # No attempt but the first request's ends before the look, so none makes room for another.
+        if next(numbers) >= PROBE and '"question 0"' not in prompt:
+            looked.wait(PATIENCE)
+        return Said("x", "stop", 2)
+
+    with (
+        fake_server(Habits(writer=in_turn)) as url,
+        closing(open_engine(url, concurrency=2)) as engine,
+    ):
+        with closing(engine.sample(requests(), SETTINGS)) as stream:
+            next(stream)
+            seen = len(read)
+            looked.set()
+        assert seen == 5  # ten attempts: the first of two above 4 x 2
 
 
 @pytest.mark.parametrize(("gives", "asked"), [(None, [4, 2]), (3, [4, 1, 2])])
