@@ -41,7 +41,7 @@ import torch
 from manyways.arms import Line
 from manyways.checkpoints import model_path
 from manyways.context import Context
-from manyways.heuristics.catalogue import PromptFormat
+from manyways.heuristics import PromptFormat
 from manyways.pocket.world import WORLDS, exercises
 from manyways.problems import load_problems
 from manyways.recipe import load_recipe
