@@ -27,7 +27,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	@echo "Adding what the checks and tests need, 0.3 GB to download: 1 to 5 minutes."
+	@echo "Adding what the checks and tests need, 0.4 GB to download: 1 to 5 minutes."
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
