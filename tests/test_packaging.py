@@ -208,3 +208,14 @@ def test_the_container_installs_and_runs_what_the_pages_do() -> None:
     assert {"train", *named.split(",")} <= set(extras)
     assert '--constraint constraints.txt ".[train${EXTRAS:+,$EXTRAS}]"' in text
     assert "bubblewrap" in text and (ROOT / "constraints.txt").is_file()
+
+
+def test_no_address_is_invented() -> None:
+    """The project has no public one yet: the paper's alone is named, here and in the citation."""
+    assert PROJECT["urls"] == {"Paper": "https://arxiv.org/abs/2605.08472"}
+    named = {
+        address
+        for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CITATION.cff")
+        for address in re.findall(r"https?://[^\s)\"']+", (ROOT / name).read_text())
+    }
+    assert named == {*PROJECT["urls"].values()}

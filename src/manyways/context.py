@@ -230,7 +230,7 @@ class Context:
         """The problem sets that the recipe names."""
         if self.origin:
             return self.origin.sets
-        return ProblemSets(self.recipe, kept=self.run if self.looking else None)
+        return ProblemSets(self.recipe, self.run, looking=self.looking)
 
     @property
     def left_out(self) -> dict[str, object]:

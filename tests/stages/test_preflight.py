@@ -225,3 +225,23 @@ def test_fewer_stages_forget_nothing_that_was_checked_for_more(tmp_path):
     preflight.run(context(tmp_path), ["generate", "select"])
     assert ctx.run.path("problems.json").read_text() == listed
     assert ctx.run.stamp("preflight") == stamp
+
+
+def test_a_run_folder_on_another_machine_reads_its_own_copy_of_a_file(tmp_path, capsys):
+    file = tmp_path / "train.jsonl"
+    rows = [{"question": f"What is {n} + 0?", "answer": str(n)} for n in range(4)]
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    name = f"file:{file}"
+    ctx = context(tmp_path / "run", generate={"problems": name})
+    preflight.run(ctx)
+    asked = ctx.problems(name, None)
+    file.unlink()
+    for looking in (False, True):
+        moved = replace(context(tmp_path / "run", generate={"problems": name}), looking=looking)
+        assert moved.problems(name, None) == asked
+        assert capsys.readouterr().err.count("is not on this machine") == 1
+    with pytest.raises(DataError, match="there is no such file"):
+        context(tmp_path / "other", generate={"problems": name}).problems(name, None)
+    file.write_text(json.dumps({"q": "changed"}))
+    with pytest.raises(DataError, match="no column 'question'"):
+        context(tmp_path / "run", generate={"problems": name}).problems(name, None)

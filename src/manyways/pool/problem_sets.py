@@ -9,33 +9,41 @@ from manyways import trust
 from manyways.errors import DataError, Untrusted, UserError
 from manyways.fingerprint import fingerprint
 from manyways.plugins import is_third_party
-from manyways.problems import PROBLEM_SETS, ProblemSet, load_set, normal_form, split_name
+from manyways.problems import PROBLEM_SETS, ProblemSet, is_of_hub, load_set, normal_form, split_name
+from manyways.progress import say
 from manyways.recipe.tree import Recipe
 from manyways.records import Problem
 from manyways.run_dir import RunDir, benchmark_slug, set_label
 from manyways.tables import write_text
 
 FOLDER = "problems"
-"""In a run: the problems of sets that code outside manyways made, for verbs that do not run it."""
+"""In a run: the problems of sets that lie in a file or that code outside manyways made.
+
+For verbs that do not run such code, and for a run folder on another machine.
+"""
 
 
 @dataclass(frozen=True)
 class ProblemSets:
     """Loads the sets that a recipe names; every set is read at most once.
 
-    kept: the run that keeps the sets of third-party code, for a reader that must not run it.
+    run: keeps the sets of files and of third-party code.
+    looking: for a reader that must not run such code.
     unread: sets that could not be read for what they ask, by their labels -> why.
     """
 
     recipe: Recipe
-    kept: RunDir | None = None
+    run: RunDir
+    looking: bool = False
     unread: dict[str, str] = field(default_factory=dict)
     _loaded: dict[str, ProblemSet] = field(default_factory=dict)
     _usable: dict[str, list[Problem]] = field(default_factory=dict)
     _failed: dict[str, UserError] = field(default_factory=dict)
 
     def load(self, name: str) -> ProblemSet:
-        """The whole set, as it is at its source; of untrusted code, as the run has kept it.
+        """The whole set, as it is at its source; as the run has kept it where that is gone.
+
+        And where code made it that is not trusted.
 
         Raises Untrusted when it has not kept it.
         """
@@ -54,14 +62,19 @@ class ProblemSets:
         return self._loaded[name]
 
     def _read(self, name: str) -> ProblemSet:
-        file = self._kept_file(name)
-        return read_set(file) if file else load_set(name, data_dir=self.recipe.data_path)
-
-    def _kept_file(self, name: str) -> Path | None:
-        if self.kept is None or trust.trusts(_loader(name)):
-            return None
-        file = kept_file(self.kept, name)
-        return file if file is not None and file.is_file() else None
+        data_dir = self.recipe.data_path
+        file = kept_file(self.run, name, data_dir)
+        if file is None or not file.is_file():
+            return load_set(name, data_dir=data_dir)
+        loader, where, _ = split_name(name)
+        if is_third_party(loader, PROBLEM_SETS):
+            keeps = self.looking and not trust.trusts(loader)
+            return read_set(file) if keeps else load_set(name, data_dir=data_dir)
+        source = Path(where).expanduser() if loader == "file" else data_dir
+        if source is not None and source.exists():
+            return load_set(name, data_dir=data_dir)
+        say(f"'{source}' is not on this machine: {name} is read from the run's own copy.")
+        return read_set(file)
 
     def take(self, name: str, limit: int | None) -> list[Problem]:
         """The first ``limit`` problems, with the recipe's verifier where it names one.
@@ -140,9 +153,11 @@ class ProblemSets:
             return ()
 
 
-def kept_file(run: RunDir, name: str) -> Path | None:
-    """Where a run keeps the set ``name``; None for a set that manyways can load itself."""
-    if not is_third_party(_loader(name), PROBLEM_SETS):
+def kept_file(run: RunDir, name: str, data_dir: Path | None) -> Path | None:
+    """Where a run keeps the set ``name``; None for a set that manyways can load on any machine."""
+    loader = split_name(name)[0]
+    of_folder = data_dir is not None and is_of_hub(name, None) and loader != "hub"
+    if not (loader == "file" or of_folder or is_third_party(loader, PROBLEM_SETS)):
         return None
     return run.path(FOLDER, f"{benchmark_slug(name)}-{fingerprint([name])[:8]}.json")
 
@@ -159,7 +174,3 @@ def read_set(path: Path) -> ProblemSet:
     row = json.loads(path.read_text(encoding="utf-8"))
     facts = {key: row[key] for key in ("name", "total", "fingerprint", "origin", "commit")}
     return ProblemSet(**facts, problems=tuple(map(Problem.of, row["problems"])))
-
-
-def _loader(name: str) -> str:
-    return split_name(name)[0]

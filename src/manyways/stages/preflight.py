@@ -276,7 +276,11 @@ def _listed_as_not_judged(context: Context) -> list[dict[str, object]]:
 
 def _kept(context: Context, sets: Iterable[str]) -> dict[str, Path]:
     """Where the run keeps sets that verbs which only look must not make again."""
-    return {name: file for name in sets if (file := kept_file(context.run, name))}
+    recipe = context.recipe
+    found = {
+        name: kept_file(context.run, recipe.problem_set(name), recipe.data_path) for name in sets
+    }
+    return {name: file for name, file in found.items() if file}
 
 
 def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
