@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 # One thread for each of two processes: the tests' models are too small for more.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -rs
 
-.PHONY: setup setup-dev check test test-slow test-all demo docs bench picture constraints clean
+.PHONY: setup setup-dev check test test-slow test-all demo docs commands bench picture constraints clean
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev
@@ -61,6 +61,13 @@ SPHINX := $(BIN)/sphinx-build -q -W --keep-going -n
 docs: setup-dev
 	$(SPHINX) -c docs/site docs build/site
 	@echo "The site: build/site/index.html"
+
+# Every command of the pages, in build/commands.txt: page, command, as typed, the last line it printed.
+commands: setup-dev
+	@mkdir -p build
+	OMP_NUM_THREADS=1 $(BIN)/pytest -s -m slow tests/test_pages_run.py tests/test_your_own_page.py > build/commands.log
+	@grep -aE '^(README|CONTRIBUTING|docs/.*)\.md \|' build/commands.log > build/commands.txt
+	@echo "build/commands.txt: $$(wc -l < build/commands.txt) commands"
 
 bench: setup-dev
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

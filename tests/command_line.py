@@ -120,3 +120,12 @@ def in_this_process(capsys: pytest.CaptureFixture[str], *args: str | Path) -> Ou
             cli.main()
     captured = capsys.readouterr()
     return Outcome(int(end.value.code or 0), captured.out, captured.err)
+
+
+def listed(
+    capsys: pytest.CaptureFixture[str], config: pytest.Config, page: str, *facts: str
+) -> None:
+    """Print one command of a page and what came of it, where pytest was asked to show (``-s``)."""
+    if config.getoption("capture") == "no":
+        with capsys.disabled():
+            print("\n" + " | ".join((page, *facts)))

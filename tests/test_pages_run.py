@@ -1,8 +1,8 @@
 """What the pages tell a reader to type is typed: the notebook, Python sessions, every command.
 
-``pytest -s -m slow tests/test_pages_run.py`` lists each command with how it was run and the last
-line that it printed. Commands that would take hours, or need what is not here, are run as
-``adapted`` says; the few that cannot be are in ``ELSEWHERE``.
+``make commands`` lists each command with how it was run and the last line that it printed. Commands
+that would take hours, or need what is not here, are run as ``adapted`` says; the few that cannot be
+are in ``ELSEWHERE``.
 """
 
 import doctest
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from command_line import ROOT, in_this_process
+from command_line import ROOT, in_this_process, listed
 from needs import DATA, NO_DATA, reason
 
 from manyways.checkpoints import package_path
@@ -185,6 +185,7 @@ def test_a_command_of_the_pages(
         assert words[0] in ELSEWHERE, f"{page}: {command}"
         for name in re.findall(r"(?<!-)\b(?:tests|bench)/\S+\.py", command):
             assert (ROOT / name).is_file(), command
+        listed(capsys, pytestconfig, page, command, "not run here", ELSEWHERE[words[0]])
         return
     typed = adapted(words[1:])
     if typed[:2] == ["recipes", "copy"]:  # into a folder that has none of that name
@@ -199,6 +200,4 @@ def test_a_command_of_the_pages(
     outcome = in_this_process(capsys, *typed)
     assert outcome.code == 0, f"{page}: {command}\n{outcome.out}\n{outcome.err}"
     said = (outcome.out + outcome.err).strip().splitlines()
-    if pytestconfig.getoption("capture") == "no":
-        with capsys.disabled():
-            print(f"\n{page} | {command} | {' '.join(typed)} | {said[-1].strip() if said else ''}")
+    listed(capsys, pytestconfig, page, command, " ".join(typed), said[-1].strip() if said else "")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from command_line import ROOT, in_this_process
+from command_line import ROOT, in_this_process, listed
 from fake_server import Habits, Said, fake_server
 from test_extend_page import examples
 
@@ -90,7 +90,9 @@ def test_every_kind_of_ones_own_has_a_section() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("cached")
 @pytest.mark.parametrize("title", commands())
-def test_its_commands_run(title: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_commands_run(
+    title: str, folder: Path, capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config
+) -> None:
     with fake_server(Habits(writer=right)) as url:
         for line in commands()[title]:
             args = shlex.split(line.replace("http://localhost:8000/v1", url), comments=True)
@@ -98,7 +100,9 @@ def test_its_commands_run(title: str, folder: Path, capsys: pytest.CaptureFixtur
                 args += STAND_INS
             done = in_this_process(capsys, *args[1:])
             assert done.code == 0, (line, done.err)
-            assert done.out or done.err
+            said = (done.out + done.err).strip().splitlines()
+            assert said
+            listed(capsys, pytestconfig, "docs/your-own.md", line, " ".join(args[1:]), said[-1])
     if title == "Ten lines":
         assert list((folder / "exports").rglob("*.parquet"))
     if title == "A model behind an address":
