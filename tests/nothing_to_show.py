@@ -104,8 +104,13 @@ def tables(ctx) -> Path:
     return ctx.run.root
 
 
+WHOLE = re.compile(r'<span class="whole">([^<]*)</span>')
+"""How the page keeps a name on one line."""
+
+
 def page_of(root: Path) -> str:
-    return (root / "report.html").read_text(encoding="utf-8")
+    """The page, without what keeps names on one line."""
+    return WHOLE.sub(r"\1", (root / "report.html").read_text(encoding="utf-8"))
 
 
 def first_sentence(root: Path) -> str:
