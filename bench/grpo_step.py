@@ -23,7 +23,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as the command line does, for
 import argparse
 import json
 import re
-import sys
 import tempfile
 import time
 import warnings
@@ -137,7 +136,6 @@ def real(folder: Path, tokenizer: str, micro: int) -> Job:
     """The shape of a real model, in ``folder``."""
     here = str(Path(__file__).parent)
     os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
-    sys.path.insert(0, here)
     path = sampling_real.build(folder / "model", tokenizer, torch.float32)
     text = folder / "recipe.toml"
     text.write_text(REAL.format(path=path, micro=micro))

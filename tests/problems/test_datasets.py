@@ -11,7 +11,7 @@ from hub_layout import as_on_hub, records, write_lines, write_repository
 from needs import DATA, needs_data
 
 from manyways.errors import DataError
-from manyways.problems import PROBLEM_SETS, Source, load_problems, load_set
+from manyways.problems import PROBLEM_SETS, Source, is_of_hub, load_problems, load_set
 from manyways.problems.datasets import ALL, DAPO, MATH, MBPP, SetSpec, Split, merged
 from manyways.problems.overlap import repeats
 from manyways.problems.rows import MIRROR
@@ -23,6 +23,14 @@ SPLITS = [(name, split) for name, spec in SETS.items() for split in spec.splits]
 @pytest.mark.parametrize("name", SETS)
 def test_every_published_set_is_in_the_table_under_its_own_name(name: str) -> None:
     assert PROBLEM_SETS[name] == f"manyways.problems.datasets:{_constant(SETS[name])}"
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_published_set_is_of_the_hub_unless_a_folder_holds_it(name: str, tmp_path: Path) -> None:
+    assert is_of_hub(f"{name}/test", None)
+    assert not is_of_hub(f"{name}/test", tmp_path)
+    assert is_of_hub("hub:me/mine?split=test", tmp_path)
+    assert not is_of_hub("pocket/test", None)
 
 
 def _constant(spec: SetSpec) -> str:

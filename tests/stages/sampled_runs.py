@@ -10,7 +10,9 @@ from manyways.recipe.pool import VerifyConfig
 TEST, HARD = "made_runs:load/test?count=12", "made_runs:load/hard?count=10"
 
 
-def context(root: Path, *, engine: str = "GuessingEngine", verify=None, gate=None, **changes):
+def context(
+    root: Path, *, engine: str = "GuessingEngine", verify=None, gate=None, data_dir=None, **changes
+):
     """As ``made_runs.context``, its model a class of ``fake_engines``."""
     named = {
         "generate": {"problems": "made_runs:load/seed?count=4"},
@@ -24,6 +26,7 @@ def context(root: Path, *, engine: str = "GuessingEngine", verify=None, gate=Non
         update={
             "verify": VerifyConfig(**(verify or {})),
             "gate": made.recipe.gate.model_copy(update=gate or {}),
+            "data_dir": data_dir,
         }
     )
     ctx = Context(recipe=recipe, run=made.run)

@@ -1,6 +1,7 @@
 """Before anything is sampled: names resolve, references are judgeable, sets are kept apart."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from manyways.commands.show import print_status
 from manyways.errors import DataError, NoIsolation, RecipeError
 from manyways.measures import write_rows
 from manyways.measures.seen import Seen
+from manyways.pool import problem_sets
+from manyways.problems import normal_form
 from manyways.recipe import dump_recipe
 from manyways.records import BASE, Problem
 from manyways.run_dir import not_judged
@@ -245,3 +248,34 @@ def test_a_run_folder_on_another_machine_reads_its_own_copy_of_a_file(tmp_path, 
     file.write_text(json.dumps({"q": "changed"}))
     with pytest.raises(DataError, match="no column 'question'"):
         context(tmp_path / "run", generate={"problems": name}).problems(name, None)
+
+
+def test_and_of_a_set_of_a_folder_of_data(tmp_path, capsys):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [{"id": f"aime24_{n}", "question": f"What is {n} + 0?", "answer": n} for n in range(30)]
+    (folder / "aime24.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    def opened():
+        pool = {"problems": "aime24/test"}
+        return context(tmp_path / "run", data_dir=str(folder), generate=pool)
+
+    preflight.run(opened())
+    asked = opened().problems("aime24/test", None)
+    shutil.rmtree(folder)
+    assert opened().problems("aime24/test", None) == asked
+    assert capsys.readouterr().err.count("is not on this machine") == 1
+
+
+def test_what_a_benchmark_asks_too_is_looked_for_once(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        problem_sets, "normal_form", lambda text: seen.append(text) or normal_form(text)
+    )
+    ctx = context(tmp_path / "run")
+    preflight.run(ctx)
+    count = len(seen)
+    assert count
+    assert not ctx.left_out
+    selection.plan(ctx)
+    assert len(seen) == count

@@ -29,7 +29,7 @@ from manyways.progress import say
 from manyways.recipe.engines import ModelConfig
 from manyways.recipe.rl import RLConfig
 from manyways.records import BASE
-from manyways.stages import preflight, up_to
+from manyways.stages import preflight
 from manyways.verifiers import FUNCTIONS
 
 GIB = 1024**3
@@ -60,8 +60,7 @@ class Need:
 
 def needs(context: Context, until: str) -> Iterator[Need]:
     """Every need of a run up to the stage ``until``."""
-    missing = pipeline.left_out(context.recipe, up_to(until))
-    wanted = [word for word in up_to(until) if word not in missing]
+    wanted = pipeline.reached(context, until)
     looks: tuple[tuple[str, Callable[[Context, Sequence[str]], Iterator[Need]]], ...] = (
         ("work", _work),
         ("engines", _engines),

@@ -137,8 +137,8 @@ def print_dry_run(
 def _hub_once(context: Context) -> AbstractContextManager[str]:
     """Asks the Hub once whether it is there, where the recipe names something of it."""
     recipe = context.recipe
-    sets = (recipe.generate.problems, *recipe.rl_problems, *recipe.benchmarks)
-    of_hub = [name for name in sets if is_of_hub(recipe.problem_set(name), recipe.data_path)]
+    sets = map(recipe.problem_set, recipe.problem_set_names)
+    of_hub = any(is_of_hub(name, recipe.data_path) for name in sets)
     local = recipe.model.remote or Path(context.base_path).is_dir()
     return nullcontext("") if local and not of_hub else cache_alone_without_hub()
 

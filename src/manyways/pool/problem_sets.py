@@ -9,7 +9,7 @@ from manyways import trust
 from manyways.errors import DataError, Untrusted, UserError
 from manyways.fingerprint import fingerprint
 from manyways.plugins import is_third_party
-from manyways.problems import PROBLEM_SETS, ProblemSet, is_of_hub, load_set, normal_form, split_name
+from manyways.problems import PROBLEM_SETS, PUBLISHED, ProblemSet, load_set, normal_form, split_name
 from manyways.progress import say
 from manyways.recipe.tree import Recipe
 from manyways.records import Problem
@@ -38,6 +38,7 @@ class ProblemSets:
     unread: dict[str, str] = field(default_factory=dict)
     _loaded: dict[str, ProblemSet] = field(default_factory=dict)
     _usable: dict[str, list[Problem]] = field(default_factory=dict)
+    _dropped: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _failed: dict[str, UserError] = field(default_factory=dict)
 
     def load(self, name: str) -> ProblemSet:
@@ -105,7 +106,13 @@ class ProblemSets:
 
         Raises DataError when the set is itself a benchmark of the recipe.
         """
-        recipe, name = self.recipe, self.recipe.problem_set(name)
+        name = self.recipe.problem_set(name)
+        if name not in self._dropped:
+            self._dropped[name] = self._drop(name)
+        return self._dropped[name]
+
+    def _drop(self, name: str) -> Mapping[str, str]:
+        recipe = self.recipe
         if any(name in one.on_the_way for one in recipe.variants):
             return self._asked_elsewhere(name)
         if name not in self._trained_on():
@@ -129,8 +136,7 @@ class ProblemSets:
         return self._asked_in(others, name)
 
     def _trained_on(self) -> list[str]:
-        recipe = self.recipe
-        return [recipe.generate.problems, *recipe.rl_problems]
+        return [self.recipe.generate.problems, *self.recipe.rl_problems]
 
     def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
         """Problem of the set ``name`` -> the one of ``others`` that asks the same."""
@@ -156,7 +162,7 @@ class ProblemSets:
 def kept_file(run: RunDir, name: str, data_dir: Path | None) -> Path | None:
     """Where a run keeps the set ``name``; None for a set that manyways can load on any machine."""
     loader = split_name(name)[0]
-    of_folder = data_dir is not None and is_of_hub(name, None) and loader != "hub"
+    of_folder = data_dir is not None and loader in PUBLISHED
     if not (loader == "file" or of_folder or is_third_party(loader, PROBLEM_SETS)):
         return None
     return run.path(FOLDER, f"{benchmark_slug(name)}-{fingerprint([name])[:8]}.json")

@@ -20,8 +20,7 @@ from manyways.fingerprint import problems_hash
 from manyways.plugins import resolve
 from manyways.records import Problem
 
-PROBLEM_SETS: dict[str, str] = {
-    "pocket": "manyways.pocket.world:load",
+PUBLISHED = {
     "gsm8k": "manyways.problems.datasets:GSM8K",
     "math": "manyways.problems.datasets:MATH",
     "math500": "manyways.problems.datasets:MATH500",
@@ -34,6 +33,11 @@ PROBLEM_SETS: dict[str, str] = {
     "humaneval": "manyways.problems.datasets:HUMANEVAL",
     "mbpp": "manyways.problems.datasets:MBPP",
     "musr": "manyways.problems.datasets:MUSR",
+}
+"""Sets of the Hugging Face Hub that may lie in a folder of normalised files too."""
+PROBLEM_SETS: dict[str, str] = {
+    "pocket": "manyways.pocket.world:load",
+    **PUBLISHED,
     "reasoning-gym": "manyways.problems.procedural:load",
     "file": "manyways.problems.files:load_file",
     "hub": "manyways.problems.files:load_hub",
@@ -143,8 +147,7 @@ def load_set(
 def is_of_hub(name: str, data_dir: Path | None) -> bool:
     """Whether a set is read from the Hugging Face Hub."""
     found = split_name(name)[0]
-    published = PROBLEM_SETS.get(found, "").startswith("manyways.problems.published:")
-    return found == "hub" or (published and data_dir is None)
+    return found == "hub" or (found in PUBLISHED and data_dir is None)
 
 
 def split_name(name: str) -> tuple[str, str, dict[str, str]]:

@@ -384,6 +384,11 @@ class Recipe(Section):
         }
 
     @property
+    def problem_set_names(self) -> tuple[str, ...]:
+        """The sets of the pool, of RL and of the benchmarks, by their labels."""
+        return (self.generate.problems, *self.rl_problems, *self.benchmarks)
+
+    @property
     def phases(self) -> tuple[Phase, ...]:
         """The trainings that the recipe has a table for."""
         trainings: tuple[tuple[Phase, Section], ...] = (("mid", self.midtrain), ("rl", self.rl))

@@ -78,7 +78,7 @@ def run(ctx: Context) -> None:
 def _require_parts(ctx: Context) -> None:
     recipe = ctx.recipe
     require_trust(recipe.heuristics.labeller, LABELLERS, "labeller")
-    for name in (recipe.generate.problems, *recipe.rl_problems, *recipe.benchmarks):
+    for name in recipe.problem_set_names:
         ctx.sets.load(name)
 
 

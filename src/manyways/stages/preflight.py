@@ -237,8 +237,7 @@ def _checked_before(context: Context, how: Mapping[str, object]) -> dict[str, ob
     recipe, stamp = context.recipe, context.run.stamp("preflight")
     if stamp is None or {k: v for k, v in stamp.identity.items() if k != "problems"} != how:
         return {}
-    named = {recipe.generate.problems, *recipe.rl_problems, *recipe.benchmarks}
-    named.update(*(own.on_the_way for own in recipe.variants))
+    named = {*recipe.problem_set_names}.union(*(own.on_the_way for own in recipe.variants))
     checked = cast(dict[str, object], stamp.identity["problems"])
     return {name: found for name, found in checked.items() if name in named}
 
