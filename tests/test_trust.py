@@ -144,6 +144,7 @@ def test_a_finished_run_is_looked_at_without_its_code(
     # The folder holds no forecast, and that verb says so.
     assert outcome.code == (2 if verb == "forecast" else 0), outcome.err
     said = " ".join(outcome.err.split())
+    assert ("no forecast was kept" in said) == (verb == "forecast")
     assert SENTENCE in said
     for name in ("my_sets:load", "my_labeller:load", "my_rl:train", "my_engine:Echo"):
         assert name in said
