@@ -1,14 +1,14 @@
 """Seconds of one GRPO step: ours, and plain TRL.
 
     python bench/grpo_step.py [--repeats 5] [--steps 4] [--threads 2] [--out OUT.json]
-    python bench/grpo_step.py --tokenizer FOLDER [--mixed 0.25]
+    python bench/grpo_step.py --tokenizer FOLDER
 
 ours   the rl stage with its own reward, labels and metrics, as a run calls it
 plain  a GRPOTrainer script with the same settings and a reward of a few lines
 
 Without a tokenizer: 8 problems x 16 attempts on the embedded model, whose own answers are judged.
 With one: a Qwen2 of 0.5B with random weights (``sampling_real``), GSM8K questions. Its answers mean
-nothing, so a share of the problems pays by a coin that is thrown with the text, which makes mixed
+nothing, so half of the problems pay by a coin that is thrown with the text, which makes mixed
 groups of them, and the others pay nothing.
 
 Both start from the same weights and problems. A step is from its beginning to its line in the log;
@@ -26,17 +26,18 @@ import re
 import tempfile
 import time
 import warnings
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import coin
 import sampling_real
 import sidebyside as bench
 import torch
 
+from manyways import trust
 from manyways.arms import Line
 from manyways.checkpoints import model_path
 from manyways.context import Context
@@ -45,7 +46,6 @@ from manyways.pocket.world import WORLDS, exercises
 from manyways.problems import load_problems
 from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
-from manyways.records import Problem, Verdict
 from manyways.run_dir import RunDir
 from manyways.stages import reinforce
 from manyways.train.trainer_log import quiet
@@ -55,11 +55,19 @@ BOX = re.compile(r"\\boxed\{([^{}]*)\}")
 REAL = """
 name = "grpo-step"
 arms = ["vanilla"]
+data_dir = "{data}"
 [model]
 path = "{path}"
 dtype = "float32"
+[heuristics]
+pack = "polya"
+count = 1
+labeller = "exemplars"
+[generate]
+problems = "gsm8k/train"
+max_tokens = 128
 [verify]
-verifier = "grpo_step:coin"
+verifier = "coin:verify"
 [rl]
 problems = "gsm8k/train"
 limit = 64
@@ -71,20 +79,6 @@ learning_rate = 1e-6
 max_tokens = 128
 attempts = "none"
 """
-SHARE = "MANYWAYS_BENCH_MIXED"
-"""Environment variable: the share of problems that pay. Workers that judge read it too."""
-
-
-def paid(question: str, text: str) -> bool:
-    """Heads of the coin of a text, at a problem that pays at all."""
-    pays = zlib.crc32(question.encode()) % 1000 < 1000 * float(os.environ[SHARE])
-    return pays and zlib.crc32(text.encode()) % 2 == 0
-
-
-def coin(problem: Problem, text: str) -> Verdict:
-    """A verifier of the recipe: ``paid``."""
-    status = "correct" if paid(problem.question, text) else "wrong"
-    return Verdict(status=status, answer=None, rule="coin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,16 +132,17 @@ def real(folder: Path, tokenizer: str, micro: int) -> Job:
     os.environ["PYTHONPATH"] = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
     path = sampling_real.build(folder / "model", tokenizer, torch.float32)
     text = folder / "recipe.toml"
-    text.write_text(REAL.format(path=path, micro=micro))
+    data = os.environ.get("MANYWAYS_DATA", "")
+    text.write_text(REAL.format(path=path, micro=micro, data=data))
+    trust.grant_recipe(text)
     recipe = load_recipe(text)
-    data = Path(os.environ["MANYWAYS_DATA"]) if "MANYWAYS_DATA" in os.environ else None
-    problems = load_problems("gsm8k/train", data_dir=data)[: recipe.rl.limit]
+    problems = load_problems("gsm8k/train", data_dir=recipe.data_path, limit=recipe.rl.limit)
     return Job(
         recipe=recipe,
         path=path,
         questions=[(one.question, one.answer or "") for one in problems],
         form=PromptFormat(),
-        pays=lambda text, question, _: paid(question, text),
+        pays=lambda text, question, _: coin.pays(question, text),
     )
 
 
@@ -273,12 +268,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="of each training, the first left out")
     parser.add_argument("--micro", type=int, default=0, help="rows of a micro-batch; 0: 32, or 8")
     parser.add_argument("--tokenizer", help="a checkpoint with a chat template: the real shape")
-    parser.add_argument("--mixed", type=float, default=0.25, help="share of problems that pay")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     warnings.filterwarnings("ignore")
-    os.environ[SHARE] = str(arguments.mixed)
     with tempfile.TemporaryDirectory() as name:
         micro = arguments.micro or (8 if arguments.tokenizer else 32)
         job = real(Path(name), arguments.tokenizer, micro) if arguments.tokenizer else pocket()
@@ -304,7 +297,7 @@ def compare(job: Job, micro: int, arguments: argparse.Namespace) -> None:
         arguments.out,
         {"machine": bench.machine(), "attempts": job.attempts, "steps": arguments.steps - 1,
          "micro_batch": micro, "real_shape": bool(arguments.tokenizer),
-         "mixed": arguments.mixed if arguments.tokenizer else None, "ratios": found,
+         "mixed": coin.SHARE if arguments.tokenizer else None, "ratios": found,
          "processor_ratios": used, "a_token": each, "rows": rows},
     )  # fmt: skip
 
