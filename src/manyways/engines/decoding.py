@@ -1,12 +1,13 @@
-"""The decode loop over a model's own forward and transformers' own cache.
+"""The decode loop: it calls the model's own forward and keeps transformers' own cache.
 
-Attempts at one prompt are one row of the model's batch for as long as they have the same tokens:
-the model would compute the same for each of them. They part where their seeds draw different
-tokens; a row leaves when its attempts have ended, and waiting attempts take its place. Randomness
-belongs to an attempt (its seed), not to the batch in which it happens to be sampled.
+Attempts at one prompt share one row of the model's batch as long as their tokens are the same,
+because the model would compute the same numbers for each of them. They get rows of their own when
+their seeds draw different tokens. A row leaves the batch when its attempts have ended, and waiting
+attempts take its place. The randomness of an attempt comes from its seed, not from its batch.
 
-A attempts in work, B rows of a batch, R rows of the model's batch, P prompts taken up together,
-L columns of the cache (tokens of a row, the newest in the last one), T tokens, V vocabulary.
+Letters behind the names of tensors are their dimensions: A attempts that run, B rows of a batch,
+R rows of the model's batch, P prompts that are prefilled together, L columns of the cache (the
+tokens of a row, the newest one in the last column), T tokens, V vocabulary.
 """
 
 from collections import deque
@@ -36,10 +37,11 @@ def uniforms(seeds: Sequence[int], count: int) -> np.ndarray:
 
 
 def distribution(logits_BV: Tensor, *, temperature: float, top_p: float) -> Tensor:
-    """What is sampled from, float32, shape ``(B, V)``; with ``top_p`` < 1 rows sum to less than 1.
+    """The probabilities that tokens are sampled with: float32, shape ``(B, V)``.
 
     top_p: keeps the smallest set of most probable tokens that holds at least this much
-        probability (nucleus sampling; Holtzman et al. 2020); the caller normalises.
+        probability (nucleus sampling; Holtzman et al. 2020). Below 1, a row sums to less than 1,
+        and the caller normalises.
     """
     # Shifted before the division, so that a tiny temperature cannot make inf - inf.
     logits_BV = logits_BV.float()
@@ -63,18 +65,20 @@ def not_a_number() -> ModelError:
 
 
 CHUNK = 512
-"""Tokens of a large vocabulary that are summed before it is known where to look."""
+"""Size of a chunk of the vocabulary. ``choose`` finds the chunk first, then the token in it."""
 
 
 def choose(probability_RV: Tensor, row_B: Tensor, uniform_B: Tensor) -> Tensor:
-    """Tokens, shape ``(B,)``, by inverting the cumulative distribution of a row at ``uniform_B``.
+    """Sample tokens, shape ``(B,)``: invert a row's cumulative distribution at ``uniform_B``.
 
-    Tokens stay in vocabulary order: were they sorted by probability, a rounding difference between
-    two batches could swap near-equal tokens and change the choice everywhere, not only at the
-    boundary between two tokens. Sums are in float64, so that 10^5 terms lose nothing; those of
-    chunks first, so that most tokens of a large vocabulary are added up once and not one by one.
+    Tokens stay in the order of the vocabulary. If they were sorted by probability, a rounding
+    difference between two batches could swap two tokens of nearly equal probability. That would
+    change the choice everywhere, not only at the boundary between two tokens. Sums are float64, so
+    that 10^5 terms lose no precision. Whole chunks are summed first: then only the tokens of one
+    chunk need a cumulative sum of their own.
 
-    row_B: the row of each choice.  A row that is not finite gives the token -1.
+    row_B: which row of ``probability_RV`` each choice is made from. A row that is not finite gives
+        the token -1.
     """
     rows, vocabulary = probability_RV.shape
     size = min(CHUNK, vocabulary)
@@ -99,7 +103,7 @@ def choose(probability_RV: Tensor, row_B: Tensor, uniform_B: Tensor) -> Tensor:
 
 
 JOIN = 8
-"""Waiting attempts are taken up once this fraction of the places is free: 1/8."""
+"""Waiting attempts join the batch once one place in this many is free: one in eight."""
 
 
 class StopCheck(Protocol):
@@ -115,7 +119,7 @@ class StopCheck(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampled:
-    """Tokens of one attempt, EOS included; ``ended``: by EOS or a stop string, not by length."""
+    """Tokens of one attempt, EOS included. ``ended``: EOS or a stop string ended it, not length."""
 
     tokens: list[int]
     ended: bool
@@ -124,10 +128,11 @@ class Sampled:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """What one pass of the model brought: attempts that ended, by their row in the queue.
+    """The outcome of one pass of the model.
 
-    begun:   attempts that were taken up.
-    running: tokens so far of each attempt that goes on.
+    ended:   attempts that ended in this pass, by their row in the queue.
+    begun:   how many attempts joined the batch.
+    running: the attempts that go on.
     """
 
     ended: dict[int, Sampled]
@@ -141,7 +146,7 @@ class Step:
 
 @dataclass(kw_only=True)
 class Text:
-    """An attempt in work. ``left``: its random numbers for the tokens that it may still get."""
+    """An attempt that runs. ``left``: its random numbers, one for each token still to come."""
 
     row: int
     waiting: Waiting
@@ -151,7 +156,7 @@ class Text:
     ended: bool = False
 
     def sampled(self) -> Sampled:
-        """The attempt as it is."""
+        """The attempt with the tokens that it has now."""
         return Sampled(
             tokens=self.tokens,
             ended=self.ended,
@@ -161,7 +166,7 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class Decoder:
-    """A model with the tokens that end a text. ``pad``: any valid id; it is always masked."""
+    """A model, the tokens that end a text, and a token to pad with (any: it is always masked)."""
 
     model: Any
     eos: Tensor
@@ -175,7 +180,7 @@ class Decoder:
         *,
         batch_tokens: int,
     ) -> dict[int, Sampled]:
-        """Sample every attempt of ``queue``, which is empty then, by its row.
+        """Sample every attempt of ``queue`` and empty it. Returns the attempts by their row.
 
         Raises ModelError when the model's logits are not finite.
         """
@@ -193,10 +198,10 @@ class Decoder:
         *,
         batch_tokens: int,
     ) -> Iterator[Step]:
-        """The same, one pass of the model after the other.
+        """Sample every attempt of ``queue``, and yield after each pass of the model.
 
-        When the memory does not suffice, the attempts in work are put back and what was raised
-        goes on; a smaller ``batch_tokens`` may do then.
+        When the memory does not suffice, the attempts that run go back into the queue and the
+        error is raised again. The caller may then try a smaller ``batch_tokens``.
         """
         rows = Rows(self.model, pad=self.pad)
         texts: list[Text] = []
@@ -241,7 +246,7 @@ def _take(
     batch_tokens: int,
     rows: Rows,
 ) -> list[tuple[Waiting, list[Text]]]:
-    """What of the queue is taken up now, in one pass: prompts with one beginning."""
+    """Take prompts from the queue for one pass: those that share the first one's beginning."""
     if not queue or (texts and not rows.joins):
         return []
     longest = max([len(text.waiting.prompt) for text in texts], default=0)
@@ -276,12 +281,12 @@ def _started(waiting: Waiting, most: int) -> list[Text]:
 
 
 def _owners(taken: Sequence[tuple[Waiting, Sequence[Text]]]) -> list[int]:
-    """For each attempt that is taken up, the number of its prompt among those taken up."""
+    """For each attempt in ``taken``, the index of its prompt in ``taken``."""
     return [number for number, (_, started) in enumerate(taken) for _ in started]
 
 
 def put_back(queue: deque[Waiting], texts: Sequence[Text]) -> None:
-    """Attempts in work wait again, first in the queue; what they were given is drawn again."""
+    """Put attempts that run back to the front of the queue. Their tokens will be drawn again."""
     for text in reversed(texts):
         queue.appendleft(
             Waiting(
@@ -294,7 +299,7 @@ def put_back(queue: deque[Waiting], texts: Sequence[Text]) -> None:
 
 
 def _draw(rows: Rows, texts: Sequence[Text], settings: SamplingSettings) -> list[int]:
-    """One more token for each attempt."""
+    """Draw one more token for each attempt."""
     device = rows.logits_RV.device
     row_A = torch.tensor(rows.rows, device=device)
     noise_A = torch.tensor([next(text.left) for text in texts], dtype=torch.float64, device=device)

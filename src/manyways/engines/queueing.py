@@ -1,7 +1,7 @@
-"""The queue of attempts: in which order they are taken up, and how those that end come in order.
+"""The queue of attempts: in which order attempts start, and how completions are put in order.
 
-Prompts with a common beginning stand together, short ones first. What many prompts begin with, such
-as a heuristic's exemplars, is computed once.
+Prompts with a common beginning stand together, short ones first. A beginning that many prompts
+share, such as a heuristic's exemplars, is then computed once.
 """
 
 from collections import deque
@@ -22,21 +22,23 @@ from manyways.engines import (
 )
 
 WINDOW = 4096
-"""Attempts among which prompts are sorted: bounds how far ahead an engine reads."""
+"""Prompts are sorted among this many attempts. It limits how far ahead an engine reads."""
 LONG = 16
-"""Tokens of a common beginning that is worth a pass of its own."""
+"""A common beginning of this many tokens is worth a pass of its own."""
 
 Tokens = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waiting:
-    """Attempts at one prompt that wait to be taken up.
+    """Attempts at one prompt that wait for a place in the batch.
 
     Example: ``Waiting(prompt=(5, 7, 9), shared=2, rows=(0, 1), seeds=(17, 99))``.
 
+    prompt: token ids.
     shared: how many of the prompt's first tokens other prompts in the queue begin with too.
-    rows:   for each attempt, its number among all that are sampled.  seeds: its seed.
+    rows:   for each attempt, its index among all attempts that are sampled.
+    seeds:  for each attempt, its seed.
     """
 
     prompt: Tokens
@@ -46,11 +48,11 @@ class Waiting:
 
     @property
     def beginning(self) -> Tokens:
-        """The tokens that others share."""
+        """The tokens that other prompts begin with, too."""
         return self.prompt[: self.shared]
 
     def split(self, count: int) -> tuple["Waiting", "Waiting"]:
-        """Its first ``count`` attempts, and the others."""
+        """Split into the first ``count`` attempts and the rest."""
         first, rest = (
             Waiting(
                 prompt=self.prompt, shared=self.shared, rows=self.rows[part], seeds=self.seeds[part]
@@ -77,10 +79,10 @@ def windows(requests: Iterable[SampleRequest], size: int = WINDOW) -> Iterator[l
 def queue(
     prompts: Sequence[Tokens], seeds: Sequence[Sequence[int]], *, share: bool = True
 ) -> deque[Waiting]:
-    """Every attempt of some requests; equal prompts of several are joined.
+    """Every attempt of some requests, in the order in which they start. Equal prompts are joined.
 
     prompts: token ids of each request.  seeds: the seeds of each request.
-    share:   look for common beginnings; without it prompts are sorted by length alone.
+    share:   look for common beginnings. If False, prompts are sorted by length alone.
     """
     attempts: dict[Tokens, list[tuple[int, int]]] = {}
     number = 0
@@ -103,11 +105,12 @@ def queue(
 
 
 def _groups(prompts: list[Tokens]) -> list[tuple[int, list[Tokens]]]:
-    """Sorted, distinct prompts in groups, and the length of each group's beginning.
+    """Group sorted, distinct prompts by a common beginning: (its length, the prompts) each.
 
-    Read off the tree of prompts, from its leaves to its root, by a stack: a node's prompts share
-    its tokens together, or apart as its branches do, whichever leaves fewer tokens to compute; a
-    group saves its beginning once for each prompt but one.
+    A group computes its beginning once, so it saves that many tokens for each prompt but one.
+    The prompts form a tree of their first tokens. A stack walks this tree from the leaves to the
+    root. At each node, either all prompts below become one group, or the groups of its branches
+    stay: whichever saves more tokens.
     """
     common = [_common(a, b) for a, b in pairwise(prompts)]
     stack = [_Node(depth=-1)]
@@ -125,9 +128,11 @@ def _groups(prompts: list[Tokens]) -> list[tuple[int, list[Tokens]]]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Node:
-    """Prompts that have ``depth`` tokens in common, some of them in groups already.
+    """A node of the tree: prompts that have their first ``depth`` tokens in common.
 
-    saved: tokens that the groups save.  loose: places of prompts in no group.
+    saved:  tokens that its groups save.
+    groups: (length of the beginning, indices of the prompts) of each group made so far.
+    loose:  indices of prompts that are in no group.
     """
 
     depth: int
@@ -144,7 +149,7 @@ class _Node:
         )
 
     def decided(self) -> "_Node":
-        """With its prompts as one group, or its loose ones as another group."""
+        """The node with all its prompts in one group, or with its loose ones as one more group."""
         if self.depth < LONG:
             return self
         members = [place for _, places in self.groups for place in places]
@@ -160,7 +165,7 @@ class _Node:
 
 
 def _common(one: Tokens, other: Tokens) -> int:
-    """Tokens that both begin with; at least one token of each is left."""
+    """How many tokens both begin with. At least one token of each is left over."""
     # A prompt keeps its last token, because the next one is sampled from its logits.
     most = min(len(one), len(other)) - 1
     for place in range(most):
@@ -172,7 +177,7 @@ def _common(one: Tokens, other: Tokens) -> int:
 def stream(
     engine: Engine, requests: Iterable[SampleRequest], settings: SamplingSettings
 ) -> Iterator[Event]:
-    """Attempts as they end, from any engine: one without ``stream`` gives request after request."""
+    """Yield attempts as they end, from any engine. Without ``stream`` it goes by whole requests."""
     own = getattr(engine, "stream", None)
     if own is None:
         return _request_by_request(engine, requests, settings)
@@ -192,9 +197,9 @@ def in_order(
     events_of: Callable[[Iterable[SampleRequest]], Generator[Event]],
     requests: Iterable[SampleRequest],
 ) -> Iterator[list[Completion]]:
-    """What ``Engine.sample`` yields, from an engine's stream.
+    """Turn an engine's stream into what ``Engine.sample`` yields: completions in order.
 
-    events_of: the stream of the requests that it is given; it may read them as it goes.
+    events_of: starts the stream of the requests that it is given. It may read them lazily.
     """
     sizes: list[int] = []
     done: dict[int, dict[int, Completion]] = {}

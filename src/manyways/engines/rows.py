@@ -1,7 +1,7 @@
-"""The rows of the model's batch, and a cache whose rows can be moved, doubled, dropped and added.
+"""The rows of the model's batch, and a cache whose rows can be moved, copied, dropped and added.
 
-Prompts are taken up, rows part, move and leave, one token a pass.
-R rows, P prompts taken up together, L columns, V vocabulary; see ``engines.decoding``.
+Prompts join as new rows. After each pass a row may split into several, move or leave.
+R rows, P prompts that are prefilled together, L columns, V vocabulary; see ``engines.decoding``.
 """
 
 from collections.abc import Sequence
@@ -15,15 +15,16 @@ from manyways.engines.queueing import Waiting
 from manyways.rendering import attention_bias
 
 ROOM = 64
-"""Tokens by which a cache layer grows at a time."""
+"""A cache layer grows by this many tokens at a time."""
 
 
 class GrowingLayer(DynamicLayer):  # type: ignore[misc]
-    """A cache layer that neither copies all earlier tokens for a new one nor all rows for a change.
+    """A cache layer that changes in place: a new token or a changed row copies little.
 
-    All rows end in the same column, that of the newest token; a shorter row begins further right,
-    and what is left of its beginning is never looked at. ``keys`` and ``values`` are views of the
-    filled part, so everything else is inherited.
+    transformers' own layer copies all earlier tokens for each new one, and all rows when one of
+    them changes. Here all rows end in the same column, that of the newest token. A shorter row
+    begins further right, and the columns before it are masked. ``keys`` and ``values`` are views
+    of the filled part of a larger buffer, so everything else is inherited.
     """
 
     keys: Tensor
@@ -44,7 +45,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Row ``i`` becomes what row ``indices[i]`` was; there are then ``len(indices)`` rows."""
+        """Row ``i`` becomes the former row ``indices[i]``; ``len(indices)`` rows remain."""
         if not self.is_initialized:
             return
         source = indices.tolist()
@@ -53,9 +54,9 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self.values = self._rooms[1].move(moved, len(source))
 
     def join(self, key_states: Tensor, value_states: Tensor) -> None:
-        """More rows, whose states of shape (new rows, heads, tokens, width) end in the last column.
+        """Add rows. Their states, shape (new rows, heads, tokens, width), end in the last column.
 
-        Where they are longer than the rows that are there, these move to the right.
+        If they are longer than the rows that are there, those move to the right.
         """
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -63,7 +64,7 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
         self.values = self._rooms[1].join(value_states)
 
     def drop_columns(self, count: int) -> None:
-        """Forget the first ``count`` columns, which no row uses any more."""
+        """Drop the first ``count`` columns, which no row uses any more."""
         self.keys = self._rooms[0].drop_columns(count)
         self.values = self._rooms[1].drop_columns(count)
 
@@ -112,7 +113,7 @@ class _Room:
         return self._buffer[: self._rows, :, self._first : self._end]
 
     def _with_room(self, like: Tensor, *, rows: int, left: int, right: int) -> Tensor:
-        """The buffer, where needed a new one, with so many rows and columns to either side."""
+        """The buffer with room for ``rows`` and for more columns; a new one if the old is small."""
         old = self._buffer
         fits = (
             old is not None
@@ -136,10 +137,10 @@ class _Room:
 
 
 def right_aligned(states: Tensor, shared: int, pads: Sequence[int]) -> Tensor:
-    """States of padded prompts, closed up so that each row ends in the last column.
+    """States of padded prompts without the padding, so that each row ends in the last column.
 
-    states: shape (R, heads, shared + padded, width): ``shared`` columns that all rows have, then
-        ``pads[r]`` of padding, then the row's own.
+    states: shape (R, heads, shared + padded, width). A row has ``shared`` columns that all rows
+        have, then ``pads[r]`` columns of padding, then its own columns.
     """
     rows, columns = len(pads), states.shape[-2]
     pad_R = torch.tensor(pads, device=states.device)
@@ -152,20 +153,22 @@ def right_aligned(states: Tensor, shared: int, pads: Sequence[int]) -> Tensor:
 
 
 COMPACT = 0.9
-"""Where rows cannot be moved one by one (attention windows), finished attempts leave the model's
-batch once the others are at most this share of it."""
+"""A model with attention windows keeps its own cache, whose rows cannot be moved one by one. There,
+finished attempts leave the batch once at most this share of its rows still runs."""
 PREFILL = {"cpu": 512, "other": 8192}
-"""Tokens of prompts in one pass of the model, unless one prompt is longer: a processor reaches its
-rate with few, and should give a sign of life every few seconds."""
+"""The most tokens of prompts in one pass of the model; a longer prompt has a pass of its own. A CPU
+is at full speed with few tokens, and a pass should not take long, so that progress is shown."""
 
 
 class Rows:
-    """What the next pass of the model needs.
+    """The rows of the model's batch: what the next pass needs, and its logits.
 
-    joins: whether rows can be added while others run, and equal attempts be one row. Models with
-        attention windows keep their own caches: they get whole batches, one row an attempt.
-    prefill: tokens of prompts that one pass should have, at most.
-    rows:  the row of each attempt in work.
+    joins:     whether rows can be added while others run, and attempts with equal tokens can share
+        a row. False for models with attention windows, which keep their own kind of cache: they
+        get whole batches with one row for each attempt.
+    prefill:   the most tokens of prompts in one pass.
+    rows:      the row of each attempt that runs.
+    logits_RV: logits of the next token of each row.
     """
 
     def __init__(self, model: Any, *, pad: int) -> None:  # noqa: ANN401
@@ -184,9 +187,9 @@ class Rows:
         self.logits_RV = torch.empty(0)
 
     def take_up(self, prompts: Sequence[Waiting], owners: Sequence[int]) -> None:
-        """Add the attempts at some prompts that have one beginning.
+        """Add the attempts at some prompts, which all have the same ``beginning``.
 
-        owners: for each attempt, the number of its prompt.
+        owners: for each attempt, the index of its prompt.
         """
         if not self._lengths:
             self._clear()
@@ -211,7 +214,7 @@ class Rows:
         self.logits_RV = torch.cat([self.logits_RV, logits_PV]) if count else logits_PV
 
     def go_on(self, tokens: Sequence[int], kept: Sequence[bool]) -> None:
-        """Feed the newest token of each attempt that is kept; the others leave."""
+        """Feed the newest token of each attempt that is kept. The other attempts leave."""
         tokens = [token for token, stays in zip(tokens, kept, strict=True) if stays]
         self.rows = [row for row, stays in zip(self.rows, kept, strict=True) if stays]
         if not self.rows:
@@ -243,7 +246,7 @@ class Rows:
         return [(layer.keys, layer.values) for layer in cache.layers]
 
     def _prefill(self, prompts: Sequence[Waiting]) -> tuple[Any, list[int], Tensor]:
-        """One pass over what prompts have behind their beginning: cache, padding and logits."""
+        """One pass over the prompts' tokens after their beginning: (cache, padding, logits)."""
         device, shared = self._model.device, len(self._beginning)
         own = [waiting.prompt[shared:] for waiting in prompts]
         width = max(map(len, own))
@@ -272,7 +275,7 @@ class Rows:
         return cache, pads, out.logits[:, -1]
 
     def _whole_batch(self, prompts: Sequence[tuple[int, ...]]) -> None:
-        """Prompts in a batch of their own, one row each, with the cache that the model wants."""
+        """Prefill prompts as a whole batch, one row each, with the model's own kind of cache."""
         device, width = self._model.device, max(map(len, prompts))
         length_R = torch.tensor([len(prompt) for prompt in prompts], device=device)
         seen_RL = torch.arange(width, device=device) >= width - length_R[:, None]
@@ -289,7 +292,7 @@ class Rows:
         self.logits_RV = out.logits[:, -1]
 
     def _compact(self, tokens: Sequence[int]) -> list[int]:
-        """The token of each row; those of attempts that ended are fed until enough of them have."""
+        """The token to feed each row. Rows of ended attempts get padding until they are dropped."""
         if len(self.rows) <= COMPACT * len(self._lengths):
             self._select(self.rows)
             self.rows = list(range(len(self.rows)))
@@ -299,7 +302,7 @@ class Rows:
         return fed
 
     def _part(self, tokens: Sequence[int]) -> list[int]:
-        """A row for each distinct (row, token) of the attempts; returns the token of each row."""
+        """Make one row of each distinct (row, token). Returns the token to feed each row."""
         children: dict[tuple[int, int], int] = {}
         child = [
             children.setdefault(key, len(children)) for key in zip(self.rows, tokens, strict=True)
@@ -324,7 +327,7 @@ class Rows:
 
 
 def _places(parents: Sequence[int]) -> list[int]:
-    """Where each child of a row goes: the first stays where it is, others where a row is free."""
+    """The new row of each child: its first child keeps the parent's row, others take free rows."""
     count, taken = len(parents), set()
     places = [-1] * count
     for child, parent in enumerate(parents):

@@ -18,9 +18,9 @@ from manyways.records import Message
 from manyways.rendering import StopStrings, render
 
 SHARE = 0.5
-"""Of the free memory that a batch may take; the rest is for the work on it and for others."""
+"""Share of the free memory that a batch may take. Activations and other programs need the rest."""
 ROWS = {"cpu": 128, "other": 512}
-"""Attempts of about a thousand tokens in a batch, at most: more make no processor faster."""
+"""The most attempts in a batch, at about 1,000 tokens each. More do not make a device faster."""
 LEAST, MOST = 1024, 1 << 20
 
 
@@ -33,7 +33,7 @@ def batch_tokens(model: Any) -> int:  # noqa: ANN401
 
 
 def bytes_a_token(model: Any) -> int:  # noqa: ANN401
-    """Keys and values of one token in all layers, twice: a growing cache is copied."""
+    """Bytes of one token's keys and values in all layers, twice: a cache that grows is copied."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -41,7 +41,7 @@ def bytes_a_token(model: Any) -> int:  # noqa: ANN401
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that nobody uses, of the device or, for processors, of the machine."""
+    """Bytes that are free on the device. For a CPU, those that are free on the machine."""
     if device.type == "cpu":
         import psutil
 
@@ -53,7 +53,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory does not suffice; a CPU has no class of its own for it."""
+    """Whether an error means that memory did not suffice. On a CPU only its text says so."""
     text = str(error).lower()
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError)
@@ -62,21 +62,21 @@ def out_of_memory(error: Exception) -> bool:
 
 
 def free_memory() -> None:
-    """Give back what an accelerator keeps in reserve."""
+    """Return the accelerator's cached memory to the system."""
     gc.collect()
     if torch.accelerator.is_available():
         torch.accelerator.memory.empty_cache()
 
 
 class Sampler:
-    """Samples with ``decoder``, whose batches hold at most ``size`` tokens, or what fits."""
+    """Samples with ``decoder`` in batches of at most ``size`` tokens (``auto``: what fits)."""
 
     def __init__(self, decoder: Decoder, size: int | Literal["auto"]) -> None:
         self.decoder, self._size = decoder, size
 
     @property
     def size(self) -> int:
-        """Tokens of prompts and attempts in one batch, at most."""
+        """The most tokens of prompts and attempts in one batch."""
         if self._size == "auto":
             self._size = batch_tokens(self.decoder.model)
         return self._size
@@ -84,7 +84,7 @@ class Sampler:
     def steps(
         self, waiting: deque[Waiting], settings: SamplingSettings, stop: StopCheck | None = None
     ) -> Iterator[Step]:
-        """All passes until nothing waits; where the memory does not suffice, with half of it.
+        """Run passes until nothing waits. When memory does not suffice, halve the batch and go on.
 
         Raises ModelError when not even one attempt fits, or the model's output is broken.
         """
@@ -120,10 +120,10 @@ class TransformersEngine:
 
     - the same requests in the same order give byte-identical texts (same machine and versions);
     - an attempt sampled alone, or in another batch, gets the same text *up to floating-point ties*:
-      logits differ in the last digits between batch shapes, and where a seed's number falls within
-      that difference of the boundary between two tokens, the other token is taken. A small
-      model's texts of about 24 tokens, in batches of 270 and of 16 attempts: 600 of 600 were equal
-      in float32, 582 of 600 in bfloat16; longer texts part ways more often.
+      logits differ in the last digits between batch shapes. When a seed's number lies that close
+      to the boundary between two tokens, the other token is taken. Measured with a small model,
+      texts of about 24 tokens, batches of 270 and of 16 attempts: 600 of 600 texts were equal in
+      float32 and 582 of 600 in bfloat16. Longer texts differ more often.
 
     Raises ModelError when the checkpoint cannot be loaded.
     """
@@ -140,9 +140,9 @@ class TransformersEngine:
 
     @classmethod
     def over(cls, model: Any, tokenizer: Any, model_config: ModelConfig) -> Self:  # noqa: ANN401
-        """An engine over a model that is in memory already, for example in training.
+        """An engine on a model that is in memory already, for example in training.
 
-        ``model`` is read and left as it is; it must be in evaluation mode.
+        ``model`` must be in evaluation mode. The engine does not change it.
         """
         # Not by the constructor, which loads a model from disk.
         engine = cls.__new__(cls)
@@ -164,16 +164,18 @@ class TransformersEngine:
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """Yield, for each request in order, one completion per seed in order.
+        """For each request in order, yield one completion per seed in order.
 
-        Raises what ``stream`` raises.
+        Raises the errors of ``stream``.
         """
         return in_order(lambda read: self.stream(read, settings), requests)
 
     def stream(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Generator[Event]:
-        """As ``Engine.stream``; requests are read a window (``queueing.WINDOW``) at a time.
+        """Yield events as attempts end; see ``Engine.stream``.
+
+        Requests are read one window (``queueing.WINDOW`` attempts) at a time.
 
         Raises DataError when a prompt and its completion do not fit the model's context, ModelError
         when the model's output is broken or not even one attempt fits the memory.
@@ -197,7 +199,7 @@ class TransformersEngine:
             before += len(window)
 
     def facts(self) -> Mapping[str, str | int]:
-        """As ``Engine.facts``."""
+        """What a stamp keeps of this engine; see ``Engine.facts``."""
         model = self._open_sampler().decoder.model
         return {
             "engine": "transformers",
@@ -214,7 +216,7 @@ class TransformersEngine:
 
     @property
     def batch_tokens(self) -> int:
-        """Tokens of prompts and attempts that it holds in one batch, at most."""
+        """The most tokens of prompts and attempts in one batch."""
         return self._open_sampler().size
 
     def _open_sampler(self) -> Sampler:

@@ -1,8 +1,8 @@
-"""Training without padding: the model's numbers, computed from fewer tokens.
+"""Training without padding: the same log-probabilities, computed from fewer tokens.
 
 A trainer pads a batch to its longest prompt and its longest completion, and repeats a prompt for
-every attempt at it. TRL asks the model only for the log-probability of each labelled token, and
-these follow from rows in which attempts lie side by side, equal prompts once in each:
+every attempt at it. TRL asks the model only for the log-probability of each labelled token. These
+can be computed on packed rows, in which attempts lie side by side and each prompt stands once:
 
     a batch                            a row
     . . A B c d e .                    A  B c d e  B f g  K  L m n
@@ -25,17 +25,17 @@ from manyways.rendering import IGNORE, attention_bias
 
 Item = TypeVar("Item")
 ROOM = 192
-"""Tokens of a packed row, where the longest attempt is no longer: attention costs its square."""
+"""Tokens of a packed row; a longer attempt makes longer rows. Attention costs the square of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packed:
-    """Rows to feed, and where their results belong.
+    """Packed rows to feed to the model, and where their results belong.
 
-    input_ids, position_ids, labels: shape (R, T); labels are those of the next token.
-    allowed: which token (second of the last two axes) a token sees, shape (R, 1, T, T).
-    source:  flat indices of the packed tokens that have results, and
-    target:  where these belong in a batch of shape (B, L - 1).
+    input_ids, position_ids, labels: shape (R, T); a token's label is the token after it.
+    allowed: shape (R, 1, T, T): whether a token (axis 2) sees another one (axis 3).
+    source:  flat indices of the packed tokens that have results.
+    target:  flat indices of these results in a batch of shape (B, L - 1).
     """
 
     input_ids: Tensor
@@ -49,9 +49,9 @@ class Packed:
 def pack(
     input_ids: Tensor, attention_mask: Tensor, labels: Tensor, *, room: int = ROOM
 ) -> Packed | None:
-    """Pack a batch; None where a row's tokens are not one run, or nothing is labelled.
+    """Pack a batch. None when a row's tokens are not contiguous, or when nothing is labelled.
 
-    What comes after the last labelled token of a row is not fed: nothing depends on it.
+    Tokens after the last labelled one of a row are left out: no result depends on them.
 
     input_ids, attention_mask, labels: shape (B, L), padded on either side.
     """
@@ -71,10 +71,12 @@ def pack(
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What one row of the batch needs fed.
+    """The tokens of one row of the batch that have to be fed.
 
-    start: column of its first token. first: of the token before its first label, which is its own
-    even where others have the same prompt. last: of the token before its last label.
+    start: column of its first token.
+    first: column of the token before its first label. Each attempt feeds this token itself, even
+        when several attempts share the prompt: its result belongs to one attempt.
+    last:  column of the token before its last label.
     """
 
     row: int
@@ -92,7 +94,7 @@ class _Piece:
 
 
 def _pieces(attention_mask: Tensor, labels: Tensor) -> list[_Piece]:
-    """One for each row that has labels; none at all when a row's tokens are not one run."""
+    """One piece for each row that has labels; no pieces if some row is not contiguous."""
     wanted = labels[:, 1:] != IGNORE
     column = torch.arange(labels.shape[1], device=labels.device)
     start = attention_mask.bool().int().argmax(dim=1)
@@ -108,7 +110,7 @@ def _pieces(attention_mask: Tensor, labels: Tensor) -> list[_Piece]:
 
 
 def _blocks(group: Sequence[_Piece], room: int) -> Iterator[list[_Piece]]:
-    """Attempts with one prompt, in blocks that hold this prompt once."""
+    """Split attempts at one prompt into blocks. Each block holds the prompt once."""
     return _first_fit(group, [piece.own for piece in group], room - group[0].shared)
 
 
@@ -117,9 +119,10 @@ def _length(block: Sequence[_Piece]) -> int:
 
 
 def _first_fit(items: Sequence[Item], sizes: Sequence[int], room: int) -> Iterator[list[Item]]:
-    """Bins of at most ``room``: the largest item first, each into the first bin that has room.
+    """Put items into bins of size ``room``: the largest first, each into the first bin with room.
 
-    At most 11/9 of the fewest possible (Johnson 1973, "Near-optimal bin packing algorithms").
+    Asymptotically at most 11/9 of the fewest bins (Johnson 1973, "Near-optimal bin packing
+    algorithms").
     """
     bins: list[list[int]] = []
     left: list[int] = []
@@ -162,7 +165,7 @@ def _tensors(
 
 
 def _line(row: Sequence[Sequence[_Piece]], width: int) -> Iterator[tuple[int, int, int]]:
-    """Each token of a packed row: its place in the flat batch, its block, its part (0: prompt)."""
+    """Each token of a packed row: (index in the flat batch, block, piece; 0 is the prompt)."""
     for block, pieces in enumerate(row):
         shared = pieces[0]
         yield from _run(shared, shared.start, shared.first, (width, block, 0))
@@ -180,26 +183,26 @@ def _run(
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 """Mean absolute difference of log-probabilities up to which packed and padded count as equal."""
 SAMPLE = 8
-"""Of so many attempts without gradient one is read."""
+"""One in this many attempts without gradient is computed, for the log's mean entropy."""
 ASKED = {"input_ids", "attention_mask", "labels", "fused_lm_head"}
 UNCHANGED = {"use_cache", "num_items_in_batch"}
 OF_BATCH = {"loss", "aux_loss"}
 
 
 Flat = Callable[[], Collection[tuple[int, ...]]]
-"""Which attempts have no gradient now, by the tokens that are labelled."""
+"""Returns the attempts of the current batch that have no gradient, as tuples of labelled tokens."""
 
 
 def without_padding(model: Any, flat: Flat = frozenset) -> None:  # noqa: ANN401
-    """Have ``model``, already in a TRL trainer, compute log-probabilities on packed rows.
+    """Make ``model``, already in a TRL trainer, compute log-probabilities on packed rows.
 
-    Results differ from those of the padded batch by rounding alone; the first batch is computed in
-    both ways, and a model for which they differ by more is trained with padding. So are models with
-    dropout, whose noise would be shared with the prompts, and models on a GPU, where kernels for
-    padding-free batches are a matter of TRL's and transformers' own settings.
+    Results differ from those of the padded batch by rounding alone. The first batch is computed
+    both ways; if they differ by more, the model is trained with padding. Two kinds of models keep
+    the padding from the start: those with dropout, because attempts would share the noise of their
+    prompt, and those on a GPU, where TRL and transformers have padding-free kernels of their own.
 
-    flat: attempts whose advantage is 0. They have no gradient, and of their numbers only the mean
-        entropy is used, for the log: one in ``SAMPLE`` of them is read, and stands for the others.
+    flat: attempts whose advantage is 0. They have no gradient, and the log uses only their mean
+        entropy. So one in ``SAMPLE`` of them is computed and stands for the others.
     """
     model = model.get_base_model() if hasattr(model, "peft_config") else model
     if model.device.type != "cpu" or _drops(model):
@@ -229,7 +232,7 @@ def without_padding(model: Any, flat: Flat = frozenset) -> None:  # noqa: ANN401
 
 
 class _Trust:
-    """Whether packed rows give a model's own numbers, found out on the first batch."""
+    """Checks on the first batch whether packed rows give the same numbers as padded ones."""
 
     def __init__(self) -> None:
         self.yes = True
@@ -265,7 +268,7 @@ def _on_packed_rows(
     rows: Tensor,
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
-    """The model's output for ``rows`` of the batch, zeros in the others; None where none packs."""
+    """The model's output for ``rows`` of the batch, zeros for the others; None if none packs."""
     labels = kwargs["labels"].masked_fill(~rows[:, None], IGNORE)
     packed = pack(kwargs["input_ids"], kwargs["attention_mask"], labels)
     if packed is None:
@@ -283,12 +286,12 @@ def _on_packed_rows(
 
 
 def _some(still: Tensor) -> Tensor:
-    """Every ``SAMPLE``-th of the rows, the first one included."""
+    """Every ``SAMPLE``-th of the rows, from the first one on."""
     return still & ((still.cumsum(dim=0) - 1) % SAMPLE == 0)
 
 
 def _with_entropy_of(out: Any, read: Tensor, unread: Tensor) -> Any:  # noqa: ANN401
-    """With the mean entropy of the rows ``read`` at each labelled token of those ``unread``."""
+    """Fill in the entropy of rows ``unread``: the mean over the rows ``read``, at each token."""
     if not unread.any() or out.get("entropy") is None:
         return out
     entropy, labelled = out["entropy"], out["label_mask"]
@@ -298,10 +301,10 @@ def _with_entropy_of(out: Any, read: Tensor, unread: Tensor) -> Any:  # noqa: AN
 
 
 def _together(moving: Any, still: Any, model: nn.Module) -> Any:  # noqa: ANN401
-    """Numbers of rows with a gradient and of rows without, in one batch.
+    """Join the results of rows with a gradient and of rows without into one batch.
 
-    Where no row has one, every trained weight still gets a gradient of zeros: an optimizer skips
-    weights that have none, and would not go on by its momentum.
+    If no row has a gradient, every trained weight still gets a gradient of zeros. An optimizer
+    skips weights without a gradient, and would then not apply its momentum.
     """
     if moving is None:
         trained = [weight for weight in model.parameters() if weight.requires_grad]

@@ -1,11 +1,11 @@
 """GRPO through TRL: its GRPOTrainer, our reward, our sampling, one row of metrics for each step.
 
-An optimizer step is one batch of attempts: ``prompts_per_step`` problems x ``group_size``. Attempts
-are seeded one by one from (run seed, step, place), and Trainer checkpoints are written between
-steps, so a killed training that is run again takes the same steps as one that was not (exactly on
-a CPU; on a GPU up to the order of floating-point sums). They are kept as every other attempt is:
-parquet parts, whole groups. A part is on disk before the Trainer's checkpoint of its last step
-counts, and a training that goes on from a checkpoint forgets what came after it.
+An optimizer step trains on one batch of attempts: ``prompts_per_step`` problems x ``group_size``.
+Each attempt has a seed made of (run seed, step, place), and Trainer checkpoints are written between
+steps. So a training that was killed and run again takes the same steps as one that was not (exactly
+on a CPU, on a GPU up to the order of floating-point sums). Attempts are kept as parquet parts of
+whole groups. A part is on disk before the Trainer's checkpoint of its last step is complete. A
+training that resumes from a checkpoint deletes the attempts of later steps.
 """
 
 import os
@@ -53,7 +53,7 @@ OWN_SAMPLING = {
     "generation_kwargs",
     "cache_implementation",
 }
-"""Keys of ``rl.extra`` that TRL's own generation alone understands: with one, it generates."""
+"""Keys of ``rl.extra`` that only TRL's own generation understands. If one is set, TRL generates."""
 
 
 def train(
@@ -107,9 +107,9 @@ def train(
 
 
 def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
-    """The one place where the recipe's ``rl`` section becomes TRL's GRPOConfig.
+    """TRL's GRPOConfig for the recipe's ``rl`` section. No other place makes one.
 
-    Raises RecipeError for keys of ``extra`` that are unknown or decided elsewhere.
+    Raises RecipeError for keys of ``extra`` that are unknown, or that the recipe sets elsewhere.
     """
     from trl import GRPOConfig
 
@@ -142,7 +142,7 @@ def grpo_config(settings: RLSettings, out: Path) -> "GRPOConfig":
 
 
 def _flat(config: "GRPOConfig", reward: StepReward) -> "Flat":
-    """Attempts without gradient: those without advantage, where nothing else is in the loss."""
+    """The attempts without gradient: those of advantage 0, if the loss has no other term."""
     regularised = config.beta or config.entropy_coef or config.use_adaptive_entropy
     # A threshold of entropy is taken over every attempt's tokens.
     masked = config.top_entropy_quantile < 1.0
@@ -150,7 +150,7 @@ def _flat(config: "GRPOConfig", reward: StepReward) -> "Flat":
 
 
 def measures(reward: StepReward, logs: Mapping[str, float | None]) -> dict[str, float | None]:
-    """A step's row of metrics, from the reward's view of its attempts and TRL's log."""
+    """A step's row of metrics, from what the reward saw of its attempts and from TRL's log."""
     shown = asdict(reward.view) if reward.view else {}
     return {
         **{k: v for k, v in shown.items() if k != "openings" and (k != "flat" or v is not None)},
@@ -219,7 +219,7 @@ def _trainer(
 
 
 def _check_whole_groups(settings: RLSettings) -> None:
-    """Raises RecipeError where the groups of a step are spread over processes and must not be."""
+    """Raise RecipeError when groups are drawn again but are spread over several processes."""
     rl = settings.config
     share = rl.prompts_per_step * rl.group_size // processes.count()
     if rl.redraw and share % rl.group_size:
@@ -235,7 +235,7 @@ def _keep_attempts(
     parts: tuple[StepReward, RLSettings, "Trainee"],
     out: Path,
 ) -> None:
-    """Have the attempts that the recipe wants written to ``out/attempts``."""
+    """Write the attempts that ``rl.attempts`` names to ``out/attempts``."""
     reward, settings, trainee = parts
     met = {problems[index].id for index in trainer.train_dataset["problem"]}
     if settings.config.redraw and settings.config.redraw_at == "another":
@@ -259,7 +259,7 @@ def _keep_attempts(
 
 
 def _rows_needed(config: "GRPOConfig") -> int:
-    """Rows for all steps in one pass: TRL starts its order anew when it resumes in a later pass."""
+    """Rows for all steps in one epoch: TRL restarts its order when it resumes in a later epoch."""
     prompts = config.generation_batch_size // config.num_generations
     reuse = config.steps_per_generation * config.num_iterations
     micro_steps = config.max_steps * config.gradient_accumulation_steps
@@ -267,7 +267,7 @@ def _rows_needed(config: "GRPOConfig") -> int:
 
 
 def _ask(settings: RLSettings, problem: Problem, place: int) -> tuple[str, tuple[Message, ...]]:
-    """Heuristic and prompt of the attempt at ``place`` of a group at ``problem``."""
+    """(heuristic, prompt) of the attempt at ``place`` in a group at ``problem``."""
     if settings.strategy is None:
         return PLAIN, settings.messages(problem)
     return settings.strategy(problem, place)
@@ -276,12 +276,13 @@ def _ask(settings: RLSettings, problem: Problem, place: int) -> tuple[str, tuple
 def _rollout_func(
     roll: Roller, settings: RLSettings, problems: Sequence[Problem], reward: StepReward
 ) -> Callable[[list[list[dict[str, str]]], Any], dict[str, Any]]:
-    """TRL's ``rollout_func`` over ``roll``: one attempt for each prompt that TRL hands over.
+    """TRL's ``rollout_func``, made of ``roll``: one attempt for each prompt that TRL passes.
 
-    It may be asked by another prompt than TRL's: the policy's probabilities, too, are those under
-    the prompt that is handed back. Groups that earn all the same by ``reward`` are drawn again.
+    The attempt may be sampled under another prompt than TRL's. The function returns this prompt,
+    and TRL computes the policy's probabilities under it, too. Groups whose attempts all get the
+    same reward are drawn again (``rl.redraw``).
 
-    Raises RecipeError where groups that are drawn again would be spread over processes.
+    Raises RecipeError when groups are drawn again but are spread over several processes.
     """
     _check_whole_groups(settings)
     line, size = f"rl/{settings.arm}", settings.config.group_size
@@ -340,7 +341,7 @@ def _drawn(
     tokens: Mapping[int, list[int]],
     seeds: Mapping[int, int],
 ) -> dict[str, Any]:
-    """What TRL takes, and what it hands on to the reward function, place by place."""
+    """What TRL expects of a rollout, and the columns that it passes on to the reward function."""
     every = range(len(asks))
     return {
         "prompt_ids": [list(asks[place][1]) for place in every],
@@ -353,10 +354,10 @@ def _drawn(
 
 
 def _move(at: list[int], groups: Sequence[int], *, of: int, size: int, seed: int) -> None:
-    """Give the groups that begin at these places other problems, which the step does not have.
+    """Give the groups that begin at these places problems that the step does not have yet.
 
-    at: the problem's number at each place of the step. of: how many problems there are; where too
-        few are left, groups stay where they are.
+    at: the index of the problem at each place of the step; changed in place.
+    of: how many problems there are. If too few are left, some groups keep their problem.
     """
     free = sorted(set(range(of)) - set(at))
     chosen = Random(seed).sample(free, min(len(free), len(groups)))
@@ -365,17 +366,17 @@ def _move(at: list[int], groups: Sequence[int], *, of: int, size: int, seed: int
 
 
 PART_SIZE = 2048
-"""Attempts that wait for the next checkpoint at most."""
+"""The most attempts that wait in memory before a part is written."""
 
 
 class AttemptLog(TrainerCallback):  # type: ignore[misc]
-    """Takes what the reward function scored and writes it.
+    """Writes the attempts that the reward function scored.
 
     wanted:     ids of the problems whose attempts are kept.
-    ask:        an attempt's prompt.
+    ask:        returns an attempt's prompt.
     start:      hash of the checkpoint that the training starts from.
-    stops:      tokens that end a text.
-    advantages: those of the last batch, as the trainer computed them, in the order of its attempts.
+    stops:      ids of tokens that end a text.
+    advantages: returns the trainer's advantages of the last batch, in the order of its attempts.
     """
 
     def __init__(
@@ -394,20 +395,20 @@ class AttemptLog(TrainerCallback):  # type: ignore[misc]
         self._rows: list[RLAttempt] = []
 
     def take(self, step: int, batch: Sequence[Scored]) -> None:
-        """Take the attempts of a step, of all processes: groups of ``group_size`` neighbours."""
+        """Take the attempts of a step from all processes, group by group."""
         self._settle()
         self._pending = (step, batch)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Forget the steps that are about to be taken again."""
+        """Delete the attempts of steps that are about to be taken again."""
         drop_rl_attempts_after(self._folder, state.global_step)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Note the step's advantages."""
+        """Add the step's advantages to its attempts."""
         self._settle()
         if len(self._rows) >= PART_SIZE:
             self._write()
@@ -415,7 +416,7 @@ class AttemptLog(TrainerCallback):  # type: ignore[misc]
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Write before the checkpoint counts."""
+        """Write all attempts before the checkpoint is complete."""
         self._write()
 
     def on_train_end(
@@ -426,7 +427,7 @@ class AttemptLog(TrainerCallback):  # type: ignore[misc]
         self._write()
 
     def _settle(self) -> None:
-        """The batch that was taken last becomes rows; the trainer knows its advantages by now."""
+        """Turn the last batch into rows; the trainer has computed its advantages by now."""
         if self._pending is None:
             return
         (step, batch), self._pending = self._pending, None
