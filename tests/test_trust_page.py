@@ -332,8 +332,6 @@ WHERE = {
     "train/verl/environment.py": "subprocess.run",
     "verifiers/worker_process.py": "subprocess.Popen",  # this package
     "verifiers/sandbox.py": "subprocess.Popen subprocess.run",
-    "verifiers/bubblewrap.py": "subprocess.run",
-    "verifiers/containers.py": "subprocess.run",  # what a trusted function returns, too
     "verifiers/harness/candidate.py": "exec",  # inside the sandbox
     "verifiers/harness/examiner.py": "exec",  # inside the sandbox
     "engines/http_client.py": "httpx2.AsyncClient",

@@ -20,9 +20,8 @@ from manyways.recipe.rl import RLConfig
 from manyways.records import Message, Problem
 from manyways.train import RLSettings
 from manyways.train.verl import backend
-from manyways.train.verl.backend import write_problems, write_reward
+from manyways.train.verl.backend import curve, write_problems, write_reward
 from manyways.train.verl.environment import VERSION
-from manyways.train.verl.log import curve
 from manyways.train.verl.overrides import Places, check_extra, overrides
 
 PAPER = Path(__file__).parents[2] / "recipes" / "paper-verl.toml"

@@ -8,7 +8,7 @@ from test_sandbox import PROBLEM, RIGHT, redetected  # noqa: F401 - a fixture
 
 from manyways import trust
 from manyways.errors import NoIsolation, Untrusted, UserError
-from manyways.verifiers import AUTO, containers, sandbox
+from manyways.verifiers import AUTO, sandbox
 from manyways.verifiers.python_tests import verify
 from manyways.verifiers.verdicts import Verifiers
 
@@ -38,7 +38,7 @@ def runtime(redetected, monkeypatch, tmp_path):  # noqa: F811
     return make
 
 
-@pytest.mark.parametrize("name", containers.RUNTIMES)
+@pytest.mark.parametrize("name", sandbox.RUNTIMES)
 def test_a_container_is_taken_where_bubblewrap_is_missing(runtime, name):
     log = runtime(name)
     assert sandbox.detect(AUTO, None).kind == name
@@ -54,7 +54,7 @@ def test_a_container_is_taken_where_bubblewrap_is_missing(runtime, name):
         "--rm", "--pull never", "--network none", "--ipc none", "--read-only", "--cap-drop ALL",
         "--security-opt no-new-privileges", "--user 65534:65534", "--pids-limit 64",
         f"--memory {2**30} --memory-swap {2**30}", f"--tmpfs /tmp:rw,size={2**24},mode=1777",
-        f"--entrypoint timeout {containers.IMAGE} -s KILL",
+        f"--entrypoint timeout {sandbox.IMAGE} -s KILL",
     ):  # fmt: skip
         assert all(promise in line for line in started), promise
     assert not any("volume" in line or "mount" in line for line in started)
@@ -73,7 +73,7 @@ def test_a_container_that_cannot_start_is_told_with_its_words(runtime):
     with pytest.raises(NoIsolation) as told:
         sandbox.require(allow_unsafe_code=False)
     assert "podman does not work: Error: image not known; docker has Python 3.9" in str(told.value)
-    assert f"podman pull {containers.IMAGE}" in str(told.value)
+    assert f"podman pull {sandbox.IMAGE}" in str(told.value)
 
 
 def test_a_program_that_never_ends_is_ended_by_its_name(runtime):
@@ -83,13 +83,13 @@ def test_a_program_that_never_ends_is_ended_by_its_name(runtime):
     assert len([line for line in log.read_text().splitlines() if line[:3] == "rm "]) == 2
 
 
-def here(order: containers.Order) -> list[str]:
+def here(order: sandbox.Order) -> list[str]:
     """Not elsewhere at all: what a remote place is told to run."""
     assert order.seconds > 60 and order.name.startswith("manyways-")
     return [sys.executable, *order.words[1:]]
 
 
-def nothing(order: containers.Order) -> str:
+def nothing(order: sandbox.Order) -> str:
     return " ".join(order.words)
 
 

@@ -4,7 +4,7 @@ import pytest
 from needs import needs_sandbox
 
 from manyways.records import Problem
-from manyways.verifiers import bubblewrap, sandbox
+from manyways.verifiers import sandbox
 from manyways.verifiers.python_tests import verify
 
 RIGHT = "def f(x):\n    return x * x\n"
@@ -29,7 +29,7 @@ def redetected():
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_every_jump_of_the_filter_lands_inside_it(machine):
-    code = bubblewrap.program(machine)
+    code = sandbox.system_call_filter(machine)
     steps = [struct.unpack("=HBBI", code[i : i + 8]) for i in range(0, len(code), 8)]
     for place, (operation, if_true, if_false, _) in enumerate(steps):
         if operation & 0x07 == 0x05:
@@ -38,7 +38,7 @@ def test_every_jump_of_the_filter_lands_inside_it(machine):
 
 
 def test_an_unknown_processor_has_no_filter():
-    assert bubblewrap.program("pdp11") is None
+    assert sandbox.system_call_filter("pdp11") is None
 
 
 def test_without_bubblewrap_there_is_no_isolation(redetected, monkeypatch):
@@ -62,7 +62,7 @@ def test_a_bubblewrap_that_may_not_work_is_told_with_its_words(redetected, monke
 
 @needs_sandbox
 def test_without_the_filter_programs_run_and_the_gap_is_said(redetected, monkeypatch, caplog):
-    monkeypatch.setattr(bubblewrap, "program", lambda: None)
+    monkeypatch.setattr(sandbox, "system_call_filter", lambda: None)
     assert sandbox.detect().missing == ("no system-call filter (a program can start processes)",)
     assert verify(PROBLEM, RIGHT).status == "correct"
     assert "no system-call filter" in caplog.text

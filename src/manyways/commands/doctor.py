@@ -206,8 +206,7 @@ def optional_checks() -> Iterator[Check]:
 
 def sandbox_check() -> Check:
     """Where programs that a model wrote would run."""
-    from manyways.verifiers.containers import IMAGE
-    from manyways.verifiers.sandbox import detect
+    from manyways.verifiers.sandbox import IMAGE, detect
 
     isolation = detect()
     if isolation.kind == "none":

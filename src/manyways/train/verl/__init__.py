@@ -1,4 +1,1 @@
-"""GRPO by verl, in an environment of its own: what it is given, what it writes, what becomes of it.
-
-Written against verl 0.9.1.
-"""
+"""GRPO by verl (0.9.1), which is installed in a Python environment of its own."""

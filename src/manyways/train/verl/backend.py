@@ -1,29 +1,37 @@
-"""GRPO by verl as a subprocess: write what it reads, start it, follow it, merge its checkpoint."""
+"""GRPO by verl as a subprocess: write its input, start it, read its log, merge its checkpoint.
+
+verl writes one file of attempts for each step: prompt, text and score of each attempt, sorted by
+prompt. It names no problem, tokens, seed or advantage. Here the problem is the one whose question
+stands in the prompt, tokens are counted again, and seed and advantage stay unknown.
+"""
 
 import contextlib
 import fcntl
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from manyways import trust
-from manyways.checkpoints import load_tokenizer
+from manyways.checkpoints import checkpoint_hash, load_tokenizer
 from manyways.errors import DataError, MissingWork, RunDirError
+from manyways.fingerprint import prompt_hash
 from manyways.progress import Meter, say
 from manyways.recipe.pool import VerifyConfig
-from manyways.records import Message, Problem, line_name
-from manyways.rendering import prompt_ids
-from manyways.tables import write_text
+from manyways.records import PLAIN, Attempt, Message, Problem, RLAttempt, Verdict, line_name
+from manyways.rendering import encode, prompt_ids
+from manyways.tables import append_rl_attempts, drop_rl_attempts_after, write_text
 from manyways.train import RLSettings
 from manyways.train.launch import end
-from manyways.train.reward import StepReward
+from manyways.train.reward import FOLDER, StepReward, Verify, kept, reward_of
 from manyways.train.verl import environment
-from manyways.train.verl.log import curve, keep_attempts
 from manyways.train.verl.overrides import Places, overrides, verl_of
 
 REWARD = '''"""The reward of this run; verl loads ``compute_score`` from here in its own Python."""
@@ -41,10 +49,10 @@ compute_score = scorer({settings!r})
 def write_problems(
     path: Path, problems: Sequence[Problem], messages: Callable[[Problem], tuple[Message, ...]]
 ) -> None:
-    """One row for each prompt of the whole training, in order: verl must not shuffle them.
+    """Write one row for each prompt of the whole training, in order: verl must not shuffle them.
 
     The columns are verl's own: ``prompt`` (chat turns), ``reward_model.ground_truth``,
-    ``data_source``, and ``extra_info``, in which our problem travels to the reward function.
+    ``data_source`` and ``extra_info``. The last one carries our problem to the reward function.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -68,7 +76,7 @@ def write_problems(
 
 
 def write_reward(path: Path, verify: VerifyConfig, *, form: str = "boxed") -> None:
-    """The file for ``reward.custom_reward_function.path``."""
+    """Write the file that ``reward.custom_reward_function.path`` names."""
     where = {"allow_unsafe_code", "isolation", "image"}
     settings = verify.model_dump(include={"workers", "timeout", "policy", *where})
     settings |= {"max_undecided": verify.max_undecided, "form": form}
@@ -79,13 +87,13 @@ def write_reward(path: Path, verify: VerifyConfig, *, form: str = "boxed") -> No
 
 
 LOOK_SECONDS = 10.0
-"""Between two looks at what verl has logged."""
+"""Time between two reads of verl's log."""
 GRACE_SECONDS = 30.0
-"""For verl to end its Ray cluster."""
+"""Time for verl to end its Ray cluster."""
 WAIT_SECONDS = 60.0
-"""For the verl of a killed command to end."""
+"""Time for the verl of an earlier, killed command to end."""
 TAIL, TAIL_BYTES = 15, 1 << 16
-"""Lines of verl's own words in an error, and where at most they are looked for."""
+"""An error quotes this many lines, looked for in this many bytes at the end of verl's output."""
 TOLD_TO_END = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -94,17 +102,19 @@ if sys.platform == "linux":
         sys.exit("started by a command that is gone")
 os.execvp(sys.argv[2], sys.argv[2:])
 """
-"""Becomes the command after asking Linux for a SIGTERM at its parent's death (prctl's
-PR_SET_PDEATHSIG, which survives exec)."""
+"""Asks Linux for a SIGTERM when its parent dies (prctl's PR_SET_PDEATHSIG, which survives exec),
+then becomes the command."""
 
 
 def run(words: list[str], console: Path, *, look: Callable[[], None]) -> int:
-    """Run ``words`` to their end; returns the exit code.
+    """Run the command ``words`` and return its exit code.
 
-    console: gets what it writes, after what is there. look: called every ``LOOK_SECONDS``, and
-    at the end. The process ends with this one, however that ends (on Linux).
+    console: file that the command's output is appended to.
+    look:    called every ``LOOK_SECONDS``, and at the end.
 
-    Raises RunDirError when an earlier one still runs in the folder of ``console``.
+    On Linux the command ends when this process ends, even when it is killed.
+
+    Raises RunDirError when an earlier command still runs in the folder of ``console``.
     """
     starter = [sys.executable, "-c", TOLD_TO_END, str(os.getpid())]
     with _alone(console.parent) as lock, console.open("ab") as stream:
@@ -128,18 +138,18 @@ def run(words: list[str], console: Path, *, look: Callable[[], None]) -> int:
 
 
 def tail(console: Path, begin: int) -> str:
-    """The last lines of ``console`` behind byte ``begin``, indented."""
+    """The last lines of ``console`` after byte ``begin``, indented."""
     begin = max(begin, console.stat().st_size - TAIL_BYTES)
     with console.open("rb") as stream:
         stream.seek(begin)
         text = stream.read().decode("utf-8", errors="replace")
     lines = [line.rstrip() for line in text.replace("\r", "\n").split("\n") if line.strip()]
-    return "\n".join(f"  {line}" for line in lines[-TAIL:]) or "  (not a word)"
+    return "\n".join(f"  {line}" for line in lines[-TAIL:]) or "  (it printed nothing)"
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[int]:
-    """The descriptor of the folder's lock, held."""
+    """Hold the folder's lock; yields its file descriptor."""
     with (folder / ".lock").open("a") as lock:
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
@@ -157,7 +167,7 @@ def _alone(folder: Path) -> Iterator[int]:
 
 
 STEPS = "steps"
-"""In the folder of a training: checkpoints of steps, ``steps/50/checkpoint``."""
+"""Folder of the checkpoints of steps, in the folder of a training: ``steps/50/checkpoint``."""
 
 
 def train(
@@ -168,11 +178,11 @@ def train(
     settings: RLSettings,
     out: Path,
 ) -> Path:
-    """Train ``checkpoint`` with verl; returns ``out/checkpoint``, an ordinary folder.
+    """Train ``checkpoint`` with verl; returns ``out/checkpoint``, an ordinary Hugging Face folder.
 
-    ``reward`` is not called: verl's workers judge by themselves, with the recipe's settings.
-    verl resumes by itself from ``out/verl/checkpoints``, which go once they are merged: with the
-    optimizer's state they are many times the model.
+    ``reward`` is not called: verl's workers run the verifier themselves, with the recipe's
+    settings. verl resumes by itself from ``out/verl/checkpoints``. These are deleted once they are
+    merged, because with the optimizer's state they are many times as large as the model.
 
     Raises RecipeError when its Python cannot be used, MissingWork when it ended early.
     """
@@ -242,7 +252,7 @@ def prepare(
 
 
 def write_metrics(settings: RLSettings, places: Places, metrics: Path) -> int:
-    """Bring metrics.jsonl up to what verl has logged; returns the number of its steps."""
+    """Write metrics.jsonl anew from verl's log; returns the number of steps in it."""
     line = {"arm": settings.arm, "seed": settings.seed, "stage": "rl"}
     rows = curve(places.logs, places.rollouts, group_size=settings.config.group_size)
     write_text(metrics, "".join(json.dumps({**line, **row}) + "\n" for row in rows))
@@ -260,21 +270,21 @@ def _partial(out: Path) -> Path:
 
 
 def _merged(checkpoint: str, settings: RLSettings, actor: Path, target: Path) -> None:
-    """What verl saved of one step becomes the folder ``target``, absent or whole."""
+    """Merge what verl saved of one step into the folder ``target``, which is absent or whole."""
     if target.exists():
         return
     partial = _partial(target.parent)
     partial.parent.mkdir(parents=True, exist_ok=True)
     _merge(settings, actor, partial)
-    # The template that every stage of this run renders prompts with, not what verl saved.
+    # verl saves a tokenizer of its own; every stage has to render prompts with the same template.
     load_tokenizer(checkpoint).save_pretrained(partial)
     partial.rename(target)
 
 
 def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) -> None:
-    """Run verl; its words go to console.txt, its numbers to our metrics.jsonl.
+    """Run verl: its output goes to console.txt, its numbers to our metrics.jsonl.
 
-    Raises MissingWork with its last words when the last step's checkpoint is not whole.
+    Raises MissingWork with its last lines when the last step's checkpoint is not whole.
     """
     environment.require_trust(words[0])
     console, steps = places.root / "console.txt", settings.config.steps
@@ -303,7 +313,7 @@ def _run(words: list[str], settings: RLSettings, places: Places, metrics: Path) 
 
 
 def _merge(settings: RLSettings, actor: Path, target: Path) -> None:
-    """Raises MissingWork with the merger's last words when it fails."""
+    """Run verl's merger. Raises MissingWork with its last lines when it fails."""
     shutil.rmtree(target, ignore_errors=True)
     words = merge_command(settings, actor, target)
     console = actor.parents[2] / "merge.txt"
@@ -317,3 +327,159 @@ def _merge(settings: RLSettings, actor: Path, target: Path) -> None:
             f"verl's model merger failed with exit code {done.returncode}. Its last lines in "
             f"{console}:\n" + tail(console, 0)
         )
+
+
+NAMES = {
+    "loss": ("actor/pg_loss", "actor/loss"),
+    "reward": ("critic/score/mean",),
+    "entropy": ("actor/entropy",),
+    "length": ("response_length/mean",),
+    "truncated": ("response_length/clip_ratio",),
+    "seconds": ("perf/time_per_step", "timing_s/step"),
+}
+"""Field of ``measures.curves.CurveRow`` -> verl's names for it; the first one found is taken."""
+
+
+def curve(logs: Sequence[Path], rollouts: Path, *, group_size: int) -> list[dict[str, float]]:
+    """A row of metrics for each step, in order. If a step was taken twice, the later one counts.
+
+    logs:     files of verl's ``file`` logger, one for each start, in order.
+    rollouts: verl's folder of attempts: the shares of groups and of undecided attempts.
+    """
+    rows: dict[int, dict[str, float]] = {}
+    for log in logs:
+        for step, data in _lines(log):
+            found = _named(data)
+            if found:
+                groups = shares(rollouts / f"{step}.jsonl", group_size=group_size)
+                rows[step] = {"step": step, **found, **groups}
+    return [rows[step] for step in sorted(rows)]
+
+
+def shares(path: Path, *, group_size: int) -> dict[str, float]:
+    """Shares of mixed, all right and all wrong groups, and of undecided attempts, in [0, 1].
+
+    verl trains on an undecided attempt as on a wrong one, so it counts as wrong in its group. The
+    result is empty when there is no such file, or when it does not hold whole groups: verl writes
+    it in the background. verl's newer trainer does not say which attempts are undecided.
+    """
+    if not path.is_file():
+        return {}
+    state = path.stat()
+    return _shares(path, group_size, (state.st_mtime_ns, state.st_size))
+
+
+@cache
+def _shares(path: Path, group_size: int, _state: tuple[int, int]) -> dict[str, float]:
+    """The file is read once as long as it does not change: all steps together may be gigabytes."""
+    rows = list(rows_of(path))
+    if not rows or len(rows) % group_size:
+        return {}
+    # verl sorts by the id of the prompt, so attempts at one problem are neighbours.
+    groups = [rows[i : i + group_size] for i in range(0, len(rows), group_size)]
+    right = [sum(row["score"] > 0.5 for row in group) for group in groups]
+    found = {
+        "mixed": sum(0 < n < group_size for n in right) / len(groups),
+        "all_right": sum(n == group_size for n in right) / len(groups),
+        "all_wrong": sum(n == 0 for n in right) / len(groups),
+    }
+    if all("undecided" in row for row in rows):
+        found["undecided"] = sum(row["undecided"] for row in rows) / len(rows)
+    return found
+
+
+def _named(data: dict[str, Any]) -> dict[str, float]:
+    found = {}
+    for name, theirs in NAMES.items():
+        values = [data[key] for key in theirs if key in data]
+        if values and isinstance(values[0], int | float) and math.isfinite(values[0]):
+            found[name] = float(values[0])
+    return found
+
+
+def _lines(log: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for row in rows_of(log):
+        yield int(row["step"]), row["data"]
+
+
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The value of each whole line. The last line may be half written, even within a character."""
+    if path.is_file():
+        # Not splitlines: texts of a model hold separators that JSON does not escape.
+        for line in path.read_bytes().split(b"\n"):
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+
+def keep_attempts(
+    checkpoint: str,
+    problems: Sequence[Problem],
+    *,
+    verify: Verify,
+    settings: RLSettings,
+    out: Path,
+) -> None:
+    """Write the attempts that ``rl.attempts`` names to ``out/attempts``, anew each time."""
+    wanted = kept(settings.config.attempts, (problem.id for problem in problems))
+    if not wanted:
+        return
+    drop_rl_attempts_after(out / FOLDER, 0)
+    find = _finder(problems)
+    make = _maker(checkpoint, settings)
+    for step in range(1, settings.config.steps + 1):
+        rows = list(rows_of(Places(root=out / "verl").rollouts / f"{step}.jsonl"))
+        met = [(place, row["output"], find(row["input"])) for place, row in enumerate(rows)]
+        mine = [(i, text, problem) for i, text, problem in met if problem and problem.id in wanted]
+        verdicts = verify([(problem, text) for _, text, problem in mine])
+        made = [make(step, one, v) for one, v in zip(mine, verdicts, strict=True)]
+        if made:
+            append_rl_attempts(out / FOLDER, made)
+
+
+def _finder(problems: Sequence[Problem]) -> Callable[[str], Problem | None]:
+    """Returns a function that finds a prompt's problem: the longest question that stands in it."""
+    longest_first = sorted(problems, key=lambda problem: -len(problem.question))
+    known: dict[str, Problem | None] = {}
+
+    def find(prompt: str) -> Problem | None:
+        if prompt not in known:
+            known[prompt] = next((p for p in longest_first if p.question in prompt), None)
+        return known[prompt]
+
+    return find
+
+
+def _maker(
+    checkpoint: str, settings: RLSettings
+) -> Callable[[int, tuple[int, str, Problem], Verdict], RLAttempt]:
+    tokenizer, start = load_tokenizer(checkpoint, settings.template), checkpoint_hash(checkpoint)
+    size, most = settings.config.group_size, settings.config.max_tokens
+
+    def make(step: int, one: tuple[int, str, Problem], verdict: Verdict) -> RLAttempt:
+        place, text, problem = one
+        asked = settings.messages(problem)
+        tokens = len(encode(tokenizer, text)) + 1
+        return RLAttempt(
+            attempt=Attempt(
+                problem_id=problem.id,
+                heuristic=PLAIN,
+                sample=place % size,
+                seed=-1,
+                text=text,
+                finish="length" if tokens > most else "stop",
+                prompt_tokens=len(prompt_ids(tokenizer, asked)[0]),
+                tokens=min(tokens, most),
+                prompt_hash=prompt_hash(asked),
+                model_hash=start,
+                verdict=verdict,
+            ),
+            step=step,
+            group=place // size,
+            # As it was trained on: verl takes an undecided attempt for a wrong one.
+            reward=reward_of(verdict) or 0.0,
+            advantage=None,
+        )
+
+    return make

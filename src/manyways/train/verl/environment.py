@@ -1,4 +1,4 @@
-"""The Python environment in which verl lives: is there what a training needs?"""
+"""Checks the Python environment in which verl is installed: does it have what a training needs?"""
 
 import json
 import os
@@ -11,7 +11,7 @@ from manyways.errors import RecipeError
 from manyways.recipe.rl import VerlConfig
 
 VERSION = "0.9.1"
-"""The version that our overrides were composed with."""
+"""The version that ``overrides`` is written for."""
 PACKAGES = f"'verl[vllm]=={VERSION}' 'math-verify[antlr4_13_2]' pydantic psutil"
 INSTALL = f"python3 -m venv verl-env && verl-env/bin/pip install {PACKAGES}"
 REWARD_NEEDS = ("math_verify", "pydantic", "psutil")
@@ -31,16 +31,16 @@ print(json.dumps({"missing": missing, "version": number}))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """What an environment holds: modules that it lacks, verl's version ('' where unknown)."""
+    """The modules that an environment lacks, and its version of verl ('' if unknown)."""
 
     missing: tuple[str, ...]
     version: str
 
 
 def interpreter(verl: VerlConfig) -> str:
-    """``rl.verl.python`` as it is started: absolute when it names a file, for any working folder.
+    """``rl.verl.python``, as an absolute path when it names a file.
 
-    Links are kept, since an environment's interpreter is one.
+    Links are not resolved, because an environment's interpreter is a link.
     """
     python = os.path.expanduser(verl.python)  # noqa: PTH111  Path would make ./python a bare name
     return os.path.abspath(python) if os.sep in python else python  # noqa: PTH100
@@ -49,20 +49,20 @@ def interpreter(verl: VerlConfig) -> str:
 def require_trust(python: str) -> None:
     """Raise Untrusted before ``python`` is started for a recipe that nobody trusts.
 
-    Also where it is the Python of this process: verl and its settings are another's program.
+    This holds for the Python of this process, too: with verl it runs somebody else's program.
     """
     trust.require(f"rl.verl.python = '{python}' is a program outside manyways", python)
 
 
 def modules(verl: VerlConfig | None = None) -> tuple[str, ...]:
-    """What has to be importable there: verl, the engine of its rollouts, our verifier's needs."""
+    """Modules that have to be importable there: verl, its rollout engine, our verifier's needs."""
     rollouts = verl.overrides.get("actor_rollout_ref.rollout.name", "vllm") if verl else "vllm"
-    # Of a dotted name, looking for it would import what stands before the dot.
+    # find_spec("a.b") imports a, which is slow, so only the part before the dot is looked for.
     return ("verl", str(rollouts).partition(".")[0], *REWARD_NEEDS)
 
 
 def look(python: str, wanted: tuple[str, ...]) -> Found:
-    """Which of the ``wanted`` modules are there. Nothing is imported: that would take a minute.
+    """Look for the ``wanted`` modules. Nothing is imported: that would take a minute.
 
     Raises RecipeError when ``python`` cannot be started.
     """
@@ -95,7 +95,7 @@ def check_imports(verl: VerlConfig) -> None:
 
 
 def _ask(python: str, *words: str) -> str:
-    """What a short program prints last. Raises RecipeError naming the fix when it fails."""
+    """The last line that a short program prints. Raises RecipeError with a fix when it fails."""
     if python != sys.executable:
         require_trust(python)
     try:
@@ -107,7 +107,7 @@ def _ask(python: str, *words: str) -> str:
             f"rl.verl.python = '{python}': {error.strerror}. Make that environment: {INSTALL}"
         ) from error
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it failed without a word"])[-1]
+        last = (done.stderr.strip().splitlines() or ["it failed and printed nothing"])[-1]
         raise RecipeError(
             f"rl.verl.python = '{python}' cannot be used: {last}. In that environment: "
             f"{python} -m pip install {PACKAGES}"

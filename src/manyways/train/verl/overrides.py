@@ -1,4 +1,4 @@
-"""The one place where the recipe's ``rl`` section becomes verl's settings (hydra overrides)."""
+"""The recipe's ``rl`` section as verl's settings (hydra overrides). No other module sets any."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ROLLOUT = "actor_rollout_ref.rollout"
 REF = "actor_rollout_ref.ref"
 TRACKER = "latest_checkpointed_iteration.txt"
 MERGED = {"actor_rollout_ref.actor.strategy": ("fsdp", "fsdp2"), "model_engine": ("dp",)}
-"""What our call of verl's merger can read."""
+"""Values of these settings whose checkpoints our call of verl's merger can read."""
 REPLACEABLE = {
     "actor_rollout_ref.model.enable_gradient_checkpointing",
     f"{ACTOR}.optim.lr_scheduler_type",
@@ -22,7 +22,7 @@ REPLACEABLE = {
     f"{ACTOR}.calculate_entropy",
     f"{ROLLOUT}.name",
 }
-"""Of what we set, the defaults that ``rl.verl.extra`` may replace."""
+"""Settings of ours that are only defaults: ``rl.verl.extra`` may replace them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,22 +48,22 @@ class Places:
 
     @property
     def rollouts(self) -> Path:
-        """One file of attempts for each step."""
+        """The folder with one file of attempts for each step."""
         return self.root / "rollouts"
 
     @property
     def logs(self) -> list[Path]:
-        """The metrics of every start so far, in order."""
+        """The log files of all starts so far, in order."""
         found = self.root.glob("log-*.jsonl")
         return sorted(found, key=lambda path: int(path.stem.split("-")[1]))
 
     def actor(self, step: int) -> Path:
-        """The policy in the checkpoint of a step."""
+        """The folder of the policy in the checkpoint of a step."""
         return self.checkpoints / f"global_step_{step}" / "actor"
 
     @property
     def saved(self) -> int:
-        """The last step whose checkpoint is whole (verl notes it after saving), 0 without one."""
+        """The last step whose checkpoint is whole (verl notes it after saving); 0 if none is."""
         try:
             step = int((self.checkpoints / TRACKER).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -71,7 +71,7 @@ class Places:
         return step if self.actor(step).is_dir() else 0
 
     def log(self, number: int) -> Path:
-        """The metrics of the ``number``-th start: verl begins its file anew each time."""
+        """The log file of start ``number``, from 1: verl overwrites a file that it logs to."""
         return self.root / f"log-{number}.jsonl"
 
 
@@ -93,7 +93,7 @@ def overrides(checkpoint: str, settings: RLSettings, places: Places, *, log: Pat
 
 
 def check_extra(rl: RLConfig) -> None:
-    """Raises RecipeError for a key of ``rl.verl.extra`` that is not its place to set."""
+    """Raise RecipeError for a key of ``rl.verl.extra`` that other keys of the recipe set."""
     nobody = RLSettings(config=rl, messages=lambda _: (), arm="", seed=0, device="cpu")
     decided = _decided("", nobody, Places(root=Path()))
     _refuse(verl_of(nobody).overrides, decided=decided)
@@ -203,7 +203,7 @@ def _trainer(settings: RLSettings, places: Places) -> dict[str, object]:
 
 
 def _word(value: object) -> str:
-    """A value in hydra's grammar; text is quoted, so that no character of a path has a meaning."""
+    """A value in hydra's grammar. Text is quoted, so that no character of a path is special."""
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int | float):

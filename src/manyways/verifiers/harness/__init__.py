@@ -1,5 +1,5 @@
-"""What runs inside the sandbox: the candidate's side, the examiner's side, and their wire.
+"""What runs inside the sandbox: the candidate's side, the examiner's side, and the wire between.
 
-These files use the standard library alone and import nothing else of this package, because
-nothing else is visible where they run.
+These files import the standard library and each other only, because nothing else is visible where
+they run.
 """
