@@ -300,7 +300,7 @@ def section(name: str) -> Section:
             name=curve.label,
             label=curve.label,
             colour=charts.hue(i),
-            dash=charts.LINES[i % len(charts.LINES)],
+            dash=charts.line_style(i),
         )
         for i, curve in enumerate(drawing.curves)
     )
@@ -345,7 +345,7 @@ def _line(curve: Curve, number: int) -> charts.Line:
         x=curve.x,
         y=[float(f"{value:.5g}") for value in curve.y],
         colour=charts.hue(number),
-        dash=charts.LINES[number % len(charts.LINES)],
+        dash=charts.line_style(number),
         meta={"line": curve.label},
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from manyways.errors import RunDirError
+from manyways.records import Score
 from manyways.reporting import Block
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ class Measure(Generic[R]):
     shown: dict[Chapter, Callable[["Seen"], Iterable[Block]]]
     says: Callable[["Seen"], Iterable[Finding]] = _silent
     within: str = ""
+
+
+def sign_of(*scores: Score | None) -> int:
+    """1 or -1 where all intervals that there are lie on one side of 0, else 0."""
+    there = [score for score in scores if score is not None]
+    if there and all(score.low > 0 for score in there):
+        return 1
+    return -1 if there and all(score.high < 0 for score in there) else 0
 
 
 def write_rows(path: Path, rows: Iterable[Any]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind
-from manyways.measures import Finding
+from manyways.measures import Finding, sign_of
 from manyways.measures.arms import ARMS, UNFINISHED, in_lines, stopped, untested
 from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, in_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
@@ -36,12 +36,9 @@ ALIKE = 0.1
 """Arms whose numbers of problems, and of examples, differ by no larger share are of one size."""
 
 
-def sign_of(row: "PairedRow") -> int:
+def hint_of(row: "PairedRow") -> int:
     """1 or -1 where the intervals leave out 0, which is a hint, else 0."""
-    scores = [row.difference, *([row.seeds] if row.seeds else [])]
-    if all(s.low > 0 for s in scores):
-        return 1
-    return -1 if all(s.high < 0 for s in scores) else 0
+    return sign_of(row.difference, row.seeds)
 
 
 def remaining(seen: "Seen") -> "list[PairedRow]":
@@ -56,7 +53,7 @@ def remaining(seen: "Seen") -> "list[PairedRow]":
 def held(rows: "Sequence[PairedRow]", seen: "Seen") -> list[int]:
     """For each row 1 or -1 where its difference holds, else 0."""
     left = remaining(seen)
-    return [sign_of(row) if row in left and not _guessed(row, seen) else 0 for row in rows]
+    return [hint_of(row) if row in left and not _guessed(row, seen) else 0 for row in rows]
 
 
 def _guessed(row: "PairedRow", seen: "Seen") -> bool:
@@ -73,7 +70,7 @@ def lead(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> st
     signs = held(rows, seen)
     better = _at(rows, signs, 1)
     worse = _at(rows, signs, -1)
-    hints = [sign_of(row) if not sign else 0 for row, sign in zip(rows, signs, strict=True)]
+    hints = [hint_of(row) if not sign else 0 for row, sign in zip(rows, signs, strict=True)]
     up, down = _at(rows, hints, 1), _at(rows, hints, -1)
     if better and worse:
         return f"Partly: {what} beats {alone} at {better} but does worse at {worse}"
@@ -104,8 +101,8 @@ def _rest(rows: "Sequence[PairedRow]", signs: Sequence[int], up: str, down: str)
     return f", with no difference found at {none}" if none else ""
 
 
-Control = tuple[str, Kind, "list[PairedRow]"]
-"""An arm that the method is against, its kind, and the rows of the main arm against it."""
+Control = tuple[str, Kind | None, "list[PairedRow]"]
+"""An arm that the method is against, its kind (None for RL alone), and the rows against it."""
 
 
 def _doubt(seen: "Seen") -> str:
@@ -164,9 +161,7 @@ def against_controls(seen: "Seen") -> Iterator[str]:
         yield ways
 
 
-def ways_or_heuristics(
-    found: "Sequence[tuple[str, Kind | None, list[PairedRow]]]", seen: "Seen"
-) -> str:
+def ways_or_heuristics(found: "Sequence[Control]", seen: "Seen") -> str:
     """Whether many ways matter or heuristics alone; empty without a control of one way each."""
     of_ways = [(name, rows) for name, kind, rows in found if kind and one_way(kind)]
     return _many_or_heuristics(of_ways, seen) if of_ways else ""
@@ -179,8 +174,8 @@ def one_way(kind: Kind) -> bool:
     return under_heuristics and alike and not kind.wrong and not kind.foreign
 
 
-def controls(seen: "Seen") -> "Iterator[tuple[str, Kind | None, list[PairedRow]]]":
-    """(arm, its kind, the rows against it) of RL alone and of each arm that the method is against.
+def controls(seen: "Seen") -> "Iterator[Control]":
+    """RL alone, and each arm that the method is against.
 
     Variants of an arm (other lengths, later rounds) are no controls. RL alone has no kind here.
     """
@@ -197,7 +192,7 @@ def short(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
     hint = {1: "a hint that it does", -1: "a hint that it does worse", 0: "cannot tell"}
     said: dict[str, list[str]] = {}
     for row, sign in zip(rows, held(rows, seen), strict=True):
-        told = {1: "yes", -1: "no, it does worse"}.get(sign) or hint[sign_of(row)]
+        told = {1: "yes", -1: "no, it does worse"}.get(sign) or hint[hint_of(row)]
         said.setdefault(told, []).append(f"pass@{row.k}")
     return ", ".join(f"{told} at {' and '.join(ks)}" for told, ks in said.items())
 
@@ -223,7 +218,7 @@ def _many_or_heuristics(of_ways: "list[tuple[str, list[PairedRow]]]", seen: "See
 
 def _hints(rows: "Sequence[PairedRow]") -> bool:
     """Whether intervals leave out 0 in favour of the first at some k, and against it at none."""
-    signs = [sign_of(row) for row in rows]
+    signs = [hint_of(row) for row in rows]
     return max(signs) > 0 and min(signs) >= 0
 
 
@@ -321,7 +316,7 @@ def _against_base(arm: str, seen: "Seen") -> Iterator[str]:
 
 
 def _worded(row: "PairedRow", seen: "Seen") -> str:
-    word = {1: "higher", -1: "lower", 0: "no difference found"}[sign_of(row)]
+    word = {1: "higher", -1: "lower", 0: "no difference found"}[hint_of(row)]
     return f"{word} {clause(row, seen)}"
 
 

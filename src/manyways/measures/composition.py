@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from manyways.metrics.intervals import Resampling
 
 
-ORDER: dict[Phase, int] = {"base": 0, "mid": 1, "rl": 2}
 MOST = 12
 """Heuristics in a figure."""
 SWITCHES = 24
@@ -93,6 +92,7 @@ def composition_row(
     """
     import numpy as np
 
+    from manyways.measures.score_curves import share_score
     from manyways.metrics.composition import effective_number
 
     names, problem_S = solutions.numbered
@@ -105,14 +105,14 @@ def composition_row(
         arm=solutions.checkpoint.arm,
         phase=solutions.checkpoint.phase,
         benchmark=solutions.benchmark,
-        composed=_share("composition rate", np.bincount(problem_S, composed_S), trials),
+        composed=share_score("composition rate", np.bincount(problem_S, composed_S), trials),
         switch=_switch(solutions.ways, problem_S),
         effective=effective_number(list(steps.values())),
         shares={name: count / total for name, count in steps.items()},
         pairs=dict(solutions.pairs),
         drift=_drift(solutions, problem_S, settings),
         solutions=len(solutions.ways),
-        composed_correct=_share(
+        composed_correct=share_score(
             "composition rate of correct solutions",
             np.bincount(problem_S, composed_S * correct_S),
             np.bincount(problem_S, correct_S),
@@ -138,32 +138,25 @@ def _corrected(hits: "Array", trials: "Array", error: "LabellerError | None") ->
     return score("composition rate, corrected", found, len(trials)) if found else None
 
 
-def _share(name: str, hits: "Array", trials: "Array") -> Score:
-    from manyways.measures.score_curves import score
-    from manyways.metrics.intervals import clustered_share
-
-    return score(name, clustered_share(hits, trials), int((trials > 0).sum()))
-
-
 def _switch(ways: "Sequence[Ways]", problem_S: "Array") -> Score | None:
     import numpy as np
 
+    from manyways.measures.score_curves import share_score
+
     switches = np.bincount(problem_S, [way.switches for way in ways])
     boundaries = np.bincount(problem_S, [way.boundaries for way in ways])
-    return _share("switch rate", switches, boundaries) if boundaries.any() else None
+    return share_score("switch rate", switches, boundaries) if boundaries.any() else None
 
 
 def _drift(solutions: "Solutions", problem_S: "Array", settings: "Resampling") -> Score | None:
     """Only problems with several solutions count; None without any, and for training data."""
-    from manyways.measures.score_curves import score
+    from manyways.measures.score_curves import mean_score
     from manyways.metrics.composition import within_covariance
-    from manyways.metrics.intervals import mean_intervals
 
     cov_P = within_covariance(problem_S, solutions.composed_S, solutions.correct_S)
     if solutions.benchmark == SEED_DATA or not len(cov_P):
         return None
-    mean, low, high = (float(x[0]) for x in mean_intervals(cov_P, settings))
-    return score("Cov(composed, correct) within problems", (mean, low, high), len(cov_P))
+    return mean_score("Cov(composed, correct) within problems", cov_P, settings)
 
 
 def example() -> list[CompositionRow]:
@@ -198,8 +191,10 @@ def _drawn(seen: "Seen") -> list[CompositionRow]:
     rows = [row for row in seen.rows(COMPOSITION) if row.benchmark == seen.mechanism]
     rows = prefer_pooled(rows, key=lambda row: (row.arm, row.phase))
     place = {arm: i for i, arm in enumerate(seen.arm_order)}
+    order = list(words.PHASES)
     return sorted(
-        rows, key=lambda row: (row.phase != "base", place.get(row.arm, 99), ORDER[row.phase])
+        rows,
+        key=lambda row: (row.phase != "base", place.get(row.arm, 99), order.index(row.phase)),
     )
 
 

@@ -198,7 +198,7 @@ def arm_keys(seen: "Seen") -> tuple[Key, ...]:
             name=arm,
             label=arm,
             colour=seen.arm_colour(arm),
-            dash=dash(seen, arm),
+            dash=seen.arm_dash(arm),
             on=seen.at_first(arm),
         )
         for arm in seen.recipe.arms
@@ -259,16 +259,11 @@ def _curves(seen: "Seen", arm: str, logged: dict[int, dict[int, float]]) -> list
         low=() if one else thinned(map(min, zip(*smooth, strict=True))),
         high=() if one else thinned(map(max, zip(*smooth, strict=True))),
         colour=seen.arm_colour(arm),
-        dash=dash(seen, arm),
+        dash=seen.arm_dash(arm),
         meta={"arm": arm},
     )
     thin = replace(line, y=thinned(values[0]), width=1.0, opacity=0.28)
     return [thin, line] if one else [line]
-
-
-def dash(seen: "Seen", arm: str) -> str:
-    """A line style by arm, so that arms differ without colour."""
-    return ("solid", "dash", "dot", "dashdot", "longdash")[seen.arm_order.index(arm) % 5]
 
 
 def moving_average(values: Sequence[float], window: int) -> list[float]:

@@ -103,18 +103,13 @@ def diversity_row(
 
     embedder: texts -> unit rows, and its name; one that needs no network when left out.
     """
-    from manyways.measures.score_curves import score
+    from manyways.measures.score_curves import mean_score, score
     from manyways.metrics.diversity import EMBEDDER, distinct_n, embed, vendi_scores
-    from manyways.metrics.intervals import mean_intervals
 
     embedding, called = embedder or (embed, EMBEDDER)
     count = len(set(of.problems))
     found = vendi_scores(of.texts, of.problems, embedding)
     each_P = found.per_problem_P
-    per_problem = None
-    if len(each_P):
-        mean, low, high = (float(x[0]) for x in mean_intervals(each_P, settings))
-        per_problem = score("Vendi score per problem", (mean, low, high), len(each_P))
     bounds = found.pooled
     value = bounds if count > 1 else (bounds[0], bounds[0], bounds[0])
     return DiversityRow(
@@ -123,7 +118,9 @@ def diversity_row(
         vendi=score("Vendi score", value, count),
         distinct_3=_number(distinct_n(of.texts)),
         embedder=called,
-        per_problem=per_problem,
+        per_problem=mean_score("Vendi score per problem", each_P, settings)
+        if len(each_P)
+        else None,
         heuristics=_heuristics(of, settings),
     )
 

@@ -9,7 +9,7 @@ from manyways.measures import Measure
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import BASE, Phase, Score, pooled
-from manyways.reporting import Block, Chart, Charts, Key, Table, charts, words
+from manyways.reporting import Block, Chart, Charts, Table, charts, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -83,7 +83,10 @@ def first_screen(seen: "Seen") -> list[Block]:
     rows = list(_cells(seen))
     if not rows:
         return []
-    return [_table(seen, rows), Charts(charts=(_chart(seen, rows),), legend=_legend(seen))]
+    return [
+        _table(seen, rows),
+        Charts(charts=(_chart(seen, rows),), legend=charts.end_keys(seen.ends)),
+    ]
 
 
 def shown_arms(seen: "Seen") -> list[str]:
@@ -159,7 +162,7 @@ def _chart(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Chart:
                     score=score,
                     colour=seen.arm_colour(arm, phase),
                     words=f"pass@{k}: {words.rate(score)}, n = {score.n}",
-                    symbol="circle" if k == seen.ends[0] else "diamond-open",
+                    symbol=charts.end_symbol(k, seen.ends),
                     link=seen.texts_of(_name(arm, phase), seen.headline),
                     meta={"k": str(k)},
                 )
@@ -179,19 +182,6 @@ def _chart(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Chart:
         spec=charts.intervals(lines, axis="share of problems solved"),
         height=charts.height_of(lines),
     )  # fmt: skip
-
-
-def _legend(seen: "Seen") -> tuple[Key, ...]:
-    return tuple(
-        Key(
-            group="k",
-            name=str(k),
-            label=f"pass@{k}",
-            colour=charts.INK[0],
-            symbol="circle" if k == seen.ends[0] else "diamond-open",
-        )
-        for k in seen.ends
-    )
 
 
 def _every(seen: "Seen") -> Table:

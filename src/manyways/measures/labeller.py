@@ -69,8 +69,7 @@ def _row(
     import numpy as np
 
     from manyways.heuristics.labelling import confusion
-    from manyways.measures.score_curves import score
-    from manyways.metrics.intervals import clustered_share
+    from manyways.measures.score_curves import share_score
 
     units = np.unique([guess.unit for guess in guesses], return_inverse=True)[1]
     trials = np.bincount(units)
@@ -81,8 +80,8 @@ def _row(
         labeller=ctx.recipe.heuristics.labeller,
         classes=len(ctx.pack),
         texts=len(guesses),
-        accuracy=score("accuracy", clustered_share(first, trials), len(trials)),
-        top3=score("top 3", clustered_share(any3, trials), len(trials)),
+        accuracy=share_score("accuracy", first, trials),
+        top3=share_score("top 3", any3, trials),
         confusion=confusion(guesses),
         sensitivity=_share("sensitivity", error.found, error.composed) if error else None,
         specificity=_share("specificity", error.passed, error.single) if error else None,

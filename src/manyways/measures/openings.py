@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures import Measure
+from manyways.measures import Measure, sign_of
 from manyways.measures.curves import CURVES, ENDS, CurveRow
 from manyways.measures.predictions import SIGNS, Expectation, Outcome, decide
 from manyways.records import Score, pooled
@@ -173,12 +173,12 @@ def _push(
 
 
 def _towards(push: tuple[Score | None, Score | None]) -> Expectation:
-    scores = [score for score in push if score is not None]
-    if scores and all(score.low > 0 for score in scores):
+    sign = sign_of(*push)
+    if sign > 0:
         return Expectation(words="rises, as its covariance with success is above 0", side="above")
-    if scores and all(score.high < 0 for score in scores):
+    if sign < 0:
         return Expectation(words="falls, as its covariance with success is below 0", side="below")
-    why = "cannot be told" if scores else "was not measured"
+    why = "cannot be told" if any(push) else "was not measured"
     return Expectation(
         words=f"the sign of its covariance with success, which {why}", side="unknown"
     )
@@ -271,7 +271,7 @@ def blocks(seen: "Seen") -> list[Block]:
             name=heuristic,
             label=seen.heuristic_name(heuristic),
             colour=seen.heuristic_colour(heuristic),
-            dash=_dash(drawn, heuristic),
+            dash=charts.line_style(drawn.index(heuristic)),
         )
         for heuristic in drawn
     )
@@ -302,7 +302,7 @@ def _chart(seen: "Seen", arm: str, rows: Sequence[OpeningRow], drawn: Sequence[s
             low=[point.share.low for point in row.course],
             high=[point.share.high for point in row.course],
             colour=seen.heuristic_colour(row.heuristic),
-            dash=_dash(drawn, row.heuristic),
+            dash=charts.line_style(drawn.index(row.heuristic)),
             meta={"line": row.heuristic},
         )
         for row in rows
@@ -358,10 +358,6 @@ def _table(seen: "Seen", arm: str, rows: Sequence[OpeningRow]) -> Table:
         "with it and being correct, within RL's problems, times c_G(p): the sign that is expected.",
         folded=arm != seen.lead,
     )  # fmt: skip
-
-
-def _dash(drawn: Sequence[str], heuristic: str) -> str:
-    return charts.LINES[list(drawn).index(heuristic) % len(charts.LINES)]
 
 
 OPENINGS = Measure(

@@ -9,7 +9,7 @@ from manyways.arms.kinds import KINDS
 from manyways.measures import Measure, answer
 from manyways.measures.benchmarks import MEANS, in_words
 from manyways.records import Checkpoint, Score, pooled
-from manyways.reporting import Block, Chart, Charts, Heading, Key, Table, charts, words
+from manyways.reporting import Block, Chart, Charts, Heading, Table, charts, words
 from manyways.run_dir import benchmark_slug
 
 if TYPE_CHECKING:
@@ -158,27 +158,13 @@ def blocks(seen: "Seen") -> list[Block]:
         text="Each pair of checkpoints is compared on the same problems, which removes the luck of "
         "easy and hard problems. An interval that holds zero: no difference was found.",
     )
-    keys = tuple(
-        Key(
-            group="k",
-            name=str(k),
-            label=f"pass@{k}",
-            colour=charts.INK[0],
-            symbol=_symbol(seen, k),
-        )
-        for k in _ends(seen)
-    )
-    figures = Charts(charts=tuple(_charts(seen)), legend=keys)
+    figures = Charts(charts=tuple(_charts(seen)), legend=charts.end_keys(_ends(seen)))
     return [heading, figures, _table(seen)]
 
 
 def _ends(seen: "Seen") -> tuple[int, ...]:
     ks = {row.k for row in seen.rows(PAIRED)}
     return tuple(sorted({min(ks), max(ks)}))
-
-
-def _symbol(seen: "Seen", k: int) -> str:
-    return "circle" if k == _ends(seen)[0] else "diamond-open"
 
 
 def _charts(seen: "Seen") -> Iterator[Chart]:
@@ -237,7 +223,7 @@ def _mark(seen: "Seen", row: PairedRow) -> charts.Mark:
         colour=seen.arm_colour(Checkpoint.parse(row.a).arm),
         words=f"pass@{row.k}: {words.difference(row.difference)}, "
         f"p = {words.p_value(row.p)}{seeds}",
-        symbol=_symbol(seen, row.k),
+        symbol=charts.end_symbol(row.k, _ends(seen)),
         meta={"k": str(row.k)},
     )
 

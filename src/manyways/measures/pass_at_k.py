@@ -362,9 +362,6 @@ ROWS = (
 )  # fmt: skip
 
 
-ORDER = {"base": 0, "mid": 1, "rl": 2}
-
-
 def build(seen: "Seen") -> ArmsTable:
     """The table of a run, from its rows of pass@k; empty when nothing was evaluated."""
     pooled = prefer_pooled(
@@ -374,6 +371,7 @@ def build(seen: "Seen") -> ArmsTable:
     scores = {(row.checkpoint, row.benchmark, row.k): row.score for row in pooled}
     names = {row.checkpoint: row for row in pooled}
     order = {name: i for i, name in enumerate(["base", *seen.recipe.arms])}
+    phases = list(words.PHASES)
     rows = tuple(
         Row(
             label=words.checkpoint_label(name),
@@ -381,7 +379,8 @@ def build(seen: "Seen") -> ArmsTable:
             scores=tuple(scores.get((name, c.benchmark, c.k)) for c in columns),
         )
         for name, row in sorted(
-            names.items(), key=lambda item: (order.get(item[1].arm, 99), ORDER[item[1].phase])
+            names.items(),
+            key=lambda item: (order.get(item[1].arm, 99), phases.index(item[1].phase)),
         )
     )
     return ArmsTable(

@@ -54,6 +54,8 @@ def measured(seen: "Seen") -> list[ProbeRow]:
     """One row, or none where the probe has not been run."""
     import numpy as np
 
+    from manyways.measures.score_curves import mean_score, share_score
+
     ctx, settings = seen.material.ctx, seen.material.settings
     names = [heuristic.id for heuristic in seen.material.earlier.swapped(ctx)]
     right_PHH, tried_PHH = _counts(ctx, names)
@@ -67,11 +69,18 @@ def measured(seen: "Seen") -> list[ProbeRow]:
             model="base",
             heuristics=names,
             matrix=[
-                [_cell(right_PHH[:, i, j], tried_PHH[:, i, j]) for j in range(len(names))]
+                [
+                    share_score("success", right_PHH[:, i, j], tried_PHH[:, i, j])
+                    for j in range(len(names))
+                ]
                 for i in range(len(names))
             ],
-            complementarity=_mean("Swapped minus kept", gaps_P, settings),
-            covariance=_mean("Covariance of strengths", covs_P, settings),
+            complementarity=mean_score("Swapped minus kept", gaps_P, settings)
+            if len(gaps_P)
+            else None,
+            covariance=mean_score("Covariance of strengths", covs_P, settings)
+            if len(covs_P)
+            else None,
             dependence=_dependence(right_PHH, tried_PHH, settings),
             attempts=int(tried_PHH.sum()),
         )
@@ -114,23 +123,6 @@ def _per_problem(rates_PHH: "Floats") -> "tuple[Floats, Floats]":
             gaps.append(complementarity(square))
             covs.append(-gaps[-1] * (len(square) - 1) / len(square))
     return np.array(gaps), np.array(covs)
-
-
-def _cell(right_P: "Floats", tried_P: "Floats") -> Score:
-    from manyways.measures.score_curves import score
-    from manyways.metrics.intervals import clustered_share
-
-    return score("success", clustered_share(right_P, tried_P), int((tried_P > 0).sum()))
-
-
-def _mean(name: str, values_P: "Floats", settings: "Resampling") -> Score | None:
-    from manyways.measures.score_curves import score
-    from manyways.metrics.intervals import mean_intervals
-
-    if not len(values_P):
-        return None
-    mean, low, high = (float(x[0]) for x in mean_intervals(values_P, settings))
-    return score(name, (mean, low, high), len(values_P))
 
 
 def _dependence(right_PHH: "Floats", tried_PHH: "Floats", settings: "Resampling") -> Score | None:

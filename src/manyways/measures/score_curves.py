@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from manyways.measures.benchmarks import SEEDS_FOR_T, summarised
 from manyways.measures.material import Evaluation
 from manyways.metrics.intervals import (
     Floats,
     Resampling,
+    clustered_share,
     difference_intervals,
+    mean_intervals,
     sign_flip,
     t_interval,
 )
@@ -78,6 +80,25 @@ def score(name: str, bounds: tuple[float, float, float], n: int) -> Score:
     """A Score from (value, low, high)."""
     value, low, high = (float(x) for x in bounds)
     return Score(name=name, value=value, low=low, high=high, n=n)
+
+
+def mean_score(
+    name: str, values_P: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
+) -> Score:
+    """The mean of one number per problem, (P,), with its bootstrap interval over problems."""
+    mean, low, high = (x[0] for x in mean_intervals(values_P, settings, strata_P))
+    return score(name, (mean, low, high), len(np.asarray(values_P)))
+
+
+def share_score(name: str, hits_P: ArrayLike, trials_P: ArrayLike) -> Score:
+    """A share of attempts, those at one problem being alike; ``n`` counts problems with trials."""
+    return score(name, clustered_share(hits_P, trials_P), int(np.count_nonzero(trials_P)))
+
+
+def resampled_score(name: str, value_R: Floats, n: int) -> Score:
+    """From a value and its resamples, (1 + R,): the percentile interval of the resamples."""
+    low, high = np.quantile(value_R[1:], [0.025, 0.975])
+    return score(name, (value_R[0], low, high), n)
 
 
 def over_seeds(name: str, means: Sequence[float]) -> Score | None:

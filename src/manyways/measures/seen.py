@@ -337,6 +337,10 @@ class Seen:
             for row, score, told, link in measured
         ]
 
+    def arm_dash(self, arm: str) -> str:
+        """Its line style in curves over steps: arms differ without colour, too."""
+        return charts.line_style(self.arm_order.index(arm))
+
     def arm_symbol(self, arm: str) -> str:
         """Its marker."""
         return charts.symbol(self.arm_order.index(arm)) if arm in self.arm_order else "diamond"

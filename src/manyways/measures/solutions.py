@@ -17,10 +17,10 @@ from manyways.arms import parse_arm
 from manyways.heuristics.labelling import Labeller, step_labels
 from manyways.measures.benchmarks import ALL, SEED_DATA
 from manyways.measures.material import Evaluation
-from manyways.measures.score_curves import over_seeds, score
+from manyways.measures.score_curves import mean_score, over_seeds
 from manyways.metrics import composition as use
 from manyways.metrics.composition import DIRECT, Openings, openings
-from manyways.metrics.intervals import Resampling, mean_intervals
+from manyways.metrics.intervals import Resampling
 from manyways.records import Checkpoint, Score
 
 if TYPE_CHECKING:
@@ -226,9 +226,8 @@ def contrast(
     if not problems:
         return None, None
     value_P = [np.mean([row[p] for row in rows if p in row]) for p in problems]
-    mean, low, high = (float(x[0]) for x in mean_intervals(value_P, settings))
     means = [float(np.mean(list(row.values()))) for row in rows if row]
-    return score(name, (mean, low, high), len(problems)), over_seeds(name, means)
+    return mean_score(name, value_P, settings), over_seeds(name, means)
 
 
 def both_means(a: Values, b: Values) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from manyways.arms import Line
 from manyways.measures import Finding, Measure
-from manyways.measures.curves import CURVES, arm_keys, dash
+from manyways.measures.curves import CURVES, arm_keys
 from manyways.measures.difficulty import told
 from manyways.records import Score, line_name
 from manyways.reporting import Block, Chart, Fold, Heading, Table, charts, first_row, words
@@ -324,7 +324,7 @@ def _line(seen: "Seen", rows: list[StepRow], drawn: Drawn) -> charts.Line | None
         low=[score.low for score in scores],
         high=[score.high for score in scores],
         colour=seen.arm_colour(arm),
-        dash=dash(seen, arm),
+        dash=seen.arm_dash(arm),
         symbol=seen.arm_symbol(arm),
         meta={"arm": arm},
     )

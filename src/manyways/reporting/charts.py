@@ -56,6 +56,11 @@ def symbol(number: int) -> str:
     return SYMBOLS[number % len(SYMBOLS)]
 
 
+def line_style(number: int) -> str:
+    """The line style of the ``number``-th arm or heuristic; they repeat after five."""
+    return LINES[number % len(LINES)]
+
+
 def faint(colour: str, opacity: float) -> str:
     """``#0072b2`` -> ``rgba(0,114,178,0.13)``."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
@@ -316,6 +321,19 @@ def keys(stacks: Sequence[Bar]) -> tuple[Key, ...]:
     return tuple(
         Key(group="stack", name=s.name, label=s.called, colour=s.colour, symbol="bar")
         for s in stacks
+    )
+
+
+def end_symbol(k: int, ends: Sequence[int]) -> str:
+    """The marker of pass@k where a figure shows the smallest and the largest k."""
+    return "circle" if k == ends[0] else "diamond-open"
+
+
+def end_keys(ends: Sequence[int]) -> tuple[Key, ...]:
+    """A legend of the smallest and the largest k."""
+    return tuple(
+        Key(group="k", name=str(k), label=f"pass@{k}", colour=INK[0], symbol=end_symbol(k, ends))
+        for k in ends
     )
 
 

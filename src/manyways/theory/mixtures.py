@@ -16,8 +16,6 @@ from scipy.special import wrightomega
 
 from manyways.theory import checks
 
-GRID = 1000
-
 
 def pass_at(p: float, k: float) -> float:
     """E1: ``1 - (1-p)^k``, pass@k at a known success probability; k may be fractional.

@@ -19,7 +19,7 @@ from manyways.measures.material import Material
 from manyways.measures.openings import OPENINGS
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.probe import PROBE
-from manyways.measures.score_curves import Curve, over_seeds, score
+from manyways.measures.score_curves import Curve, over_seeds, resampled_score
 from manyways.measures.solutions import (
     ByProblem,
     Policy,
@@ -176,8 +176,7 @@ def _pooled(pair: Pair, labels: Sequence[str]) -> PredictionRow:
         return quantity.row(expected, None, note="no problem in common")
     many_R, few_R = composition.pooled_effective(counts, pair.settings)
     gap_R = many_R - few_R
-    low, high = np.quantile(gap_R[1:], [0.025, 0.975])
-    measured = score(name, (gap_R[0], low, high), len(both))
+    measured = resampled_score(name, gap_R, len(both))
     seeds = over_seeds(name, _seed_gaps(pair, labels))
     note = f"{many_R[0]:.3g} against {few_R[0]:.3g}"
     return quantity.row(expected, measured, seeds, note=note)

@@ -7,9 +7,9 @@ import numpy as np
 
 from manyways.arms import parse_arm
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
-from manyways.measures.score_curves import Curve, common, over_seeds, score
+from manyways.measures.score_curves import Curve, common, mean_score, over_seeds, score
 from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, numbered
-from manyways.metrics.intervals import Resampling, bootstrap_means, mean_intervals
+from manyways.metrics.intervals import Resampling, bootstrap_means
 from manyways.metrics.pass_at_k import crossover
 from manyways.records import Checkpoint
 
@@ -89,13 +89,12 @@ def growth_row(
     gap_PK = wide.values_PK - narrow.values_PK
     name = f"Lead at pass@{wide.ks[-1]} − lead at pass@1"
     growth_P = gap_PK[:, -1] - gap_PK[:, 0]
-    mean, low, high = (float(x[0]) for x in mean_intervals(growth_P, settings, wide.strata_P))
     lead_K = wide.mean_K(gap_PK)
     of = f"{wide.checkpoint.name} − {narrow.checkpoint.name}"
     quantity = Quantity(part=PART, name=name, proposition=proposition, of=of)
     return quantity.row(
         Expectation(words=f"above 0: {words}", side="above"),
-        score(name, (mean, low, high), len(growth_P)),
+        mean_score(name, growth_P, settings, wide.strata_P),
         over_seeds(name, _seed_growth(wide, narrow)),
         note=f"lead {lead_K[0]:+.3f} at k = 1, {lead_K[-1]:+.3f} at k = {wide.ks[-1]}",
     )

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from manyways.measures import sign_of
 from manyways.measures.curves import ENDS
 from manyways.measures.openings import OpeningRow, logged_openings, moved
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
-from manyways.measures.score_curves import over_seeds, score
+from manyways.measures.score_curves import over_seeds, resampled_score
 from manyways.measures.solutions import (
     ByProblem,
     Policy,
@@ -130,11 +131,11 @@ def swap_row(swap: "ProbeRow", change: PredictionRow | None) -> PredictionRow:
         proposition="D2 (i), M6",
         of=f"{swap.model}, {len(swap.heuristics)} heuristics",
     )
-    scores = [s for s in (change.measured, change.seeds) if s is not None] if change else []
+    sign = sign_of(change.measured, change.seeds) if change else 0
     expected = Expectation(words="the sign of the change of composition, not known", side="unknown")
-    if scores and all(score.low > 0 for score in scores):
+    if sign > 0:
         expected = Expectation(words="above 0, as composition rose through RL", side="above")
-    elif scores and all(score.high < 0 for score in scores):
+    elif sign < 0:
         expected = Expectation(words="below 0, as composition fell through RL", side="below")
     note = f"{swap.attempts} continuations"
     return quantity.row(expected, swap.complementarity, note=note)
@@ -190,13 +191,13 @@ def direction(gate: Policy | None, push: Score | None, seeds: Score | None) -> E
 
     gate: attempts at RL's problems.  push, seeds: their covariance over problems and over seeds.
     """
-    scores = [score for score in (push, seeds) if score is not None]
+    sign = sign_of(push, seeds)
     if gate and not any(way.composed for one in gate.seeds.values() for way in one.ways):
         words = f"within {NOTHING} of 0: no attempt at RL's problems combines anything (D4)"
         return Expectation(words=words, side="near", margin=NOTHING)
-    if scores and all(score.low > 0 for score in scores):
+    if sign > 0:
         return Expectation(words="above 0, as the covariance is", side="above")
-    if scores and all(score.high < 0 for score in scores):
+    if sign < 0:
         return Expectation(words="below 0, as the covariance is", side="below")
     return Expectation(words="the sign of the covariance, which cannot be told", side="unknown")
 
@@ -338,8 +339,7 @@ def regression_rows(
         if not len(values):
             yield quantity.row(words, None, note=_why_not(cells))
             continue
-        low, high = np.quantile(values[1:], [0.025, 0.975])
-        measured = score(quantity.name, (values[0], low, high), _contrasts(cells))
+        measured = resampled_score(quantity.name, values, _contrasts(cells))
         yield quantity.row(words, measured, note=_note(cells, part_of))
 
 

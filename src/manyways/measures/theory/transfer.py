@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
-from manyways.measures.score_curves import over_seeds, score
+from manyways.measures.score_curves import over_seeds, resampled_score
 from manyways.measures.solutions import (
     Policy,
     Solutions,
@@ -256,14 +256,13 @@ def _gap(
     """Mean over seeds of the first side minus the second, per resample; both sides in words."""
     gaps_R = [one - other for one, other in zip(*sides, strict=True)]
     mean_R = np.mean(gaps_R, axis=0)
-    low, high = np.quantile(mean_R[1:], [0.025, 0.975])
     first, second = (
         f"{np.mean([rates_R[0] for rates_R in side]):.3f} {name}"
         for side, name in zip(sides, names, strict=True)
     )
     return quantity.row(
         expected,
-        score(quantity.name, (mean_R[0], low, high), problems),
+        resampled_score(quantity.name, mean_R, problems),
         over_seeds(quantity.name, [float(gap_R[0]) for gap_R in gaps_R]),
         note=f"{second}, {first}",
     )
