@@ -7,7 +7,7 @@ from random import Random
 
 from manyways.measures import write_rows
 from manyways.measures.arms import ArmRow
-from manyways.measures.averages import AverageRow
+from manyways.measures.averages import AverageRow, MajorityRow
 from manyways.measures.catalogue import MEASURES, sections
 from manyways.measures.composition import CompositionRow
 from manyways.measures.costs import CostRow
@@ -17,7 +17,6 @@ from manyways.measures.explorer import ExplorerRow, ExplorerText
 from manyways.measures.four_cells import FourCells
 from manyways.measures.gate import GateRow
 from manyways.measures.labeller import LabellerRow
-from manyways.measures.majority import MajorityRow
 from manyways.measures.openings import OpeningRow, Point
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PassRow

@@ -10,8 +10,7 @@ from real_format import tiny_recipe
 
 from manyways.context import Context
 from manyways.measures import read_rows
-from manyways.measures.averages import AverageRow
-from manyways.measures.majority import MajorityRow
+from manyways.measures.averages import AverageRow, MajorityRow
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.rates import RateRow
 from manyways.problems.datasets import ALL

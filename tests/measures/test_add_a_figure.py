@@ -83,7 +83,7 @@ def test_one_file_and_one_line_make_a_figure(tmp_path: Path) -> None:
     text = text.replace(line, f"{line}\n    LENGTH,")
     imports = "from manyways.measures.length import LENGTH\n"
     catalogue.write_text(
-        text.replace("from manyways.measures.majority", imports + "from manyways.measures.majority")
+        text.replace("from manyways.measures.openings", imports + "from manyways.measures.openings")
     )
     run = write_run(tmp_path / "run")
     code = (

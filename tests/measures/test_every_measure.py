@@ -12,8 +12,7 @@ import pytest
 from fake_run import recipe_tree, write_run
 
 from manyways.measures import Measure, read_rows, write_rows
-from manyways.measures.catalogue import MEASURES, TABLES, sections
-from manyways.measures.chapters import CHAPTERS
+from manyways.measures.catalogue import CHAPTERS, MEASURES, TABLES, sections
 from manyways.measures.seen import Seen, load
 from manyways.recipe import parse_recipe
 from manyways.reporting import Block, Chart, Charts, Note, Table

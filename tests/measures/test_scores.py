@@ -6,7 +6,7 @@ import pytest
 from made_runs import attempt, context, put_evaluation, seen_of
 
 from manyways.measures import read_rows
-from manyways.measures.averages import AverageRow
+from manyways.measures.averages import AverageRow, MajorityRow
 from manyways.measures.benchmarks import (
     MATH_MEAN,
     MATH_SETS,
@@ -17,7 +17,6 @@ from manyways.measures.benchmarks import (
     whole_set,
 )
 from manyways.measures.catalogue import findings
-from manyways.measures.majority import MajorityRow
 from manyways.measures.material import guessed
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.pass_at_k import blocks as pass_blocks

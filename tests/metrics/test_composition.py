@@ -8,9 +8,8 @@ from manyways.metrics.composition import (
     effective_number,
     effective_ways,
     entropies,
-    pair_counts,
-    step_counts,
     switch_rate,
+    total_counts,
     ways_of,
     within_covariance,
 )
@@ -33,8 +32,8 @@ def test_rates_over_solutions() -> None:
     solutions = [ways_of("ab"), ways_of("aaa"), ways_of([None])]
     assert switch_rate(solutions) == pytest.approx(1 / 3)
     assert switch_rate([ways_of([None])]) is None
-    assert list(step_counts(solutions)) == ["a", "b", "direct"]
-    assert pair_counts(solutions) == {"a > b": 1}
+    assert list(total_counts(s.steps for s in solutions)) == ["a", "b", "direct"]
+    assert total_counts(s.pairs for s in solutions) == {"a > b": 1}
     assert effective_ways([ways_of("ab")] * 500) == pytest.approx(2.0)
 
 

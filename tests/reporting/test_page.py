@@ -16,8 +16,7 @@ from fake_run import page, summary, write_run
 from manyways import __version__
 from manyways.measures import explorer, read_rows, write_rows
 from manyways.measures.answer import against_controls
-from manyways.measures.catalogue import MEASURES, TABLES
-from manyways.measures.chapters import answer
+from manyways.measures.catalogue import MEASURES, TABLES, answer
 from manyways.measures.curves import moving_average
 from manyways.measures.explorer import ExplorerText
 from manyways.measures.seen import load

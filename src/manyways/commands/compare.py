@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from manyways import third_party
 from manyways.commands.show import open_run
@@ -35,9 +34,6 @@ from manyways.records import Checkpoint, Score
 from manyways.reporting.arms_table import FORMATS
 from manyways.reporting.words import p_value
 from manyways.tables import write_text
-
-if TYPE_CHECKING:
-    from manyways.context import Context
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +67,7 @@ class Compared:
     """label of the run -> its curves, on the matched problems alone."""
 
 
-def compare(contexts: "dict[str, Context]") -> Compared:
+def compare(contexts: dict[str, Context]) -> Compared:
     """Cut the runs to the benchmarks and problems that all of them evaluated.
 
     Benchmarks without a problem in common are left out; there may be none at all.
@@ -116,7 +112,7 @@ def run_differences(compared: Compared, settings: Resampling) -> Iterator[RunDif
 
 
 def _alike(
-    benchmark: str, contexts: "dict[str, Context]", single: dict[str, list[Curve]]
+    benchmark: str, contexts: dict[str, Context], single: dict[str, list[Curve]]
 ) -> set[str]:
     contents = []
     for label, ctx in contexts.items():

@@ -242,7 +242,7 @@ def diversity(
         labels = [reader.ways(text).opening for text in found.texts]
     texts = Described(texts=found.texts, problems=found.problems, labels=labels)
     row = diversity_row(path.name, texts, Resampling(), embedder=(of, called))
-    table = open_table("measure", "value", "95% interval", "problems")
+    table = open_table(*HEADS)
     for score in (row.vendi, row.per_problem, row.heuristics):
         if score:
             bounds = f"{score.low:.3f} to {score.high:.3f}" if score.n > 1 else "needs two problems"

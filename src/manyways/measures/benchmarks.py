@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from manyways.records import Checkpoint
+from manyways.records import Checkpoint, Phase
 
 T = TypeVar("T")
 
@@ -97,12 +97,26 @@ def means(benchmarks: Sequence[str], choices: Container[str]) -> dict[str, list[
     return found
 
 
-class _OfCheckpoint(Protocol):
+class OfCheckpoint(Protocol):
+    """A row about one checkpoint."""
+
     @property
-    def checkpoint(self) -> str: ...
+    def checkpoint(self) -> str:
+        """Its name: ``base``, ``<arm>/<phase>`` or ``<arm>/seed-<s>/<phase>``."""
+        ...
+
+    @property
+    def arm(self) -> str:
+        """Its arm."""
+        ...
+
+    @property
+    def phase(self) -> Phase:
+        """How far it was trained."""
+        ...
 
 
-R = TypeVar("R", bound=_OfCheckpoint)
+R = TypeVar("R", bound=OfCheckpoint)
 
 
 def prefer_pooled(rows: Iterable[R], key: Callable[[R], Hashable]) -> list[R]:

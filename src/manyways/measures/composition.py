@@ -205,7 +205,7 @@ def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
             (
                 row,
                 row.composed,
-                f"composed: {words.rate(row.composed)}, n = {row.composed.n} problems",
+                f"composed: {words.quantity(row.composed)}, n = {row.composed.n} problems",
                 explorer_link(source=row.checkpoint, composed="yes", of=row.combined),
             )
             for row in rows_drawn
@@ -237,10 +237,10 @@ def _table(seen: "Seen", rows: list[CompositionRow]) -> Table:
         rows=tuple(
             (
                 f"data of {row.arm}" if row in data else words.checkpoint_label(row.checkpoint),
-                words.rate(row.composed),
-                *([words.rate(row.corrected)] if corrected else []),
-                words.rate(row.composed_correct),
-                words.rate(row.switch),
+                words.quantity(row.composed),
+                *([words.quantity(row.corrected)] if corrected else []),
+                words.quantity(row.composed_correct),
+                words.quantity(row.switch),
                 words.number(row.effective, 1),
                 words.quantity(row.drift, 3),
                 words.count(row.solutions),
@@ -429,15 +429,17 @@ def _composed(arm: str, before: CompositionRow, after: CompositionRow, seen: "Se
     if before.corrected and after.corrected:
         corrected = (
             " Corrected for the labeller's measured errors: "
-            f"{words.rate(before.corrected)}, {words.rate(after.corrected)}."
+            f"{words.quantity(before.corrected)}, {words.quantity(after.corrected)}."
         )
     others = [(name, seen.use(name)) for name in ("base", RL_ALONE, pooled("star", "rl"))]
     beside = ", ".join(
-        f"{words.checkpoint_label(name)} {words.rate(row.composed)}" for name, row in others if row
+        f"{words.checkpoint_label(name)} {words.quantity(row.composed)}"
+        for name, row in others
+        if row
     )
     return (
-        f"Composition rate of {arm}, before and after RL: {words.rate(before.composed)}, "
-        f"{words.rate(after.composed)}: {change}"
+        f"Composition rate of {arm}, before and after RL: {words.quantity(before.composed)}, "
+        f"{words.quantity(after.composed)}: {change}"
         + (f" (beside it: {beside})." if beside else ".")
         + corrected
     )
@@ -466,7 +468,7 @@ def _before_rl(arm: str, before: CompositionRow) -> Iterator[str]:
     if before.switch:
         rare = before.switch.high < 0.01
         note = ": RL has next to no combination to reinforce" if rare else ""
-        yield f"Switch rate of {arm} before RL: {words.rate(before.switch)}{note}."
+        yield f"Switch rate of {arm} before RL: {words.quantity(before.switch)}{note}."
     if before.drift:
         drift = before.drift
         reason = "says neither that combining pays nor that it does not"

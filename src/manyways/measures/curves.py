@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import fmean
@@ -113,36 +113,34 @@ def measured(seen: "Seen") -> list[CurveRow]:
 
 
 def _curve(path: Path, line: "Line", stage: str) -> list[CurveRow]:
-    if not path.is_file():
-        return []
-    steps: dict[int, dict[str, Any]] = {}
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(text)
-        except json.JSONDecodeError:  # the line that a kill cut off
-            continue
-        steps[int(row["step"])] = {k: v for k, v in row.items() if k in LOGGED}
     return [
         CurveRow(
             arm=line.arm,
             seed=line.seed,
             stage="midtrain" if stage == "midtrain" else "rl",
             step=step,
-            **steps[step],
+            **{name: value for name, value in row.items() if name in LOGGED},
         )
-        for step in sorted(steps)
+        for step, row in logged_steps(path).items()
     ]
+
+
+def logged_steps(path: Path) -> dict[int, dict[str, Any]]:
+    """Step -> what a metrics.jsonl says of it, in the order of steps; empty without the file.
+
+    A training that was resumed logs some steps twice: the last line counts.
+    """
+    steps: dict[int, dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        with contextlib.suppress(json.JSONDecodeError):  # a kill may have cut off the last line
+            row = json.loads(line)
+            steps[int(row["step"])] = row
+    return dict(sorted(steps.items()))
 
 
 def last_step(path: Path) -> int | None:
     """The last step in a metrics.jsonl; None without any."""
-    if not path.is_file():
-        return None
-    steps = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            steps.append(int(json.loads(text)["step"]))
-    return max(steps, default=None)
+    return max(logged_steps(path), default=None)
 
 
 def example() -> list[CurveRow]:
@@ -269,8 +267,8 @@ def _curves(seen: "Seen", arm: str, logged: dict[int, dict[int, float]]) -> list
 def moving_average(values: Sequence[float], window: int) -> list[float]:
     """Centred mean over ``window`` values, over fewer at the ends; for drawing only."""
     half = window // 2
-    spans: Callable[[int], Sequence[float]] = lambda i: values[max(0, i - half) : i + half + 1]  # noqa: E731
-    return [sum(spans(i)) / len(spans(i)) for i in range(len(values))]
+    spans = (values[max(0, i - half) : i + half + 1] for i in range(len(values)))
+    return [sum(span) / len(span) for span in spans]
 
 
 def says(seen: "Seen") -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -151,15 +150,10 @@ def _read(texts: Sequence[str], problems: Sequence[str], reader: "Reader") -> De
 
 
 def _sample(evaluation: "Evaluation") -> tuple[list[str], list[str]]:
-    texts, ranks = evaluation.texts(), evaluation.ranks.tolist()
-    rows = [
-        row
-        for problem, group in groupby(range(len(ranks)), key=ranks.__getitem__)
-        if problem < PROBLEMS
-        for row in list(group)[:PER_PROBLEM]
-    ]
-    names = [f"{evaluation.benchmark} {evaluation.problems[ranks[row]]}" for row in rows]
-    return [texts[row] for row in rows], names
+    texts = evaluation.texts()
+    first = evaluation.first_rows(PER_PROBLEM)
+    rows = [row for row in first if evaluation.ranks[row] < PROBLEMS]
+    return [texts[row] for row in rows], [evaluation.problem_of(row) for row in rows]
 
 
 def _number(value: float) -> float | None:
@@ -263,7 +257,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
         row for row in seen.rows(DIVERSITY) if row.what.startswith("data of ") and row.vendi.n > 1
     ]
     if sets:
-        said = {row.what.removeprefix("data of "): str(words.rate(row.vendi)) for row in sets}
+        said = {row.what.removeprefix("data of "): str(words.quantity(row.vendi)) for row in sets}
         sentence = f"Vendi score of the mid-training data: {seen.of_arms(said)}."
         yield Finding(kind="data", sentence=sentence)
 

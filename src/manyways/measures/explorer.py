@@ -4,7 +4,7 @@ import json
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Line
@@ -340,18 +340,7 @@ def _problem(row: ExplorerRow) -> dict[str, object]:
         "attempts": row.attempts,
         "question": row.question,
         "answer": row.answer,
-        "texts": [
-            {
-                "source": text.source,
-                "heuristic": text.heuristic,
-                "status": text.status,
-                "answer": text.answer,
-                "kept": text.kept,
-                "note": text.note,
-                "steps": text.steps,
-            }
-            for text in row.texts
-        ],
+        "texts": [asdict(text) for text in row.texts],
     }
 
 

@@ -140,7 +140,7 @@ def _table(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Table:
         caption=f"What each training gives, on {in_words(seen.headline)}",
         head=("", *(f"pass@{k}" for k in seen.ends)),
         rows=tuple(
-            (label, *(words.rate(scores.get(k)) for k in seen.ends))
+            (label, *(words.quantity(scores.get(k)) for k in seen.ends))
             for (label, _, _), scores in rows
         ),
         strong=tuple(
@@ -161,7 +161,7 @@ def _chart(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Chart:
                 charts.Mark(
                     score=score,
                     colour=seen.arm_colour(arm, phase),
-                    words=f"pass@{k}: {words.rate(score)}, n = {score.n}",
+                    words=f"pass@{k}: {words.quantity(score)}, n = {score.n}",
                     symbol=charts.end_symbol(k, seen.ends),
                     link=seen.texts_of(_name(arm, phase), seen.headline),
                     meta={"k": str(k)},
@@ -193,7 +193,7 @@ def _every(seen: "Seen") -> Table:
                 row.arm,
                 row.benchmark,
                 str(row.k),
-                *(words.rate(cell) for cell in (row.base, row.mid, row.rl_only, row.mid_rl)),
+                *(words.quantity(cell) for cell in (row.base, row.mid, row.rl_only, row.mid_rl)),
             )
             for row in seen.rows(FOUR_CELLS)
         ),

@@ -135,8 +135,8 @@ def _accuracy(seen: "Seen") -> Table:
         rows=tuple(
             (
                 row.what,
-                words.rate(row.accuracy),
-                words.rate(row.top3),
+                words.quantity(row.accuracy),
+                words.quantity(row.top3),
                 words.number(1 / row.classes),
                 words.number(min(3, row.classes) / row.classes),
                 words.count(row.texts),
@@ -154,10 +154,13 @@ def _error(seen: "Seen") -> list[Block]:
         return []
     row = measured[0]
     assert row.sensitivity and row.specificity
+    sensitivity, specificity = (
+        f"{words.quantity(score)} (n = {score.n})" for score in (row.sensitivity, row.specificity)
+    )
     sentence = (
-        f"Composed texts made of two held-out exemplars are seen as composed with a sensitivity of "
-        f"{words.rate(row.sensitivity)} (n = {row.sensitivity.n}); single exemplars pass as not "
-        f"composed with a specificity of {words.rate(row.specificity)} (n = {row.specificity.n}). "
+        "Composed texts made of two held-out exemplars are seen as composed with a sensitivity of "
+        f"{sensitivity}; single exemplars pass as not composed with a specificity of "
+        f"{specificity}. "
     )
     known = any(one.corrected for one in seen.rows(COMPOSITION))
     sentence += (

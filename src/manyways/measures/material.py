@@ -192,6 +192,16 @@ class Evaluation:
         """Number of correct attempts of each problem."""
         return np.bincount(self.ranks[self.correct_S], minlength=len(self.problems))
 
+    def first_rows(self, attempts: int) -> list[int]:
+        """The rows of the first ``attempts`` at each problem, in the order of ``ranks``."""
+        starts_P = np.cumsum(self.attempts_P) - self.attempts_P
+        place_S = np.arange(len(self.ranks)) - starts_P[self.ranks]
+        return [int(row) for row in np.flatnonzero(place_S < attempts)]
+
+    def problem_of(self, row: int) -> str:
+        """The problem of a row, with its benchmark: ids of two benchmarks may be equal."""
+        return f"{self.benchmark} {self.problems[self.ranks[row]]}"
+
     def texts(self) -> list[str]:
         """The texts, in the order of ``ranks``."""
         return list(self._column("text"))

@@ -344,8 +344,8 @@ def _table(seen: "Seen", arm: str, rows: Sequence[OpeningRow]) -> Table:
             (
                 seen.heuristic_name(row.heuristic),
                 SIGNS.get(row.outcome, "–"),
-                words.rate(row.first or row.course[0].share),
-                words.rate(row.last or row.course[-1].share),
+                words.quantity(row.first or row.course[0].share),
+                words.quantity(row.last or row.course[-1].share),
                 words.difference(row.change),
                 words.difference(row.seeds),
                 words.quantity(row.push, 4),

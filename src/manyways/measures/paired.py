@@ -111,9 +111,10 @@ def paired_rows(
 
 
 def _rows(a: "Curve", b: "Curve", settings: "Resampling") -> Iterator[PairedRow]:
-    from manyways.measures.score_curves import differences, over_seeds
+    from manyways.measures.score_curves import differences, over_seeds, seed_gaps
 
     for found in differences(a, b, settings):
+        gaps = [float(gap_K[0].round(12)) for gap_K in seed_gaps(found.a, found.b)]
         yield PairedRow(
             a=a.checkpoint.name,
             b=b.checkpoint.name,
@@ -121,20 +122,8 @@ def _rows(a: "Curve", b: "Curve", settings: "Resampling") -> Iterator[PairedRow]
             k=found.k,
             difference=found.score,
             p=found.p,
-            seeds=over_seeds(found.score.name, _seed_differences(found.a, found.b)),
+            seeds=over_seeds(found.score.name, gaps),
         )
-
-
-def _seed_differences(a: "Curve", b: "Curve") -> list[float]:
-    """Per seed, a - b at the one k; a checkpoint without seeds (the base) stands for all."""
-    import numpy as np
-
-    seeds = set(a.seeds or b.seeds) & set(b.seeds or a.seeds)
-    differences = [
-        a.mean_K(a.seeds.get(s, a.values_PK))[0] - b.mean_K(b.seeds.get(s, b.values_PK))[0]
-        for s in sorted(seeds)
-    ]
-    return [float(np.round(d, 12)) for d in differences]
 
 
 def example() -> list[PairedRow]:

@@ -252,7 +252,7 @@ def _scores(seen: "Seen") -> Table:
                 (
                     benchmark,
                     words.checkpoint_label(name),
-                    *(words.rate(scores.get(k)) for k in ks),
+                    *(words.quantity(scores.get(k)) for k in ks),
                     words.count(max(score.n for score in scores.values())),
                     *ending(ended),
                 )
@@ -277,7 +277,7 @@ def _arms(seen: "Seen") -> list[Table]:
                 (
                     row.label,
                     words.NONE if row.seeds is None else str(row.seeds),
-                    *(words.rate(row.scores[j]) for j in places),
+                    *(words.quantity(row.scores[j]) for j in places),
                 )
                 for row in table.rows
             ),

@@ -124,6 +124,10 @@ class Quantity:
             note=note,
         )
 
+    def unmeasured(self, expected: Expectation, why: str) -> PredictionRow:
+        """The row of a quantity that this run cannot measure."""
+        return self.row(expected, None, note=f"cannot be measured here because {why}")
+
 
 RULE = (
     "Agrees: every interval lies on the expected side (for “within”: inside the band). Disagrees: "

@@ -187,7 +187,7 @@ def _swap(seen: "Seen", row: ProbeRow) -> list[Block]:
     elif gap and gap.high < 0:
         found = "so keeping the heuristic pays: their strengths do not complement"
     cells = [
-        (seen.heuristic_name(first), *(words.rate(score) for score in scores))
+        (seen.heuristic_name(first), *(words.quantity(score) for score in scores))
         for first, scores in zip(row.heuristics, row.matrix, strict=True)
     ]
     table = Table(

@@ -29,8 +29,6 @@ from manyways.records import Checkpoint, Score
 class Curve:
     """Scores by k, per problem, of one checkpoint on one benchmark (or on several, as strata).
 
-    pass@k; ``votes`` makes curves of majority@k, ``averages`` of avg@N alone.
-
     attempts: of all problems and seeds together.
     seeds:    the values per seed, for rows pooled over seeds.
     """
@@ -64,6 +62,18 @@ class Curve:
             [values_PK[self.strata_P == g].mean(axis=0) for g in groups], axis=0
         )
         return means
+
+
+def seed_gaps(a: Curve, b: Curve) -> list[Floats]:
+    """For each seed that both have, the means of ``a`` minus those of ``b`` by k, (K,).
+
+    A checkpoint without seeds (the base) stands for every seed.
+    """
+    seeds = sorted(set(a.seeds or b.seeds) & set(b.seeds or a.seeds))
+    return [
+        a.mean_K(a.seeds.get(seed, a.values_PK)) - b.mean_K(b.seeds.get(seed, b.values_PK))
+        for seed in seeds
+    ]
 
 
 Curves = dict[tuple[str, str], Curve]

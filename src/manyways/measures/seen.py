@@ -8,11 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyways.arms import VANILLA, Arm, main_arm
 from manyways.measures import DIRECT, Finding, Kind, Measure, read_rows
-from manyways.measures.benchmarks import ALL, MEAN, MEANS, SEED_DATA, headline, in_words, means
+from manyways.measures.benchmarks import (
+    ALL,
+    MEAN,
+    MEANS,
+    SEED_DATA,
+    OfCheckpoint,
+    headline,
+    in_words,
+    means,
+)
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
@@ -38,25 +47,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 TABLES, FINDINGS = "7-tables", "findings"
-
-
-class OfCheckpoint(Protocol):
-    """A row about one checkpoint."""
-
-    @property
-    def checkpoint(self) -> str:
-        """Its name: ``base`` or ``<arm>/<phase>``."""
-        ...
-
-    @property
-    def arm(self) -> str:
-        """Its arm."""
-        ...
-
-    @property
-    def phase(self) -> Phase:
-        """How far it was trained."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,11 +3,9 @@
 Shapes: _S solutions, _P problems.
 """
 
-from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +16,14 @@ from manyways.heuristics.labelling import Labeller, step_labels
 from manyways.measures.benchmarks import ALL, SEED_DATA
 from manyways.measures.material import Evaluation
 from manyways.measures.score_curves import mean_score, over_seeds
-from manyways.metrics import composition as use
-from manyways.metrics.composition import DIRECT, Openings, openings
+from manyways.metrics.composition import (
+    DIRECT,
+    Openings,
+    Ways,
+    openings,
+    total_counts,
+    ways_of,
+)
 from manyways.metrics.intervals import Resampling
 from manyways.records import Checkpoint, Score
 
@@ -38,14 +42,14 @@ class Reader:
 
     def __init__(self, labeller: Labeller) -> None:
         self._labeller = labeller
-        self._known: dict[str, use.Ways] = {}
+        self._known: dict[str, Ways] = {}
 
-    def ways(self, text: str) -> use.Ways:
+    def ways(self, text: str) -> Ways:
         """What the labels of ``text`` say."""
         if text not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            self._known[text] = use.ways_of(step_labels(self._labeller.segments(text)))
+            self._known[text] = ways_of(step_labels(self._labeller.segments(text)))
         return self._known[text]
 
 
@@ -56,10 +60,10 @@ class Solutions:
     checkpoint: Checkpoint
     benchmark: str
     problem: list[str]
-    ways: list[use.Ways]
+    ways: list[Ways]
     correct: list[bool]
-    parts: tuple["Solutions", ...] = ()
-    """What it was merged from: counted once, not again for every sum."""
+    merged: tuple["Solutions", ...] = ()
+    """What it was merged from. Their counts are added, so that no text is counted twice."""
 
     @cached_property
     def numbered(self) -> tuple[list[str], Array]:
@@ -71,12 +75,12 @@ class Solutions:
     @cached_property
     def steps(self) -> Mapping[str, int]:
         """Heuristic -> number of steps, most frequent first."""
-        return _summed([one.steps for one in self.parts]) or use.step_counts(self.ways)
+        return total_counts(one.steps for one in self.merged or self.ways)
 
     @cached_property
     def pairs(self) -> Mapping[str, int]:
         """``first > second`` -> number of switches, most frequent first."""
-        return _summed([one.pairs for one in self.parts]) or use.pair_counts(self.ways)
+        return total_counts(one.pairs for one in self.merged or self.ways)
 
     @cached_property
     def composed_S(self) -> Array:
@@ -91,13 +95,11 @@ class Solutions:
 
 def labelled(evaluation: Evaluation, reader: Reader) -> Solutions:
     """The first ``PER_PROBLEM`` attempts at each problem, labelled."""
-    texts, ranks = evaluation.texts(), evaluation.ranks.tolist()
-    rows = [row for _, group in groupby(range(len(ranks)), key=ranks.__getitem__)
-            for row in list(group)[:PER_PROBLEM]]  # fmt: skip
+    texts, rows = evaluation.texts(), evaluation.first_rows(PER_PROBLEM)
     return Solutions(
         checkpoint=evaluation.checkpoint,
         benchmark=evaluation.benchmark,
-        problem=[f"{evaluation.benchmark} {evaluation.problems[ranks[row]]}" for row in rows],
+        problem=[evaluation.problem_of(row) for row in rows],
         ways=[reader.ways(texts[row]) for row in rows],
         correct=[bool(evaluation.correct_S[row]) for row in rows],
     )
@@ -127,13 +129,6 @@ def pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
     return [*wide, *_merge(seeded, _without_seed)]
 
 
-def _summed(counts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
-    total: Counter[str] = Counter()
-    for one in counts:
-        total.update(one)
-    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
-
-
 def _without_seed(solutions: Solutions) -> Solutions:
     return replace(solutions, checkpoint=replace(solutions.checkpoint, seed=None))
 
@@ -144,16 +139,18 @@ def _merge(
     groups: dict[tuple[str, str], list[Solutions]] = {}
     for one in map(rename, solutions):
         groups.setdefault((one.checkpoint.name, one.benchmark), []).append(one)
-    return [
-        replace(
-            members[0],
-            problem=[name for one in members for name in one.problem],
-            ways=[way for one in members for way in one.ways],
-            correct=[right for one in members for right in one.correct],
-            parts=tuple(members),
-        )
-        for members in groups.values()
-    ]
+    return [_merged(members) for members in groups.values()]
+
+
+def _merged(members: Sequence[Solutions]) -> Solutions:
+    """All their solutions, under the names of the first one."""
+    return replace(
+        members[0],
+        problem=[name for one in members for name in one.problem],
+        ways=[way for one in members for way in one.ways],
+        correct=[right for one in members for right in one.correct],
+        merged=tuple(members),
+    )
 
 
 Seed = int | None
@@ -180,12 +177,14 @@ class Policy:
 
 def policies(solutions: Sequence[Solutions]) -> dict[str, Policy]:
     """Attempts on all benchmarks together, by pooled checkpoint name and seed."""
-    found: dict[str, dict[Seed, Solutions]] = {}
+    found: dict[str, dict[Seed, list[Solutions]]] = {}
     for one in solutions:
         seeds = found.setdefault(one.checkpoint.pooled, {})
-        old = seeds.get(one.checkpoint.seed)
-        seeds[one.checkpoint.seed] = one if old is None else _joined(old, one)
-    return {name: Policy(name=name, seeds=seeds) for name, seeds in found.items()}
+        seeds.setdefault(one.checkpoint.seed, []).append(one)
+    return {
+        name: Policy(name=name, seeds={seed: _merged(ones) for seed, ones in seeds.items()})
+        for name, seeds in found.items()
+    }
 
 
 def on_problems(solutions: Solutions, wanted: Container[str]) -> Solutions:
@@ -196,7 +195,7 @@ def on_problems(solutions: Solutions, wanted: Container[str]) -> Solutions:
         problem=[solutions.problem[i] for i in rows],
         ways=[solutions.ways[i] for i in rows],
         correct=[solutions.correct[i] for i in rows],
-        parts=(),
+        merged=(),
     )
 
 
@@ -262,13 +261,3 @@ def _sides(a: Values, b: Values, seed: Seed) -> tuple[ByProblem, ByProblem]:
     left, right = (of.get(seed, of.get(None, {})) for of in (a, b))
     both = [problem for problem in left if problem in right]
     return {p: left[p] for p in both}, {p: right[p] for p in both}
-
-
-def _joined(a: Solutions, b: Solutions) -> Solutions:
-    return replace(
-        a,
-        problem=[*a.problem, *b.problem],
-        ways=[*a.ways, *b.ways],
-        correct=[*a.correct, *b.correct],
-        parts=(),
-    )

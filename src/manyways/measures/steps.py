@@ -339,7 +339,7 @@ def _table(rows: Sequence[StepRow]) -> Table:
         for row in (row for row in mine if row.peak or row.last):
             which = " and ".join(["best"] * row.peak + ["last"] * row.last)
             scores = (row.one, row.many, row.test_one, row.test_many)
-            shown.append((name, which, str(row.step), *(words.rate(one) for one in scores)))
+            shown.append((name, which, str(row.step), *(words.quantity(one) for one in scores)))
     many = f"test {tests[0] if tests else 'pass@k'}"
     return Table(
         caption="The best step on the way beside the last",

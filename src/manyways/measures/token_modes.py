@@ -99,7 +99,7 @@ def token_rows(
     quantity = Quantity(part=BEFORE, name=NAME, proposition="A1, A3", of=of)
     expected = Expectation(words="above 0: the best fit has the modes of its data", side="above")
     if many is None or rest is None:
-        yield quantity.row(expected, None, note=f"cannot be measured here because {why}")
+        yield quantity.unmeasured(expected, why)
         return
     measured, seeds = contrast(NAME, many, rest, settings)
     first, second = both_means(many, rest)
@@ -210,7 +210,7 @@ def _table(seen: "Seen") -> Table:
                 words.quantity(row.modes),
                 words.quantity(row.seeds),
                 words.quantity(row.above),
-                words.rate(row.known),
+                words.quantity(row.known),
                 words.count(row.modes.n),
             )
             for row in seen.rows(TOKEN_MODES)

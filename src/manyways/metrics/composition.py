@@ -95,25 +95,17 @@ def switch_rate(solutions: Iterable[Ways]) -> float | None:
     return sum(s for s, _ in counted) / boundaries if boundaries else None
 
 
-def step_counts(solutions: Iterable[Ways]) -> Counter[str]:
-    """Heuristic (``direct`` for none) -> number of steps, most frequent first."""
+def total_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sums of some counts, such as ``Ways.steps``: highest first, equal ones by name."""
     total: Counter[str] = Counter()
-    for solution in solutions:
-        total.update(solution.steps)
-    return Counter(dict(sorted(total.items(), key=lambda item: (-item[1], item[0]))))
-
-
-def pair_counts(solutions: Iterable[Ways]) -> Counter[str]:
-    """``first > second`` -> number of switches, most frequent first."""
-    total: Counter[str] = Counter()
-    for solution in solutions:
-        total.update(solution.pairs)
-    return Counter(dict(sorted(total.items(), key=lambda item: (-item[1], item[0]))))
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
 def effective_ways(solutions: Iterable[Ways]) -> float:
     """Effective number of ways in all steps, direct counted as one way; 0 for no steps."""
-    return effective_number(list(step_counts(solutions).values()))
+    return effective_number(list(total_counts(s.steps for s in solutions).values()))
 
 
 def within_covariance(problem_S: ArrayLike, composed_S: ArrayLike, correct_S: ArrayLike) -> Floats:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from manyways.records import Score
 from manyways.reporting import ArmsTable, Published, percent
+from manyways.reporting.words import NONE
 
-NONE = "–"
 MARK = "published, not measured here (arXiv 2605.08472, secondary summaries)"
 """First cell of a CSV line of the paper's figures."""
 MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})

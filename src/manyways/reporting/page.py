@@ -245,13 +245,9 @@ def _sentence(sentence: str) -> str:
 
 @_block.register
 def _(block: Code) -> str:
-    fence = "`" * max(3, 1 + max((len(run) for run in _backticks(block.text)), default=0))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
     body = f"{fence}toml\n{visible(block.text)}{fence}"
     return f"<details><summary>{_text(block.caption)}</summary>\n\n{body}\n\n</details>"
-
-
-def _backticks(text: str) -> list[str]:
-    return "".join(c if c == "`" else " " for c in text).split()
 
 
 @_block.register

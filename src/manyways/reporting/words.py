@@ -35,13 +35,8 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def rate(score: Score | None) -> Figure | str:
-    """A score in [0, 1] with its interval, as the findings write it."""
-    return quantity(score)
-
-
 def quantity(score: Score | None, digits: int = 2) -> Figure | str:
-    """A number with its interval."""
+    """A score with its interval; a dash where there is none."""
     if score is None:
         return NONE
     low, high = number(score.low, digits), number(score.high, digits)

@@ -23,8 +23,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
 from scipy.special import expit, gammaln, softmax
 
-from manyways.theory import checks
-from manyways.theory.checks import Floats
+from manyways.theory import (
+    Floats,
+    as_policy,
+    as_successes,
+    require_count,
+    require_not_negative,
+    require_positive,
+    require_share,
+)
 
 Rule = Literal["natural", "vanilla"]
 
@@ -38,10 +45,10 @@ def natural_flow(start_H: ArrayLike, success_H: ArrayLike, time: float) -> Float
     Raises:
         ValueError: as ``expected_success``; time negative or not finite.
     """
-    checks.not_negative(time=time)
-    pi = checks.policy(start_H)
+    require_not_negative(time=time)
+    pi = as_policy(start_H)
     with np.errstate(divide="ignore"):
-        logits = np.log(pi) + time * checks.successes(success_H, pi)
+        logits = np.log(pi) + time * as_successes(success_H, pi)
     result: Floats = softmax(logits)
     return result
 
@@ -60,8 +67,8 @@ def escape_time(mass: float, gap: float, rule: Rule) -> float:
     Raises:
         ValueError: out of range.
     """
-    checks.positive(mass=mass, gap=gap)
-    checks.share(gap=gap)
+    require_positive(mass=mass, gap=gap)
+    require_share(gap=gap)
     if mass > 0.5:
         raise ValueError(f"mass must be at most 1/2, where the time ends, it is {mass}")
     logit = math.log((1 - mass) / mass)
@@ -85,7 +92,7 @@ def tree_success(success_TH: ArrayLike) -> Floats:
     Raises:
         ValueError: not (T, H), outside [0, 1], or more than 2^20 trajectories.
     """
-    s = checks.successes(success_TH)
+    s = as_successes(success_TH)
     if s.ndim != 2:
         raise ValueError(f"success must be steps by heuristics, its shape is {s.shape}")
     _affordable(s.shape[1], s.shape[0])
@@ -99,7 +106,7 @@ def composed_rate(tree: ArrayLike) -> float:
     Raises:
         ValueError: not a distribution, or axes of different lengths.
     """
-    pi = checks.policy(tree)
+    pi = as_policy(tree)
     return float(pi[_composed(pi)].sum())
 
 
@@ -121,14 +128,14 @@ def two_by_two_rate(
         ValueError: success is not 2 x 2, values outside [0, 1], time negative.
     """
     s = _two_by_two(success_TH)
-    checks.share(leak_A=leaks[0], leak_B=leaks[1], first_mass=first_mass)
+    require_share(leak_A=leaks[0], leak_B=leaks[1], first_mass=first_mass)
     move = np.array([[1 - leaks[0], leaks[0]], [leaks[1], 1 - leaks[1]]])
     start = np.array([[first_mass], [1 - first_mass]]) * move
     return composed_rate(natural_flow(start, tree_success(s), time))
 
 
 def _two_by_two(success_TH: ArrayLike) -> Floats:
-    s = checks.successes(success_TH)
+    s = as_successes(success_TH)
     if s.shape != (2, 2):
         raise ValueError(f"success must be ((s_1A, s_1B), (s_2A, s_2B)), its shape is {s.shape}")
     return s
@@ -162,9 +169,9 @@ def clock(p: float, group: int, *, bessel: bool = False, floor: float = 0.0) -> 
     Raises:
         ValueError: out of range.
     """
-    checks.share(p=p)
-    checks.count(2, group=group)
-    checks.not_negative(floor=floor)
+    require_share(p=p)
+    require_count(2, group=group)
+    require_not_negative(floor=floor)
     s_G = np.arange(1, group)
     v_G = s_G * (group - s_G) / group**2
     gain_G = v_G / (np.sqrt(v_G * (group / (group - 1) if bessel else 1.0)) + floor)
@@ -181,7 +188,7 @@ def mean_baseline_clock(group: int) -> float:
     Raises:
         ValueError: group < 2.
     """
-    checks.count(2, group=group)
+    require_count(2, group=group)
     return 1 - 1 / group
 
 
@@ -199,8 +206,8 @@ def group_escape_time(mass: float, group: int, *, better: float, worse: float) -
     Raises:
         ValueError: out of range.
     """
-    checks.positive(mass=mass)
-    checks.share(better=better, worse=worse)
+    require_positive(mass=mass)
+    require_share(better=better, worse=worse)
     if mass > 0.5 or better <= worse:
         raise ValueError("mass must be at most 1/2 and better above worse")
     gap = better - worse
@@ -222,7 +229,7 @@ def complementarity(success_HH: ArrayLike) -> float:
     Raises:
         ValueError: not a square matrix of at least two heuristics, or values outside [0, 1].
     """
-    r = checks.successes(success_HH)
+    r = as_successes(success_HH)
     if r.ndim != 2 or r.shape[0] != r.shape[1] or len(r) < 2:
         raise ValueError(f"success must be square with two or more rows, its shape is {r.shape}")
     diagonal = float(np.trace(r))
@@ -238,7 +245,7 @@ def step_independence(success_HH: ArrayLike) -> float:
     Raises:
         ValueError: not a matrix with two or more rows and columns, or values outside [0, 1].
     """
-    r = checks.successes(success_HH)
+    r = as_successes(success_HH)
     if r.ndim != 2 or min(r.shape) < 2:
         raise ValueError(f"success must have two or more rows and columns, its shape is {r.shape}")
     values = np.linalg.svd(r, compute_uv=False)

@@ -14,7 +14,14 @@ import math
 from scipy.optimize import brentq
 from scipy.special import wrightomega
 
-from manyways.theory import checks
+from manyways.theory import (
+    require_count,
+    require_finite,
+    require_not_negative,
+    require_open_share,
+    require_positive,
+    require_share,
+)
 
 
 def pass_at(p: float, k: float) -> float:
@@ -23,8 +30,8 @@ def pass_at(p: float, k: float) -> float:
     Raises:
         ValueError: p outside [0, 1] or k negative.
     """
-    checks.share(p=p)
-    checks.not_negative(k=k)
+    require_share(p=p)
+    require_not_negative(k=k)
     return float(1 - (1 - p) ** k)
 
 
@@ -43,7 +50,7 @@ def two_class_pass(k: float, minority: float, *, a: float, b: float, mass: float
     Raises:
         ValueError: a share outside [0, 1] or k negative.
     """
-    checks.share(minority=minority, a=a, b=b, mass=mass)
+    require_share(minority=minority, a=a, b=b, mass=mass)
     return (1 - minority) * pass_at(mass * a, k) + minority * pass_at((1 - mass) * b, k)
 
 
@@ -56,9 +63,9 @@ def crossover_k(minority: float, *, a: float, b: float) -> float:
         ValueError: minority, a or b not in (0, 1] (minority below 1), or ``w b >= (1-w) a``: then
             the one mode does not lead at k = 1 and there is no crossing.
     """
-    checks.open_share(minority=minority)
-    checks.positive(a=a, b=b)
-    checks.share(a=a, b=b)
+    require_open_share(minority=minority)
+    require_positive(a=a, b=b)
+    require_share(a=a, b=b)
     if minority * b >= (1 - minority) * a:
         raise ValueError("minority * b must be below (1 - minority) * a for a crossover")
 
@@ -78,7 +85,7 @@ def best_composed(modes: int, steps: int) -> float:
     Raises:
         ValueError: modes < 1 or steps < 1.
     """
-    checks.count(1, modes=modes, steps=steps)
+    require_count(1, modes=modes, steps=steps)
     return float((modes / (modes + 1)) ** steps)
 
 
@@ -90,9 +97,9 @@ def coverage(problems: float, types: int) -> float:
     Raises:
         ValueError: problems negative or types < 2.
     """
-    checks.not_negative(problems=problems)
-    checks.count(2, types=types)
-    return -math.expm1(-_saturation(problems, types))
+    require_not_negative(problems=problems)
+    require_count(2, types=types)
+    return -math.expm1(problems * math.log1p(-1 / types))
 
 
 def budget_value(modes: int, solutions: int, *, types: int, steps: int, untrained: float) -> float:
@@ -108,9 +115,9 @@ def budget_value(modes: int, solutions: int, *, types: int, steps: int, untraine
     Raises:
         ValueError: out of range.
     """
-    checks.count(1, modes=modes, steps=steps)
-    checks.count(modes, solutions=solutions)
-    checks.share(untrained=untrained)
+    require_count(1, modes=modes, steps=steps)
+    require_count(modes, solutions=solutions)
+    require_share(untrained=untrained)
     met = coverage(solutions / modes, types)
     return met * best_composed(modes, steps) + (1 - met) * untrained
 
@@ -121,15 +128,11 @@ def best_modes(solutions: int, *, types: int, steps: int, untrained: float, larg
     Raises:
         ValueError: as ``budget_value``, or largest < 1 or above the budget.
     """
-    checks.count(1, largest=largest)
+    require_count(1, largest=largest)
     return max(
         range(1, largest + 1),
         key=lambda n: budget_value(n, solutions, types=types, steps=steps, untrained=untrained),
     )
-
-
-def _saturation(problems: float, types: int) -> float:
-    return -problems * math.log1p(-1 / types)
 
 
 LARGEST_START = 500.0
@@ -154,12 +157,12 @@ def logit_gap(
     Raises:
         ValueError: an argument is out of its range.
     """
-    checks.not_negative(time=time)
+    require_not_negative(time=time)
     if not abs(start) <= LARGEST_START:
         raise ValueError(f"start must be within {LARGEST_START} of 0, it is {start}")
-    checks.count(1, modes=modes)
-    checks.count(modes + 1, heuristics=heuristics)
-    checks.share(visited=visited)
+    require_count(1, modes=modes)
+    require_count(modes + 1, heuristics=heuristics)
+    require_share(visited=visited)
     outside = heuristics - modes
     right = (modes * math.exp(start) + heuristics * visited * time / modes) / outside + start
     omega = float(wrightomega(right + math.log(modes / outside)))
@@ -174,9 +177,9 @@ def outside_mass(gap: float, *, modes: int, heuristics: int) -> float:
     Raises:
         ValueError: modes < 1, heuristics < modes, or the gap is not finite.
     """
-    checks.finite(gap=gap)
-    checks.count(1, modes=modes)
-    checks.count(modes, heuristics=heuristics)
+    require_finite(gap=gap)
+    require_count(1, modes=modes)
+    require_count(modes, heuristics=heuristics)
     outside = (heuristics - modes) * math.exp(-abs(gap))
     # e^-|Z| instead of e^Z: no overflow for a long fit.
     if gap >= 0:
@@ -193,7 +196,7 @@ def leak_after(time: float, *, modes: int, heuristics: int) -> float:
     Raises:
         ValueError: time < 0, modes < 1, heuristics < max(2, modes).
     """
-    checks.count(1, modes=modes)
-    checks.count(max(2, modes), heuristics=heuristics)
+    require_count(1, modes=modes)
+    require_count(max(2, modes), heuristics=heuristics)
     gap = logit_gap(time, modes=1, heuristics=heuristics, visited=1 / modes)
     return outside_mass(gap, modes=1, heuristics=heuristics)

@@ -7,7 +7,6 @@ analyse and report cost what they cost us (a rule of thumb, not measured here). 
 reward model or a judge is not counted, and neither is waiting for other work on the machine.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ from manyways.commands.needs import copies_at_peak, kept_steps
 from manyways.context import Context
 from manyways.errors import DataError, Untrusted
 from manyways.fingerprint import versions
+from manyways.measures.curves import logged_steps
 from manyways.pipeline import steps
 from manyways.progress import open_table, print_result, say
 from manyways.run_dir import Amount, RunDir, Stamp, open_for_reading, open_for_writing
@@ -163,8 +163,7 @@ def tokens_of(run: RunDir, stamp: Stamp) -> float:
     """Sampled tokens of a finished piece of work; of RL from the lengths in its log."""
     if not stamp.work.startswith("rl/"):
         return stamp.counts.get("tokens", 0)
-    log = run.path(stamp.outputs[0], "metrics.jsonl")
-    rows = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+    rows = logged_steps(run.path(stamp.outputs[0], "metrics.jsonl")).values()
     lengths = [row["length"] for row in rows if row.get("length") is not None]
     return stamp.counts.get("attempts", 0) * sum(lengths) / len(lengths) if lengths else 0.0
 

@@ -3,7 +3,6 @@
 Sampling is timed twice: a small batch and a larger one give a line of two points.
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from manyways.commands.forecast import Measured, Sampled
 from manyways.context import Context
 from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
 from manyways.fingerprint import attempt_seed, prompt_hash
+from manyways.measures.curves import logged_steps
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Cell
 from manyways.progress import CONSOLE, say
@@ -348,8 +348,8 @@ def _reinforce(ctx: Context) -> tuple[float, float, float]:
 
 
 def _step_times(ctx: Context, work: str, folder: str, line: Line) -> tuple[float, float]:
-    log = ctx.run.arm_path(line.arm, line.seed, folder, "metrics.jsonl").read_text()
-    seconds: Sequence[float] = [json.loads(row)["seconds"] for row in log.splitlines()]
+    log = ctx.run.arm_path(line.arm, line.seed, folder, "metrics.jsonl")
+    seconds: list[float] = [row["seconds"] for row in logged_steps(log).values()]
     stamp = ctx.run.stamp(work)
     whole = stamp.seconds if stamp else sum(seconds)
     return sum(seconds[1:]) / max(len(seconds) - 1, 1), max(0.0, whole - sum(seconds))

@@ -7,7 +7,7 @@ import numpy as np
 
 from manyways.arms import parse_arm
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
-from manyways.measures.score_curves import Curve, common, mean_score, over_seeds, score
+from manyways.measures.score_curves import Curve, common, mean_score, over_seeds, score, seed_gaps
 from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, numbered
 from manyways.metrics.intervals import Resampling, bootstrap_means
 from manyways.metrics.pass_at_k import crossover
@@ -95,7 +95,7 @@ def growth_row(
     return quantity.row(
         Expectation(words=f"above 0: {words}", side="above"),
         mean_score(name, growth_P, settings, wide.strata_P),
-        over_seeds(name, _seed_growth(wide, narrow)),
+        over_seeds(name, [float(gap_K[-1] - gap_K[0]) for gap_K in seed_gaps(wide, narrow)]),
         note=f"lead {lead_K[0]:+.3f} at k = 1, {lead_K[-1]:+.3f} at k = {wide.ks[-1]}",
     )
 
@@ -162,13 +162,3 @@ def side_by_side(a: Curve, b: Curve) -> tuple[Curve, Curve] | None:
     """Both on their common problems and k; None where they share no problem or no second k."""
     problems, ks = common([a, b])
     return (a.on(problems, ks), b.on(problems, ks)) if problems and len(ks) > 1 else None
-
-
-def _seed_growth(wide: Curve, narrow: Curve) -> list[float]:
-    seeds = sorted(set(wide.seeds or narrow.seeds) & set(narrow.seeds or wide.seeds))
-    gaps = [
-        wide.mean_K(wide.seeds.get(s, wide.values_PK))
-        - narrow.mean_K(narrow.seeds.get(s, narrow.values_PK))
-        for s in seeds
-    ]
-    return [float(gap[-1] - gap[0]) for gap in gaps]

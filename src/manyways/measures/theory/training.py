@@ -15,7 +15,6 @@ other parts, the vanilla gradient then shows in both coefficients, however large
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ from manyways.metrics import composition
 from manyways.metrics.composition import within_covariance
 from manyways.metrics.intervals import Floats, Resampling, resamples
 from manyways.records import Score
-from manyways.theory.dynamics import flow_coefficients
+from manyways.theory.dynamics import clock, flow_coefficients
 
 if TYPE_CHECKING:
     from manyways.measures.curves import CurveRow
@@ -161,15 +160,9 @@ def weighted_covariance(
     cov_P = within_covariance(problem_S, flag_S, solutions.correct_S)
     usable = n_P > 1
     p_P = np.bincount(problem_S, solutions.correct_S)[usable] / n_P[usable]
+    speeds = {p: clock(p, group) for p in set(p_P.tolist())}
     each = zip(compress(names, usable), p_P.tolist(), cov_P.tolist(), strict=True)
-    return {name: cov * _clock(p, group) for name, p, cov in each}
-
-
-@lru_cache(maxsize=4096)
-def _clock(p: float, group: int) -> float:
-    from manyways.theory import dynamics
-
-    return dynamics.clock(p, group)
+    return {name: cov * speeds[p] for name, p, cov in each}
 
 
 def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProblem:
@@ -257,7 +250,7 @@ def replicator_rows(
             if not rows
             else ("no heuristic was right more often than another in the gate's attempts")
         )
-        yield quantity.row(expected, None, note=f"cannot be measured here because {why}")
+        yield quantity.unmeasured(expected, why)
         return
     moves = [
         float(sum(moved(row.heuristic, steps) * x for row, x in zip(rows, push_H, strict=True)))
@@ -337,7 +330,7 @@ def regression_rows(
         quantities, expected, found or (nothing, nothing), strict=True
     ):
         if not len(values):
-            yield quantity.row(words, None, note=_why_not(cells))
+            yield quantity.unmeasured(words, _why_not(cells))
             continue
         measured = resampled_score(quantity.name, values, _contrasts(cells))
         yield quantity.row(words, measured, note=_note(cells, part_of))
@@ -353,11 +346,11 @@ def _note(cells: Sequence[Cell], part_of: Mapping[str, str]) -> str:
 def _why_not(cells: Sequence[Cell]) -> str:
     if _contrasts(cells) < CONTRASTS:
         return (
-            f"cannot be measured here because only {_contrasts(cells)} heuristics, one of each "
-            f"part not counted, open {SEEN} attempts at {PROBLEMS} problems or more each at the "
-            f"gate, before and after RL; it needs {CONTRASTS}"
+            f"only {_contrasts(cells)} heuristics, one of each part not counted, open {SEEN} "
+            f"attempts at {PROBLEMS} problems or more each at the gate, before and after RL; it "
+            f"needs {CONTRASTS}"
         )
-    return "cannot be measured here because the two regressors are nearly proportional"
+    return "the two regressors are nearly proportional"
 
 
 def _contrasts(cells: Sequence[Cell]) -> int:

@@ -138,7 +138,7 @@ def transfer_rows(
     shared = _above("preferences by part are shared between problems")
     quantity = _quantity(NAME, f"{after.name} − {before.name}")
     if sets.why:
-        yield quantity.row(shared, None, note=f"cannot be measured here because {sets.why}")
+        yield quantity.unmeasured(shared, sets.why)
         return
     ends, starts = _rates(after, sets), _rates(before, sets)
     yield _change(quantity, shared, (ends, starts), settings)
@@ -176,8 +176,7 @@ def _change(
     """The first side minus the second, and both in words."""
     measured, seeds = contrast(quantity.name, *sides, settings)
     if not measured:
-        why = "cannot be measured here because no such problem has attempts on both sides"
-        return quantity.row(expected, None, note=why)
+        return quantity.unmeasured(expected, "no such problem has attempts on both sides")
     quoted = zip(both_means(*sides), words, strict=True)
     first, second = (f"{mean:.3f} {word}" for mean, word in quoted)
     return quantity.row(expected, measured, seeds, note=f"{second}, {first}")
@@ -231,9 +230,8 @@ def alone_rows(
         _quantity("Composition rate where parts meet − as expected of them alone", after.name),
     )
     if drawn is None:
-        why = "cannot be measured here because not every part was evaluated alone as well"
         for quantity, words in zip(quantities, expected, strict=True):
-            yield quantity.row(words, None, note=why)
+            yield quantity.unmeasured(words, "not every part was evaluated alone as well")
         return
     labels = labels_of([one for pair in pairs for one in pair])
     starts, ends = ([_expected(pair[side], labels, drawn) for pair in pairs] for side in (0, 1))
