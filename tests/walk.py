@@ -21,7 +21,7 @@ OPTIONS = {
     "commands/show.py": "other verbs",
     "commands/forecast/": "forecast",
     "jobs.py": "--jobs",
-    "measures/watch.py": "train.watch",
+    "measures/step_scores.py": "train.watch",
     "train/verl/": "rl.backend",
     "stages/branch.py": "branch",
     "stages/distill.py": "distill",

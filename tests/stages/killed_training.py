@@ -129,7 +129,7 @@ def last(ctx: Context, line: Line, phase: str) -> list[object]:
     other.__dict__["verifiers"] = LuckyVerifiers()
     checkpoint = line.rl if phase == "rl" else line.mid
     evaluate.run(other, checkpoint)
-    chosen = {problem.id for problem in of_validation(ctx, name).chosen().problems}
+    chosen = {problem.id for problem in of_validation(ctx, name).in_range().problems}
     rows = [asdict(one) for one in read_attempts(ctx.run.eval_path(checkpoint.name, name))]
     return [
         {k: v for k, v in row.items() if k != "model_hash"}

@@ -9,10 +9,10 @@ from sampled_runs import context
 from manyways.arms import Line
 from manyways.errors import DataError, GateRefused, MissingWork
 from manyways.measures import read_rows
-from manyways.measures.difficulty import of_pool, told
+from manyways.measures.difficulty import left_out_sentence, of_pool
 from manyways.measures.gate import GateRow
 from manyways.measures.seen import Seen
-from manyways.measures.watch import at, looked
+from manyways.measures.step_scores import checkpoint_at, evaluated_steps
 from manyways.measures.yields import YIELD, blocks
 from manyways.pipeline import dry_run, steps
 from manyways.pool.training_rows import training_rows
@@ -220,14 +220,14 @@ def test_evaluations_on_the_way_ask_problems_of_the_right_difficulty(tmp_path) -
     test = tmp_path / "6-eval/base/made-runs-load-test-count-12"
     assert len({a.problem_id for a in read_attempts(test)}) == 12
     # The attempts by which problems are chosen are not those of any evaluation.
-    watch._sample(ctx, at(LINE, "rl", 0), GuessingEngine("", None))
+    watch._sample(ctx, checkpoint_at(LINE, "rl", 0), GuessingEngine("", None))
     start = tmp_path / "6-eval/vanilla/seed-2/rl@0/made-runs-load-valid-count-12"
     first = list(read_attempts(start))
     assert {a.problem_id for a in first} == set(inside)
     assert len(first) == len(inside) * 4
     assert not {a.seed for a in first} & {a.seed for a in read_attempts(asked)}
     # A wider range would find attempts missing at the start, and never counts fewer than all.
-    [start] = looked(ctx, LINE)
+    [start] = evaluated_steps(ctx, LINE)
     assert len(start.counts[0][0]) == len(inside)
     ctx.close()
 
@@ -252,7 +252,7 @@ def test_what_was_left_out_stands_in_the_report(tmp_path) -> None:
     ctx = context(tmp_path, generate=POOL | {"pass_rate": [0.3, 0.7]})
     generate.run(ctx)
     counts = ctx.run.stamp("generate").counts
-    assert told("generate.pass_rate", ctx.run.stamps()) == (
+    assert left_out_sentence("generate.pass_rate", ctx.run.stamps()) == (
         f"{counts['too_hard']:.0f} problems that the base model solves less often than "
         f"generate.pass_rate says are left out, and {counts['too_easy']:.0f} that it solves more "
         "often."
@@ -261,5 +261,5 @@ def test_what_was_left_out_stands_in_the_report(tmp_path) -> None:
         name="made", recipe=ctx.recipe, stamps=ctx.run.stamps(), tables={"yield": YIELD.example()}
     )
     [heading] = [b for b in blocks(seen) if isinstance(b, Heading)]
-    assert told("generate.pass_rate", ctx.run.stamps()) in heading.text
+    assert left_out_sentence("generate.pass_rate", ctx.run.stamps()) in heading.text
     ctx.close()

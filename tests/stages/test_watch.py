@@ -9,8 +9,14 @@ from tiny_models import build_llama
 
 from manyways.arms import Line
 from manyways.errors import DataError, RecipeError
+from manyways.measures.step_scores import (
+    best_step,
+    checkpoint_at,
+    evaluated_steps,
+    has_stalled,
+    work_name,
+)
 from manyways.measures.steps import STEPS
-from manyways.measures.watch import at, gains_no_more, looked, peak, work_name
 from manyways.records import Checkpoint
 from manyways.stages import evaluate, reinforce, watch
 from manyways.tables import append_attempts
@@ -44,7 +50,7 @@ def put(ctx, step: int, right: int, line=LINE) -> None:
     begun = ctx.run.begun_path(f"rl/{line.name}")
     begun.parent.mkdir(exist_ok=True)
     begun.write_text("t")
-    checkpoint = at(line, "rl", step)
+    checkpoint = checkpoint_at(line, "rl", step)
     folder = ctx.run.eval_path(checkpoint.name, VALID)
     rows = [
         attempt(f"made/valid/{i % 3:03d}", sample=i // 3, text=f"<a> {i}",
@@ -59,32 +65,34 @@ def test_the_best_step_and_the_end(tmp_path, folder) -> None:
     ctx = ready(tmp_path, folder)
     for step, right in enumerate((1, 4, 4, 2, 3)):
         put(ctx, step, right)
-    steps = looked(ctx, LINE)
+    steps = evaluated_steps(ctx, LINE)
     assert [one.step for one in steps] == [0, 1, 2, 3, 4]
     assert [one.mean(1) for one in steps] == pytest.approx([1 / 6, 4 / 6, 4 / 6, 2 / 6, 3 / 6])
     assert steps[1].mean(2) == 1.0  # all three problems have a right one
-    assert peak(steps, 1) == 1
-    assert [gains_no_more(steps[: n + 1], k=1, patience=2) for n in range(5)] == [
+    assert best_step(steps, 1) == 1
+    assert [has_stalled(steps[: n + 1], k=1, patience=2) for n in range(5)] == [
         False, False, False, True, True
     ]  # fmt: skip
-    assert [one.step for one in looked(ctx, LINE, until=2)] == [0, 1, 2]
+    assert [one.step for one in evaluated_steps(ctx, LINE, until=2)] == [0, 1, 2]
     # Evaluations of another training under the same name do not count.
     ctx.run.begun_path("rl/vanilla/seed-0").write_text("another")
-    assert looked(ctx, LINE) == []
-    assert peak([], 1) is None
+    assert evaluated_steps(ctx, LINE) == []
+    assert best_step([], 1) is None
 
 
-def test_training_ends_where_nothing_is_gained_and_its_best_step_is_tested(
+def test_training_ends_where_nothing_is_gained_and_its_best_step_is_benchmark_scores(
     tmp_path, folder, monkeypatch
 ) -> None:
     """Scores are laid down beforehand; where they are, nothing is sampled again."""
     ctx = ready(tmp_path, folder, keep="best", stop={"on": "pass@1", "patience": 2}, steps=6)
     scores = {0: 0.1, 1: 0.5, 2: 0.4, 3: 0.3, 4: 0.2}
-    monkeypatch.setattr("manyways.measures.watch.Looked.mean", lambda me, _: scores[me.step])
+    monkeypatch.setattr(
+        "manyways.measures.step_scores.StepScores.mean", lambda me, _: scores[me.step]
+    )
     reinforce.run(ctx, LINE)
     assert reinforce.plan(ctx, LINE).done
     assert ctx.run.stamp("rl/vanilla/seed-0").counts["steps"] == 3
-    assert [one.step for one in looked(ctx, LINE)] == [0, 1, 2, 3]
+    assert [one.step for one in evaluated_steps(ctx, LINE)] == [0, 1, 2, 3]
     kept = tmp_path / "arms/vanilla/seed-0/5-rl/steps"
     assert [one.name for one in kept.iterdir()] == ["1"]
     best = watch.best(ctx, LINE)
@@ -137,7 +145,7 @@ def test_an_engine_that_reads_checkpoints_samples_saved_steps_afterwards(
 def _attempts(ctx, step):
     from manyways.tables import read_attempts
 
-    return list(read_attempts(ctx.run.eval_path(at(LINE, "rl", step).name, VALID)))
+    return list(read_attempts(ctx.run.eval_path(checkpoint_at(LINE, "rl", step).name, VALID)))
 
 
 def test_what_is_trained_on_or_tested_is_no_validation(tmp_path, folder) -> None:

@@ -26,7 +26,7 @@ VALIDATION_FOLDER = "1-rates"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
+class ProblemsInRange:
     """The problems of the right difficulty, and how many are left out."""
 
     problems: list[Problem]
@@ -41,7 +41,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rated:
+class RatedProblems:
     """Problems, and where the attempts lie that say how often each is solved.
 
     key:      of the range in the recipe. wanted: the range itself, None to take every problem.
@@ -57,14 +57,14 @@ class Rated:
     use: str
     stage: str
 
-    def chosen(self) -> Chosen:
+    def in_range(self) -> ProblemsInRange:
         """The problems inside the range, which includes its ends.
 
         Raises MissingWork when a rate is not measured, DataError when no problem is left.
         """
         total = len(self.problems)
         if self.wanted is None:
-            return Chosen(problems=list(self.problems), harder=0, easier=0, sentence="")
+            return ProblemsInRange(problems=list(self.problems), harder=0, easier=0, sentence="")
         rates = self._rates()
         if not all(problem.id in rates for problem in self.problems):
             raise MissingWork(f"{self.key}: the rates are not measured yet: run {self.stage}.")
@@ -78,7 +78,7 @@ class Rated:
                 f"wants ({harder} less often, {easier} more often): widen it, or choose other "
                 "problems."
             )
-        return Chosen(
+        return ProblemsInRange(
             problems=kept,
             harder=harder,
             easier=easier,
@@ -97,7 +97,7 @@ class Rated:
         }
 
 
-def of_pool(ctx: "Context") -> Rated:
+def of_pool(ctx: "Context") -> RatedProblems:
     """The pool's problems. The base model's own pool says which, also for other pools of the run.
 
     Its plain attempts come first, at every problem.
@@ -105,7 +105,7 @@ def of_pool(ctx: "Context") -> Rated:
     while ctx.origin is not None:
         ctx = ctx.origin
     generate = ctx.recipe.generate
-    return Rated(
+    return RatedProblems(
         key="generate.pass_rate",
         wanted=generate.pass_rate,
         problems=ctx.problems(generate.problems, generate.limit),
@@ -116,11 +116,11 @@ def of_pool(ctx: "Context") -> Rated:
     )
 
 
-def of_rl(ctx: "Context", line: Line) -> Rated:
+def of_rl(ctx: "Context", line: Line) -> RatedProblems:
     """What RL of ``line`` trains on: by the base model's attempts, or by those of its gate."""
     rl = ctx.recipe.rl
     own = rl.pass_rate_of == "start"
-    return Rated(
+    return RatedProblems(
         key="rl.pass_rate",
         wanted=rl.pass_rate,
         problems=ctx.problems(rl.problems, rl.limit),
@@ -131,10 +131,10 @@ def of_rl(ctx: "Context", line: Line) -> Rated:
     )
 
 
-def of_validation(ctx: "Context", name: str) -> Rated:
+def of_validation(ctx: "Context", name: str) -> RatedProblems:
     """What evaluations on the way ask of the problem set ``name``: the same of every arm."""
     rl = ctx.recipe.rl
-    return Rated(
+    return RatedProblems(
         key="rl.evaluate_pass_rate",
         wanted=rl.evaluate_pass_rate,
         problems=ctx.problems(name, rl.evaluate_limit),
@@ -145,12 +145,12 @@ def of_validation(ctx: "Context", name: str) -> Rated:
     )
 
 
-def in_request(wanted: tuple[float, float] | None) -> dict[str, object]:
+def range_in_request(wanted: tuple[float, float] | None) -> dict[str, object]:
     """What a range adds to the request of a piece of work; nothing where there is none."""
     return {"pass_rate": list(wanted)} if wanted else {}
 
 
-def told(key: str, stamps: Iterable[Stamp]) -> str:
+def left_out_sentence(key: str, stamps: Iterable[Stamp]) -> str:
     """What finished work left out by the range ``key``, in a sentence; empty for nothing."""
     counts = [stamp.counts for stamp in stamps if "too_hard" in stamp.counts]
     harder, easier = (int(sum(c[name] for c in counts)) for name in ("too_hard", "too_easy"))
@@ -162,14 +162,14 @@ def told(key: str, stamps: Iterable[Stamp]) -> str:
     )
 
 
-def at_most(rated: Callable[[], Rated], every: int) -> int:
+def count_in_range(rated: Callable[[], RatedProblems], every: int) -> int:
     """How many problems are taken; ``every`` of them while that is not known."""
     with suppress(MissingWork, DataError, Untrusted):
-        return len(rated().chosen().problems)
+        return len(rated().in_range().problems)
     return every
 
 
-def most_in_pool(ctx: "Context") -> int:
+def pool_size(ctx: "Context") -> int:
     """How many problems the pool has, at the most."""
     generate = ctx.recipe.generate
-    return at_most(lambda: of_pool(ctx), ctx.count(generate.problems, generate.limit))
+    return count_in_range(lambda: of_pool(ctx), ctx.count(generate.problems, generate.limit))

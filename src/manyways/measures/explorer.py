@@ -100,7 +100,7 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
     if not path.is_file():
         return
     generate = ctx.recipe.generate
-    problems = of_pool(ctx).chosen().problems
+    problems = of_pool(ctx).in_range().problems
     chosen = with_every_kept(_spread(problems, count), problems, path)
     ids = pa.array([problem.id for problem in chosen])
     solutions = pq.read_table(path, filters=pc.field("problem_id").isin(ids))

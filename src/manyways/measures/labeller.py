@@ -58,7 +58,7 @@ def measured(seen: "Seen") -> Iterator[LabellerRow]:
     if not isinstance(labeller, Measured):
         return
     yield _row(ctx, EXEMPLARS, labeller.held_out(), labeller.exemplar_error())
-    attempts = seen.material.earlier.lessons(ctx)
+    attempts = seen.material.stages.lessons(ctx)
     if attempts:
         yield _row(ctx, ATTEMPTS, labeller.guesses(attempts), None)
 

@@ -35,7 +35,7 @@ GATE = "problems of RL"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Earlier:
+class StageResults:
     """What the stages before analysis left, as functions of the run's context.
 
     training_rows: of a line; raise NothingToTrainOn or MissingWork where it has none.
@@ -61,7 +61,7 @@ class Material:
     """Everything that measures are taken from, each read or computed once."""
 
     ctx: "Context"
-    earlier: Earlier
+    stages: StageResults
 
     @property
     def benchmarks(self) -> Sequence[str]:
@@ -138,7 +138,7 @@ class Material:
         for line in self.ctx.lines:
             if parse_arm(line.arm).midtrains:
                 try:
-                    found[line] = self.earlier.training_rows(self.ctx, line)
+                    found[line] = self.stages.training_rows(self.ctx, line)
                 except (NothingToTrainOn, MissingWork):
                     continue
         return found
@@ -160,7 +160,7 @@ class Material:
         if is_exact(self.ctx.labeller):
             return None
         name = self.ctx.recipe.heuristics.labeller
-        return self.earlier.agreement(self.ctx, name) or measured_error(self.ctx.labeller)
+        return self.stages.agreement(self.ctx, name) or measured_error(self.ctx.labeller)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def measured(seen: "Seen") -> list[ProbeRow]:
     from manyways.measures.score_curves import mean_score, share_score
 
     ctx, settings = seen.material.ctx, seen.material.settings
-    names = [heuristic.id for heuristic in seen.material.earlier.swapped(ctx)]
+    names = [heuristic.id for heuristic in seen.material.stages.swapped(ctx)]
     right_PHH, tried_PHH = _counts(ctx, names)
     if not tried_PHH.size or not tried_PHH.any():
         return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from manyways.arms import Line
 from manyways.measures import Finding, Measure
 from manyways.measures.curves import CURVES, arm_keys
-from manyways.measures.difficulty import told
+from manyways.measures.difficulty import left_out_sentence
 from manyways.records import Score, line_name
 from manyways.reporting import Block, Chart, Fold, Heading, Table, charts, first_row, words
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from manyways.measures.seen import Seen
-    from manyways.measures.watch import Looked
+    from manyways.measures.step_scores import StepScores
     from manyways.metrics.composition import Ways
 
-Trained = Literal["mid", "rl"]
-PHASES: tuple[Trained, ...] = ("mid", "rl")
+TrainedPhase = Literal["mid", "rl"]
+PHASES: tuple[TrainedPhase, ...] = ("mid", "rl")
 LISTED = 6
 """Trainings that a sentence names, each; of more it counts."""
 LABELLED = 8
@@ -48,7 +48,7 @@ class StepRow:
 
     arm: str
     seed: int | None
-    phase: Trained
+    phase: TrainedPhase
     step: int
     one: Score
     many: Score
@@ -68,7 +68,7 @@ class Read(NamedTuple):
     ways: (problem, what the text shows) of the first attempts at every problem.
     """
 
-    looked: "Looked"
+    scores: "StepScores"
     ways: "list[tuple[str, Ways]]"
     entropy: float | None
 
@@ -102,18 +102,18 @@ DRAWN = (
 
 def measured(seen: "Seen") -> Iterator[StepRow]:
     """Every step that was evaluated on the way, mid-training first; then means over seeds."""
-    from manyways.measures.watch import WORK, looked, peak
+    from manyways.measures.step_scores import STAGE_OF, best_step, evaluated_steps
 
     ctx = seen.material.ctx
     entropies = {(r.arm, r.seed, r.stage, r.step): r.entropy for r in seen.rows(CURVES)}
-    found: dict[tuple[str, Trained], list[dict[int, Read]]] = {}
+    found: dict[tuple[str, TrainedPhase], list[dict[int, Read]]] = {}
     for line in ctx.lines:
         for phase in PHASES:
-            steps = looked(ctx, line, phase)
-            best = peak(steps, ctx.of(line).recipe.rl.watched)
+            steps = evaluated_steps(ctx, line, phase)
+            best = best_step(steps, ctx.of(line).recipe.rl.watched)
             by_step: dict[int, Read] = {}
             for one in steps:
-                logged = entropies.get((line.arm, line.seed, WORK[phase], one.step))
+                logged = entropies.get((line.arm, line.seed, STAGE_OF[phase], one.step))
                 by_step[one.step] = Read(one, _ways(seen, one), logged)
                 row = _row(seen, [by_step[one.step]])
                 ends = replace(row, peak=one.step == best, last=one is steps[-1])
@@ -132,7 +132,7 @@ def _over_seeds(seen: "Seen", of_seeds: Sequence[dict[int, Read]]) -> Iterator[S
 
 def _row(seen: "Seen", of_seeds: Sequence[Read]) -> StepRow:
     """One step of one arm: per problem the mean over its seeds."""
-    one = of_seeds[0].looked
+    one = of_seeds[0].scores
     found = [way for read in of_seeds for way in read.ways]
     opening = Counter(way.opening for _, way in found).most_common(1)
     first = opening[0][0] if opening else ""
@@ -156,18 +156,18 @@ def _passes(of_seeds: Sequence[Read], k: int) -> "list[NDArray[np.float64]]":
     """pass@k of each problem, the mean over seeds; a vector for each problem set."""
     import numpy as np
 
-    sets = zip(*(read.looked.passes(k) for read in of_seeds), strict=True)
+    sets = zip(*(read.scores.passes(k) for read in of_seeds), strict=True)
     return [np.mean(values, axis=0) for values in sets]
 
 
 def _with_tests(seen: "Seen", line: Line, row: StepRow) -> StepRow:
     """With test scores, of the last step of RL and of the best one."""
-    from manyways.measures.watch import at, tested
+    from manyways.measures.step_scores import benchmark_scores, checkpoint_at
 
     if row.phase != "rl" or not (row.last or row.peak):
         return row
-    of = line.rl if row.last else at(line, "rl", row.step)
-    found = tested(seen.material.ctx, of)
+    of = line.rl if row.last else checkpoint_at(line, "rl", row.step)
+    found = benchmark_scores(seen.material.ctx, of)
     if found is None:
         return row
     return replace(
@@ -177,7 +177,7 @@ def _with_tests(seen: "Seen", line: Line, row: StepRow) -> StepRow:
     )
 
 
-def _ways(seen: "Seen", one: "Looked") -> "list[tuple[str, Ways]]":
+def _ways(seen: "Seen", one: "StepScores") -> "list[tuple[str, Ways]]":
     """(problem, what the text shows) of the first attempts at every problem."""
     from manyways.tables import read_attempts_table
 
@@ -258,7 +258,7 @@ def _heading(seen: "Seen", title: str, rows: list[StepRow]) -> Heading:
         f"{seen.recipe.rl.evaluate_attempts} attempts at each of {rows[0].one.n} problems of "
         f"{sets}, which no training sees, with the seeds, the prompt and the verifier of the final "
         "evaluation.",
-        told("rl.evaluate_pass_rate", rated),
+        left_out_sentence("rl.evaluate_pass_rate", rated),
         _bands(seen),
         "The checkpoints of one line are sampled with the same noise, so a curve moves less than "
         "its interval is wide.",

@@ -79,7 +79,7 @@ def read_forks(material: "Material") -> "Forks":
     """What the stage ``branch`` left of every checkpoint of the recipe."""
     found: dict[str, tuple[Checkpoint, dict[int | None, list[ForkRow]]]] = {}
     for checkpoint in material.ctx.checkpoints:
-        rows = read_rows(material.earlier.forks(material.ctx, checkpoint), ForkRow)
+        rows = read_rows(material.stages.forks(material.ctx, checkpoint), ForkRow)
         if rows:
             found.setdefault(checkpoint.pooled, (checkpoint, {}))[1][checkpoint.seed] = rows
     return found
@@ -156,7 +156,7 @@ def _row(
 
 def why_none(material: "Material") -> str:
     """Why there are no rows."""
-    return material.earlier.no_forks(material.ctx) or (
+    return material.stages.no_forks(material.ctx) or (
         "no problem of the pool has kept solutions under two heuristics, or the stage branch has "
         "not been run"
     )

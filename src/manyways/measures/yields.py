@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.measures import Finding, Measure
-from manyways.measures.difficulty import told
+from manyways.measures.difficulty import left_out_sentence
 from manyways.records import PLAIN
 from manyways.reporting import (
     Block,
@@ -93,7 +93,7 @@ class YieldRow:
 
 def measured(seen: "Seen") -> list[YieldRow]:
     """As selection counted."""
-    return seen.material.earlier.yields(seen.material.ctx)
+    return seen.material.stages.yields(seen.material.ctx)
 
 
 def example() -> list[YieldRow]:
@@ -121,7 +121,9 @@ def blocks(seen: "Seen") -> list[Block]:
 def _yield(seen: "Seen") -> list[Block]:
     rows = sorted(seen.rows(YIELD), key=lambda row: (row.heuristic == PLAIN, -row.kept))
     text = "How many attempts under each heuristic were correct, and how many became solutions."
-    left_out = told("generate.pass_rate", (s for s in seen.stamps if s.work == "generate"))
+    left_out = left_out_sentence(
+        "generate.pass_rate", (s for s in seen.stamps if s.work == "generate")
+    )
     heading = Heading(
         title="Yield",
         text=" ".join(filter(None, (text, left_out))),

@@ -66,7 +66,7 @@ def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) ->
     asked: as from ``read_requests``.
     """
     generate = ctx.recipe.generate
-    problems = {p.id: i for i, p in enumerate(of_pool(ctx).chosen().problems)}
+    problems = {p.id: i for i, p in enumerate(of_pool(ctx).in_range().problems)}
     ways = {name: i for i, name in enumerate(way_order(ctx))}
     problem = ranks(table["problem_id"], problems)
     way = ranks(table["heuristic"], ways)

@@ -188,7 +188,7 @@ class Solutions:
     @cached_property
     def problems(self) -> Mapping[str, Problem]:
         """The run's problems by id, in order."""
-        return {p.id: p for p in of_pool(self.run).chosen().problems}
+        return {p.id: p for p in of_pool(self.run).in_range().problems}
 
     @property
     def heuristics(self) -> Sequence[str]:

@@ -11,7 +11,7 @@ from manyways.context import Context, settings_of
 from manyways.heuristics.labelling import LABELLERS
 from manyways.measures import write_rows
 from manyways.measures.catalogue import MEASURES
-from manyways.measures.material import Earlier, Material
+from manyways.measures.material import Material, StageResults
 from manyways.measures.seen import Seen
 from manyways.plugins import require_trust
 from manyways.pool.labellers import error_of, lessons
@@ -93,7 +93,7 @@ def compute(ctx: Context) -> Tables:
     return {measure.name: seen.rows(measure) for measure in MEASURES}
 
 
-EARLIER = Earlier(
+EARLIER = StageResults(
     training_rows=training_rows,
     yields=yield_rows,
     lessons=lessons,

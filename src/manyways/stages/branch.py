@@ -10,7 +10,7 @@ from pathlib import Path
 from manyways.context import Context, model_hash, settings_of, weights_identity
 from manyways.fingerprint import fingerprint
 from manyways.measures import write_rows
-from manyways.measures.difficulty import most_in_pool, of_pool
+from manyways.measures.difficulty import of_pool, pool_size
 from manyways.measures.token_modes import ForkRow
 from manyways.pool.training_rows import kept_solutions
 from manyways.progress import Meter, say
@@ -74,7 +74,7 @@ def run(ctx: Context) -> None:
 
 def amount(ctx: Context) -> list[Amount]:
     """The beginnings that each checkpoint reads, at the most."""
-    read = min(ctx.recipe.branch.problems, most_in_pool(ctx))
+    read = min(ctx.recipe.branch.problems, pool_size(ctx))
     return [
         Amount(work=f"branch/{one.name}", stage="branch", attempts=read) for one in ctx.checkpoints
     ]
@@ -114,7 +114,7 @@ def _forks(ctx: Context) -> Forks:
     """At equal distances among the problems that were solved under two or more heuristics."""
     if not ctx.run.path("2-solutions.parquet").is_file():
         return {}
-    problems = of_pool(ctx).chosen().problems
+    problems = of_pool(ctx).in_range().problems
     found = kept_solutions(ctx)
     several = {
         problem: tuple(text for way, (_, text) in ways.items() if way != PLAIN)

@@ -15,7 +15,7 @@ from typing import cast
 from manyways.context import VERDICTS, Context, settings_of, verify_identity
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
-from manyways.measures.difficulty import in_request, most_in_pool, of_pool
+from manyways.measures.difficulty import of_pool, pool_size, range_in_request
 from manyways.pool import attempt_files, sampling
 from manyways.pool.training_rows import DISTILLED, SAMPLES, distill_settings, distilled_pool
 from manyways.progress import Meter, say
@@ -59,7 +59,7 @@ def plan(ctx: Context) -> Work:
             "attempts": source_hash(Path(str(settings.attempts))),
             "problems": ctx.sets.load(generating.problems).fingerprint,
             "limit": generating.limit,
-            **in_request(generating.pass_rate),
+            **range_in_request(generating.pass_rate),
             "distill": settings_of(settings, "attempts", "model", "samples", "max_tokens"),
             "prompt": settings_of(ctx.recipe.prompt),
             "verify": verify_identity(ctx.recipe.verify),
@@ -94,7 +94,7 @@ def run(ctx: Context) -> None:
 def amount(ctx: Context) -> list[Amount]:
     """The attempts that are sampled here; from a file nothing is."""
     settings = distill_settings(ctx)
-    attempts = most_in_pool(ctx) * (settings.samples or SAMPLES) if settings.model else 0
+    attempts = pool_size(ctx) * (settings.samples or SAMPLES) if settings.model else 0
     return [
         Amount(
             work=f"generate/{DISTILLED}",
@@ -190,7 +190,7 @@ def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> di
     folder = pool.run.path("1-attempts")
     attempt_files.remove_leftovers(folder)
     generating = ctx.recipe.generate
-    asked = _attempts(of_pool(ctx).chosen().problems, path, source)
+    asked = _attempts(of_pool(ctx).in_range().problems, path, source)
     there = attempt_files.held(folder).keys
     missing = [(p, a) for p, a in asked if (a.problem_id, a.heuristic, a.sample) not in there]
     with Meter("generate/distilled", total=len(missing), unit="attempts") as meter:

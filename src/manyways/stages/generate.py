@@ -13,7 +13,7 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.engines import SamplingSettings
 from manyways.fingerprint import fingerprint
 from manyways.heuristics import Layout, load_pack
-from manyways.measures.difficulty import Chosen, in_request, most_in_pool, of_pool
+from manyways.measures.difficulty import ProblemsInRange, of_pool, pool_size, range_in_request
 from manyways.pool import adaptive, attempt_files, sampling
 from manyways.pool.attempt_files import Cell, Sampling
 from manyways.pool.sampling import LazyEngine
@@ -54,7 +54,7 @@ def plan(ctx: Context) -> Work:
         },
         request={
             **settings.model_dump(include={"limit", "samples", "plain_samples"}),
-            **in_request(settings.pass_rate),
+            **range_in_request(settings.pass_rate),
             "heuristics": recipe.heuristics.count,
             **adaptive.request(ctx),
             **ctx.left_out,
@@ -92,7 +92,7 @@ def run(ctx: Context) -> None:
         say(adaptive.sentence(counts))
 
 
-def _chosen(ctx: Context, engine: LazyEngine) -> Chosen:
+def _chosen(ctx: Context, engine: LazyEngine) -> ProblemsInRange:
     """The pool's problems; where their rates say which, plain prompts are sampled at all first.
 
     Pools of other writers take the problems of the base model's.
@@ -102,13 +102,13 @@ def _chosen(ctx: Context, engine: LazyEngine) -> Chosen:
         plain = sampling.plain_cells(ctx, rated.problems, rated.attempts)
         how = replace(how_to_sample(ctx), label="generate, pass rates")
         sampling.collect(ctx, engine=engine, cells=plain, sampling=how)
-    chosen = rated.chosen()
+    chosen = rated.in_range()
     if chosen.sentence:
         say(f"generate: {chosen.sentence}")
     return chosen
 
 
-def _with_rates(ctx: Context, chosen: Chosen) -> dict[str, float]:
+def _with_rates(ctx: Context, chosen: ProblemsInRange) -> dict[str, float]:
     """Counts of all attempts, with the plain ones at problems that are left out."""
     folder, settings = ctx.run.path("1-attempts"), ctx.recipe.generate
     named = {(c.problem.id, c.heuristic): c.samples for c in cells(ctx, chosen.problems)}
@@ -138,7 +138,7 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
 def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
     """How many plain attempts a pool has at the most, and how many under heuristics."""
     settings = ctx.recipe.generate
-    problems = most_in_pool(ctx)
+    problems = pool_size(ctx)
     if line is None:
         # Rates are measured on the plain attempts at every problem.
         every = ctx.count(settings.problems, settings.limit)

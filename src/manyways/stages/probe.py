@@ -17,7 +17,7 @@ from manyways.context import Context, sampling_identity, settings_of
 from manyways.errors import MissingWork
 from manyways.fingerprint import fingerprint
 from manyways.heuristics.labelling import ANSWER
-from manyways.measures.difficulty import in_request, most_in_pool, of_pool
+from manyways.measures.difficulty import of_pool, pool_size, range_in_request
 from manyways.measures.probe import BETWEEN
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Cell
@@ -53,7 +53,7 @@ def plan(ctx: Context) -> Work:
         request={
             **recipe.probe.model_dump(exclude={"enabled"}),
             "limit": recipe.generate.limit,
-            **in_request(recipe.generate.pass_rate),
+            **range_in_request(recipe.generate.pass_rate),
             "pack": fingerprint([heuristic.id for heuristic in probed(ctx)]),
         },
         outputs=(ctx.run.path(FOLDER),),
@@ -97,7 +97,7 @@ def left_out(ctx: Context) -> str | None:
 def amount(ctx: Context) -> list[Amount]:
     """Every pair of heuristics on every problem, as if all attempts could be cut."""
     probe = ctx.recipe.probe
-    problems = min(probe.problems, most_in_pool(ctx))
+    problems = min(probe.problems, pool_size(ctx))
     attempts = problems * len(probed(ctx)) ** 2 * probe.samples
     return [
         Amount(
@@ -117,7 +117,7 @@ def probed(ctx: Context) -> tuple[Heuristic, ...]:
 
 def cells(ctx: Context) -> Iterator[Cell]:
     """Every pair of heuristics on every problem that has two or more attempts to cut."""
-    problems = spread(of_pool(ctx).chosen().problems, ctx.recipe.probe.problems)
+    problems = spread(of_pool(ctx).in_range().problems, ctx.recipe.probe.problems)
     openings = _openings(ctx, problems)
     for problem in problems:
         begun = openings.get(problem.id, {})

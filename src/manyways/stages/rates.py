@@ -12,7 +12,7 @@ from manyways.engines import SamplingSettings
 from manyways.errors import DataError, GateRefused
 from manyways.fingerprint import problems_hash
 from manyways.measures.difficulty import RL_FOLDER as FOLDER
-from manyways.measures.difficulty import Chosen, of_rl
+from manyways.measures.difficulty import ProblemsInRange, of_rl
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Sampling
 from manyways.progress import say
@@ -100,14 +100,14 @@ def sampling_in(ctx: Context, folder: Path, seed: int, model: str) -> Sampling:
     )
 
 
-def chosen(ctx: Context, line: Line) -> Chosen:
+def chosen(ctx: Context, line: Line) -> ProblemsInRange:
     """The problems that a line trains on.
 
     Raises MissingWork when the rates are not measured, GateRefused when no problem is left.
     """
     rated = of_rl(ctx, line)
     try:
-        return rated.chosen()
+        return rated.in_range()
     except DataError as error:
         raise GateRefused(f"{line.name}: {error}") from error
 

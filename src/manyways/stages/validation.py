@@ -55,10 +55,10 @@ def run(ctx: Context) -> None:
                         part_size=ctx.recipe.evaluate.part_size,
                     ),
                 )
-                found = rated.chosen()
+                found = rated.in_range()
                 work.counts.update(counts, problems=len(rated.problems), **found.counts)
             say(sampling.sentence(f"rates of {name}", work))
-        say(rated.chosen().sentence)
+        say(rated.in_range().sentence)
 
 
 def amount(ctx: Context) -> list[Amount]:

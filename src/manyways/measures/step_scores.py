@@ -24,8 +24,8 @@ from manyways.tables import count_correct
 if TYPE_CHECKING:
     from manyways.context import Context
 
-Trained = Literal["mid", "rl"]
-WORK: dict[Trained, Literal["midtrain", "rl"]] = {"mid": "midtrain", "rl": "rl"}
+TrainedPhase = Literal["mid", "rl"]
+STAGE_OF: dict[TrainedPhase, Literal["midtrain", "rl"]] = {"mid": "midtrain", "rl": "rl"}
 """Phase -> the stage that leaves it."""
 
 
@@ -34,13 +34,13 @@ def work_name(checkpoint: Checkpoint, benchmark: str) -> str:
     return f"evaluate/{checkpoint.name}/{benchmark_slug(benchmark)}"
 
 
-def at(line: Line, phase: Trained, step: int) -> Checkpoint:
+def checkpoint_at(line: Line, phase: TrainedPhase, step: int) -> Checkpoint:
     """The checkpoint of a step of one line's training."""
     return Checkpoint(arm=line.arm, seed=line.seed, phase=phase, step=step)
 
 
 @dataclass(frozen=True)
-class Looked:
+class StepScores:
     """One checkpoint on some problem sets: a step on those of ``rl.evaluate``.
 
     attempts: how many at each problem are counted.
@@ -80,39 +80,41 @@ class Looked:
         return float(np.mean([values.mean() for values in self.passes(k)]))
 
 
-def looked(
-    ctx: "Context", line: Line, phase: Trained = "rl", *, until: int | None = None
-) -> list[Looked]:
+def evaluated_steps(
+    ctx: "Context", line: Line, phase: TrainedPhase = "rl", *, until: int | None = None
+) -> list[StepScores]:
     """Every step that was evaluated whole, in order, up to and with step ``until``."""
     ctx = ctx.of(line)
     rl, steps = ctx.recipe.rl, sorted(_steps(ctx, line, phase))
     chosen = _chosen(ctx) if steps else {}
     found = [
-        Looked(ctx, at(line, phase, step), rl.watched_sets, rl.evaluate_attempts, chosen)
+        StepScores(
+            ctx, checkpoint_at(line, phase, step), rl.watched_sets, rl.evaluate_attempts, chosen
+        )
         for step in steps
         if until is None or step <= until
     ]
-    training = ctx.run.begun(f"{WORK[phase]}/{line.name}")
+    training = ctx.run.begun(f"{STAGE_OF[phase]}/{line.name}")
     return [one for one in found if _whole(ctx, one.checkpoint, training)]
 
 
-def tested(ctx: "Context", checkpoint: Checkpoint) -> Looked | None:
+def benchmark_scores(ctx: "Context", checkpoint: Checkpoint) -> StepScores | None:
     """A checkpoint on the benchmarks of the recipe; None before it is evaluated on all of them."""
     evaluate = ctx.recipe.evaluate
-    found = Looked(ctx, checkpoint, ctx.recipe.benchmarks, evaluate.attempts)
+    found = StepScores(ctx, checkpoint, ctx.recipe.benchmarks, evaluate.attempts)
     stamps = [ctx.run.stamp(work_name(checkpoint, name)) for name in found.sets]
     return found if all(stamps) else None
 
 
-def peak(steps: Sequence[Looked], k: int) -> int | None:
+def best_step(steps: Sequence[StepScores], k: int) -> int | None:
     """The first step of the highest pass@k; None without any."""
     means = [one.mean(k) for one in steps]
     return steps[int(np.argmax(means))].step if means else None
 
 
-def gains_no_more(steps: Sequence[Looked], *, k: int, patience: int) -> bool:
+def has_stalled(steps: Sequence[StepScores], *, k: int, patience: int) -> bool:
     """Whether the best step has been followed by ``patience`` others."""
-    best = peak(steps, k)
+    best = best_step(steps, k)
     return best is not None and sum(one.step > best for one in steps) >= patience
 
 
@@ -122,12 +124,12 @@ def _chosen(ctx: "Context") -> dict[str, frozenset[str]]:
         return {}
     rated = {name: of_validation(ctx, name) for name in ctx.recipe.rl.watched_sets}
     return {
-        name: frozenset(problem.id for problem in one.chosen().problems)
+        name: frozenset(problem.id for problem in one.in_range().problems)
         for name, one in rated.items()
     }
 
 
-def _steps(ctx: "Context", line: Line, phase: Trained) -> Iterator[int]:
+def _steps(ctx: "Context", line: Line, phase: TrainedPhase) -> Iterator[int]:
     for folder in ctx.run.path("6-eval", line.name).glob(f"{phase}@*"):
         if re.fullmatch(rf"{phase}@[0-9]+", folder.name):
             yield int(folder.name.partition("@")[2])
