@@ -104,19 +104,27 @@ def test_an_arm_whose_seeds_logged_no_step_together_is_not_drawn() -> None:
     ("given", "said"),
     [
         (score(0.01, 0.002, 0.02), ("+0.010", "+0.002", "+0.020")),
-        (score(0.1, 0.0, 0.2), ("+0.10", "+0.00", "+0.20")),
+        (score(0.1, 0.0, 0.2), ("+0.10", "0.00", "+0.20")),
         (score(-0.01, -0.02, -0.0004), ("-0.0100", "-0.0200", "-0.0004")),
-        (score(0.1, -0.0, 0.2), ("+0.10", "+0.00", "+0.20")),
-        (score(-1e-17, -0.17, 0.21), ("+0.00", "-0.17", "+0.21")),
+        (score(0.1, -0.0, 0.2), ("+0.10", "0.00", "+0.20")),
+        (score(-1e-17, -0.17, 0.21), ("0.00", "-0.17", "+0.21")),
         (score(0.1528, 0.0450456, 0.2605), ("+0.15", "+0.05", "+0.26")),
         (score(0.01649, 0.001, 0.034), ("+0.016", "+0.001", "+0.034")),
-        (score(0.00001, -0.00002, 0.00003), ("+0.00", "-0.00", "+0.00")),
+        (score(0.00001, -0.00002, 0.00003), ("0.00", "0.00", "0.00")),
+        (score(-0.0012, -0.02, 0.01), ("0.00", "-0.02", "+0.01")),
+        (score(-0.0012, -0.02, 0.001), ("-0.001", "-0.020", "+0.001")),
     ],
 )
 def test_a_difference_shows_the_sign_that_its_sentence_names(
     given: Score, said: tuple[str, str, str]
 ) -> None:
     assert str(words.difference(given)).replace("−", "-") == f"{said[0]} [{said[1]}, {said[2]}]"
+
+
+def test_a_zero_has_no_sign() -> None:
+    assert words.number(-0.004) == words.plus(-0.004) == words.plus(0.004) == "0.00"
+    assert (words.plus(0.004, 3), words.plus(-0.004, 3)) == ("+0.004", "−0.004")
+    assert str(words.quantity(score(-0.004, -0.3, 0.2))) == "0.00 [−0.30, 0.20]"
 
 
 def test_the_change_of_a_share_is_that_between_the_shares_beside_it(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from manyways.metrics.intervals import Resampling, score_intervals, welch_interv
 from manyways.progress import open_table, print_result, print_text, say
 from manyways.records import Checkpoint, Score
 from manyways.reporting.arms_table import FORMATS
-from manyways.reporting.words import p_value
+from manyways.reporting.words import p_value, signed
 from manyways.tables import write_text
 
 
@@ -283,12 +283,10 @@ def _cells(of_run: Sequence[Curve], settings: Resampling) -> dict[tuple[str, int
 def _difference(row: RunDifference | None) -> tuple[str, str, str]:
     if row is None:
         return "-", "-", "-"
-    seeds = "-" if row.seeds is None else _signed(row.seeds)
-    return _signed(row.difference), p_value(row.p), seeds
-
-
-def _signed(score: Score) -> str:
-    return f"{score.value:+.2f} [{score.low:+.2f}, {score.high:+.2f}] n={score.n}"
+    over_problems, over_seeds = (
+        "-" if one is None else f"{signed(one)} n={one.n}" for one in (row.difference, row.seeds)
+    )
+    return over_problems, p_value(row.p), over_seeds
 
 
 def _print_published() -> None:

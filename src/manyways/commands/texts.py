@@ -417,8 +417,8 @@ def _print_rates(found: Agreement) -> None:
         if score is None:
             table.add_row(name, "not defined: one label only", "", "")
         else:
-            interval = f"{score.low:.3f} to {score.high:.3f}"
-            table.add_row(name, f"{score.value:.3f}", interval, f"{score.n} problems")
+            interval = f"{score.low:z.3f} to {score.high:z.3f}"
+            table.add_row(name, f"{score.value:z.3f}", interval, f"{score.n} problems")
     if found.error:
         error = found.error
         for name, value, n in (

@@ -288,7 +288,7 @@ def _rewards(seen: "Seen") -> Iterator[str]:
             start, last = min(points)[0], max(points)[0]
             first = [reward for step, reward in points if step <= max(start, ENDS * last)]
             final = [reward for step, reward in points if step > (1 - ENDS) * last]
-            moves[arm.name] = f"{np.mean(first):.2f} to {np.mean(final):.2f}"
+            moves[arm.name] = f"{np.mean(first):z.2f} to {np.mean(final):z.2f}"
     if moves:
         said = seen.of_arms(moves)
         yield f"Mean reward in the first and the last fifth of the RL steps: {said}."

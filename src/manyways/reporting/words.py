@@ -18,8 +18,14 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Fixed digits; a minus sign that is not a hyphen."""
-    return NONE if value is None else f"{value:.{digits}f}".replace("-", "−")
+    """Fixed digits; a minus sign that is not a hyphen, and none before a zero."""
+    return NONE if value is None else f"{value:z.{digits}f}".replace("-", "−")
+
+
+def plus(value: float, digits: int = 2) -> str:
+    """``+0.15`` or ``−0.02``; what is rounded to zero has no sign."""
+    text = number(value, digits)
+    return text if text.startswith("−") or not float(text) else f"+{text}"
 
 
 def count(value: float) -> str:
@@ -53,12 +59,12 @@ def signed(score: Score) -> Figure:
 
     Two, or up to four where an end of the interval would round to zero and is not zero.
     """
-    # Without the dust of floating point, and without a zero below zero. Rounded once: a second
-    # rounding of 0.0450456 by way of 0.0450 would print 0.04.
-    found = [round(v, 9) + 0.0 for v in (score.value, score.low, score.high)]
+    # Without the dust of floating point. Rounded once: a second rounding of 0.0450456 by way of
+    # 0.0450 would print 0.04.
+    found = [round(v, 9) for v in (score.value, score.low, score.high)]
     ends = [v for v in found[1:] if round(v, 4)]
     digits = next((d for d in (2, 3) if all(round(v, d) for v in ends)), 4)
-    value, low, high = (f"{v:+.{digits}f}".replace("-", "−") for v in found)
+    value, low, high = (plus(v, digits) for v in found)
     return Figure(value=value, interval=f"{low}, {high}")
 
 

@@ -12,6 +12,7 @@ from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, 
 from manyways.metrics.intervals import Resampling, bootstrap_means
 from manyways.metrics.pass_at_k import crossover
 from manyways.records import Checkpoint
+from manyways.reporting.words import plus
 
 if TYPE_CHECKING:
     from manyways.measures.paired import PairedRow
@@ -96,7 +97,7 @@ def growth_row(
         Expectation(words=f"above 0: {words}", side="above"),
         mean_score(name, growth_P, settings, wide.strata_P),
         over_seeds(name, [float(gap_K[-1] - gap_K[0]) for gap_K in seed_gaps(wide, narrow)]),
-        note=f"lead {lead_K[0]:+.3f} at k = 1, {lead_K[-1]:+.3f} at k = {wide.ks[-1]}",
+        note=f"lead {plus(lead_K[0], 3)} at k = 1, {plus(lead_K[-1], 3)} at k = {wide.ks[-1]}",
     )
 
 

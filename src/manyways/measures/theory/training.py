@@ -39,6 +39,7 @@ from manyways.metrics import composition
 from manyways.metrics.composition import within_covariance
 from manyways.metrics.intervals import Floats, Resampling, resamples
 from manyways.records import Score
+from manyways.reporting.words import plus
 from manyways.theory.dynamics import clock, flow_coefficients
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def replicator_rows(
     values = [x / length for x in moves]
     measured = over_seeds(quantity.name, values)
     seeds = "1 seed" if len(values) == 1 else f"{len(values)} seeds"
-    few = f"{np.mean(values):+.3f} over {seeds}; an interval needs three"
+    few = f"{plus(float(np.mean(values)), 3)} over {seeds}; an interval needs three"
     note = "change of each share x its covariance with success before RL" if measured else few
     yield quantity.row(expected, measured, note=note)
 
