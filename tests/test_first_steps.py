@@ -15,6 +15,7 @@ import pytest
 from command_line import ROOT, dying, in_a_process, in_this_process
 
 from manyways.commands import needs
+from manyways.plugins import install_command
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
 POCKET = {
@@ -55,7 +56,7 @@ STEPS = {
     "a GPU that is not there": (run(model__device="cuda"), "set it to 'auto'"),
     "an engine that is not installed": (
         run(model__engine="vllm"),
-        "pip install 'manyways[vllm]'",
+        install_command("vllm"),
     ),
     "a server that does not run": (
         run(

@@ -1,6 +1,7 @@
 """What is imported is declared, what is declared has a lower bound, and all of it is pinned."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import zipfile
 from importlib.metadata import distributions, packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import environment
@@ -161,8 +163,55 @@ def test_extras_are_told_as_they_are_declared() -> None:
         brings = {canonical(one.name) for one in EXTRAS[extra]}
         assert canonical(module) in brings, f"[{extra}] does not bring {module}"
         assert canonical(module) not in {canonical(one.name) for one in NEEDED}, module
-    assert plugins.install_command("trl") == "pip install 'manyways[train]'"
     assert plugins.install_command("no_such") == "pip install no-such"
+
+
+@pytest.mark.parametrize(
+    ("noted", "there", "command"),
+    [
+        ({}, "", "pip install 'manyways[train]'"),
+        (
+            {"url": "file://%s/many%20ways.whl"},
+            "many ways.whl",
+            "pip install '%s/many ways.whl[train]'",
+        ),
+        ({"url": "file://%s/many.whl"}, "", "pip install 'many.whl[train]'"),
+        ({"url": "file://%s", "dir_info": {}}, "", "pip install '%s[train]'"),
+        (
+            {"url": "file://%s", "dir_info": {"editable": True}},
+            "",
+            "pip install --editable '%s[train]'",
+        ),
+    ],
+    ids=["of an index", "a wheel", "a wheel that is gone", "a checkout", "an editable checkout"],
+)
+def test_an_extra_is_asked_for_from_where_the_package_came(
+    noted: dict[str, object], there: str, command: str, tmp_path: Path, monkeypatch
+) -> None:
+    """The package is on no index: by its name alone pip would find no extra of it."""
+    if there:
+        (tmp_path / there).touch()
+    text = json.dumps(noted).replace("%s", str(tmp_path)) if noted else None
+    monkeypatch.setattr(
+        plugins, "distribution", lambda _: SimpleNamespace(read_text=lambda _: text)
+    )
+    plugins._origin.cache_clear()
+    try:
+        assert plugins.install_command("trl") == command.replace("%s", str(tmp_path))
+    finally:
+        plugins._origin.cache_clear()
+
+
+def test_pip_takes_what_the_sentence_names(tmp_path: Path) -> None:
+    """A wheel by its path, with an extra."""
+    wheel(tmp_path, "pack", "1.0")
+    (made,) = tmp_path.glob("pack*.whl")
+    words = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-deps"]
+    done = subprocess.run(
+        [*words, f"{made}[train]"], env=environment(), text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Would install pack-1.0" in done.stdout
 
 
 BLOCKED = (
@@ -192,7 +241,7 @@ def test_what_needs_the_extra_says_so_in_a_sentence(
     assert done.returncode == 2, done.stderr
     assert who in done.stderr
     (sentence,) = done.stderr.splitlines()
-    assert sentence.endswith(": pip install 'manyways[train]'")
+    assert sentence.endswith(f": {plugins.install_command('torch')}")
     assert list(tmp_path.iterdir()) == []
 
 

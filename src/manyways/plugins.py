@@ -1,14 +1,20 @@
 """A name from a typed table, or ``package.module:function``, becomes the object itself."""
 
 import difflib
+import functools
 import importlib
 import itertools
+import json
+import shlex
 import sys
 import sysconfig
 import traceback
 from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from manyways import trust
 from manyways.errors import NotInstalled, UserError
@@ -22,10 +28,30 @@ EXTRAS = {
 
 
 def install_command(module: str) -> str:
-    """The pip command that brings a module."""
+    """The pip command that brings a module.
+
+    An extra is asked for from the wheel or the checkout that this package was installed from, which
+    need not be on an index.
+    """
     extra = EXTRAS.get(module)
-    name = f"'manyways[{extra}]'" if extra else module.replace("_", "-")
-    return f"pip install {name}"
+    if extra is None:
+        return f"pip install {module.replace('_', '-')}"
+    origin = _origin()
+    path = Path(unquote(urlsplit(str(origin.get("url", ""))).path))
+    # Of a wheel that is gone, the name.
+    named = (str(path) if path.exists() else path.name) if path.name else "manyways"
+    editable = "--editable " if origin.get("dir_info", {}).get("editable") else ""
+    return f"pip install {editable}{shlex.quote(f'{named}[{extra}]')}"
+
+
+@functools.cache
+def _origin() -> dict[str, Any]:
+    """What pip noted of the file or folder that it installed this package from."""
+    try:
+        noted = distribution("manyways").read_text("direct_url.json")
+    except PackageNotFoundError:
+        return {}
+    return dict(json.loads(noted or "{}"))
 
 
 def require_modules(who: str, modules: Iterable[str]) -> None:

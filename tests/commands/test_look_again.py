@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from made_runs import context, put_pool
+from made_runs import attempt, context, put_pool
 
 from manyways.commands.run import look_again
 from manyways.errors import RunDirError
@@ -39,6 +39,28 @@ def test_its_tables_are_made_anew_and_its_answer_is_not_repeated(earlier: Path) 
     told = (earlier / "report.md").read_text()
     assert "as it was said once" not in told
     assert "Nothing has been evaluated yet" in told
+
+
+def test_a_page_of_old_tables_says_so_before_all_else(tmp_path: Path, capsys) -> None:
+    """Tables made before new attempts: reported as they are, with what renews them."""
+    run = tmp_path / "my run"
+    ctx = context(run)
+    put_pool(ctx, [])
+    write_text(ctx.run.path("recipe.toml"), dump_recipe(ctx.recipe))
+    analyse.run(ctx)
+    put_pool(ctx, [attempt("p/0")])
+    ctx.close()
+    look_again(run, "report")
+    renew = "`manyways analyse 'my run'`, then `manyways report 'my run'`"
+    _, _, *told = (run / "report.md").read_text().splitlines()
+    assert renew in told[2] and "The numbers of this page are old" in told[2]
+    page = (run / "report.html").read_text()
+    assert page.index("The numbers of this page are old") < page.index("<h1")
+    assert "do not hold all that is in the run yet" in capsys.readouterr().err
+    for stage in ("analyse", "report"):
+        look_again(run, stage)
+    for name in ("report.md", "report.html"):
+        assert "numbers of this page are old" not in (run / name).read_text()
 
 
 def test_rows_that_are_not_ours_are_an_error_that_says_what_to_do(earlier: Path) -> None:

@@ -1,8 +1,12 @@
 import struct
+import subprocess
+import sys
 
 import pytest
 from needs import needs_sandbox
 
+from manyways.commands import doctor
+from manyways.errors import NoIsolation
 from manyways.records import Problem
 from manyways.verifiers import sandbox
 from manyways.verifiers.python_tests import verify
@@ -58,6 +62,37 @@ def test_a_bubblewrap_that_may_not_work_is_told_with_its_words(redetected, monke
     found = sandbox.detect("bubblewrap")
     assert found.kind == "none"
     assert found.why == "bubblewrap does not work: No permissions to create new namespace"
+    said = doctor.sandbox_check()
+    assert "bubblewrap does not work" in said.detail
+    assert "apt install" not in said.fix and "allow user namespaces" in said.fix
+    with pytest.raises(NoIsolation, match="To have one, allow user namespaces"):
+        sandbox.require(allow_unsafe_code=False)
+
+
+def test_the_fix_names_the_setting_that_refuses(monkeypatch, tmp_path):
+    monkeypatch.setattr(sandbox, "_setting", {"user.max_user_namespaces": "0"}.get)
+    monkeypatch.setattr(sandbox.shutil, "which", lambda _: "/usr/bin/bwrap")
+    assert sandbox.bubblewrap_fix() == (
+        "allow user namespaces: as root `sysctl user.max_user_namespaces=15000`"
+    )
+    monkeypatch.setattr(sandbox, "_setting", {}.get)
+    assert sandbox.bubblewrap_fix().startswith("allow user namespaces: start the container with")
+    monkeypatch.setattr(sandbox.shutil, "which", lambda _: None)
+    assert sandbox.bubblewrap_fix() == "`apt install bubblewrap`"
+
+
+@needs_sandbox
+def test_where_namespaces_are_refused_bubblewrap_is_not_told_to_be_installed():
+    """In a user namespace that may have no other below it."""
+    no_more = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    code = "from manyways.commands.doctor import sandbox_check as c; print(c().detail, c().fix)"
+    words = ["unshare", "--user", "--map-root-user", "sh", "-c", no_more, "sh"]
+    done = subprocess.run(
+        [*words, sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "bubblewrap does not work: bwrap: Creating new namespace failed" in done.stdout
+    assert "as root `sysctl user.max_user_namespaces=15000`" in done.stdout
 
 
 @needs_sandbox

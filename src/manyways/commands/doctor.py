@@ -108,7 +108,7 @@ def version_checks() -> Iterator[Check]:
         if _installed(name) is None:
             yield Check(
                 group="version", name=name, state="warning", detail="not installed",
-                fix="pip install --constraint constraints.txt manyways",
+                fix=install_command(name),
             )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def optional_checks() -> Iterator[Check]:
 
 def sandbox_check() -> Check:
     """Where programs that a model wrote would run."""
-    from manyways.verifiers.sandbox import IMAGE, detect
+    from manyways.verifiers.sandbox import IMAGE, bubblewrap_fix, detect
 
     isolation = detect()
     if isolation.kind == "none":
@@ -215,9 +215,8 @@ def sandbox_check() -> Check:
             name="sandbox",
             state="warning",
             detail=isolation.why,
-            fix="apt install bubblewrap, and allow user namespaces, or fetch the image of a "
-            f"container (podman pull {IMAGE}); without, problems with python_tests are refused "
-            "(maths and choices need none).",
+            fix=f"{bubblewrap_fix()}; or fetch the image of a container (`podman pull {IMAGE}`); "
+            "without, problems with python_tests are refused (maths and choices need none).",
         )
     return Check(
         group="verdicts",

@@ -193,7 +193,7 @@ def look_again(root: Path, stage: str) -> None:
                 if not run.path("7-tables").is_dir():
                     raise
                 say(f"{one}: the tables stay as they are. {error}")
-        if stage == "report" and not analyse.plan(context).done:
+        if stage == "report" and analyse.behind(context):
             say(
                 "report: its tables do not hold all that is in the run yet: `manyways analyse "
                 f"{shlex.quote(str(root))}` makes them, then ask for the report again."

@@ -21,7 +21,7 @@ from manyways.engines import (
 )
 from manyways.engines.queueing import in_order, windows
 from manyways.errors import EngineError, ManywaysError, MissingWork
-from manyways.plugins import resolve
+from manyways.plugins import install_command, resolve
 from manyways.recipe.engines import ModelConfig, RayConfig
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _connect(config: RayConfig) -> tuple[Any, bool]:
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
-        raise EngineError("engine 'ray' needs Ray: pip install 'manyways[ray]'.") from error
+        raise EngineError(f"engine 'ray' needs Ray: {install_command('ray')}") from error
     started = not ray.is_initialized()
     if started:
         try:

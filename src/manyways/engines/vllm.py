@@ -13,6 +13,7 @@ from manyways.engines import Completion, SampleRequest, SamplingSettings
 from manyways.engines.http_client import FINISHES
 from manyways.engines.queueing import windows
 from manyways.errors import EngineError
+from manyways.plugins import install_command
 from manyways.recipe.engines import ModelConfig
 from manyways.rendering import render, trim
 
@@ -39,8 +40,8 @@ class VllmEngine:
             if error.name != "vllm":
                 raise
             raise EngineError(
-                "engine 'vllm' needs the package vllm: pip install 'manyways[vllm]' on a machine "
-                "with a GPU."
+                "engine 'vllm' needs the package vllm, on a machine with a GPU: "
+                f"{install_command('vllm')}"
             ) from error
         self._vllm: Any = vllm
         self._tokenizer: Any = load_tokenizer(path, model_config.chat_template_kwargs)

@@ -260,6 +260,7 @@ class Chapter:
     folded: str = ""
     question: str = ""
     tags: Callable[["Seen"], tuple[str, ...]] = lambda _: ()
+    warning: Callable[["Seen"], str] = lambda _: ""
 
     def section(self, seen: "Seen", measures: Sequence[Measure[Any]]) -> Section:
         """With what the measures show here, in their order."""
@@ -278,6 +279,7 @@ class Chapter:
             blocks=_below(blocks, self.folded) if self.folded else blocks,
             question=self.question,
             tags=self.tags(seen),
+            warning=self.warning(seen),
         )
 
 
@@ -325,6 +327,7 @@ CHAPTERS = (
         first=first_screen.blocks,
         question=first_screen.QUESTION,
         tags=first_screen.tags,
+        warning=first_screen.warning,
     ),
     Chapter(
         id="evaluation",

@@ -52,6 +52,18 @@ FEW = 100
 """Problems of the headline below which more of them are worth asking."""
 
 
+def warning(seen: "Seen") -> str:
+    """That the numbers are old, and what renews them; empty where they are not."""
+    if not seen.behind:
+        return ""
+    run = shlex.quote(seen.name)
+    return (
+        "The numbers of this page are old: the run has changed since they were counted, or another "
+        "release of manyways counted them. To renew them, in the folder that holds this run: "
+        f"`manyways analyse {run}`, then `manyways report {run}`."
+    )
+
+
 def tags(seen: "Seen") -> tuple[str, ...]:
     """What the run is: its model by size, seeds, problems."""
     asked = next((row.score.n for row in seen.rows(PASS_AT_K) if row.benchmark == seen.headline), 0)

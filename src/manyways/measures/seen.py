@@ -56,6 +56,7 @@ class Seen:
     tables:  rows in hand, by the name of their measure.
     from_run: what the others are measured from, while the run is analysed.
     run:     whose tables the others are read from, afterwards.
+    behind:  those tables are not of what the run holds now.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Seen:
     tables: dict[str, list[Any]] = field(default_factory=dict)
     from_run: "Material | None" = None
     run: RunDir | None = None
+    behind: bool = False
 
     def rows(self, measure: Measure[R]) -> list[R]:
         """The rows of a measure; none where nothing was measured."""
@@ -339,7 +341,7 @@ class Seen:
         return read_rows(self.run.path(TABLES, f"{name}.json"), row_type) if self.run else []
 
 
-def load(root: Path) -> Seen:
+def load(root: Path, *, behind: bool = False) -> Seen:
     """A finished run. Raises RunDirError when ``root`` is none."""
     run = open_for_reading(root)
     return Seen(
@@ -348,4 +350,5 @@ def load(root: Path) -> Seen:
         recipe_text=run.path("recipe.toml").read_text(encoding="utf-8"),
         stamps=run.stamps(),
         run=run,
+        behind=behind,
     )

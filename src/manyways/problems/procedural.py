@@ -10,7 +10,7 @@ from typing import Any
 
 from manyways.errors import DataError
 from manyways.fingerprint import fingerprint
-from manyways.plugins import nearest
+from manyways.plugins import install_command, nearest
 from manyways.problems import Source
 from manyways.records import Problem
 
@@ -68,7 +68,7 @@ def _package() -> Any:  # noqa: ANN401 - the package has no types
     except ModuleNotFoundError as error:
         raise DataError(
             f"reasoning-gym problems need a package that is not installed ({error.name}): "
-            "pip install 'manyways[reasoning-gym]'."
+            f"{install_command('reasoning_gym')}"
         ) from error
     return reasoning_gym
 

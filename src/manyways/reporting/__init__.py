@@ -196,6 +196,7 @@ class Section:
     """A part of the report. ``intro`` explains it to a student in one or two sentences.
 
     question: what the report asks, and tags: what the run is, in a few words each; of the first.
+    warning: what has to be known before it is read.
     """
 
     id: str
@@ -204,6 +205,7 @@ class Section:
     blocks: tuple[Block, ...]
     question: str = ""
     tags: tuple[str, ...] = ()
+    warning: str = ""
 
     @property
     def every(self) -> tuple[Block, ...]:

@@ -191,7 +191,7 @@ def render_markdown(name: str, sections: Sequence[Section]) -> str:
 
 def _section(section: Section, *, level: int) -> list[str]:
     intro = f"**{_text(section.intro)}**" if level == 1 else _text(section.intro)
-    asked = [_text(" · ".join(section.tags)), _text(section.question)]
+    asked = [_sentence(section.warning), _text(" · ".join(section.tags)), _text(section.question)]
     blocks = [text for block in section.blocks if (text := _block(block))]
     return [f"{'#' * level} {_text(section.title)}", *filter(None, asked), intro, *blocks]
 

@@ -53,6 +53,11 @@ def outdated(run: RunDir) -> bool:
     return stamp is not None and stamp.identity.get("format") != FORMAT
 
 
+def behind(ctx: Context) -> bool:
+    """Whether tables are there that are not those of what the run holds now."""
+    return ctx.run.path("7-tables").is_dir() and not plan(ctx).done
+
+
 ENDS = ("analyse", "report")
 """Work that comes from the tables and so cannot change them."""
 

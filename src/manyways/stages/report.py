@@ -10,6 +10,7 @@ from manyways.measures.catalogue import MEASURES
 from manyways.measures.seen import FINDINGS
 from manyways.progress import say
 from manyways.run_dir import Amount, RunDir, Work
+from manyways.stages import analyse
 from manyways.tables import write_text
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def plan(ctx: "Context") -> Work:
         request={
             "code": _code(),
             "folder": run.root.name,
+            "behind": analyse.behind(ctx),
             "tables": {measure.name: _hash(run, measure.name) for measure in MEASURES},
             # Where the data lies is not shown, and differs between who looks at a run.
             "recipe": ctx.recipe.model_dump(mode="json", exclude={"data_dir"}),
@@ -50,7 +52,7 @@ def run(ctx: "Context") -> None:
     work = plan(ctx)
     if not work.done:
         with work:
-            work.counts["bytes"] = float(render(ctx.run.root))
+            work.counts["bytes"] = float(render(ctx.run.root, behind=analyse.behind(ctx)))
     say(f"report: {ctx.run.path(PAGE)}")
 
 
@@ -59,10 +61,12 @@ def amount(_: "Context") -> list[Amount]:
     return [Amount(work=NAME, stage=NAME)]
 
 
-def render(run_root: Path) -> int:
+def render(run_root: Path, *, behind: bool = False) -> int:
     """Write both pages, the findings and the comparison table; returns the page's size in bytes.
 
-    Needs nothing but the run folder. Raises RunDirError when ``run_root`` is none.
+    Needs nothing but the run folder. behind: the page says that its tables are old.
+
+    Raises RunDirError when ``run_root`` is none.
     """
     from manyways.measures.catalogue import sections
     from manyways.measures.pass_at_k import build
@@ -70,7 +74,7 @@ def render(run_root: Path) -> int:
     from manyways.reporting.arms_table import FORMATS
     from manyways.reporting.page import render_html, render_markdown
 
-    seen = load(run_root)
+    seen = load(run_root, behind=behind)
     built = sections(seen)
     page = render_html(seen.name, seen.recipe, built)
     write_text(run_root / PAGE, page)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from manyways import trust
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
-from manyways.plugins import nearest
+from manyways.plugins import install_command, nearest
 from manyways.recipe.training import (
     DECIDED,
     DECIDED_OF_BOTH,
@@ -177,7 +177,7 @@ def check_lora(lora: LoraConfig | None, section: str) -> None:
     if lora is not None and find_spec("peft") is None:
         raise RecipeError(
             f"{section}.lora needs the package peft, which is not installed: "
-            "pip install 'manyways[peft]' (or remove the table)."
+            f"{install_command('peft')} (or remove the table)."
         )
 
 
@@ -216,7 +216,7 @@ def check_trackers(tracking: TrackingConfig) -> None:
         if find_spec(name) is None:
             raise RecipeError(
                 f"tracking.report_to names {name}, which is not installed: "
-                f"pip install 'manyways[{name}]' (or take it out)."
+                f"{install_command(name)} (or take it out)."
             )
 
 

@@ -181,10 +181,10 @@ def require(
     if found.kind == "none" and not allow_unsafe_code:
         raise NoIsolation(
             found.why,
-            "Install bubblewrap (`apt install bubblewrap`) and allow user namespaces, or fetch the "
-            f"image of a container (`podman pull {image or IMAGE}`, or docker), or name another "
-            "place in verify.isolation (docs/verifiers.md), or accept the risk with "
-            "--allow-unsafe-code (verify.allow_unsafe_code = true in a recipe).",
+            f"To have one, {bubblewrap_fix()}, or fetch the image of a container (`podman pull "
+            f"{image or IMAGE}`, or docker), or name another place in verify.isolation "
+            "(docs/verifiers.md), or accept the risk with --allow-unsafe-code "
+            "(verify.allow_unsafe_code = true in a recipe).",
         )
     _warn(found)
     return found
@@ -358,11 +358,43 @@ def _why_no_bubblewrap(*, filtered: bool) -> str:
     return f"bubblewrap does not work: {words or f'exit code {done.returncode}'}"
 
 
+_SWITCHES = {
+    "user.max_user_namespaces": ("0", "15000"),
+    "kernel.unprivileged_userns_clone": ("0", "1"),
+    "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+}
+"""Setting of the kernel -> the value that refuses user namespaces, a value that allows them."""
+
+
+def bubblewrap_fix() -> str:
+    """What would make bubblewrap work here, in words."""
+    if shutil.which("bwrap") is None:
+        return "`apt install bubblewrap`"
+    closed = [
+        f"`sysctl {name}={allowing}`"
+        for name, (refusing, allowing) in _SWITCHES.items()
+        if _setting(name) == refusing
+    ]
+    return "allow user namespaces: " + (
+        f"as root {' and '.join(closed)}"
+        if closed
+        else "start the container with `--security-opt "
+        "seccomp=unconfined` or `--privileged`, and leave a chroot, which has none"
+    )
+
+
+def _setting(name: str) -> str:
+    try:
+        return Path("/proc/sys", *name.split(".")).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
 def _namespaces(*, filtered: bool) -> tuple[list[str], int | None]:
     """The command up to the program, and the descriptor of the filter that it names."""
     command = [
         str(shutil.which("bwrap")),
-        "--unshare-all", "--die-with-parent", "--new-session", "--clearenv",
+        "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv",
         "--uid", "65534", "--gid", "65534", "--hostname", "sandbox", "--cap-drop", "ALL",
     ]  # fmt: skip
     for path in _visible():
