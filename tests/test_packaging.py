@@ -192,14 +192,9 @@ def test_an_extra_is_asked_for_from_where_the_package_came(
     if there:
         (tmp_path / there).touch()
     text = json.dumps(noted).replace("%s", str(tmp_path)) if noted else None
-    monkeypatch.setattr(
-        plugins, "distribution", lambda _: SimpleNamespace(read_text=lambda _: text)
-    )
-    plugins._origin.cache_clear()
-    try:
-        assert plugins.install_command("trl") == command.replace("%s", str(tmp_path))
-    finally:
-        plugins._origin.cache_clear()
+    found = SimpleNamespace(read_text=lambda _: text)
+    monkeypatch.setattr(plugins, "distributions", lambda **_: [found])
+    assert plugins.install_command("trl") == command.replace("%s", str(tmp_path))
 
 
 def test_pip_takes_what_the_sentence_names(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A name from a typed table, or ``package.module:function``, becomes the object itself."""
 
 import difflib
-import functools
 import importlib
 import itertools
 import json
@@ -10,10 +9,9 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from manyways import trust
@@ -36,22 +34,13 @@ def install_command(module: str) -> str:
     extra = EXTRAS.get(module)
     if extra is None:
         return f"pip install {module.replace('_', '-')}"
-    origin = _origin()
-    path = Path(unquote(urlsplit(str(origin.get("url", ""))).path))
+    noted = [one.read_text("direct_url.json") for one in distributions(name="manyways")]
+    origin = json.loads(next(filter(None, noted), "{}"))
+    path = Path(unquote(urlsplit(origin.get("url", "")).path))
     # Of a wheel that is gone, the name.
-    named = (str(path) if path.exists() else path.name) if path.name else "manyways"
+    named = str(path) if path.name and path.exists() else path.name or "manyways"
     editable = "--editable " if origin.get("dir_info", {}).get("editable") else ""
     return f"pip install {editable}{shlex.quote(f'{named}[{extra}]')}"
-
-
-@functools.cache
-def _origin() -> dict[str, Any]:
-    """What pip noted of the file or folder that it installed this package from."""
-    try:
-        noted = distribution("manyways").read_text("direct_url.json")
-    except PackageNotFoundError:
-        return {}
-    return dict(json.loads(noted or "{}"))
 
 
 def require_modules(who: str, modules: Iterable[str]) -> None:

@@ -116,34 +116,34 @@ def machine_checks() -> Iterator[Check]:
     """Cores and load, memory, disk of the working folder."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load, threads = os.getloadavg()[0], os.environ.get("OMP_NUM_THREADS", "not set")
-    busy = load > 1.5 * (cores or 1)
-    yield Check(
-        group="machine",
-        name="cores",
-        state="warning" if busy else "ok",
-        detail=f"{cores} ({platform.machine()}), load {load:.1f}, OMP_NUM_THREADS {threads}",
-        fix="other work is running: times and forecasts will be too long." if busy else "",
+    memory, disk = psutil.virtual_memory(), shutil.disk_usage(".")
+    available, free = (
+        f"{there / GIB:.1f} of {whole / GIB:.1f} GiB"
+        for there, whole in ((memory.available, memory.total), (disk.free, disk.total))
     )
-    memory = psutil.virtual_memory()
-    short = memory.available < LEAST_MEMORY
-    yield Check(
-        group="machine",
-        name="memory",
-        state="warning" if short else "ok",
-        detail=f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB available",
-        fix="close other programs, or lower model.batch_tokens and micro_batch." if short else "",
+    yield _of_machine(
+        "cores",
+        f"{cores} ({platform.machine()}), load {load:.1f}, OMP_NUM_THREADS {threads}",
+        "other work is running: times and forecasts will be too long.",
+        short=load > 1.5 * (cores or 1),
     )
-    disk = shutil.disk_usage(".")
-    short = disk.free < LEAST_DISK
-    yield Check(
-        group="machine",
-        name="disk",
-        state="warning" if short else "ok",
-        detail=f"{disk.free / GIB:.1f} of {disk.total / GIB:.1f} GiB free in this folder",
-        fix="`manyways forecast RECIPE` says what a run needs; --out DIR puts it elsewhere."
-        if short
-        else "",
+    yield _of_machine(
+        "memory",
+        f"{available} available",
+        "close other programs, or lower model.batch_tokens and micro_batch.",
+        short=memory.available < LEAST_MEMORY,
     )
+    yield _of_machine(
+        "disk",
+        f"{free} free in this folder",
+        "`manyways forecast RECIPE` says what a run needs; --out DIR puts it elsewhere.",
+        short=disk.free < LEAST_DISK,
+    )
+
+
+def _of_machine(name: str, detail: str, fix: str, *, short: bool) -> Check:
+    state: State = "warning" if short else "ok"
+    return Check(group="machine", name=name, state=state, detail=detail, fix=fix * short)
 
 
 def device_check() -> Check:
@@ -175,55 +175,41 @@ def plugin_checks(
     """Is what each entry of a table needs installed?"""
     for name in table:
         if name not in needs:
-            yield Check(
-                group=group, name=name, state="warning", detail="its needs are not declared"
-            )
+            words = "its needs are not declared"
+            yield Check(group=group, name=name, state="warning", detail=words)
             continue
         missing = [module for module in needs[name] if not _has(module)]
-        wanted = ", ".join(needs[name])
-        yield Check(
-            group=group,
-            name=name,
-            state="missing" if missing else "ok",
-            detail=f"needs {wanted}" if not missing else f"no module {', '.join(missing)}",
-            fix="; ".join(dict.fromkeys(install_command(module) for module in missing)),
-        )
+        state: State = "missing" if missing else "ok"
+        words = f"no module {', '.join(missing)}" if missing else f"needs {', '.join(needs[name])}"
+        fix = "; ".join(dict.fromkeys(map(install_command, missing)))
+        yield Check(group=group, name=name, state=state, detail=words, fix=fix)
 
 
 def optional_checks() -> Iterator[Check]:
     """Packages that some settings use and most do not."""
     for module in OPTIONAL:
-        there = _has(module)
-        number = _installed(module.replace("_", "-")) or ""
-        yield Check(
-            group="optional",
-            name=module,
-            state="ok" if there else "missing",
-            detail=number if there else "not installed",
-            fix="" if there else install_command(module),
-        )
+        if _has(module):
+            number = _installed(module.replace("_", "-")) or ""
+            yield Check(group="optional", name=module, detail=number)
+        else:
+            yield Check(group="optional", name=module, state="missing", detail="not installed",
+                        fix=install_command(module))  # fmt: skip
 
 
 def sandbox_check() -> Check:
     """Where programs that a model wrote would run."""
     from manyways.verifiers.sandbox import IMAGE, bubblewrap_fix, detect
 
-    isolation = detect()
+    isolation, fix = detect(), ""
+    detail = isolation.kind + "".join(f"; {lack}" for lack in isolation.missing)
     if isolation.kind == "none":
-        return Check(
-            group="verdicts",
-            name="sandbox",
-            state="warning",
-            detail=isolation.why,
-            fix=f"{bubblewrap_fix()}; or fetch the image of a container (`podman pull {IMAGE}`); "
-            "without, problems with python_tests are refused (maths and choices need none).",
+        detail = isolation.why
+        fix = (
+            f"{bubblewrap_fix()}; or fetch the image of a container (`podman pull {IMAGE}`); "
+            "without, problems with python_tests are refused (maths and choices need none)."
         )
-    return Check(
-        group="verdicts",
-        name="sandbox",
-        state="warning" if isolation.missing else "ok",
-        detail=isolation.kind + "".join(f"; {lack}" for lack in isolation.missing),
-    )
+    state: State = "warning" if isolation.missing else "ok"
+    return Check(group="verdicts", name="sandbox", state=state, detail=detail, fix=fix)
 
 
 def _core() -> list[str]:

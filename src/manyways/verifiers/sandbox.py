@@ -371,15 +371,13 @@ def bubblewrap_fix() -> str:
     if shutil.which("bwrap") is None:
         return "`apt install bubblewrap`"
     closed = [
-        f"`sysctl {name}={allowing}`"
-        for name, (refusing, allowing) in _SWITCHES.items()
-        if _setting(name) == refusing
+        f"`sysctl {name}={on}`" for name, (off, on) in _SWITCHES.items() if _setting(name) == off
     ]
-    return "allow user namespaces: " + (
-        f"as root {' and '.join(closed)}"
-        if closed
-        else "start the container with `--security-opt "
-        "seccomp=unconfined` or `--privileged`, and leave a chroot, which has none"
+    if closed:
+        return f"allow user namespaces: as root {' and '.join(closed)}"
+    return (
+        "allow user namespaces: start the container with `--security-opt seccomp=unconfined` or "
+        "`--privileged`, and leave a chroot, which has none"
     )
 
 
