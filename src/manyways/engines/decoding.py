@@ -43,10 +43,11 @@ def distribution(logits_BV: Tensor, *, temperature: float, top_p: float) -> Tens
         probability (nucleus sampling; Holtzman et al. 2020). Below 1, a row sums to less than 1,
         and the caller normalises.
     """
-    # Shifted before the division, so that a tiny temperature cannot make inf - inf.
     logits_BV = logits_BV.float()
-    shifted_BV = (logits_BV - logits_BV.amax(dim=-1, keepdim=True)) / temperature
-    probability_BV = shifted_BV.softmax(dim=-1)
+    if temperature != 1.0:
+        # Shifted before the division, so that a tiny temperature cannot make inf - inf.
+        logits_BV = (logits_BV - logits_BV.amax(dim=-1, keepdim=True)).div_(temperature)
+    probability_BV = logits_BV.softmax(dim=-1)
     if top_p >= 1.0:
         return probability_BV
     sorted_BV, order_BV = probability_BV.sort(dim=-1, descending=True, stable=True)
@@ -73,9 +74,9 @@ def choose(probability_RV: Tensor, row_B: Tensor, uniform_B: Tensor) -> Tensor:
 
     Tokens stay in the order of the vocabulary. If they were sorted by probability, a rounding
     difference between two batches could swap two tokens of nearly equal probability. That would
-    change the choice everywhere, not only at the boundary between two tokens. Sums are float64, so
-    that 10^5 terms lose no precision. Whole chunks are summed first: then only the tokens of one
-    chunk need a cumulative sum of their own.
+    change the choice everywhere, not only at the boundary between two tokens. Whole chunks are
+    summed first, in float32: a float64 copy of a large vocabulary costs more than the sums. All
+    further sums are float64, so that 10^5 terms lose no precision.
 
     row_B: which row of ``probability_RV`` each choice is made from. A row that is not finite gives
         the token -1.
@@ -86,7 +87,7 @@ def choose(probability_RV: Tensor, row_B: Tensor, uniform_B: Tensor) -> Tensor:
     if spare:
         probability_RV = torch.nn.functional.pad(probability_RV, (0, spare))
     parts_RCK = probability_RV.view(rows, -1, size)
-    chunks_RC = parts_RCK.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    chunks_RC = parts_RCK.sum(dim=-1).double().cumsum(dim=-1)
     total_B = chunks_RC[:, -1][row_B]
     # Strictly below the total, or a token of probability 0 at the end could be chosen.
     below_B = torch.nextafter(total_B, torch.zeros_like(total_B))
@@ -206,11 +207,15 @@ class Decoder:
         rows = Rows(self.model, pad=self.pad)
         texts: list[Text] = []
         ends = set(self.eos.tolist())
+        waiting = sum(len(one.seeds) for one in queue)
+        longest = max((len(one.prompt) for one in queue), default=0)
+        expected = min(waiting, _places(batch_tokens, longest, settings))
         try:
             while queue or texts:
                 begun = 0
                 while taken := _take(queue, texts, settings, batch_tokens=batch_tokens, rows=rows):
-                    rows.take_up([waiting for waiting, _ in taken], _owners(taken))
+                    prompts = [prompt for prompt, _ in taken]
+                    rows.take_up(prompts, _owners(taken), expected=expected)
                     new = [text for _, started in taken for text in started]
                     texts += new
                     begun += len(new)
@@ -234,6 +239,11 @@ class Decoder:
             raise
 
 
+def _places(batch_tokens: int, longest: int, settings: SamplingSettings) -> int:
+    """Attempts that a batch holds: as if each ran to its limit behind the longest prompt."""
+    return max(1, batch_tokens // (longest + settings.max_tokens))
+
+
 def _over(text: Text, most: int) -> bool:
     return text.ended or len(text.tokens) == most
 
@@ -255,8 +265,7 @@ def _take(
     while queue and queue[0].beginning == beginning:
         wanted = queue[0]
         longest = max(longest, len(wanted.prompt))
-        # As if each attempt ran to its limit: the cache of a row is as long as the longest one.
-        places = max(1, batch_tokens // (longest + settings.max_tokens))
+        places = _places(batch_tokens, longest, settings)
         fed = max(fed, len(wanted.prompt) - wanted.shared)
         free = places - count
         # Few free places are not worth a pass over a prompt: it would hold up all that run.

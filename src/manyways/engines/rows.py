@@ -30,9 +30,9 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
     keys: Tensor
     values: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int = 0) -> None:
         super().__init__()
-        self._rooms = (_Room(), _Room())
+        self._rooms = (_Room(expected), _Room(expected))
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
@@ -70,9 +70,13 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]
 
 
 class _Room:
-    """A buffer of shape (rows, heads, columns, width); rows and columns from ``first`` are used."""
+    """A buffer of shape (rows, heads, columns, width); rows and columns from ``first`` are used.
 
-    def __init__(self) -> None:
+    expected: rows to have from the start, so that rows which join one by one cause no copy.
+    """
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
         self._rows = self._first = self._end = 0
         self._buffer: Tensor | None = None
 
@@ -90,6 +94,9 @@ class _Room:
         left = max(0, more - (self._end - self._first)) if self._buffer is not None else more
         buffer = self._with_room(new, rows=self._rows + count, left=left, right=0)
         self._first -= left
+        # Zeros: a masked column still takes part in sums, where not a number would spread.
+        buffer[: self._rows, :, self._first : self._first + left] = 0
+        buffer[self._rows : self._rows + count, :, self._first : self._end - more] = 0
         buffer[self._rows : self._rows + count, :, self._end - more : self._end] = new
         self._rows += count
         return self._filled()
@@ -125,14 +132,13 @@ class _Room:
             return old
         used = self._end - self._first
         have = 0 if old is None else len(old)
-        # A little more than needed: rows come and part one by one.
-        most = have if rows <= have else max(rows, have + have // 4)
-        columns = left + used + right + ROOM
-        # Zeros: a masked column still takes part in sums, where not a number would spread.
-        buffer = like.new_zeros((most, like.shape[1], columns, like.shape[-1]))
+        # A little more than needed: rows come and part one by one, prompts join in order of length.
+        most = have if rows <= have else max(rows, have + have // 4, self._expected)
+        first = left + (ROOM if left and old is not None else 0)
+        buffer = like.new_empty((most, like.shape[1], first + used + right + ROOM, like.shape[-1]))
         if old is not None:
-            buffer[: self._rows, :, left : left + used] = self._filled()
-        self._buffer, self._first, self._end = buffer, left, left + used
+            buffer[: self._rows, :, first : first + used] = self._filled()
+        self._buffer, self._first, self._end = buffer, first, first + used
         return buffer
 
 
@@ -186,10 +192,13 @@ class Rows:
         self.rows: list[int] = []
         self.logits_RV = torch.empty(0)
 
-    def take_up(self, prompts: Sequence[Waiting], owners: Sequence[int]) -> None:
+    def take_up(
+        self, prompts: Sequence[Waiting], owners: Sequence[int], *, expected: int = 0
+    ) -> None:
         """Add the attempts at some prompts, which all have the same ``beginning``.
 
-        owners: for each attempt, the index of its prompt.
+        owners:   for each attempt, the index of its prompt.
+        expected: rows for which memory is reserved, when the first prompts are taken up.
         """
         if not self._lengths:
             self._clear()
@@ -197,7 +206,7 @@ class Rows:
             self._whole_batch([prompts[owner].prompt for owner in owners])
             return
         if not self._lengths:
-            self._cache.layers = [GrowingLayer() for _ in self._cache.layers]
+            self._cache.layers = [GrowingLayer(expected) for _ in self._cache.layers]
         beginning = prompts[0].beginning
         if beginning != self._beginning:
             self._shared, self._beginning = self._states(beginning), beginning
