@@ -63,7 +63,8 @@ def tokens_of(engine, requests, settings=SETTINGS, *, batch_tokens=5000):
     """Seed -> sampled tokens: completions hold text only."""
     prompts = [engine._encode(r.messages, settings) for r in requests]
     waiting = queue(prompts, [r.seeds for r in requests])
-    found = decoder(engine).run(waiting, settings, batch_tokens=batch_tokens)
+    steps = decoder(engine).steps(waiting, settings, batch_tokens=batch_tokens)
+    found = {row: sampled for step in steps for row, sampled in step.ended.items()}
     return dict(
         zip([s for r in requests for s in r.seeds], map(found.get, range(len(found))), strict=True)
     )

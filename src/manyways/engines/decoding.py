@@ -173,23 +173,6 @@ class Decoder:
     eos: Tensor
     pad: int
 
-    def run(
-        self,
-        queue: deque[Waiting],
-        settings: SamplingSettings,
-        stop: StopCheck | None = None,
-        *,
-        batch_tokens: int,
-    ) -> dict[int, Sampled]:
-        """Sample every attempt of ``queue`` and empty it. Returns the attempts by their row.
-
-        Raises ModelError when the model's logits are not finite.
-        """
-        ended: dict[int, Sampled] = {}
-        for step in self.steps(queue, settings, stop, batch_tokens=batch_tokens):
-            ended |= step.ended
-        return ended
-
     @torch.inference_mode()
     def steps(
         self,
@@ -201,6 +184,7 @@ class Decoder:
     ) -> Iterator[Step]:
         """Sample every attempt of ``queue``, and yield after each pass of the model.
 
+        Raises ModelError when the model's logits are not finite.
         When the memory does not suffice, the attempts that run go back into the queue and the
         error is raised again. The caller may then try a smaller ``batch_tokens``.
         """
