@@ -18,7 +18,7 @@ from manyways import trust
 from manyways.checkpoints import load_model, load_tokenizer, package_path
 from manyways.commands.run import resolve as resolve_run
 from manyways.context import Context
-from manyways.engines.http_client import Line
+from manyways.engines.http_client import Client
 from manyways.errors import ModelError, RecipeError, Untrusted
 from manyways.plugins import resolve
 from manyways.problems import load_problems
@@ -494,11 +494,11 @@ def test_a_key_does_not_leave_this_machine(
     config = HttpConfig(url=url, api_key_env="SECRET")
     if leaves:
         with pytest.raises(Untrusted, match="key in SECRET would be sent to"):
-            Line(config)
+            Client(config)
         # Without a key nothing is given away.
-        Line(HttpConfig(url=url))
+        Client(HttpConfig(url=url))
         trust.grant_all()
-    Line(config)
+    Client(config)
 
 
 def test_a_key_in_a_recipe_is_not_sent_by_looking(

@@ -20,11 +20,11 @@ _HOMES = {
     "reward": "manyways.api",
     "verify": "manyways.verifiers.verdicts",
 }
-"""name -> the module that it is imported from when it is first asked for."""
+"""Public name -> the module that it is imported from at its first use."""
 
 
 def __getattr__(name: str) -> object:
-    """Import what is first asked for: the package itself imports in no time."""
+    """Import a public name at its first use, so that ``import manyways`` itself is fast."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'manyways' has no attribute '{name}'")

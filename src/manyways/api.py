@@ -1,4 +1,4 @@
-"""A run as tables, for notebooks. What is here is reached as attributes of the package itself."""
+"""A run as tables, for notebooks. Everything here is an attribute of the package ``manyways``."""
 
 import json
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ TABLES = "7-tables"
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, read and never written. Every table is a ``pyarrow.Table`` of flat columns.
+    """A run folder, for reading only. Every table is a ``pyarrow.Table`` of flat columns.
 
     Example::
 
@@ -42,7 +42,7 @@ class Run:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """What the run was asked to do, with every default."""
+        """The recipe of the run, with every default filled in."""
         return load_recipe(self.folder.path("recipe.toml"))
 
     @property
@@ -54,13 +54,13 @@ class Run:
     def attempts(self) -> pa.Table:
         """The pool: a row for each attempt with its verdict (``tables.ATTEMPT_SCHEMA``).
 
-        Raises MissingWork when nothing was sampled yet.
+        Raises MissingWork before anything was sampled.
         """
         return read_attempts_table(self._needed("1-attempts", "generate"))
 
     @property
     def solutions(self) -> pa.Table:
-        """What selection decided on each correct attempt: kept or not, and why.
+        """What selection decided about each attempt: kept or not, and why.
 
         Raises MissingWork before selection.
         """
@@ -96,7 +96,7 @@ class Run:
         return tuple(sorted(path.stem for path in folder.glob("*.json")))
 
     def table(self, name: str) -> pa.Table:
-        """The rows behind one figure of the report; inner records become ``score_value`` and so on.
+        """The rows behind one figure of the report. Nested records become columns: ``score_value``.
 
         Raises MissingWork before analysis, UserError when there is no such table.
         """
@@ -119,9 +119,9 @@ class Run:
     def dataset(self, arm: str | None = None, *, seed: int = 0) -> "Dataset":
         """What ``arm`` was mid-trained on, or all kept solutions, as a ``datasets.Dataset``.
 
-        A row for each example: problem_id, heuristic, sample, text, status, adherence and what is
-        known of the attempt. Raises MissingWork before selection, RecipeError for an arm that
-        trains on nothing.
+        A row for each example: problem_id, heuristic, sample, text, status, adherence and the
+        columns of its attempt. Raises MissingWork before selection, RecipeError for an arm that has
+        no training data.
         """
         from datasets import Dataset
 
@@ -141,7 +141,7 @@ class Run:
 
 
 def open(path: str | Path) -> Run:  # noqa: A001 - read as manyways.open
-    """Open a run folder for reading. Raises RunDirError when ``path`` is none."""
+    """Open a run folder for reading. Raises RunDirError when ``path`` is no run folder."""
     return Run(open_for_reading(Path(path)))
 
 
@@ -153,8 +153,10 @@ def heuristic_pack(pack: str = "polya") -> tuple[Heuristic, ...]:
 def reward(completions: Sequence[Any], answer: Sequence[str], **_: object) -> list[float]:
     r"""1.0 for each completion whose final answer is right, else 0.0: a reward function for TRL.
 
-    completions: texts, or conversations whose last message is the attempt. answer: the data set's
-    column of reference answers, one for each completion. Extraction is lenient.
+    completions: texts, or conversations whose last message is the completion.
+    answer:      the data set's column of reference answers, one for each completion.
+
+    The final answer is extracted by the lenient policy.
 
     >>> reward(["so it is \\boxed{4}", "5"], answer=["4", "4"])
     [1.0, 0.0]

@@ -23,7 +23,7 @@ BASE_MODEL_TEMPLATE = (
     "{% else %}{{ m['content'] }}\n\n{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}Solution: {% endif %}"
 )
-"""Given to a tokenizer that has no chat template (base models), and saved with its descendants."""
+"""For a tokenizer without a chat template (base models). Checkpoints trained from it keep it."""
 
 
 QUANTIZED: dict[str, dict[str, object]] = {
@@ -39,7 +39,7 @@ QUANTIZED: dict[str, dict[str, object]] = {
 
 
 def package_path(name: str) -> Path:
-    """``package:some.package/file`` as a path on disk; the package is found and not imported.
+    """``package:some.package/file`` as a path on disk. The package is not imported for that.
 
     Raises ModelError when there is no such package.
     """
@@ -52,7 +52,7 @@ def package_path(name: str) -> Path:
 
 
 def model_path(name: str) -> str:
-    """What to hand to ``from_pretrained``: a folder, or a Hub id left as it is.
+    """What to pass to ``from_pretrained``: a folder, or a Hub id as it is.
 
     Raises ModelError when ``name`` looks like a folder that does not exist or is not a checkpoint.
     """
@@ -106,8 +106,8 @@ def checkpoint_hash(path: str) -> str:
 def chat_template_hash(path: str) -> str:
     """16 hex digits over the chat template that prompts are rendered with.
 
-    Reads the files of a folder, or of a Hub id as far as they are in the local cache: loading a
-    tokenizer for this would cost more than it tells. ``unknown`` for a model behind a server.
+    Reads the files of a folder, or of a Hub id in the local cache; loading the tokenizer would take
+    too long. ``unknown`` for a model behind a server.
     """
     template = _template_file(path, "chat_template.jinja")
     if template is None:
@@ -120,16 +120,16 @@ def chat_template_hash(path: str) -> str:
 
 
 def facts_of(path: str) -> dict[str, str]:
-    """What a stamp keeps of a checkpoint: its chat template and, where known, its size."""
+    """The facts about a checkpoint that a stamp keeps: its chat template and, if known, size."""
     size = parameters(path)
     return {"chat_template": chat_template_hash(path)} | ({"parameters": str(size)} if size else {})
 
 
 def parameters(path: str) -> int | None:
-    """How many numbers the weights hold, from the heads of the safetensors files.
+    """The number of parameters, from the headers of the safetensors files.
 
-    Reads a folder, or a Hub id as far as it is in the local cache; None where there are none, as
-    for a model behind a server.
+    Reads a folder, or a Hub id in the local cache. None without such files, as for a model behind a
+    server.
     """
     config = _file_of(path, "config.json")
     weights = sorted(config.parent.glob("*.safetensors")) if config else []
@@ -170,7 +170,7 @@ def _file_of(path: str, name: str) -> Path | None:
 
 
 def announce_download(path: str) -> None:
-    """Say that a Hub model which is not in the local cache is coming, and how large it is."""
+    """Say that a Hub model will be downloaded, and how large it is, unless it is in the cache."""
     if Path(path).is_dir() or _file_of(path, "config.json") is not None:
         return
     from huggingface_hub import HfApi
@@ -186,9 +186,9 @@ def announce_download(path: str) -> None:
 
 @contextlib.contextmanager
 def cache_alone_without_hub() -> Iterator[str]:
-    """Where the Hub does not answer one request, read its cache alone; why it did not answer.
+    """Use the local cache only, if the Hub does not answer one request. Yields why it did not.
 
-    Its libraries would ask for each file six times, with half a minute of pauses.
+    Without this its libraries would ask six times for each file, with half a minute of pauses.
     """
     from datasets import config
     from huggingface_hub import constants, get_session
@@ -234,8 +234,8 @@ def load_tokenizer(
 ) -> "PreTrainedTokenizerBase":
     """The checkpoint's tokenizer, padding on the left, always with a chat template and a pad token.
 
-    template: switches of the chat template; whoever renders a chat with this tokenizer, a trainer
-    too, renders it with them.
+    template: switches of the chat template. Everything that renders a chat with this tokenizer
+        uses them, trainers too.
 
     Raises ModelError when it cannot be loaded.
     """
@@ -265,10 +265,10 @@ def load_model(
     """The causal LM at ``path`` in evaluation mode on ``device``.
 
     dtype: ``auto`` (as saved, see ``pick_dtype``), ``float32`` or ``bfloat16``.
-    how:   what else ``from_pretrained`` is given, as the recipe's ``model.load``.
+    how:   further arguments of ``from_pretrained``, as in the recipe's ``model.load``.
 
-    Raises ModelError when it cannot be loaded, or quantised weights are asked for without
-    bitsandbytes; Untrusted for what names code in ``how``.
+    Raises ModelError when it cannot be loaded, or when it is to be quantised and bitsandbytes is
+    missing; Untrusted when ``how`` names code.
     """
     from transformers import AutoModelForCausalLM
 
@@ -288,7 +288,7 @@ def load_model(
 
 
 def check_quantization(how: Mapping[str, object]) -> None:
-    """Raise ModelError when quantised weights are asked for and nothing here makes any."""
+    """Raise ModelError when weights are to be quantised and bitsandbytes is missing."""
     if how.get("quantization") and find_spec("bitsandbytes") is None:
         raise ModelError(
             "model.load.quantization needs the package bitsandbytes, which is not installed: pip "
@@ -297,7 +297,7 @@ def check_quantization(how: Mapping[str, object]) -> None:
 
 
 def _given(how: Mapping[str, object], device: str) -> dict[str, Any]:
-    """What ``from_pretrained`` is given for ``model.load``."""
+    """The arguments of ``from_pretrained`` for ``model.load``."""
     trust.require_plain(how, "model.load")
     check_quantization(how)
     given = dict(how)
@@ -313,9 +313,9 @@ def _given(how: Mapping[str, object], device: str) -> dict[str, Any]:
 
 
 def pick_dtype(path: str, wanted: str, device: str) -> str:
-    """``auto`` becomes ``float32`` where the weights are saved in a dtype that ``device`` emulates.
+    """Replace ``auto`` by ``float32`` if the weights' own dtype would be slow on this CPU.
 
-    A processor without instructions for bfloat16 is many times slower in it than in float32.
+    A CPU without instructions for bfloat16 is many times slower in it than in float32.
     """
     from transformers import AutoConfig
 
@@ -332,7 +332,7 @@ def has_bfloat16() -> bool:
     """Whether this machine's processor multiplies in bfloat16 (AVX-512 BF16, AMX, Arm BF16)."""
     import torch
 
-    # Asks the library that multiplies; it also says yes where it would only emulate.
+    # On Arm the library itself is asked. On x86 it also says yes when it only emulates bfloat16.
     capable = torch.backends.cpu.get_cpu_capability()
     if capable.startswith("AVX"):
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
@@ -340,9 +340,9 @@ def has_bfloat16() -> bool:
 
 
 def pick_device(wanted: str) -> str:
-    """``auto`` becomes the accelerator that torch sees (``cuda``, ``mps``, ``xpu``), else ``cpu``.
+    """Replace ``auto`` by the accelerator that torch sees (``cuda``, ``mps``, ``xpu``), or ``cpu``.
 
-    Raises ModelError when an accelerator is asked for and absent.
+    Raises ModelError when the accelerator that is named does not exist here.
     """
     import torch
 
@@ -364,7 +364,7 @@ def _first_line(error: Exception) -> str:
 
 
 def stop_ids(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> tuple[int, ...]:
-    """Every token that ends a text: the generation config's (there may be several) and EOS."""
+    """Ids of the tokens that end a text: EOS and those of the generation config, sorted."""
     named = getattr(model.generation_config, "eos_token_id", None)
     several = named if isinstance(named, list) else [named]
     return tuple(sorted({int(i) for i in (*several, tokenizer.eos_token_id) if i is not None}))

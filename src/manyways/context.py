@@ -1,7 +1,6 @@
-"""What every stage is given: the recipe, the run folder and what the recipe names.
+"""``Context``, which every stage is given: the recipe, the run folder, and what the recipe names.
 
-And what its results depend on: the settings that all sampling stages have in their identity.
-Problem sets are loaded once, and training is kept apart from what is evaluated.
+Below it are the identities that stages share: the settings that a result depends on.
 """
 
 import inspect
@@ -43,7 +42,7 @@ from manyways.verifiers.verdicts import Verifiers
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Writer:
-    """The model that writes a pool where that is not the base model. ``seed``: the pool's own."""
+    """The model that writes a pool, if it is not the base model. ``seed``: the seed of the pool."""
 
     path: str
     hash: str
@@ -62,13 +61,15 @@ def served_hash(model: ModelConfig) -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """The recipe, the run folder, and what the recipe names, loaded when first used.
+    """The recipe, the run folder, and what the recipe names, loaded at its first use.
 
-    looking: nothing is made: a problem set of untrusted code is read from what the run has kept.
-    origin: the run's context, where this is another one: what is loaded there is used here too.
-    writer: of a pool that is not the run's own (``pools``), the model that takes the place of the
-        base model.
-    arm: of an arm with settings of its own, whose recipe this is.
+    looking: the caller only reads. A problem set that untrusted code made is then read from the
+        copy in the run folder.
+    origin: the run's context, if this is the context of a pool or of an arm. What is loaded there
+        is used here too.
+    writer: for a pool that is not the run's own (``pool.training_rows``): the model that takes the
+        place of the base model.
+    arm: for an arm with settings of its own: its name. ``recipe`` then has these settings.
     """
 
     recipe: Recipe
@@ -79,8 +80,8 @@ class Context:
     arm: str | None = None
 
     def of(self, line: Line) -> "Context":
-        """The context in which a line is trained: with the recipe as its arm has it."""
-        # An arm's context does not know the other arms: the run's makes them all, and keeps them.
+        """The context in which a line is trained: its recipe has the settings of the line's arm."""
+        # Contexts of arms are made and kept by the run's context, which alone knows all arms.
         run = self.origin if self.arm and self.origin else self
         if line.arm == self.arm:
             return self
@@ -99,18 +100,18 @@ class Context:
 
     @cached_property
     def _of_arms(self) -> dict[str, "Context"]:
-        """Made once, so that what is loaded is loaded once."""
+        """Contexts of arms by name. Each is made once, so that its problem sets are loaded once."""
         return {}
 
     @property
     def solutions(self) -> Path:
-        """What selection leaves: of the pool, or of an arm with a selection of its own."""
+        """The file that selection writes: the pool's, or that of an arm with its own selection."""
         name = "2-solutions.parquet"
         return self.run.path("arms", str(self.arm), name) if self.selects else self.run.path(name)
 
     @property
     def selects(self) -> bool:
-        """Whether this is an arm that does not take the solutions that all others take."""
+        """Whether this is the context of an arm with a selection of its own."""
         return self.arm is not None and bool(self.recipe.arm[self.arm].select)
 
     @cached_property
@@ -148,7 +149,7 @@ class Context:
     def labeller_named(self, name: str, attempts: PromptedTexts | None = None) -> Labeller:
         """A labeller for the pack by its name in the table, or ``module:function``.
 
-        attempts: what one that learns from attempts is given; the run's own when left out.
+        attempts: texts for a labeller that learns from attempts; None: the run's own.
         """
         load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
         if not self.learns(name):
@@ -173,7 +174,7 @@ class Context:
 
     @cached_property
     def layout(self) -> Layout:
-        """Of prompts under heuristics: the pack's, but for what the recipe says."""
+        """The layout of prompts under heuristics: the pack's, with the recipe's changes."""
         given = self.recipe.heuristics.model_dump(include={"place", "exemplars"}, exclude_none=True)
         return replace(load_layout(self.recipe.heuristics.pack), **given)
 
@@ -195,16 +196,16 @@ class Context:
 
     def close(self) -> None:
         """Stop the verifier's workers, if any were started."""
-        # Asked of the dict, because reading the property would make what is to be stopped.
+        # Reading the property would make the verifiers only to close them.
         if "verifiers" in self.__dict__:
             self.verifiers.close()
 
     def problems(self, name: str, limit: int | None) -> list[Problem]:
-        """The first ``limit`` problems of a set; see ``ProblemSets.take``."""
+        """The first ``limit`` problems of a set (None: all); see ``ProblemSets.take``."""
         return self.sets.take(name, limit)
 
     def count(self, name: str, limit: int | None) -> int:
-        """How many problems ``problems`` gives; the limit where it would need untrusted code."""
+        """How many problems ``problems`` gives, or the limit if it would need untrusted code."""
         try:
             return len(self.problems(name, limit))
         except Untrusted:
@@ -212,12 +213,12 @@ class Context:
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
-        """Those of the recipe that can be judged here."""
+        """The benchmarks of the recipe whose answers can be verified here."""
         return tuple(n for n in self.recipe.benchmarks if n not in self.not_judged)
 
     @cached_property
     def not_judged(self) -> dict[str, str]:
-        """Benchmark whose programs nothing here keeps apart -> why."""
+        """Benchmark whose programs cannot be run safely here -> why."""
         found: dict[str, str] = {}
         for name in self.recipe.benchmarks:
             with suppress(Untrusted):
@@ -279,7 +280,7 @@ class Context:
         return [Line(arm=arm, seed=seed) for arm in self.recipe.arms for seed in self.recipe.seeds]
 
     def midtraining(self, line: Line) -> MidtrainConfig:
-        """The line's section, with the length that the arm's name gives where it gives one."""
+        """The line's ``[midtrain]``. A length in the arm's name (``@25``) replaces that in it."""
         return self.of(line).recipe.midtrain.of(parse_arm(line.arm))
 
     @property
@@ -289,23 +290,24 @@ class Context:
         return [BASE, *(one for one in made if one.phase in self.recipe.phases)]
 
     def path_of(self, checkpoint: Checkpoint) -> str:
-        """The checkpoint's folder, whether it is there yet or not; the base's may be a Hub id."""
+        """The checkpoint's folder, which may not exist yet; for the base it may be a Hub id."""
         if checkpoint == BASE:
             return self.base_path
         return str(self.run.path(checkpoint.folder, "checkpoint"))
 
 
 VERDICTS = 1
-"""Raised by hand when the same text may get another verdict than before."""
+"""Version of the verifiers, raised by hand when a text may get another verdict than before."""
 SAMPLER = ("path", "batch_tokens", "http", "vllm", "ray", "load")
-"""Keys of ``[model]`` that say where it is and how it samples, not what it computes."""
+"""Keys of ``[model]`` that do not change what the model computes: where it is, how it samples."""
 
 
 def settings_of(section: Section, *immaterial: str) -> dict[str, object]:
-    """The keys of a section on which a result depends: all but those that are named.
+    """The keys of a section that a result depends on: all keys but ``immaterial``.
 
-    A forgotten key redoes work; it never keeps stale work. Keys at their default are left out, so a
-    key that a release adds leaves finished work finished.
+    Keys that do not matter are named, not those that do: if one is forgotten, work is done again,
+    and a stale result is never kept. Keys at their default are left out, so that finished work
+    stays finished when a release adds a key.
     """
     unknown = set(immaterial) - set(type(section).model_fields)
     assert not unknown, f"no such key: {unknown}"
@@ -313,7 +315,7 @@ def settings_of(section: Section, *immaterial: str) -> dict[str, object]:
 
 
 def verify_identity(verify: VerifyConfig) -> dict[str, object]:
-    """What verdicts depend on, but not where and by how many processes they are reached."""
+    """The settings that verdicts depend on, without where and in how many processes they run."""
     return settings_of(verify, "workers", "max_undecided", "isolation", "image")
 
 
@@ -332,7 +334,7 @@ def model_hash(ctx: Context, path: str) -> str:
 
 @lru_cache(maxsize=64)
 def _hash(path: str, _state: tuple[tuple[str, int, int], ...]) -> str:
-    """Hashed once, not again for every benchmark: a real checkpoint has gigabytes."""
+    """Cached, because a checkpoint has gigabytes and is hashed for every benchmark."""
     return checkpoint_hash(path)
 
 
@@ -345,9 +347,9 @@ def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, object]:
-    """What every attempt and its verdict depend on, whichever the stage.
+    """The settings that attempts and their verdicts depend on in every stage.
 
-    engine: the one that samples, ``model.engine`` when None.
+    engine: the engine that samples; None: ``model.engine``.
     """
     recipe = ctx.recipe
     return {
@@ -359,18 +361,18 @@ def sampling_identity(ctx: Context, engine: str | None = None) -> dict[str, obje
 
 
 def weights_identity(ctx: Context, *immaterial: str) -> dict[str, object]:
-    """What of ``[model]`` a computation depends on, the checkpoint's files aside.
+    """The keys of ``[model]`` that a computation depends on, besides the checkpoint's files.
 
-    immaterial: further keys that do not matter to it.
+    immaterial: further keys that do not matter to this computation.
     """
     model = ctx.recipe.model
     return {**settings_of(model, *SAMPLER, *immaterial), **model.loaded}
 
 
 def training_identity(section: MidtrainConfig | RLConfig) -> dict[str, object]:
-    """What a checkpoint depends on of its training's section.
+    """The keys of a training's section that its checkpoint depends on.
 
-    All but how often it is kept, which attempts and steps are, and where verl's interpreter lies.
+    Left out are the keys that say what is saved and where verl's interpreter is.
     """
     kept = ("attempts", "keep") if isinstance(section, RLConfig) else ()
     found = settings_of(section, "save_every", *kept)

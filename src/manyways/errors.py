@@ -1,4 +1,4 @@
-"""The tree of our errors. Each one's message says what is wrong and what to do about it.
+"""The errors that this package raises. A message says what is wrong and how to fix it.
 
 ManywaysError                exit 1   anything this package raises on purpose
 ├── UserError                exit 2   the input has to change: no traceback is shown
@@ -7,9 +7,9 @@ ManywaysError                exit 1   anything this package raises on purpose
 │   ├── ModelError                    a checkpoint cannot be found or loaded
 │   ├── EngineError                   an engine cannot do what the recipe asks: package, server, key
 │   ├── NotInstalled                  a package of an extra is not installed
-│   ├── NoIsolation                   programs that a model wrote cannot be kept apart here
+│   ├── NoIsolation                   programs that a model wrote cannot be run safely here
 │   ├── RunDirError                   not a run folder, or another process is writing to it
-│   └── Untrusted                     it names code, a program or a key's address; see trust
+│   └── Untrusted                     code, a program or an address that nobody trusts; see trust
 └── StageError               exit 3   the input was fine but a stage has nothing to hand on
     ├── NothingToTrainOn              no correct solutions were kept for an arm
     ├── GateRefused                   a checkpoint is not fit for RL
@@ -47,11 +47,11 @@ class EngineError(UserError):
 
 
 class NotInstalled(UserError):
-    """What is asked for needs a package of an extra that is not installed."""
+    """A package that this work needs is not installed; an extra of this package brings it."""
 
 
 class NoIsolation(UserError):
-    """Programs that a model wrote cannot be kept apart from this machine: ``why`` says why."""
+    """Programs that a model wrote cannot be isolated from this machine. ``why``: the reason."""
 
     def __init__(self, why: str, fix: str) -> None:
         super().__init__(f"refusing to run generated code without a sandbox: {why}. {fix}")
@@ -63,11 +63,11 @@ class RunDirError(UserError):
 
 
 class Untrusted(UserError):
-    """Something names code, a program or a key's address that nobody said is to be trusted."""
+    """A name stands for code, a program or a key's address, and the user has not trusted it."""
 
 
 class StageError(ManywaysError):
-    """A stage ended properly but has nothing usable to hand on."""
+    """A stage ended without an error, but left nothing that the next stage can use."""
 
     exit_code = 3
 

@@ -1,4 +1,4 @@
-"""What identifies an input: hashes of settings and contents, and the versions behind a result."""
+"""What identifies an input: hashes of settings and contents, and versions of packages."""
 
 import hashlib
 import json
@@ -40,14 +40,14 @@ def prompt_hash(messages: Iterable[Message]) -> str:
 
 
 def attempt_seed(run_seed: int, problem_id: str, heuristic: str, sample: int) -> int:
-    """The 63-bit seed of one attempt: any single attempt can be sampled again alone."""
+    """The 63-bit seed of one attempt. With it, one attempt can be sampled again alone."""
     key = f"{run_seed}\t{problem_id}\t{heuristic}\t{sample}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big") >> 1
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on, as far as installed."""
+    """Versions of Python and of the packages that a result depends on, if they are installed."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

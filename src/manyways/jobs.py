@@ -1,4 +1,4 @@
-"""Several (arm, seed) lines at once, each in a process of its own."""
+"""``--jobs``: several lines (arm and seed) at once, each in a process of its own."""
 
 import os
 import subprocess
@@ -18,13 +18,16 @@ from manyways.train import launch
 def run_lines_in_processes(
     context: Context, wanted: Sequence[str], *, jobs: int, ended: Callable[[Line], None]
 ) -> list[str]:
-    """Run every line in a child process, ``jobs`` at a time; returns the lines that stopped early.
+    """Run every line in a child process, ``jobs`` at a time.
 
-    ended: told of each line whose process has ended.
+    wanted: the stages to run, in order.
+    ended:  called with each line whose process has ended.
 
-    Children share this process's lock on the run folder (they inherit its file), split the CPU
-    cores between them, take the visible GPUs in turn and write what they say to
-    ``arms/<arm>/seed-<s>/log.txt``. They end with this process, however it ends.
+    Returns ``<line>: <sentence>`` for each line that failed.
+
+    Children inherit this process's lock on the run folder. They share the CPU cores equally and
+    take the visible GPUs in turn. Their output goes to ``arms/<arm>/seed-<s>/log.txt``. They end
+    when this process ends, even when it is killed.
     """
     waiting = list(enumerate(context.lines))
     running: dict[Line, subprocess.Popen[bytes]] = {}
@@ -34,7 +37,7 @@ def run_lines_in_processes(
             while len(running) < jobs and (free := _next(waiting, running)):
                 waiting.remove(free)
                 slot, line = free
-                with signals.held():  # else nobody would know the process
+                with signals.held():  # a signal between start and assignment would leave an orphan
                     running[line] = _start(context, line, wanted, slot=slot, jobs=jobs)
                 say(f"{line.name}: started, writes to {_log(context, line)}")
             for line, process in [(ln, p) for ln, p in running.items() if p.poll() is not None]:
@@ -57,7 +60,7 @@ def run_lines_in_processes(
 def _next(
     waiting: Sequence[tuple[int, Line]], running: Collection[Line]
 ) -> tuple[int, Line] | None:
-    """The first line that does not go on from one that is still to be trained."""
+    """The first line that does not depend on a line that is running or waiting."""
     busy = {*running, *(line for _, line in waiting)}
     return next((job for job in waiting if job[1].before not in busy), None)
 
@@ -67,7 +70,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     root = context.run.root
     command = [sys.executable, "-m", "manyways", "line", str(root), line.arm, str(line.seed)]
-    # Each child would else start a thread per core, and all of them would wait for each other.
+    # Without this each child would start one thread per core, and they would slow each other down.
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {
         **os.environ,
@@ -96,7 +99,7 @@ def _visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [gpu for gpu in named.split(",") if gpu]
-    # Only here: torch takes seconds to load, and a narrowed view needs no count.
+    # Imported here, because torch takes seconds to load and is not needed if the variable is set.
     import torch
 
     return [str(index) for index in range(torch.cuda.device_count())]
@@ -108,4 +111,4 @@ def _log(context: Context, line: Line) -> Path:
 
 def _last_words(context: Context, line: Line) -> str:
     lines = _log(context, line).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "ended without a word"
+    return lines[-1] if lines else "ended without any output"

@@ -1,6 +1,6 @@
-"""The experiment, top to bottom: base -> pool -> arms -> scores -> report.
+"""The experiment from top to bottom: base -> pool -> arms -> scores -> report.
 
-(pass rates of validation problems, where the recipe wants them     generate)
+(pass rates of validation problems, if the recipe asks for them     generate)
 pool = attempts of the base model on problems x heuristics          generate, select
 (attempts of another model, for distilled arms                      generate)
 for every arm and seed:
@@ -13,8 +13,8 @@ every checkpoint x every benchmark -> attempts with verdicts        evaluate
 every checkpoint: token modes where solutions diverge, from logits     branch
 tables with intervals, one report                                   analyse, report
 
-Which stages there are, and what each is about, stands in ``stages.STAGES``. Here a recipe makes
-steps of them, and the steps are run.
+The table of stages is ``stages.STAGES``. Here a recipe and that table become steps, and the steps
+are run.
 """
 
 import json
@@ -37,11 +37,11 @@ from manyways.tables import write_text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One stage on one thing.
+    """One stage applied to one thing: a line, a checkpoint, a pool or the whole run.
 
-    context:    of a line, with the recipe as its arm has it.
+    context:    the run's, or that of the line's arm.
     line:       None for what all arms share.
-    checkpoint: of a stage that is about one.
+    checkpoint: if the stage works on checkpoints.
     """
 
     context: Context
@@ -58,23 +58,23 @@ class Step:
         return f"{self.stage.word}/{about}" if about else self.stage.word
 
     def plan(self) -> list[Work]:
-        """Its pieces of work. Raises MissingWork when what it starts from is not there yet."""
+        """Its pieces of work. Raises MissingWork when its input does not exist yet."""
         found = self.stage.module.plan(self._pool(), *self._about())
         return found if isinstance(found, list) else [found]
 
     def run(self, meter: RunMeter | None = None) -> None:
-        """Do what is not done. Raises StageError when there is nothing to hand on."""
+        """Do the work that is not done. Raises StageError when it leaves nothing usable."""
         with meter.piece(self.name) if meter else nullcontext():
             self.stage.module.run(self._pool(), *self._about())
 
     def amount(self) -> list[Amount]:
-        """How much work it is."""
+        """How much work it is, for progress and forecast."""
         about = (self.line,) if self.stage.per == "pool" else self._about()
         found: list[Amount] = self.stage.module.amount(self.context, *about)
         return found
 
     def _pool(self) -> Context:
-        """The context of the pool that it is about, where that is not the run's own."""
+        """The context to pass on: that of the line's pool, or the step's own."""
         if self.stage.per == "pool" and self.line is not None:
             return pool_of(self.context, self.line)
         return self.context
@@ -85,7 +85,7 @@ class Step:
 
 
 def steps(context: Context) -> list[Step]:
-    """Every step of the recipe: what arms share, line by line what is theirs, then the whole."""
+    """Every step of the recipe: first what arms share, then line by line, then the whole run."""
     mine = (s for s in STAGES if not s.table or getattr(context.recipe, s.table).there)
     every = [step for stage in mine for step in _of_stage(context, stage)]
     shared = [step for step in every if step.line is None and step.stage.per != "run"]
@@ -120,24 +120,24 @@ def _of_stage(context: Context, stage: Stage) -> Iterator[Step]:
 
 
 def _is_wanted(step: Step) -> bool:
-    """Whether it is about the whole run, and the recipe does not leave it out."""
+    """Whether it is a step of the whole run that the recipe does not leave out."""
     stage = step.stage
     return stage.per == "run" and not (stage.optional and stage.module.left_out(step.context))
 
 
 def feeds(earlier: Step, later: Step) -> bool:
-    """Whether ``later`` uses what ``earlier`` leaves."""
+    """Whether ``later`` uses the output of ``earlier``."""
     made, used = earlier.stage, later.stage
     if later.checkpoint is not None:
-        # An evaluation needs nothing but its own checkpoint.
+        # A stage on a checkpoint needs only that checkpoint.
         return earlier.line == later.line and made.makes == later.checkpoint.phase
     # The run's own pool is sampled before any line is trained.
     if used.per == "pool" and later.line is None and earlier.line is not None:
         return False
     if later.line is not None and earlier.line not in (None, later.line):
-        # Of other lines only the round before matters, and only to the stages that name it.
+        # The only other line that matters is the round before, to the stages that name it.
         return earlier.line == later.line.before and made.name in used.before
-    # A selection of its own feeds one arm alone.
+    # An arm's own selection feeds that arm only.
     if earlier.line is None and earlier.context.arm not in (None, later.context.arm):
         return False
     if made.per == "foreign pool" and later.line is not None and not later.line.distils:
@@ -154,9 +154,9 @@ def run(
 ) -> None:
     """Run the recipe up to and including the stage ``until``.
 
-    expected: seconds that pieces of work were forecast to take, by their names.
+    expected: forecast seconds of pieces of work, by their names.
 
-    Raises MissingWork after everything else is done, when an arm could not go all the way.
+    Raises MissingWork at the end, when everything else is done, if some arm stopped early.
     """
     if jobs > 1 and context.recipe.launch is not None:
         raise RecipeError(
@@ -191,7 +191,7 @@ def run(
 
 
 def require_tables(context: Context, *words: str) -> None:
-    """Raise RecipeError for a stage that is asked for and whose table the recipe leaves out."""
+    """Raise RecipeError if the recipe has no table for one of the stages ``words``."""
     for stage in STAGES:
         section = getattr(context.recipe, stage.table) if stage.table else None
         if section is not None and stage.word in words and not section.there:
@@ -203,13 +203,13 @@ def require_tables(context: Context, *words: str) -> None:
 
 
 def left_out(recipe: Recipe, wanted: Sequence[str]) -> dict[str, str]:
-    """Stages that are wanted and have no table in the recipe, with the name of the table."""
+    """The ``wanted`` stages whose table the recipe lacks: stage -> name of the table."""
     tables = {s.word: s.table for s in STAGES if s.word in wanted and s.table}
     return {word: table for word, table in tables.items() if not getattr(recipe, table).there}
 
 
 def reached(context: Context, until: str) -> list[str]:
-    """The stages that a run goes through. Raises RecipeError when it cannot come to ``until``."""
+    """The stages that a run goes through. Raises RecipeError when it cannot reach ``until``."""
     require_tables(context, until)
     missing = left_out(context.recipe, up_to(until))
     return [word for word in up_to(until) if word not in missing]
@@ -241,11 +241,11 @@ def _side_by_side(
 
 
 def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: bool) -> None:
-    """Run one stage, also where the recipe leaves it out.
+    """Run one stage on some lines, even if the recipe leaves the stage out of a whole run.
 
-    shared: whether also for what all arms share.
+    shared: whether to run it also on what all arms share.
 
-    Raises MissingWork when it had nothing to hand on for some of the lines.
+    Raises MissingWork when it left nothing usable for some of the lines.
     """
     require_tables(context, word)
     mine = [stage for stage in STAGES if stage.word == word]
@@ -277,16 +277,16 @@ def run_lines(
 def run_line(context: Context, line: Line, wanted: Sequence[str]) -> None:
     """Run the ``wanted`` stages of one (arm, seed).
 
-    Raises StageError when a stage has nothing to hand on; the sentence is kept in outcome.json.
+    Raises StageError when a stage leaves nothing usable; outcome.json keeps the sentence.
     """
     mine = [one for one in steps(context) if one.line == line and one.stage.word in wanted]
     _run_line(context, line, mine, None)
 
 
 def _run_line(context: Context, line: Line, mine: Sequence[Step], meter: RunMeter | None) -> None:
-    """What a stage without a result would have fed is left out, and nothing else.
+    """Run the steps of one line. When one fails, only the steps that use its output are left out.
 
-    The mid-trained checkpoint is evaluated even when the gate refuses it for RL.
+    So a mid-trained checkpoint is evaluated even when the gate refuses it for RL.
     """
     failure: StageError | None = None
     stopped: list[Step] = []
@@ -314,11 +314,11 @@ def _run_line(context: Context, line: Line, mine: Sequence[Step], meter: RunMete
 def dry_run(
     context: Context, *, until: str = WORDS[-1], unknown: str = ""
 ) -> list[tuple[str, str]]:
-    """(work, why it would run or ``finished``) for every step, computing nothing.
+    """For every step: (name, ``finished`` or why it would run). Nothing is computed.
 
-    Nothing is run that nobody said is to be trusted: what depends on it is not known.
+    Code that nobody trusts is not run; for steps that depend on it the answer is not known.
 
-    unknown: why no plan can be compared with what is finished, where that is so.
+    unknown: why no step can be compared with what is finished; empty when they can.
     """
     wanted = reached(context, until)
     rows: list[tuple[str, str]] = [

@@ -1,4 +1,4 @@
-"""A name from a typed table, or ``package.module:function``, becomes the object itself."""
+"""Turn a name of a table, or the user's own ``package.module:function``, into the object."""
 
 import difflib
 import importlib
@@ -22,11 +22,11 @@ EXTRAS = {
     **{name: name for name in ("vllm", "ray", "peft", "tensorboard", "trackio", "wandb")},
     "reasoning_gym": "reasoning-gym",
 }
-"""Module that is not of the core -> the extra of this package that brings it."""
+"""Module that is not installed by default -> the extra of this package that installs it."""
 
 
 def install_command(module: str) -> str:
-    """The pip command that brings a module.
+    """The pip command that installs a module.
 
     An extra is asked for from the wheel or the checkout that this package was installed from, which
     need not be on an index.
@@ -44,7 +44,7 @@ def install_command(module: str) -> str:
 
 
 def require_modules(who: str, modules: Iterable[str]) -> None:
-    """Raise NotInstalled, in one sentence with the command, when ``who`` lacks what it needs."""
+    """Raise NotInstalled, with the command to run, when a module that ``who`` needs is missing."""
     lacks = [name for name in modules if name not in sys.modules and find_spec(name) is None]
     lacks += [name for name in modules if name in sys.modules and sys.modules[name] is None]
     if lacks:
@@ -55,10 +55,11 @@ def require_modules(who: str, modules: Iterable[str]) -> None:
 def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
     """Import what ``name`` stands for.
 
-    ``name`` is a key of ``table`` or a ``module:attribute`` path of the user's own, which has to be
-    trusted. An import error inside the named module surfaces as itself.
+    ``name`` is a key of ``table``, or ``module:attribute`` of the user's own code, which has to be
+    trusted. An import error inside that module is not caught.
 
-    Raises UserError when the name is neither, naming the nearest known one; Untrusted.
+    Raises UserError when the name is neither, with the nearest known name; Untrusted for code that
+    nobody trusts.
     """
     target = table.get(name, name)
     if ":" not in target:
@@ -71,7 +72,7 @@ def resolve(name: str, table: Mapping[str, str], kind: str) -> object:
 
 
 def load(target: str) -> object:
-    """What our own tables and code name as ``manyways.module:attribute``; nobody else's names."""
+    """Import ``manyways.module:attribute``: names of our own tables and code only."""
     assert target.startswith("manyways."), target
     return _import(target, target)
 
@@ -96,13 +97,13 @@ def _import(target: str, what: str) -> object:
 
 
 def own_lines(error: BaseException) -> list[str]:
-    """The lines of the user's own code that an error went through, the failing one last.
+    """The lines of the user's own code in an error's traceback, the failing one last.
 
-    ``mine.py, line 12, in load: return row["question"]``. Empty where none was theirs:
-    neither this package's, nor Python's, nor of an installed package.
+    Example: ``mine.py, line 12, in load: return row["question"]``. Lines of this package, of Python
+    and of installed packages are left out.
     """
     frames: list[traceback.FrameSummary] = list(traceback.extract_tb(error.__traceback__))
-    # Who called us is not the one who failed.
+    # Frames before our first one belong to the caller, who did not fail.
     frames = list(itertools.dropwhile(lambda f: not _is_ours(f), frames))
     found = [f"{f.filename}, line {f.lineno}, in {f.name}: {f.line}" for f in frames if _is_own(f)]
     if isinstance(error, SyntaxError) and error.filename and error.text:
@@ -134,11 +135,11 @@ def require_trust(name: str, table: Mapping[str, str], kind: str) -> None:
 
 
 def check(name: str, table: Mapping[str, str], kind: str) -> None:
-    """Whether ``resolve`` will know ``name``; what a table names is not imported for that.
+    """Check that ``resolve`` will find ``name``, without importing anything that is in the table.
 
-    A finished run that is asked for again must not wait for torch.
+    A finished run that is started again must not wait for torch to be imported.
 
-    Raises UserError as ``resolve`` does.
+    Raises UserError and Untrusted as ``resolve`` does.
     """
     if name not in table:
         resolve(name, table, kind)

@@ -1,11 +1,12 @@
-"""What is told on a terminal: sentences, tables, progress of long work; what a command answers.
+"""Everything that is printed: sentences, tables, progress bars, and the results of commands.
 
-Progress is a bar at the foot of a terminal for as long as the work lasts, elsewhere a line after
-ten seconds, then every 30. Work within other work has its bar below that. Texts of models, data and
-recipes are text: nothing in them is markup, and what would move the cursor, colour the screen or
-turn the reading direction is shown by its escape (``visible``).
+On a terminal, progress is a bar at the bottom of the screen while the work lasts; work inside other
+work has its bar below. Elsewhere, progress is a line after 10 seconds and then every 30 seconds.
+Texts of models, data and recipes are printed as text: nothing in them is markup, and a character
+that would move the cursor, colour the screen or turn the reading direction is shown by its escape
+(``visible``).
 
-What a command answers goes to standard output, all else to standard error.
+The result of a command goes to standard output, everything else to standard error.
 """
 
 import contextlib
@@ -14,7 +15,6 @@ import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -25,35 +25,35 @@ from rich.table import Column, Table
 from rich.text import Text
 
 PLAIN = {"markup": False, "highlight": False, "emoji": False}
-"""For every ``Console``: a text is printed as it is."""
+"""Options of every ``Console``: a text is printed as it is, without markup."""
 
 
 def on_a_terminal(stream: TextIO | None) -> bool:
-    """Whether ``stream`` is a terminal; Rich also says so where FORCE_COLOR is set."""
+    """Whether ``stream`` is a terminal. Rich's own test also says yes if FORCE_COLOR is set."""
     return stream is not None and stream.isatty()
 
 
 ABOVE_BARS = on_a_terminal(sys.stdout)
-"""Whether Rich may write standard output above a bar: not what goes to a file or a pipe."""
+"""Whether Rich may write standard output above a bar; it must not touch a file or a pipe."""
 CONSOLE = Console(stderr=True, **PLAIN)  # type: ignore[arg-type]
 """Everything that is not a result goes here, so that standard output can be piped."""
 
 FIRST_SECONDS = 10.0
-"""After which the first line comes."""
+"""Time to the first line of progress."""
 QUIET_SECONDS = 30.0
-"""Between later lines."""
+"""Time between later lines."""
 BAR_SECONDS = 0.5
-"""Between changes of what is written beside a bar."""
+"""Time between changes of the words beside a bar."""
 BAR_WIDTHS = 10, 30
-"""Of a bar, at least and at most."""
+"""The smallest and the largest width of a bar, in characters."""
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories of what acts on a terminal, or is not seen, instead of being a character."""
+"""Unicode categories of characters that control a terminal or are not visible."""
 
 
 def visible(text: str) -> str:
-    r"""``text`` with line breaks; whatever else acts becomes an escape like ``\x1b`` or ``\u202e``.
+    r"""``text`` with escapes (``\x1b``) for all ``HIDDEN`` characters but line breaks.
 
-    A tab becomes four spaces: its width would depend on where it stands.
+    A tab becomes four spaces, because its width depends on where it stands.
     """
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
@@ -70,7 +70,7 @@ def _escape(character: str) -> str:
 
 
 class _TextTable(Table):
-    """A table whose cells and heads are text."""
+    """A table whose entries are printed as text, without markup."""
 
     def add_row(self, *cells: object, **options: object) -> None:
         """As Rich's, for strings and ``Text``."""
@@ -79,7 +79,7 @@ class _TextTable(Table):
 
 
 def open_table(*columns: str, title: str | None = None) -> Table:
-    """A table without a frame whose cells fold instead of being cut."""
+    """A table without a frame. Long entries are folded and not cut."""
     shown = None if title is None else Text(visible(title))
     table = _TextTable(show_edge=False, pad_edge=False, title=shown, title_justify="left")
     for column in columns:
@@ -89,25 +89,25 @@ def open_table(*columns: str, title: str | None = None) -> Table:
 
 def say(text: str) -> None:
     """Tell the user one sentence."""
-    # In a log, a path or an address that is broken across lines cannot be copied or searched for.
+    # In a log, lines are not broken: a broken path could not be copied or searched for.
     CONSOLE.print(visible(text), soft_wrap=not on_a_terminal(sys.stderr))
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3.5 h``: as exact as an estimate deserves."""
+    """Seconds in words, rounded as an estimate should be: ``45 s``, ``12 min``, ``3.5 h``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class _Row(ProgressColumn):
-    """A task in one line where there is room, else its label above its bar: nothing is cut."""
+    """A task in one line if it fits, else its label above its bar. Nothing is cut."""
 
     def __init__(self) -> None:
         super().__init__(table_column=Column(ratio=1))
 
     def render(self, task: Task) -> RenderableType:
-        """The label, the bar, how many of how many, and what else is known."""
+        """The label, the bar, how many units of how many, and the task's state."""
         state = task.fields["state"]()
         label = Text(task.description)
         known = Text(f"{task.completed:.0f}/{task.total:.0f}{state and f' {state}'}")
@@ -137,11 +137,11 @@ _SCREEN = Progress(
     refresh_per_second=4,
     redirect_stdout=ABOVE_BARS,
 )
-"""The foot of the terminal, where every bar stands while its work lasts."""
+"""The bottom of the terminal. It shows every bar while its work lasts."""
 
 
 def _own_streams() -> None:
-    """Undo in a forked child that Rich writes the parent's streams above the parent's bars."""
+    """In a forked child, restore the streams that Rich redirects in the parent."""
     if _SCREEN.live.is_started:
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
@@ -152,7 +152,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def without_bars() -> Iterator[None]:
-    """Leave the terminal to a process that shows bars of its own."""
+    """Hide our bars while a child process shows its own."""
     shown = _SCREEN.live.is_started
     _SCREEN.stop()
     try:
@@ -181,8 +181,8 @@ class Meter:
     ) -> None:
         """Label, total and unit as in ``4/20 steps``.
 
-        summary: say a last sentence at the end.
-        state:   what is known, asked whenever a bar is drawn; by default the time left.
+        summary: print a sentence at the end.
+        state:   returns the words beside the bar, whenever it is drawn; by default the time left.
         """
         self._label, self._total, self._unit, self._clock = label, total, unit, clock
         self._summary, self._asked = summary, state
@@ -199,12 +199,7 @@ class Meter:
             _SCREEN.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self._task is not None:
             _SCREEN.remove_task(self._task)
             if not _SCREEN.tasks:
@@ -220,19 +215,19 @@ class Meter:
         return f", {self._tokens / max(self._seconds, 1e-9):,.0f} tokens/s" if self._tokens else ""
 
     def advance(self, count: int = 1, *, tokens: int = 0) -> None:
-        """Report ``count`` more finished units and ``tokens`` more tokens; tell if it is time."""
+        """Count finished units and their tokens, and print progress if it is time."""
         self.count(count, tokens=tokens)
         self.pulse(self._asked or self._by_count)
 
     def count(self, count: int, *, tokens: int = 0) -> None:
-        """As ``advance``, without telling."""
+        """Count finished units and their tokens without printing."""
         self._count += count
         self._tokens += tokens
         if self._task is not None:
             _SCREEN.update(self._task, advance=count)
 
     def pulse(self, state: Callable[[], str]) -> None:
-        """Work goes on; ``state`` says how far, and is asked where it is time to tell."""
+        """Print progress if it is time. ``state`` is called only then and says how far work is."""
         now = self._clock()
         if self._task is None and now >= self._due:
             self._due = now + QUIET_SECONDS
@@ -249,7 +244,7 @@ class Meter:
 
 
 class Metered:
-    """What shows a ``Meter`` of its own for as long as it is used as a context manager."""
+    """Base of meters that wrap a ``Meter``, which shows while they are used as context managers."""
 
     _meter: Meter
 
@@ -257,32 +252,27 @@ class Metered:
         self._meter.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._meter.__exit__(kind, error, trace)
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._meter.__exit__(kind)
 
 
 def print_text(text: str) -> None:
-    """A text as it is; what would act on the terminal is shown by its escape."""
+    """Print a text as it is; ``visible`` escapes what would control the terminal."""
     print(visible(text))
 
 
 def print_sentence(text: str) -> None:
-    """A sentence: broken between words on a terminal, in one line elsewhere."""
+    """Print a sentence: on a terminal it is broken between words, elsewhere it is one line."""
     console = Console(**PLAIN)  # type: ignore[arg-type]
     console.print(visible(text), soft_wrap=not on_a_terminal(sys.stdout))
 
 
 def print_result(table: Table, *, width: int | None = None) -> None:
-    """A table of ``open_table``, as wide as the terminal or ``width``."""
+    """Print a table of ``open_table``, as wide as the terminal or ``width``."""
     Console(width=width, **PLAIN).print(table)  # type: ignore[arg-type]
 
 
 def print_panel(text: str, *, title: str) -> None:
-    """A text in a frame as wide as the terminal."""
+    """Print a text in a frame as wide as the terminal."""
     panel = Panel(Text(visible(text)), title=Text(visible(title)))
     Console(**PLAIN).print(panel)  # type: ignore[arg-type]

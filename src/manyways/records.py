@@ -1,7 +1,7 @@
-"""What crosses a stage, in the order in which a question meets it; and what a checkpoint is named.
+"""The records that stages pass on, in the order of the pipeline, and the names of checkpoints.
 
 Problem -> Message -> Attempt (with its Verdict) -> Solution -> Score.
-All are frozen and keyword-only. Beside them a stage leaves checkpoints and rows of tables.
+All are frozen and keyword-only. Stages also leave checkpoints and rows of tables.
 """
 
 import re
@@ -17,7 +17,7 @@ Finish = Literal["stop", "length", "error"]
 Role = Literal["system", "user", "assistant"]
 Phase = Literal["base", "mid", "rl"]
 PHASES: tuple[Phase, ...] = ("base", "mid", "rl")
-"""The base model, after mid-training, after RL: in the order in which checkpoints come about."""
+"""The base model, after mid-training, after RL: in the order of the pipeline."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class Problem:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
-        """The problem with the fields that ``fields`` gave, as read from JSON."""
+        """The inverse of ``fields``, for fields read from JSON."""
         lists = {name: tuple(fields.get(name, ())) for name in ("alternatives", "choices")}
         return cls(**{**fields, **lists})
 
@@ -68,7 +68,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exemplar:
-    """A worked example in a heuristic's prompt, its final answer in the prompt's own format."""
+    """A worked example in a heuristic's prompt. Its solution ends in the prompt's answer format."""
 
     question: str
     solution: str
@@ -97,11 +97,11 @@ class Heuristic:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """How an answer was judged.
+    """What a verifier says about a text.
 
     Example: ``Verdict(status="correct", answer="12", rule="boxed/integer")``.
 
-    answer: the text that the extractor took, None when it found none.
+    answer: the answer that was extracted from the text, None when none was found.
     rule:   ``<extraction rule>/<equivalence rule>`` that decided.
     reason: for ``undecided``: ``timeout``, ``memory``, ``error: ...``.
     """
@@ -141,16 +141,16 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RLAttempt:
-    """An attempt that a step of RL was trained on, and what it earned there.
+    """An attempt that a step of RL trained on, with its reward and advantage.
 
     Example: ``RLAttempt(attempt=Attempt(...), step=50, group=3, reward=1.0, advantage=0.97)``.
 
-    attempt:   its ``sample`` is its place in its group; its ``model_hash`` that of the checkpoint
-               that RL started from, since the weights of a step are not kept.
-    step:      the optimizer step, from 1; it was sampled with the weights before that step.
-    group:     0-based number of its group among those of the step.
-    reward:    None where it could not be judged.
-    advantage: as the trainer computed it; None where the trainer does not tell.
+    attempt:   ``sample`` is its place in its group. ``model_hash`` is that of the checkpoint that
+               RL started from, because the weights of a step are not kept.
+    step:      the optimizer step, from 1. The attempt was sampled before that step.
+    group:     0-based index of its group in the step.
+    reward:    None for an undecided verdict.
+    advantage: as the trainer computed it; None if the trainer does not report it.
     """
 
     attempt: Attempt
@@ -168,10 +168,10 @@ class Solution:
     text="...", status="correct", adherence=0.97, kept=True, reason="best of 2 correct")``.
 
     adherence:  in [0, 1], how well the text follows ``heuristic`` (1.0 for plain attempts); None
-                where the recipe's scorer was not asked or could not tell.
+                if the recipe's scorer gave no score.
     reason:     why it was kept or dropped.
-    kept:       trained on by the arms of correct solutions.
-    wrong_pool: trained on by the ``wrong-N`` arms alone; never together with ``kept``.
+    kept:       the arms of correct solutions may train on it.
+    wrong_pool: the ``wrong-N`` arms may train on it; never together with ``kept``.
     """
 
     problem_id: str
@@ -187,7 +187,7 @@ class Solution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Segment:
-    """One step of a solution with the heuristic that it shows; None when it is neutral."""
+    """One step of a solution with the heuristic that it shows; None if it shows none."""
 
     text: str
     heuristic: str | None
@@ -203,7 +203,7 @@ class Score:
     value:     the estimate.
     low:       the lower end of its interval.
     high:      the upper end.
-    n:         the independent units that the interval is over (problems, solutions, ...).
+    n:         number of independent units behind the interval (problems, solutions, ...).
     """
 
     name: str
@@ -220,13 +220,13 @@ def line_name(arm: str, seed: int) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A model of the run: the base model, or what a training made of it.
+    """A model of the run: the base model, or one that a training made.
 
     Example: ``Checkpoint(arm="star", seed=0, phase="rl")`` is named ``star/seed-0/rl``.
 
     arm:  ``base`` for the base model.
-    seed: None for the base model and where seeds are pooled: ``star/rl``.
-    step: of a training, where it is not the last one: ``star/seed-0/rl@50``; 0 for its start.
+    seed: None for the base model, and for all seeds of an arm together: ``star/rl``.
+    step: step of the training, if it is not the last one: ``star/seed-0/rl@50``; 0 is its start.
     """
 
     arm: str
@@ -250,9 +250,9 @@ class Checkpoint:
 
     @property
     def folder(self) -> str:
-        """Where its training works, in the run folder; ``checkpoint`` in there is the model.
+        """The folder of its training in the run folder; ``checkpoint`` in it is the model.
 
-        Raises ValueError for the base model and for pooled seeds, which have none.
+        Raises ValueError for the base model and for all seeds together, which have no folder.
         """
         if self.phase == "base" or self.seed is None:
             raise ValueError(f"'{self.name}' is not trained in a run")
@@ -262,7 +262,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """The checkpoint of this name. Raises ValueError when it is none."""
+        """The checkpoint of this name. Raises ValueError when the name has another form."""
         found = _CHECKPOINT.fullmatch(name)
         if found is None:
             raise ValueError(f"'{name}' is not base, ARM/mid|rl or ARM/seed-S/mid|rl")

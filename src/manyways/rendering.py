@@ -1,6 +1,6 @@
-"""A prompt as the model's tokens, and where a text ends: for training and every engine alike.
+"""Prompts as tokens, and where a text ends. Trainings and all engines use these functions.
 
-Stop strings are looked for in decoded text, because a token may hold more than the string.
+Stop strings are searched in decoded text, because a token may hold more than the string.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 IGNORE = -100
-"""The label of a token without loss."""
+"""The label of a token that has no loss."""
 
 
 def split_begun(messages: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
-    """The turns to render, and the beginning of the answer ('' where there is none)."""
+    """(the turns to render, the beginning of the answer that the last message gives, or '')."""
     if messages and messages[-1].role == "assistant":
         return messages[:-1], messages[-1].content
     return messages, ""
@@ -36,10 +36,10 @@ def render(
 ) -> tuple[int, ...]:
     """The prompt's token ids, by the tokenizer's own chat template.
 
-    A last message of the assistant stands behind the generation prompt as the model would have
-    written it; its last token may be another than in a text sampled in one go.
+    If the last message is the assistant's, it is the beginning of the answer, and its tokens follow
+    the generation prompt. The last of these may differ from a text that was sampled in one go.
 
-    context: tokens that the model can hold, prompt and completion; None: no limit.
+    context: the most tokens of prompt and completion together; None: no limit.
 
     Raises DataError when prompt and completion do not fit, or the prompt is empty.
     """
@@ -61,15 +61,15 @@ def render(
 
 
 MARGIN = 4
-"""Extra tokens of tail: tokens that decode to nothing, and a cut-off character at its start."""
+"""Tokens added to the tail, because some decode to nothing or to part of a character."""
 
 
 class StopStrings:
-    """Finds the first of ``stop`` in texts of ``tokenizer``."""
+    """Finds stop strings in the tokens of attempts."""
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", stop: Sequence[str]) -> None:
         self._tokenizer, self._stop = tokenizer, tuple(stop)
-        # A token holds at least one byte.
+        # A token holds at least one byte, so this many tokens hold the longest stop string.
         self.tail = max(len(text.encode()) for text in self._stop) + MARGIN
 
     def hits(self, tails: list[list[int]]) -> list[bool]:
@@ -78,12 +78,12 @@ class StopStrings:
         return [any(stop in text for stop in self._stop) for text in texts]
 
     def trim(self, text: str) -> tuple[str, bool]:
-        """As ``trim``."""
+        """``trim`` with these stop strings."""
         return trim(text, self._stop)
 
 
 def trim(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """``text`` up to the first of ``stop`` in it, and whether there is one."""
+    """(``text`` up to the first stop string in it, whether there is one)."""
     found = [place for string in stop if (place := text.find(string)) >= 0]
     return (text[: min(found)], True) if found else (text, False)
 
@@ -93,7 +93,7 @@ def end_of_turn(tokenizer: "PreTrainedTokenizerBase", stops: tuple[int, ...]) ->
 
     Only white space may follow it, as in ChatML.
 
-    Raises ModelError when there is none: whoever trained on such turns would never learn to stop.
+    Raises ModelError when there is none: a model trained on such turns would never learn to stop.
     """
     turns = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "1"}]
     ids = encode(tokenizer, tokenizer.apply_chat_template(turns, tokenize=False))
@@ -114,14 +114,14 @@ def end_of_turn(tokenizer: "PreTrainedTokenizerBase", stops: tuple[int, ...]) ->
 def prompt_ids(
     tokenizer: "PreTrainedTokenizerBase", messages: tuple[Message, ...]
 ) -> tuple[list[int], str]:
-    """A prompt's tokens, as every engine makes them, and the text that the template rendered."""
+    """(a prompt's tokens, the text that the template rendered), the same as in every engine."""
     turns = [{"role": message.role, "content": message.content} for message in messages]
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     return encode(tokenizer, text), str(text)
 
 
 def encode(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """Tokens of a rendered text; the template writes BOS itself where the model wants one."""
+    """Tokens of a rendered text. No BOS is added: the template writes it if the model needs it."""
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
@@ -131,10 +131,7 @@ def template_hash(tokenizer: "PreTrainedTokenizerBase") -> str:
 
 
 def check_same_template(first: str, second: str) -> None:
-    """Both checkpoints must render prompts alike.
-
-    Raises ModelError naming both when they do not.
-    """
+    """Raise ModelError when two checkpoints have different chat templates."""
     if first == second:
         return
     hashes = [template_hash(load_tokenizer(path)) for path in (first, second)]
@@ -147,7 +144,7 @@ def check_same_template(first: str, second: str) -> None:
 
 
 def attention_bias(seen: "torch.Tensor", dtype: "torch.dtype") -> "torch.Tensor":
-    """What attention adds to its scores, as transformers' own masks do: least where not seen."""
+    """A mask to add to attention scores: 0 where ``seen``, else the dtype's lowest number."""
     import torch
 
     bias = torch.zeros(seen.shape, dtype=dtype, device=seen.device)

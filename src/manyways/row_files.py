@@ -1,8 +1,8 @@
-"""Rows of a file, whatever wrote it: JSON lines, JSON, CSV, TSV, parquet, a saved dataset.
+"""Rows of the user's files: JSON lines, JSON, CSV, TSV, parquet, or a saved dataset.
 
-The one place where files of others are opened: what is wrong is told with the file, the line and
-the fix. Text files may be gzipped and are UTF-8, with or without a byte order mark; JSON lines may
-come from a pipe, and a file named ``-`` is standard input.
+Users' files are opened here and nowhere else. An error names the file, the line and the fix. Text
+files are UTF-8 with or without a byte order mark, and may be gzipped. JSON lines may come from a
+pipe, and a file named ``-`` is standard input.
 """
 
 import csv
@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from manyways.errors import DataError
 
 KINDS = ("jsonl", "ndjson", "json", "csv", "tsv", "parquet")
-"""How the names of files end that are no plain JSON lines or that may be problem sets."""
+"""Endings of file names with a meaning; a file with another ending is read as JSON lines."""
 LONGEST_FIELD = 10_000_000
 """Characters of one field of a CSV file; Python's own limit is 131,072."""
 _MARK = b"\xef\xbb\xbf"
@@ -27,7 +27,7 @@ _SEPARATORS = (",", ";", "\t", "|")
 
 
 class Row(NamedTuple):
-    """One row. ``unit`` and ``number`` (from 1) say where it stands: ``line 3``."""
+    """One row. ``unit`` and ``number`` (from 1) say where it is in the file: ``line 3``."""
 
     number: int
     value: Any
@@ -35,12 +35,12 @@ class Row(NamedTuple):
 
     @property
     def where(self) -> str:
-        """In words, for an error."""
+        """Its position in words, for an error message."""
         return f"{self.unit} {self.number}"
 
 
 def kind_of(path: Path) -> str:
-    """``jsonl``, ``csv``, ...: what the name ends in, ``.gz`` aside; ``dataset`` for a folder."""
+    """The ending of the name without ``.gz`` (``jsonl``, ``csv``); ``dataset`` for a folder."""
     try:
         folder = str(path) != "-" and path.is_dir()
     except OSError:  # a name that is too long: told when it is opened
@@ -51,11 +51,11 @@ def kind_of(path: Path) -> str:
 def read_objects(
     path: Path, *, split: str | None = None
 ) -> Iterator[tuple[Row, Mapping[str, Any]]]:
-    """Rows of any kind of file, each with its value, which is an object with named fields.
+    """The rows of a file with their values, which are objects with named fields.
 
-    split: of a folder that ``DatasetDict.save_to_disk`` wrote.
+    split: which split to read of a folder that ``DatasetDict.save_to_disk`` wrote.
 
-    Raises DataError as ``read_rows`` does, and for a row that is something else.
+    Raises DataError as ``read_rows`` does, and for a row that is not an object.
     """
     for row in read_rows(path, split=split):
         if not isinstance(row.value, Mapping):
@@ -67,14 +67,14 @@ def read_objects(
 def read_rows(
     path: Path, stream: BinaryIO | None = None, *, strict: bool = True, split: str | None = None
 ) -> Iterator[Row]:
-    """The rows of a file in order, read as they are asked for; what has no kind is JSON lines.
+    """Yield the rows of a file in order.
 
-    stream: what to read, where the caller has opened ``path`` already (for a progress bar).
-    strict: refuse bytes that are not UTF-8; else each of them stays what it is, told from others,
-        as a lone surrogate (of JSON lines).
-    split: of a folder that ``DatasetDict.save_to_disk`` wrote.
+    stream: the open file, if the caller has opened ``path`` already (for a progress bar).
+    strict: refuse bytes that are not UTF-8. If False, such a byte of JSON lines becomes a lone
+        surrogate, so that different bytes stay different.
+    split: which split to read of a folder that ``DatasetDict.save_to_disk`` wrote.
 
-    Raises DataError, naming the line, for what cannot be read, and for a file that is cut off or
+    Raises DataError with the line for a row that cannot be read, and for a file that is cut off or
     cannot be opened.
     """
     kind = kind_of(path)
@@ -96,7 +96,7 @@ def read_rows(
 
 
 def regular(path: Path) -> Path:
-    """Where to read ``path``; a pipe will do. Raises DataError for a folder and for nothing."""
+    """The file or pipe at ``path``. Raises DataError for a folder and if nothing is there."""
     if str(path) == "-":
         path = Path("/dev/stdin")
     try:
@@ -111,17 +111,17 @@ def regular(path: Path) -> Path:
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """Open for reading. Raises DataError where that is not allowed."""
+    """Open for reading. Raises DataError when that is not permitted."""
     try:
         return path.open("rb")
     except OSError as error:
         raise DataError(f"cannot read '{path}': {error.strerror}.") from error
 
 
-def cell(row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - as the file has it
-    """The value of a column, or of a dotted path into nested values (``prompt.0.content``).
+def value_at(row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - as the file has it
+    """The value in a column, or at a dotted path into nested values (``prompt.0.content``).
 
-    Raises KeyError, which says what there is, where there is none.
+    Raises KeyError, which lists the columns, when there is no such column.
     """
     if column in row:
         return row[column]
@@ -137,12 +137,12 @@ def cell(row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - as the f
 
 
 def is_missing(value: object) -> bool:
-    """Whether a cell is empty: null, or the NaN by which data frames say so."""
+    """Whether a value is missing: null, or NaN, which is how data frames write null."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def parse(raw: bytes, *, strict: bool = True) -> object:
-    """The value of one line. Raises ValueError that says in words what is wrong with it."""
+    """The value of one line of JSON. Raises ValueError with a sentence that says what is wrong."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError("UTF-16: save the file as UTF-8")
     try:
@@ -161,12 +161,12 @@ def parse(raw: bytes, *, strict: bool = True) -> object:
 
 
 class _Twice(ValueError):
-    """A key."""
+    """The message is a key that stands twice in one object."""
 
 
 def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
-    if len(found) < len(pairs):  # json keeps the last without a word
+    if len(found) < len(pairs):  # json itself would silently keep the last value
         raise _Twice(Counter(key for key, _ in pairs).most_common(1)[0][0][:100])
     return found
 
@@ -191,7 +191,7 @@ def _json_lines(path: Path, lines: Iterable[bytes], *, strict: bool) -> Iterator
 
 
 def _json(path: Path, lines: Iterator[bytes]) -> Iterator[Row]:
-    """A list of objects; some tools name JSON lines so, too."""
+    """A list of objects. JSON lines are read too, because some tools name them ``.json``."""
     first = next((line for line in lines if line.strip()), b"[]")
     if not first.removeprefix(_MARK).lstrip().startswith(b"["):
         yield from _json_lines(
@@ -244,7 +244,7 @@ def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def _separator(header: str) -> str:
-    """What stands between the names of the columns; a comma where there is one column."""
+    """The separator of the columns; a comma if there is one column."""
     return next((mark for mark in _SEPARATORS if mark in header), ",")
 
 

@@ -1,20 +1,20 @@
-"""The run folder: where each stage writes, what is finished, who may write, resume, lineage.
+"""The run folder: where each stage writes, what is finished, and who may write.
 
-A stamp is written when a piece of work is whole, of the run and of its pools.
+A stamp is written when a piece of work is finished. Pools have stamps of their own.
 
 RUN/
   recipe.toml  manifest.json        resolved recipe; every finished piece of work
-  1-attempts/part-*.parquet        alone; .1-attempts.engine.json and the like beside the folder
-  1-rates/<set>/part-*.parquet     where validation problems are chosen by their pass rate
+  1-attempts/part-*.parquet        nothing else in it; .1-attempts.engine.json and others beside it
+  1-rates/<set>/part-*.parquet     if validation problems are chosen by their pass rate
   2-solutions.parquet
-  pools/<arm>/seed-<s>/  pools/distilled/    as 1 and 2, of later rounds, of another model
+  pools/<arm>/seed-<s>/  pools/distilled/    1 and 2 of later rounds, and of another model
   arms/<arm>/seed-<s>/3-midtrain/  4-gate.json  5-rl/
       5-rl/attempts/part-*.parquet  5-rl/steps/<step>/checkpoint
-  4-rates/part-*.parquet           where RL's problems are chosen by their pass rate
-  6-eval/<checkpoint>/<benchmark>/part-*.parquet    of <arm>/seed-<s>/rl@<step>, too
-  6-probe/  6-branch/               prefix swap where asked for; next tokens where solutions diverge
+  4-rates/part-*.parquet           if RL's problems are chosen by their pass rate
+  6-eval/<checkpoint>/<benchmark>/part-*.parquet    also of <arm>/seed-<s>/rl@<step>
+  6-probe/  6-branch/               prefix swap, if asked for; next tokens where solutions diverge
   7-tables/*.json  report.html  report.md
-  stamps/  stale/                   bookkeeping; outputs set aside when their settings changed
+  stamps/  stale/                   bookkeeping; outputs that were made under other settings
 """
 
 import contextlib
@@ -38,20 +38,23 @@ from manyways.tables import BESIDE, beside, write_text
 POOLS = "pools"
 """Folder of the pools that are not the run's own; see ``pool.training_rows``."""
 PROBLEMS = "problems.json"
-"""The problem sets of a run, and where they came from."""
+"""File that lists the problem sets of a run and their origin."""
 NOT_JUDGED = "not_judged"
-"""In its rows: why a benchmark is left out."""
+"""Key of its rows: why a benchmark is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stamp:
-    """Written last, when a piece of work is whole.
+    """The record of a finished piece of work, written last.
 
     Example: ``Stamp(work="midtrain/star/seed-0", identity={...}, request={...}, seconds=41.2,
     counts={"steps": 120}, outputs=("arms/star/seed-0/3-midtrain",), versions={...}, ended=...)``.
 
-    identity: what each record depends on. request: how much of it is wanted.
-    facts: found out while working, and part of neither.
+    identity: what each record of the output depends on.
+    request:  how many records were asked for.
+    outputs:  paths relative to the run folder.
+    ended:    Unix time in seconds.
+    facts:    facts that became known during the work. They do not decide whether it is done.
     """
 
     work: str
@@ -65,19 +68,19 @@ class Stamp:
     facts: dict[str, str] = field(default_factory=dict)
 
     def row(self) -> dict[str, object]:
-        """What a file holds of it."""
+        """Its fields, as files hold them."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def read_stamp(path: Path) -> Stamp:
-    """One stamp. Raises OSError where there is none, ValueError where it is damaged."""
+    """Read one stamp. Raises OSError when there is none, ValueError when it is damaged."""
     stat = path.stat()
     return _stamp_at(path, stat.st_ino, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=1 << 14)
 def _stamp_at(path: Path, *_state: int) -> Stamp:
-    """Read once: every piece of work reads all stamps when it ends. New stamps are new files."""
+    """Cached, because every piece of work reads all stamps when it ends."""
     row = json.loads(path.read_text(encoding="utf-8"))
     try:
         return Stamp(**{**row, "outputs": tuple(row["outputs"])})
@@ -86,9 +89,9 @@ def _stamp_at(path: Path, *_state: int) -> Stamp:
 
 
 def read_stamps(root: Path) -> Iterator[Stamp]:
-    """Every stamp of a run folder; those of a pool under ``<work>/<pool>``.
+    """Every stamp of a run folder. A pool's stamps are named ``<work>/<pool>``.
 
-    Work whose stamp is damaged is not finished: it will be done again.
+    Damaged stamps are left out: their work counts as unfinished and will be done again.
     """
     for _, stamp in _whole(root.glob("stamps/*.json")):
         yield stamp
@@ -105,16 +108,19 @@ def _whole(paths: Iterable[Path]) -> Iterator[tuple[Path, Stamp]]:
 
 
 LOCK_HELD = "MANYWAYS_LOCK_HELD_BY"
-"""Set by the process that holds the lock for the child processes that work on its behalf."""
+"""Variable that the process which holds the lock sets for its child processes."""
 
 
 @dataclass(kw_only=True)
 class Work:
-    """One piece of work of a stage on a run folder; use as a context manager while doing it.
+    """One piece of work of a stage. Use it as a context manager while doing the work.
 
-    Entering sets aside outputs made under another ``identity``; leaving without an exception
-    writes the stamp. ``counts`` and ``facts`` collect what the stage wants to report; ``elsewhere``
-    the seconds that other pieces of work took within this one; ``seconds`` is what it took itself.
+    On entry, outputs that were made under another ``identity`` are set aside. On exit without an
+    exception, the stamp is written.
+
+    counts, facts: the stage fills them; the stamp keeps them.
+    elsewhere:     seconds of other pieces of work that were done within this one.
+    seconds:       what this work took, without ``elsewhere``; known at the end.
     """
 
     run: "RunDir"
@@ -130,17 +136,17 @@ class Work:
 
     @property
     def hash(self) -> str:
-        """Of its identity; ``RunDir.begun`` has that of the work that was begun last."""
+        """The hash of its identity."""
         return fingerprint(_plain(self.identity))
 
     @property
     def done(self) -> bool:
-        """Whether this very work is finished and its outputs are still there."""
+        """Whether this work is finished, with this identity and request, and its outputs exist."""
         return self.why == "finished"
 
     @property
     def why(self) -> str:
-        """``finished``, or in words why this would run."""
+        """``finished``, or the reason why it would run, in words."""
         stamp = self.run.stamp(self.name)
         if stamp is None:
             return "never finished"
@@ -160,7 +166,7 @@ class Work:
         begun = self.run.begun(self.name)
         if begun and begun != self.hash:
             self.run.set_aside(self.outputs, begun[:8])
-        # Before anything changes: a stamp beside half-made outputs would call them finished.
+        # First of all: with its stamp still there, a half-made output would count as finished.
         self.run.stamp_path(self.name).unlink(missing_ok=True)
         write_text(self.run.begun_path(self.name), self.hash)
         return self
@@ -173,17 +179,19 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Amount:
-    """How much one piece of work is, known without measuring.
+    """How much one piece of work is, computed from the recipe.
 
     Example: ``Amount(work="rl/star/seed-0", stage="rl", attempts=1920, steps=30, bound=307200)``.
 
-    work:     as its stamp will be called.
-    line:     whose it is, of a training.
-    attempts: sampled, or looked at. bound: their tokens at most.
-    ways:     it samples from a checkpoint that was mid-trained on heuristics.
-    prompts:  which prompts it samples: a key of a forecast's measurements; empty where it samples
+    work:     the name of its stamp.
+    line:     the line, for a training.
+    attempts: how many attempts it samples or reads.
+    steps:    optimizer steps.
+    bound:    the most tokens that its attempts can have together.
+    ways:     whether it samples from a checkpoint that was mid-trained on heuristics.
+    prompts:  which prompts it samples, as a forecast's measurements name them; empty if it samples
               nothing.
-    opens:    it opens an engine to sample with; else the model is in memory already.
+    opens:    whether it opens an engine; if False, the model is in memory already.
     """
 
     work: str
@@ -199,9 +207,10 @@ class Amount:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDir:
-    """A run folder. ``writer`` is True in the one process that may change it.
+    """A run folder.
 
-    lock_file: descriptor of the lock, for child processes that work on this process's behalf.
+    writer:    True in the one process that may change the folder, and in its children.
+    lock_file: descriptor of the lock, for child processes to inherit.
     """
 
     root: Path
@@ -238,20 +247,20 @@ class RunDir:
         )
 
     def stamp_path(self, work: str) -> Path:
-        """Where the stamp of a piece of work lies."""
+        """The file of the stamp of a piece of work."""
         return self.root / "stamps" / f"{_slug(work)}.json"
 
     def begun_path(self, work: str) -> Path:
-        """Where the hash of the work stands that was begun last under this name."""
+        """The file with the identity's hash of the work that was last begun under this name."""
         return self.root / "stamps" / f"{_slug(work)}.begun"
 
     def begun(self, work: str) -> str:
-        """That hash; empty when none was begun."""
+        """The identity's hash of the work that was last begun under this name, or ``""``."""
         path = self.begun_path(work)
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def stamp(self, work: str) -> Stamp | None:
-        """The stamp of a finished piece of work, None when it is not finished."""
+        """The stamp of a piece of work, None when it is not finished."""
         try:
             return read_stamp(self.stamp_path(work))
         except (OSError, ValueError):
@@ -275,20 +284,20 @@ class RunDir:
             facts=work.facts,
         )
         write_text(self.stamp_path(work.name), json.dumps(stamp.row(), indent=1))
-        # One line for each piece of work: hundreds of them are written anew whenever one ends.
+        # The file is written again whenever one of hundreds of pieces ends, so it is kept compact.
         rows = ",\n".join(json.dumps(stamp.row()) for stamp in self.stamps())
         manifest = f'{{"manyways": {json.dumps(__version__)}, "work": [\n{rows}\n]}}\n'
         write_text(self.root / "manifest.json", manifest)
 
     def set_aside(self, outputs: tuple[str, ...], label: str) -> None:
-        """Move outputs made under other settings to ``stale/``: nothing is lost."""
+        """Move outputs that were made under other settings to ``stale/``. Nothing is deleted."""
         for name in outputs:
             source = self.root / name
             more = [one for one in map(partial(beside, source), BESIDE) if one.parent != source]
-            # The folder last: after a kill in between it is found, and set aside, again.
+            # The folder is moved last: after a kill in between, the next start moves it.
             there = [one for one in (*more, source) if one.exists()]
             if there:
-                # The time keeps apart outputs that are set aside twice under the same settings.
+                # With the time the name is new, even if the same settings are set aside twice.
                 target = self.root / "stale" / f"{_slug(name)}-{label}-{time.time_ns()}"
                 target.parent.mkdir(exist_ok=True)
                 for one in there:
@@ -302,18 +311,19 @@ class RunDir:
 
 @contextlib.contextmanager
 def open_for_writing(root: Path) -> Iterator[RunDir]:
-    """Create or open a run folder as its only writer, for as long as the context lasts.
+    """Create or open a run folder as its only writer, until the context ends.
 
-    Raises RunDirError when another process holds it. The lock is the kernel's: it goes away with
-    the process, however that ends. Raises Untrusted when a link in the folder leads out of it and
-    nobody trusts it: who sent the folder could choose what is written over.
+    The kernel releases the lock when the process ends, even when it is killed.
+
+    Raises RunDirError when another process holds the lock; Untrusted when a link in the folder
+    leads out of it and nobody trusts it: the sender of a folder could choose a file to overwrite.
     """
     root = root.resolve()
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunDirError(f"cannot create the run folder '{root}': {error.strerror}.") from error
-    # A child of the process that holds the lock has inherited it: asking for it again would wait.
+    # A child inherits the lock of its parent; taking it a second time would fail.
     if os.environ.get(LOCK_HELD) == str(root):
         yield RunDir(root=root, writer=True)
         return
@@ -336,14 +346,14 @@ def open_for_writing(root: Path) -> Iterator[RunDir]:
 
 
 def _links_out(root: Path) -> Iterator[Path]:
-    """Links anywhere in the folder ``root`` (resolved) that lead out of it."""
+    """Symbolic links anywhere in ``root`` (a resolved path) that lead out of it."""
     for folder, folders, files in os.walk(root):
         links = (Path(folder, name) for name in (*folders, *files))
         yield from (one for one in links if one.is_symlink() and root not in one.resolve().parents)
 
 
 LISTED = 5
-"""Run folders that are named to one who names another."""
+"""The most run folders that an error lists."""
 
 
 def open_for_reading(root: Path) -> RunDir:
@@ -361,7 +371,7 @@ def open_for_reading(root: Path) -> RunDir:
 
 
 def set_label(name: str) -> str:
-    """What a set is called in tables and paths: the ``name`` among its options, else as it is.
+    """The name of a problem set in tables and paths: its option ``name``, or the name as it is.
 
     ``file:data/test.jsonl?question=q&name=mine`` -> ``mine``.
     """
@@ -371,7 +381,7 @@ def set_label(name: str) -> str:
 
 
 def not_judged(run: RunDir) -> list[str]:
-    """A sentence for each benchmark that was left out where the run was made, and not evaluated."""
+    """A sentence for each benchmark that the run left out and that was not evaluated since."""
     path = run.path(PROBLEMS)
     rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     done = {stamp.work.rpartition("/")[2] for stamp in run.stamps()}
@@ -383,7 +393,7 @@ def not_judged(run: RunDir) -> list[str]:
 
 
 def benchmark_slug(benchmark: str) -> str:
-    """``pocket/test?count=9`` -> ``pocket-test-count-9``, for folder names; see ``set_label``."""
+    """A benchmark's name for folders: ``pocket/test?count=9`` -> ``pocket-test-count-9``."""
     label = set_label(benchmark)
     return "-".join("".join(c if c.isalnum() else " " for c in label).split()) or "set"
 
@@ -393,6 +403,6 @@ def _slug(name: str) -> str:
 
 
 def _plain(value: Mapping[str, object]) -> dict[str, object]:
-    # As it will be read back (tuples as lists), so that a new identity compares with a kept one.
+    # JSON turns tuples into lists, so a new identity must pass through it to equal a stored one.
     plain: dict[str, object] = json.loads(json.dumps(value, sort_keys=True, default=str))
     return plain

@@ -1,4 +1,4 @@
-"""The bar over a whole run: how many pieces are done, and about how long the rest takes."""
+"""The progress bar of a whole run: how many pieces are done, and about how long the rest takes."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from manyways.run_dir import Amount, RunDir
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Left:
-    """Seconds of what is still to do.  whole: False where a part of it is not known yet."""
+    """Seconds of the work that is left. ``whole``: False if some of it cannot be estimated yet."""
 
     seconds: float
     whole: bool
@@ -24,11 +24,11 @@ def remaining(
     took: Mapping[str, float],
     expected: Mapping[str, float],
 ) -> Left:
-    """What ``todo`` will take, at the pace of the finished pieces of the same stage.
+    """Estimate how long ``todo`` will take, from the finished pieces of the same stage.
 
-    Within a stage a piece takes as long as its size says: its steps, else its attempts, else 1.
-    A stage without a finished piece takes what was ``expected``; sampling of which nothing was
-    expected goes at the pace of other sampling, by tokens at most.
+    Within a stage, time is proportional to a piece's size: its steps, or else its attempts, or 1.
+    For a stage without a finished piece the estimate is ``expected``. Sampling that is not in
+    ``expected`` goes at the pace of other sampling, by its bound of tokens.
 
     took, expected: seconds by the name of a piece.
     """
@@ -50,7 +50,7 @@ def remaining(
 
 
 QUICK = ("select", "analyse", "report")
-"""Stages that take seconds where others take minutes: not knowing them is no gap."""
+"""Stages that take seconds while others take minutes; the estimate may leave them out."""
 
 
 def _size(one: Amount) -> int:
@@ -67,14 +67,14 @@ def _paces(done: Iterable[tuple[str, int, float]]) -> dict[str, float]:
 
 
 class RunMeter(Metered):
-    """Counts the pieces of a run. Use as a context manager.
+    """Shows how far a run is. Use as a context manager.
 
     Example: ``with RunMeter("smoke", run, pieces, expected={}) as meter: with
     meter.piece("rl/star/seed-0"): ...``.
 
-    pieces:   by name, how much each is.
-    expected: seconds by the name of the work, from a forecast; empty without one.
-    jobs:     pieces that are worked on at once.
+    pieces:   name of a step -> its amounts.
+    expected: name of a piece of work -> seconds, from a forecast; empty without one.
+    jobs:     how many steps run at once.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class RunMeter(Metered):
 
     @contextmanager
     def piece(self, name: str) -> Iterator[None]:
-        """Work on a piece; afterwards it is passed, whatever came of it."""
+        """While in this context, work on the piece. It counts as passed at the end, even failed."""
         self._now = name
         self._estimate()
         try:
@@ -107,14 +107,14 @@ class RunMeter(Metered):
             self.passed([name])
 
     def passed(self, names: Iterable[str]) -> None:
-        """Count pieces that are finished, or that will not be worked on."""
+        """Count pieces that are finished, or that will be left out."""
         gone = [name for name in names if self._todo.pop(name, None) is not None]
         self._now = None
         self._look()
         self._meter.advance(len(gone))
 
     def _look(self) -> None:
-        """See which pieces are finished by now, and estimate anew."""
+        """Read which pieces are finished, and estimate again."""
         self._took = {stamp.work: stamp.seconds for stamp in self._run.stamps()}
         self._estimate()
 
@@ -130,10 +130,10 @@ class RunMeter(Metered):
         )  # fmt: skip
 
     def _words(self) -> str:
-        """``about 3 min left``; ``at least`` while the pace of some stage is not known."""
+        """``about 3 min left``; ``at least`` while some stage cannot be estimated."""
         elapsed = self._clock() - self._since
         seconds = self._rest.seconds / self._jobs
-        # A piece that takes longer than was thought takes nothing from the others.
+        # A piece that takes longer than expected must not shorten the estimate of the others.
         if self._now is None:
             seconds = max(0.0, seconds - elapsed)
         seconds += max(0.0, self._piece.seconds - elapsed)

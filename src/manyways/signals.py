@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP unwind as Ctrl-C does, so that what was started here ends, too."""
+"""SIGTERM and SIGHUP raise an exception as Ctrl-C does, so that child processes are ended too."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class Signalled(BaseException):
-    """This process was told to end. No Exception: only the command line may handle it."""
+    """A signal told this process to end. Only the command line may catch it, so no Exception."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -18,7 +18,7 @@ class Signalled(BaseException):
 
 @dataclass
 class _State:
-    """number: of the signal that came first. held: it waits for the end of a block."""
+    """``number``: the first signal that came, or 0. ``held``: signals wait for a block to end."""
 
     number: int = 0
     held: bool = False
@@ -29,10 +29,10 @@ _state = _State()
 
 @contextmanager
 def unwind() -> Iterator[None]:
-    """Within, the first signal raises Signalled, and a second one ends this process at once.
+    """In this context the first signal raises Signalled; a second one ends the process at once.
 
-    A signal that whoever started this process has it ignore (nohup, a shell's background job)
-    stays ignored. A process that is forked from this one ends at once.
+    A signal that this process was started to ignore (nohup, a shell's background job) stays
+    ignored. A process that is forked from this one ends at once.
     """
     mine, _state.number = os.getpid(), 0
 
@@ -56,7 +56,7 @@ def unwind() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """A signal that comes within raises Signalled at the end of this block."""
+    """A signal that comes in this context raises Signalled at its end."""
     _state.held = True
     try:
         yield

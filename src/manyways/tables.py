@@ -1,4 +1,7 @@
-"""Records as parquet: append-only parts, each written whole and then renamed into place."""
+"""Records as parquet files. A folder of attempts gets new parts; no part is ever rewritten.
+
+Every file is written under another name first and then renamed, so it is absent or whole.
+"""
 
 import errno
 import os
@@ -43,7 +46,7 @@ RL_SCHEMA = pa.schema(
         ("advantage", pa.float64()),
     ]
 )
-"""One row per attempt of RL: as any attempt, then what stands beside it in ``RLAttempt``."""
+"""One row per attempt of RL: the columns of an attempt, then the other fields of ``RLAttempt``."""
 
 SOLUTION_SCHEMA = pa.schema(
     [
@@ -61,7 +64,7 @@ SOLUTION_SCHEMA = pa.schema(
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a parquet file so that it is either absent or whole, also after a power cut."""
+    """Write a parquet file so that it is absent or whole, even after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -72,9 +75,9 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is either the old one or the whole new one.
+    """Write a text file so that it is the old one or the whole new one, even after a power cut.
 
-    A device or a pipe is written to as it is: renaming onto /dev/null would take it from everyone.
+    A device or a pipe is written to directly: renaming a file to /dev/null would replace it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -83,7 +86,7 @@ def write_text(path: Path, text: str) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
+    # JSON may hold a lone surrogate, which UTF-8 cannot; it is written as its escape.
     try:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         replace_synced(temporary, path)
@@ -92,14 +95,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 BESIDE = ("engine.json", "ended.jsonl", "rounds.json", "asked.parquet")
-"""Files of a folder of attempts that hold no attempts: ``beside`` says where each lies."""
+"""Files that belong to a folder of attempts and hold no parts; ``beside`` gives their paths."""
 
 
 def beside(folder: Path, name: str) -> Path:
-    """A file that belongs to a folder of parts, in the folder above: ``.<folder>.<name>``.
+    """A file that belongs to a folder of parts; it lies next to the folder: ``.<folder>.<name>``.
 
-    Libraries that read a folder of parquet refuse any other file in it, hidden or not. Where an
-    earlier version wrote it inside, it stays there.
+    Libraries that read a folder of parquet files refuse other files in it, even hidden ones. A file
+    that an earlier version wrote inside stays there.
     """
     inside = folder / f".{name}"
     return inside if inside.is_file() else folder.with_name(f".{folder.name}.{name}")
@@ -127,7 +130,7 @@ def append_rl_attempts(folder: Path, rows: Sequence[RLAttempt]) -> Path:
 
 
 def _append(folder: Path, table: pa.Table) -> Path:
-    # After the highest, not the count: where a part was removed, a number would come twice.
+    # The highest number plus one, not the count: a part may have been removed.
     number = 1 + max((int(part.stem.split("-")[1]) for part in parts(folder)), default=-1)
     path = folder / f"part-{number:05d}.parquet"
     write_table(path, table)
@@ -152,9 +155,11 @@ def attempts_table(attempts: Iterable[Attempt]) -> pa.Table:
 def read_table(
     path: Path, columns: list[str] | None = None, *, where: str | None = None
 ) -> pa.Table:
-    """One parquet file; ``where`` names a boolean column, and only rows where it is true are read.
+    """Read one parquet file.
 
-    ``pq.read_table`` would load pandas first, which takes longer than most tables here.
+    where: name of a boolean column; only rows in which it is true are read.
+
+    ``pq.read_table`` is not used, because it imports pandas, which takes longer than most tables.
 
     Raises DataError for a file that is damaged.
     """
@@ -192,9 +197,11 @@ def read_attempts_table(folder: Path, columns: list[str] | None = None) -> pa.Ta
 def count_correct(
     folder: Path, samples: int, heuristic: str | None = None
 ) -> dict[str, tuple[int, int]]:
-    """Problem -> attempts and correct ones among its first ``samples``; undecided is not correct.
+    """Problem -> (attempts, correct attempts) among its first ``samples``.
 
-    heuristic: the only one whose attempts count. Without it, all of ``folder`` do.
+    An undecided attempt is not correct.
+
+    heuristic: count only attempts under this heuristic; None: all in ``folder``.
     """
     table = read_attempts_table(folder, ["problem_id", "sample", "status", "heuristic"])
     if heuristic is not None:
@@ -209,7 +216,7 @@ def count_correct(
 
 
 def read_attempts(folder: Path, problem_id: str | None = None) -> Iterator[Attempt]:
-    """The attempts of ``folder``, part by part, or those at one problem alone."""
+    """Yield the attempts in ``folder``, part by part; with ``problem_id`` those at one problem."""
     yield from map(_attempt, _rows(folder, problem_id))
 
 
@@ -227,14 +234,14 @@ def _attempt(row: dict[str, Any]) -> Attempt:
 
 
 def read_rl_attempts(folder: Path, problem_id: str | None = None) -> Iterator[RLAttempt]:
-    """The attempts of RL that ``folder`` keeps, step by step, or those at one problem alone."""
+    """Yield the attempts of RL in ``folder``, by step; with ``problem_id`` those at one problem."""
     for row in _rows(folder, problem_id):
         beside = {key: row.pop(key) for key in RL_SCHEMA.names[-4:]}
         yield RLAttempt(attempt=_attempt(row), **beside)
 
 
 def drop_rl_attempts_after(folder: Path, step: int) -> None:
-    """Forget the attempts of later steps than ``step``: these are about to be taken again."""
+    """Delete the attempts of steps after ``step``, which are about to be taken again."""
     for part in parts(folder):
         table = read_table(part)
         kept = table.filter(pc.less_equal(table["step"], step))

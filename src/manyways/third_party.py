@@ -1,7 +1,7 @@
-"""Third-party code that a recipe names: modules, programs, and keys that leave this machine.
+"""Lists the third-party code that a recipe names: modules, programs, and keys sent elsewhere.
 
-``trust`` refuses each of these when it is about to be used. Here they are listed beforehand: a run
-asks for all of them before it begins, and a verb that only looks says what it did not use.
+``trust`` refuses each of these right before it is used. With this list, a run can ask for all of
+them before it begins, and a verb that only reads can say what it did not use.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,11 +24,11 @@ from manyways.verifiers import FUNCTIONS
 UNSAFE_CODE = "verify.allow_unsafe_code"
 ON = "true"
 Named = tuple[str, str]
-"""The recipe's key and what it names."""
+"""(key of the recipe, what it names)."""
 
 
 def names(recipe: Recipe) -> list[Named]:
-    """Everything that needs trust, in the recipe's order, then what arms have of their own."""
+    """Everything that needs trust: in the recipe's order, then what arms add in their settings."""
     found = _names(recipe)
     for arm in recipe.arm:
         own = (named for named in _names(recipe.of(arm)) if named not in found)
@@ -65,7 +65,7 @@ def _names(recipe: Recipe) -> list[Named]:
 
 
 def require_all(recipe: Recipe) -> None:
-    """Raise Untrusted naming everything in ``recipe`` that needs trust and has none."""
+    """Raise Untrusted with everything in ``recipe`` that needs trust and does not have it."""
     if listed := _listed(recipe):
         raise Untrusted(
             f"the recipe names what is not part of manyways: {listed}. manyways uses nothing "
@@ -74,13 +74,13 @@ def require_all(recipe: Recipe) -> None:
 
 
 def say_unused(recipe: Recipe) -> None:
-    """Say in one sentence what a verb that only looks does not use."""
+    """Say in one sentence which untrusted code a verb that only reads does not use."""
     if listed := _listed(recipe):
         say(f"Not used, because this command only looks (--trust uses it): {listed}.")
 
 
 def recipe_looked_at(run: RunDir) -> Recipe | None:
-    """The recipe of a run folder, after ``say_unused``; None where another version wrote it."""
+    """The recipe of a run folder, after ``say_unused``; None if this version cannot read it."""
     with suppress(RecipeError):
         recipe = load_recipe(run.path("recipe.toml"))
         say_unused(recipe)
@@ -93,7 +93,7 @@ def _listed(recipe: Recipe) -> str:
 
 
 def _trusts(key: str, name: str) -> bool:
-    """Trusted by its key, or by what it names; ``true`` names nothing."""
+    """Whether the key or what it names is trusted. ``true`` is no name that could be trusted."""
     return trust.trusts(key) or (name != ON and trust.trusts(name))
 
 

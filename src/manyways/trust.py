@@ -1,10 +1,10 @@
 """Whether code, programs and addresses from outside this package may be used. By default, no.
 
-A recipe or a run folder may come from anyone. What it can name that acts by itself is code (``my.
-module:function``), a program (``rl.verl.python``, an accelerate file, a text handed on to vLLM or
-TRL), what a model wrote outside a sandbox, a cluster elsewhere, and a key with the address that it
-goes to. Each of them asks ``require`` right before it is used, so that a forgotten verb refuses.
-docs/trust.md says who is trusted, and with what.
+A recipe or a run folder may come from anyone. It can name things that act: code
+(``my.module:function``), a program (``rl.verl.python``, an accelerate file, a text for vLLM or
+TRL), programs of a model outside a sandbox, a cluster elsewhere, or an address that a key is sent
+to. The code that uses one of these calls ``require`` right before the use, so a verb that forgets
+to ask refuses. docs/trust.md says who is trusted, and with what.
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from manyways.errors import RecipeError, Untrusted
 
 VARIABLE = "MANYWAYS_TRUST"
-"""``1`` trusts everything that is named; else the names that are trusted, between commas."""
+"""Variable: ``1`` trusts everything that is named, else it lists the trusted names with commas."""
 ALL = "1"
 FIX = "If you trust it: --trust, or MANYWAYS_TRUST=1 (docs/trust.md)"
 SENDS_OR_LOADS = {
@@ -29,14 +29,14 @@ SENDS_OR_LOADS = {
     "use_kernels",
     "vllm_server_host",
 }
-"""Switches and names of one word, of TRL and transformers, that act on the outside."""
+"""Settings of TRL and transformers that send data or load code although their value is one word."""
 REMOTE_CODE = "trust_remote_code"
 REPORTS_OFF = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "VLLM_NO_USAGE_STATS": "1",
 }
-"""Variables that keep TRL, Ray and vLLM from reporting each use to their makers."""
+"""Variables that stop TRL, Ray and vLLM from reporting each use to their makers."""
 
 _granted: set[str] = set()
 
@@ -52,28 +52,28 @@ def grant_all() -> None:
 
 
 def revoke() -> None:
-    """Forget what was granted in this process; the variable stays."""
+    """Withdraw what was granted in this process. The environment variable stays."""
     _granted.clear()
 
 
 def grant_recipe(path: Path) -> None:
-    """Trust a recipe that the user named on the command line of ``run``; not one in a run folder.
+    """Trust a recipe that the user named on the command line, unless it lies in a run folder.
 
-    A run folder may be someone else's, and its recipe was not written by the one who continues it.
+    A run folder may come from somebody else, who wrote its recipe.
     """
     if path.is_file() and not any(is_run_folder(parent) for parent in path.resolve().parents):
         grant_all()
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether runs have written to ``folder``."""
+    """Whether a run has written to ``folder``."""
     return (folder / "recipe.toml").is_file() and any(
         (folder / name).exists() for name in ("manifest.json", "stamps", ".lock", "1-attempts")
     )
 
 
 def environment() -> dict[str, str]:
-    """What a process that works on behalf of this one is given, so that it decides alike."""
+    """Environment variables for a child process, so that it trusts the same names."""
     names = {*_granted, *_named_outside()}
     if ALL in names:
         return {VARIABLE: ALL}
@@ -81,41 +81,42 @@ def environment() -> dict[str, str]:
 
 
 def report_to_nobody() -> None:
-    """Turn reports to the makers of libraries off, unless the user's own variable says otherwise.
+    """Turn off the libraries' reports to their makers, unless the user has set the variable.
 
-    Before the libraries are loaded: they read the variables once.
+    Call this before the libraries are imported: they read the variables once.
     """
     for name, value in REPORTS_OFF.items():
         os.environ.setdefault(name, value)
 
 
 def take(given: Mapping[str, str]) -> None:
-    """Decide as the process that ``given`` (its ``environment()``) comes from; report to nobody."""
+    """Trust what another process trusts. ``given``: its ``environment()``. Report to nobody."""
     report_to_nobody()
     grant(*filter(None, given.get(VARIABLE, "").split(",")))
 
 
 def trusts(*names: object) -> bool:
-    """Whether what has these ``names`` may be used: one of them is trusted, or everything is."""
+    """Whether one of ``names`` is trusted, or everything is."""
     return not {*_granted, *_named_outside()}.isdisjoint({ALL, *names})
 
 
 def require(what: str, *names: object) -> None:
-    """Raise Untrusted, which says ``what`` it is, unless one of its ``names`` is trusted."""
+    """Raise Untrusted unless one of ``names`` is trusted. ``what``: the start of its sentence."""
     if not trusts(*names):
         raise Untrusted(f"{what}. manyways uses nothing like that without your consent. {FIX}.")
 
 
 def require_key_address(url: str, variable: str) -> None:
-    """Raise Untrusted unless a key may go to ``url``: this machine, or trusted."""
+    """Raise Untrusted unless a key may be sent to ``url``: this machine, or a trusted address."""
     if leaves_machine(url):
         require(f"the key in {variable} would be sent to {url}", url)
 
 
 def require_plain(table: Mapping[str, object], section: str) -> None:
-    """Raise Untrusted for what could name code, a file or an address in a table that is handed on.
+    """Raise Untrusted for a value that could name code, a file or an address.
 
-    Numbers cannot, nor can a single word: what names something has a dot, a slash or a colon in it.
+    ``table`` goes to another library. Numbers and single words are safe: a name of code, a file or
+    an address has a dot, a slash or a colon in it.
 
     Raises RecipeError for ``trust_remote_code``, which is never on.
     """
@@ -126,9 +127,9 @@ def require_plain(table: Mapping[str, object], section: str) -> None:
 
 
 def refuse_remote_code(table: Mapping[str, object], section: str) -> None:
-    """Raise RecipeError for ``trust_remote_code``: code that a checkpoint brings is never run.
+    """Raise RecipeError for ``trust_remote_code``: code of a checkpoint is never run.
 
-    Also below tables and lists, and in a text, which another library may read as a table.
+    Nested tables and lists are searched too, and texts, which a library may read as a table.
     """
     for key, value in leaves(table):
         named = REMOTE_CODE in key.replace("-", "_") and value
@@ -140,9 +141,9 @@ def refuse_remote_code(table: Mapping[str, object], section: str) -> None:
 
 
 def acting(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """What could act by itself in a table that is handed on: where it stands (``a.b``), what it is.
+    """(path ``a.b``, value) of each value in ``table`` that could name code, a file or an address.
 
-    Looks into the tables and lists in it.
+    Nested tables and lists are searched too.
     """
     for path, value in leaves(table):
         named = isinstance(value, str) and any(sign in value for sign in "./\\:")
@@ -152,9 +153,9 @@ def acting(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every value that is neither a table nor a list, with the keys that lead to it.
+    """(path ``a.b``, value) of every value that is neither a table nor a list.
 
-    A key that could itself name something is a value, too.
+    A key that could itself name code, a file or an address is yielded as a value, too.
     """
     if isinstance(value, Mapping):
         for key, inner in value.items():
@@ -170,12 +171,12 @@ def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 
 def leaves_machine(url: str) -> bool:
-    """Whether what is sent to ``url`` (or ``host:port``) goes to another machine."""
+    """Whether data sent to ``url`` (or ``host:port``) goes to another machine."""
     return not is_here(urlsplit(url if "//" in url else f"//{url}").hostname or "")
 
 
 def is_here(host: str) -> bool:
-    """Whether ``host`` is this machine under a name that no other has."""
+    """Whether ``host`` means this machine: ``localhost`` or a loopback address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -227,9 +227,9 @@ def test_nobody_who_counts_is_an_error():
 
 
 def test_a_wrong_address_is_told_after_a_few_tries(monkeypatch):
-    waits, wait = [], http_client.Line._wait
+    waits, wait = [], http_client.Client._wait
     monkeypatch.setattr(
-        http_client.Line, "_wait", lambda *args: waits.append(wait(*args)) or waits[-1]
+        http_client.Client, "_wait", lambda *args: waits.append(wait(*args)) or waits[-1]
     )
     with pytest.raises(EngineError, match=r"127.0.0.1:9/v1 .* is model.http.url right"):
         sample("http://127.0.0.1:9/v1", many(1))

@@ -7,7 +7,7 @@ import pytest
 
 from manyways.engines import Completion
 from manyways.pool import attempt_files
-from manyways.pool.attempt_files import FILE, Journal, Line, Origin
+from manyways.pool.attempt_files import FILE, Entry, Journal, Origin
 from manyways.tables import beside
 
 ORIGIN = Origin(seed=5, prompt_hash="p", model_hash="m")
@@ -15,7 +15,7 @@ ORIGIN = Origin(seed=5, prompt_hash="p", model_hash="m")
 
 def line(number, text="so \\boxed{4} ä\n\u2028"):
     completion = Completion(text=text, finish="stop", prompt_tokens=7, tokens=3)
-    return Line(key=("problem", "plain", number), origin=ORIGIN, completion=completion)
+    return Entry(key=("problem", "plain", number), origin=ORIGIN, completion=completion)
 
 
 def opened(folder, have=(), clock=lambda: 0.0):

@@ -15,7 +15,7 @@ from manyways.engines import Completion, Ended, Going, SamplingSettings
 from manyways.errors import MissingWork, VerifierUnwell
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.pool import attempt_files
-from manyways.pool.attempt_files import Cell, Journal, Line, Origin, Sampling
+from manyways.pool.attempt_files import Cell, Entry, Journal, Origin, Sampling
 from manyways.pool.sampling import LazyEngine, collect
 from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN
@@ -206,7 +206,7 @@ def test_what_ended_last_needs_no_engine(ctx):
                 text=attempt.text, finish=attempt.finish, prompt_tokens=attempt.prompt_tokens,
                 tokens=attempt.tokens,
             )  # fmt: skip
-            ended.add(Line(key=key, origin=origin, completion=text))
+            ended.add(Entry(key=key, origin=origin, completion=text))
     for part in parts(folder):
         part.unlink()
     GuessingEngine.reset()

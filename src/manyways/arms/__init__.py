@@ -1,6 +1,6 @@
-"""Arms of an experiment: their names. What each kind mid-trains on: ``kinds.KINDS``.
+"""The names of arms, and lines. ``kinds.KINDS`` says what each kind of arm mid-trains on.
 
-A length or a round after ``@`` makes a variant, which differs from the arm before it in that alone:
+A length or a round after ``@`` makes a variant. It differs from its parent only in that:
 
 | name               | mid-training                                                                |
 |--------------------|-----------------------------------------------------------------------------|
@@ -8,8 +8,8 @@ A length or a round after ``@`` makes a variant, which differs from the arm befo
 | star@2epochs       | two passes over the arm's examples, as many steps as that takes             |
 | star@round2        | goes on from the mid-trained star, on a new pool that it wrote itself       |
 
-A word after ``+`` (``vanilla+entropy``) is the same arm under settings of its own, which stand in
-the recipe's table ``[arm."vanilla+entropy"]``.
+A word after ``+`` (``vanilla+entropy``) makes an arm with settings of its own, in the recipe's
+table ``[arm."vanilla+entropy"]``.
 """
 
 import difflib
@@ -24,7 +24,7 @@ from manyways.records import BASE, Checkpoint, line_name, pooled
 VANILLA = BY_NAME["vanilla"].name
 """The arm without mid-training: RL alone."""
 RL_ALONE = pooled(VANILLA, "rl")
-"""What RL makes of the base model, all seeds together."""
+"""The name of RL's checkpoints from the base model, all seeds together."""
 
 _WHOLE = "[1-9][0-9]{0,6}"
 _SHARE = rf"(?:0|{_WHOLE})\.[0-9]{{0,3}}[1-9]"
@@ -38,14 +38,14 @@ _LABEL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
-    """One data -> mid-train -> RL line.
+    """An arm: its data, its mid-training and its RL, as its name says.
 
-    ways: the N of the name; 1 for ``star`` and ``random``, 0 for vanilla. Heuristics of the pack
-          that the arm's data is drawn from, and but for ``matched`` the most that one problem has.
-          Of ``distilled`` the number of attempts, under no heuristic.
-    steps, epochs: of mid-training where the name says, else both None.
-    round: of sampling and mid-training, from 1.
-    label: names the settings of its own, ``entropy`` of ``vanilla+entropy``; '' without.
+    ways:  the N in the name; 1 for kinds that mid-train and have no N, 0 for vanilla. It is the
+           number of heuristics of the pack that the data comes from, and, except for ``matched``,
+           the most ways of one problem. For ``distilled`` it is the number of attempts.
+    steps, epochs: length of mid-training, if the name gives one; else both None.
+    round: round of sampling and mid-training, from 1.
+    label: name of its settings, ``entropy`` of ``vanilla+entropy``; '' without settings.
     """
 
     name: str
@@ -65,7 +65,8 @@ class Arm:
     def parent(self) -> str | None:
         """The arm that this one is a variant of: ``heuristics-8`` of ``heuristics-8@25``.
 
-        Of a later round, that of the round before; of settings of its own, the one without them.
+        For a later round it is the arm of the round before, for an arm with settings the arm
+        without them.
         """
         if self.label:
             return self.name.partition("+")[0]
@@ -76,12 +77,12 @@ class Arm:
 
     @property
     def heuristics(self) -> int:
-        """How many heuristics of the pack it needs."""
+        """The number of heuristics of the pack that it needs."""
         return 0 if self.kind.foreign else self.ways
 
     @property
     def words(self) -> str:
-        """What it mid-trains on, in words."""
+        """Its training data in words, for the report."""
         said = self.kind.words(self.ways)
         if self.steps:
             said += f"; mid-trained for {self.steps:,} step{'' if self.steps == 1 else 's'}"
@@ -94,16 +95,16 @@ class Arm:
         return said
 
     def as_kind(self, name: str) -> str:
-        """The arm of another kind that is otherwise the same.
+        """The name of the arm of another kind with the same number and variant.
 
-        ``wrong`` of ``heuristics-8@25`` is ``wrong-8@25``, ``star`` of it ``star@25``.
+        For ``heuristics-8@25``: ``wrong`` gives ``wrong-8@25``, ``star`` gives ``star@25``.
         """
         number = f"-{self.ways}" if BY_NAME[name].numbered else ""
         return f"{name}{number}{self.suffix}"
 
     @property
     def suffix(self) -> str:
-        """``@25`` of ``heuristics-8@25``; empty for an arm that is no variant."""
+        """``@25`` for ``heuristics-8@25``; empty for an arm that is no variant."""
         found = re.search(r"[@+].*", self.name)
         return found[0] if found else ""
 
@@ -122,7 +123,7 @@ class Line:
 
     @property
     def before(self) -> "Line | None":
-        """Of a later round, the line that it goes on from."""
+        """The line of the round before, for an arm of a later round."""
         arm = parse_arm(self.arm)
         late = arm.round > 1 and arm.parent is not None
         return Line(arm=str(arm.parent), seed=self.seed) if late else None
@@ -139,39 +140,39 @@ class Line:
 
     @property
     def shows_ways(self) -> bool:
-        """Whether it learns from texts under heuristics."""
+        """Whether it mid-trains on texts that were sampled under heuristics."""
         return parse_arm(self.arm).kind.shows_ways
 
     @property
     def origin(self) -> Checkpoint:
-        """What mid-training starts from: the base, or the checkpoint of the round before."""
+        """The checkpoint that mid-training starts from: the base, or that of the round before."""
         return self.before.mid if self.before else BASE
 
     @property
     def mid(self) -> Checkpoint:
-        """What mid-training leaves."""
+        """The checkpoint that mid-training makes."""
         return Checkpoint(arm=self.arm, seed=self.seed, phase="mid")
 
     @property
     def start(self) -> Checkpoint:
-        """What RL starts from: the mid-trained checkpoint, or the base where there is none."""
+        """The checkpoint that RL starts from: the mid-trained one, or the base without one."""
         return self.mid if self.midtrains else BASE
 
     @property
     def rl(self) -> Checkpoint:
-        """What RL leaves."""
+        """The checkpoint that RL makes."""
         return Checkpoint(arm=self.arm, seed=self.seed, phase="rl")
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """What its trainings leave, in order."""
+        """The checkpoints that its trainings make, in order."""
         return (self.mid, self.rl) if self.midtrains else (self.rl,)
 
 
 def parse_arm(name: str) -> Arm:
-    """``heuristics-8`` -> Arm. Raises ValueError naming the forms that exist and the nearest one.
+    """``heuristics-8`` -> Arm. Raises ValueError with the forms that exist and the nearest name.
 
-    Every arm has one spelling alone, because its name is the name of its folder.
+    An arm has exactly one spelling, because its name is also the name of its folder.
     """
     base, plus, label = name.partition("+")
     if plus and not _LABEL.fullmatch(label):
@@ -199,14 +200,14 @@ def parse_arm(name: str) -> Arm:
 
 
 def before_rl(arm: str) -> str:
-    """What RL of an arm starts from, all seeds together: ``star/mid``, or the base for vanilla."""
+    """The checkpoints that RL of an arm starts from: ``star/mid``, or the base for vanilla."""
     return pooled(arm, "mid") if parse_arm(arm).midtrains else BASE.name
 
 
 def main_arm(arms: Sequence[Arm]) -> Arm | None:
-    """The arm of the main question: that of most heuristics, else the first that mid-trains.
+    """The arm of the main question: the one of most heuristics, or the first that mid-trains.
 
-    Variants come after the arms that they are variants of. None where no arm mid-trains.
+    Arms that are no variants come before variants. None if no arm mid-trains.
     """
     many = [arm for arm in arms if arm.kind.name == "heuristics"]
     many.sort(key=lambda arm: (arm.parent is not None, -arm.ways))
@@ -214,11 +215,9 @@ def main_arm(arms: Sequence[Arm]) -> Arm | None:
 
 
 def check_arms(arms: Sequence[Arm], *, heuristics: int, distills: bool) -> None:
-    """Whether a recipe with these arms has what they need.
+    """Raise ValueError for the first arm that needs something that the recipe lacks.
 
-    heuristics: of the pack that the recipe takes. distills: whether it has ``[distill]``.
-
-    Raises ValueError for the first arm that lacks something.
+    heuristics: the recipe's ``heuristics.count``. distills: whether it has ``[distill]``.
     """
     before: set[str] = set()
     for arm in arms:
@@ -236,7 +235,7 @@ def check_arms(arms: Sequence[Arm], *, heuristics: int, distills: bool) -> None:
 
 
 def ways_needed(names: Iterable[str], *, least: int) -> int:
-    """The most heuristics that one of these arms needs, at least ``least``; no arms need none."""
+    """The most heuristics that one of these arms needs, but at least ``least``."""
     found = [least]
     for name in names:
         with suppress(ValueError):
@@ -256,7 +255,7 @@ def _parse_head(head: str, name: str) -> Arm | None:
 def _unknown(name: str) -> str:
     forms = ", ".join(kind.name + ("-N" if kind.numbered else "") for kind in KINDS)
     head, *variant = name.split("@")
-    # Whoever writes the round before the length means the other order.
+    # The round comes after the length in a name; try that order.
     meant = "@".join([head, *sorted(variant, key=lambda part: part.startswith("ro"))])
     close = difflib.get_close_matches(meant, list(_near(name)), n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else ""
@@ -268,7 +267,7 @@ def _unknown(name: str) -> str:
 
 
 def _near(name: str) -> Iterator[str]:
-    """Every arm that can be named with the numbers in ``name``."""
+    """The names of all arms that can be made with the numbers in ``name``."""
     head, at, variant = name.partition("@")
     ways = re.findall("0*([1-9][0-9]{0,2})", head) or ["8"]
     heads = [

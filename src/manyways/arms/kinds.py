@@ -1,16 +1,15 @@
 """The kinds of arms: what each mid-trains on, how its rows come from a pool, and what it is for.
 
-``KINDS`` is the only list of them. To add one: write its ``pick`` here and a ``Kind`` into the
-tuple, where README's table shall have it; ``python -m manyways.arms`` prints that table. Nothing
-else has to know of it: names, checks of a recipe, training rows, forecast, comparisons and the
-report's words read what stands here.
+``KINDS`` is the only list of kinds. To add one, write its ``pick`` here and a ``Kind`` into the
+tuple, in the order of README's table, which ``python -m manyways.arms`` prints. Names, checks of a
+recipe, training rows, forecast, comparisons and the report all read this list.
 
-A matched arm has one way per problem. What is trained on under many ways is a table of problems by
-ways, one example in each cell that has a solution. There every problem keeps one of its cells,
-repeated as often as it had cells. Sums over rows (examples of a problem) are those of the table
-exactly, sums over columns (examples of a way) as nearly as whole problems allow. So what is left to
-differ is whether the ways of *one* problem are seen side by side; a model that cannot tell problems
-apart cannot see that (theory A4).
+A matched arm has one way per problem. The data of ``heuristics-N`` is a table of problems by ways,
+with one example in each cell that has a solution. In ``matched-N`` every problem keeps one of its
+cells, and repeats it as often as it had cells. The number of examples of each problem is then the
+same as in ``heuristics-N``; the number of examples of each way is as near as possible. What differs
+is whether *one* problem has several ways. A model that cannot tell problems apart cannot see this
+difference (theory A4).
 """
 
 import random
@@ -24,10 +23,11 @@ from manyways.records import PLAIN
 
 
 def one_way_each(ways: Mapping[str, Sequence[str]], rng: random.Random) -> dict[str, str]:
-    """Problem -> its way, in the order of ``ways``.
+    """Choose one way for each problem: problem -> way, in the order of ``ways``.
 
-    Problems with a single way are given it. The others, those of most ways first, take the way that
-    lacks most examples; then single problems are moved while that makes the sums more alike.
+    Problems with a single way get it. Of the others, those with the most ways come first, and each
+    takes the way that lacks the most examples. Then single problems change their way as long as
+    that makes the numbers of examples more equal.
 
     Args:
         ways: problem -> the ways that it has, at least one.
@@ -48,7 +48,7 @@ def one_way_each(ways: Mapping[str, Sequence[str]], rng: random.Random) -> dict[
 
 
 def mismatch(ways: Mapping[str, Sequence[str]], chosen: Mapping[str, str]) -> float:
-    """Total variation distance of the two distributions over ways: the share that is amiss."""
+    """Total variation distance of the two distributions over ways: the share of wrong examples."""
     lacking = Counter(way for options in ways.values() for way in options)
     total = lacking.total()
     for problem, way in chosen.items():
@@ -62,10 +62,10 @@ def _moved(
     chosen: dict[str, str],
     lacking: Counter[str],
 ) -> bool:
-    """Move problems to another way where the sum of squares of ``lacking`` falls by it.
+    """Move problems to another way if that lowers the sum of squares of ``lacking``.
 
-    Moving k examples from a to b changes it by 2k (k + lacking[a] - lacking[b]). It is a sum of
-    squares of whole numbers, so this ends.
+    Moving k examples from way a to way b changes the sum by 2k (k + lacking[a] - lacking[b]). The
+    sum is a whole number and not negative, so repeated moves come to an end.
     """
     moved = False
     for problem in order:
@@ -80,18 +80,18 @@ def _moved(
 
 
 Text = tuple[int, str]
-"""Number of an attempt among those of its (problem, heuristic), and what it says."""
+"""(sample number of an attempt in its cell, its text)."""
 Kept = Mapping[str, Mapping[str, Text]]
 """Problem -> heuristic -> the solution, problems in the run's order, heuristics in the pack's."""
 Drawn = Sequence[tuple[str, str, Text]]
 """Problem, heuristic and solution of each training row, ordered by problem and pack."""
 
 MISMATCH = 0.02
-"""A matched arm says so where a larger share of its examples is amiss."""
+"""A matched arm prints a warning when a larger share of its examples is under other ways."""
 
 
 class Pool(Protocol):
-    """What an arm may draw from."""
+    """What an arm's ``pick`` may select from."""
 
     @property
     def heuristics(self) -> Sequence[str]:
@@ -123,10 +123,13 @@ class Pool(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chances:
-    """What a forecast knows of a pool: chances, in [0, 1], that something has a solution.
+    """What a forecast knows of a pool. Chances are in [0, 1].
 
-    solved, plain, wrong: a (problem, heuristic), a problem from plain prompts, and a wrong one.
-    heuristics: number of the run's. budget: examples per problem, None where the recipe says none.
+    solved:     that a (problem, heuristic) has a solution.
+    plain:      that a problem has a solution from plain prompts.
+    wrong:      that a (problem, heuristic) has a wrong solution.
+    heuristics: number of heuristics of the run.
+    budget:     ``select.budget`` divided by the number of problems, None without it.
     """
 
     solved: float
@@ -142,19 +145,20 @@ class Kind:
 
     Example: ``KINDS[1]`` is ``star``, read against ``heuristics-N``.
 
-    name:     of the arm, or before ``-N``.
-    numbered: whether a number follows.
-    data:     what it mid-trains on: README's table.
-    words:    N -> the same, in the report.
+    name:     name of the arm, or the part before ``-N``.
+    numbered: whether a number follows the name.
+    data:     what it mid-trains on, for README's table.
+    words:    N -> the same, for the report.
     prompts:  which prompts its rows come from: the ``plain`` one, the ``first`` N heuristics,
               ``all`` of the run, or ``none``.
-    pick:     (pool, N, seed) -> its rows; None where there is no mid-training.
-    examples: (N, chances) -> how many rows a problem can be expected to give.
-    asks:     what a difference from the arm that it is read against would be due to.
-    against:  the arm of the method that it is read against: every ``heuristics-N`` (``every``),
-              the one of the ``same`` N, the arm of ``fewest`` ways of its own kind, or None.
-    contrast: that comparison, in a finding.
-    wrong:    whether its rows have wrong answers. foreign: whether another model wrote them.
+    pick:     (pool, N, seed) -> its rows; None if it has no mid-training.
+    examples: (N, chances) -> expected number of rows per problem.
+    asks:     the question that a comparison with ``against`` answers.
+    against:  which arm of the method it is compared with: every ``heuristics-N`` (``every``), the
+              one of the ``same`` N, the arm of ``fewest`` ways of its own kind, or None.
+    contrast: the name of that comparison in a finding.
+    wrong:    whether its rows have wrong answers.
+    foreign:  whether another model wrote its rows.
     """
 
     name: str
@@ -172,7 +176,7 @@ class Kind:
 
     @property
     def shows_ways(self) -> bool:
-        """Whether its checkpoints learn from texts under heuristics, which tend to be longer."""
+        """Whether its rows were sampled under heuristics; such texts tend to be longer."""
         return self.prompts in ("first", "all")
 
 
@@ -192,12 +196,12 @@ def _heuristics(pool: Pool, ways: int, seed: int) -> Drawn:
 
 
 def _wrong(pool: Pool, ways: int, seed: int) -> Drawn:
-    """As ``_heuristics``, from the pool of wrong answers."""
+    """Every wrong solution under the pack's first N heuristics."""
     return _first(pool, ways, pool.kept(wrong=True))
 
 
 def _random(pool: Pool, ways: int, seed: int) -> Drawn:
-    """Of each problem one kept solution, drawn with the seed."""
+    """One kept solution of each problem, drawn with the seed."""
     kept = pool.kept()
     drawn = {
         problem: random.Random(f"random {seed} {problem}").choice(ways)
@@ -207,10 +211,10 @@ def _random(pool: Pool, ways: int, seed: int) -> Drawn:
 
 
 def _favourite(pool: Pool, ways: int, seed: int) -> Drawn:
-    """Of each problem the kept solution under the heuristic with most correct attempts.
+    """The kept solution of each problem under the heuristic with the most correct attempts.
 
-    Ties by the pack's order. What ordinary rejection sampling keeps: the way in which the model
-    solves the problem most often.
+    Ties go by the pack's order. Ordinary rejection sampling keeps the same: the way in which the
+    model solves the problem most often.
     """
     kept = pool.kept()
     first = {problem: found[0] for problem, found in _by_success(pool, _shown(kept)).items()}
@@ -218,9 +222,9 @@ def _favourite(pool: Pool, ways: int, seed: int) -> Drawn:
 
 
 def _matched(pool: Pool, ways: int, seed: int) -> Drawn:
-    """Of each problem one of its solutions of heuristics-N, as often as it has some.
+    """One solution of each problem of heuristics-N, repeated as often as the problem has solutions.
 
-    Drawn so that each heuristic has as many examples as there (``matching``).
+    They are chosen so that each heuristic has as many examples as in heuristics-N.
     """
     kept = pool.kept()
     first = set(pool.heuristics[:ways])
@@ -236,13 +240,13 @@ def _matched(pool: Pool, ways: int, seed: int) -> Drawn:
 
 
 def _budget(pool: Pool, ways: int, seed: int) -> Drawn:
-    """M examples: problems in the order of how many ways they have, each with its first N ways.
+    """M examples: problems with the most ways come first, each with its first N ways.
 
-    At most N ways of a problem count, and ties are drawn with the seed. The first ways are those of
-    the pack's order or, where the recipe says so, those that solve the problem most often. M is
-    ``select.budget`` or, without it, the number of solutions under the pack's first heuristic: the
-    same for every N. Problems with many ways tend to be easy, so arms of large N train on easier
-    ones: a property of the design, not of the ways alone.
+    At most N ways of a problem count, and ties are drawn with the seed. Ways are ordered as in the
+    pack, or, with ``select.budget_way = "favourite"``, by how often they solve the problem. M is
+    ``select.budget``, or without it the number of solutions under the pack's first heuristic. It is
+    the same for every N. Problems with many ways tend to be easy, so arms of larger N train on
+    easier problems: this comes with the design and has nothing to do with ways.
     """
     kept = pool.kept()
     shown = _by_success(pool, _shown(kept)) if pool.favourites else _shown(kept)
@@ -266,7 +270,7 @@ def _budget(pool: Pool, ways: int, seed: int) -> Drawn:
 
 
 def _distilled(pool: Pool, ways: int, seed: int) -> Drawn:
-    """Of each problem the first N different attempts that are correct and whole."""
+    """The first N different attempts of each problem that are correct and not truncated."""
     rows: list[tuple[str, str, Text]] = []
     for problem, attempts in pool.plain().items():
         different: dict[str, int] = {}
@@ -278,13 +282,13 @@ def _distilled(pool: Pool, ways: int, seed: int) -> Drawn:
 
 
 def _shown(kept: Kept) -> dict[str, list[str]]:
-    """Problem -> the heuristics that it has solutions under; problems without any left out."""
+    """Problem -> the heuristics under which it has solutions; problems without any are left out."""
     named = {p: [way for way in found if way != PLAIN] for p, found in kept.items()}
     return {problem: ways for problem, ways in named.items() if ways}
 
 
 def _by_success(pool: Pool, shown: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """The heuristics of each problem, those with more correct attempts first, ties as they were."""
+    """The heuristics of each problem, sorted by correct attempts; ties keep their order."""
     counts = pool.correct()
     return {p: sorted(found, key=lambda way: -counts[p][way]) for p, found in shown.items()}
 
@@ -411,7 +415,7 @@ KINDS: tuple[Kind, ...] = (
 )
 
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
-"""The same, by name."""
+"""Name -> kind."""
 
 
 def table() -> str:

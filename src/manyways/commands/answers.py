@@ -22,7 +22,7 @@ from manyways.errors import DataError, UserError
 from manyways.plugins import nearest
 from manyways.progress import say
 from manyways.records import Problem, Verdict
-from manyways.row_files import Row, cell, is_missing
+from manyways.row_files import Row, is_missing, value_at
 from manyways.verifiers import VERIFIERS
 from manyways.verifiers.final_answer import reference
 from manyways.verifiers.programs import whole_tests
@@ -249,7 +249,7 @@ class Reader:
 
     def _cell(self, column: str | None, record: Record) -> Any:  # noqa: ANN401 - as in the file
         try:
-            return cell(record, column or "")
+            return value_at(record, column or "")
         except KeyError as error:
             raise ValueError(error.args[0]) from None
 

@@ -12,8 +12,8 @@ from anyio.from_thread import start_blocking_portal
 
 from manyways.engines import Completion, Ended, Event, Going, SampleRequest, SamplingSettings
 from manyways.engines.http_client import (
+    Client,
     Dialect,
-    Line,
     Prompts,
     RefusedError,
     Reply,
@@ -66,7 +66,7 @@ class HttpEngine:
         self._resources = ExitStack()
         self._portal = self._resources.enter_context(start_blocking_portal())
         try:
-            self._line: Line | None = self._portal.call(Line, self._config)
+            self._client: Client | None = self._portal.call(Client, self._config)
         except BaseException:
             self._resources.close()
             raise
@@ -89,7 +89,7 @@ class HttpEngine:
         DataError when it refuses one prompt, MissingWork when it keeps failing; what had ended by
         then comes first.
         """
-        self._open_line()
+        self._open_client()
         flying: dict[Future[list[Completion]], tuple[int, int]] = {}
         arrived: SimpleQueue[Future[list[Completion]]] = SimpleQueue()
         coming, running = enumerate(requests), 0
@@ -123,7 +123,7 @@ class HttpEngine:
 
     def facts(self) -> Mapping[str, str | int]:
         """As ``Engine.facts``; also how many requests were sent and which faults were met."""
-        line = self._open_line()
+        client = self._open_client()
         return {
             "engine": "http",
             "model": self._config.model,
@@ -131,15 +131,15 @@ class HttpEngine:
             "seeds": self._seeds,
             "tokens": self._tokens,
             **({} if self._choices == self._config.choices else {"choices": ONE_BY_ONE}),
-            "requests": line.requests,
-            **{f"faults: {kind}": count for kind, count in sorted(line.faults.items())},
+            "requests": client.requests,
+            **{f"faults: {kind}": count for kind, count in sorted(client.faults.items())},
         }
 
     def close(self) -> None:
         """Close the connections; the engine cannot be used afterwards."""
-        if self._line is not None:
-            self._portal.call(self._line.close)
-            self._line = None
+        if self._client is not None:
+            self._portal.call(self._client.close)
+            self._client = None
             self._resources.close()
 
     def _start(
@@ -179,7 +179,7 @@ class HttpEngine:
             config=self._config,
             dialect=self._dialect,
         )
-        return await self._open_line().ask(body, settings.stop, retries=retries)
+        return await self._open_client().ask(body, settings.stop, retries=retries)
 
     def _counted(self, request: SampleRequest, reply: Reply) -> list[Completion]:
         """The server's token counts are taken first: it knows what ends a text."""
@@ -248,7 +248,7 @@ class HttpEngine:
     def _explain(self, status: int, message: str) -> NoReturn:
         """Raise EngineError saying what is wrong with the address, the key or the model."""
         config = self._config
-        names = self._portal.call(self._open_line().names)
+        names = self._portal.call(self._open_client().names)
         serves = f" It serves: {', '.join(names[:8])}." if names else ""
         if status in (401, 403) and config.api_key_env:
             fix = f"check the key in {config.api_key_env}."
@@ -265,10 +265,10 @@ class HttpEngine:
         said = f"status {status}: {message}" if status else message
         raise EngineError(f"the server at {config.url} does not answer as needed ({said}): {fix}")
 
-    def _open_line(self) -> Line:
-        if self._line is None:
+    def _open_client(self) -> Client:
+        if self._client is None:
             raise EngineError("this engine was closed: open another one to sample again.")
-        return self._line
+        return self._client
 
 
 def _arrivals(

@@ -289,7 +289,7 @@ class FaultError(Exception):
         self.kind, self.status, self.told = kind, status, told
 
 
-class Line:
+class Client:
     """Requests to one server, ``config.concurrency`` at once; use within one event loop.
 
     faults: how often a try failed, by kind (``status 429``, ``timeout``, ``dropped``, ...).

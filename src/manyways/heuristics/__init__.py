@@ -1,8 +1,8 @@
-"""Heuristic packs: TOML files of ways to attack a problem, ordered so that prefixes nest.
+"""Heuristic packs (TOML files with ways to attack a problem, in an order), and the prompt format.
 
-The prompt format stands here, too: one object for generation, mid-training, RL and evaluation. A
-recipe's instruction (``BOXED``) suits maths and multiple choice; what is judged otherwise says
-itself what to ask for (``Verifier.asks``).
+Generation, mid-training, RL and evaluation use one ``PromptFormat``. A recipe's instruction
+(``BOXED``) suits mathematics and multiple choice; other verifiers say what a prompt has to ask for
+(``Verifier.asks``).
 """
 
 import re
@@ -30,8 +30,8 @@ class Layout:
     """How a prompt under a heuristic is laid out.
 
     place:     where the heuristic is described: ``before`` everything that differs between
-               problems, ``after`` each question, or ``both``: first, and again after the problem.
-    exemplars: ``turns`` of the chat before the problem's own, or all in its one ``message``.
+               problems, ``after`` each question, or ``both`` (first, and again after the problem).
+    exemplars: whether exemplars are earlier ``turns`` of the chat, or part of one ``message``.
     """
 
     place: Place = "before"
@@ -42,12 +42,12 @@ class Layout:
 class PromptFormat:
     """How a question becomes chat messages.
 
-    The chat template that turns messages into tokens belongs to the tokenizer (see
-    ``checkpoints.load_tokenizer``), so every stage and engine renders the same text.
+    The tokenizer's chat template turns messages into tokens (``checkpoints.load_tokenizer``), so
+    every stage and engine renders the same text.
 
-    instruction: the line that asks for the answer's form, appended to every question.
-    system:      system message, omitted when empty.
-    layout:      of prompts under a heuristic.
+    instruction: the line after every question that asks for the answer's form.
+    system:      the system message; none if empty.
+    layout:      the layout of prompts under a heuristic.
     """
 
     instruction: str = BOXED
@@ -55,14 +55,14 @@ class PromptFormat:
     layout: Layout = Layout()
 
     def plain(self, question: str) -> tuple[Message, ...]:
-        """The prompt of mid-training, RL, evaluation and plain generation: no heuristic named."""
+        """The prompt without a heuristic: for mid-training, RL, evaluation and plain attempts."""
         return (*self._head(), Message(role="user", content=self._ask(question)))
 
     def under(self, heuristic: Heuristic, question: str, *, shots: int) -> tuple[Message, ...]:
         """The prompt that asks for one heuristic, with its first ``shots`` exemplars.
 
-        A heuristic described ``before`` is described once, before everything that differs between
-        problems, so that requests under one heuristic share the longest possible prefix.
+        With ``place = "before"`` the heuristic is described once, before everything that differs
+        between problems. So requests under one heuristic share the longest possible prefix.
         """
         write = self._turns if self.layout.exemplars == "turns" else self._message
         return (*self._head(), *write(heuristic, question, shots))
@@ -105,7 +105,7 @@ def _described(heuristic: Heuristic) -> str:
 
 
 def instruction_for(problem: Problem, default: str) -> str:
-    """The line that asks for the answer's form: the verifier's, else ``default``."""
+    """The line that asks for the answer's form: that of the problem's verifier, or ``default``."""
     asks = verifier_of(problem.verifier).asks
     return asks.format(name=problem.entry_point) if asks else default
 
@@ -116,14 +116,14 @@ PACKS: dict[str, str] = {
     "narrative": "package:manyways.heuristics/narrative.toml",
     "pocket": "package:manyways.pocket/heuristics.toml",
 }
-"""name -> where the pack's TOML file is; a recipe may name a ``.toml`` path instead."""
+"""name -> the pack's TOML file; a recipe may name the path of a ``.toml`` file instead."""
 
 _ADAPTER = TypeAdapter(Heuristic)
 _LAYOUT = TypeAdapter(Layout)
 
 
 def load_pack(name: str, count: int | None = None) -> tuple[Heuristic, ...]:
-    """Load a pack by table name, ``package:`` path or file path; the first ``count`` of it.
+    """The first ``count`` heuristics of a pack, by its name, ``package:`` path or file path.
 
     Raises DataError when the file is missing, malformed, has duplicate ids or fewer than
     ``count`` heuristics.
@@ -144,7 +144,7 @@ def load_pack(name: str, count: int | None = None) -> tuple[Heuristic, ...]:
 
 
 def load_layout(name: str) -> Layout:
-    """How prompts under the heuristics of a pack are laid out: its table ``[prompt]``.
+    """The layout in a pack's table ``[prompt]``.
 
     Raises DataError when the pack is missing or malformed, or the table holds anything else.
     """
@@ -197,18 +197,15 @@ def _parse(row: dict[str, Any], number: int, path: Path) -> Heuristic:
         ) from error
 
 
-__all__ = ["PACKS", "Exemplar", "load_layout", "load_pack"]
-
-
 _OPTION = re.compile(r"^([A-Z])\) (.+)$", re.MULTILINE)
 _CALLED = re.compile(r"\bassert (?:not )?(\w+)\(")
 
 
 def exemplar_problem(heuristic: Heuristic, number: int) -> Problem:
-    """Exemplar ``number`` (from 0) as a problem that its verifier can judge.
+    """Exemplar ``number`` (from 0) as a problem, so that its solution can be verified.
 
-    An answer of assert lines is judged by running them (``python_tests``), a letter under lettered
-    options by ``choice``, everything else by ``math``.
+    The verifier is ``python_tests`` for an answer of assert lines, ``choice`` for a letter under
+    lettered options, and ``math`` for everything else.
     """
     exemplar = heuristic.exemplars[number]
     name = f"exemplar/{heuristic.id}/{number + 1}"

@@ -1,12 +1,12 @@
-"""A labeller for any pack: learns what each heuristic sounds like from its own exemplars.
+"""A labeller for any pack, which learns the wording of each heuristic from its exemplars.
 
-TF-IDF of words and word pairs, then logistic regression. It is weak: a pack has one or two
-exemplars per heuristic, so it knows phrases of those and of the heuristic's own wording, nothing of
-mathematics, and it confuses heuristics that are phrased alike. On exemplars that it has not seen,
-by the same writers, it names the right one of 8 heuristics for most texts and of 48 for about half;
-it leaves most single steps unlabelled. Texts of a model will be harder. Its rates serve to compare
-checkpoints under the same labeller; as absolute composition rates they need correction
-(``metrics.agreement``) by an error that was measured on texts of the model.
+It is TF-IDF of words and word pairs, then logistic regression. It is weak: a pack has one or two
+exemplars per heuristic, so it knows their phrases and the heuristic's own wording, but no
+mathematics. It confuses heuristics with similar wording. On held-out exemplars by the same writers
+it finds the right one of 8 heuristics for most texts, and of 48 for about half of them; it leaves
+most single steps without a label. A model's texts are harder. Use its rates to compare checkpoints
+under the same labeller. Absolute composition rates need a correction (``metrics.agreement``) by an
+error that was measured on the model's texts.
 """
 
 import re
@@ -47,10 +47,10 @@ HEAD = re.compile(
     r"|(?:solution|explanation|reasoning|proof)\s*:|\\\[|```\w+)[*_\s]*)+",
     re.IGNORECASE,
 )
-"""What stands before a step and says nothing itself: "1.", "(b)", "**Step 2:**", "```python"."""
+"""The head of a step, which has no content: "1.", "(b)", "**Step 2:**", "```python"."""
 HEAD_LENGTH = 30
 TITLE = re.compile(r"(?:^|\W)(?:Mrs?|Ms|Dr|Prof|St|vs|e\.g|i\.e)\.$")
-"""The stop after it ends no sentence."""
+"""Abbreviations whose full stop does not end a sentence."""
 FENCE = "```"
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -60,17 +60,17 @@ Floats = NDArray[np.float64]
 class ExemplarLabeller:
     """Labels steps by their likeness to the exemplars of each heuristic. Deterministic.
 
-    Fitted when first asked. Shapes: _H heuristics, in the order of ``ids``; _T texts.
+    It is fitted at its first use. Shapes: _H heuristics, in the order of ``ids``; _T texts.
     """
 
     def __init__(self, pack: Sequence[Heuristic], attempts: PromptedTexts | None = None) -> None:
-        """``attempts``: texts to learn from beside the exemplars, each under what it was asked."""
+        """``attempts``: more texts to learn from, each with the heuristic that it was asked for."""
         self.ids = sorted(h.id for h in pack)
         self._pack = pack
         self._attempts = attempts
 
     def segments(self, text: str) -> list[Segment]:
-        """One segment per line or sentence; None where no heuristic leads clearly."""
+        """One segment per line or sentence; heuristic None if no heuristic leads clearly."""
         steps = split_steps(text)
         labels = [
             self._label(step, shares_H)
@@ -81,9 +81,9 @@ class ExemplarLabeller:
     def adherence(self, text: str, heuristic: Heuristic) -> float:
         """How much likelier ``heuristic`` is than the average other one, in [0, 1].
 
-        With its probability p over the whole text among H heuristics: ``p / (p + (1-p)/(H-1))``.
-        0.5 says nothing either way, whatever the size of the pack. 0 for a text without steps or a
-        heuristic outside the pack; 1 for a pack of one.
+        With its probability p among H heuristics for the whole text: ``p / (p + (1-p)/(H-1))``.
+        0.5 is neutral for every size of the pack. 0 for a text without steps or a heuristic that is
+        not in the pack; 1 for a pack of one.
         """
         if heuristic.id not in self.ids or not text.strip():
             return 0.0
@@ -93,7 +93,7 @@ class ExemplarLabeller:
         return p / (p + (1 - p) / (len(self.ids) - 1))
 
     def shares(self, texts: Sequence[str]) -> Floats:
-        """Probability of each heuristic for each text, (T, H); equal for unknown words."""
+        """Probability of each heuristic for each text, shape (T, H); equal for unknown words."""
         even: Floats = np.full((len(texts), len(self.ids)), 1 / len(self.ids))
         if len(self.ids) == 1 or not texts:
             return even
@@ -103,10 +103,10 @@ class ExemplarLabeller:
         return np.where(features.getnnz(axis=1)[:, None] == 0, even, found)
 
     def exemplar_error(self) -> LabellerError:
-        """Its error in telling composed texts, on exemplars that it was not fitted on.
+        """Its error at recognising composed texts, on exemplars that it was not fitted on.
 
-        Whole held-out exemplars carry one heuristic; composed texts are the first half of one with
-        the second half of another's. Both are by the writers of the pack: a model's are harder.
+        A held-out exemplar shows one heuristic. A composed text is the first half of one exemplar
+        and the second half of another. The pack's writers wrote both; a model's texts are harder.
         """
         single: list[bool] = []
         composed: list[bool] = []
@@ -121,11 +121,11 @@ class ExemplarLabeller:
         )
 
     def held_out(self) -> list[Guess]:
-        """Guesses at every exemplar of the pack, each by a labeller that has not seen it."""
+        """A guess at every exemplar of the pack, by a labeller that was fitted without it."""
         return [guess for labeller, tests in self._folds for guess in labeller._guesses(tests)]
 
     def guesses(self, texts: Sequence[PromptedText]) -> list[Guess]:
-        """Guesses at ``texts``, none by a labeller fitted on a text at the same problem."""
+        """Guesses at ``texts``, each by a labeller that was not fitted on its problem."""
         if self._attempts is None:
             return self._guesses(texts)
         taught = self._attempts()
@@ -192,10 +192,10 @@ def load(pack: Sequence[Heuristic]) -> ExemplarLabeller:
 
 
 def load_taught(pack: Sequence[Heuristic], attempts: PromptedTexts) -> ExemplarLabeller:
-    """The labeller for ``pack`` that also learns from a run's own correct prompted attempts.
+    """The labeller for ``pack`` that also learns from a run's correct attempts under heuristics.
 
-    It takes each for what it was asked to be, so it learns what the model makes of a heuristic,
-    right or not.
+    It takes each attempt as an example of the heuristic that it was asked for. So it learns how the
+    model writes under a heuristic, even if the model does not follow it.
 
     Raises:
         DataError: the pack is empty.
@@ -205,10 +205,10 @@ def load_taught(pack: Sequence[Heuristic], attempts: PromptedTexts) -> ExemplarL
 
 
 def split_steps(text: str) -> list[str]:
-    """The steps of ``text``: its lines and sentences, in order, blank ones left out.
+    """The steps of ``text``: its lines and sentences, in order, without blank ones.
 
-    A formula on lines of its own is one step. A number or mark of a list, "Step 2:" and the like
-    belong to the step that they head; what holds no word or figure ends the step before it.
+    A formula on lines of its own is one step. The number or mark of a list, "Step 2:" and the like
+    belong to the step after them. A piece without a letter or digit belongs to the step before it.
     """
     spans: list[tuple[int, int]] = []
     head: int | None = None
@@ -228,7 +228,7 @@ def split_steps(text: str) -> list[str]:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Where lines and sentences begin and end, those of nothing but spaces left out."""
+    """(start, end) of each line or sentence that is not blank."""
     whole = DISPLAY.sub(lambda found: "x" * len(found[0]), text)
     begin = 0
     for end, after in [*(m.span() for m in STEP_END.finditer(whole)), (len(text), len(text))]:
@@ -238,7 +238,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _heads(text: str, begin: int, end: int) -> bool:
-    """Whether a piece only says that a step follows."""
+    """Whether a piece is only the head of the step that follows."""
     piece = text[begin:end].strip()
     if piece == FENCE:
         return text.count(FENCE, 0, begin) % 2 == 0
@@ -247,7 +247,7 @@ def _heads(text: str, begin: int, end: int) -> bool:
 
 
 def _lessons(heuristic: Heuristic) -> list[str]:
-    """What a heuristic sounds like: its wording, whole exemplars and their lines and sentences."""
+    """Texts to learn a heuristic from: its wording, its exemplars, their lines and sentences."""
     wording = [heuristic.name, heuristic.instruction, *heuristic.signs]
     solutions = [exemplar.solution for exemplar in heuristic.exemplars]
     parts = (part.strip() for text in solutions for part in STEP_END.split(text))
@@ -255,5 +255,5 @@ def _lessons(heuristic: Heuristic) -> list[str]:
 
 
 def _mask(text: str) -> str:
-    """Lower case, every number the same: figures belong to the problem, not to the way."""
+    """``text`` in lower case with every number as 0: numbers belong to the problem."""
     return NUMBER.sub("0", text.lower())

@@ -1,4 +1,4 @@
-"""Which heuristic does a text show? Labellers: the interface, the table, and texts held out."""
+"""Labellers, which say which heuristic a text shows: the interface, the table, and test texts."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,16 +12,16 @@ LABELLERS: dict[str, str] = {
     "exemplars": "manyways.heuristics.exemplar_labeller:load",
     "attempts": "manyways.heuristics.exemplar_labeller:load_taught",
 }
-"""name -> ``module:function``; the function takes the pack's heuristics, returns a Labeller.
+"""name -> ``module:function``; the function takes the pack's heuristics and returns a Labeller.
 
-One that has a parameter ``attempts`` is also given a ``PromptedTexts``, to be called only when a
-text is labelled: when a run begins there are no attempts yet.
+If it has a parameter ``attempts``, it also gets a ``PromptedTexts``. It must call this only when a
+text is to be labelled, because there are no attempts when a run begins.
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptedText:
-    """A text that was asked to follow ``heuristic``. Whether it does is not known."""
+    """A text that was sampled under ``heuristic``. Whether it follows it is not known."""
 
     text: str
     heuristic: str
@@ -29,18 +29,18 @@ class PromptedText:
 
 
 PromptedTexts = Callable[[], Sequence[PromptedText]]
-"""The correct attempts of a run under its heuristics; empty before there are any."""
+"""Returns the correct attempts of a run under its heuristics; empty before there are any."""
 
 
 STEPS = 2
-"""Raised when a labeller of ``LABELLERS`` cuts or labels texts otherwise than it did."""
+"""Version of ``LABELLERS``, raised by hand when one of them splits or labels texts differently."""
 
 
 class Labeller(Protocol):
     """Labels the steps of a solution from its text alone."""
 
     def segments(self, text: str) -> list[Segment]:
-        """Split ``text`` into its steps, in order; a neutral or direct step has heuristic None."""
+        """Split ``text`` into its steps, in order. A step without a heuristic has None."""
         ...
 
     def adherence(self, text: str, heuristic: Heuristic) -> float:
@@ -54,8 +54,8 @@ class Guess:
 
     Example: ``Guess(heuristic="induction", ranked=("figure", "induction", "symmetry"), unit="7")``.
 
-    ranked: the likeliest heuristics, at most three, the likeliest first.
-    unit:   texts of one unit (a problem) are alike.
+    ranked: at most three heuristics, the most probable first.
+    unit:   the problem; texts at one problem are not independent.
     """
 
     heuristic: str
@@ -65,12 +65,13 @@ class Guess:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabellerError:
-    """How often a labeller tells composed texts from others, counted on texts known to be either.
+    """How well a labeller recognises composed texts, counted on texts whose kind is known.
 
-    found: of ``composed`` texts with two heuristics, those that it saw two or more in.
-    passed: of ``single`` other texts, those that it saw fewer than two in.
+    composed, single: number of texts with two heuristics, and of other texts.
+    found:            the composed texts in which it saw two or more heuristics.
+    passed:           the single texts in which it saw fewer than two.
 
-    Effective numbers, smaller than those of the texts, where texts at one problem are alike.
+    Numbers are effective numbers: smaller than the counts if texts at one problem are alike.
     """
 
     found: float
@@ -85,35 +86,35 @@ class LabellerError:
 
     @property
     def specificity(self) -> float:
-        """Share of other texts that pass as such."""
+        """Share of single texts that are recognised as such."""
         return self.passed / self.single if self.single else float("nan")
 
 
 @runtime_checkable
 class Measured(Protocol):
-    """A fitted labeller that can be put to texts that it was not fitted on."""
+    """A fitted labeller that can be tested on texts that it was not fitted on."""
 
     def exemplar_error(self) -> LabellerError:
-        """Its error in telling composed texts, on held-out exemplars: not on texts of a model."""
+        """Its error at recognising composed texts, on held-out exemplars (not a model's texts)."""
         ...
 
     def held_out(self) -> list[Guess]:
-        """Guesses at every exemplar of the pack, each by a labeller that has not seen it."""
+        """A guess at every exemplar of the pack, by a labeller that was fitted without it."""
         ...
 
     def guesses(self, texts: Sequence[PromptedText]) -> list[Guess]:
-        """Guesses at ``texts``, none by a labeller fitted on a text at the same problem."""
+        """Guesses at ``texts``, each by a labeller that was not fitted on its problem."""
         ...
 
 
 def measured_error(labeller: object) -> LabellerError | None:
-    """A labeller's error on texts like those of a run, if it knows: its ``measured_error``."""
+    """A labeller's error on texts like a run's (its attribute ``measured_error``), or None."""
     found = getattr(labeller, "measured_error", None)
     return found if isinstance(found, LabellerError) else None
 
 
 def is_exact(labeller: object) -> bool:
-    """Whether a labeller is right by construction: it says so with an attribute ``exact``."""
+    """Whether a labeller is right by construction (its attribute ``exact``)."""
     return bool(getattr(labeller, "exact", False))
 
 
@@ -122,7 +123,7 @@ ANSWER = re.compile(r"\\boxed|^\s*####|^\W*(?:the )?(?:final )?answer\b", re.IGN
 
 
 def step_labels(segments: Iterable[Segment]) -> list[str | None]:
-    """The heuristics of the steps in order; a neutral line that only states the answer is none.
+    """The heuristics of the steps in order. A step that only states the answer is left out.
 
     Use this wherever labels are counted, so that rates of different stages can be compared.
     """
@@ -133,10 +134,10 @@ Pack = Sequence[Heuristic]
 
 
 def folds(pack: Pack) -> Iterator[tuple[tuple[Heuristic, ...], list[PromptedText]]]:
-    """For each exemplar number the pack without those exemplars, and their solutions.
+    """For each exemplar number: (the pack without these exemplars, their solutions).
 
-    Every heuristic lacks one exemplar at a time, so none is poorer than the others when guessed at.
-    ``problem_id`` of an exemplar: ``exemplar/<heuristic>/<number from 1>``.
+    Every heuristic lacks one exemplar at a time, so that none has fewer examples than the others.
+    The ``problem_id`` of an exemplar is ``exemplar/<heuristic>/<number from 1>``.
     """
     for number in range(max((len(h.exemplars) for h in pack), default=0)):
         seen = tuple(
@@ -155,9 +156,10 @@ def folds(pack: Pack) -> Iterator[tuple[tuple[Heuristic, ...], list[PromptedText
 
 
 def joined(parts: Sequence[Sequence[str]]) -> list[str]:
-    """Composed texts: the first half of each list of steps with the second half of the next one.
+    """Composed texts: the first half of each list of steps with the second half of the next list.
 
-    Parts are of different heuristics, in a circle. Lists of one step are joined whole.
+    The lists are of different heuristics; the first one follows the last one. Lists of one step are
+    joined as a whole.
     """
     texts = []
     for first, second in zip(parts, [*parts[1:], *parts[:1]], strict=True):
@@ -166,7 +168,7 @@ def joined(parts: Sequence[Sequence[str]]) -> list[str]:
 
 
 def halves(texts: Sequence[PromptedText]) -> tuple[list[PromptedText], list[PromptedText]]:
-    """Two parts that share no problem: every other problem, in the order of their ids."""
+    """Divide texts into two halves without a common problem: problems alternate, sorted by id."""
     order = {problem: i for i, problem in enumerate(sorted({t.problem_id for t in texts}))}
     parts: tuple[list[PromptedText], list[PromptedText]] = ([], [])
     for text in texts:
@@ -175,7 +177,7 @@ def halves(texts: Sequence[PromptedText]) -> tuple[list[PromptedText], list[Prom
 
 
 def confusion(guesses: Sequence[Guess]) -> dict[str, dict[str, int]]:
-    """Heuristic -> likeliest heuristic -> number of texts."""
+    """Heuristic -> most probable heuristic by the labeller -> number of texts."""
     table: dict[str, dict[str, int]] = {}
     for guess in guesses:
         row = table.setdefault(guess.heuristic, {})

@@ -1,1 +1,1 @@
-"""The pool of attempts: how it is sampled and kept, what of it counts, what each arm takes."""
+"""The pool of attempts: how it is sampled and stored, and what arms select from it."""

@@ -1,8 +1,8 @@
-"""Adaptive sampling of the pool: round after round, only at cells that have no solution yet.
+"""Adaptive sampling of the pool: in rounds, and only at cells that have no solution yet.
 
-A round's cells follow from the recipe and from the attempts of earlier rounds alone. So a run that
-was killed is continued by going through the rounds again: what they ask for is there already, up to
-the round in which it was killed. A fixed pool of as many samples holds every attempt that rounds
+The cells of a round follow from the recipe and from the attempts of earlier rounds only. So a run
+that was killed goes through the rounds again, and finds their attempts there already, up to the
+round in which it was killed. A fixed pool with the same ``samples`` holds every attempt that rounds
 can ask for, with the same seeds.
 
 Shapes: _C cells.
@@ -41,12 +41,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Round:
-    """The pool after a round; ``RUN/.1-attempts.rounds.json`` lists them.
+    """The state of the pool after a round; ``RUN/.1-attempts.rounds.json`` lists all rounds.
 
     Example: ``Round(number=3, cells=200, tokens=41210, accepted=153, open=1402, given_up=45)``.
 
-    cells:  given one more attempt each in this round.
-    tokens: sampled up to here. accepted, open, given_up: cells after it, all of the pool's.
+    cells:    cells that got one more attempt in this round.
+    tokens:   tokens sampled up to and in this round.
+    accepted, open, given_up: all cells of the pool by their state after the round.
     """
 
     number: int
@@ -59,7 +60,7 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Cells by state, and tokens sampled. accepted + open + given_up = all cells."""
+    """Numbers of cells by state, and of tokens sampled; accepted + open + given_up = all cells."""
 
     accepted: int
     open: int
@@ -68,7 +69,7 @@ class Totals:
 
 
 class Cells:
-    """What is known about every cell; all of it comes from attempts that were asked for."""
+    """What is known about every cell, from the attempts that rounds asked for."""
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self._cells = cells
@@ -80,17 +81,17 @@ class Cells:
         self._accepted_C = np.zeros(len(cells), dtype=bool)
 
     def ask(self) -> list[Cell]:
-        """Ask every open cell for one more attempt; these cells, with as many samples as asked."""
+        """Ask for one more attempt at every open cell; returns these cells with new ``samples``."""
         chosen = np.flatnonzero(self._open_C)
         self._asked_C[chosen] += 1
         return [replace(self._cells[i], samples=int(self._asked_C[i])) for i in chosen.tolist()]
 
     def learn(self, tokens: Mapping[Name, int], accepted: Collection[Name]) -> None:
-        """Take over what all attempts asked for at some problems gave.
+        """Update the cells of some problems from all attempts that were asked for there.
 
-        tokens: sampled so far at each cell of these problems that was asked.
-        accepted: those of them that have a solution now. A cell can lose its solution again, to a
-            near-duplicate that was found under an earlier heuristic.
+        tokens:   cell -> tokens sampled at it so far.
+        accepted: the cells that have a solution now. A cell can lose its solution again when a
+            near-duplicate is found under an earlier heuristic.
         """
         for name, count in tokens.items():
             place = self._place[name]
@@ -98,11 +99,11 @@ class Cells:
             self._accepted_C[place] = name in accepted
 
     def requests(self) -> dict[Name, int]:
-        """How many attempts every cell was asked for that was asked for any."""
+        """Cell -> how many attempts were asked for, if any."""
         return {self._names[i]: int(self._asked_C[i]) for i in np.flatnonzero(self._asked_C)}
 
     def totals(self) -> Totals:
-        """Cells by state, and tokens."""
+        """Numbers of cells by state, and of tokens."""
         accepted, still_open = int(self._accepted_C.sum()), int(self._open_C.sum())
         return Totals(
             accepted=accepted,
@@ -117,10 +118,10 @@ class Cells:
 
 
 def request(ctx: Context) -> dict[str, object]:
-    """What adaptive sampling adds to what is wanted of the pool; nothing for fixed sampling.
+    """What adaptive sampling adds to the request of the pool; nothing for fixed sampling.
 
-    Thresholds of selection say when a cell has its solution: changing them may ask for more
-    attempts, and never makes those that are there wrong.
+    The thresholds of selection decide when a cell has its solution. A change of them may ask for
+    more attempts, and never makes earlier attempts invalid.
     """
     recipe = ctx.recipe
     if recipe.generate.sampling == "fixed":
@@ -136,14 +137,14 @@ def request(ctx: Context) -> dict[str, object]:
 def collect(
     ctx: Context, *, engine: Callable[[], Engine], cells: Sequence[Cell], sampling: Sampling
 ) -> dict[str, float]:
-    """Sample round after round, one more attempt at every open cell, until no cell is open.
+    """Sample in rounds, one more attempt at every open cell, until no cell is open.
 
-    A cell is open while selection would keep none of its attempts and it has had fewer than its
+    A cell is open while selection would keep none of its attempts and it has fewer than its
     ``samples``.
 
-    engine: called when something is missing; what it returns is closed.
+    engine: opens an engine, called only if an attempt is missing; the engine is closed at the end.
 
-    Returns the counts of ``sampling.collect`` over what was asked for, and rounds, accepted,
+    Returns the counts of ``sampling.collect`` over the attempts asked for, and rounds, accepted,
     given_up.
 
     Raises VerifierUnwell when more than ``verify.max_undecided`` of the answers are undecided.
@@ -159,9 +160,9 @@ def collect(
             named = replace(sampling, label=label)
             sample_missing(ctx, opened, asked, sampling=named, have=have)
             if adherence.asks_a_judge(ctx):
-                # Two models at once may not fit; the engine is opened again where it is needed.
+                # Two models may not fit into memory. The engine is opened again when needed.
                 opened.close()
-            # All cells of these problems: a new solution may make another one a near-duplicate.
+            # All cells of these problems, because a new solution may make another a near-duplicate.
             _learn(ctx, state, pool.at({cell.problem.id for cell in asked}))
             history.append(_round(state, len(history), len(asked)))
             _write(history, sampling)
@@ -187,14 +188,14 @@ def sentence(counts: dict[str, float]) -> str:
 
 
 class _Pool:
-    """The attempts in a folder that grows: a part is read once, not again in every round."""
+    """The attempts in a folder that grows. Each part is read once, and not in every round."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._tables: dict[Path, pa.Table] = {}
 
     def at(self, problems: Collection[str]) -> pa.Table:
-        """Those that are there now, at ``problems``."""
+        """The attempts at ``problems`` that the folder holds now."""
         for part in parts(self._folder):
             if part not in self._tables:
                 self._tables[part] = read_table(part, COLUMNS)
@@ -203,7 +204,7 @@ class _Pool:
 
 
 def _learn(ctx: Context, state: Cells, attempts: pa.Table) -> None:
-    """What all attempts at some problems say about their cells, as selection would decide."""
+    """Update ``state`` with all attempts at some problems, decided as selection would."""
     table = in_order(ctx, attempts, state.requests())
     names = list(zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True))
     tokens: Counter[tuple[str, str]] = Counter()

@@ -1,12 +1,12 @@
-"""How well does an attempt follow its heuristic? For selection, by the scorer of the recipe.
+"""Adherence: how well an attempt follows its heuristic, by the scorer of the recipe, for selection.
 
-A labeller is cheap and scores every attempt. A reward model or a judge is asked only about attempts
-that could become solutions, each different (heuristic, question, text) once, and what it says is
-kept in ``RUN/adherence/<scorer>-<hash>/``: selecting again, or going on after a kill, asks about
-nothing twice.
+A labeller is cheap and scores every attempt. A reward model or a judge scores only attempts that
+could become solutions, and each distinct (heuristic, question, text) once. Its opinions are kept in
+``RUN/adherence/<scorer>-<hash>/``, so a second selection, or one after a kill, does not ask again.
 
-A language model as judge chooses one of three levels. Models favour an option for its place in the
-list, so every case is asked twice, with the options in either order; only the average counts.
+A judge is a language model that chooses one of three levels. Models tend to prefer an option for
+its position in the list. So the judge is asked twice about each case, with the options in both
+orders, and the mean counts.
 """
 
 import json
@@ -34,7 +34,7 @@ from manyways.tables import parts, read_table, write_table
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One text that was asked to follow ``heuristic``."""
+    """A text to score: an attempt at ``question`` under ``heuristic``."""
 
     question: str
     text: str
@@ -47,10 +47,10 @@ class Opinion:
 
     Example: ``Opinion(value=0.75, note="orders disagree")``.
 
-    value:  higher follows better; None when the scorer could not tell. On the scale of the scorer:
-            a share in [0, 1], or any number where ``Scorer.ranks``.
-    note:   why there is no value, or what is doubtful about it; empty for nothing to say.
-    detail: what it is based on (the replies of a judge), kept for reading.
+    value:  the higher, the better it follows; None if the scorer could not tell. In [0, 1], or any
+            number if ``Scorer.ranks``.
+    note:   why there is no value, or why the value is doubtful; may be empty.
+    detail: what the opinion is based on (the replies of a judge), for a reader.
     """
 
     value: float | None
@@ -59,10 +59,10 @@ class Opinion:
 
 
 class Scorer(Protocol):
-    """Scores adherence. ``close`` frees what it holds.
+    """Scores adherence. ``close`` frees its model.
 
-    ranks: values are comparable only among texts on one problem under one heuristic, so selection
-        replaces them by ``ranks_of`` within (problem, heuristic).
+    ranks: whether values can be compared only among texts of one cell. Selection then replaces them
+        by ``ranks_of`` within the cell.
     """
 
     ranks: bool
@@ -77,9 +77,9 @@ class Scorer(Protocol):
 
 
 def ranks_of(values: Sequence[float]) -> list[float]:
-    """For each value the share of the *other* values that are lower, equal ones counted half.
+    """For each value the share of the *other* values that are lower; equal ones count half.
 
-    Example: ``ranks_of([3.1, -2.0, 0.4]) == [1.0, 0.0, 0.5]``. A value alone has no rival: 1.
+    Example: ``ranks_of([3.1, -2.0, 0.4]) == [1.0, 0.0, 0.5]``. A single value has rank 1.
     """
     x = np.asarray(values, dtype=float)
     if len(x) < 2:
@@ -92,7 +92,7 @@ def ranks_of(values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Level:
-    """One option of the rubric. ``value``: the adherence that it stands for."""
+    """One option of the judge's rubric. ``value``: the adherence that it means."""
 
     value: float
     text: str
@@ -132,7 +132,7 @@ _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
 
 
 def judge_prompt(case: Case, *, swapped: bool) -> tuple[Message, ...]:
-    """The question put to the judge; ``swapped`` lists the options from the last to the first."""
+    """The prompt for the judge. ``swapped``: list the options in reverse order."""
     heuristic = case.heuristic
     options = "\n".join(
         f"{letter}. {level.text}" for letter, level in zip(LETTERS, _order(swapped), strict=True)
@@ -151,10 +151,10 @@ def judge_prompt(case: Case, *, swapped: bool) -> tuple[Message, ...]:
 
 
 def read_reply(reply: str, *, swapped: bool) -> float | None:
-    """The adherence that a reply stands for, None when it is malformed.
+    """The adherence that a judge's reply means, None when the reply is malformed.
 
-    Strict: the whole reply is one JSON object, at most in a code fence, with a letter of the list
-    under ``verdict`` and nothing beside it but a ``reason``.
+    The whole reply must be one JSON object, which may be in a code fence. It must have a letter of
+    the list under ``verdict``, and no other key than ``reason``.
     """
     text = reply.strip()
     fenced = _FENCED.fullmatch(text)
@@ -187,20 +187,20 @@ def _order(swapped: bool) -> tuple[Level, ...]:
 UNASKED = Opinion(value=None, note="not asked")
 FOLLOWS = Opinion(value=1.0)
 READ = 65536
-"""Tokens in a batch that a reward model reads, where the recipe leaves it open."""
+"""Tokens in a batch of a reward model, if ``model.batch_tokens`` is ``auto``."""
 TEMPERATURE = 0.01
-"""As good as greedy, and above the 0 that some engines refuse."""
+"""Nearly greedy. Some engines refuse 0."""
 ENOUGH = 50
-"""Cases after which the share without a verdict is looked at while asking goes on."""
+"""While the judge is being asked, the share without an opinion is checked from this many cases."""
 PART = 256
-"""Cases asked about between two writes: what a kill can lose at most."""
+"""Cases between two writes: the most that a kill can lose."""
 SCHEMA = pa.schema(
     [("key", pa.string()), ("value", pa.float64()), ("note", pa.string()), ("detail", pa.string())]
 )
 
 
 def identity(ctx: Context) -> dict[str, object]:
-    """What adherence depends on beside the labeller; empty where the labeller gives it.
+    """What adherence depends on, if another scorer than the labeller gives it; else empty.
 
     Raises ModelError when the model of the scorer does not exist.
     """
@@ -210,14 +210,14 @@ def identity(ctx: Context) -> dict[str, object]:
 def of_attempts(
     ctx: Context, table: pa.Table, counts: dict[str, float] | None = None
 ) -> list[Opinion]:
-    """An opinion for every attempt of ``table`` (columns as for selection), in its order.
+    """An opinion for every attempt of ``table`` (of ``requested_attempts``), in its order.
 
-    Plain attempts follow no heuristic and have 1. Values of a scorer that ranks are ranks in [0, 1]
-    among the attempts at one problem under one heuristic.
+    Plain attempts follow no heuristic and have 1. For a scorer with ``ranks``, values are ranks in
+    [0, 1] among the attempts of one cell.
 
-    counts: receives what the scorer reports about itself.
+    counts: receives the counts that the scorer reports.
 
-    Raises VerifierUnwell when a judge cannot be understood.
+    Raises VerifierUnwell when too many replies of a judge are malformed.
     """
     if _kind(ctx) == "labeller":
         return _labelled(ctx, table)
@@ -237,27 +237,26 @@ def of_attempts(
 
 
 def _labelled(ctx: Context, table: pa.Table) -> list[Opinion]:
-    """A labeller sees the text alone: each different one is scored once under a heuristic."""
+    """The labeller's opinions. It reads only the text, so each (heuristic, text) is scored once."""
     score = ctx.labeller.adherence
     heuristics = {heuristic.id: heuristic for heuristic in ctx.pack}
     known: dict[tuple[str, str], Opinion] = {}
     found = []
-    cells = zip(table["heuristic"].to_pylist(), table["text"].to_pylist(), strict=True)
-    for cell in cells:
-        way, text = cell
-        if way != PLAIN and cell not in known:
-            known[cell] = Opinion(value=score(text, heuristics[way]))
-        found.append(FOLLOWS if way == PLAIN else known[cell])
+    rows = zip(table["heuristic"].to_pylist(), table["text"].to_pylist(), strict=True)
+    for way, text in rows:
+        if way != PLAIN and (way, text) not in known:
+            known[way, text] = Opinion(value=score(text, heuristics[way]))
+        found.append(FOLLOWS if way == PLAIN else known[way, text])
     return found
 
 
 def is_rank(ctx: Context) -> bool:
-    """Whether adherence is a rank, so that its mean says nothing."""
+    """Whether adherence is a rank, so that its mean has no meaning."""
     return _kind(ctx) == "reward-model"
 
 
 def asks_a_judge(ctx: Context) -> bool:
-    """Whether adherence is asked of a model that samples."""
+    """Whether a judge gives adherence, so that a second model has to sample."""
     return _kind(ctx) == "judge"
 
 
@@ -266,12 +265,12 @@ def _kind(ctx: Context) -> str:
 
 
 def _wants_wrong(ctx: Context) -> bool:
-    """Wrong attempts are worth asking about only where an arm trains on them."""
+    """Whether wrong attempts are scored, too: only if an arm trains on them."""
     return any(arm.kind.wrong for arm in ctx.recipe.parsed_arms)
 
 
 def _cases(ctx: Context, table: pa.Table) -> dict[int, Case]:
-    """Row -> what to ask the scorer."""
+    """Row of ``table`` -> the case for the scorer, for attempts that could become solutions."""
     heuristics = {heuristic.id: heuristic for heuristic in ctx.pack}
     generate = ctx.recipe.generate
     questions = {p.id: p.question for p in ctx.problems(generate.problems, generate.limit)}
@@ -305,7 +304,7 @@ def _ranked(table: pa.Table, opinions: Mapping[int, Opinion]) -> dict[int, Opini
 
 
 def _source(ctx: Context) -> dict[str, object]:
-    """What each single opinion of a reward model or judge depends on, the case aside."""
+    """What the opinions of a reward model or judge depend on, besides the case."""
     select, model = ctx.recipe.select, ctx.recipe.model
     kind, _, path = select.scorer.partition(":")
     if kind == "reward-model":
@@ -316,13 +315,13 @@ def _source(ctx: Context) -> dict[str, object]:
         "model": served_hash(model) if model.remote else model_hash(ctx, place_of(model)),
         **model.identity,
         "tokens": select.judge_tokens,
-        # An opinion depends on how it was asked: another wording of the rubric asks anew.
+        # With another wording of the rubric, the judge has to be asked again.
         "rubric": fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)]),
     }
 
 
 def _judge(ctx: Context) -> ModelConfig:
-    """The model that judges: the base model, as the pool is sampled, unless the recipe says."""
+    """The judge's model: that of the recipe, or the base model with the engine of the pool."""
     recipe = ctx.recipe
     return recipe.select.judge or recipe.model.under(recipe.generate.engine)
 
@@ -353,7 +352,7 @@ def _open(ctx: Context) -> Scorer:
 
 
 def _opinions(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
-    """What the scorer says about each case: remembered, or asked now and written down."""
+    """The opinion on each case: read from the run folder, or asked now and written there."""
     kind, source = _kind(ctx), _source(ctx)
     folder = ctx.run.path("adherence", f"{kind}-{fingerprint(source)}")
     remove_leftovers(folder)
@@ -369,7 +368,7 @@ def _opinions(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
                     found = dict(zip(part, said, strict=True))
                     _remember(folder, found)
                     known |= found
-                    # After each part: a judge that nobody understands should not cost a whole pool.
+                    # Checked after each part, so that a bad judge does not cost a whole pool.
                     _check(ctx, known, final=False)
                     meter.advance(len(part))
         finally:
@@ -397,17 +396,17 @@ def _remember(folder: Path, opinions: Mapping[str, Opinion]) -> None:
 
 
 class JudgeScorer:
-    """Asks about each case twice, with the options in either order."""
+    """A judge as ``Scorer``. It asks about each case twice, with the options in both orders."""
 
     ranks = False
 
     def __init__(self, engine: Engine, *, max_tokens: int) -> None:
-        """``engine`` is closed with the scorer."""
+        """``engine``: it is closed with the scorer."""
         self._engine = engine
         self._settings = SamplingSettings(max_tokens=max_tokens, temperature=TEMPERATURE)
 
     def opinions(self, cases: Sequence[Case]) -> list[Opinion]:
-        """The mean of the two verdicts on each case; none when both replies are malformed."""
+        """The mean of the two replies on each case; no value when both are malformed."""
         requests = [_request(case, swapped) for case in cases for swapped in (False, True)]
         replies = [done[0].text for done in self._engine.sample(requests, self._settings)]
         return [_opinion(*pair) for pair in zip(replies[::2], replies[1::2], strict=True)]
@@ -418,7 +417,7 @@ class JudgeScorer:
 
 
 def judge_summary(opinions: Sequence[Opinion]) -> tuple[str, dict[str, float]]:
-    """What a judge's opinions are worth, as a sentence and as counts."""
+    """How reliable a judge's opinions are: (a sentence, counts)."""
     notes = [opinion.note for opinion in opinions]
     malformed = notes.count(ONE_MALFORMED) + 2 * notes.count(MALFORMED)
     both = len(notes) - notes.count(ONE_MALFORMED) - notes.count(MALFORMED)
@@ -435,10 +434,7 @@ def judge_summary(opinions: Sequence[Opinion]) -> tuple[str, dict[str, float]]:
 
 
 def check_judge(opinions: Sequence[Opinion], *, name: str, limit: float, final: bool) -> None:
-    """Stop when the judge cannot be understood.
-
-    Raises VerifierUnwell when more than the share ``limit`` of the opinions has no verdict.
-    """
+    """Raise VerifierUnwell when more than the share ``limit`` of the opinions has no value."""
     silent = [opinion for opinion in opinions if opinion.note == MALFORMED]
     if (final or len(opinions) >= ENOUGH) and len(silent) > limit * len(opinions):
         begin = " ".join(str(json.loads(silent[0].detail)[0]).split())[:80]

@@ -1,9 +1,9 @@
-"""A folder of attempts: the cells asked for, what it holds, and the journal that survives a kill.
+"""A folder of attempts: the cells asked for, the parts, and a journal that survives a kill.
 
-Parts hold attempts in the order of their cells, attempts end in any order. A line of the journal is
-one attempt without its verdict, which follows from the text. Once a part holds an attempt its line
-is dead; dead lines are dropped when they are the greater part of the file, and the file with the
-last live one.
+A part holds attempts in the order of their cells, but attempts end in any order. Until a part is
+whole, its attempts are entries of the journal, without verdicts, which follow from the texts. When
+a part holds an attempt, its entry is dead. The journal is written again without dead entries when
+they are more than half of it, and deleted when no live entry is left.
 """
 
 import json
@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from manyways.context import Context
@@ -39,9 +38,9 @@ ENGINE_FILE = "engine.json"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Held:
-    """What a folder holds: the keys of its attempts, and how many have each verdict status.
+    """What a folder holds: the keys of its attempts, and the number of attempts by status.
 
-    Read once by the folder's only writer, who adds to it what it writes.
+    The folder's only writer reads it once and adds what it writes.
     """
 
     keys: set[Key]
@@ -49,27 +48,27 @@ class Held:
 
 
 def held(folder: Path) -> Held:
-    """The attempts that are there."""
+    """Read what a folder holds."""
     table = read_attempts_table(folder, ["problem_id", "heuristic", "sample", "status"])
     *key, status = (column.to_pylist() for column in table.columns)
     return Held(keys=set(zip(*key, strict=True)), statuses=Counter(status))
 
 
 def engine_facts(folder: Path) -> list[Mapping[str, str | int]]:
-    """What the engines said about themselves, one entry for each time that attempts were added."""
+    """The facts of the engines that wrote attempts here, one entry for each time."""
     path = beside(folder, ENGINE_FILE)
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
 
 
 def write_engine_facts(folder: Path, facts: Sequence[Mapping[str, str | int]]) -> None:
-    """Replace them."""
+    """Write the facts of all engines that wrote attempts here."""
     write_text(beside(folder, ENGINE_FILE), json.dumps(facts, indent=1))
 
 
 def counts(folder: Path, wanted: Mapping[tuple[str, str], int]) -> dict[str, float]:
-    """Attempts by status, truncated ones and tokens, among the wanted keys.
+    """Count attempts by status, truncated ones and tokens, among the wanted attempts.
 
-    A folder may hold more than is wanted now, from an earlier, larger request.
+    A folder may hold more attempts than wanted, from an earlier and larger request.
 
     wanted: (problem id, heuristic) -> number of samples.
     """
@@ -93,10 +92,7 @@ def counts(folder: Path, wanted: Mapping[tuple[str, str], int]) -> dict[str, flo
 
 
 def check_undecided(folder: Path, *, limit: float) -> None:
-    """Stop when the verdicts in ``folder`` cannot be trusted.
-
-    Raises VerifierUnwell, with the reasons, when more than the share ``limit`` is undecided.
-    """
+    """Raise VerifierUnwell when more than the share ``limit`` of the verdicts is undecided."""
     status = read_attempts_table(folder, ["status"])["status"].to_pylist()
     if status.count("undecided") > limit * len(status):
         table = read_attempts_table(folder, ["status", "reason"])
@@ -109,10 +105,10 @@ def check_undecided(folder: Path, *, limit: float) -> None:
 def changed_prompts(
     folder: Path, now: Mapping[tuple[str, str], str], waiting: Iterable[tuple[Key, str]] = ()
 ) -> bool:
-    """Whether an attempt was sampled from another prompt than ``now`` has for it.
+    """Whether the prompt of some attempt has changed since it was sampled.
 
-    now:     (problem id, heuristic) -> prompt hash.
-    waiting: attempts that are in no part yet, and the hash of their prompt.
+    now:     (problem id, heuristic) -> hash of the prompt now.
+    waiting: attempts that are in no part yet, with the hashes of their prompts.
     """
     table = read_attempts_table(folder, ["problem_id", "heuristic", "prompt_hash"])
     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -123,7 +119,7 @@ def changed_prompts(
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a kill left half-written; call as the folder's only writer."""
+    """Delete files that a kill left half-written. Only the folder's writer may call this."""
     for name in BESIDE:
         for dots in (".", ".."):
             for left in folder.parent.glob(f"{dots}{folder.name}.{name}.*.tmp"):
@@ -134,7 +130,7 @@ def remove_leftovers(folder: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """The attempts wanted at one problem under one heuristic (``records.PLAIN`` for none).
+    """The attempts to sample at one problem under one heuristic (``PLAIN`` for none).
 
     Example: ``Cell(problem=p, heuristic="induction", messages=prompts.under(...), samples=4)``.
     """
@@ -149,9 +145,9 @@ class Cell:
 class Sampling:
     """How and where cells are sampled.
 
-    run_seed:  with the cell and the sample number it gives each attempt's seed.
-    label:     what the progress display calls this.
-    part_size: attempts per parquet part, at most (a cell is split only when it is larger).
+    run_seed:  part of each attempt's seed, besides the cell and the sample number.
+    label:     name of this work in progress messages.
+    part_size: the most attempts in a part (a cell is split only if it is larger).
     """
 
     settings: SamplingSettings
@@ -168,19 +164,19 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Piece:
-    """Samples of one cell: ``samples`` are their numbers."""
+    """Some samples of one cell. ``samples``: their numbers."""
 
     cell: Cell
     samples: tuple[int, ...]
 
     @property
     def keys(self) -> list[Key]:
-        """What identifies each of them, in order."""
+        """The key of each sample, in order."""
         return [(self.cell.problem.id, self.cell.heuristic, sample) for sample in self.samples]
 
 
 def cut(missing: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
-    """Parts of at most ``size`` attempts; cells stay whole unless they are larger than that."""
+    """Divide pieces into parts of at most ``size`` attempts. Only larger cells are split."""
     part: list[Piece] = []
     count = 0
     for whole in missing:
@@ -197,14 +193,14 @@ def cut(missing: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
 
 FILE = "ended.jsonl"
 SYNC_SECONDS = 10.0
-"""Between waits for the disk itself: a kill alone loses nothing that was written."""
+"""Time between fsyncs. They guard against a power cut; a kill alone loses nothing."""
 SMALL = 1 << 20
-"""Bytes of dead lines that are not worth writing the file anew."""
+"""With fewer bytes of dead entries, the journal is not written again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """What an attempt was sampled from, besides the settings of its stage."""
+    """Seed, prompt and model that an attempt was sampled with."""
 
     seed: int
     prompt_hash: str
@@ -212,8 +208,8 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One attempt that ended."""
+class Entry:
+    """An entry of the journal: one attempt that ended."""
 
     key: Key
     origin: Origin
@@ -225,34 +221,34 @@ class Line:
         return json.dumps(row).encode("ascii") + b"\n"
 
 
-def read_journal(folder: Path) -> Iterator[Line]:
-    """The attempts in a folder's journal, up to a line that a kill or a full disk left torn."""
-    for line, _ in _whole(beside(folder, FILE)):
-        yield line
+def read_journal(folder: Path) -> Iterator[Entry]:
+    """The entries of a folder's journal, up to a line that a kill or a full disk left torn."""
+    for entry, _ in _whole(beside(folder, FILE)):
+        yield entry
 
 
-def _whole(path: Path) -> Iterator[tuple[Line, int]]:
-    """Whole lines, and where each ends in the file."""
+def _whole(path: Path) -> Iterator[tuple[Entry, int]]:
+    """(entry, the position in the file where it ends) for each whole line."""
     if not path.is_file():
         return
     end = 0
     with path.open("rb") as stream:
         for text in stream:
             end += len(text)
-            line = _parsed(text)
-            if line is None:
+            entry = _parsed(text)
+            if entry is None:
                 return
-            yield line, end
+            yield entry, end
 
 
-def _parsed(text: bytes) -> Line | None:
+def _parsed(text: bytes) -> Entry | None:
     if not text.endswith(b"\n"):
         return None
     try:
         row = json.loads(text)
         problem, heuristic, sample = row.pop("key")
         origin = Origin(**{name: row.pop(name) for name in ("seed", "prompt_hash", "model_hash")})
-        return Line(key=(problem, heuristic, sample), origin=origin, completion=Completion(**row))
+        return Entry(key=(problem, heuristic, sample), origin=origin, completion=Completion(**row))
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -260,7 +256,7 @@ def _parsed(text: bytes) -> Line | None:
 class Journal:
     """The journal of one folder, for its only writer. Use as a context manager.
 
-    Example: ``with Journal(folder, have=keys) as journal: journal.add(line); journal.save()``.
+    Example: ``with Journal(folder, have=keys) as journal: journal.add(entry); journal.save()``.
     """
 
     def __init__(
@@ -273,14 +269,14 @@ class Journal:
         """``have``: attempts that parts hold already."""
         self._path, self._clock = beside(folder, FILE), clock
         self._live: dict[Key, bytes] = {}
-        self._there: dict[Key, Line] = {}
+        self._there: dict[Key, Entry] = {}
         self._size = self._dead = 0
-        for line, end in _whole(self._path):
+        for entry, end in _whole(self._path):
             self._dead += end - self._size
             self._size = end
-            if line.key not in have:
-                self._there[line.key] = line
-                self._live[line.key] = line.text()
+            if entry.key not in have:
+                self._there[entry.key] = entry
+                self._live[entry.key] = entry.text()
         self._dead -= sum(map(len, self._live.values()))
         self._waiting: dict[Key, bytes] = {}
         self._synced = clock()
@@ -289,13 +285,8 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Write what is waiting and close; a journal without live lines is deleted."""
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        """Write waiting entries and close the file; a journal without live entries is deleted."""
         try:
             # After a full disk another write would fail too, and hide the first error.
             if not isinstance(error, OSError):
@@ -307,20 +298,20 @@ class Journal:
         if not self._live:
             self._path.unlink(missing_ok=True)
 
-    def find(self, key: Key) -> Line | None:
-        """What an earlier, stopped run left of an attempt."""
+    def find(self, key: Key) -> Entry | None:
+        """The entry of an attempt that an earlier run left, None without one."""
         return self._there.get(key)
 
-    def add(self, line: Line) -> None:
-        """Note an attempt; ``save`` writes it."""
-        # Sampled anew, it replaces the line that an earlier run left.
-        self.fold([line.key])
-        self._live[line.key] = self._waiting[line.key] = line.text()
+    def add(self, entry: Entry) -> None:
+        """Add an attempt; ``save`` writes it."""
+        # If it was sampled again, it replaces the entry that an earlier run left.
+        self.fold([entry.key])
+        self._live[entry.key] = self._waiting[entry.key] = entry.text()
 
     def save(self) -> None:
-        """Write what was added since the last time and is in no part.
+        """Write the entries that were added since the last call and are in no part.
 
-        Raises OSError when the disk is full; the next journal leaves a torn line out.
+        Raises OSError when the disk is full. Who opens the journal next ignores a torn line.
         """
         if self._waiting:
             text = b"".join(self._waiting.values())
@@ -333,7 +324,7 @@ class Journal:
             os.fsync(self._file)
 
     def fold(self, keys: Collection[Key]) -> None:
-        """Forget attempts that a part holds now; those not written yet never are."""
+        """Drop the entries of attempts that a part holds now; unwritten ones are never written."""
         for key in keys:
             text = self._live.pop(key, b"")
             if self._waiting.pop(key, None) is None:
@@ -346,7 +337,7 @@ class Journal:
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o666)
-            # What a kill left torn would make the next line unreadable.
+            # Cut off a line that a kill left torn: the next line would be unreadable.
             os.ftruncate(self._file, self._size)
             os.lseek(self._file, self._size, os.SEEK_SET)
         view = memoryview(text)
@@ -354,7 +345,7 @@ class Journal:
             view = view[os.write(self._file, view) :]
 
     def _rewrite(self) -> None:
-        """Only live lines that were written before; in one go, so that a kill loses neither."""
+        """Write the file again with live entries only, and rename it, so that a kill loses none."""
         written = (text for key, text in self._live.items() if key not in self._waiting)
         kept = b"".join(written)
         if self._file is not None:
@@ -373,13 +364,13 @@ class Journal:
 
 
 ENOUGH = 200
-"""Attempts before the undecided share is looked at while sampling goes on."""
+"""While sampling goes on, the undecided share is checked from this many attempts on."""
 
 
 class Saver:
-    """Takes attempts as they end and writes each part as soon as it and those before it are whole.
+    """Takes attempts as they end. Writes each part when it and all parts before it are whole.
 
-    Until then the journal holds them. What the journal of a stopped run holds is taken over.
+    Until then the journal holds the attempts. Entries that a stopped run left are taken over.
     """
 
     def __init__(
@@ -391,49 +382,49 @@ class Saver:
         journal: Journal,
         have: Held,
     ) -> None:
-        """``have``: what the folder holds; parts that are written are added."""
+        """``have``: what the folder holds; the parts that are written are added to it."""
         self._ctx, self._sampling, self._journal = ctx, sampling, journal
         self._have = have
         self._parts = list(parts)
-        self._lines: dict[Key, Line] = {}
+        self._entries: dict[Key, Entry] = {}
         self._next = 0
         self._part_of: dict[Key, int] = {}
         for number, part in enumerate(self._parts):
             for piece in part:
                 for key in piece.keys:
-                    line = journal.find(key)
-                    if line and line.origin == self._origin(piece.cell, key):
-                        self._lines[key] = line
+                    entry = journal.find(key)
+                    if entry and entry.origin == self._origin(piece.cell, key):
+                        self._entries[key] = entry
                     else:
                         self._part_of[key] = number
         self._open = Counter(self._part_of.values())
-        self.taken_over = len(self._lines)
+        self.taken_over = len(self._entries)
 
     def wanted(self) -> list[list[Piece]]:
-        """What has to be sampled for each part; a part that is whole wants nothing."""
+        """The pieces to sample for each part; none for a part that is whole."""
         return [[left for piece in part if (left := self._left(piece)).samples]
                 for part in self._parts]  # fmt: skip
 
     def request(self, piece: Piece) -> SampleRequest:
-        """The wish for the samples of ``piece``."""
+        """The engine's request for the samples of ``piece``."""
         seeds = tuple(self._sampling.seed(key) for key in piece.keys)
         return SampleRequest(messages=piece.cell.messages, seeds=seeds)
 
     def add(self, piece: Piece, place: int, completion: Completion) -> None:
         """Take the attempt at ``piece.samples[place]``."""
         key = piece.keys[place]
-        line = Line(key=key, origin=self._origin(piece.cell, key), completion=completion)
-        self._lines[key] = line
+        entry = Entry(key=key, origin=self._origin(piece.cell, key), completion=completion)
+        self._entries[key] = entry
         self._open[self._part_of.pop(key)] -= 1
-        self._journal.add(line)
+        self._journal.add(entry)
 
     def write(self) -> bool:
-        """Write the parts that are whole now, and the rest to the journal; whether there were any.
+        """Write whole parts, and other attempts to the journal. Returns whether a part was written.
 
-        Raises VerifierUnwell once more than ``verify.max_undecided`` of many are undecided.
+        Raises VerifierUnwell when more than ``verify.max_undecided`` of many are undecided.
         """
         first = self._next
-        # In order, also when a later part is whole first: a resumed run writes the same files.
+        # In order, even if a later part is whole first, so that a resumed run writes equal files.
         while self._next < len(self._parts) and not self._open[self._next]:
             self._write(self._parts[self._next])
             self._next += 1
@@ -450,7 +441,7 @@ class Saver:
         keys = [key for piece in part for key in piece.keys]
         self._journal.fold(keys)
         for key in keys:
-            del self._lines[key]
+            del self._entries[key]
         self._have.keys.update(keys)
         self._have.statuses.update(attempt.verdict.status for attempt in attempts)
         limit, seen = self._ctx.recipe.verify.max_undecided, self._have.statuses
@@ -458,22 +449,23 @@ class Saver:
             check_undecided(self._sampling.folder, limit=limit)
 
     def _judged(self, part: Sequence[Piece]) -> list[Attempt]:
-        """Attempts in the order of ``part``, judged in one go."""
-        rows = [(piece.cell, self._lines[key]) for piece in part for key in piece.keys]
-        texts = [(cell.problem, line.completion.text) for cell, line in rows]
+        """The attempts of ``part`` in order, with verdicts."""
+        rows = [(piece.cell, self._entries[key]) for piece in part for key in piece.keys]
+        texts = [(cell.problem, entry.completion.text) for cell, entry in rows]
+        verdicts = self._ctx.verifiers.verdicts(texts)
         return [
             Attempt(
                 problem_id=cell.problem.id,
                 heuristic=cell.heuristic,
-                sample=line.key[2],
-                text=line.completion.text,
-                finish=line.completion.finish,
-                prompt_tokens=line.completion.prompt_tokens,
-                tokens=line.completion.tokens,
+                sample=entry.key[2],
+                text=entry.completion.text,
+                finish=entry.completion.finish,
+                prompt_tokens=entry.completion.prompt_tokens,
+                tokens=entry.completion.tokens,
                 verdict=verdict,
-                **asdict(line.origin),
+                **asdict(entry.origin),
             )
-            for (cell, line), verdict in zip(rows, self._ctx.verifiers.verdicts(texts), strict=True)
+            for (cell, entry), verdict in zip(rows, verdicts, strict=True)
         ]
 
     def _origin(self, cell: Cell, key: Key) -> Origin:

@@ -1,8 +1,8 @@
-"""Labellers of a run: the attempts that they learn from, and how far two of them agree.
+"""Labellers of a run: the attempts that they learn from, and the agreement of two labellers.
 
-A text's label is the heuristic that most of its steps show (the earlier one of equals), ``direct``
-when none does. A text in which a labeller sees no step at all is left out: so a labeller that knows
-only some texts, read by hand, can serve as well.
+A text's label is the heuristic that most of its steps show (of equals the earlier one), or
+``direct`` if no step shows one. Texts in which a labeller sees no step are left out. So a labeller
+may know only some texts, for example those that were labelled by hand.
 """
 
 import json
@@ -39,7 +39,7 @@ from manyways.tables import read_attempts_table, write_text
 
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "status", "finish"]
 PER_WAY = 64
-"""Attempts that a labeller learns from, or is judged on in the report, under each heuristic."""
+"""The most attempts under each heuristic that a labeller learns from, or that the report tests."""
 
 
 def prompted_texts(ctx: Context) -> list[PromptedText]:
@@ -52,7 +52,7 @@ def lessons(ctx: Context) -> list[PromptedText]:
     table = _finished(ctx)
     found: list[PromptedText] = []
     for texts in _by_way(_prompted(table.filter(pc.equal(table["status"], "correct")))):
-        # The first of equal texts counts. Reversed, so that it is the one that stays in the dict.
+        # Of equal texts the first one is kept: in reverse order it overwrites the others.
         different = {text.text: text for text in reversed(texts)}
         found += [text for text in texts if different[text.text] is text][:PER_WAY]
     return found
@@ -83,20 +83,22 @@ def _by_way(texts: list[PromptedText]) -> list[list[PromptedText]]:
 
 Texts = Literal["pool", "evaluations"]
 PER_PROBLEM = 4
-"""Attempts of each checkpoint at each benchmark problem."""
+"""The most attempts of each checkpoint at each benchmark problem."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agreement:
-    """What was found. ``exact``: which of the two is right by construction, if one is.
+    """The agreement of two labellers.
 
-    on:        ``pool`` (prompted attempts) or ``evaluations`` (attempts on benchmarks).
-    half:      only those at every other problem of the pool; a labeller may learn from the rest.
-    lessons:   attempts that a labeller was fitted on; none is at a problem that is judged here.
-    same:      share of texts with one label; the accuracy of the other one where one is exact.
+    exact:     the labeller that is right by construction, None if none is.
+    on:        ``pool`` (attempts under heuristics) or ``evaluations`` (attempts on benchmarks).
+    half:      whether only every other problem of the pool is compared; a labeller may learn from
+               the others.
+    lessons:   number of attempts that a labeller was fitted on; none is at a problem compared here.
+    same:      share of texts with equal labels; with an exact labeller, the other's accuracy.
     confusion: label by ``first`` -> label by ``second`` -> number of texts.
-    composed:  shares of texts in which each of the two sees two or more heuristics.
-    error:     of the labeller that is not exact, in telling composed texts.
+    composed:  for each labeller, the share of texts in which it sees two or more heuristics.
+    error:     the error of the labeller that is not exact, at recognising composed texts.
     """
 
     first: str
@@ -116,7 +118,7 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """Which labellers, on which texts. ``held_out``: only the half that none is fitted on."""
+    """Two labellers, and the texts. ``held_out``: only the half that none is fitted on."""
 
     first: str
     second: str
@@ -125,7 +127,7 @@ class Pair:
 
 
 def compare(ctx: Context, pair: Pair) -> Agreement:
-    """Label the run's texts with both and compare.
+    """Label the run's texts with both labellers and compare.
 
     Raises DataError when the run has no texts that both can label.
     """
@@ -149,23 +151,23 @@ def compare(ctx: Context, pair: Pair) -> Agreement:
 
 
 def path_of(ctx: Context, found: Agreement) -> Path:
-    """Where an agreement is written."""
+    """The file of an agreement."""
     on = "pool-half" if found.half else found.on
     names = "-".join(benchmark_slug(name) for name in (found.first, found.second, on))
     return ctx.run.path("agreement", f"{names}.json")
 
 
 def write(ctx: Context, found: Agreement) -> Path:
-    """Write ``found`` into the run; returns the file."""
+    """Write an agreement into the run folder; returns the file."""
     path = path_of(ctx, found)
     write_text(path, json.dumps(asdict(found), indent=1))
     return path
 
 
 def error_of(ctx: Context, labeller: str) -> LabellerError | None:
-    """The error of ``labeller`` against an exact one that was measured on this run, if it was.
+    """The error of ``labeller`` that was measured on this run against an exact labeller, or None.
 
-    On attempts on benchmarks where there are both: the rates to correct are about these.
+    One on attempts at benchmarks is preferred, because the rates to correct are of such attempts.
     """
     files = sorted(ctx.run.path("agreement").glob("*.json"))
     found = [TypeAdapter(Agreement).validate_json(file.read_bytes()) for file in files]
@@ -176,7 +178,7 @@ def error_of(ctx: Context, labeller: str) -> LabellerError | None:
 
 
 def _texts(ctx: Context, pair: Pair) -> tuple[list[PromptedText], list[PromptedText]]:
-    """What may be learned from and what is judged; no problem is in both."""
+    """(texts to learn from, texts to compare on); no problem is in both."""
     if pair.on == "evaluations":
         return lessons(ctx), list(_evaluated(ctx))
     texts = prompted_texts(ctx)
@@ -206,7 +208,7 @@ Steps = list[str | None]
 
 
 def _read(labeller: Labeller, texts: Sequence[PromptedText], name: str) -> dict[str, Steps | None]:
-    """Each different text -> its steps' labels, None where the labeller sees no step."""
+    """Text -> the labels of its steps, None if the labeller sees no step."""
     different = list(dict.fromkeys(text.text for text in texts))
     known: dict[str, Steps | None] = {}
     with Meter(f"read by {name}", total=len(different), unit="texts") as meter:
@@ -218,7 +220,7 @@ def _read(labeller: Labeller, texts: Sequence[PromptedText], name: str) -> dict[
 
 
 Row = tuple[str, Steps, Steps]
-"""Problem, the steps' labels by the first and by the second labeller."""
+"""(problem, the steps' labels by the first labeller, those by the second one)."""
 
 
 def _agreement(

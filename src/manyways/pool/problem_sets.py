@@ -1,4 +1,4 @@
-"""The problem sets that a recipe names: loaded once, training kept apart from what is evaluated."""
+"""The problem sets that a recipe names. Training sets lose the questions that benchmarks ask."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,19 +17,19 @@ from manyways.run_dir import RunDir, benchmark_slug, set_label
 from manyways.tables import write_text
 
 FOLDER = "problems"
-"""In a run: the problems of sets that lie in a file or that code outside manyways made.
+"""Folder in a run with copies of the sets that come from a file or from code outside manyways.
 
-For verbs that do not run such code, and for a run folder on another machine.
+Verbs that must not run such code read it, and so does another machine that has no such file.
 """
 
 
 @dataclass(frozen=True)
 class ProblemSets:
-    """Loads the sets that a recipe names; every set is read at most once.
+    """Loads the sets that a recipe names, each at most once.
 
-    run: keeps the sets of files and of third-party code.
-    looking: for a reader that must not run such code.
-    unread: sets that could not be read for what they ask, by their labels -> why.
+    run:     has copies of the sets of files and of third-party code.
+    looking: the caller only reads and must not run such code.
+    unread:  label of a set whose questions could not be compared -> why.
     """
 
     recipe: Recipe
@@ -42,11 +42,12 @@ class ProblemSets:
     _failed: dict[str, UserError] = field(default_factory=dict)
 
     def load(self, name: str) -> ProblemSet:
-        """The whole set, as it is at its source; as the run has kept it where that is gone.
+        """The whole set, from its source.
 
-        And where code made it that is not trusted.
+        It is read from the run's copy if its source does not exist here, or if ``looking`` and the
+        code that made it is not trusted.
 
-        Raises Untrusted when it has not kept it.
+        Raises Untrusted when the code is not trusted and the run has no copy.
         """
         name = self.recipe.problem_set(name)
         if name in self._failed:
@@ -57,7 +58,7 @@ class ProblemSets:
             except Untrusted:
                 raise
             except UserError as error:
-                # Kept: a server that cannot be reached would be waited for again and again.
+                # Kept, so that an unreachable server is not waited for a second time.
                 self._failed[name] = error
                 raise
         return self._loaded[name]
@@ -78,12 +79,12 @@ class ProblemSets:
         return read_set(file)
 
     def take(self, name: str, limit: int | None) -> list[Problem]:
-        """The first ``limit`` problems, with the recipe's verifier where it names one.
+        """The first ``limit`` problems, with the recipe's verifier if it names one.
 
-        A training set comes without the questions that a benchmark of the recipe asks too (exact
-        overlap in the sense of ``problems.overlap``), a validation set without those of both.
+        Questions that a benchmark of the recipe also asks are left out of a training set (exact
+        overlap, see ``problems.overlap``). A validation set also loses those of training sets.
 
-        Raises DataError when nothing is left.
+        Raises DataError when no problem is left.
         """
         name = self.recipe.problem_set(name)
         if name not in self._usable:
@@ -100,11 +101,11 @@ class ProblemSets:
         return self._usable[name][:limit]
 
     def dropped(self, name: str) -> Mapping[str, str]:
-        """Problem of a training set -> the benchmark problem that asks the same.
+        """Problem that is left out -> the benchmark problem with the same question.
 
-        Of a validation set, also the problem that is trained on.
+        For a validation set it may also be a problem that is trained on.
 
-        Raises DataError when the set is itself a benchmark of the recipe.
+        Raises DataError when a training set is itself a benchmark of the recipe.
         """
         name = self.recipe.problem_set(name)
         if name not in self._dropped:
@@ -125,7 +126,7 @@ class ProblemSets:
         return self._asked_in(recipe.benchmarks, name)
 
     def _asked_elsewhere(self, name: str) -> Mapping[str, str]:
-        """Problem of a validation set -> the one that is trained on or a benchmark's."""
+        """Problem of a validation set -> the training or benchmark problem with its question."""
         recipe = self.recipe
         others = (*self._trained_on(), *map(recipe.problem_set, recipe.benchmarks))
         if name in others:
@@ -139,7 +140,7 @@ class ProblemSets:
         return [self.recipe.generate.problems, *self.recipe.rl_problems]
 
     def _asked_in(self, others: Iterable[str], name: str) -> Mapping[str, str]:
-        """Problem of the set ``name`` -> the one of ``others`` that asks the same."""
+        """Problem of the set ``name`` -> the problem of ``others`` with the same question."""
         asked = {
             normal_form(problem.question): problem.id
             for other in others
@@ -149,7 +150,7 @@ class ProblemSets:
         return {problem: asked[text] for problem, text in texts if text in asked}
 
     def _readable(self, name: str) -> Sequence[Problem]:
-        """The problems of a set that may be absent until the stage that samples it."""
+        """The problems of a set; none if it cannot be read, which its own stage will report."""
         try:
             return self.load(name).problems
         except Untrusted:
@@ -160,7 +161,7 @@ class ProblemSets:
 
 
 def kept_file(run: RunDir, name: str, data_dir: Path | None) -> Path | None:
-    """Where a run keeps the set ``name``; None for a set that manyways can load on any machine."""
+    """The run's copy of the set ``name``; None for a set that every machine can load."""
     loader = split_name(name)[0]
     of_folder = data_dir is not None and loader in PUBLISHED
     if not (loader == "file" or of_folder or is_third_party(loader, PROBLEM_SETS)):
@@ -169,14 +170,14 @@ def kept_file(run: RunDir, name: str, data_dir: Path | None) -> Path | None:
 
 
 def write_set(path: Path, loaded: ProblemSet) -> None:
-    """Keep a whole set beside its provenance."""
+    """Write a copy of a whole set, with its provenance."""
     row = {**loaded.provenance(), "problems": [one.fields() for one in loaded.problems]}
     path.parent.mkdir(exist_ok=True)
     write_text(path, json.dumps(row, ensure_ascii=False))
 
 
 def read_set(path: Path) -> ProblemSet:
-    """A set that ``write_set`` kept."""
+    """Read a set that ``write_set`` wrote."""
     row = json.loads(path.read_text(encoding="utf-8"))
     facts = {key: row[key] for key in ("name", "total", "fingerprint", "origin", "commit")}
     return ProblemSet(**facts, problems=tuple(map(Problem.of, row["problems"])))

@@ -1,8 +1,8 @@
 """Adherence by a reward model: any Hugging Face sequence classifier with one logit (Skywork style).
 
-The model reads the chat [user: heuristic's instruction and question, assistant: solution] in its
-own chat template; its logit says how good an answer that is to that request. A logit has no unit
-and no zero, so selection uses its rank among the attempts at one problem under one heuristic.
+The model reads the chat [user: the heuristic's instruction and the question, assistant: the
+solution] in its own chat template. Its logit says how good the answer is for that request. A logit
+has no unit and no zero, so selection uses its rank among the attempts of one cell.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,15 @@ TOO_LONG = "longer than the reward model's context"
 
 
 class RewardModel:
-    """One reward model, ready to score.
+    """A loaded reward model; a ``Scorer``.
 
-    Raises ModelError when ``path`` is no reward model with one logit and a chat template.
+    Raises ModelError when ``path`` is not a reward model with one logit and a chat template.
     """
 
     ranks = True
 
     def __init__(self, path: str, *, dtype: str, device: str, batch_tokens: int) -> None:
-        """``batch_tokens`` bounds texts times longest text of a batch."""
+        """``batch_tokens``: the most tokens of a batch, padding included."""
         self._device = pick_device(device)
         self._batch_tokens = batch_tokens
         self._tokenizer: Any = load_tokenizer(path)
@@ -44,7 +44,7 @@ class RewardModel:
         self._prompts = PromptFormat()
 
     def opinions(self, cases: Sequence[Case]) -> list[Opinion]:
-        """The logit of each case; none for a chat that does not fit the model's context."""
+        """The logit of each case; no value for a chat that does not fit the model's context."""
         ids = [self._encode(case) for case in cases]
         found = [Opinion(value=None, note=TOO_LONG)] * len(ids)
         for rows in self._batches(ids):
@@ -69,7 +69,7 @@ class RewardModel:
         return ids
 
     def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
-        """Rows that fit the context, those of like length together."""
+        """Batches of indices of chats that fit the context, sorted by length."""
         fits = [row for row, own in enumerate(ids) if len(own) <= (self._context or len(own))]
         batch: list[int] = []
         for row in sorted(fits, key=lambda row: (len(ids[row]), row)):
@@ -103,10 +103,10 @@ class RewardModel:
         return logits
 
     def _padding(self, batch: Sequence[list[int]]) -> int:
-        """The head finds the end of each text as its last token that is not the padding token.
+        """The padding token. The head takes the last other token as the end of a text.
 
-        A model without one cannot be batched, and EOS in its place would hide the EOS that ends the
-        text: so then it is a token that no text of the batch holds.
+        A model without one cannot be batched. EOS in its place would hide the EOS that ends a text,
+        so the padding token is then one that no text of the batch holds.
         """
         config = self._model.config.get_text_config()
         if not self._pads:
@@ -125,7 +125,7 @@ def _load(path: str, dtype: str) -> PreTrainedModel:
         raise ModelError(f"cannot load a reward model from '{path}': {first}") from error
     model, info = loaded
     if info["missing_keys"]:
-        # Otherwise a language model would be taken, with a head of random numbers.
+        # transformers would load a language model, too, with random numbers as its head.
         raise ModelError(
             f"'{path}' is no reward model: its weights lack {sorted(info['missing_keys'])[0]}. "
             "Give a sequence classifier with one label, such as a Skywork reward model."

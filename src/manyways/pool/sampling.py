@@ -1,4 +1,4 @@
-"""What all stages that sample share: sample what is missing, judge it, keep it."""
+"""Sampling, as all stages do it: sample the missing attempts, verify them, append them."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -22,7 +22,7 @@ from manyways.run_dir import Work
 
 
 class LazyEngine:
-    """An engine that is opened when it is first asked for something."""
+    """An engine that is opened at its first use."""
 
     def __init__(self, open_engine: Callable[[], Engine]) -> None:
         self._open = open_engine
@@ -30,23 +30,23 @@ class LazyEngine:
 
     @property
     def reads_ahead(self) -> bool:
-        """As ``Engine.reads_ahead``."""
+        """See ``Engine.reads_ahead``."""
         return getattr(self._opened(), "reads_ahead", False)
 
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """As ``Engine.sample``."""
+        """See ``Engine.sample``."""
         return self._opened().sample(requests, settings)
 
     def stream(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[Event]:
-        """As ``Engine.stream``, whether or not the engine has one."""
+        """See ``Engine.stream``; it works for engines without one, too."""
         return stream(self._opened(), requests, settings)
 
     def facts(self) -> Mapping[str, str | int]:
-        """As ``Engine.facts``; nothing is known of an engine that does not say."""
+        """See ``Engine.facts``; an engine without them is said to state nothing."""
         opened = self._opened()
         return opened.facts() if hasattr(opened, "facts") else {"seeds": "not stated by the engine"}
 
@@ -69,14 +69,14 @@ def collect(
     cells: Sequence[Cell],
     sampling: Sampling,
 ) -> dict[str, float]:
-    """Bring every cell to its number of attempts, each with a verdict; returns counts.
+    """Sample until every cell has its number of attempts, each with a verdict; returns counts.
 
-    Only missing (problem, heuristic, sample) keys are sampled, in the order of ``cells``. Parts are
-    cut, and batches formed, within the missing keys alone: after a kill the rest is cut exactly as
-    it would have been, so the records come out the same.
+    Only missing attempts (problem, heuristic, sample) are sampled, in the order of ``cells``. Parts
+    and batches are formed of missing attempts only. So after a kill the rest is divided as it would
+    have been, and the records are the same.
 
-    engine: used and left open; a function is called only when something is missing, and what it
-        returns is closed.
+    engine: an open engine, which stays open; or a function that opens one. The function is called
+        only if an attempt is missing, and its engine is closed at the end.
 
     Returns attempts, correct, wrong, no_answer, undecided, truncated, tokens over the cells' keys.
 
@@ -111,7 +111,7 @@ def plain_cells(ctx: Context, problems: Sequence[Problem], samples: int) -> list
 
 
 def settings_of_evaluation(ctx: Context) -> SamplingSettings:
-    """As the recipe samples benchmarks, and whatever is compared with them."""
+    """The settings for benchmarks, and for everything that is compared with them."""
     evaluate = ctx.recipe.evaluate
     return SamplingSettings(
         max_tokens=evaluate.max_tokens, temperature=evaluate.temperature, top_p=evaluate.top_p
@@ -129,9 +129,9 @@ def evaluate(
     attempts: int,
     model_hash: str,
 ) -> None:
-    """Do ``work``: sample and judge one checkpoint on one problem set, and say what came out.
+    """Do ``work``: sample and verify one checkpoint on one problem set, and say the counts.
 
-    Raises what ``collect`` raises.
+    Raises the errors of ``collect``.
     """
     label = f"evaluate {checkpoint.name} on {benchmark}"
     with work:
@@ -155,9 +155,9 @@ def evaluate(
 def sample_missing(
     ctx: Context, engine: Engine, cells: Sequence[Cell], *, sampling: Sampling, have: Held
 ) -> None:
-    """As ``collect``, in a folder that is tidy already and without counting what is there.
+    """The sampling of ``collect``, for a folder that is tidy; it returns no counts.
 
-    have: what the folder holds; what is sampled is added.
+    have: what the folder holds. New attempts are added to it.
     """
     missing = [piece for cell in cells if (piece := _missing(cell, have.keys)).samples]
     if not missing:
@@ -177,7 +177,7 @@ def sample_missing(
 
 
 def sentence(label: str, work: Work) -> str:
-    """``generate: 1600 attempts in 95.2 s, 21.3% correct, 4.0% cut off``; no other share of 0."""
+    """``generate: 1600 attempts in 95.2 s, 21.3% correct``; other shares only if they are not 0."""
     counts = work.counts
     total = max(counts["attempts"], 1)
     shares = {
@@ -194,7 +194,7 @@ def sentence(label: str, work: Work) -> str:
 def _sample(
     engine: Engine, wanted: Sequence[Sequence[Piece]], saver: Saver, sampling: Sampling
 ) -> None:
-    """Sample the pieces; see ``Engine.reads_ahead`` for what is sampled together."""
+    """Sample the pieces: all in one stream if the engine reads ahead, else part by part."""
     earlier = attempt_files.engine_facts(sampling.folder)
     total = sum(len(piece.samples) for part in wanted for piece in part)
     streams = [[piece for part in wanted for piece in part]] if engine.reads_ahead else wanted
@@ -218,7 +218,7 @@ def _missing(cell: Cell, have: set[attempt_files.Key]) -> Piece:
 
 
 def tidy(ctx: Context, cells: Sequence[Cell], sampling: Sampling) -> None:
-    """Remove leftovers of a kill; set parts aside whose prompts have changed since."""
+    """Remove leftovers of a kill. Set the folder aside if prompts have changed since."""
     attempt_files.remove_leftovers(sampling.folder)
     now = {(cell.problem.id, cell.heuristic): prompt_hash(cell.messages) for cell in cells}
     waiting = (

@@ -1,11 +1,11 @@
 """Which attempts count, and which of them become solutions: at most one under each heuristic.
 
-Those count that the recipe asks for. What adaptive sampling asked for is written beside the
-attempts: there may be more of them, from a larger or a fixed request before. Solutions are chosen
-heuristic by heuristic in the pack's order, so what is kept under the first N heuristics does not
-depend on the others.
+The attempts that the recipe asks for count; a folder may hold more, from an earlier and larger
+request. What adaptive sampling asked for is written next to the attempts. Solutions are chosen
+heuristic by heuristic in the pack's order, so those under the first N heuristics do not depend on
+the others.
 
-The yield table counts what the pool gave under each heuristic.
+The yield table counts attempts and solutions under each heuristic.
 """
 
 import re
@@ -49,21 +49,20 @@ SCHEMA = pa.schema(
 COLUMNS = ["problem_id", "heuristic", "sample", "text", "finish", "tokens", "status", "reason"]
 
 
-def requested_attempts(ctx: Context, columns: Sequence[str] = COLUMNS) -> pa.Table:
+def requested_attempts(ctx: Context) -> pa.Table:
     """The pool's attempts that the recipe asks for, ordered by problem, way and sample.
 
-    A folder may hold more (a larger ``samples``, another ``count``, or fixed sampling once): those
-    are left out, so that a run that was widened and narrowed again selects what a fresh one would.
+    Other attempts in the folder are left out (of a larger ``samples``, another ``count``, or fixed
+    sampling). So a run that was widened and narrowed again selects what a new run would.
     """
     folder = ctx.run.path("1-attempts")
-    need = list(dict.fromkeys([*COLUMNS[:3], *columns]))
-    return in_order(ctx, read_attempts_table(folder, need), read_requests(ctx.recipe, folder))
+    return in_order(ctx, read_attempts_table(folder, COLUMNS), read_requests(ctx.recipe, folder))
 
 
 def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) -> pa.Table:
-    """Of attempts in any order, those that the recipe asks for, ordered by problem, way and sample.
+    """The rows of ``table`` that the recipe asks for, ordered by problem, way and sample.
 
-    asked: as from ``read_requests``.
+    asked: the result of ``read_requests``.
     """
     generate = ctx.recipe.generate
     problems = {p.id: i for i, p in enumerate(of_pool(ctx).in_range().problems)}
@@ -80,9 +79,9 @@ def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) ->
 
 
 def refuse_foreign(ctx: Context) -> None:
-    """A pool is written by the model that is trained on it.
+    """Check that the pool was written by the model that will be trained on it.
 
-    Raises DataError where parts were copied in that another model wrote.
+    Raises DataError when the folder has parts that another model wrote.
     """
     stamp, folder = ctx.run.stamp("generate"), ctx.run.path("1-attempts")
     if stamp is None:
@@ -104,23 +103,23 @@ def way_order(ctx: Context) -> tuple[str, ...]:
 
 
 def ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
-    """The rank of every value, -1 for values that have none."""
-    # Each different value is looked up once, not each row: a pool has millions.
+    """The rank of every value, shape (rows,); -1 for values that have none."""
+    # Each distinct value is looked up once, and not each of millions of rows.
     encoded = column.combine_chunks().dictionary_encode()
     table = [ranks.get(value, -1) for value in encoded.dictionary.to_pylist()]
     return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]
 
 
 def _requests_of(table: pa.Table, asked: Mapping[Name, int]) -> NDArray[np.int64]:
-    """How many samples were asked of the cell of each row."""
+    """For each row, how many samples were asked for at its cell."""
     names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
     return np.array([asked.get(name, 0) for name in names], dtype=np.int64)
 
 
 def write_requests(folder: Path, asked: Mapping[Name, int]) -> None:
-    """Replace what is written beside the attempts in ``folder``.
+    """Write next to the attempts in ``folder`` what adaptive sampling asked for.
 
-    asked: attempts 0 to n - 1 of a cell were asked for.
+    asked: cell -> n: attempts 0 to n - 1 were asked for.
     """
     rows = [(*name, samples) for name, samples in asked.items()]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
@@ -128,7 +127,7 @@ def write_requests(folder: Path, asked: Mapping[Name, int]) -> None:
 
 
 def read_requests(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
-    """How many attempts were asked of each cell; None where sampling is fixed."""
+    """Cell -> how many attempts adaptive sampling asked for; None for fixed sampling."""
     path = beside(folder, FILE)
     if recipe.generate.sampling == "fixed" or not path.is_file():
         return None
@@ -137,7 +136,7 @@ def read_requests(recipe: Recipe, folder: Path) -> Mapping[Name, int] | None:
 
 
 def requests_identity(recipe: Recipe, folder: Path) -> dict[str, object]:
-    """What selection depends on beside the attempts; nothing where sampling is fixed."""
+    """The part of selection's identity for adaptive sampling; empty for fixed sampling."""
     asked = read_requests(recipe, folder)
     if asked is None:
         return {}
@@ -149,7 +148,11 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """The attempts in column form, ordered by problem, way (pack order, plain last) and sample."""
+    """Attempts as columns, ordered by problem, way (in the pack's order, plain last) and sample.
+
+    way:    index of each attempt's heuristic in ``ways``.
+    reason: why an attempt cannot be a solution; empty if it can.
+    """
 
     problem: NDArray[np.int64]
     way: NDArray[np.int64]
@@ -168,7 +171,7 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """What becomes of one attempt. ``main``/``wrong``: which pool keeps it."""
+    """The decision on one attempt. ``main``: kept; ``wrong``: kept for the wrong-N arms."""
 
     row: int
     reason: str
@@ -177,15 +180,15 @@ class Decision:
 
 
 def thresholds(ctx: Context) -> dict[str, object]:
-    """What of ``[select]`` decides about an attempt; the scorer is ``adherence.identity``'s."""
+    """The keys of ``[select]`` that decide about attempts, without the scorer's."""
     return settings_of(ctx.recipe.select, "budget", "budget_way", "scorer", "judge", "judge_tokens")
 
 
 def solved_cells(ctx: Context, table: pa.Table) -> set[tuple[str, str]]:
-    """The cells of ``table``, which is as from ``requested_attempts``, with a kept solution.
+    """The cells of ``table`` (of ``requested_attempts``) that have a kept solution.
 
-    A reward model is not asked: its ranks need several attempts at a cell, so there a correct
-    attempt that is whole is enough.
+    A reward model is not asked, because its ranks need several attempts at a cell. With it, a
+    correct attempt that is not truncated is enough.
     """
     fit = pc.and_(pc.equal(table["status"], "correct"), pc.equal(table["finish"], "stop"))
     found = table.filter(fit)
@@ -196,9 +199,9 @@ def solved_cells(ctx: Context, table: pa.Table) -> set[tuple[str, str]]:
 
 
 def select(ctx: Context, table: pa.Table, counts: dict[str, float] | None = None) -> pa.Table:
-    """Decide about every attempt of ``table`` (as from ``requested_attempts``), in its order.
+    """Decide about every attempt of ``table`` (of ``requested_attempts``), in its order.
 
-    counts: receives what the scorer of adherence reports about itself.
+    counts: receives the counts that the scorer of adherence reports.
     """
     pool = _pool(ctx, table, counts)
     edges = np.flatnonzero(np.diff(pool.problem, prepend=-1, append=-1))
@@ -218,14 +221,13 @@ def select(ctx: Context, table: pa.Table, counts: dict[str, float] | None = None
 
 
 def _decide(pool: Pool, rows: range, ctx: Context) -> Iterator[Decision]:
-    """Decisions on all attempts at one problem."""
+    """Decide about all attempts at one problem."""
     candidates: dict[str, dict[int, list[int]]] = {"correct": {}, "wrong": {}}
     plain: list[int] = []
     for row in rows:
         drop = pool.reason[row]
         is_plain = pool.ways[pool.way[row]] == PLAIN
-        # Wrong attempts under a heuristic go on where they were scored: wrong-N arms choose among
-        # them.
+        # Wrong attempts under a heuristic stay if they were scored: wrong-N arms select from them.
         if drop and not (drop == "wrong" and not is_plain and not _unasked(pool, row)):
             yield Decision(row=row, reason=drop)
         elif is_plain:
@@ -243,13 +245,13 @@ def _decide(pool: Pool, rows: range, ctx: Context) -> Iterator[Decision]:
 def _best_ways(
     pool: Pool, by_way: dict[int, list[int]], status: str, ctx: Context
 ) -> Iterator[Decision]:
-    """Keep at most one attempt per heuristic: the best one that no earlier way has written.
+    """Keep at most one attempt per heuristic: the best that is no near-duplicate of a kept one.
 
     Best: highest adherence, then fewest tokens, then lowest sample number.
     """
     right = status == "correct"
     kept: list[tuple[int, frozenset[int]]] = []
-    # In the order of the pack, so that what is kept under the first n does not depend on the rest.
+    # In the pack's order, so that what is kept under the first n does not depend on the others.
     for way in sorted(by_way):
         rows, chosen = by_way[way], False
         for row in sorted(rows, key=lambda r: (-_strength(pool, r), pool.tokens[r], r)):
@@ -271,9 +273,9 @@ def _keep(row: int, reason: str, right: bool) -> Decision:
 
 
 def _objection(pool: Pool, row: int, kept: list[tuple[int, frozenset[int]]], ctx: Context) -> str:
-    """Why this attempt could not be kept under its heuristic; empty when it could.
+    """Why this attempt cannot be kept under its heuristic; empty when it can.
 
-    Attempts of the same way are not compared: the way's own choice leaves them out anyway.
+    Attempts under the same heuristic are not compared, because only one of them is kept anyway.
     """
     settings, opinion = ctx.recipe.select, pool.adherence[row]
     if opinion.value is None:
@@ -316,9 +318,9 @@ def _pool(ctx: Context, table: pa.Table, counts: dict[str, float] | None) -> Poo
 
 
 def _unfit(status: str, finish: str, why: str) -> str:
-    """Why an attempt cannot be a solution whatever the others are; empty when it can.
+    """Why an attempt cannot be a solution, whatever the others are; empty when it can.
 
-    A truncated text is unfit even when its answer is correct: it would teach not to stop.
+    A truncated text cannot, even if its answer is correct: it would teach the model not to stop.
     """
     if finish == "length":
         return "truncated"
@@ -328,21 +330,24 @@ def _unfit(status: str, finish: str, why: str) -> str:
     return named.get(status, f"undecided: {why or 'unknown'}")
 
 
-def shingles(text: str, size: int = 3) -> frozenset[int]:
-    """Hashes of the word ``size``-grams of ``text``; signs count as words, case does not.
+SHINGLE = 3
+"""Words in a shingle."""
 
-    A shorter text is one shingle. The hashes hold within one process only.
+
+def shingles(text: str) -> frozenset[int]:
+    """Hashes of the shingles of ``text``: runs of ``SHINGLE`` words, in lower case.
+
+    A sign counts as a word. A shorter text is one shingle. Hashes differ from process to process.
     """
     words = WORD.findall(text.lower())
-    if len(words) <= size:
-        return frozenset({hash(tuple(words))})
-    return frozenset(hash(tuple(words[i : i + size])) for i in range(len(words) - size + 1))
+    count = max(1, len(words) - SHINGLE + 1)
+    return frozenset(hash(tuple(words[i : i + SHINGLE])) for i in range(count))
 
 
 def jaccard(a: frozenset[int], b: frozenset[int], *, at_least: float = 0.0) -> float:
     """Size of the intersection over size of the union.
 
-    Returns 0 without looking where the sizes alone keep the result below ``at_least``.
+    Returns 0 at once when the sizes alone show that the result is below ``at_least``.
     """
     small, large = sorted((len(a), len(b)))
     if not large or small < at_least * large:
@@ -362,7 +367,7 @@ FAIR = "shares are of first attempts alone; all attempts together lean towards h
 
 
 def yield_rows(ctx: Context) -> list[YieldRow]:
-    """One row per heuristic of the pack, then one for plain prompts; empty before selection."""
+    """A row for each heuristic of the pack, then one for plain prompts; empty before selection."""
     path = ctx.solutions
     if not path.is_file() or not parts(ctx.run.path("1-attempts")):
         return []
@@ -381,7 +386,7 @@ def yield_rows(ctx: Context) -> list[YieldRow]:
 
 
 def yield_table(rows: Sequence[YieldRow]) -> Table:
-    """The yield of the pool for the console."""
+    """The yield of the pool as a table for the terminal."""
     note = f"adaptive sampling: {FAIR}" if any(row.fair for row in rows) else None
     table = open_table(
         "heuristic", "attempts", "correct", "no answer", "undecided", "truncated", "kept",
@@ -399,7 +404,7 @@ def yield_table(rows: Sequence[YieldRow]) -> Table:
 
 
 def kind_of(reason: str) -> str:
-    """A reason without its numbers, for counting."""
+    """A reason without its numbers, so that equal kinds of reasons can be counted."""
     return next((kind for pattern, kind in KINDS if pattern.match(reason)), reason)
 
 

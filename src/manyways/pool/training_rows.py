@@ -1,9 +1,9 @@
-"""What each arm mid-trains on: every arm's examples are drawn from the one pool of solutions.
+"""What each arm mid-trains on: every arm's examples come from a pool of solutions.
 
-A pool beside the run's own, of a later round (``RUN/pools/<arm>/seed-<s>/``) or of another model
-(``RUN/pools/distilled/``), holds 1-attempts, 2-solutions.parquet and stamps as the run folder
-itself does, so the stages that make and read a pool need not know which one it is: they are given
-a context whose run folder and writing model are the pool's.
+Besides the run's own pool there are pools of later rounds (``RUN/pools/<arm>/seed-<s>/``) and of
+another model (``RUN/pools/distilled/``). Each has 1-attempts, 2-solutions.parquet and stamps, like
+the run folder. The stages that make and read a pool do not know which one it is: their context has
+the pool's folder as its run folder and the pool's model as its writer.
 """
 
 from collections import Counter
@@ -27,11 +27,11 @@ from manyways.tables import parts, read_attempts_table, read_table
 
 DISTILLED = "distilled"
 SAMPLES = 16
-"""Attempts of another model at each problem, where the recipe does not say."""
+"""Default of ``distill.samples``: attempts of another model at each problem."""
 
 
 def pool_of(ctx: Context, line: Line) -> Context:
-    """The context of the pool that ``line`` is trained on: ``ctx`` itself but for these.
+    """The context of the pool that ``line`` is trained on: ``ctx`` itself, except for these arms.
 
     | arm         | pool                                                                        |
     |-------------|-----------------------------------------------------------------------------|
@@ -47,7 +47,7 @@ def pool_of(ctx: Context, line: Line) -> Context:
     if arm.round == 1 or ctx.writer is not None:
         return ctx
     path = ctx.path_of(line.origin)
-    # Other seeds than those of the rounds before: the same ones would tend to give the same texts.
+    # A seed of its own for each round: with the same seeds, texts tend to be the same.
     writer = Writer(path=path, hash=model_hash(ctx, path), seed=1000 * arm.round + line.seed)
     return _beside(
         ctx, line.name, writer, ways=ways_of(ctx, arm), plain=arm.kind.prompts == "plain"
@@ -55,9 +55,10 @@ def pool_of(ctx: Context, line: Line) -> Context:
 
 
 def distilled_pool(ctx: Context) -> Context:
-    """The context of the pool of another model, plain prompts alone.
+    """The context of the pool of another model, which has plain prompts only.
 
-    Its writer is the model of ``[distill]``, or for attempts from a file nobody who could be asked.
+    Its writer is the model of ``[distill]``. For attempts from a file it is a name that cannot be
+    loaded.
 
     Raises RecipeError without ``[distill]``.
     """
@@ -97,12 +98,12 @@ def distill_settings(ctx: Context) -> DistillConfig:
 
 
 def ready(ctx: Context, line: Line) -> bool:
-    """Whether the pool of ``line`` could be sampled now: its writer has been trained."""
+    """Whether the pool of ``line`` can be sampled: the model that writes it is trained."""
     return line.before is None or Path(ctx.path_of(line.origin), "config.json").is_file()
 
 
 def written_by(ctx: Context, line: Line) -> str:
-    """Who wrote what ``line`` is trained on: ``base``, a checkpoint of this run, another model."""
+    """The model that wrote the texts that ``line`` is trained on, in words."""
     if line.distils:
         settings = distill_settings(ctx)
         return f"another model: {settings.model.path if settings.model else settings.attempts}"
@@ -110,14 +111,14 @@ def written_by(ctx: Context, line: Line) -> str:
 
 
 def ways_of(ctx: Context, arm: Arm) -> int:
-    """How many heuristics of the pack the arm's data is drawn from."""
+    """The number of heuristics of the pack that the arm's data comes from."""
     several = {"first": arm.ways, "all": ctx.recipe.heuristics.count}
     return several.get(arm.kind.prompts, 0)
 
 
 def _beside(ctx: Context, name: str, writer: Writer, *, ways: int, plain: bool) -> Context:
     recipe = ctx.recipe
-    # A server holds the base model alone: what was trained here is sampled as in evaluation.
+    # A server holds the base model only; a checkpoint of the run is sampled by ``model.engine``.
     served = recipe.model.under(recipe.generate.engine).remote
     changed = {"samples": recipe.generate.samples if ways else 0}
     changed |= {"plain_samples": recipe.generate.plain_samples if plain else 0}
@@ -125,7 +126,7 @@ def _beside(ctx: Context, name: str, writer: Writer, *, ways: int, plain: bool) 
     heuristics = recipe.heuristics.model_copy(update={"count": ways})
     return Context(
         recipe=recipe.model_copy(update={"generate": generate, "heuristics": heuristics}),
-        # The same writer and lock: a pool lies inside the run folder.
+        # The pool is in the run folder, so the run's lock holds for it, too.
         run=replace(ctx.run, root=ctx.run.path(POOLS, *name.split("/"))),
         origin=ctx,
         writer=writer,
@@ -134,7 +135,7 @@ def _beside(ctx: Context, name: str, writer: Writer, *, ways: int, plain: bool) 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingRow:
-    r"""One example of mid-training. ``heuristic`` and ``sample`` say which attempt it was.
+    r"""One example of mid-training. ``heuristic`` and ``sample`` identify the attempt.
 
     Example: ``TrainingRow(problem_id="gsm8k/train/00042", question="Ann has 3 ...",
     heuristic="induction", sample=3, text="First ... \boxed{12}")``.
@@ -148,9 +149,9 @@ class TrainingRow:
 
 
 def training_rows(ctx: Context, line: Line) -> list[TrainingRow]:
-    """The examples of one (arm, seed), ordered by problem and pack; ``arms.kinds`` says which.
+    """The examples of one line, by ``pick`` of its arm's kind; ordered by problem and pack.
 
-    The pool is the run's own but for rounds and distilled arms (``pools``).
+    They come from the pool of ``pool_of``.
 
     Raises:
         MissingWork: selection has not been run.
@@ -177,9 +178,10 @@ def training_rows(ctx: Context, line: Line) -> list[TrainingRow]:
 
 @dataclass(frozen=True)
 class Solutions:
-    """What selection left of a pool, as arms draw from it (``arms.kinds.Pool``).
+    """The solutions of a pool, as arms select from it; an ``arms.kinds.Pool``.
 
-    run: the context of the run, whose problems the pool is about.
+    ctx: the context of the pool.
+    run: the context of the run, which has the problems.
     """
 
     ctx: Context
@@ -206,9 +208,9 @@ class Solutions:
         return self.ctx.recipe.select.budget_way == "favourite"
 
     def kept(self, *, wrong: bool = False) -> Kept:
-        """The kept solutions (or the wrong ones), problems and ways in the run's order.
+        """The kept solutions (or the wrong ones), with problems and ways in the run's order.
 
-        Raises MissingWork when selection has not been run, or under another pack.
+        Raises MissingWork when selection has not been run, or was run with another pack.
         """
         columns = ["problem_id", "heuristic", "sample", "text"]
         table = self._read(columns, where="wrong_pool" if wrong else "kept")
@@ -240,7 +242,7 @@ class Solutions:
         }
 
     def plain(self) -> Mapping[str, Sequence[tuple[int, str]]]:
-        """Problem -> its correct and whole plain attempts, by sample.
+        """Problem -> its plain attempts that are correct and not truncated, by sample.
 
         Raises MissingWork when the pool has no attempts.
         """
@@ -265,7 +267,7 @@ class Solutions:
 
 
 def check_ways(ctx: Context, ways: Iterable[str]) -> None:
-    """Raise MissingWork when a pool has solutions under heuristics that the recipe has not."""
+    """Raise MissingWork when a pool has solutions under heuristics that the recipe lacks."""
     if strange := set(ways) - {PLAIN, *(heuristic.id for heuristic in ctx.pack)}:
         settings, root = ctx.recipe.heuristics, ctx.run.root
         raise MissingWork(

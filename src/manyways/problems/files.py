@@ -1,4 +1,4 @@
-"""A user's own problems: a file, or any dataset of the Hub, with a mapping of its columns.
+"""The user's own problems: a file, or any dataset of the Hub, with a mapping of its columns.
 
 ``file:PATH?question=COLUMN&answer=COLUMN`` reads JSON lines (``.jsonl``), ``.json`` (a list),
 ``.csv``, ``.tsv`` (each may be gzipped: ``.gz``), ``.parquet`` or a folder written by
@@ -28,7 +28,7 @@ from manyways.problems.rows import (
     with_choices,
 )
 from manyways.records import Problem
-from manyways.row_files import KINDS, Row, cell, is_missing, kind_of, read_objects
+from manyways.row_files import KINDS, Row, is_missing, kind_of, read_objects, value_at
 from manyways.verifiers import verifier_of
 from manyways.verifiers.final_answer import reference
 from manyways.verifiers.programs import defines, whole_tests
@@ -64,7 +64,7 @@ SETTINGS = {
 def load_file(path: str, source: Source) -> list[Problem]:
     """Every problem of the file or dataset folder at ``path``, in its order.
 
-    Raises DataError for a missing file, an unknown option, a missing column or an empty cell.
+    Raises DataError for a missing file, an unknown option, a missing column or an empty field.
     """
     options = _checked(source.options)
     where = Path(path).expanduser()
@@ -84,7 +84,7 @@ def load_hub(name: str, source: Source) -> list[Problem]:
     """Every problem of a split of the Hub dataset ``owner/name``.
 
     Raises DataError when it cannot be loaded, for an unknown option, a missing column or an empty
-    cell.
+    field.
     """
     options = _checked(source.options)
     split = options.get("split", "train")
@@ -114,7 +114,7 @@ def _checked(options: Mapping[str, str]) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class _Mapping:
-    """From rows to problems under the user's options."""
+    """Turns rows into problems, by the user's options."""
 
     options: Mapping[str, str]
     prefix: str
@@ -184,7 +184,7 @@ class _Mapping:
             raise DataError(f"'{column}' ({what}) is empty{how}: fill it, or leave the row out.")
         if what == "answer" and text.casefold() in ("nan", "null"):
             raise DataError(
-                f"'{column}' (answer) is {text}, which is how an empty cell is written: give the "
+                f"'{column}' (answer) is {text}, which is how an empty field is written: give the "
                 "answer, or leave the row out."
             )
         return text
@@ -198,9 +198,9 @@ class _Mapping:
         return whole_tests(tests, imports=row.get("test_imports"), setup=row.get("test_setup_code"))
 
     def _program(self, row: Mapping[str, Any], question: str, tests: str) -> tuple[str, str]:
-        """The whole reference program, and the name of the function that is asked for.
+        """(the whole reference program, the name of the function that is asked for).
 
-        A reference may be a whole program, or what follows a signature and its docstring.
+        A reference may be a whole program, or the body that follows a signature and its docstring.
         """
         written = as_text(self._cell(row, self.options.get("answer", "answer"))).strip("\n")
         stub = as_text(self._cell(row, self.options["stub"])) if self._named("stub") else question
@@ -220,25 +220,25 @@ class _Mapping:
         )
 
     def _choices(self, row: Mapping[str, Any]) -> tuple[str, ...]:
-        """The texts of the options: of one column that holds a list, or of a column each."""
+        """The texts of the options, from one column with a list or from one column each."""
         columns = self.options.get("choices", "").split(",")
         if len(columns) == 1 or self.options["choices"] in row:
             return self._list(row, "choices")
         return tuple(as_text(self._cell(row, column)) for column in columns)
 
     def _labels(self, row: Mapping[str, Any]) -> tuple[str, ...]:
-        """What the data set calls its options: some number them from 1."""
+        """The data set's labels of its options; some sets number them from 1."""
         column = self.options.get("labels")
         if column is None and self.options["choices"].endswith(".text"):
             column = self.options["choices"].removesuffix("text") + "label"
             try:
-                cell(row, column)
+                value_at(row, column)
             except KeyError:
                 column = None
         return self._items(row, column, "labels") if column else ()
 
     def _check_no_options(self, row: Mapping[str, Any]) -> None:
-        """Options in columns that nobody named would not be shown to the model."""
+        """Raise DataError if there seem to be options: unnamed, the model would not see them."""
         columns: list[str] = []
         while (name := letter(len(columns))) in row:
             columns.append(name)
@@ -265,7 +265,7 @@ class _Mapping:
 
     def _cell(self, row: Mapping[str, Any], column: str) -> Any:  # noqa: ANN401 - as in the file
         try:
-            return cell(row, column)
+            return value_at(row, column)
         except KeyError as error:
             raise DataError(f"{error.args[0]}. Map them: ?question=COLUMN&answer=COLUMN.") from None
 
@@ -291,16 +291,16 @@ class _Mapping:
 
 
 def _shuffled(question: str, choices: tuple[str, ...], answer: str) -> tuple[tuple[str, ...], str]:
-    """The options in an order that their texts decide, and the letter of the right one."""
+    """(the options in an order that follows from their texts, the letter of the right one)."""
     right = choices[ord(answer) - ord("A")]
     mixed = sorted(choices, key=lambda text: sha256(f"{question}\n{text}".encode()).digest())
     return tuple(mixed), letter(mixed.index(right))
 
 
 def as_text(value: object) -> str:
-    """A cell as text: whole floats without ``.0``, None as nothing.
+    """A value as text: whole floats without ``.0``, missing values as ``""``.
 
-    Raises DataError for a list or a mapping, of which a part has to be named.
+    Raises DataError for a list or a mapping: the user has to name a part of it.
     """
     if is_missing(value):
         return ""

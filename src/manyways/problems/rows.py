@@ -3,9 +3,9 @@
 With ``MANYWAYS_HUB_MIRROR=/folder`` the repository ``owner/name`` is read from
 ``/folder/owner/name``: the files of the dataset repository as they are (a clone), README included.
 
-From rows to problems in two steps, so that a set read from the Hub and from a folder of normalised
-files comes out the same: ``<set>_from_hub`` turns a row of the Hub into a normalised record, and
-``maths``, ``humaneval``, ``mbpp`` or ``musr`` turn a normalised record into a problem.
+Rows become problems in two steps, so that a set is the same whether it is read from the Hub or from
+a folder of normalised files: ``<set>_from_hub`` turns a row of the Hub into a normalised record,
+and ``maths``, ``humaneval``, ``mbpp`` or ``musr`` turn a normalised record into a problem.
 """
 
 import ast
@@ -28,7 +28,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubDataset:
-    """What to load. ``columns`` are those that must be there."""
+    """What to load. ``columns``: columns that must exist."""
 
     id: str
     config: str | None = None
@@ -39,7 +39,7 @@ class HubDataset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HubRows:
-    """Rows in the repository's order; ``commit`` is None when it cannot be known."""
+    """Rows in the repository's order. ``commit``: None if it is not known."""
 
     rows: list[dict[str, Any]]
     origin: str
@@ -67,7 +67,7 @@ def read_hub(wanted: HubDataset) -> HubRows:
 
 
 def _place(wanted: HubDataset) -> tuple[str, str]:
-    """What ``datasets`` is asked for, and how a person would call it."""
+    """(the path for ``datasets``, the same in words for messages)."""
     mirror = os.environ.get(MIRROR)
     if not mirror:
         return wanted.id, f"{wanted.id} on the Hugging Face Hub"

@@ -1,4 +1,4 @@
-"""Recipes read and written: TOML, ``--set``, errors that name the key and the fix; shipped ones."""
+"""Reading and writing recipes: TOML files, ``--set``, ``extends``, and the shipped recipes."""
 
 import re
 import tomllib
@@ -19,18 +19,18 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def shipped_folder() -> Path:
-    """Where they lie: inside an installed package, or beside the source of a checkout."""
+    """The folder of the shipped recipes: in an installed package, or in a checkout."""
     inside = PACKAGE / "recipes"
     return inside if inside.is_dir() else PACKAGE.parents[1] / "recipes"
 
 
 def shipped_names() -> list[str]:
-    """Their names, without ``.toml``, in alphabetical order."""
+    """The names of the shipped recipes, without ``.toml``, in alphabetical order."""
     return sorted(path.stem for path in shipped_folder().glob("*.toml"))
 
 
 def purpose_of(name: str) -> str:
-    """What the recipe ``name`` says it is for: the first sentence of its opening comment."""
+    """The purpose of a shipped recipe: the first sentence of its opening comment."""
     lines = (shipped_folder() / f"{name}.toml").read_text(encoding="utf-8").splitlines()
     comment = takewhile(lambda line: line.startswith("#"), lines)
     text = " ".join(line.removeprefix("#").strip() for line in comment)
@@ -38,10 +38,10 @@ def purpose_of(name: str) -> str:
 
 
 def recipe_file(path: Path) -> Path:
-    """The file that ``path`` means: itself where it exists, else the shipped recipe of that name.
+    """The file that ``path`` names: ``path`` if it exists, else the shipped recipe of that name.
 
-    ``pocket``, ``pocket.toml`` and ``recipes/pocket.toml`` all name the shipped one in a folder
-    that has no such file. A path that names nothing is returned as it is.
+    In a folder without such a file, ``pocket``, ``pocket.toml`` and ``recipes/pocket.toml`` all
+    name the shipped recipe. A path that names nothing is returned as it is.
     """
     if path.exists() or path.parent not in (Path(), Path("recipes")):
         return path
@@ -50,7 +50,7 @@ def recipe_file(path: Path) -> Path:
 
 
 def copy_shipped(name: str, to: Path) -> Path:
-    """Copy the recipe ``name`` into the folder ``to``, and what it extends; returns the file.
+    """Copy a shipped recipe, and those that it extends, into the folder ``to``; returns the file.
 
     Raises RecipeError when there is no such recipe, or a file of that name is there already.
     """
@@ -77,15 +77,16 @@ _OF_ARM = re.compile(r"^\s*\[arms\.", re.MULTILINE)
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe file, or the shipped recipe of that name, and apply ``a.b=c`` overrides.
 
-    A file is laid over what it ``extends``. Raises RecipeError with the key's path and the nearest
-    valid key.
+    Its keys replace those of the recipe that it ``extends``.
+
+    Raises RecipeError with the path of the key and the nearest valid key.
     """
     path = recipe_file(path)
     return parse_recipe(_joined(path, overrides), str(path))
 
 
 def extending(path: Path, overrides: Sequence[str] = ()) -> str | None:
-    """What a file and all that it extends give, as one; None for one that extends nothing."""
+    """A file joined with the recipes that it extends, as TOML; None if it extends none."""
     path = recipe_file(path)
     return dump_tree(_joined(path, overrides)) if "extends" in _keys_of(path) else None
 
@@ -98,7 +99,7 @@ def _joined(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _keys_of(path: Path) -> dict[str, Any]:
-    """The keys in one file, what it extends aside."""
+    """The keys in one file, without those of the recipe that it extends."""
     if not path.is_file():
         raise RecipeError(
             f"no recipe at '{path}', and none of this name is shipped."
@@ -127,7 +128,7 @@ def _refuse_data(path: Path) -> None:
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The file's keys, laid over those of its base. above: the files that extend this one."""
+    """The file's keys, joined with those of its base. ``above``: the files that extend this one."""
     tree = _keys_of(path)
     base = tree.pop("extends", None)
     if base is None:
@@ -143,7 +144,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             "this file."
         )
     if any(trust.is_run_folder(folder) for folder in under.resolve().parents):
-        # Naming a recipe trusts what it names; a run folder may be someone else's.
+        # Who names a recipe trusts what it names, but a run folder may come from somebody else.
         raise RecipeError(
             f"{path}:\n  extends: '{base}' is in a run folder, maybe of someone else. Copy "
             "it, read it, and extend the copy."
@@ -154,7 +155,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _unset(below: dict[str, Any], unset: object, path: Path) -> None:
-    """Take the keys ``unset`` out of what the recipe at ``path`` extends."""
+    """Remove the keys ``unset`` from ``below``, which the recipe at ``path`` extends."""
     if not isinstance(unset, list) or not all(isinstance(key, str) for key in unset):
         raise RecipeError(f'{path}:\n  unset: a list of keys, as ["rl.lora"] (got {unset!r}).')
     for key in unset:
@@ -179,7 +180,7 @@ def _take_out(tree: dict[str, Any], key: str, what: str) -> None:
 
 
 def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
-    """Validate a parsed TOML tree; every problem found is listed, one a line."""
+    """Validate a parsed TOML tree. RecipeError lists every mistake, one in each line."""
     for key, text in _texts(tree):
         if "\0" in text:
             raise RecipeError(f"{origin}:\n  {key}: it contains a NUL character. Remove that.")
@@ -204,7 +205,7 @@ def _told(origin: str, error: ValidationError, *above: str) -> RecipeError:
 
 
 def _texts(value: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a parsed tree, keys themselves included, with the key that it stands under."""
+    """(key, text) of every text in a parsed tree. Keys are texts, too."""
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, list):
@@ -224,7 +225,7 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     try:
         value = tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
-        # A value that is no TOML is a text without quotes: --set model.path=my/model.
+        # If the value is not TOML, it is a text without quotes: --set model.path=my/model.
         value = text
     if not _KEY.fullmatch(key.strip()):
         raise RecipeError(f"--set '{override}': write it as section.key=value.")
@@ -261,7 +262,7 @@ def _fields_at(loc: list[Any]) -> list[str]:
     for part in loc:
         field = model.model_fields.get(str(part))
         if field is None:
-            # The name of an arm, whose table has the same keys as any other's.
+            # The name of an arm; the tables of all arms have the same keys.
             continue
         inner = section_of(field.annotation)
         if inner is None:
@@ -271,7 +272,7 @@ def _fields_at(loc: list[Any]) -> list[str]:
 
 
 def dump_recipe(recipe: Recipe) -> str:
-    """The resolved recipe as TOML, every default spelled out; keys without a value are left out."""
+    """The recipe as TOML, with every default. Keys without a value are left out."""
     tree = recipe.model_dump(mode="json", exclude_none=True)
     del tree["unset"]
     return dump_tree(tree)

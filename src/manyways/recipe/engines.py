@@ -1,4 +1,4 @@
-"""The base model and what samples it: ``[model]`` and the tables of single engines within it."""
+"""The base model and its engine: ``[model]`` and the tables of single engines in it."""
 
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from manyways import trust
 from manyways.recipe.section import Extra, Positive, Rate, Section
 
 DECIDED_OF_HTTP = {"messages", "model", "n", "prompt", "seed", "stop", "stream"}
-"""Fields of a request that follow from the recipe's own keys, or that a reply is read by."""
+"""Fields of a request that other keys of the recipe set, or that reading the reply depends on."""
 
 
 class HttpConfig(Section):
@@ -55,7 +55,7 @@ class HttpConfig(Section):
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
-        # On the whole section: a message about one field would repeat its value.
+        # A validator of the whole section: a message about one field would show its value.
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("url: give an address like http://localhost:8000/v1")
@@ -92,7 +92,7 @@ class RayConfig(Section):
 
     @property
     def elsewhere(self) -> bool:
-        """Whether the cluster is another machine's, which sends back what Ray unpickles."""
+        """Whether the cluster is on another machine. Ray unpickles what that machine sends."""
         return self.address not in ("", "auto", "local") and trust.leaves_machine(self.address)
 
     @model_validator(mode="after")
@@ -114,7 +114,7 @@ PLACEMENT = {
     "enable_prefix_caching",
     "disable_log_stats",
 }
-"""Settings of vLLM that say where and how fast, not what is sampled."""
+"""Settings of vLLM that change where and how fast it samples, but not what."""
 DECIDED_OF_LOAD = {
     "config": "change the checkpoint's own config.json",
     "device_map": "model.device says where",
@@ -125,7 +125,7 @@ DECIDED_OF_LOAD = {
 }
 QUANTIZATIONS = ("4bit", "8bit")
 SAME_RESULTS = {"attn_implementation", "low_cpu_mem_usage", "use_safetensors"}
-"""Keys of ``load`` that say how fast, and change what is computed as little as a device does."""
+"""Keys of ``load`` that change the speed. Results change no more than with another device."""
 DECIDED_OF_VLLM = {"model", "dtype", "tokenizer"}
 
 
@@ -170,24 +170,24 @@ class ModelConfig(Section):
 
     @property
     def sampler(self) -> str:
-        """The engine that holds the model: on a cluster, that of the workers."""
+        """The engine that holds the model: for ``ray``, the engine of the workers."""
         return self.ray.engine if self.engine == "ray" and self.ray else self.engine
 
     @property
     def remote(self) -> bool:
-        """Whether a server holds the model: ``path`` is a name then, and nothing can be loaded."""
+        """Whether a server holds the model. ``path`` is then a name, and nothing can be loaded."""
         return self.sampler == "http"
 
     @property
     def identity(self) -> dict[str, object]:
-        """What attempts depend on, the weights themselves aside. Not whether on a cluster."""
+        """The settings that attempts depend on, besides the weights. A cluster changes nothing."""
         placed = {"path", "device", "engine", "batch_tokens", "http", "vllm", "ray", "load"}
         found = self.model_dump(mode="json", exclude=placed, exclude_defaults=True)
         found |= {"dtype": self.dtype, "engine": self.sampler}
         if self.sampler not in ("http", "vllm"):
             found |= self.loaded
         if self.remote and self.http is not None:
-            # Not the address: the same server may come back on another one.
+            # Without the address, because a server may move to another one.
             line = {"url", "api_key_env", "concurrency", "timeout", "retries"}
             found["http"] = self.http.model_dump(exclude=line, exclude_defaults=True)
         if self.sampler == "vllm":
@@ -196,21 +196,21 @@ class ModelConfig(Section):
 
     @property
     def loaded(self) -> dict[str, object]:
-        """What results depend on of ``load``; empty where they do not."""
+        """The keys of ``load`` that results depend on."""
         found = {key: value for key, value in self.load.items() if key not in SAME_RESULTS}
         return {"load": found} if found else {}
 
     @property
     def quantized(self) -> bool:
-        """Whether the weights are loaded in fewer bits than they were saved in."""
+        """Whether the weights are quantised when they are loaded."""
         return bool(self.load.get("quantization"))
 
     def under(self, engine: str | None) -> Self:
-        """The same model sampled by ``engine``; by its own when that is None."""
+        """The same model with another engine; None keeps its own."""
         return self if engine is None else self.model_copy(update={"engine": engine})
 
     def check_tables(self) -> None:
-        """Raise ValueError when the engine needs a table that is not there."""
+        """Raise ValueError when the engine needs a table that the recipe lacks."""
         if self.remote and self.http is None:
             raise ValueError("engine 'http' needs the address of a server: set model.http.url")
         if self.engine == "ray" and self.ray is None:

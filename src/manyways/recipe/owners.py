@@ -1,9 +1,9 @@
-"""Checks of ``extra`` tables against the libraries that they are handed to.
+"""Checks the ``extra`` tables against the libraries that they go to.
 
-The keys and types are the owners' own: TRL's config classes and vLLM's engine arguments are read
-from their installed source, because importing them takes seconds, and a recipe is read by every
-verb. Where an owner is not installed, or keeps its classes elsewhere, nothing is checked here; it
-says the same when its turn comes, hours later.
+Keys and types are read from the installed source of TRL's config classes and vLLM's engine
+arguments. Importing them would take seconds, and every verb reads a recipe. If a library is not
+installed, or has its classes in another place, nothing is checked here, and the library itself
+reports mistakes later in the run.
 """
 
 import ast
@@ -30,7 +30,7 @@ SFT = ("SFTConfig", (("trl", "trainer/sft_config.py", "SFTConfig"), *TRL_BASE))
 GRPO = ("GRPOConfig", (("trl", "trainer/grpo_config.py", "GRPOConfig"), *TRL_BASE))
 VLLM = ("vllm.LLM", (("vllm", "engine/arg_utils.py", "EngineArgs"),))
 CHOICES = (("transformers", "training_args.py"), ("transformers", "trainer_utils.py"))
-"""Where the enumerations are that TRL's types name."""
+"""Files with the enumerations that TRL's types name."""
 _TYPES: dict[str, Any] = {
     "Any": Any, "None": None, "bool": bool, "dict": dict, "float": float, "int": int,
     "list": list, "str": str,
@@ -39,12 +39,12 @@ _TYPES: dict[str, Any] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Field:
-    """What an owner says of one key.
+    """A key of a library.
 
-    text:    the type as it is written there.
-    type:    as far as it is known here; Any stands for what is not.
-    choices: the only texts that are taken; empty where any is.
-    texts:   those that the type lists itself.
+    text:    its type, as written in the library's source.
+    type:    the same as a Python type; Any for what is not known here.
+    choices: the only texts that it accepts; empty if it accepts any.
+    texts:   the texts that its type lists.
     """
 
     text: str
@@ -54,9 +54,9 @@ class Field:
 
 
 def check_extras(recipe: Recipe) -> None:
-    """Check every table of ``recipe`` that is handed on, before anything runs.
+    """Check every ``extra`` table of ``recipe`` before anything runs.
 
-    Raises RecipeError for a key or a value that its owner does not take, or that cannot work here.
+    Raises RecipeError for a key or value that the library does not accept, or that cannot work.
     """
     for arm in (None, *(name for name in recipe.arms if name in recipe.arm)):
         own = recipe if arm is None else recipe.of(arm)
@@ -72,15 +72,15 @@ def check_extras(recipe: Recipe) -> None:
 
 
 Sources = tuple[tuple[str, str, str], ...]
-"""Package, file and class, of a dataclass and of each of its bases."""
+"""(package, file, class) of a dataclass and of each of its bases."""
 
 
 def check_extra(
     extra: Mapping[str, object], section: str, owner: tuple[str, Sources], *, above: str = ""
 ) -> None:
-    """Check the ``extra`` table of a training. above: ``arm."NAME".`` before an arm's own.
+    """Check the ``extra`` table of a training. ``above``: ``arm."NAME".`` for the table of an arm.
 
-    Raises as ``check_extras``.
+    Raises RecipeError as ``check_extras`` does.
     """
     name, sources = owner
     known = fields_of(sources) if extra else None
@@ -111,13 +111,13 @@ def _check(where: str, value: object, known: Mapping[str, Field], owner: str) ->
         near = _near(value, field)
         raise RecipeError(f"{wrong}{field.text}.{near}") from error
     if field.choices and isinstance(value, str) and value not in field.choices:
-        # A name that was begun is nearer than one that is spelled alike.
+        # A name that begins with the value is a better guess than one that is spelled alike.
         begun = [name for name in field.choices if name.startswith(value)] or field.choices
         raise RecipeError(f"{wrong}no such name.{nearest(value, dict.fromkeys(begun))}")
 
 
 def _near(value: object, field: Field) -> str:
-    """What may have been meant by a value of another type."""
+    """A guess at what a value of the wrong type was meant to be."""
     if isinstance(value, str) and field.texts:
         return nearest(value, dict.fromkeys(field.texts))
     if isinstance(value, str):
@@ -134,7 +134,7 @@ def _near(value: object, field: Field) -> str:
 
 @cache
 def fields_of(sources: Sources) -> dict[str, Field] | None:
-    """The fields of a dataclass and its bases, nearest first; None where one cannot be read."""
+    """The fields of a dataclass and its bases, nearest first; None if one cannot be read."""
     enums = _enumerations()
     found: dict[str, Field] = {}
     for package, file, name in sources:
@@ -157,14 +157,14 @@ def _field(annotation: ast.expr, enums: Mapping[str, tuple[str, ...]]) -> Field:
     return Field(
         text=ast.unparse(annotation),
         type=_type(annotation),
-        # What is in a list or a table is not a name itself.
+        # In a list or a table, the enumeration is the type of the items, not of the value.
         choices=named[0] if len(named) == 1 and not names & {"dict", "list"} else (),
         texts=tuple(text for text in texts if isinstance(text, str)),
     )
 
 
 def _type(node: ast.expr) -> Any:  # noqa: ANN401, PLR0911  one line for each form
-    """The type that an annotation means; Any for each name that is the owner's own."""
+    """The type that an annotation means; Any for names that only the library knows."""
     if isinstance(node, ast.Name):
         return _TYPES.get(node.id, Any)
     if isinstance(node, ast.Constant) and node.value is None:

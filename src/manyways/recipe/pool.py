@@ -1,4 +1,4 @@
-"""The pools of attempts and what is kept of them: prompts, heuristics, verdicts, selection."""
+"""The sections of the pool: prompts, heuristics, verifiers, sampling, selection, probes."""
 
 from typing import Annotated, Literal, Self
 

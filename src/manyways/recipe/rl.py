@@ -66,7 +66,7 @@ def _paths(path: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def check_verl(rl: "RLConfig") -> None:
-    """Raise ValueError naming every setting of ``rl`` that verl cannot honour."""
+    """Raise ValueError with every setting of ``rl`` that verl does not support."""
     if rl.verl is None:
         raise ValueError(
             "backend = 'verl' needs the table [rl.verl] with python, the interpreter of an "
@@ -78,11 +78,11 @@ def check_verl(rl: "RLConfig") -> None:
 
 
 LOADS = "actor_rollout_ref.model.override_config"
-"""verl's table of what its model is loaded with (0.9.1: ``workers/config/model.py``)."""
+"""verl's table of arguments for loading its model (0.9.1: ``workers/config/model.py``)."""
 
 
 def check_load(load: Mapping[str, object], verl: VerlConfig) -> None:
-    """Raise ValueError for what verl, which loads the model by itself, is not told of ``load``."""
+    """Raise ValueError for a key of ``model.load`` that ``rl.verl.extra`` does not pass to verl."""
     told = {key.lstrip("+") for key in verl.overrides}
     for key, value in load.items():
         if key == "quantization":
@@ -115,7 +115,7 @@ def _not_known_to_verl(rl: "RLConfig") -> list[str]:
 
 
 def _not_divisible(rl: "RLConfig", verl: VerlConfig) -> list[str]:
-    """What verl's ``validate_config`` and its batching would refuse once all is loaded."""
+    """Mistakes that verl's ``validate_config`` and batching would find only after loading."""
     gpus, attempts = verl.nodes * verl.gpus_per_node, rl.prompts_per_step * rl.group_size
     share, longest = attempts // gpus, verl.prompt_tokens + rl.max_tokens
     micro = rl.micro_batch
@@ -302,12 +302,12 @@ class RLConfig(Section):
 
     @property
     def watched(self) -> int:
-        """The k of pass@k by which the best step is chosen, and an end is found."""
+        """The k of pass@k that chooses the best step and decides when to stop."""
         return int(self.stop.on.partition("@")[2]) if self.stop else self.evaluate_attempts
 
     @property
     def watched_sets(self) -> tuple[str, ...]:
-        """The problem sets of evaluations on the way."""
+        """The problem sets of evaluations during training."""
         head, slash, _ = self.problems.partition("?")[0].rpartition("/")
         return self.evaluate or (f"{head}{slash}validation",)
 

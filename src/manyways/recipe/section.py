@@ -1,4 +1,4 @@
-"""What the sections of a recipe are made of."""
+"""The base class of a recipe's sections, and the types of their keys."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from manyways.errors import RecipeError
 
 
 def _at_most(largest: int) -> AfterValidator:
-    """Above are slips alone, and numbers that clocks and 64-bit counters cannot hold."""
+    """A limit. Larger numbers are typing errors, or do not fit clocks and 64-bit counters."""
 
     def check(value: float) -> float:
         if value > largest:
@@ -26,7 +26,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BelowError(ValueError):
-    """What is wrong with the value at ``below`` of a table that is handed on."""
+    """Says what is wrong with the value at ``below`` of an ``Extra`` table."""
 
     def __init__(self, below: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ def _plain(table: dict[str, Any]) -> dict[str, Any]:
 
 
 Extra = Annotated[dict[str, Any], AfterValidator(_plain)]
-"""A table that is handed on: its keys are another's, its values may be tables and lists."""
+"""A table for another library, which defines its keys; values may be tables and lists."""
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1), _at_most(10**12)]
@@ -71,12 +71,12 @@ class Section(BaseModel):
 
     @classmethod
     def left_out(cls) -> Self:
-        """The section of a recipe without its table: what has a default is there, nothing else."""
+        """The section of a recipe that lacks its table: only keys with a default have a value."""
         return cast("Self", cls.model_construct())
 
     @property
     def there(self) -> bool:
-        """Whether the recipe has the table: whatever has no default was given then."""
+        """Whether the recipe has the table, so that the keys without a default have a value."""
         return not self.lacks()
 
     @classmethod
@@ -85,20 +85,20 @@ class Section(BaseModel):
         return [name for name, field in cls.model_fields.items() if field.is_required()]
 
     def lacks(self) -> list[str]:
-        """Of these, what a section that was left out does not have."""
+        """The required keys that have no value, because the recipe lacks the table."""
         return [name for name in self.required() if name not in self.__dict__]
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> object:
-            """Reached for what is not there: a key of a table that was left out."""
+            """Called for attributes that do not exist: keys of a table that the recipe lacks."""
             if name in type(self).model_fields:
                 raise RecipeError(f"the recipe has no table that gives '{name}' of {type(self)}")
             return super().__getattr__(name)
 
 
 def laid_over(base: dict[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables key by key; any other value, a list too, replaces that of the base."""
+    """``base`` with the keys of ``tree``: tables are joined, other values and lists replaced."""
     laid = dict(base)
     for key, value in tree.items():
         # A list is replaced as a whole: joined lists could never be made shorter.
@@ -111,7 +111,7 @@ def laid_over(base: dict[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def defaults_of(section: type[BaseModel]) -> dict[str, object]:
-    """The keys that may be left out, with what they are then."""
+    """The optional keys with their defaults."""
     return {
         name: field.get_default(call_default_factory=True)
         for name, field in section.model_fields.items()
@@ -120,7 +120,7 @@ def defaults_of(section: type[BaseModel]) -> dict[str, object]:
 
 
 def section_of(annotation: object) -> type[BaseModel] | None:
-    """The section that a key holds, also one that may be left out; None for a plain value."""
+    """The section class in a key's type, which may be optional; None for a plain value."""
     kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
     return next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
 

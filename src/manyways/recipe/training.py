@@ -1,4 +1,4 @@
-"""Mid-training, and how trainings run: adapters, trackers, processes, keys handed on to TRL."""
+"""Mid-training, and how trainings run: adapters, trackers, processes, and keys for TRL."""
 
 from typing import Annotated, Literal, Self
 
@@ -77,13 +77,13 @@ class MidtrainConfig(Section):
         return self
 
     def of(self, arm: Arm) -> Self:
-        """The section as ``arm`` is trained by it: of its own length where its name gives one."""
+        """The section for ``arm``: a length in the arm's name replaces ``steps`` and ``epochs``."""
         if arm.steps is None and arm.epochs is None:
             return self
         return self.model_copy(update={"steps": arm.steps, "epochs": arm.epochs})
 
     def steps_for(self, examples: float) -> int:
-        """Optimizer steps: ``steps``, or as many as the epochs over ``examples`` rows take."""
+        """Optimizer steps: ``steps``, or those of ``epochs`` over ``examples`` rows."""
         if self.steps is not None:
             return self.steps
         return max(1, round((self.epochs or 1.0) * examples / self.batch_size))
@@ -105,7 +105,7 @@ class TrackingConfig(Section):
 class LaunchConfig(Section):
     """Run both trainings in several processes, with ``accelerate launch``.
 
-    A step stays as large as it is.
+    The number of rows in a step does not change.
     """
 
     processes: Positive | None = None
@@ -123,7 +123,7 @@ class LaunchConfig(Section):
 
 
 _EVALUATES = (
-    "TRL has no rows to evaluate here. Evaluations on the way are rl.evaluate_every and "
+    "TRL has no rows to evaluate here. For evaluations during training set rl.evaluate_every and "
     "midtrain.evaluate_every (docs/rl.md)"
 )
 _LOADED = "the model is loaded before TRL has it. How it is loaded stands in model.load"
@@ -138,7 +138,7 @@ CANNOT = {
     "report_to": "trackers are named in one place, tracking.report_to",
     "resume_from_checkpoint": "a killed training goes on by itself when the run is started again",
 }
-"""Keys of TRL that cannot work in a training that a recipe describes -> why, and what does."""
+"""Keys of TRL that cannot work in our trainings -> why, and what to use instead."""
 DECIDED = {
     "midtrain": {
         "dataset_kwargs",
@@ -160,7 +160,8 @@ DECIDED = {
         "temperature",
     },
 }
-"""Of TRL's keys, those that one training alone fixes."""
+"""Keys of TRL that the recipe's own keys set, in one of the two trainings."""
+# Keys of TRL that the recipe's own keys set in both trainings.
 DECIDED_OF_BOTH = {
     "disable_tqdm",
     "gradient_accumulation_steps",
@@ -179,7 +180,7 @@ DECIDED_OF_BOTH = {
 
 
 def refuse(key: str, value: object, section: str, *, where: str) -> None:
-    """Raise RecipeError for a key of TRL that cannot work here, or that the recipe decides."""
+    """Raise RecipeError for a key of TRL that cannot work here, or that other keys set."""
     if key in CANNOT and value not in (False, "no"):
         raise RecipeError(f"{where}: {CANNOT[key]}.")
     if key in DECIDED[section] | DECIDED_OF_BOTH:

@@ -1,7 +1,6 @@
-"""Every knob of a run: one frozen class per section, read from one strict TOML file.
+"""Every setting of a run: one frozen class for each section, read from one strict TOML file.
 
-What TRL offers beyond these keys goes through the ``extra`` tables to its config, but for what
-these keys decide.
+Further settings of TRL go through the ``extra`` tables, except those that the keys here decide.
 """
 
 import re
@@ -37,11 +36,11 @@ from manyways.records import Phase
 from manyways.run_dir import set_label
 
 SECTIONS = ("rl", "midtrain", "select")
-"""What may differ from arm to arm: one pool and one evaluation serve them all."""
+"""Sections that arms may change. Pool and evaluation are the same for all arms."""
 ONE_SAMPLE = ("problems", "limit", "group_size", "temperature", "max_tokens")
-"""Keys of ``[rl]`` that say how the base attempts RL's problems, once for all arms."""
+"""Keys of ``[rl]`` for the base model's attempts at RL's problems, made once for all arms."""
 WATCHED = ("problems", "evaluate", "evaluate_limit", "evaluate_attempts", "evaluate_pass_rate")
-"""Keys of ``[rl]`` that say how the base attempts validation problems, once for all arms."""
+"""Keys of ``[rl]`` for the base model's attempts at validation problems, once for all arms."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -67,14 +66,14 @@ class ArmConfig(Section):
 
     @property
     def given(self) -> dict[str, dict[str, Any]]:
-        """Section -> its keys that are given here."""
+        """Section -> the keys that this arm sets in it."""
         return {name: keys for name in SECTIONS if (keys := getattr(self, name))}
 
     def over(self, name: str, section: Section) -> dict[str, Any]:
-        """The whole section ``name`` as this arm has it, as a tree that is to be validated."""
+        """The section ``name`` with this arm's changes, as a tree to validate."""
         given = self.given.get(name, {})
         tree = section.model_dump(mode="json", exclude_none=True)
-        # Exactly one of the two is to be given, and this arm gives the other one.
+        # Exactly one of the two may be given, so an arm that gives one removes the other.
         for one, other in (("steps", "epochs"), ("epochs", "steps")):
             if name == "midtrain" and one in given and other not in given:
                 tree.pop(other, None)
@@ -100,7 +99,7 @@ _FOLDER = re.compile(r"(?![.\s])[^/\\\x00-\x1f\x7f]{1,100}(?<!\s)")
 
 
 BY_STAGE = ("midtrain", "rl", "evaluate")
-"""Tables that a recipe may leave out: their stages are left out of its run, then."""
+"""Tables that a recipe may leave out. A run then leaves out their stages."""
 
 
 class EvaluateConfig(Section):
@@ -146,7 +145,7 @@ class AnalyseConfig(Section):
 
 
 class Sections(Section):
-    """Those of which an arm may have settings of its own."""
+    """The sections that an arm may change."""
 
     rl: RLConfig = Field(default_factory=RLConfig.left_out)
     midtrain: MidtrainConfig = Field(default_factory=MidtrainConfig.left_out)
@@ -271,7 +270,7 @@ class Recipe(Section):
 
     @model_serializer(mode="wrap")
     def _as_given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the tables that the recipe does not have."""
+        """Leave out the tables that the recipe lacks."""
         found: dict[str, Any] = write(self)
         return {k: v for k, v in found.items() if k not in BY_STAGE or getattr(self, k).there}
 
@@ -336,9 +335,9 @@ class Recipe(Section):
         return self
 
     def of(self, arm: str) -> Self:
-        """The recipe as ``arm`` is trained by it: itself for an arm without settings of its own.
+        """The recipe with the settings of ``arm``, or unchanged for an arm without settings.
 
-        Raises ValidationError for settings that cannot be, with keys as ``rl.steps``.
+        Raises ValidationError for settings that are not valid, with keys as ``rl.steps``.
         """
         settings = self.arm.get(arm)
         if settings is None:
@@ -349,12 +348,12 @@ class Recipe(Section):
 
     @property
     def variants(self) -> "tuple[Recipe, ...]":
-        """The recipe itself, and as each arm of ``arms`` has it that has settings of its own."""
+        """The recipe itself, then the recipe of each arm that has settings of its own."""
         return (self, *(self.of(arm) for arm in self.arms if arm in self.arm))
 
     @property
     def hands_on(self) -> bool:
-        """Whether it has keys of TRL or vLLM, whose names and values are their owners'."""
+        """Whether it has an ``extra`` table for TRL or a ``vllm`` table with keys in it."""
         judge, other = self.select.judge, self.distill.model if self.distill else None
         tables = [model.vllm for model in (self.model, judge, other) if model is not None]
         tables += [part.extra for own in self.variants for part in (own.midtrain, own.rl)]
@@ -364,18 +363,18 @@ class Recipe(Section):
     def benchmarks(self) -> tuple[str, ...]:
         """Problem sets that checkpoints are evaluated on, by their labels in tables and paths.
 
-        None without ``[evaluate]``.
+        Empty without ``[evaluate]``.
         """
         return tuple(map(set_label, self.evaluate.benchmarks)) if self.evaluate.there else ()
 
     def problem_set(self, name: str) -> str:
-        """The whole name of a problem set of the recipe that is named by its label."""
+        """The full name of a problem set of the recipe, given its label or its name."""
         evaluated = self.evaluate.benchmarks if self.evaluate.there else ()
         return next((one for one in evaluated if name in (one, set_label(one))), name)
 
     @property
     def rl_problems(self) -> dict[str, int | None]:
-        """Problem sets of RL and how many of each are taken at most, over all arms."""
+        """Problem set of RL -> the largest limit over all arms; None: no limit."""
         every = [one.rl for one in self.variants if one.rl.there]
         limits = {name: [rl.limit for rl in every if rl.problems == name] for name in _sets(every)}
         return {
@@ -396,12 +395,12 @@ class Recipe(Section):
 
     @property
     def on_the_way(self) -> tuple[str, ...]:
-        """The problem sets of evaluations on the way; none where there are no such evaluations."""
+        """The problem sets of evaluations during training; empty without such evaluations."""
         watches = self.rl.evaluate_every or self.midtrain.evaluate_every
         return self.rl.watched_sets if watches else ()
 
     def differs(self, arm: str) -> str:
-        """What an arm has of its own, ``rl.extra.entropy_coef = 0.01``; empty for nothing."""
+        """The settings of an arm as text: ``rl.extra.entropy_coef = 0.01``; empty without any."""
         given = self.arm[arm].given if arm in self.arm else {}
         return ", ".join(f"{key} = {toml_value(value)}" for key, value in leaves(given))
 
@@ -421,7 +420,7 @@ def _sets(every: Iterable[RLConfig]) -> list[str]:
 
 
 def _check_table(recipe: Recipe, name: str) -> None:
-    """Raises ValueError for a table whose name is none, or says another base than the table."""
+    """Raise ValueError for a table of an arm with an invalid name, base or section."""
     settings, key = recipe.arm[name], dotted(("arm", name))
     try:
         arm = parse_arm(name)
@@ -452,7 +451,7 @@ def _check_table(recipe: Recipe, name: str) -> None:
 
 
 def _check_watched_alike(recipe: Recipe, own: Recipe) -> None:
-    """Raises ValueError where an arm would choose validation problems of its own."""
+    """Raise ValueError when an arm would choose other validation problems than the recipe."""
     if own.rl.evaluate_pass_rate is recipe.rl.evaluate_pass_rate is None:
         return
     _check_alike(
@@ -463,14 +462,14 @@ def _check_watched_alike(recipe: Recipe, own: Recipe) -> None:
 
 
 def _check_alike(recipe: Recipe, own: Recipe, keys: Sequence[str], *, why: str) -> None:
-    """Raises ValueError where an arm has another value of one of ``keys`` in [rl]."""
+    """Raise ValueError when an arm has another value of one of ``keys`` in [rl]."""
     for key in keys:
         if getattr(own.rl, key) != getattr(recipe.rl, key):
             raise ValueError(f"rl.{key}: {why}")
 
 
 def check_arm(recipe: Recipe, name: str) -> None:
-    """Whether the settings of one arm go together with all the rest of the recipe.
+    """Check the settings of one arm together with the rest of the recipe.
 
     Raises ValidationError or ValueError, with keys as ``rl.steps``.
     """

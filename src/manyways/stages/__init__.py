@@ -1,11 +1,11 @@
 """The stages of a run in order: one file each in this package, and one entry each in ``STAGES``.
 
-The command line, ``--until``, ``--dry-run``, what waits for what, and the forecast all read this
-table. A stage's module has three functions, each given what the stage is about (``Stage.per``):
+The command line, ``--until``, ``--dry-run``, the order of the steps and the forecast all read this
+table. A stage's module has three functions. Their arguments depend on ``Stage.per``:
 
-plan:   what it would do, as one or more pieces of work that know whether they are done.
-run:    does what is not done yet.
-amount: how much that is, for a forecast.
+plan:   returns the work of the stage as one or more ``Work``, which know whether they are done.
+run:    does the work that is not done yet.
+amount: returns how much work it is, for the forecast.
 
 | per            | plan and run are given     | amount is given                            |
 |----------------|----------------------------|--------------------------------------------|
@@ -16,8 +16,8 @@ amount: how much that is, for a forecast.
 | checkpoint     | context, checkpoint        | context, checkpoint                        |
 | run            | context                    | context                                    |
 
-An optional stage also has ``left_out``: why ``run`` leaves it out of this recipe, or None. One that
-trains has ``run_here``, ``train`` and ``commands`` (``launch``).
+An optional stage also has ``left_out``, which returns why a run of this recipe leaves it out, or
+None. A stage that trains has ``run_here``, ``train`` and ``commands``, for ``train.launch``.
 """
 
 from dataclasses import dataclass
@@ -34,16 +34,15 @@ class Stage:
 
     Example: ``Stage(name="gate", help="...", per="line", after=("midtrain",))``.
 
-    name:   of its module here, and of its verb unless ``verb`` says otherwise.
-    per:    what there is one of: a pool that this run's models write (the run's own, and one for
-            each line of a later round), the pool of another model, the base model, an (arm,
-            seed), a checkpoint, the whole run. The last kind comes when all lines have been gone
-            through.
-    after:  stages whose output for the same line, or for the run, it uses. That a checkpoint is
-            used after the stage that makes it goes without saying.
+    name:   the name of its module in this package, and of its verb if ``verb`` is empty.
+    per:    what it runs once for: each pool that models of this run write (the run's own, and one
+            for each line of a later round), the pool of another model, the base model, each line
+            (arm, seed), each checkpoint, or the whole run. Stages of the whole run come last.
+    after:  stages whose output it uses, for the same line or for the run. The stage that makes a
+            checkpoint need not be named.
     before: stages of the round before whose output it uses.
-    makes:  the phase of the checkpoint that it leaves.
-    table:  of the recipe, without which it is left out of a run.
+    makes:  the phase of the checkpoint that it makes.
+    table:  the table of the recipe that it needs; without it, a run leaves the stage out.
     """
 
     name: str
@@ -58,12 +57,12 @@ class Stage:
 
     @property
     def word(self) -> str:
-        """What it is called on the command line and in the names of its work."""
+        """Its name on the command line and in the names of its work."""
         return self.verb or self.name
 
     @property
     def module(self) -> ModuleType:
-        """Its module, loaded when first used: the command line reads this table at every start."""
+        """Its module, imported at its first use: every start of the command line reads STAGES."""
         return import_module(f"manyways.stages.{self.name}")
 
 
@@ -145,12 +144,12 @@ STAGES: tuple[Stage, ...] = (
         after=("analyse",),
     ),
 )  # fmt: skip
-"""In an order in which each finds its inputs."""
+"""In the order of the pipeline: each stage comes after those that it uses."""
 
 WORDS: tuple[str, ...] = tuple(dict.fromkeys(stage.word for stage in STAGES))
-"""What ``--until`` may be, in order."""
+"""The values of ``--until``, in order."""
 
 
 def up_to(word: str) -> tuple[str, ...]:
-    """The stages up to and with this one. Raises ValueError when there is none of that name."""
+    """The stages up to this one, included. Raises ValueError when there is no such stage."""
     return WORDS[: WORDS.index(word) + 1]

@@ -1,7 +1,7 @@
 """7 analyse: attempts, solutions and logs become the tables of ``7-tables``.
 
-Works with whatever is there: an arm that was refused or has not been trained has no rows.
-Undecided attempts count as not correct; their share stands in the rates table.
+An unfinished run can be analysed: an arm that was refused or is not trained yet has no rows.
+Undecided attempts count as not correct; the rates table gives their share.
 """
 
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ Tables = dict[str, Sequence[Any]]
 
 
 def plan(ctx: Context) -> Work:
-    """Analysis as a piece of work: depends on every file it reads and on its settings."""
+    """Analysis as a piece of work. It depends on every file that it reads and on its settings."""
     return ctx.run.work(
         "analyse",
         identity={
             "format": FORMAT,
             "inputs": _inputs(ctx),
-            # A file may change and keep its size; the work that wrote it then ended anew.
+            # A file may change and keep its size. Then the work that wrote it has a new end time.
             "finished": [[s.work, s.ended] for s in ctx.run.stamps() if s.work not in ENDS],
             "recipe": settings_of(ctx.recipe, "name", "data_dir", "tracking", "launch"),
         },
@@ -48,7 +48,7 @@ def plan(ctx: Context) -> Work:
 
 
 def outdated(run: RunDir) -> bool:
-    """Whether the tables of a run are there, made by a release that made other ones."""
+    """Whether a run has tables that an older release wrote in another format."""
     stamp = run.stamp("analyse")
     return stamp is not None and stamp.identity.get("format") != FORMAT
 
@@ -59,19 +59,19 @@ def behind(ctx: Context) -> bool:
 
 
 ENDS = ("analyse", "report")
-"""Work that comes from the tables and so cannot change them."""
+"""Work whose input is the tables, so that it cannot change them."""
 
 
 def run(ctx: Context) -> None:
     """Write every table.
 
-    Raises Untrusted, before anything is replaced, when a label or a problem needs untrusted code.
+    Raises Untrusted, before anything is replaced, when labeller or problem sets are untrusted code.
     """
     work = plan(ctx)
     if work.done:
         say("analyse: finished earlier.")
         return
-    _require_parts(ctx)
+    _require_trust(ctx)
     with work:
         tables = compute(ctx)
         for name, rows in tables.items():
@@ -80,7 +80,7 @@ def run(ctx: Context) -> None:
     say(f"analyse: {sum(len(rows) for rows in tables.values())} rows in {len(tables)} tables.")
 
 
-def _require_parts(ctx: Context) -> None:
+def _require_trust(ctx: Context) -> None:
     recipe = ctx.recipe
     require_trust(recipe.heuristics.labeller, LABELLERS, "labeller")
     for name in recipe.problem_set_names:
@@ -110,7 +110,7 @@ EARLIER = StageResults(
 
 
 def _inputs(ctx: Context) -> list[list[object]]:
-    """Name and size of every file that is read."""
+    """Name and size of every file that analysis reads."""
     files = []
     for name in INPUTS:
         path = ctx.run.path(name)

@@ -1,8 +1,8 @@
-"""Token modes: how many ways a checkpoint could well go on where solutions diverge (theory A1, A3).
+"""Token modes: how many next tokens are likely where solutions diverge (theory A1, A3).
 
-For some problems of the pool the kept solutions under different heuristics are laid side by side;
-each checkpoint is given what they have in common, and its next-token distribution is read from its
-logits. Every checkpoint reads the same beginnings: nothing is sampled.
+For some problems of the pool, the kept solutions under different heuristics are compared. Each
+checkpoint reads their common beginning, and its next-token distribution there is computed from its
+logits. All checkpoints read the same beginnings, and nothing is sampled.
 """
 
 from pathlib import Path
@@ -40,12 +40,12 @@ def left_out(ctx: Context) -> str | None:
 
 
 def plan(ctx: Context) -> list[Work]:
-    """One piece of work for each checkpoint that there is."""
+    """One piece of work for each checkpoint that exists."""
     return [_work(ctx, checkpoint) for checkpoint in _present(ctx)]
 
 
 def run(ctx: Context) -> None:
-    """Read the logits of every checkpoint that there is and has not been read.
+    """Read the logits of every checkpoint that exists and has not been read yet.
 
     Raises ModelError and DataError as ``engines.next_token`` does.
     """
@@ -73,7 +73,7 @@ def run(ctx: Context) -> None:
 
 
 def amount(ctx: Context) -> list[Amount]:
-    """The beginnings that each checkpoint reads, at the most."""
+    """The most beginnings that each checkpoint reads."""
     read = min(ctx.recipe.branch.problems, pool_size(ctx))
     return [
         Amount(work=f"branch/{one.name}", stage="branch", attempts=read) for one in ctx.checkpoints
@@ -81,7 +81,7 @@ def amount(ctx: Context) -> list[Amount]:
 
 
 def file_of(ctx: Context, checkpoint: Checkpoint) -> Path:
-    """Where the rows of a checkpoint lie."""
+    """The file of a checkpoint's rows."""
     return ctx.run.path(FOLDER, f"{checkpoint.name}.json")
 
 
@@ -102,7 +102,7 @@ def _work(ctx: Context, checkpoint: Checkpoint) -> Work:
 
 
 def _present(ctx: Context) -> list[Checkpoint]:
-    """The base, which may be a Hub id, and whatever was trained."""
+    """The base model, which may be a Hub id, and every checkpoint that is trained already."""
     return [
         checkpoint
         for checkpoint in ctx.checkpoints
@@ -111,7 +111,7 @@ def _present(ctx: Context) -> list[Checkpoint]:
 
 
 def _forks(ctx: Context) -> Forks:
-    """At equal distances among the problems that were solved under two or more heuristics."""
+    """Problems with solutions under two or more heuristics, taken at equal distances."""
     if not ctx.run.path("2-solutions.parquet").is_file():
         return {}
     problems = of_pool(ctx).in_range().problems

@@ -1,9 +1,9 @@
-"""1 generate, of another model: its attempts are sampled, or read from a file, and judged here.
+"""1 generate, for distilled arms: attempts of another model are sampled or read, and verified.
 
-A file has one attempt a line, ``{"problem": "gsm8k/train/00042", "text": "..."}``. In place of the
-problem's id it may give its ``question``; ``prediction`` and ``completion`` are read as ``text``;
-``"finish": "length"`` says that an attempt was cut off. A folder is one of attempts that manyways
-wrote, in any run. Verdicts are this run's own, whatever the source says.
+A file has one attempt in each line: ``{"problem": "gsm8k/train/00042", "text": "..."}``. It may
+give the problem's ``question`` in place of its id, and ``prediction`` or ``completion`` in place of
+``text``. ``"finish": "length"`` says that the attempt was cut off. A folder holds parts of attempts
+that manyways wrote in any run. Verdicts in the source are not used.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ FORM = 'a line is {"problem": "<id>", "text": "..."} or {"question": "...", "tex
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trace:
-    """One attempt as the source has it. ``problem``: an id or, where that is missing, a question.
+    """One attempt of the source. ``problem``: the id of its problem, or its question.
 
     Example: ``Trace(problem="gsm8k/train/00042", text="First ...", finish="stop")``.
     """
@@ -72,8 +72,8 @@ def plan(ctx: Context) -> Work:
 def run(ctx: Context) -> None:
     """Sample or read the attempts of another model.
 
-    Raises DataError when no attempt of the source is at a problem of the run or, naming the line,
-    when one cannot be read; VerifierUnwell when too many answers are undecided.
+    Raises DataError when no attempt of the source is at a problem of the run, or when a line cannot
+    be read; VerifierUnwell when too many answers are undecided.
     """
     pool, settings = distilled_pool(ctx), distill_settings(ctx)
     if settings.model is not None:
@@ -92,7 +92,7 @@ def run(ctx: Context) -> None:
 
 
 def amount(ctx: Context) -> list[Amount]:
-    """The attempts that are sampled here; from a file nothing is."""
+    """The attempts to sample; none if they are read from a file."""
     settings = distill_settings(ctx)
     attempts = pool_size(ctx) * (settings.samples or SAMPLES) if settings.model else 0
     return [
@@ -154,9 +154,9 @@ def _trace(record: object) -> Trace:
 def _attempts(
     problems: Sequence[Problem], path: Path, source: object
 ) -> list[tuple[Problem, Attempt]]:
-    """Every attempt at one of ``problems``, numbered at each in the order of the source.
+    """(problem, attempt) for every attempt at one of ``problems``.
 
-    source: its hash.
+    ``sample`` counts the attempts at a problem in the order of the source. ``source``: its hash.
     """
     by_name = {one_spelling(problem.question): problem for problem in problems}
     by_name |= {one_spelling(problem.id): problem for problem in problems}
@@ -186,7 +186,7 @@ def _attempts(
 
 
 def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> dict[str, float]:
-    """Verify what is not there yet and append it, part by part; returns the counts of the pool."""
+    """Verify the attempts that the pool lacks and append them; returns the counts of the pool."""
     folder = pool.run.path("1-attempts")
     attempt_files.remove_leftovers(folder)
     generating = ctx.recipe.generate

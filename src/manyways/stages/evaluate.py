@@ -19,7 +19,7 @@ AMOUNTS = ("limit", "attempts")
 
 
 def plan(ctx: Context, checkpoint: Checkpoint) -> list[Work]:
-    """One checkpoint as a piece of work for each benchmark. Raises MissingWork as ``work_of``."""
+    """One piece of work for each benchmark. Raises MissingWork as ``work_of`` does."""
     return [
         work_of(ctx, one, name)
         for one in (checkpoint, *_beside(ctx, checkpoint))
@@ -28,7 +28,7 @@ def plan(ctx: Context, checkpoint: Checkpoint) -> list[Work]:
 
 
 def _beside(ctx: Context, checkpoint: Checkpoint) -> list[Checkpoint]:
-    """With the last step of RL its best one, where the recipe keeps that and it is another."""
+    """For a checkpoint of RL: its best step, if the recipe keeps it and it is not the last one."""
     if checkpoint.phase != "rl":
         return []
     found = watch.best(ctx, Line(arm=checkpoint.arm, seed=checkpoint.seed or 0))
@@ -38,7 +38,7 @@ def _beside(ctx: Context, checkpoint: Checkpoint) -> list[Checkpoint]:
 def work_of(ctx: Context, checkpoint: Checkpoint, benchmark: str) -> Work:
     """One checkpoint on one benchmark as a piece of work.
 
-    More ``attempts`` or a higher ``limit`` sample only what is new.
+    With more ``attempts`` or a higher ``limit`` only missing attempts are sampled.
 
     Raises MissingWork when the checkpoint does not exist yet.
     """
@@ -59,9 +59,9 @@ def work_of(ctx: Context, checkpoint: Checkpoint, benchmark: str) -> Work:
 
 
 def run(ctx: Context, checkpoint: Checkpoint) -> None:
-    """Every benchmark of the recipe, with one engine that is opened only when it is needed.
+    """Sample every benchmark, with one engine that is opened only when it is needed.
 
-    Raises what ``sample`` raises.
+    Raises VerifierUnwell when too many answers are undecided.
     """
     for one in (checkpoint, *_beside(ctx, checkpoint)):
         engine = LazyEngine(partial(ctx.engine, ctx.path_of(one)))
@@ -89,18 +89,18 @@ def amount(ctx: Context, checkpoint: Checkpoint) -> list[Amount]:
                 prompts=benchmark,
             )
         )
-    # Where the best step is kept, it is sampled too unless it is the last: twice at most.
+    # If the best step is kept and is not the last one, it is sampled as well.
     twice = checkpoint.phase == "rl" and ctx.recipe.rl.keep != "last"
     return [*found, *(replace(one, work=f"{one.work}@best") for one in found if twice)]
 
 
 def sample(ctx: Context, checkpoint: Checkpoint, benchmark: str, *, engine: LazyEngine) -> None:
-    """Sample and judge one checkpoint on one benchmark.
+    """Sample and verify one checkpoint on one benchmark.
 
-    Checkpoints of one seed share their noise, problem by problem, so differences between them are
-    less noisy than the scores.
+    Checkpoints of one seed use the same seeds of attempts, problem by problem. So their differences
+    vary less than their scores.
 
-    engine: over the checkpoint; left open.
+    engine: samples from the checkpoint; it is left open.
 
     Raises VerifierUnwell when too many answers are undecided.
     """

@@ -1,4 +1,4 @@
-"""4 gate: is this checkpoint fit for RL? Measured on RL prompts, before RL spends anything."""
+"""4 gate: is this checkpoint fit for RL? It is measured on prompts of RL, before RL begins."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -30,15 +30,15 @@ TRAINING = (
     "extra", "evaluate_every", "evaluate", "evaluate_limit", "evaluate_attempts",
     "evaluate_pass_rate", "keep", "stop",
 )  # fmt: skip
-"""Keys of ``[rl]`` that say how it trains, not what it samples."""
+"""Keys of ``[rl]`` that say how RL trains, not what it samples."""
 
 
 def plan(ctx: Context, line: Line) -> Work:
     """The gate of one line as a piece of work.
 
-    The thresholds are part of the request: changing them decides again without sampling again.
+    The thresholds are part of the request, so changing them decides again from the same attempts.
 
-    Raises MissingWork when the checkpoint to look at does not exist yet.
+    Raises MissingWork when the checkpoint does not exist yet.
     """
     recipe = ctx.recipe
     folder = ctx.run.arm_path(line.arm, line.seed)
@@ -59,7 +59,7 @@ def plan(ctx: Context, line: Line) -> Work:
             "labeller": [recipe.heuristics.labeller, STEPS],
             "pack": fingerprint([h.id for h in ctx.pack]),
         },
-        # What is shared belongs to the work of the rates, which alone may set it aside.
+        # Shared attempts belong to the stage ``rates``; only that stage may set them aside.
         outputs=(
             *([] if rates.shared(ctx, line) else [_attempts(ctx, line)]),
             folder / "4-gate.json",
@@ -68,15 +68,15 @@ def plan(ctx: Context, line: Line) -> Work:
 
 
 def rates_asked(rl: RLConfig) -> dict[str, object]:
-    """Which problems are looked at, where the recipe says by their rate."""
+    """The part of the request that chooses problems by their pass rate; empty without one."""
     return {"pass_rate": [rl.pass_rate, rl.pass_rate_of]} if rl.pass_rate else {}
 
 
 def run(ctx: Context, line: Line) -> None:
-    """Measure the checkpoint that RL of ``line`` would start from, and decide.
+    """Measure the checkpoint that RL of ``line`` starts from, and decide.
 
-    Raises GateRefused with the reason when it is not fit and ``gate.enforce`` is on, also when that
-    was decided earlier; VerifierUnwell when too many answers are undecided.
+    Raises GateRefused with the reason when it is not fit and ``gate.enforce`` is on, even if that
+    was decided in an earlier run; VerifierUnwell when too many answers are undecided.
     """
     work = plan(ctx, line)
     path = ctx.run.arm_path(line.arm, line.seed, "4-gate.json")
@@ -112,9 +112,9 @@ def amount(ctx: Context, line: Line) -> list[Amount]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Groups:
-    """Shares of groups, in [0, 1], by what their decided attempts earned.
+    """Shares of groups in [0, 1], by the verdicts of their attempts that are decided.
 
-    A group without any decided attempt counts as all wrong: it gives no gradient either.
+    A group without a decided attempt counts as all wrong: it gives no gradient either.
     """
 
     all_right: float
@@ -123,7 +123,7 @@ class Groups:
 
 
 def group_shares(attempts: list[Attempt]) -> Groups:
-    """One group per problem, of exactly RL's size, so plain shares are unbiased."""
+    """One group per problem. Groups have RL's size, so plain shares are unbiased."""
     groups: defaultdict[str, set[bool]] = defaultdict(set)
     for attempt in attempts:
         earned = groups[attempt.problem_id]
@@ -145,7 +145,7 @@ def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, 
     seed = line.seed
     if rates.shared(ctx, line):
         seed = rates.SEED
-    # All of RL's problems first, because the choice among them needs their rates.
+    # First every problem, because the problems are chosen by their rates.
     if rl.pass_rate is not None and rl.pass_rate_of == "start":
         _sample(ctx, line, ctx.problems(rl.problems, rl.limit), (folder, seed, model))
     chosen = rates.chosen(ctx, line)
@@ -160,14 +160,14 @@ def _measured(ctx: Context, line: Line, model: str) -> tuple[GateRow, dict[str, 
     row = decided(ctx, gate_row(ctx, line, attempts))
     if rl.pass_rate is not None:
         row = replace(row, sentence=f"{row.sentence} {chosen.sentence}")
-        # Attempts that are shared were counted by the work that sampled them.
+        # Shared attempts are counted by the stage that sampled them.
         counts = {} if rates.shared(ctx, line) else counts
         counts |= chosen.counts
     return row, counts
 
 
 def _attempts(ctx: Context, line: Line) -> Path:
-    """Where the attempts are that a line is gated on."""
+    """The folder of the attempts that a line's gate measures."""
     if rates.shared(ctx, line):
         return ctx.run.path(RL_FOLDER)
     return ctx.run.arm_path(line.arm, line.seed, "4-gate")
@@ -176,7 +176,7 @@ def _attempts(ctx: Context, line: Line) -> Path:
 def _sample(
     ctx: Context, line: Line, problems: list[Problem], where: tuple[Path, int, str]
 ) -> dict[str, float]:
-    """A group of attempts at each problem. where: folder, seed and hash of the model."""
+    """Sample a group of attempts at each problem. ``where``: folder, seed, hash of the model."""
     return sampling.collect(
         ctx,
         engine=lambda: ctx.engine(ctx.path_of(line.start)),
@@ -186,14 +186,14 @@ def _sample(
 
 
 def spread(problems: list[Problem], count: int) -> list[Problem]:
-    """``count`` problems at equal distances: sets are often sorted by subject or level."""
+    """``count`` problems at equal distances, because sets are often sorted by subject or level."""
     if count >= len(problems):
         return problems
     return [problems[i * len(problems) // count] for i in range(count)]
 
 
 def gate_row(ctx: Context, line: Line, attempts: list[Attempt]) -> GateRow:
-    """Measurements over ``attempts``, not yet judged: decision ``fit``, no sentence."""
+    """What was measured on ``attempts``. ``decided`` then sets decision and sentence."""
     total = len(attempts)
     groups = group_shares(attempts)
     ways = [ways_of(step_labels(ctx.labeller.segments(a.text))) for a in attempts]
@@ -243,7 +243,7 @@ def decided(ctx: Context, row: GateRow) -> GateRow:
 
 
 def complaint(ctx: Context, row: GateRow) -> str | None:
-    """What makes a checkpoint unfit and what to do about it, None when it is fit."""
+    """Why a checkpoint is not fit and what to do about it, None when it is fit."""
     gate, rl = ctx.recipe.gate, ctx.recipe.rl
     trained = row.checkpoint != BASE.name
     longer = "raise midtrain.steps or rl.max_tokens" if trained else "raise rl.max_tokens"

@@ -1,6 +1,6 @@
 """1 generate: problems x heuristics x samples -> attempts, each with a verdict.
 
-The pool: every arm's data is selected from these attempts of the base model.
+These attempts of the base model are the pool, from which every arm's data is selected.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ from manyways.run_dir import Amount, Work
 
 FORMAT = 1
 POOL_SEED = 0
-"""The pool's own: training seeds of a recipe all draw on the same attempts."""
+"""Seed of the pool: all training seeds of a recipe use the same attempts."""
 
 
 def plan(ctx: Context) -> Work:
     """The pool as a piece of work.
 
-    Widening ``limit``, ``samples``, ``plain_samples``, ``pass_rate`` or ``heuristics.count``
-    samples only what is new, and so does a change of ``sampling``; any other change sets the pool
+    After a change of ``limit``, ``samples``, ``plain_samples``, ``pass_rate``, ``sampling`` or
+    ``heuristics.count`` only missing attempts are sampled. After any other change the pool is set
     aside.
     """
     recipe, settings = ctx.recipe, ctx.recipe.generate
@@ -64,7 +64,7 @@ def plan(ctx: Context) -> Work:
 
 
 def run(ctx: Context) -> None:
-    """Sample and judge the pool. No correct attempt at all is no error here: selection says so.
+    """Sample and verify the pool. If no attempt is correct, selection says so, not this stage.
 
     Raises VerifierUnwell when too many answers are undecided.
     """
@@ -93,9 +93,9 @@ def run(ctx: Context) -> None:
 
 
 def _chosen(ctx: Context, engine: LazyEngine) -> ProblemsInRange:
-    """The pool's problems; where their rates say which, plain prompts are sampled at all first.
+    """The pool's problems. For a choice by pass rate, plain prompts are sampled at all of them.
 
-    Pools of other writers take the problems of the base model's.
+    Pools of other models use the problems of the base model's pool.
     """
     rated = of_pool(ctx)
     if rated.wanted is not None and ctx.writer is None:
@@ -109,7 +109,7 @@ def _chosen(ctx: Context, engine: LazyEngine) -> ProblemsInRange:
 
 
 def _with_rates(ctx: Context, chosen: ProblemsInRange) -> dict[str, float]:
-    """Counts of all attempts, with the plain ones at problems that are left out."""
+    """Counts of all attempts, including plain ones at problems that are then left out."""
     folder, settings = ctx.run.path("1-attempts"), ctx.recipe.generate
     named = {(c.problem.id, c.heuristic): c.samples for c in cells(ctx, chosen.problems)}
     wanted = dict(read_requests(ctx.recipe, folder) or named)
@@ -119,7 +119,7 @@ def _with_rates(ctx: Context, chosen: ProblemsInRange) -> dict[str, float]:
 
 
 def amount(ctx: Context, line: Line | None) -> list[Amount]:
-    """Every attempt of the pool: of the run's own, or of that of a later round."""
+    """Every attempt of a pool: the run's own, or that of a line of a later round."""
     settings = ctx.recipe.generate
     plain, named = attempts_of(ctx, line)
     # Adaptive sampling may need less than this, never more.
@@ -129,18 +129,18 @@ def amount(ctx: Context, line: Line | None) -> list[Amount]:
             stage="generate",
             attempts=plain + named,
             bound=(plain + named) * settings.max_tokens,
-            # As if the base model wrote it.
+            # A later round is taken to need as many tokens as the base model.
             prompts="generate" if line is None else "heuristics" if named else "plain",
         )
     ]
 
 
 def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
-    """How many plain attempts a pool has at the most, and how many under heuristics."""
+    """(the most plain attempts of a pool, the most attempts under heuristics)."""
     settings = ctx.recipe.generate
     problems = pool_size(ctx)
     if line is None:
-        # Rates are measured on the plain attempts at every problem.
+        # Pass rates need plain attempts at every problem.
         every = ctx.count(settings.problems, settings.limit)
         return (
             every * settings.plain_samples,
@@ -152,7 +152,7 @@ def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
 
 
 def _layout_identity(ctx: Context) -> dict[str, object]:
-    """What the pack and the recipe say together; nothing for the first of all layouts."""
+    """The layout of pack and recipe together; empty for the default, so old pools stay valid."""
     return {} if ctx.layout == Layout() else {"layout": asdict(ctx.layout)}
 
 
@@ -161,7 +161,7 @@ def _seed(ctx: Context) -> int:
 
 
 def how_to_sample(ctx: Context, run_seed: int | None = None) -> Sampling:
-    """The recipe's settings for the pool, whose own seed is used unless one is given."""
+    """How the recipe samples the pool. ``run_seed``: another seed than the pool's."""
     settings = ctx.recipe.generate
     return Sampling(
         settings=SamplingSettings(
@@ -179,9 +179,9 @@ def how_to_sample(ctx: Context, run_seed: int | None = None) -> Sampling:
 
 
 def cells(ctx: Context, problems: Sequence[Problem]) -> list[Cell]:
-    """Plain prompts for every problem, then heuristic by heuristic.
+    """The cells of plain prompts for every problem, then those of each heuristic in turn.
 
-    Heuristic-major: requests that are sampled together share their exemplars.
+    In this order, requests that are sampled together share their exemplars.
     """
     settings = ctx.recipe.generate
     plain = sampling.plain_cells(ctx, problems, settings.plain_samples)
@@ -208,5 +208,5 @@ def heuristic_prompt(ctx: Context, heuristic: Heuristic, problem: Problem) -> tu
 
 
 def one_spelling(question: str) -> str:
-    """``question`` without differences of case and white space."""
+    """``question`` in lower case, with single spaces."""
     return " ".join(question.lower().split())

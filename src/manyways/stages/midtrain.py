@@ -1,4 +1,4 @@
-"""3 mid-train: solutions become a checkpoint. Ordinary SFT; the heuristic is never named."""
+"""3 midtrain: SFT of the base model on an arm's solutions. The prompt names no heuristic."""
 
 import json
 import shutil
@@ -42,14 +42,14 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """A training row as tokens; ``labels`` is IGNORE on the prompt and ends in a stop token."""
+    """A training row as tokens. ``labels``: IGNORE on the prompt; the last one is a stop token."""
 
     input_ids: list[int]
     labels: list[int]
 
 
 def plan(ctx: Context, line: Line) -> Work:
-    """Mid-training of one line, described by all that its result depends on.
+    """Mid-training of one line as a piece of work.
 
     Raises MissingWork when selection has not been run.
     """
@@ -57,7 +57,7 @@ def plan(ctx: Context, line: Line) -> Work:
     try:
         data = _hash(training_rows(ctx, line))
     except NothingToTrainOn:
-        # A plan all the same: `run` raises the reason, in the turn of this arm.
+        # Not an error of the plan: `run` raises it when it is this arm's turn.
         data = "nothing"
     return ctx.run.work(
         f"midtrain/{line.name}",
@@ -75,9 +75,9 @@ def plan(ctx: Context, line: Line) -> Work:
 
 
 def run(ctx: Context, line: Line) -> None:
-    """Mid-train one line, here or in processes of its own; continues where a killed run stopped.
+    """Mid-train one line, in this process or in several; a killed training is continued.
 
-    Raises what ``run_here`` raises.
+    Raises the errors of ``run_here``.
     """
     if ctx.recipe.launch is None or plan(ctx, line).done:
         run_here(ctx, line)
@@ -89,7 +89,7 @@ def run(ctx: Context, line: Line) -> None:
 
 
 def amount(ctx: Context, line: Line) -> list[Amount]:
-    """Its optimizer steps; 0 where they follow from the number of examples."""
+    """Its optimizer steps; 0 if they depend on the number of examples."""
     steps = ctx.midtraining(line).steps or 0
     return [
         Amount(work=f"midtrain/{line.name}", stage="midtrain", line=line, steps=steps),
@@ -98,7 +98,7 @@ def amount(ctx: Context, line: Line) -> list[Amount]:
 
 
 def commands(ctx: Context, line: Line) -> list[list[str]]:
-    """The command lines that ``run`` would start; none where it trains in its own process."""
+    """The command lines that ``run`` would start; none if it trains in its own process."""
     if ctx.recipe.launch is None or not line.midtrains:
         return []
     from manyways.train import launch
@@ -107,7 +107,7 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
 
 
 def run_here(ctx: Context, line: Line) -> None:
-    """Mid-train one line in this process and those that train with it.
+    """Mid-train one line in this process; each process of a distributed training calls it.
 
     Raises NothingToTrainOn when the arm has no rows, DataError when none fits max_length,
     ModelError when the chat template cannot teach the model to stop.
@@ -128,9 +128,9 @@ def run_here(ctx: Context, line: Line) -> None:
 
 
 def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
-    """The one place where the recipe's ``midtrain`` section becomes TRL's SFTConfig.
+    """TRL's SFTConfig for the recipe's ``midtrain`` section. No other place makes one.
 
-    Raises RecipeError for keys of ``extra`` that are unknown or decided elsewhere.
+    Raises RecipeError for keys of ``extra`` that are unknown, or that the recipe sets elsewhere.
     """
     from trl import SFTConfig
 
@@ -175,9 +175,9 @@ def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
 def train(ctx: Context, line: Line, rows: Sequence[TrainingRow] | None = None) -> int:
     """Train and save ``checkpoint``; returns the number of optimizer steps.
 
-    Called by each process that trains. It does none of the bookkeeping.
+    Each process of a distributed training calls it. It writes no stamp.
 
-    rows: those of the line, where they were read already.
+    rows: the line's training rows, if the caller has read them already.
     """
     from manyways.train.trainee import load, train_and_save
     from manyways.train.trainer_config import memory_advice
@@ -218,14 +218,14 @@ def examples(
 ) -> list[Example]:
     """Rows as tokens: the prompt ``ask(row)`` as engines send it, the solution, the token ``end``.
 
-    The solution is put after the *generation* prompt, where its tokens were once sampled, and not
-    rendered as a turn: templates trim, rewrite, or add white space after the stop token.
+    The solution follows the *generation* prompt, as when it was sampled. It is not rendered as a
+    turn, because templates trim texts, rewrite them, or add white space after the stop token.
     """
     made = []
     for row in rows:
         ids, prompt = prompt_ids(tokenizer, ask(row))
         whole = encode(tokenizer, prompt + row.text)
-        # A tokenizer may merge across the boundary; sampling never does.
+        # A tokenizer may merge characters of prompt and answer into one token; sampling never does.
         answer = whole[len(ids) :] if whole[: len(ids)] == ids else encode(tokenizer, row.text)
         labels = [IGNORE] * len(ids) + [*answer, end]
         made.append(Example(input_ids=[*ids, *answer, end], labels=labels))
@@ -233,7 +233,7 @@ def examples(
 
 
 def fitting(made: Sequence[Example], max_length: int, line: Line) -> list[Example]:
-    """The examples of at most ``max_length`` tokens; how many are longer is said.
+    """The examples of at most ``max_length`` tokens. Says how many are left out.
 
     Raises DataError when none fits.
     """
@@ -292,10 +292,10 @@ def _story(line: Line, out: Path) -> "Story":
 
 
 def _write_lineage(ctx: Context, line: Line, rows: Sequence[TrainingRow]) -> None:
-    """data.jsonl: the texts trained on, and the attempt of the pool that each one was.
+    """Write data.jsonl: each training text, and which attempt of the pool it was.
 
-    written_by, model: the model that wrote it, which is the one that is trained but for distilled
-    arms, and its hash. pool: what every attempt of the pool depends on.
+    Its fields ``written_by`` and ``model`` name the model that wrote the text and its hash; except
+    for distilled arms it is the model that is trained. ``pool`` is the hash of the pool's identity.
     """
     pool = pool_of(ctx, line)
     stamp = pool.run.stamp("generate")

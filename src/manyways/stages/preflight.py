@@ -1,4 +1,4 @@
-"""Before anything is sampled: does everything that the recipe names exist, and can it be judged?"""
+"""Checks before a run: everything that the recipe names exists, every answer can be verified."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -38,12 +38,12 @@ FORMS = {"boxed": "\\boxed{...}", "hashes": "'#### ...'", "phrase": "'The answer
 def check_names(context: Context, wanted: Collection[str] = WORDS) -> dict[str, list[Problem]]:
     """Look up every name that the ``wanted`` stages need; returns their problem sets by name.
 
-    Problems that a benchmark asks too are left out of the pool from the start. A benchmark that is
-    not wanted itself and cannot be read is said, and nothing is left out for it.
+    Problems that a benchmark asks too are not in the pool. If a benchmark cannot be read and is not
+    needed by these stages, that is said, and no problem is left out for it.
 
-    Raises UserError or a subclass for the first one that does not exist, RecipeError when the
-    prompt asks for another form of answer than its exemplars show, Untrusted when it names code, a
-    program or a key's address that nobody said is to be trusted.
+    Raises UserError or a subclass for the first name that does not exist, RecipeError when the
+    prompt asks for another form of answer than the exemplars show, Untrusted when the recipe names
+    code, a program or a key's address that nobody trusts.
     """
     recipe = context.recipe
     require_all(recipe)
@@ -51,14 +51,14 @@ def check_names(context: Context, wanted: Collection[str] = WORDS) -> dict[str, 
     _check_distill(context)
     if TRAININGS & set(wanted):
         check_trackers(recipe.tracking)
-    # Loading each of these raises when what it names does not exist.
+    # Each of these raises an error when the thing that it loads does not exist.
     _ = (context.pack, context.labeller, context.base_hash)
     sets = {
         recipe.generate.problems: context.problems(recipe.generate.problems, recipe.generate.limit)
     }
     watched: dict[str, list[Problem]] = {}
     for name, limit in recipe.rl_problems.items() if {"gate", "rl"} & set(wanted) else ():
-        # Arms may take different numbers of problems of one set: the most are checked.
+        # Arms may use different numbers of problems of one set; the largest number is checked.
         sets[name] = longer(sets.get(name), context.problems(name, limit))
     for own in context.variants:
         _check_trained(own, wanted)
@@ -81,7 +81,7 @@ def check_names(context: Context, wanted: Collection[str] = WORDS) -> dict[str, 
 
 
 def _check_plugins(recipe: Recipe) -> None:
-    """Engines and the verifier of the recipe are there."""
+    """Check that the engines and the verifier of the recipe exist."""
     for engine in (recipe.model.engine, recipe.generate.engine or recipe.model.engine):
         check(engine, ENGINES, "engine")
     if recipe.model.ray is not None:
@@ -91,7 +91,7 @@ def _check_plugins(recipe: Recipe) -> None:
 
 
 def _say_not_judged(context: Context) -> None:
-    """Raises NoIsolation when no benchmark is left."""
+    """Say which benchmarks are left out. Raises NoIsolation when no benchmark is left."""
     missing, total = context.not_judged, len(context.recipe.benchmarks)
     for name, why in missing.items():
         if len(missing) == total:
@@ -107,7 +107,7 @@ def _left_out(name: str, why: str, total: int) -> str:
 
 
 def _check_trained(context: Context, wanted: Collection[str]) -> None:
-    """Names in the sections that may differ from arm to arm."""
+    """Check the names in the sections that arms may change."""
     recipe = context.recipe
     check(recipe.rl.backend, RL_BACKENDS, "RL backend")
     if recipe.select.judge:
@@ -126,14 +126,14 @@ def _check_trained(context: Context, wanted: Collection[str]) -> None:
 
 
 def longer(one: list[Problem] | None, other: list[Problem]) -> list[Problem]:
-    """Of two beginnings of the same set the one that holds the other."""
+    """The longer of two beginnings of one set."""
     return other if one is None or len(other) > len(one) else one
 
 
 def _check_told_apart(sets: Mapping[str, Sequence[Problem]], benchmarks: Sequence[str]) -> None:
-    """Attempts are filed under a benchmark's folder and a problem's id.
+    """Check that the folders of benchmarks and the ids of problems are unique.
 
-    Raises RecipeError when two benchmarks share a folder, DataError when two sets share ids.
+    Raises RecipeError when two benchmarks share a folder, DataError when two sets share an id.
     """
     folders: dict[str, str] = {}
     for name in benchmarks:
@@ -165,10 +165,10 @@ def _check_distill(context: Context) -> None:
 
 
 def check_reach(context: Context, wanted: Sequence[str]) -> None:
-    """Whether the engine can sample what the ``wanted`` stages make, and the trainer is there.
+    """Check that the engine can sample the checkpoints of the ``wanted`` stages, and the packages.
 
-    Raises EngineError when they train and the model is held by a server, NotInstalled when a
-    package is missing, RecipeError when verl is to train and its Python lacks something.
+    Raises EngineError when they train a model that only a server holds, NotInstalled when a package
+    is missing, RecipeError when verl is to train and its Python lacks something.
     """
     if context.recipe.model.remote and "midtrain" in wanted:
         raise EngineError(
@@ -184,7 +184,7 @@ def check_reach(context: Context, wanted: Sequence[str]) -> None:
 
 
 def _check_quantized(recipe: Recipe, wanted: Sequence[str]) -> None:
-    """Raises RecipeError where quantised weights would be trained themselves."""
+    """Raise RecipeError when quantised weights would be trained without adapters."""
     if not recipe.model.quantized:
         return
     for own in recipe.variants:
@@ -197,7 +197,7 @@ def _check_quantized(recipe: Recipe, wanted: Sequence[str]) -> None:
 
 
 def _require_packages(context: Context, wanted: Sequence[str]) -> None:
-    """What the ``wanted`` stages import, looked for before the first of them runs."""
+    """Look for the packages that the ``wanted`` stages import, before the first of them runs."""
     model = context.recipe.model
     pool = model.under(context.recipe.generate.engine)
     if "generate" in wanted:
@@ -217,7 +217,7 @@ def _modules_of(model: ModelConfig) -> list[str]:
 
 
 def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
-    """The check of every reference answer of ``sets`` as a piece of work."""
+    """The check of the reference answers of ``sets`` as a piece of work."""
     how: dict[str, object] = {
         "format": FORMAT,
         "verify": verify_identity(context.recipe.verify),
@@ -233,7 +233,7 @@ def plan(context: Context, sets: Mapping[str, Sequence[Problem]]) -> Work:
 
 
 def _checked_before(context: Context, how: Mapping[str, object]) -> dict[str, object]:
-    """Sets of the recipe, and their hashes, that a run of more stages has checked in this way."""
+    """Sets of the recipe that an earlier run, with more stages, has checked: name -> hash."""
     recipe, stamp = context.recipe, context.run.stamp("preflight")
     if stamp is None or {k: v for k, v in stamp.identity.items() if k != "problems"} != how:
         return {}
@@ -243,9 +243,9 @@ def _checked_before(context: Context, how: Mapping[str, object]) -> dict[str, ob
 
 
 def run(context: Context, wanted: Collection[str] = WORDS) -> None:
-    """``check_names`` always; then, once, every reference must be accepted by its own verifier.
+    """Do ``check_names``; then, unless it was done before, verify every reference answer.
 
-    Raises DataError naming the set and its first unjudgeable references.
+    Raises DataError with the set and its first references that their own verifier rejects.
     """
     sets = check_names(context, wanted)
     work = plan(context, sets)
@@ -274,7 +274,7 @@ def _listed_as_not_judged(context: Context) -> list[dict[str, object]]:
 
 
 def _kept(context: Context, sets: Iterable[str]) -> dict[str, Path]:
-    """Where the run keeps sets that verbs which only look must not make again."""
+    """Set -> the run's copy of it, for sets that reading verbs cannot or must not load again."""
     recipe = context.recipe
     found = {
         name: kept_file(context.run, recipe.problem_set(name), recipe.data_path) for name in sets
@@ -283,11 +283,12 @@ def _kept(context: Context, sets: Iterable[str]) -> dict[str, Path]:
 
 
 def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
-    """Attempts imitate exemplars: what is not read there would not be read in them.
+    """Check that exemplars end in the answer format that the prompt asks for.
 
-    Only for answers that are cut out of texts here, and only before the pool is sampled.
+    Attempts imitate exemplars, so an answer that is not read there would not be read in attempts.
+    The check is for verifiers that extract a final answer, before the pool is sampled.
 
-    Raises RecipeError when a shown exemplar ends in another form than the prompt asks for.
+    Raises RecipeError when an exemplar ends in another form.
     """
     recipe, form = context.recipe, context.verifiers.form
     cut = any(verifier_of(problem.verifier).cuts for problem in problems)
@@ -306,7 +307,7 @@ def _check_exemplars(context: Context, problems: Sequence[Problem]) -> None:
 
 
 def _look_for_verl(context: Context) -> None:
-    """Unless every checkpoint that it would train is there."""
+    """Check verl's environment, unless every checkpoint that it would train exists."""
     waiting = [ln for ln in context.lines if not Path(context.path_of(ln.rl)).exists()]
     settings = [context.of(line).recipe.rl for line in waiting]
     verl = next((rl.verl for rl in settings if rl.backend == "verl" and rl.verl), None)
@@ -323,7 +324,7 @@ def _look_for_verl(context: Context) -> None:
 
 
 def _listing(context: Context, name: str) -> dict[str, object]:
-    """Where a set came from, and which of its problems a benchmark asks too."""
+    """The origin of a set, and which of its problems are left out because a benchmark has them."""
     dropped = context.sets.dropped(name)
     if dropped:
         say(f"{name}: {len(dropped)} problems left out, because a benchmark asks the same.")

@@ -1,8 +1,8 @@
 """Prefix swap: do heuristics complement each other? (theory D2, M6). Off by default.
 
-Attempts of the pool under heuristic i are cut in the middle and go on under the prompt of j, by the
-model that wrote them. R_ij is how often that ends right. Every pair (i, j), i = j included, is
-sampled alike on the same problems, so pairs are compared on equal terms.
+Attempts of the pool under heuristic i are cut in the middle. The model that wrote them continues
+them under the prompt of heuristic j. R_ij is the share of correct continuations. All pairs (i, j),
+also i = j, are sampled in the same way on the same problems, so they can be compared.
 """
 
 import re
@@ -33,11 +33,11 @@ SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
 FOLDER = "6-probe"
 PROBE_SEED = 0
 UNUSED = ("limit", "samples", "plain_samples", "pass_rate", "part_size", "engine", "sampling")
-"""Keys of ``[generate]`` that the probe does not use, or that are part of its amount."""
+"""Keys of ``[generate]`` that the probe does not use, or that only change its amount."""
 
 
 def plan(ctx: Context) -> Work:
-    """The probe as a piece of work; more samples or problems sample only what is new."""
+    """The probe as a piece of work. With more samples or problems only new ones are sampled."""
     recipe = ctx.recipe
     return ctx.run.work(
         "probe",
@@ -61,7 +61,7 @@ def plan(ctx: Context) -> Work:
 
 
 def run(ctx: Context) -> None:
-    """Cut, sample and judge.
+    """Cut, sample and verify.
 
     Raises MissingWork when the pool has no attempts that can be cut, VerifierUnwell when too many
     answers are undecided.
@@ -90,7 +90,7 @@ def run(ctx: Context) -> None:
 
 
 def left_out(ctx: Context) -> str | None:
-    """Why a run does not probe, None when it does."""
+    """Why a run leaves the probe out, None when it does not."""
     return None if ctx.recipe.probe.enabled else "the recipe says probe.enabled = false"
 
 
@@ -111,7 +111,7 @@ def amount(ctx: Context) -> list[Amount]:
 
 
 def probed(ctx: Context) -> tuple[Heuristic, ...]:
-    """The heuristics that are swapped."""
+    """The heuristics that the probe swaps."""
     return ctx.pack[: ctx.recipe.probe.heuristics]
 
 
@@ -145,7 +145,7 @@ def _openings(ctx: Context, problems: list[Problem]) -> dict[str, dict[str, str]
     )
     found: dict[str, dict[str, str]] = {}
     names = [heuristic.id for heuristic in probed(ctx)]
-    # Before rows become Python objects: a pool has many more than are probed.
+    # Filtered in Arrow first: a pool has many more rows than are probed.
     mine = pc.is_in(table["problem_id"], pa.array(sorted(wanted), pa.string()))
     table = table.filter(pc.and_(mine, pc.is_in(table["heuristic"], pa.array(names, pa.string()))))
     for row in table.sort_by("sample").to_pylist():
@@ -160,10 +160,10 @@ def _openings(ctx: Context, problems: list[Problem]) -> dict[str, dict[str, str]
 
 
 def first_half(text: str) -> str | None:
-    """The first half of the steps of ``text`` before its answer, None with fewer than two.
+    """The first half of the steps of ``text`` before its answer, None with fewer than two steps.
 
-    Steps are lines, or sentences where there is one line; of an odd number the smaller half is
-    taken. The end of the line is kept, so that what follows is a step of its own.
+    Steps are lines, or sentences if there is one line only. Of an odd number the smaller half is
+    taken. The line break is kept, so that the continuation begins a new step.
     """
     steps = _before_answer(text.splitlines(keepends=True))
     if len(steps) < 2:
@@ -175,7 +175,7 @@ def first_half(text: str) -> str | None:
 
 
 def _before_answer(steps: list[str]) -> list[str]:
-    """Steps up to the one that states the answer; blank ones belong to the step before."""
+    """The steps before the one that states the answer. A blank line belongs to the step before."""
     kept: list[str] = []
     for step in steps:
         if ANSWER.search(step):
@@ -188,6 +188,6 @@ def _before_answer(steps: list[str]) -> list[str]:
 
 
 def _pool(ctx: Context) -> object:
-    """What the pool depends on; a new pool makes the old probe stale."""
+    """The identity of the pool: a new pool makes the old probe stale."""
     stamp = ctx.run.stamp("generate")
     return stamp.identity if stamp else None

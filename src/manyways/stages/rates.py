@@ -1,7 +1,8 @@
-"""4 rates: how often the base model solves each problem of RL. RL trains on some of them.
+"""4 rates: the base model's pass rate on each problem of RL, by which RL's problems are chosen.
 
-Measured once, from attempts that stay. A line that starts from the base is gated on these very
-attempts. With ``rl.pass_rate_of = "start"`` each line's gate attempts every problem instead.
+It is measured once, and the attempts are kept. The gate of a line that starts from the base model
+uses the same attempts. With ``rl.pass_rate_of = "start"`` this stage is left out, and each line's
+gate attempts every problem.
 """
 
 from pathlib import Path
@@ -27,7 +28,7 @@ PART_SIZE = 2048
 
 
 def left_out(ctx: Context) -> str | None:
-    """Why the base model is not asked, if so."""
+    """Why no rates are measured, None when they are."""
     reasons = [_left_out(recipe.rl) for recipe in ctx.recipe.variants]
     return None if None in reasons else reasons[0]
 
@@ -39,7 +40,7 @@ def _left_out(rl: RLConfig) -> str | None:
 
 
 def plan(ctx: Context) -> Work:
-    """The base model's attempts as a piece of work."""
+    """The base model's attempts at RL's problems as a piece of work."""
     rl = ctx.recipe.rl
     return ctx.run.work(
         NAME,
@@ -57,7 +58,7 @@ def plan(ctx: Context) -> Work:
 
 
 def run(ctx: Context) -> None:
-    """Attempt every problem. Raises VerifierUnwell when too many answers are undecided."""
+    """Sample and verify. Raises VerifierUnwell when too many answers are undecided."""
     work = plan(ctx)
     if work.done:
         say("rates of RL's problems: measured earlier.")
@@ -83,12 +84,12 @@ def amount(ctx: Context) -> list[Amount]:
 
 
 def shared(ctx: Context, line: Line) -> bool:
-    """Whether a line's gate looks at the base model's attempts, which are there already."""
+    """Whether a line's gate uses the base model's attempts of this stage."""
     return _left_out(ctx.recipe.rl) is None and line.start == BASE
 
 
 def sampling_in(ctx: Context, folder: Path, seed: int, model: str) -> Sampling:
-    """As RL samples, into ``folder``."""
+    """Sampling into ``folder`` with RL's settings."""
     rl = ctx.recipe.rl
     return Sampling(
         settings=SamplingSettings(max_tokens=rl.max_tokens, temperature=rl.temperature),

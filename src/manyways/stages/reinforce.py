@@ -1,4 +1,4 @@
-"""5 rl: a checkpoint and problems become a better checkpoint, with verdicts as reward."""
+"""5 rl: GRPO of a line's checkpoint on RL's problems, with verdicts as reward."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ FORMAT = 1
 
 
 def plan(ctx: Context, line: Line) -> Work:
-    """RL of one line, described by all that its result depends on.
+    """RL of one line as a piece of work.
 
     Raises MissingWork when the checkpoint that it starts from does not exist.
     """
@@ -64,7 +64,7 @@ def plan(ctx: Context, line: Line) -> Work:
 
 
 def _shaped_by(ctx: Context) -> dict[str, object]:
-    """What else the attempts and what they earn depend on, where the recipe says so."""
+    """What rewards and prompts also depend on, if ``rl.diversity`` or ``rl.strategies`` is set."""
     recipe, found = ctx.recipe, dict[str, object]()
     if recipe.rl.diversity:
         found["labeller"] = recipe.heuristics.labeller
@@ -75,9 +75,9 @@ def _shaped_by(ctx: Context) -> dict[str, object]:
 
 
 def run(ctx: Context, line: Line) -> None:
-    """RL of one line, here or in processes of its own; continues where a killed run stopped.
+    """Run RL of one line, in this process or in several; a killed training is continued.
 
-    Raises GateRefused when the gate refused the checkpoint, and what ``run_here`` raises.
+    Raises GateRefused when the gate refused the checkpoint, and the errors of ``run_here``.
     """
     _ask_gate(ctx, line)
     _train_to_the_end(ctx, line)
@@ -95,9 +95,9 @@ def _train_to_the_end(ctx: Context, line: Line) -> None:
 
 
 def run_here(ctx: Context, line: Line) -> None:
-    """RL of one line in this process and those that train with it.
+    """Run RL of one line in this process; each process of a distributed training calls it.
 
-    Raises VerifierUnwell when too many attempts could not be judged, and what the backend raises.
+    Raises VerifierUnwell when too many attempts are undecided, and the errors of the backend.
     """
     work = plan(ctx, line)
     if work.done:
@@ -121,7 +121,7 @@ def run_here(ctx: Context, line: Line) -> None:
 def train(ctx: Context, line: Line) -> int:
     """Train with the recipe's RL backend; returns the number of problems.
 
-    Called by each process that trains. It does none of the bookkeeping.
+    Each process of a distributed training calls it. It writes no stamp.
     """
     recipe = ctx.recipe
     chosen = rates.chosen(ctx, line)
@@ -142,13 +142,13 @@ def train(ctx: Context, line: Line) -> int:
 
 
 def _steps_taken(ctx: Context, line: Line) -> int:
-    """The last step that was logged: fewer than the recipe's where ``rl.stop`` ended it."""
+    """The last step in the log: before the recipe's last step if ``rl.stop`` ended the training."""
     logged = last_step(ctx.run.path(line.rl.folder, "metrics.jsonl"))
     return min(logged or ctx.recipe.rl.steps, ctx.recipe.rl.steps)
 
 
 def amount(ctx: Context, line: Line) -> list[Amount]:
-    """Its optimizer steps, and the attempts that these sample."""
+    """Its optimizer steps and the attempts that they sample."""
     rl = ctx.recipe.rl
     attempts = rl.steps * rl.prompts_per_step * rl.group_size
     return [
@@ -167,7 +167,7 @@ def amount(ctx: Context, line: Line) -> list[Amount]:
 
 
 def commands(ctx: Context, line: Line) -> list[list[str]]:
-    """The command lines that ``run`` would start; none where it trains in its own process."""
+    """The command lines that ``run`` would start; none if it trains in its own process."""
     recipe = ctx.recipe
     if recipe.rl.backend == "verl":
         from manyways.train.verl import backend
@@ -182,7 +182,7 @@ def commands(ctx: Context, line: Line) -> list[list[str]]:
 
 
 def rl_settings(ctx: Context, line: Line) -> RLSettings:
-    """What the backend is told about one line."""
+    """The settings of one line for the backend."""
     recipe = ctx.recipe
     return RLSettings(
         config=recipe.rl,
@@ -210,7 +210,7 @@ def _ask_gate(ctx: Context, line: Line) -> None:
 
 
 def _strategy(ctx: Context) -> Callable[[Problem, int], tuple[str, tuple[Message, ...]]]:
-    """Attempts of a group under heuristics in turn, then plainly, and round again."""
+    """Prompts for a group's attempts: each heuristic in turn, then the plain one, and so on."""
     pack = ctx.pack[: ctx.recipe.rl.strategies]
 
     def ask(problem: Problem, place: int) -> tuple[str, tuple[Message, ...]]:
@@ -248,7 +248,7 @@ def _reward(ctx: Context) -> StepReward:
 
 
 def _roller(batch_tokens: int | Literal["auto"], label: str) -> Roller:
-    """Samples with the engine's decoder, on the weights in training: nothing is copied."""
+    """A sampler for RL: the engine's decoder on the model in training, without copying weights."""
 
     def roll(ask: Rollout) -> list[list[int]]:
         import torch

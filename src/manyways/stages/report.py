@@ -1,4 +1,4 @@
-"""Stage 8: result tables -> report.html, report.md, what they say and the comparison table."""
+"""8 report: result tables -> report.html, report.md, the findings and the comparison table."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,22 +20,22 @@ NAME = "report"
 PAGE, SUMMARY = "report.html", "report.md"
 DRAWS = (".py", ".j2", ".css", ".js")
 COMPARISON = ("comparison.md", "comparison.csv", "comparison.tex")
-"""In ``7-tables``: arms by benchmarks, for a paper."""
+"""Files in ``7-tables`` with the table of arms by benchmarks, for a paper."""
 
 
 def plan(ctx: "Context") -> Work:
-    """The report depends on the tables, the recipe, what is finished and the folder's name."""
+    """The report depends on the tables, the recipe, the finished work and the folder's name."""
     run = ctx.run
     return run.work(
         NAME,
         identity={},
-        # Not identity: a new report replaces the old one, which can be made again at any time.
+        # A change of identity would set the old report aside; a new report just replaces it.
         request={
             "code": _code(),
             "folder": run.root.name,
             "behind": analyse.behind(ctx),
             "tables": {measure.name: _hash(run, measure.name) for measure in MEASURES},
-            # Where the data lies is not shown, and differs between who looks at a run.
+            # The report does not show the data folder, and readers of a run have different ones.
             "recipe": ctx.recipe.model_dump(mode="json", exclude={"data_dir"}),
             "work": {s.work: fingerprint(s.identity) for s in run.stamps() if s.work != NAME},
         },
@@ -48,7 +48,7 @@ def plan(ctx: "Context") -> Work:
 
 
 def run(ctx: "Context") -> None:
-    """Write the files, and say where the page is."""
+    """Write the files and say where the page is."""
     work = plan(ctx)
     if not work.done:
         with work:
@@ -64,9 +64,9 @@ def amount(_: "Context") -> list[Amount]:
 def render(run_root: Path, *, behind: bool = False) -> int:
     """Write both pages, the findings and the comparison table; returns the page's size in bytes.
 
-    Needs nothing but the run folder. behind: the page says that its tables are old.
+    It needs only the run folder. ``behind``: the page says that its tables are old.
 
-    Raises RunDirError when ``run_root`` is none.
+    Raises RunDirError when ``run_root`` is no run folder.
     """
     from manyways.measures.catalogue import sections
     from manyways.measures.pass_at_k import build
@@ -87,7 +87,7 @@ def render(run_root: Path, *, behind: bool = False) -> int:
 
 
 def _code() -> str:
-    """A hash of what draws the page: it takes seconds, so any change of the code draws it anew."""
+    """A hash of the code that draws the page: any change draws the page again, in seconds."""
     folders = (Path(str(package.__file__)).parent for package in (measures, reporting))
     files = [file for folder in folders for file in sorted(folder.rglob("*"))]
     return content_hash(file.read_text(encoding="utf-8") for file in files if file.suffix in DRAWS)

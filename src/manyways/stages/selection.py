@@ -1,7 +1,7 @@
-"""2 select: attempts become solutions. Kept and dropped ones are written, every one with a reason.
+"""2 select: attempts become solutions. Kept and dropped attempts are written, each with a reason.
 
-One pool serves all arms: solutions are chosen heuristic by heuristic in the pack's order, so what
-is kept under the first N heuristics does not depend on the others and the sets nest.
+One pool serves all arms. Solutions are chosen heuristic by heuristic in the pack's order, so those
+under the first N heuristics do not depend on the later ones: the sets are nested.
 """
 
 from dataclasses import asdict
@@ -29,7 +29,7 @@ FORMAT = 1
 SAMPLED = (
     "temperature", "top_p", "max_tokens", "stop", "part_size", "engine", "sampling",
 )  # fmt: skip
-"""Keys of ``[generate]`` that say how attempts came about, not which of them count."""
+"""Keys of ``[generate]`` that say how attempts are sampled, not which of them count."""
 
 
 def plan(ctx: Context) -> Work:
@@ -39,7 +39,7 @@ def plan(ctx: Context) -> Work:
         _name(ctx),
         identity={
             "format": FORMAT,
-            # Names and sizes do: a part is never changed, only added or removed.
+            # Names and sizes are enough: a part may be added or removed, but never changes.
             "attempts": [[part.name, part.stat().st_size] for part in parts(folder)],
             "select": thresholds(ctx),
             **adherence.identity(ctx),
@@ -54,12 +54,12 @@ def plan(ctx: Context) -> Work:
 
 
 def _name(ctx: Context) -> str:
-    """``select``, and ``select/vanilla+entropy`` for an arm with settings of its own."""
+    """``select``, or ``select/vanilla+entropy`` for an arm with its own selection."""
     return f"select/{ctx.arm}" if ctx.selects else "select"
 
 
 def amount(ctx: Context, line: Line | None) -> list[Amount]:
-    """Every attempt of the pool is looked at."""
+    """Selection reads every attempt of the pool."""
     name = f"select/{line.name}" if line else _name(ctx)
     return [Amount(work=name, stage="select", attempts=sum(generate.attempts_of(ctx, line)))]
 

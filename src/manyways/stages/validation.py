@@ -1,8 +1,8 @@
-"""1 rates of validation problems: how often the base model solves them, before any training.
+"""1 rates of validation problems: the base model's pass rate on them, before any training.
 
-Evaluations on the way ask those of the right difficulty (``rl.evaluate_pass_rate``). The attempts
-are these problems' own: were they also the start of the curve, its first step would be chosen on
-the luck that it then shows.
+``rl.evaluate_pass_rate`` chooses by it which problems evaluations during training use. These
+attempts are not used as the first point of the training curve. If they were, problems would be
+chosen for their luck in the very attempts that the curve then shows.
 """
 
 from manyways.checkpoints import chat_template_hash
@@ -16,11 +16,11 @@ from manyways.run_dir import Amount, Work, benchmark_slug
 
 FORMAT = 1
 SEED = 2**32
-"""No training has it: with that of a training, texts would be those of the curve's start."""
+"""A seed that no training has: with a training's seed, the texts would be those of its curve."""
 
 
 def left_out(ctx: Context) -> str | None:
-    """Why the base model is not asked, if so."""
+    """Why no rates are measured, None when they are."""
     if ctx.recipe.rl.evaluate_pass_rate is None:
         return "the recipe has no rl.evaluate_pass_rate"
     return None if _sets(ctx) else "nothing is evaluated on the way"
@@ -32,9 +32,9 @@ def plan(ctx: Context) -> list[Work]:
 
 
 def run(ctx: Context) -> None:
-    """Attempt every problem.
+    """Sample and verify.
 
-    Raises DataError when no problem is of the right difficulty, VerifierUnwell when too many
+    Raises DataError when no problem has a pass rate in the range, VerifierUnwell when too many
     answers are undecided.
     """
     for name in _sets(ctx):
@@ -78,12 +78,12 @@ def amount(ctx: Context) -> list[Amount]:
 
 
 def work_name(name: str) -> str:
-    """Of the base model's attempts at one problem set."""
+    """The name of the work: the base model's attempts at one problem set."""
     return f"generate/base/{benchmark_slug(name)}"
 
 
 def _sets(ctx: Context) -> tuple[str, ...]:
-    """Of all arms: they may only differ in whether they are evaluated on the way."""
+    """The validation sets. All arms that are evaluated during training have the same ones."""
     return next((one.on_the_way for one in ctx.recipe.variants if one.on_the_way), ())
 
 

@@ -1,8 +1,9 @@
-"""Evaluation on the way: a few attempts at a validation set every so many steps of a training.
+"""Evaluation during training: every few steps, a few attempts at a validation set.
 
-Where the model in training can be sampled as it is (``trl``, whole weights in one process, the
-engine ``transformers``), it is, and the training may end by what is found. Elsewhere the steps are
-saved, and evaluated by the recipe's engine when the training is over (``catch_up``).
+If the model in training can be sampled directly (``trl``, all weights in one process, the engine
+``transformers``), it is evaluated at once, and ``rl.stop`` may end the training. Otherwise
+checkpoints of these steps are saved, and the recipe's engine evaluates them after the training
+(``catch_up``).
 """
 
 import shutil
@@ -36,11 +37,11 @@ FORMAT = 1
 
 
 def watch(ctx: Context, line: Line, phase: TrainedPhase, *, steps: int) -> Watch | None:
-    """What a training of ``steps`` steps is to do on the way; None where the recipe wants nothing.
+    """The evaluations during a training of ``steps`` steps; None if the recipe asks for none.
 
-    Raises DataError when there is no such problem set or nothing of it is left, MissingWork when
-    its pass rates are wanted and not measured, RecipeError when the training is to end by
-    its evaluations and no process has the whole model to sample it.
+    Raises DataError when the problem set does not exist or no problem is left, MissingWork when
+    pass rates are needed and not measured, RecipeError when evaluations are to end the training but
+    no process has the whole model.
     """
     every = _every(ctx, phase)
     if every is None:
@@ -81,16 +82,16 @@ def watch(ctx: Context, line: Line, phase: TrainedPhase, *, steps: int) -> Watch
 
 
 def catch_up(ctx: Context, line: Line, phase: TrainedPhase) -> None:
-    """Evaluate the steps that were saved and not looked at; delete those that are not kept.
+    """Evaluate saved steps that have no evaluation yet; delete checkpoints that are not kept.
 
-    Raises what ``sampling.collect`` raises.
+    Raises the errors of ``sampling.collect``.
     """
     if _every(ctx, phase) is None:
         return
     done = {one.step for one in evaluated_steps(ctx, line, phase)}
     for step, path in _saved(ctx, line, phase):
         if step not in done:
-            # Bound now: the engine is opened later, when the loop's variable is another one.
+            # ``path=path``: the engine is opened later, when the loop variable has changed.
             engine = LazyEngine(lambda path=path: ctx.engine(path))  # type: ignore[misc]
             try:
                 _sample(ctx, checkpoint_at(line, phase, step), engine)
@@ -100,9 +101,9 @@ def catch_up(ctx: Context, line: Line, phase: TrainedPhase) -> None:
 
 
 def best(ctx: Context, line: Line) -> Checkpoint | None:
-    """The step of RL that is tested beside the last: None where none is kept or the last is best.
+    """The best step of RL, which is evaluated besides the last one. Call it when RL has ended.
 
-    Known when RL has ended.
+    None if the recipe does not keep it, or if the start or the last step is the best.
     """
     rl = ctx.recipe.rl
     if rl.evaluate_every is None or rl.keep == "last":
@@ -115,7 +116,7 @@ def best(ctx: Context, line: Line) -> Checkpoint | None:
 
 
 def spent(ctx: Context, line: Line, phase: TrainedPhase, since: float) -> float:
-    """Seconds of evaluations on the way that ended after the time ``since``."""
+    """Seconds of evaluations during training that ended after the time ``since``."""
     names = {
         work_name(one.checkpoint, name)
         for one in evaluated_steps(ctx, line, phase)
@@ -125,7 +126,7 @@ def spent(ctx: Context, line: Line, phase: TrainedPhase, since: float) -> float:
 
 
 def amount(ctx: Context, line: Line, phase: TrainedPhase, *, steps: int) -> list[Amount]:
-    """The attempts of all evaluations on the way, one piece of work for each step and set."""
+    """The attempts of evaluations during training: one piece of work for each step and set."""
     every, rl = _every(ctx, phase), ctx.recipe.rl
     if every is None:
         return []
@@ -150,7 +151,7 @@ def amount(ctx: Context, line: Line, phase: TrainedPhase, *, steps: int) -> list
 
 
 def problems(ctx: Context) -> dict[str, list[Problem]]:
-    """The problem sets of evaluations on the way; empty where the recipe wants none.
+    """The problem sets of evaluations during training; empty if the recipe asks for none.
 
     Raises DataError when one does not exist.
     """
@@ -168,9 +169,9 @@ def problems(ctx: Context) -> dict[str, list[Problem]]:
 
 
 def chosen(ctx: Context) -> dict[str, list[Problem]]:
-    """Of these sets the problems that are evaluated: all, or those of the right difficulty.
+    """The problems of these sets that are evaluated: all, or those in the range of pass rates.
 
-    Raises as ``problems`` and ``RatedProblems.in_range`` do.
+    Raises the errors of ``problems`` and ``RatedProblems.in_range``.
     """
     return {name: of_validation(ctx, name).in_range().problems for name in problems(ctx)}
 
@@ -201,7 +202,7 @@ def _work(ctx: Context, checkpoint: Checkpoint, name: str, phase: TrainedPhase) 
 
 
 def _sample(ctx: Context, checkpoint: Checkpoint, engine: Engine) -> None:
-    """A few attempts at every problem set, from the plain prompt, judged and kept."""
+    """Sample, verify and keep a few plain attempts at every problem of the sets."""
     rl = ctx.recipe.rl
     phase: TrainedPhase = "mid" if checkpoint.phase == "mid" else "rl"
     for name, of_set in chosen(ctx).items():
@@ -252,7 +253,7 @@ def _folder(ctx: Context, line: Line, phase: TrainedPhase) -> Path:
 
 
 def _saved(ctx: Context, line: Line, phase: TrainedPhase) -> list[tuple[int, str]]:
-    """Steps whose weights are on disk, in order, and where: the start and the last included."""
+    """(step, path) of all weights on disk, in order, including the start and the last step."""
     trained = line.rl if phase == "rl" else line.mid
     start = line.start if phase == "rl" else line.origin
     every = {0: ctx.path_of(start)}

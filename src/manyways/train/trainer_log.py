@@ -132,7 +132,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     def close(self) -> None:
         """End the progress bar."""
         if self._meter:
-            self._meter.__exit__(None, None, None)
+            self._meter.__exit__(None)
             self._meter = None
 
     def _write(self, step: int, row: Mapping[str, float | None]) -> None:
