@@ -58,15 +58,8 @@ def visible(text: str) -> str:
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\t", "    ")
-    return "".join(c if c == "\n" or not _acts(c) else _escape(c) for c in text)
-
-
-def _acts(character: str) -> bool:
-    return unicodedata.category(character) in HIDDEN
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+    hidden = {c for c in text if c != "\n" and unicodedata.category(c) in HIDDEN}
+    return text.translate({ord(c): c.encode("unicode_escape").decode("ascii") for c in hidden})
 
 
 class _TextTable(Table):

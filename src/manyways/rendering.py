@@ -125,16 +125,12 @@ def encode(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
-def template_hash(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """16 hex digits over the chat template."""
-    return content_hash([str(tokenizer.chat_template)])
-
-
 def check_same_template(first: str, second: str) -> None:
     """Raise ModelError when two checkpoints have different chat templates."""
     if first == second:
         return
-    hashes = [template_hash(load_tokenizer(path)) for path in (first, second)]
+    templates = [str(load_tokenizer(path).chat_template) for path in (first, second)]
+    hashes = [content_hash([template]) for template in templates]
     if hashes[0] != hashes[1]:
         raise ModelError(
             f"the chat template of '{first}' ({hashes[0]}) is not that of '{second}' "

@@ -164,16 +164,16 @@ def collect(
                 opened.close()
             # All cells of these problems, because a new solution may make another a near-duplicate.
             _learn(ctx, state, pool.at({cell.problem.id for cell in asked}))
-            history.append(_round(state, len(history), len(asked)))
+            totals = state.totals()
+            history.append(Round(number=len(history), cells=len(asked), **asdict(totals)))
             _write(history, sampling)
     finally:
         opened.close()
-    wanted = state.requests()
-    totals = asdict(state.totals())
-    del totals["tokens"], totals["open"]
-    counts = attempt_files.counts(sampling.folder, wanted)
+    counts = attempt_files.counts(sampling.folder, state.requests())
     attempt_files.check_undecided(sampling.folder, limit=ctx.recipe.verify.max_undecided)
-    return {**counts, "rounds": len(history), **totals}
+    end = state.totals()
+    cells_by_state = {"accepted": end.accepted, "given_up": end.given_up}
+    return {**counts, "rounds": len(history), **cells_by_state}
 
 
 def sentence(counts: dict[str, float]) -> str:
@@ -211,10 +211,6 @@ def _learn(ctx: Context, state: Cells, attempts: pa.Table) -> None:
     for name, count in zip(names, table["tokens"].to_pylist(), strict=True):
         tokens[name] += count
     state.learn(tokens, solved_cells(ctx, table))
-
-
-def _round(state: Cells, number: int, cells: int) -> Round:
-    return Round(number=number, cells=cells, **asdict(state.totals()))
 
 
 def _label(label: str, number: int, before: Totals) -> str:

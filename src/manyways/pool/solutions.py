@@ -228,7 +228,8 @@ def _decide(pool: Pool, rows: range, ctx: Context) -> Iterator[Decision]:
         drop = pool.reason[row]
         is_plain = pool.ways[pool.way[row]] == PLAIN
         # Wrong attempts under a heuristic stay if they were scored: wrong-N arms select from them.
-        if drop and not (drop == "wrong" and not is_plain and not _unasked(pool, row)):
+        scored = pool.adherence[row] != adherence.UNASKED
+        if drop and not (drop == "wrong" and not is_plain and scored):
             yield Decision(row=row, reason=drop)
         elif is_plain:
             plain.append(row)
@@ -293,10 +294,6 @@ def _objection(pool: Pool, row: int, kept: list[tuple[int, frozenset[int]]], ctx
 def _strength(pool: Pool, row: int) -> float:
     value = pool.adherence[row].value
     return -1.0 if value is None else value
-
-
-def _unasked(pool: Pool, row: int) -> bool:
-    return pool.adherence[row] == adherence.UNASKED
 
 
 def _pool(ctx: Context, table: pa.Table, counts: dict[str, float] | None) -> Pool:

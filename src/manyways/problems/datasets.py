@@ -120,7 +120,10 @@ class SetSpec:
     def _records(self, split: str, source: Source) -> list[Row]:
         where = self.splits[split]
         if source.data_dir:
-            records = self._from_folder(where, source.data_dir)
+            keep = where.only or (lambda _: True)
+            records: list[Row] = [
+                one for one in read_records(source.data_dir, where.stem) if keep(one)
+            ]
             pinned = f" (not checked against revision {source.revision})" if source.revision else ""
             source.notes["origin"] = f"{where.stem} in {source.data_dir}{pinned}"
             _check_count(len(records), {where.rows}, f"{self.name}/{split} in {source.data_dir}")
@@ -140,10 +143,6 @@ class SetSpec:
         _check_count(len(found.rows), counts, f"{self.name}/{split}: {found.origin}")
         return [_read(self.from_hub, row, f"{found.origin}, row {i}") for i, row in
                 enumerate(found.rows)]  # fmt: skip
-
-    def _from_folder(self, where: Split, folder: Path) -> list[Row]:
-        keep = where.only
-        return [r for r in read_records(folder, where.stem) if keep is None or keep(r)]
 
     def _chosen(self, problems: list[Problem], options: Mapping[str, str]) -> list[Problem]:
         for tag, default in self.filters.items():

@@ -189,7 +189,11 @@ class StepReward:
             if self.keep is not None:
                 rows = self._scored(asked, texts, {**columns, "ids": completion_ids}, rewards)
                 whole = self.gather(rows) if self.gather else rows
-                self.keep(columns["trainer_state"].global_step + 1, self._grouped(whole))
+                size = self.group_size
+                grouped = [
+                    replace(one, group=i // size, place=i % size) for i, one in enumerate(whole)
+                ]
+                self.keep(columns["trainer_state"].global_step + 1, grouped)
             return rewards
 
         return verdict
@@ -217,10 +221,6 @@ class StepReward:
             )
             for place, problem in enumerate(problems)
         ]
-
-    def _grouped(self, whole: Sequence[Scored]) -> list[Scored]:
-        size = self.group_size
-        return [replace(one, group=i // size, place=i % size) for i, one in enumerate(whole)]
 
     def _flat(
         self, rewards: Sequence[float | None], ids: Sequence[Sequence[int]]

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import (
     GenerationConfig,
@@ -31,9 +31,6 @@ from manyways.train import Watch, processes
 from manyways.train.packing import Flat, without_padding
 from manyways.train.trainer_config import load_for_training, merged
 from manyways.train.trainer_log import EvaluationCallback, StepLog, Story
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

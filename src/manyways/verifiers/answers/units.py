@@ -16,7 +16,7 @@ from manyways.verifiers.answers.spelling import unwrap_text
 from manyways.verifiers.answers.words import AMBIGUOUS, UNITS, number_word, scale_of, unit_name
 
 
-def _words_of(text: str) -> list[str]:
+def _words_of(text: str) -> list[str]:  # the linter would turn a literal's split() into a list
     return text.split()
 
 
@@ -26,14 +26,14 @@ _GENERIC = frozenset(
 """)
 )
 _COUNTED = frozenset(_words_of("value number way time integer solution"))
-"""What anything that is counted may be called."""
+"""General names for anything that is counted."""
 _FILLERS = frozenset(
     _words_of("""
     each left long wide tall high deep old more less fewer away apart altogether together overall
     per ea exactly approximately about roughly around for on at by to with
 """)
 )
-"""Words that may follow a unit's number without naming another thing."""
+"""Words that may follow a number with a unit without naming another thing."""
 _SMALL_WORDS = frozenset(
     _words_of("""
     a i an as at be by do go he if in is it me my of on so to up us we le la un en et de al el
