@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from manyways.progress import Left, RunMeter, remaining
 from manyways.run_dir import Amount, RunDir
-from manyways.run_meter import Left, RunMeter, remaining
 
 EVALUATIONS = [
     Amount(work=f"evaluate/{name}", stage="evaluate", attempts=n, bound=10 * n, prompts="test")

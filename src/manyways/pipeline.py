@@ -26,11 +26,10 @@ from manyways.arms import Line
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError, StageError, Untrusted
 from manyways.pool.training_rows import DISTILLED, pool_of, ready
-from manyways.progress import say
+from manyways.progress import RunMeter, say
 from manyways.recipe.tree import Recipe
 from manyways.records import BASE, Checkpoint
 from manyways.run_dir import Amount, Work
-from manyways.run_meter import RunMeter
 from manyways.stages import STAGES, WORDS, Stage, preflight, up_to
 from manyways.tables import write_text
 

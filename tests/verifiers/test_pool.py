@@ -108,8 +108,7 @@ def test_an_answer_gets_another_try_when_the_machine_gave_its_worker_no_time(
     verifiers, started, tmp_path, monkeypatch, state, status
 ):
     """The meter is told to say so, since no load makes sure of it."""
-    monkeypatch.setattr(worker_process, "_cpu_seconds", lambda pid: 0.0)
-    monkeypatch.setattr(worker_process, "_state", lambda pid: state)
+    monkeypatch.setattr(worker_process, "_usage", lambda pid: (0.0, state))
     with Verifiers(workers=1, timeout=2) as judge:
         (verdict, seconds), *_ = judge.timed([asked("slow_verifiers:late", str(tmp_path / "seen"))])
     assert verdict.status == status
@@ -122,10 +121,10 @@ def test_the_meter_tells_a_process_that_computes_from_one_that_sleeps():
     sleeper = subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
     try:
-        assert eventually(lambda: worker_process._cpu_seconds(burner.pid) > 0.3)
-        assert worker_process._state(burner.pid) == psutil.STATUS_RUNNING
+        assert eventually(lambda: worker_process._usage(burner.pid)[0] > 0.3)
+        assert worker_process._usage(burner.pid)[1] == psutil.STATUS_RUNNING
         sleeper.stdout.readline()
-        assert eventually(lambda: worker_process._state(sleeper.pid) == psutil.STATUS_SLEEPING)
+        assert eventually(lambda: worker_process._usage(sleeper.pid)[1] == psutil.STATUS_SLEEPING)
     finally:
         for process in (burner, sleeper):
             process.kill()

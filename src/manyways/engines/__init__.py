@@ -1,4 +1,4 @@
-"""How text is sampled: the contract of an engine and the table of engines."""
+"""How text is sampled: the interface of an engine, and the table of engines."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ ENGINE_NEEDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRequest:
-    """One prompt and the seeds of the attempts wanted for it.
+    """One prompt, and the seeds of the attempts to sample for it.
 
     Example: ``SampleRequest(messages=(Message(role="user", content="..."),), seeds=(17, 99))``
     asks for two attempts.
 
-    A last message of the assistant is the beginning of its answer: the completion goes on from
-    there, and its text is only what was added.
+    If the last message is the assistant's, it is the beginning of the answer. The completion
+    continues it, and its text is only the continuation.
     """
 
     messages: tuple[Message, ...]
@@ -40,7 +40,7 @@ class SampleRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplingSettings:
-    """How to sample. ``max_tokens`` is required: a default would truncate silently."""
+    """How to sample. ``max_tokens`` has no default, because a default would truncate silently."""
 
     max_tokens: int
     temperature: float = 1.0
@@ -50,7 +50,11 @@ class SamplingSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Completion:
-    """One sampled text. ``text`` has no special tokens; ``tokens`` counts EOS if sampled."""
+    """One sampled text.
+
+    text:   without special tokens.
+    tokens: number of sampled tokens, EOS included.
+    """
 
     text: str
     finish: Finish
@@ -60,10 +64,10 @@ class Completion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """One attempt that ended.
+    """An event: one attempt has ended.
 
-    request: the number of its request in the stream, from 0.
-    place:   the number of its seed in that request, from 0.
+    request: index of its request in the stream, from 0.
+    place:   index of its seed in that request, from 0.
     """
 
     request: int
@@ -73,11 +77,11 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Going:
-    """A sign of life: attempts are being worked on.
+    """An event: the engine is working. It lets the caller show progress.
 
-    running: attempts in work.
-    begun:   of these, how many were taken up since the last sign.
-    tokens:  gives the tokens sampled so far of each of them; nothing where the engine cannot tell.
+    running: number of attempts that run.
+    begun:   how many of them began since the last event of this kind.
+    tokens:  returns the number of tokens so far of each of them; empty if the engine cannot tell.
     """
 
     running: int
@@ -91,38 +95,39 @@ Event = Ended | Going
 class Engine(Protocol):
     """Samples text. One object holds one model; ``close`` frees it.
 
-    An engine of the user's own may leave out ``stream``, ``reads_ahead`` (it does not) and
-    ``facts``; see ``engines.queueing.stream``.
+    A user's own engine may leave out ``stream``, ``reads_ahead`` (then False) and ``facts``; see
+    ``engines.queueing.stream``.
     """
 
     @property
     def reads_ahead(self) -> bool:
-        """Whether it works ahead of the request that it yields, and so wants one long stream.
+        """Whether it samples later requests before it yields earlier ones.
 
-        An engine that forms batches of its own says False: it is given part after part, so that a
-        resumed run forms the batches of an undisturbed one.
+        If True, it gets all requests of a stage as one stream. An engine that forms its own batches
+        says False and gets one part at a time, so that a resumed run forms the same batches as one
+        that was not killed.
         """
         ...
 
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """Yield, for each request in order, one completion per seed in order."""
+        """For each request in order, yield one completion per seed in order."""
         ...
 
     def stream(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[Event]:
-        """The same attempts, each as soon as it ended, in whatever order that happens.
+        """Yield the same attempts as ``Ended``, each when it ends, in any order.
 
-        Between them comes a sign of life at least every few seconds where the engine can.
+        Between them it yields ``Going``, if possible every few seconds.
         """
         ...
 
     def facts(self) -> Mapping[str, str | int]:
-        """What a reader of the attempts has to know, written beside them.
+        """Facts for a reader of the attempts. They are stored next to the attempts.
 
-        Always ``seeds``: whether an attempt can be sampled again from its seed.
+        ``seeds`` is always there: whether an attempt can be sampled again from its seed.
         """
         ...
 

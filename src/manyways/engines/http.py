@@ -25,25 +25,25 @@ from manyways.errors import DataError, EngineError, MissingWork
 from manyways.recipe.engines import ModelConfig
 
 AHEAD = 4
-"""Attempts asked for at once, in multiples of the concurrency."""
+"""The most attempts that are queued at a time, as a multiple of the concurrency."""
 SIGN_SECONDS = 1.0
-"""Between signs of life while nothing arrives."""
+"""Time between ``Going`` events while nothing arrives."""
 FIRST_RETRIES = 3
-"""Further tries of the very first request: a wrong address should be told within seconds."""
+"""Retries of the very first request. They are few, to report a wrong address within seconds."""
 TASTE = 32
-"""Tokens of the texts by which it is found out whether the server honours seeds."""
+"""The most tokens of the texts that test whether the server honours seeds."""
 
 ONE_BY_ONE = "1 a request: the server counts the tokens of one choice alone, or refuses several"
-"""What ``facts`` says where ``model.http.choices`` is not kept."""
+"""What ``facts`` says if ``model.http.choices`` is not used."""
 
 
 class HttpEngine:
-    """One model behind an address. Nothing is loaded here, no torch either.
+    """One model on a server. Nothing is loaded here, not even torch.
 
-    An attempt is a request of its own with its own seed (``model.http.choices`` = 1), so an
-    attempt is never lost or taken twice: what arrives is what its own request was answered with.
+    Each attempt is a request of its own with its own seed (``model.http.choices`` = 1). So no
+    attempt is lost or counted twice: a reply belongs to exactly one attempt.
 
-    Raises EngineError when there is no key where the recipe says that there is one.
+    Raises EngineError when the variable that should hold the key is not set.
     """
 
     reads_ahead = True
@@ -74,20 +74,20 @@ class HttpEngine:
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """Yield, for each request in order, one completion per seed in order.
+        """For each request in order, yield one completion per seed in order.
 
-        Raises what ``stream`` raises.
+        Raises the errors of ``stream``.
         """
         return in_order(lambda read: self.stream(read, settings), requests)
 
     def stream(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Generator[Event]:
-        """As ``Engine.stream``.
+        """Yield events as attempts end; see ``Engine.stream``.
 
         Raises EngineError when the server cannot be reached or refuses the key or the model,
-        DataError when it refuses one prompt, MissingWork when it keeps failing; what had ended by
-        then comes first.
+        DataError when it refuses one prompt, MissingWork when it keeps failing. Attempts that had
+        ended before are yielded first.
         """
         self._open_client()
         flying: dict[Future[list[Completion]], tuple[int, int]] = {}
@@ -116,13 +116,12 @@ class HttpEngine:
                     for place, completion in enumerate(found, start=first):
                         yield Ended(request=number, place=place, completion=completion)
         finally:
-            # The caller has stopped reading: what is still on its way would be paid for and thrown
-            # away.
+            # The caller has stopped reading, so nobody needs the requests that are still running.
             for future in flying:
                 future.cancel()
 
     def facts(self) -> Mapping[str, str | int]:
-        """As ``Engine.facts``; also how many requests were sent and which faults were met."""
+        """See ``Engine.facts``; also the number of requests and of faults."""
         client = self._open_client()
         return {
             "engine": "http",
@@ -145,7 +144,7 @@ class HttpEngine:
     def _start(
         self, request: SampleRequest, settings: SamplingSettings
     ) -> Iterator[tuple[int, Future[list[Completion]]]]:
-        """The place of each group's first seed, and what will be its attempts."""
+        """(index of the first seed of a group, the future of its attempts) for each group."""
         for place in range(0, len(request.seeds), self._choices):
             group = replace(request, seeds=request.seeds[place : place + self._choices])
             yield place, self._portal.start_task_soon(self._attempts, group, settings)
@@ -153,7 +152,7 @@ class HttpEngine:
     async def _attempts(
         self, request: SampleRequest, settings: SamplingSettings
     ) -> list[Completion]:
-        """One completion per seed; a server that gives fewer choices than asked is asked again."""
+        """One completion per seed. If the server returns fewer choices, it is asked again."""
         found: list[Completion] = []
         while len(found) < len(request.seeds):
             left = replace(request, seeds=request.seeds[len(found) :])
@@ -182,7 +181,7 @@ class HttpEngine:
         return await self._open_client().ask(body, settings.stop, retries=retries)
 
     def _counted(self, request: SampleRequest, reply: Reply) -> list[Completion]:
-        """The server's token counts are taken first: it knows what ends a text."""
+        """The completions of a reply, with token counts: the server's, or our tokenizer's."""
         counts = None
         if reply.tokens is None or len(reply.texts) > 1:
             counts = self._prompts.counts(request.messages, reply.texts)
@@ -195,7 +194,7 @@ class HttpEngine:
         return completions(reply, counts, len(request.seeds))
 
     def _meet(self, request: SampleRequest, settings: SamplingSettings) -> None:
-        """First contact: address, key and model are right; which words does the server know?"""
+        """The first contact. Checks address, key and model, and learns the server's dialect."""
         one = replace(request, seeds=request.seeds[:1])
         short = replace(settings, max_tokens=min(TASTE, settings.max_tokens))
         while True:
@@ -203,7 +202,7 @@ class HttpEngine:
                 self._portal.call(self._ask, one, short, FIRST_RETRIES)
                 break
             except RefusedError as error:
-                # Each refusal teaches one word of this server. It ends when no other word is left.
+                # Each refusal changes one word of the dialect, until no other word is left.
                 other = self._dialect.adapted(str(error)) if error.status in (400, 422) else None
                 self._dialect = other or self._explain(error.status, str(error))
             except MissingWork as error:
@@ -213,12 +212,12 @@ class HttpEngine:
         self._seeds = self._portal.call(self._try_seeds, one, short)
 
     async def _try_choices(self, request: SampleRequest, settings: SamplingSettings) -> int:
-        """Attempts to ask for at once: 1 where the server's count leaves out all choices but one.
+        """Attempts to ask for in one request: 1 if the server counts the tokens of one choice only.
 
-        Two choices of at most one token: a server that counts both says 2, llama.cpp says 1.
+        Asks for two choices of one token each. A server that counts both says 2, llama.cpp 1.
         """
         seed = request.seeds[0]
-        # The other seed differs in its lowest bit, which a server that cuts seeds short keeps.
+        # The seeds differ in the lowest bit, which is left even if a server cuts seeds short.
         two = replace(request, seeds=(seed, seed ^ 1))
         try:
             reply = await self._ask(two, replace(settings, max_tokens=1))
@@ -227,7 +226,7 @@ class HttpEngine:
         return 1 if reply.tokens is not None and reply.tokens < 2 else self._config.choices
 
     async def _try_seeds(self, one: SampleRequest, settings: SamplingSettings) -> str:
-        """Two seeds twice, all at once, as in real work: a server may mix them up under load."""
+        """Whether the server honours seeds: asks for two seeds twice, at once as in real work."""
         if not self._dialect.seeds:
             return "refused by the server: no attempt can be sampled again"
         first, second = one.seeds[0], one.seeds[0] ^ 1
@@ -246,7 +245,7 @@ class HttpEngine:
         )
 
     def _explain(self, status: int, message: str) -> NoReturn:
-        """Raise EngineError saying what is wrong with the address, the key or the model."""
+        """Raise EngineError that says what is wrong with the address, the key or the model."""
         config = self._config
         names = self._portal.call(self._open_client().names)
         serves = f" It serves: {', '.join(names[:8])}." if names else ""
@@ -274,7 +273,7 @@ class HttpEngine:
 def _arrivals(
     arrived: "SimpleQueue[Future[list[Completion]]]", *, wait: bool
 ) -> list[Future[list[Completion]]]:
-    """What has come in, after at most SIGN_SECONDS; whatever failed comes last."""
+    """The futures that are done, after at most SIGN_SECONDS. Failed ones come last."""
     found: list[Future[list[Completion]]] = []
     with suppress(Empty):
         found.append(arrived.get(block=wait, timeout=SIGN_SECONDS))

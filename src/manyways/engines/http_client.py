@@ -1,4 +1,8 @@
-"""A server's client: the OpenAI-compatible protocol, retries after faults, waits; counts both."""
+"""A client of OpenAI-compatible servers: requests, replies, retries after faults, and waits.
+
+It is written here and does not use the ``openai`` package, because each try has to have its own
+time limit, faults are counted by kind, and a wait that a server asks for may end the stage.
+"""
 
 import asyncio
 import os
@@ -22,7 +26,7 @@ from manyways.records import Finish, Message
 from manyways.rendering import split_begun, trim
 
 SEED_BITS = 31
-"""Of an attempt's 63: llama.cpp takes 32, and some servers read numbers as doubles."""
+"""Bits of the seed that is sent: llama.cpp takes 32, and some servers read numbers as doubles."""
 
 FINISHES: dict[object, Finish] = {
     "stop": "stop",
@@ -32,22 +36,23 @@ FINISHES: dict[object, Finish] = {
     "length": "length",
     "max_tokens": "length",
 }
-"""Everything else (``content_filter``, ``abort``, ``tool_calls``, none at all) is ``error``."""
+"""The server's finish reason -> ours. All others (``content_filter``, ``abort``, none) are
+``error``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dialect:
-    """What one server understands, found out by asking it.
+    """The fields that one server accepts, learnt from its refusals.
 
-    limit: its word for the greatest number of sampled tokens.
-    seeds: whether it takes a seed at all.
+    limit: the name of the field with the largest number of tokens to sample.
+    seeds: whether it accepts a seed.
     """
 
     limit: str = "max_tokens"
     seeds: bool = True
 
     def adapted(self, message: str) -> "Dialect | None":
-        """The dialect to try after a refusal that said ``message``; None: no other one."""
+        """The dialect to try after a refusal with this ``message``; None: there is no other."""
         if self.limit == "max_tokens" and "max_completion_tokens" in message:
             return replace(self, limit="max_completion_tokens")
         if self.seeds and "seed" in message.lower():
@@ -56,12 +61,12 @@ class Dialect:
 
 
 def server_seed(seed: int) -> int:
-    """The seed as it is sent."""
+    """The part of an attempt's seed that is sent."""
     return seed & ((1 << SEED_BITS) - 1)
 
 
 def path_of(config: HttpConfig) -> str:
-    """Where requests go, below the server's address."""
+    """The path of requests, below the server's address."""
     return "/chat/completions" if config.endpoint == "chat" else "/completions"
 
 
@@ -73,7 +78,10 @@ def request_body(
     config: HttpConfig,
     dialect: Dialect,
 ) -> dict[str, object]:
-    """The body that asks for ``len(seeds)`` attempts at one prompt (its text for completions)."""
+    """The body of a request for ``len(seeds)`` attempts at one prompt.
+
+    prompt: the turns for a chat endpoint, the rendered text for completions.
+    """
     body: dict[str, object] = {
         "model": config.model,
         dialect.limit: settings.max_tokens,
@@ -97,10 +105,10 @@ def request_body(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What a server sent back for one request.
+    """A server's reply to one request.
 
     texts, finishes: one for each choice, in order.
-    prompt_tokens, tokens: its own counts, over all choices; None when it gives none.
+    prompt_tokens, tokens: the server's counts, over all choices; None if it gives none.
     """
 
     texts: tuple[str, ...]
@@ -110,11 +118,12 @@ class Reply:
 
 
 def read_reply(data: object, stop: Sequence[str], *, reasoning: bool = False) -> Reply:
-    """Take a reply apart; stop strings are cut off, whether or not the server does.
+    """Read a reply. Stop strings are cut off, even if the server does not do it.
 
-    reasoning: join what the server returns apart from the answer, in think tags before it.
+    reasoning: put the reasoning that a server returns in a field of its own before the answer, in
+        think tags.
 
-    Raises ValueError when it is not of the expected form.
+    Raises ValueError when the reply does not have the expected form.
     """
     if not isinstance(data, Mapping) or not isinstance(data.get("choices"), list):
         raise ValueError(f"no choices in it: {str(data)[:120]}")
@@ -154,10 +163,10 @@ def completions(
 ) -> list[Completion]:
     """The first ``wanted`` choices of ``reply`` as completions.
 
-    counts: tokens of the prompt and of each choice; None: the server's, apportioned to the choices
-        by the length of their texts when there are several.
+    counts: tokens of the prompt and of each choice. None: use the server's counts; the tokens of
+        several choices are divided in proportion to the lengths of their texts.
 
-    Raises EngineError when nobody counted.
+    Raises EngineError when there are no counts at all.
     """
     if counts is None:
         if reply.prompt_tokens is None or reply.tokens is None:
@@ -165,7 +174,7 @@ def completions(
                 "the server reports no token counts: set model.http.tokenizer to a checkpoint "
                 "whose tokenizer counts them."
             )
-        # One more than the length, so that an empty text has a token of its own (its end).
+        # Plus one, so that an empty text counts one token, the one that ends it.
         lengths = [len(text) + 1 for text in reply.texts]
         counts = (reply.prompt_tokens, apportion(reply.tokens, lengths))
     prompt_tokens, tokens = counts
@@ -177,7 +186,7 @@ def completions(
 
 
 def refusal(data: object, status: int) -> str:
-    """The sentence with which a server explains an error status."""
+    """The server's explanation of an error status."""
     if isinstance(data, Mapping):
         error = data.get("error", data.get("detail", data.get("message")))
         if isinstance(error, Mapping):
@@ -191,10 +200,10 @@ Prompt = str | tuple[Message, ...]
 
 
 class Prompts:
-    """What is sent as the prompt: the turns for ``chat``, rendered text for ``completions``.
+    """Makes the prompt to send: the turns for ``chat``, rendered text for ``completions``.
 
-    Without ``config.tokenizer`` text is rendered by the template of base models, and no tokenizer
-    is loaded.
+    Without ``config.tokenizer`` the text is rendered by the template for base models, and no
+    tokenizer is loaded.
     """
 
     def __init__(self, config: HttpConfig, template: Mapping[str, object]) -> None:
@@ -206,7 +215,7 @@ class Prompts:
     def prompt(self, messages: tuple[Message, ...]) -> Prompt:
         """What to send for ``messages``.
 
-        Raises UserError where a server of the ``chat`` kind is asked to go on with an answer.
+        Raises UserError when a ``chat`` endpoint is asked to continue an answer.
         """
         if not self._chat:
             return self._render(messages)
@@ -220,7 +229,7 @@ class Prompts:
     def counts(
         self, messages: tuple[Message, ...], texts: tuple[str, ...]
     ) -> tuple[int, list[int]] | None:
-        """Tokens of the prompt and of each text (ends of text not counted); None: no tokenizer."""
+        """(tokens of the prompt, tokens of each text without its end); None without a tokenizer."""
         if self._tokenizer is None:
             return None
         return self._count(self._render(messages)), [self._count(text) for text in texts]
@@ -240,7 +249,7 @@ class Prompts:
         return (text.removeprefix(bos) if bos and self._adds_bos() else text) + begun
 
     def _adds_bos(self) -> bool:
-        """Whether a server's tokenizer writes BOS by itself, so that ours would be a second one."""
+        """Whether the server's tokenizer adds BOS itself, so that ours would be a second one."""
         ids = self._tokenizer("", verbose=False)["input_ids"]
         return self._tokenizer.bos_token_id in ids
 
@@ -248,7 +257,7 @@ class Prompts:
 def _render_base(turns: list[dict[str, str]]) -> str:
     from jinja2 import Template
 
-    # What ends a text is the server's business: turns are told apart by the blank line.
+    # No EOS: the server knows what ends a text, and blank lines separate the turns.
     return str(
         Template(BASE_MODEL_TEMPLATE).render(
             messages=turns, add_generation_prompt=True, eos_token=""
@@ -257,18 +266,18 @@ def _render_base(turns: list[dict[str, str]]) -> str:
 
 
 FIRST_WAIT = 0.5
-"""Seconds before the first further try; every next wait is twice as long."""
+"""Seconds before the first retry; every further wait is twice as long."""
 LONGEST_WAIT = 60.0
 LONGEST_TOLD = 900.0
-"""Seconds that a server's Retry-After may ask for; beyond it the stage ends instead."""
+"""The longest wait in seconds that a server may ask for (Retry-After); else the stage ends."""
 JITTER = random.Random()
-"""Its own: the global one belongs to whoever seeded it."""
+"""A generator of its own, because the global one may have been seeded by the user."""
 TRY_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
-"""Error statuses that may pass by themselves."""
+"""Error statuses after which a retry may succeed."""
 
 
 class RefusedError(Exception):
-    """The server will not do this request, however often it is asked."""
+    """The server refuses this request; a retry would not help."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -276,10 +285,10 @@ class RefusedError(Exception):
 
 
 class FaultError(Exception):
-    """One try failed in a way that may pass.
+    """One try failed, and a retry may succeed.
 
-    status: of the reply, 0 when there was none that made sense.
-    told: seconds that the server asked to wait, None when it did not.
+    status: status of the reply, 0 without a reply that makes sense.
+    told:   seconds that the server asks to wait, None if it does not.
     """
 
     def __init__(
@@ -290,12 +299,13 @@ class FaultError(Exception):
 
 
 class Client:
-    """Requests to one server, ``config.concurrency`` at once; use within one event loop.
+    """Sends requests to one server, ``config.concurrency`` at once. Use it in one event loop.
 
-    faults: how often a try failed, by kind (``status 429``, ``timeout``, ``dropped``, ...).
+    requests: number of requests so far, without retries.
+    faults:   number of failed tries by kind (``status 429``, ``timeout``, ``dropped``, ...).
 
-    Raises EngineError when the variable that should hold the key is not set, Untrusted when the
-    key would leave this machine for an address that nobody trusts.
+    Raises EngineError when the variable that should hold the key is not set, Untrusted when the key
+    would be sent to another machine that nobody trusts.
     """
 
     def __init__(self, config: HttpConfig) -> None:
@@ -315,11 +325,11 @@ class Client:
     async def ask(
         self, body: dict[str, object], stop: Sequence[str], *, retries: int | None = None
     ) -> Reply:
-        """The reply to one request, after as many tries as it takes.
+        """The reply to one request, with retries.
 
-        A waiting request keeps its slot: a server in trouble is asked less.
+        A request that waits keeps its slot, so that a server in trouble gets fewer requests.
 
-        Raises RefusedError when trying again is no use, MissingWork after the last try.
+        Raises RefusedError when a retry would not help, MissingWork after the last try.
         """
         retries = self._config.retries if retries is None else retries
         async with self._slots:
@@ -339,7 +349,7 @@ class Client:
             raise AssertionError("unreachable: the last try returns or raises")
 
     async def names(self) -> list[str]:
-        """The names under which the server knows its models; none when it does not tell."""
+        """The server's names of its models; empty if it does not list them."""
         try:
             async with asyncio.timeout(min(self._config.timeout, 10)):
                 reply = await self._client.get(f"{self._config.url}/models")
@@ -352,13 +362,13 @@ class Client:
         await self._client.aclose()
 
     def hide(self, text: str) -> str:
-        """``text`` without the key, for servers that repeat it."""
+        """``text`` without the key, because a server may repeat it in a message."""
         return text.replace(self._key, "***") if self._key else text
 
     async def _try(self, body: dict[str, object], stop: Sequence[str]) -> Reply:
         url = self._config.url + path_of(self._config)
         try:
-            # Over the whole try: a body that trickles must not outlast it.
+            # A limit for the whole try: httpx2's own timeouts restart with each piece of the body.
             async with asyncio.timeout(self._config.timeout):
                 response = await self._client.post(url, json=body)
         except (TimeoutError, httpx2.TimeoutException) as error:
@@ -389,8 +399,8 @@ class Client:
     def _wait(self, fault: FaultError, number: int) -> float:
         """Seconds until the next try.
 
-        Exponential with jitter, so that requests that failed together do not come back together;
-        never less than what the server asked for.
+        They grow exponentially, with jitter, so that requests which failed together are not sent
+        again together. They are never less than what the server asks for.
         """
         wait = JITTER.uniform(0.5, 1.0) * min(LONGEST_WAIT, FIRST_WAIT * float(2**number))
         if fault.told is None:
@@ -404,7 +414,7 @@ class Client:
 
 
 def told_to_wait(header: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for: a number, or a date (RFC 9110, 10.2.3)."""
+    """Seconds in a Retry-After header, which has a number or a date (RFC 9110, 10.2.3)."""
     if not header:
         return None
     try:

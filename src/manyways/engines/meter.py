@@ -1,9 +1,9 @@
-"""Progress of sampling: attempts that run and ended, tokens per second, and the time left.
+"""Progress of sampling: attempts that run and have ended, tokens per second, and the time left.
 
-Lengths of attempts follow a log-normal distribution cut off at the token limit, fitted with the
-running attempts as censored observations (Tanner 1996, "Tools for statistical inference", section
-4.1): the first to end are the short ones, and their mean alone would promise too much. A step of
-the model costs a fixed time and a time for each attempt in it.
+The model of lengths is a log-normal distribution that is cut off at the token limit. Running
+attempts are censored observations in its fit (Tanner 1996, "Tools for statistical inference",
+section 4.1): short attempts end first, so their mean alone would be too small. A step of the model
+costs a fixed time, and a time for each attempt in it.
 """
 
 import time
@@ -16,19 +16,22 @@ from manyways.engines import Ended, Event
 from manyways.progress import Meter, Metered, duration
 
 SPREAD, TRUST = 0.5, 8.0
-"""What the standard deviation of log lengths is thought to be, and worth how many attempts."""
+"""Prior of the standard deviation of log lengths, and its weight in attempts."""
 FIXED = 0.5
-"""The share of a step's time that is thought not to depend on how many attempts are in it."""
+"""Prior of the share of a step's time that does not depend on the number of attempts."""
 GRID = 65
+"""Points of a numerical integral."""
 ENOUGH = 2000
-"""Ended attempts of which no more are looked at."""
+"""With more ended attempts than this, only every n-th one is used in a fit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lengths:
-    """The distribution of an attempt's tokens: the exponential of a normal one, at most ``most``.
+    """The distribution of an attempt's tokens: log-normal, cut off at ``most``.
 
     Example: ``Lengths(mean=5.0, spread=0.5, most=512)`` has a median of 148 tokens.
+
+    mean, spread: mean and standard deviation of the logarithm.
     """
 
     mean: float
@@ -36,9 +39,10 @@ class Lengths:
     most: int
 
     def left(self, sampled: Sequence[int]) -> np.ndarray:
-        """Expected further tokens of attempts that have ``sampled`` so far; shape of ``sampled``.
+        """Expected further tokens of attempts with ``sampled`` tokens so far; the same shape.
 
-        The integral of the survival function from there to ``most``, over that at the start.
+        It is the integral of the survival function from ``sampled`` to ``most``, divided by its
+        value at ``sampled``.
         """
         begun = np.clip(np.asarray(sampled, dtype=float), 0.5, self.most)
         share = np.linspace(0.0, 1.0, GRID)
@@ -48,9 +52,9 @@ class Lengths:
         return np.asarray(np.trapezoid(survival, grid, axis=1))
 
     def longest(self, sampled: Sequence[int]) -> float:
-        """About how many further tokens the last of these attempts will need.
+        """About how many further tokens the longest of these attempts needs.
 
-        The number at which half an attempt is expected to be left.
+        It is the number of tokens after which the expected number of running attempts is 0.5.
         """
         begun = np.clip(np.asarray(sampled, dtype=float), 0.5, self.most)
         now = self._log_survival(begun)
@@ -69,10 +73,10 @@ class Lengths:
 
 
 def fit(ended: Sequence[int], censored: Sequence[int], most: int) -> Lengths | None:
-    """The most probable distribution given tokens of attempts; None while none ended by itself.
+    """Fit the distribution by EM; None while no attempt has ended by itself.
 
-    By EM over the lengths of censored attempts. censored: tokens of attempts that run, or were cut
-    off at ``most``.
+    ended:    tokens of attempts that ended by themselves.
+    censored: tokens of attempts that run, or that were cut off at ``most``.
     """
     from scipy.special import log_ndtr
 
@@ -100,9 +104,10 @@ def fit(ended: Sequence[int], censored: Sequence[int], most: int) -> Lengths | N
 
 @dataclass(kw_only=True)
 class Pace:
-    """What is known of a stream of attempts so far, and the time left that follows from it.
+    """Observes a stream of attempts and estimates the time left.
 
-    total: attempts of the stream.  most: tokens at which an attempt is cut off.
+    total: number of attempts in the stream.
+    most:  token limit of an attempt.
     """
 
     total: int
@@ -124,7 +129,7 @@ class Pace:
         self._began = self._last = self.clock()
 
     def end(self, tokens: int, *, cut_off: bool) -> None:
-        """An attempt ended, by itself or at the limit."""
+        """Note that an attempt ended, by itself or at the limit."""
         self.sampled += tokens
         if cut_off:
             self.cut_off += 1
@@ -132,7 +137,7 @@ class Pace:
             self.ended.append(tokens)
 
     def step(self, running: int, begun: int, tokens: Callable[[], Sequence[int]]) -> None:
-        """The engine gave a sign of life; the time since the last one belongs to it."""
+        """Note a ``Going`` event. The time since the last one belongs to this step."""
         now = self.clock()
         if begun:
             self._starting += now - self._last
@@ -145,17 +150,17 @@ class Pace:
 
     @property
     def finished(self) -> int:
-        """Attempts that ended, in whatever way."""
+        """Number of attempts that ended, by themselves or at the limit."""
         return len(self.ended) + self.cut_off
 
     @property
     def rate(self) -> float:
-        """Sampled tokens per second so far, those of running attempts included."""
+        """Tokens per second so far, including those of running attempts."""
         sampled = self.sampled + sum(self.tokens())
         return sampled / max(self.clock() - self._began, 1e-9)
 
     def left(self) -> float | None:
-        """Seconds left; None while nothing is known, at most that many while no attempt ended."""
+        """Seconds left; None while nothing is known. An upper bound while no attempt has ended."""
         sampled = list(self.tokens())
         if not sampled:
             return self._left_by_count()
@@ -178,9 +183,9 @@ class Pace:
         return (self.total - self.finished) * (self.clock() - self._began) / self.finished
 
     def _step_time(self) -> tuple[float, float]:
-        """Seconds of a step, and more of it for each attempt in it, neither negative.
+        """(fixed seconds of a step, seconds for each attempt in it), neither negative.
 
-        Least squares; one observation more says that ``FIXED`` of the mean step is for no attempt.
+        By least squares with one prior observation: the fixed time is ``FIXED`` of the mean step.
         """
         (steps, _), (_, squares) = self._sums
         if not steps:
@@ -195,11 +200,11 @@ class Pace:
 
 
 class SamplingMeter(Metered):
-    """Shows what ``Engine.stream`` tells. Use as a context manager.
+    """Shows the progress of ``Engine.stream``. Use as a context manager.
 
     Example: ``with SamplingMeter("generate", total=40, most=512) as meter: meter.take(event)``.
 
-    total, most: as ``Pace``. What came of the attempts is for their stage to say.
+    total, most: see ``Pace``. The stage itself reports the results.
     """
 
     def __init__(
@@ -226,7 +231,7 @@ class SamplingMeter(Metered):
         self._meter.count(1, tokens=tokens)
 
     def step(self, running: int, begun: int, tokens: Callable[[], Sequence[int]]) -> None:
-        """As ``Going``."""
+        """Note that the engine is working, with the fields of ``Going``."""
         self._pace.step(running, begun, tokens)
         self._meter.pulse(self._state)
 
@@ -236,6 +241,6 @@ class SamplingMeter(Metered):
         words.append(f"{pace.rate:,.0f} tokens/s")
         left = pace.left()
         if left is not None:
-            # While none has ended by itself, each is taken to run to its limit.
+            # While none has ended by itself, every attempt may run to its limit.
             words.append(f"{'about' if pace.ended else 'at most'} {duration(left)} left")
         return ", ".join(words)

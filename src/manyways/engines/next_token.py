@@ -1,6 +1,6 @@
-"""What a checkpoint would say next where solutions of one problem diverge: from its logits.
+"""The next-token distribution of a checkpoint where solutions of one problem diverge.
 
-Any Hugging Face causal LM, loaded as ``engines.transformers`` loads it; nothing is sampled.
+It is computed from the logits of any Hugging Face causal LM. Nothing is sampled.
 Shapes: _V vocabulary.
 """
 
@@ -19,12 +19,12 @@ from manyways.records import Message
 from manyways.rendering import render
 
 LIKELY = 0.05
-"""A token with more probability than this counts as one that the model could well say."""
+"""A token with more probability than this counts as likely."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fork:
-    """A prompt and solutions of it that diverge somewhere.
+    """A prompt and several solutions of it, which diverge somewhere.
 
     Example: ``Fork(messages=(Message(role="user", content="What is 3 * 14?"),),
     texts=("Split 14: ...", "A figure shows it: ..."))``.
@@ -38,9 +38,10 @@ class Fork:
 class NextToken:
     """The distribution of the token at which a fork's texts diverge, at temperature 1.
 
-    entropy: in nats.  above: tokens more probable than ``LIKELY``.
-    known:   probability of the tokens that the texts go on with.
-    shared:  tokens that the texts have in common before it, those of the prompt left out.
+    entropy: entropy in nats.
+    above:   number of tokens that are more probable than ``LIKELY``.
+    known:   total probability of the tokens with which the texts continue.
+    shared:  number of tokens before it that the texts have in common, without the prompt's.
     """
 
     entropy: float
@@ -52,9 +53,9 @@ class NextToken:
 def next_tokens(
     path: str, config: ModelConfig, forks: Sequence[Fork]
 ) -> Iterator[NextToken | None]:
-    """One for each fork in order; None where a text is the beginning of another.
+    """Yield one for each fork in order; None if one of its texts is the beginning of another.
 
-    Forks are read one by one: without padding, every model gives its exact logits.
+    Forks are read one by one, because padding would change the logits of some models.
 
     Raises ModelError when the checkpoint cannot be loaded or its output is not a number, DataError
     when a text does not fit its context.
@@ -70,7 +71,12 @@ def next_tokens(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Token ids up to where texts diverge, how many of them are the texts', the ids that follow."""
+    """Where texts diverge.
+
+    ids:    the common token ids, prompt included.
+    shared: how many of them belong to the texts.
+    follow: the different ids that follow.
+    """
 
     ids: tuple[int, ...]
     shared: int
@@ -80,7 +86,7 @@ class Place:
 def divergence(tokenizer: PreTrainedTokenizerBase, fork: Fork, context: int | None) -> Place | None:
     """The first token at which two of the fork's texts differ; None when one ends before that.
 
-    Texts are tokenised behind their prompt, whole, so that no token is cut in two.
+    Prompt and text are tokenised together, so that no token is cut in two.
     """
     rows = [
         render(

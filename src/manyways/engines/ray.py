@@ -1,7 +1,7 @@
-"""Sampling on a Ray cluster: actors hold another engine each and take blocks of requests.
+"""Sampling on a Ray cluster: each actor holds another engine and samples blocks of requests.
 
-Actors rather than Ray Data: a data set starts its actors anew for every execution, and here they
-outlive it, so that a large model is loaded once for all parts and benchmarks of a checkpoint.
+Ray Data is not used, because a data set starts new actors for every execution. Here actors live
+longer, so that a large model is loaded once for all parts and benchmarks of a checkpoint.
 """
 
 from collections import Counter, deque
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
 SIGN_SECONDS = 5.0
-"""Between signs of life while no block is finished."""
+"""Time between ``Going`` events while no block is finished."""
 RESTARTS = 100
-"""How often a lost actor is started again. Not without end: a model that does not fit the memory
-of its node would be loaded for ever."""
+"""How often a lost actor is started again. Without a limit, a model that does not fit into the
+memory of its node would be loaded for ever."""
 TRIES = 5
-"""How often one block is given to an actor that gets lost over it."""
+"""How often one block is given to another actor after its actor was lost."""
 
 Block = tuple[list[list[Completion]], dict[str, str | int]]
 
 
 class Worker:
-    """What runs in an actor: the engine, opened with the first block.
+    """Runs in an actor: an engine that is opened with the first block.
 
-    Not in the constructor: an error there would reach the user as the death of an actor.
+    It is not opened in the constructor, because Ray reports an error there as a dead actor.
     """
 
     def __init__(self, path: str, config: ModelConfig, trusted: Mapping[str, str]) -> None:
@@ -51,7 +51,7 @@ class Worker:
         self._engine: Engine | None = None
 
     def sample(self, requests: list[SampleRequest], settings: SamplingSettings) -> Block:
-        """The completions of a block, and what the engine says about itself."""
+        """(the completions of a block, the engine's facts)."""
         if self._engine is None:
             cls = cast(Any, resolve(self._config.engine, ENGINES, "engine"))
             self._engine = cast(Engine, cls(self._path, self._config))
@@ -62,8 +62,8 @@ class Worker:
 class RayEngine:
     """``model.ray.workers`` copies of ``model.ray.engine`` on a cluster.
 
-    An actor that is lost is started again, on whatever node has room, and its block sampled again:
-    with per-attempt seeds that gives the same attempts (up to ties in floating point where the
+    A lost actor is started again on any node with room, and its block is sampled again. Every
+    attempt has a seed, so this gives the same attempts (up to ties in floating point if the
     hardware differs).
 
     Raises EngineError when Ray is not installed, cannot be reached, or lacks room for the workers.
@@ -89,18 +89,18 @@ class RayEngine:
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """Yield, for each request in order, one completion per seed in order.
+        """For each request in order, yield one completion per seed in order.
 
-        Raises what ``stream`` raises.
+        Raises the errors of ``stream``.
         """
         return in_order(lambda read: self.stream(read, settings), requests)
 
     def stream(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Generator[Event]:
-        """As ``Engine.stream``; attempts come block by block.
+        """Yield events block by block; see ``Engine.stream``.
 
-        Raises what the engine in an actor raises; MissingWork when one gets lost too often.
+        Raises the errors of the engine in an actor; MissingWork when actors are lost too often.
         """
         blocks = windows(requests, self._config.block)
         running: dict[ObjectRef[Block], tuple[int, int, int]] = {}
@@ -125,7 +125,7 @@ class RayEngine:
                         yield Ended(request=number, place=place, completion=one)
 
     def facts(self) -> Mapping[str, str | int]:
-        """As ``Engine.facts``: the workers' own, counts added up."""
+        """See ``Engine.facts``: those of the workers; numbers are added up."""
         counts: Counter[str] = Counter()
         words: dict[str, str | int] = {}
         for facts in self._facts.values():
@@ -158,11 +158,11 @@ class RayEngine:
         try:
             return cast(Block, self._ray.get(reference))
         except errors.RayTaskError as error:
-            # Ray's own text is a remote traceback; ours is a sentence that names the fix.
+            # Ray's own message is a remote traceback; ours is a sentence with a fix.
             if isinstance(error.cause, ManywaysError):
                 raise error.cause from error
             raise
-        # Only after TRIES: Ray itself starts the actor again and gives it the block once more.
+        # Raised only after TRIES: before, Ray restarts the actor and gives it the block again.
         except errors.RayActorError as error:
             raise MissingWork(
                 f"a worker on the Ray cluster was lost {TRIES + 1} times over one block "
@@ -172,9 +172,9 @@ class RayEngine:
 
 
 def _connect(config: RayConfig) -> tuple[Any, bool]:
-    """The package, connected to a cluster, and whether that was started here.
+    """(the package, connected to a cluster; whether the cluster was started here).
 
-    Raises EngineError as ``RayEngine``; Untrusted for a cluster elsewhere that nobody trusts.
+    Raises EngineError as ``RayEngine`` does; Untrusted for a cluster that nobody trusts.
     """
     if config.elsewhere:
         trust.require(f"model.ray.address = '{config.address}' is another machine", config.address)

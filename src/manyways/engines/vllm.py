@@ -1,6 +1,6 @@
 """Sampling with vLLM in this process: any model that it can load, on the GPUs of this machine.
 
-Not run here on a GPU: docs/engines.md says what was checked and how.
+docs/engines.md says what was checked and how; it was not run on a GPU.
 """
 
 import gc
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class VllmEngine:
-    """One model in vLLM, with its prefix cache on.
+    """One model in vLLM, with its prefix cache.
 
-    Requests come heuristic by heuristic, so prompts that share exemplars are neighbours and their
-    prefix is computed once. Prompts go in as tokens, rendered as every other engine renders them.
+    Requests come heuristic by heuristic, so prompts with the same exemplars are neighbours, and
+    their prefix is computed once. Prompts are rendered to tokens here, as for every other engine.
 
     Raises EngineError when vLLM is not installed or cannot start with the settings of
     ``[model.vllm]``.
@@ -51,7 +51,7 @@ class VllmEngine:
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """Yield, for each request in order, one completion per seed in order.
+        """For each request in order, yield one completion per seed in order.
 
         Raises DataError when a prompt and its completion do not fit the model's context.
         """
@@ -72,7 +72,7 @@ class VllmEngine:
                 yield [_completion(next(found), settings) for _ in request.seeds]
 
     def facts(self) -> Mapping[str, str | int]:
-        """As ``Engine.facts``."""
+        """See ``Engine.facts``."""
         return {
             "engine": "vllm",
             "version": str(self._vllm.__version__),
@@ -123,7 +123,7 @@ def _start(path: str, config: ModelConfig) -> "LLM":
 
 
 def _completion(output: "RequestOutput", settings: SamplingSettings) -> Completion:
-    """The one choice of vLLM's answer to one prompt."""
+    """The one choice of vLLM's output for one prompt."""
     (choice,) = output.outputs
     text, stopped = trim(choice.text, settings.stop)
     return Completion(

@@ -4,7 +4,7 @@ Further settings of TRL go through the ``extra`` tables, except those that the k
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -376,7 +376,8 @@ class Recipe(Section):
     def rl_problems(self) -> dict[str, int | None]:
         """Problem set of RL -> the largest limit over all arms; None: no limit."""
         every = [one.rl for one in self.variants if one.rl.there]
-        limits = {name: [rl.limit for rl in every if rl.problems == name] for name in _sets(every)}
+        names = dict.fromkeys(rl.problems for rl in every)
+        limits = {name: [rl.limit for rl in every if rl.problems == name] for name in names}
         return {
             name: None if None in found else max(filter(None, found))
             for name, found in limits.items()
@@ -413,10 +414,6 @@ class Recipe(Section):
     def data_path(self) -> Path | None:
         """Folder of normalised problem files, None for the Hub."""
         return Path(self.data_dir).expanduser() if self.data_dir else None
-
-
-def _sets(every: Iterable[RLConfig]) -> list[str]:
-    return list(dict.fromkeys(rl.problems for rl in every))
 
 
 def _check_table(recipe: Recipe, name: str) -> None:

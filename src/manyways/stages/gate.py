@@ -15,7 +15,6 @@ from manyways.measures.gate import GateRow
 from manyways.metrics.composition import effective_ways, switch_rate, ways_of
 from manyways.pool import sampling
 from manyways.progress import say
-from manyways.recipe.rl import RLConfig
 from manyways.records import BASE, Attempt, Problem, line_name
 from manyways.run_dir import Amount, Work
 from manyways.stages import rates
@@ -40,7 +39,7 @@ def plan(ctx: Context, line: Line) -> Work:
 
     Raises MissingWork when the checkpoint does not exist yet.
     """
-    recipe = ctx.recipe
+    recipe, rl = ctx.recipe, ctx.recipe.rl
     folder = ctx.run.arm_path(line.arm, line.seed)
     return ctx.run.work(
         f"gate/{line.name}",
@@ -53,7 +52,7 @@ def plan(ctx: Context, line: Line) -> Work:
             **sampling_identity(ctx),
         },
         request={
-            **rates_asked(recipe.rl),
+            **({"pass_rate": [rl.pass_rate, rl.pass_rate_of]} if rl.pass_rate else {}),
             "gate": recipe.gate.model_dump(),
             "group_size": recipe.rl.group_size,
             "labeller": [recipe.heuristics.labeller, STEPS],
@@ -65,11 +64,6 @@ def plan(ctx: Context, line: Line) -> Work:
             folder / "4-gate.json",
         ),
     )
-
-
-def rates_asked(rl: RLConfig) -> dict[str, object]:
-    """The part of the request that chooses problems by their pass rate; empty without one."""
-    return {"pass_rate": [rl.pass_rate, rl.pass_rate_of]} if rl.pass_rate else {}
 
 
 def run(ctx: Context, line: Line) -> None:

@@ -59,7 +59,7 @@ def check_names(context: Context, wanted: Collection[str] = WORDS) -> dict[str, 
     watched: dict[str, list[Problem]] = {}
     for name, limit in recipe.rl_problems.items() if {"gate", "rl"} & set(wanted) else ():
         # Arms may use different numbers of problems of one set; the largest number is checked.
-        sets[name] = longer(sets.get(name), context.problems(name, limit))
+        sets[name] = max(sets.get(name, []), context.problems(name, limit), key=len)
     for own in context.variants:
         _check_trained(own, wanted)
         if TRAININGS & set(wanted) or validation.left_out(own) is None:
@@ -123,11 +123,6 @@ def _check_trained(context: Context, wanted: Collection[str]) -> None:
 
         check_extra(recipe.rl)
     adherence.identity(context)
-
-
-def longer(one: list[Problem] | None, other: list[Problem]) -> list[Problem]:
-    """The longer of two beginnings of one set."""
-    return other if one is None or len(other) > len(one) else one
 
 
 def _check_told_apart(sets: Mapping[str, Sequence[Problem]], benchmarks: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Trainings: the interface of an RL backend, the table of backends, and what trainings share."""
+"""Trainings: the interface of an RL backend, and the table of backends."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,17 +20,16 @@ RL_BACKENDS: dict[str, str] = {
 """name -> ``module:function`` of type Backend."""
 
 RL_NEEDS: dict[str, tuple[str, ...]] = {"trl": ("torch", "trl", "accelerate")}
-"""name -> modules that it imports here; ``manyways doctor`` says which are missing.
-
-Not verl, which runs in an environment of its own: see ``rl.verl.environment``."""
+"""name -> modules that it imports here; ``manyways doctor`` says which are missing. verl runs in an
+environment of its own; see ``train.verl.environment``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rollout:
-    """A wish for attempts by the model as it is now, one for each prompt.
+    """A request for attempts of the model in training, one for each prompt.
 
     Example: ``Rollout(model=..., prompts=((5, 7), (5, 7)), seeds=(17, 99), stop_ids=(2,), pad_id=0,
-    max_tokens=64, temperature=1.0, top_p=1.0)`` wants two attempts at the same prompt.
+    max_tokens=64, temperature=1.0, top_p=1.0)`` asks for two attempts at the same prompt.
 
     model:   the transformers model in training, in evaluation mode.
     prompts: token ids; equal prompts are neighbours.
@@ -48,19 +47,19 @@ class Rollout:
 
 
 Roller = Callable[[Rollout], list[list[int]]]
-"""Samples: token ids of each attempt in order, the stop token included where there is one."""
+"""Samples: returns the token ids of each attempt in order, including the stop token."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watch:
-    """Evaluation on the way, as a training sees it. Every process asks the same questions.
+    """Evaluations during a training. Every process calls the same functions.
 
-    every: steps between looks; the start (step 0) and the last step are looked at as well.
-    look:  samples from the model in training, which is in evaluation mode, with its tokenizer;
-           called by the process that writes. None where only saved checkpoints can be sampled.
-    saves: whether the checkpoint of a step, that has been looked at, is to be saved.
-    tidy:  called by the process that writes after saving, with the step: deletes what is not kept.
-    ends:  whether training ends with this step.
+    every: steps between evaluations; the start (step 0) and the last step are evaluated, too.
+    look:  (step, model, tokenizer): evaluates the model, which is in evaluation mode. Only the
+           process that writes calls it. None if only saved checkpoints can be sampled.
+    saves: step -> whether to save the checkpoint of this step; called after ``look``.
+    tidy:  (step): deletes checkpoints that are not kept. Only the process that writes calls it.
+    ends:  step -> whether the training ends with this step.
     """
 
     every: int
@@ -75,19 +74,19 @@ class RLSettings:
     """How to train, apart from the checkpoint, the problems and the reward.
 
     config:   the recipe's ``rl`` section.
-    messages: a problem's prompt, the same as in every other stage.
-    roll:     samples the attempts; without it the backend uses its own generation.
+    messages: problem -> its plain prompt, the same as in every other stage.
+    roll:     samples the attempts; None: the backend uses its own generation.
     arm, seed: the line; ``seed`` orders the problems and seeds the attempts.
     device:   ``cpu`` or ``cuda``.
-    dtype:    of the weights in training: ``auto`` (float32), ``float32`` or ``bfloat16``.
+    dtype:    dtype of the weights in training: ``auto`` (float32), ``float32`` or ``bfloat16``.
     template: switches of the chat template, for every prompt.
-    load:     how the weights are loaded, as ``model.load``.
-    verify:   how a backend that judges by itself does it.
-    form:     of the final answer, as the prompt asks for it: for such a backend, too.
-    watch:    evaluation on the way; None without.
-    strategy: (problem, place in its group) -> heuristic and prompt of an attempt, where attempts of
-              one group are asked in different ways; None where all are asked by ``messages``.
-    tracking: the recipe's ``tracking`` section; ``name`` is what trackers call this training.
+    load:     arguments for loading the weights, as in ``model.load``.
+    verify:   for a backend that runs the verifier itself: the settings.
+    form:     for such a backend: the form of the final answer that the prompt asks for.
+    watch:    evaluations during training; None without.
+    strategy: (problem, place in its group) -> (heuristic, prompt) of an attempt, if attempts of one
+              group have different prompts; None if all have that of ``messages``.
+    tracking: the recipe's ``tracking`` section; ``name`` is the training's name in trackers.
     """
 
     config: RLConfig
@@ -108,7 +107,7 @@ class RLSettings:
 
 
 class Backend(Protocol):
-    """Trains a checkpoint on problems; survives SIGKILL and continues from what lies in ``out``."""
+    """Trains a checkpoint on problems. After a kill, another call continues from ``out``."""
 
     def __call__(
         self,

@@ -1,8 +1,7 @@
-"""A training in several processes: started with ``accelerate launch``, watched, never left over.
+"""A training in several processes, started with ``accelerate launch``.
 
-The process that started it keeps the lock of the run folder and waits. Each of those that train
-ends when the one that started it is gone, however that went, so that nobody writes into a folder
-that looks free.
+The process that starts it keeps the lock of the run folder and waits. The training processes end
+when that process ends, even when it is killed, so that nobody writes to a folder without its lock.
 """
 
 import json
@@ -23,16 +22,16 @@ from manyways.recipe.training import LaunchConfig
 from manyways.run_dir import LOCK_HELD, RunDir
 
 FAILURE = "MANYWAYS_FAILURE_FILE"
-"""Where a process that trains leaves its error for the one that started it."""
+"""Variable: the file in which a training process leaves its error."""
 PARENT = "MANYWAYS_STARTED_BY"
-"""``<process id> <time of its start>`` of the process that waits."""
+"""Variable: ``<process id> <its start time>`` of the process that waits."""
 GRACE_SECONDS = 20.0
 
 
 def command(launch: LaunchConfig, root: Path, work: tuple[str, str, int]) -> list[str]:
-    """The command line that trains.
+    """The command line of a training.
 
-    root: of the run. work: (``midtrain`` or ``rl``, arm, seed).
+    root: the run folder. work: (``midtrain`` or ``rl``, arm, seed).
     """
     stage, arm, seed = work
     words = [sys.executable, "-m", "accelerate.commands.launch"]
@@ -41,8 +40,8 @@ def command(launch: LaunchConfig, root: Path, work: tuple[str, str, int]) -> lis
         if launch.processes is not None:
             words += ["--num_processes", str(launch.processes)]
     else:
-        # --multi_gpu is accelerate's word for torchrun on one machine. On CPUs too: our settings
-        # say use_cpu, and its --cpu starts a single process.
+        # --multi_gpu makes accelerate use torchrun on one machine. It is needed on CPUs, too,
+        # because --cpu would start a single process; our settings say use_cpu.
         several = ["--multi_gpu"] if (launch.processes or 1) > 1 else []
         words += [*several, "--num_processes", str(launch.processes), "--num_machines", "1"]
         words += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
@@ -52,7 +51,7 @@ def command(launch: LaunchConfig, root: Path, work: tuple[str, str, int]) -> lis
 def start(launch: LaunchConfig, folder: RunDir, work: tuple[str, str, int]) -> None:
     """Run a training's ``command`` to its end.
 
-    Raises what ``run`` raises, and Untrusted for a file of accelerate's that nobody trusts: it may
+    Raises the errors of ``run``, and Untrusted for a file of accelerate that nobody trusts: it may
     name machines and scripts.
     """
     if launch.accelerate_config is not None:
@@ -81,7 +80,7 @@ def run(words: list[str], folder: RunDir) -> None:
             words,
             env=environment,
             stdin=subprocess.DEVNULL,
-            # A rerun finds the folder locked until the last of its writers has ended.
+            # They inherit the lock, so the folder stays locked until the last writer has ended.
             pass_fds=() if folder.lock_file is None else (folder.lock_file,),
         )
         try:
@@ -94,7 +93,7 @@ def run(words: list[str], folder: RunDir) -> None:
 
 
 def tell(error: ManywaysError) -> None:
-    """Leave ``error`` for the process that started this one; the first one told counts."""
+    """Leave ``error`` for the process that started this one. Only the first error is kept."""
     place = os.environ.get(FAILURE)
     if place and not Path(place).exists():
         row = {"kind": type(error).__name__, "message": str(error)}
@@ -102,20 +101,20 @@ def tell(error: ManywaysError) -> None:
 
 
 def this_process() -> str:
-    """What ``PARENT`` is set to for a process that is to end with this one."""
+    """The value of ``PARENT`` for a process that has to end with this one."""
     me = psutil.Process()
     return f"{me.pid} {me.create_time()}"
 
 
 def end_with_parent(seconds: float = 0.5) -> None:
-    """From now on, end this process at once when the one that waits, or the launcher, is gone."""
+    """From now on, end this process when the process that waits, or the launcher, has ended."""
     given = os.environ.get(PARENT)
     launcher = os.getppid()
 
     def watch() -> None:
         while os.getppid() == launcher and (given is None or _lives(given)):
             time.sleep(seconds)
-        # Not sys.exit: this is a thread, and the main one may wait in a collective for ever.
+        # Not sys.exit: this is a thread, and the main thread may wait for other processes for ever.
         os._exit(1)
 
     if given is not None:
@@ -126,14 +125,14 @@ def _lives(given: str) -> bool:
     number, began = given.split()
     try:
         process = psutil.Process(int(number))
-        # A process id is used again after a while. With its time of start it is not.
+        # Process ids are used again after a while, but not with the same start time.
         return process.create_time() == float(began) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Have ``process`` end, as after Ctrl-C or an error here; it has ``seconds`` to do so."""
+    """Terminate ``process``; kill it if it has not ended after ``seconds``."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -150,6 +149,6 @@ def _told(failure: Path, code: int) -> ManywaysError:
         error: ManywaysError = kind(row["message"])
         return error
     return MissingWork(
-        f"a training process ended without a word (exit code {code} of accelerate launch; killed, "
-        "or out of memory?): run the same command again to continue from its last checkpoint."
+        f"a training process ended without a message (exit code {code} of accelerate launch): "
+        "killed, or out of memory? Run the same command again to continue from its last checkpoint."
     )

@@ -1,18 +1,15 @@
-"""Which of the processes that train together this one is; 0 writes metrics, checkpoints, the stamp.
-
-``launch`` starts them.
-"""
+"""The processes of a distributed training, which ``launch`` starts. Process 0 writes all files."""
 
 import os
 
 
 def count() -> int:
-    """How many processes train together, 1 when nothing started several."""
+    """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in os.environ else 1
 
 
 def rank() -> int:
-    """The number of this process, 0 for the one that writes."""
+    """The number of this process; process 0 writes."""
     return int(os.environ.get("RANK", "0")) if "LOCAL_RANK" in os.environ else 0
 
 
@@ -22,13 +19,13 @@ def is_writer() -> bool:
 
 
 def may_be_sharded() -> bool:
-    """Whether accelerate's file asks for FSDP or DeepSpeed: then a process may lack weights."""
+    """Whether accelerate's file asks for FSDP or DeepSpeed, so that a process may lack weights."""
     wanted = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
     return any(os.environ.get(name, "").lower() == "true" for name in wanted)
 
 
 def wait() -> None:
-    """Until every process is here. At once when there is one."""
+    """Wait until every process has called this. Returns at once if there is one process."""
     import torch.distributed as dist
 
     if dist.is_available() and dist.is_initialized():
@@ -36,6 +33,6 @@ def wait() -> None:
 
 
 def own(device: str) -> str:
-    """``device`` of this process: of several on one machine, each has a GPU to itself."""
+    """The device of this process: of several on one machine, each has a GPU of its own."""
     one_of_several = count() > 1 and device == "cuda"
     return f"cuda:{os.environ['LOCAL_RANK']}" if one_of_several else device

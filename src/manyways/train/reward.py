@@ -1,7 +1,7 @@
-"""Verdicts become rewards, and each step's attempts become what its line of metrics says.
+"""Rewards from verdicts, and what a step's row of metrics says about its attempts.
 
-A group's attempts at one problem come with their verdicts; each earns a number, or None where it
-could not be judged. ``docs/rl.md`` says when each way to earn is worth it.
+Each attempt of a group gets a number, or None if its verdict is undecided. ``docs/rl.md`` says when
+to use which reward.
 """
 
 from collections import Counter, deque
@@ -18,24 +18,24 @@ Verify = Callable[[Sequence[tuple[Problem, str]]], list[Verdict]]
 """Gives a verdict for each (problem, text)."""
 
 Earning = Callable[[Sequence[Verdict], Sequence[str]], list[float | None]]
-"""(verdicts of one group, its texts) -> what each attempt earns."""
+"""(verdicts of one group, its texts) -> the reward of each attempt."""
 Ways = Callable[[str], frozenset[str]]
 """A text -> the heuristics that it shows."""
 
 SAMPLED = 64
-"""Problems whose attempts of RL are kept where a sample is."""
+"""With ``rl.attempts = "sample"``, attempts at this many problems are kept."""
 FOLDER = "attempts"
-"""Of these, in the folder of a line's RL."""
+"""Folder of the kept attempts, in the folder of a line's RL."""
 HEALTH_WINDOW = 512
-"""Verdicts over which the undecided share is watched: fewer would be noise."""
+"""The undecided share is checked over this many recent verdicts; with fewer it is noisy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shown:
-    """What a labeller reads in one attempt.
+    """What a labeller sees in one attempt.
 
-    composed: two or more heuristics appear.
-    opening:  the first one, ``direct`` where there is none.
+    composed: whether it shows two or more heuristics.
+    opening:  the first heuristic, ``direct`` without one.
     """
 
     composed: bool
@@ -44,15 +44,16 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepView:
-    """What one batch of attempts showed; every share is in [0, 1].
+    """Statistics of one batch of attempts; every share is in [0, 1].
 
-    mixed, all_right, all_wrong: shares of the groups by their verdicts; a group none of whose
-    attempts could be judged counts in none of the three. undecided: share of attempts. reward:
-    share of correct attempts among the judged, None when there are none. composed: share of the
-    labelled attempts that combine heuristics, None without a labeller. flat: share of the groups
-    whose attempts earn all the same, where they earn something else than their verdict says, else
-    None. openings: heuristic -> how many labelled attempts open with it, and how many of these are
-    correct.
+    reward:    share of correct attempts among the decided ones, None if none is decided.
+    mixed, all_right, all_wrong: shares of groups by their verdicts. A group without a decided
+               attempt counts in none of the three.
+    undecided: share of attempts.
+    composed:  share of labelled attempts that show several heuristics, None without a labeller.
+    flat:      share of groups whose attempts all get the same reward, if rewards are other than 0
+               and 1 by verdict; else None.
+    openings:  heuristic -> (labelled attempts that open with it, correct ones among them).
     """
 
     reward: float | None
@@ -67,10 +68,12 @@ class StepView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """One attempt of a step, as the reward function met it.
+    """One attempt of a step with its verdict and reward.
 
-    ids: its tokens. group, place: its group within the step, and its place in the group.
-    seed, prompt_tokens: -1 and 0 where the trainer's own generation does not tell.
+    ids:   its tokens.
+    group: index of its group in the step.
+    place: its index in the group.
+    seed, prompt_tokens: -1 and 0 if the trainer's own generation does not report them.
     """
 
     problem: Problem
@@ -87,25 +90,26 @@ class Scored:
 
 @dataclass(kw_only=True)
 class StepReward:
-    """1.0 for a correct attempt, 0.0 for a wrong one or none, None where it could not be judged.
+    """The reward: 1.0 for a correct attempt, 0.0 for a wrong one or no answer, None for undecided.
 
-    None is not 0: TRL (1.16, ``GRPOTrainer._calculate_rewards``) turns it into NaN, leaves the
-    attempt out of its group's mean and standard deviation, and then sets its advantage to 0: it
-    neither moves the policy nor shifts the baseline of the others. Two things remain: with
-    ``loss_type`` ``dapo`` and ``bnpo`` its tokens still count in the loss's denominator (as those
-    of an all-right group do), and a group of which only one attempt was judged gives no gradient.
+    None is not 0. TRL (1.16, ``GRPOTrainer._calculate_rewards``) turns it into NaN, leaves the
+    attempt out of its group's mean and standard deviation, and sets its advantage to 0. So it does
+    not change the policy or the baseline of the others. Two effects remain: with ``loss_type``
+    ``dapo`` and ``bnpo`` its tokens count in the denominator of the loss (as those of an all-right
+    group do), and a group with only one decided attempt gives no gradient.
 
-    earn:   what the attempts of a group earn, where that is not what each verdict says.
-    read:   what a text shows.
-    sample: at most this many attempts of a batch are labelled, evenly spread.
-    check:  given the latest verdicts, raises when the verifier is unwell.
-    keep:   given the number of a step and its attempts, of all processes.
-    gather: where several processes train: every process's list, joined in their order, so
-        that ``view`` and ``check`` are about the whole batch.
-    flat:   tokens of the batch's attempts whose group's rewards are all equal, and that no other
-        group wrote: their advantage is 0. None of them where several processes train, since a
-        group may be spread over these.
-    redrawn: tokens of attempts that were drawn in this step and drawn again, of all processes.
+    earn:    rewards of a group, if they are not those of the verdicts.
+    read:    text -> what a labeller sees in it.
+    sample:  the most attempts of a batch that are labelled, evenly spread.
+    check:   gets the latest verdicts, and raises an error when too many are undecided.
+    keep:    gets the number of a step and its attempts from all processes.
+    gather:  if several processes train: joins the lists of all processes in order, so that
+             ``view`` and ``check`` are about the whole batch.
+    view:    statistics of the last batch.
+    flat:    tokens of the last batch's attempts in groups whose rewards are all equal, unless a
+             group with different rewards has the same text. Their advantage is 0. Empty if several
+             processes train, because a group may be spread over them.
+    redrawn: tokens of attempts of this step that were replaced by a redraw, in all processes.
     """
 
     verify: Verify
@@ -124,11 +128,11 @@ class StepReward:
     _recent: deque[Verdict] = field(default_factory=lambda: deque(maxlen=HEALTH_WINDOW))
 
     def score(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[float | None]:
-        """Rewards in order; ``view`` then describes this batch.
+        """Rewards in order; sets ``view``.
 
-        problems: groups of ``group_size`` neighbours are attempts at the same problem.
+        problems: each group of ``group_size`` neighbours is attempts at the same problem.
 
-        Raises what ``check`` raises.
+        Raises the errors of ``check``.
         """
         pairs = list(zip(problems, texts, strict=True))
         verdicts = self._verdicts = self._judged(pairs)
@@ -138,22 +142,22 @@ class StepReward:
         earned = self._earned(*_columns(whole))
         self.view = self._look(*_columns(whole), earned)
         self._recent.extend(verdict for verdict, _ in whole)
-        # Not after a first small batch: a few undecided ones in it say nothing about the verifier.
+        # Not after a first small batch, in which a few undecided verdicts mean nothing.
         if self.check is not None and len(self._recent) >= min(HEALTH_WINDOW, 4 * len(whole)):
             self.check(list(self._recent))
-        # Every process scores the whole batch, because a group may be spread over several.
+        # Every process scores the whole batch, because a group may be spread over processes.
         own = processes.rank() * len(batch) if self.gather is not None else 0
         return earned[own : own + len(batch)]
 
     def _earned(self, verdicts: Sequence[Verdict], texts: Sequence[str]) -> list[float | None]:
-        """What every attempt earns: groups are whole, and in order."""
+        """The reward of every attempt, for whole groups in order."""
         if self.earn is None:
             return [reward_of(verdict) for verdict in verdicts]
         groups = [slice(i, i + self.group_size) for i in range(0, len(texts), self.group_size)]
         return [one for group in groups for one in self.earn(verdicts[group], texts[group])]
 
     def _judged(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """Verdicts in order. A text that was drawn earlier in this step is not judged again."""
+        """Verdicts in order. A text that was verified in this step is not verified again."""
         known = self._known
         keys = [(problem.id, text) for problem, text in pairs]
         new = [pair for key, pair in zip(keys, pairs, strict=True) if key not in known]
@@ -163,7 +167,7 @@ class StepReward:
         return verdicts
 
     def alike(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[int]:
-        """Places of the attempts whose group earns all the same: it would give no gradient."""
+        """Indices of attempts whose group's rewards are all equal, so that it gives no gradient."""
         pairs = list(zip(problems, texts, strict=True))
         verdicts = self._judged(pairs)
         values = self._values(self._earned(verdicts, texts))
@@ -171,7 +175,7 @@ class StepReward:
         return [place for place in range(len(pairs)) if len(values[place // size]) < 2]
 
     def trl_function(self, problems: Sequence[Problem]) -> Callable[..., list[float | None]]:
-        """As a TRL reward function over rows whose column ``problem`` is an index."""
+        """A reward function for TRL, for rows whose column ``problem`` is an index."""
 
         def verdict(
             *,
@@ -233,7 +237,7 @@ class StepReward:
         return frozenset(of_group[False] - of_group[True])
 
     def _values(self, rewards: Sequence[float | None]) -> list[set[float]]:
-        """The different rewards in each group, of attempts that could be judged."""
+        """The distinct rewards in each group, without those of undecided attempts."""
         size = self.group_size
         groups = (rewards[start : start + size] for start in range(0, len(rewards), size))
         return [{reward for reward in group if reward is not None} for group in groups]
@@ -259,10 +263,10 @@ class StepReward:
     def _labelled(
         self, rewards: Sequence[float | None], texts: Sequence[str]
     ) -> list[tuple[Shown, bool]]:
-        """What a sample of the attempts shows, and whether each is correct."""
+        """(what a labeller sees, whether it is correct) for a sample of the attempts."""
         if self.read is None:
             return []
-        # Every step-th, rounded up: neighbours are attempts at one problem and alike.
+        # Every step-th attempt: neighbours are attempts at one problem and similar.
         step = max(1, -(-len(texts) // self.sample))
         return [
             (self.read(text), reward == 1.0)
@@ -271,10 +275,10 @@ class StepReward:
 
 
 def kept(which: Literal["all", "sample", "none"], met: Iterable[str]) -> frozenset[str]:
-    """Ids of the problems whose attempts are kept, among those that the training meets.
+    """Ids of the problems whose attempts are kept, among those of the training.
 
-    A sample is drawn by a hash of the id: every arm and seed that meets the same problems keeps the
-    same ones, and a longer training keeps none less.
+    A sample is drawn by a hash of the id. So every arm and seed with the same problems keeps the
+    same ones, and a longer training does not keep fewer.
     """
     if which == "none":
         return frozenset()
@@ -295,23 +299,24 @@ def _columns(rows: Sequence[tuple[Verdict, str]]) -> tuple[list[Verdict], list[s
 
 
 def reward_of(verdict: Verdict) -> float | None:
-    """1.0 for a correct attempt, 0.0 for another, None for an undecided verdict."""
+    """1.0 for ``correct``, None for ``undecided``, else 0.0."""
     if verdict.status == "undecided":
         return None
     return 1.0 if verdict.status == "correct" else 0.0
 
 
 def best_of(k: int) -> Earning:
-    """The advantage of each attempt where what counts is the best of ``k`` drawn from the group.
+    """The reward ``pass@k``: the advantage of each attempt when the best of ``k`` attempts counts.
 
-    Over all subsets of ``k`` of the n judged attempts, ``wrong`` of which are wrong: a subset earns
-    1 when one of its own is right; its mean is m and its standard deviation s; an attempt has the
-    mean advantage of the subsets that hold it. (Chen et al. 2025, "Pass@k Training", arXiv
-    2508.10751, the analytical derivation.) They sum to 0, and are all 0 where fewer than ``k`` are
-    wrong: no subset could fail. With fewer than ``k`` judged attempts the subset is all of them.
+    Take all subsets of ``k`` of the n decided attempts. A subset earns 1 when one of its attempts
+    is right. With the mean and standard deviation over all subsets, each subset has an advantage.
+    The advantage of an attempt is the mean over the subsets that contain it (Chen et al. 2025,
+    "Pass@k Training", arXiv 2508.10751, the analytical derivation). Advantages sum to 0. They are
+    all 0 if fewer than ``k`` attempts are wrong, because no subset can fail. With fewer than ``k``
+    decided attempts, the subset is all of them.
 
-    Within a group these are the 1 and 0 of the verdicts, moved and stretched: a trainer must not
-    divide by the group's standard deviation again, which would undo just that.
+    In a group, these values are a shifted and scaled version of the verdicts' 1 and 0. A trainer
+    must not divide by the group's standard deviation again, which would undo the scaling.
     """
 
     def earned(verdicts: Sequence[Verdict], texts: Sequence[str]) -> list[float | None]:

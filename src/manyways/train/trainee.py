@@ -1,6 +1,6 @@
-"""The model in training: loaded with what it is saved with, saved as an ordinary checkpoint.
+"""The model in training: how it is loaded, trained and saved as an ordinary checkpoint.
 
-What is written survives a kill: Trainer checkpoints, metrics, the final checkpoint.
+After a kill, a training continues from its last whole Trainer checkpoint.
 """
 
 import json
@@ -37,9 +37,11 @@ from manyways.train.trainer_log import EvaluationCallback, StepLog, Story
 class Trainee:
     """A model in its training dtype, and what its checkpoint needs besides weights.
 
-    stops: every token that ends a text. end: the one that ends an assistant's turn.
-    saved: the torch dtype in which to save.
-    quantized: whether the weights in memory have fewer bits than those at ``path``.
+    path:      the checkpoint that the training starts from.
+    stops:     ids of all tokens that end a text.
+    end:       id of the token that ends an assistant's turn.
+    saved:     the torch dtype in which to save.
+    quantized: whether the weights in memory are quantised.
     """
 
     path: str
@@ -90,11 +92,12 @@ def train_and_save(
     flat: Flat = frozenset,
     watch: Watch | None = None,
 ) -> None:
-    """Train from what lies in ``out/trainer``, then save ``out/checkpoint``, adapters merged.
+    """Train, from the checkpoint in ``out/trainer`` if there is one; save ``out/checkpoint``.
 
-    On a CPU attempts are packed into rows without padding (``rl.packing``, where ``flat`` is said).
+    Adapters are merged into the saved weights. On a CPU attempts are packed into rows without
+    padding (``train.packing``, which explains ``flat``).
 
-    Every process that trains calls this; one of them writes.
+    Each process of a distributed training calls it; one of them writes.
 
     Raises MissingWork when training ended early, ModelError for a loss that is not a number.
     """
@@ -120,9 +123,9 @@ def train_and_save(
 
 
 def save(trainer: "Trainer", trainee: Trainee, target: Path) -> None:
-    """Save the weights as they are now, while training goes on.
+    """Save the current weights while training goes on.
 
-    Every process that trains calls this; one of them writes.
+    Each process of a distributed training calls it; one of them writes.
     """
     unwrapped = trainer.accelerator.unwrap_model(trainer.model)
     state = (
@@ -139,9 +142,9 @@ def save(trainer: "Trainer", trainee: Trainee, target: Path) -> None:
 
 
 def ordinary(trainee: Trainee, trained: Any) -> "PreTrainedModel":  # noqa: ANN401
-    """What is saved: adapters are added to whole weights, also when trained on quantised ones.
+    """The model to save. Adapters on quantised weights are merged into the unquantised weights.
 
-    ``trained`` may be changed, but not where its weights are quantised.
+    ``trained`` may be changed, unless its weights are quantised.
     """
     if not trainee.quantized:
         return merged(trained)
@@ -154,13 +157,13 @@ def ordinary(trainee: Trainee, trained: Any) -> "PreTrainedModel":  # noqa: ANN4
 
 
 def is_sharded(trainer: "Trainer") -> bool:
-    """Whether no process holds all weights (FSDP, DeepSpeed stage 3)."""
+    """Whether each process has only a part of the weights (FSDP, DeepSpeed stage 3)."""
     deepspeed = getattr(trainer.accelerator.state, "deepspeed_plugin", None)
     return bool(trainer.is_fsdp_enabled or (deepspeed and deepspeed.zero_stage == 3))
 
 
 def _whole(trainer: "Trainer", trainee: Trainee) -> "PreTrainedModel | None":
-    """The trained model with all its weights, in the process that writes; None in the others."""
+    """The trained model with all weights, in the process that writes; None in other processes."""
     if not is_sharded(trainer):
         model = trainer.accelerator.unwrap_model(trainer.model)
         return model if processes.is_writer() else None
@@ -171,8 +174,8 @@ def _whole(trainer: "Trainer", trainee: Trainee) -> "PreTrainedModel | None":
 
 
 def _filled(unwrapped: Any, trainee: Trainee, state: Any) -> "PreTrainedModel":  # noqa: ANN401
-    """A copy, in the memory of the processor, of a model with these weights."""
-    # Not placed by the Trainer: the copy belongs to this process alone.
+    """A copy of the model in CPU memory, with these weights."""
+    # Loaded again, because the Trainer's own model may be spread over processes.
     model, _ = load_for_training(trainee.path, dtype=trainee.dtype, device="cpu")
     adapters = getattr(unwrapped, "peft_config", None)
     if adapters:
@@ -184,17 +187,17 @@ def _filled(unwrapped: Any, trainee: Trainee, state: Any) -> "PreTrainedModel": 
 
 
 COMPLETE = "complete"
-"""Written last into a Trainer checkpoint, once everything in it is on disk."""
+"""File that is written last into a Trainer checkpoint, when everything in it is on disk."""
 
 
 class MarkComplete(TrainerCallback):  # type: ignore[misc]
-    """Marks each Trainer checkpoint when it is whole."""
+    """Marks each Trainer checkpoint when it is complete."""
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Flush the checkpoint of this step to disk, then write the mark."""
-        # Every process writes a part of it.
+        # Every process writes some of its files.
         processes.wait()
         if processes.is_writer():
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
@@ -203,10 +206,10 @@ class MarkComplete(TrainerCallback):  # type: ignore[misc]
 
 
 def newest_complete(trainer: Path) -> Path | None:
-    """The latest whole Trainer checkpoint in ``trainer``; those that a kill cut short are deleted.
+    """The latest complete Trainer checkpoint in ``trainer``, None without one.
 
-    They have to go: the Trainer counts them when it deletes old ones, and could so delete the only
-    whole one.
+    Incomplete ones are deleted. Otherwise the Trainer would count them when it deletes old
+    checkpoints, and could delete the only complete one.
     """
     whole: dict[int, Path] = {}
     for folder in trainer.glob("checkpoint-*"):
@@ -223,9 +226,9 @@ def step_of(checkpoint: Path | None) -> int:
 
 
 def rewind_metrics(path: Path, step: int) -> None:
-    """Keep the rows up to ``step``: later ones are about to be measured again.
+    """Keep the rows up to ``step``; later steps will be measured again.
 
-    A last line that a kill cut short goes too.
+    A last line that a kill left torn is removed, too.
     """
     if not path.is_file():
         return
@@ -246,16 +249,16 @@ def train(
     metrics: Path | None = None,
     ended: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run a Trainer, from its newest whole checkpoint in ``folder`` where there is one.
+    """Run a Trainer, from its newest complete checkpoint in ``folder`` if there is one.
 
-    metrics: its rows after that checkpoint are dropped: they are about to be measured again.
-    ended:   whether it was told to end before its last step.
+    metrics: a file of metrics; rows after that checkpoint are removed.
+    ended:   returns whether an evaluation ended the training early.
 
-    Raises MissingWork when it ended before its last step.
+    Raises MissingWork when it ended early for another reason.
     """
     if processes.is_writer():
         newest_complete(folder)
-    # The others must not see what is being deleted.
+    # Other processes wait until the incomplete checkpoints are deleted.
     processes.wait()
     found = newest_complete(folder)
     if metrics and processes.is_writer():
@@ -276,10 +279,10 @@ def save_checkpoint(
     *,
     stops: tuple[int, ...],
 ) -> None:
-    """An ordinary Hugging Face folder at ``target``: either absent or whole.
+    """Write an ordinary Hugging Face folder to ``target``, which is absent or whole.
 
-    Its generation config names every stop token and nothing else, so that whoever loads the folder
-    stops where we did and samples as it wishes.
+    Its generation config has the stop tokens and no settings of sampling, so that texts end as in
+    training, and who loads it chooses how to sample.
     """
     model.generation_config = GenerationConfig(
         eos_token_id=list(stops) if len(stops) > 1 else stops[0],
@@ -295,7 +298,7 @@ def save_checkpoint(
 
 
 def _flush(folder: Path) -> None:
-    """Have everything in ``folder`` on disk."""
+    """Flush all files in ``folder`` to disk."""
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Settings that both TRL trainings share: config, order of rows, adapters of LoRA, trackers."""
+"""Settings of both TRL trainings: config, order of rows, LoRA adapters, trackers."""
 
 import os
 import random
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 Config = TypeVar("Config")
 
 RENAMED = {"gradient_checkpointing": "activation_checkpointing"}
-"""Older name -> name since transformers 5.2x; whichever the installed version has is used."""
+"""Old name -> name since transformers 5.2x. The name that the installed version has is used."""
 CPU_ROWS = 32
-"""Rows in one forward pass on a CPU, at most."""
+"""The most rows in one forward pass on a CPU."""
 
 
 def build_config(
@@ -41,9 +41,13 @@ def build_config(
     defaults: Mapping[str, object],
     extra: Mapping[str, object],
 ) -> Config:
-    """A TRL config: ``fixed`` comes from the recipe's own keys, ``extra`` replaces ``defaults``.
+    """A TRL config of class ``cls``.
 
-    Raises RecipeError for a key that TRL does not have, that another key of the recipe decides, or
+    fixed:    from the recipe's own keys.
+    defaults: ours; ``extra`` replaces them.
+    extra:    the recipe's table of further TRL settings.
+
+    Raises RecipeError for a key that TRL does not have, that another key of the recipe sets, or
     that TRL refuses; Untrusted for one that may name code, a file or an address.
     """
     trust.require_plain(extra, f"{section}.extra")
@@ -62,13 +66,13 @@ def build_config(
         config = cls(**{**defaults, **fixed, **extra})
     except (ValueError, TypeError) as error:
         raise RecipeError(f"{section}: TRL refuses these settings: {error}") from error
-    # More GPUs would silently become DataParallel; one process trains on one.
+    # One process trains on one GPU. With more, the Trainer would silently use DataParallel.
     config._n_gpu = min(1, config.n_gpu)  # type: ignore[attr-defined]
     return config
 
 
 def common(out: Path, *, steps: int, seed: int, device: str) -> dict[str, object]:
-    """What every training fixes: where it writes, how long it runs, that each step is logged."""
+    """Settings of every training: where it writes, how long it runs, that each step is logged."""
     return {
         "output_dir": str(out / "trainer"),
         "max_steps": steps,
@@ -83,31 +87,32 @@ def common(out: Path, *, steps: int, seed: int, device: str) -> dict[str, object
 
 
 def common_defaults(*, device: str, dtype: str) -> dict[str, object]:
-    """What ``extra`` may replace.
+    """Defaults that ``extra`` may replace.
 
     TRL's own defaults, bfloat16 and activation checkpointing, make training ten times slower on a
-    CPU; on a GPU they are what lets a model of 3B parameters fit.
+    CPU. On a GPU a model of 3B parameters fits only with them.
     """
     gpu = device != "cpu"
     return {
         "bf16": gpu and dtype != "float32",
         "activation_checkpointing": gpu,
         "report_to": "none",
-        # Two, so that a kill while the newest is being marked leaves a whole one.
+        # Two, so that one is whole if a kill comes before the newest one is marked as complete.
         "save_total_limit": 2,
         "dataloader_pin_memory": gpu,
-        # With several processes: looking for unused weights costs a pass over the graph each step.
+        # Several processes: to find unused parameters costs a pass over the graph in each step.
         "ddp_find_unused_parameters": False,
     }
 
 
 def in_micro_batches(batch: int, micro: int | None, key: str, *, device: str) -> dict[str, object]:
-    """One optimizer step of ``batch`` rows, each process ``micro`` of its share at a time.
+    """Settings for optimizer steps of ``batch`` rows, in which each process does ``micro`` at once.
 
-    Without ``micro``: all at once on a GPU; on a CPU what its caches can hold, which is
-    faster.
+    Without ``micro``: a process's whole share on a GPU; at most ``CPU_ROWS`` on a CPU, which fit
+    into its caches.
 
-    Raises RecipeError when the processes do not divide ``batch``, or ``micro`` not their share.
+    Raises RecipeError when ``batch`` cannot be divided by the processes, or their share by
+    ``micro``.
     """
     several = processes.count()
     if batch % several:
@@ -126,10 +131,10 @@ def in_micro_batches(batch: int, micro: int | None, key: str, *, device: str) ->
 
 
 def passes(count: int, total: int, seed: int) -> list[int]:
-    """``total`` indices below ``count``: whole shuffled passes, the last one cut.
+    """``total`` indices below ``count``: shuffled passes over all of them, the last one cut off.
 
-    Laying out all steps beforehand makes an optimizer step the same number of rows always, and the
-    order after a resume the same as without.
+    All steps are planned beforehand, so every optimizer step has the same number of rows, and the
+    order after a resume is the same as without one.
     """
     order: list[int] = []
     rng = random.Random(seed)
@@ -141,12 +146,13 @@ def passes(count: int, total: int, seed: int) -> list[int]:
 def load_for_training(
     path: str, *, dtype: str, device: str, how: Mapping[str, object] | None = None
 ) -> tuple[Any, Any]:
-    """The model in its training dtype, and the dtype in which to save it.
+    """(the model in its training dtype, the dtype in which to save it).
 
     how: as ``model.load``; quantised weights are not trained, so they keep their own dtype.
 
-    Weights are trained in float32 unless bfloat16 is asked for: steps of RL are smaller than
-    bfloat16 resolves. Saved is float32 from a CPU, else the dtype that ``path`` came in.
+    Weights are trained in float32 unless bfloat16 is asked for, because the steps of RL are smaller
+    than the resolution of bfloat16. On a GPU with ``dtype = "auto"`` the dtype of ``path`` is
+    saved, else the dtype of the training.
     """
     import torch
 
@@ -157,13 +163,13 @@ def load_for_training(
     came = model.dtype
     wanted = torch.bfloat16 if dtype == "bfloat16" else torch.float32
     saved = wanted if device == "cpu" or dtype != "auto" else came
-    # One of several processes leaves it to the Trainer, which knows the GPU that is its own.
+    # With several processes, the Trainer moves the model to the GPU of its process.
     return model.to(wanted).to(device if processes.count() == 1 else "cpu"), saved
 
 
 @contextmanager
 def memory_advice(key: str) -> Iterator[None]:
-    """Turns the GPU's running out of memory into ModelError naming the recipe's ``key``."""
+    """Turn an out-of-memory error of the GPU into a ModelError that names the recipe's ``key``."""
     import torch
 
     try:
@@ -173,7 +179,7 @@ def memory_advice(key: str) -> Iterator[None]:
 
 
 def check_lora(lora: LoraConfig | None, section: str) -> None:
-    """Raises RecipeError when the recipe wants LoRA and peft is not installed."""
+    """Raise RecipeError when the recipe asks for LoRA and peft is not installed."""
     if lora is not None and find_spec("peft") is None:
         raise RecipeError(
             f"{section}.lora needs the package peft, which is not installed: "
@@ -182,9 +188,9 @@ def check_lora(lora: LoraConfig | None, section: str) -> None:
 
 
 def peft_config(lora: LoraConfig | None, section: str) -> Any:  # noqa: ANN401
-    """What TRL takes as ``peft_config``: None, or a ``peft.LoraConfig``.
+    """TRL's argument ``peft_config``: None, or a ``peft.LoraConfig``.
 
-    TRL sets its seed before it makes the adapters, which begin at random.
+    Adapters begin at random; TRL sets its seed before it makes them.
 
     Raises RecipeError when peft is not installed.
     """
@@ -204,14 +210,14 @@ def peft_config(lora: LoraConfig | None, section: str) -> Any:  # noqa: ANN401
 
 
 def merged(model: Any) -> "PreTrainedModel":  # noqa: ANN401
-    """The transformers model itself, with adapters, if it has any, added into its weights."""
+    """The transformers model itself; adapters, if it has any, are merged into its weights."""
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     return model
 
 
 def check_trackers(tracking: TrackingConfig) -> None:
-    """Raises RecipeError when a tracker that the recipe names is not installed."""
+    """Raise RecipeError when a tracker that the recipe names is not installed."""
     for name in tracking.report_to:
         if find_spec(name) is None:
             raise RecipeError(
@@ -221,11 +227,11 @@ def check_trackers(tracking: TrackingConfig) -> None:
 
 
 def tracker_arguments(tracking: TrackingConfig, *, name: str, folder: Path) -> dict[str, object]:
-    """Fields of TrainingArguments, and the variables that two trackers read instead.
+    """Fields of TrainingArguments for the trackers. Sets variables that tensorboard and wandb read.
 
-    name:   of the training, ``<recipe>/<arm>/seed-<s>/<stage>``.
-    folder: where tensorboard writes and wandb keeps its files. Not inside the Trainer's own
-        folder, which is deleted at the end.
+    name:   name of the training, ``<recipe>/<arm>/seed-<s>/<stage>``.
+    folder: folder for the files of tensorboard and wandb. It is not in the Trainer's folder, which
+        is deleted at the end.
 
     Raises RecipeError when a tracker is not installed.
     """
@@ -247,7 +253,7 @@ def tracker_arguments(tracking: TrackingConfig, *, name: str, folder: Path) -> d
 
 
 def close_trackers(tracking: TrackingConfig) -> None:
-    """End wandb's run: the Trainer leaves it open, and the next training would write into it."""
+    """End wandb's run. The Trainer leaves it open, and the next training would write to it."""
     if "wandb" in tracking.report_to:
         import wandb
 

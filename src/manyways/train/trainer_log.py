@@ -1,4 +1,4 @@
-"""Callbacks of a training: a line of metrics for each step, a word now and then, evaluations."""
+"""Callbacks of a training: a row of metrics for each step, progress messages, evaluations."""
 
 import contextlib
 import json
@@ -28,13 +28,13 @@ LIBRARIES = ("accelerate", "datasets", "torch", "transformers", "trl")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Story:
-    """What is told about a training, and where.
+    """What is logged about a training, and where.
 
-    arm, seed, stage: as in ``results.CurveRow``.
-    metrics:  the JSON lines file.
-    measure:  from TRL's own log of a step to fields of CurveRow.
-    sentence: from those fields to words.
-    details:  further fields of the step, which are no numbers.
+    arm, seed, stage: the first fields of each row (``measures.curves.CurveRow``).
+    metrics:  the JSON lines file of the rows.
+    measure:  TRL's log of a step -> the fields of its row.
+    sentence: these fields -> a sentence for progress messages.
+    details:  returns further fields of the row, which are no numbers.
     """
 
     arm: str
@@ -47,7 +47,7 @@ class Story:
 
 
 class StepLog(TrainerCallback):  # type: ignore[misc]
-    """Appends each step to metrics.jsonl and speaks every ten seconds."""
+    """Appends each step's row to metrics.jsonl, and prints progress every ten seconds."""
 
     def __init__(self, story: Story) -> None:
         self._story = story
@@ -76,7 +76,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Say that a long step goes on."""
+        """Show that a long step goes on."""
         self._parts += 1
         if self._meter:
             number, of = self._parts, args.gradient_accumulation_steps
@@ -85,7 +85,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Stop the step's clock: what evaluates on the way comes after this."""
+        """Stop the step's clock, before evaluations begin."""
         self._took = time.monotonic() - self._began
 
     def on_log(
@@ -121,7 +121,7 @@ class StepLog(TrainerCallback):  # type: ignore[misc]
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Say what came of it: where ``rl.stop`` ends a training, its last step is another."""
+        """Print the last step's sentence; ``rl.stop`` may have ended the training early."""
         if self._last is not None:
             story = self._story
             say(
@@ -181,16 +181,16 @@ def quiet() -> Iterator[None]:
 
 
 STEPS = "steps"
-"""In the folder of a training: checkpoints of steps, ``steps/50/checkpoint``."""
+"""Folder of the checkpoints of steps, in the folder of a training: ``steps/50/checkpoint``."""
 
 
 class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
-    """Looks at the model in training, saves steps, and ends the training where it is told to.
+    """Evaluates the model in training, saves checkpoints of steps, and may end the training.
 
-    It comes before the Trainer's own checkpoint of the step, so a training that goes on from there
-    has been looked at up to there.
+    It runs before the Trainer saves its own checkpoint of the step. So a training that continues
+    from that checkpoint has all evaluations up to it.
 
-    ended: whether it ended the training.
+    ended: whether it has ended the training.
     """
 
     def __init__(
@@ -202,14 +202,14 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Look at the start."""
+        """Evaluate the start."""
         if state.global_step == 0:
             self._look(0)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
-        """Look where it is due."""
+        """Evaluate the step if it is due."""
         step = state.global_step
         if step % self._watch.every and step != state.max_steps:
             return
@@ -233,11 +233,11 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
                     self._watch.look(step, model, self._trainer.processing_class)
             finally:
                 model.train(trains)
-        # The others decide by what was found.
+        # Other processes wait, because their decisions depend on the results.
         processes.wait()
 
     def _own_noise(self) -> AbstractContextManager[None]:
-        """What is drawn inside does not change what the training draws: a copy draws weights."""
+        """Restore torch's random state at the end: evaluations must not change the training."""
         import torch
 
         device = self._trainer.accelerator.device

@@ -1,4 +1,4 @@
-"""How an answer is judged: the table of verifiers, and what is asked of each besides verdicts."""
+"""The table of verifiers, and what other modules need to know about each of them."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -6,14 +6,14 @@ from typing import Literal, Protocol
 from manyways.records import Problem, Verdict
 
 AUTO = "auto"
-"""Of ``verify.isolation``: programs run in the first of all kinds that works here."""
+"""Value of ``verify.isolation``: programs run in the first kind of isolation that works here."""
 
 
 class Verify(Protocol):
-    """Judges one text against one problem. Runs inside a worker process: it may be killed."""
+    """Verifies one text against one problem. It runs in a worker process, which may be killed."""
 
     def __call__(self, problem: Problem, text: str) -> Verdict:
-        """The verdict on ``text``; keyword options are passed to those that name them."""
+        """The verdict on ``text``. Options are passed by keyword if the function names them."""
         ...
 
 
@@ -22,20 +22,20 @@ class Verifier:
     """A verifier. Functions are named ``module:function`` and imported when needed.
 
     verify:  a ``Verify``.
-    here:    what may run in the caller's process: all of it, being nothing but bounded string work;
-             the fast path first; or nothing.
-    cuts:    whether it compares an answer that ``final_answer`` cuts out of a text, so that
-             exemplars have to end in the form that the prompt asks for.
-    votes:   which answers are one vote: those that it calls equal, of equal value or tidied
-             spelling, the same option, the same characters; or none, because a vote over such
-             answers would mean nothing.
-    asks:    what a prompt asks for in place of the recipe's instruction; ``{name}`` is the entry
-             point. Empty: the recipe's.
+    here:    what may run in the caller's process: ``all`` of it, if it is bounded work on strings;
+             only a ``fast path`` that is tried first; or ``nothing``.
+    cuts:    whether it compares an answer that ``final_answer`` extracts from a text. Exemplars
+             then have to end in the form that the prompt asks for.
+    votes:   which answers are the same vote: ``equal`` ones by this verifier, those of equal
+             ``value`` or spelling, the same ``option``, the same ``characters``; or ``none``, if
+             voting makes no sense.
+    asks:    replaces the recipe's instruction in the prompt; ``{name}`` is the entry point. Empty:
+             the recipe's instruction.
     written: how an attempt writes ``{answer}``. Empty: in the form that the prompt asks for.
-    perturb: function of a problem; a reference made wrong, which must not be accepted.
-    seconds: function of a timeout and of where programs run: the wall clock of one answer. Empty:
-             the timeout. Raises NoIsolation where the verifier cannot run.
-    warm_up: what a worker runs before its first answer, outside of its limit.
+    perturb: function (problem) -> a wrong answer, which must not be accepted.
+    seconds: function (timeout, where programs run) -> limit of wall clock for one answer. Empty:
+             the timeout. It raises NoIsolation if the verifier cannot run.
+    warm_up: function that a worker runs before its first answer, outside the time limit.
     """
 
     verify: str
@@ -83,16 +83,15 @@ VERIFIERS: dict[str, Verifier] = {
         seconds="manyways.verifiers.python_tests:seconds",
     ),
 }
-"""A recipe and ``--verifier`` may name ``"my.module:verify"`` instead.
-
-Data may not: what a file holds must not say which code runs."""
+"""A recipe and ``--verifier`` may name ``"my.module:verify"`` instead. Data may not, because a file
+of data must not decide which code runs."""
 FUNCTIONS = {name: verifier.verify for name, verifier in VERIFIERS.items()}
 """name -> ``module:function``, for ``plugins``."""
 BROUGHT = {name: name for name in ("manyways.verifiers.procedural:verify",)}
-"""Verifiers of ours that problem sets of ours bring along and no recipe names."""
+"""Our own verifiers that only our own problem sets name."""
 _BY_FUNCTION = {verifier.verify: verifier for verifier in VERIFIERS.values()}
 
 
 def verifier_of(name: str) -> Verifier:
-    """The verifier called ``name``; one of a user's own has what is usual."""
+    """The verifier called ``name``; a user's own function gets the defaults."""
     return VERIFIERS.get(name) or _BY_FUNCTION.get(name) or Verifier(verify=name)

@@ -28,13 +28,13 @@ _DENIED = re.compile(r"\b(?:not|never|no|neither|nor|cannot|isn t|wasn t|didn t|
 _SEVERAL = "several letters"
 _GUESSED = ("whole", "is", "last formula", "last number", "letter")
 _UNNAMED = ("",) * 5
-"""Where a problem does not tell its options, there are taken to be as many as usual."""
+"""A problem without option texts is taken to have five options."""
 
 
 def verify(
     problem: Problem, text: str, *, policy: Policy = "strict", form: Form = "boxed"
 ) -> Verdict:
-    """Judge which option the final answer of ``text`` names."""
+    """Compare the option that the final answer of ``text`` names with the reference."""
     choices = problem.choices
     gold = _named_by(reference(problem.answer), choices)
     first: tuple[Extraction, str] | None = None
@@ -58,12 +58,12 @@ def _verdict(correct: bool, found: Extraction, rule: str) -> Verdict:
 
 
 def _named_by(reference_: str, choices: Sequence[str]) -> str:
-    """The letter of a reference, which may be ``C Cecile`` where no options are given."""
+    """The letter of a reference, which may be ``C Cecile`` if the problem has no option texts."""
     return option(reference_, choices)[0] or _leading_letter(reference_)
 
 
 def _mentioned(text: str, choices: Sequence[str]) -> str:
-    """The one option whose text stands in ``text``, "" for none, several or a denial."""
+    """The letter of the one option whose text is in ``text``; "" for none, several or a denial."""
     said = _words(text[-2000:])
     if _DENIED.search(said):
         return ""
@@ -72,7 +72,7 @@ def _mentioned(text: str, choices: Sequence[str]) -> str:
 
 
 def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
-    """The letter that ``answer`` names ("" when none) and the rule that found it."""
+    """(the letter that ``answer`` names or "", the rule that found it)."""
     if len(answer) == 1 and "A" <= answer <= "Z" and ord(answer) - 65 < (len(choices) or 26):
         return answer, "letter"
     from manyways.verifiers.answers.spelling import tidy, unwrap_text  # most name the letter alone
@@ -90,7 +90,7 @@ def option(answer: str, choices: Sequence[str]) -> tuple[str, str]:
 
 
 def _lettered(match: re.Match[str], letters: Mapping[str, str], options: int) -> tuple[str, str]:
-    """The letter that an answer begins with, unless what follows says something else."""
+    """The letter that an answer begins with, unless the rest contradicts it."""
     plain, letter, rest = match.string, match[1].upper(), _words(match[2] or match[3] or "")
     if options and ord(letter) - ord("A") >= options:
         return "", "no such option"
@@ -102,14 +102,14 @@ def _lettered(match: re.Match[str], letters: Mapping[str, str], options: int) ->
 
 
 def _by_value(answer: str, choices: Sequence[str]) -> tuple[str, str]:
-    """The one option that is the same number or expression: ``3.50`` is the option 3.5."""
+    """The one option with the same number or expression: ``3.50`` is the option 3.5."""
     formulas = [i for i, choice in enumerate(choices) if _FORMULA.search(choice)]
     equal = [i for i in formulas if (decide(choices[i], answer) or (False,))[0]]
     return (chr(ord("A") + equal[0]), "option value") if len(equal) == 1 else ("", "no option")
 
 
 def _leading_letter(reference: str) -> str:
-    """The letter of a reference like ``C Cecile``, which names an option that is not given."""
+    """The letter of a reference like ``C Cecile``, for a problem without option texts."""
     found = re.match(r"\s*([A-Z])\s+[A-Z]", reference)
     return found[1] if found else ""
 

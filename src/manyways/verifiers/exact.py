@@ -1,4 +1,4 @@
-"""Answers that must be spelled as the reference is, up to spaces at the ends and in rows."""
+"""Answers that must be spelled like the reference; only the number of spaces may differ."""
 
 from manyways.records import Problem, Verdict
 from manyways.verifiers.final_answer import Form, Policy, extract, reference

@@ -1,7 +1,8 @@
-r"""Where in a text is the final answer? The only place in this package that decides it.
+r"""Extraction of the final answer from a text. No other module decides where the answer is.
 
-Policy ``strict`` takes the form that the prompt asked for and nothing else, so that in RL a stray
-last number earns nothing. Policy ``lenient`` tries, in this order, and keeps the rule that decided:
+Policy ``strict`` takes only the form that the prompt asks for, so that RL does not reward a stray
+last number. Policy ``lenient`` tries these rules in order, and keeps the name of the one that
+decided:
 
 =========  ======================================================================================
 later      a formula after "final answer is" that comes after the last box
@@ -22,8 +23,8 @@ them are one answer with several parts, joined by commas; a box that repeats its
 once, and a box that holds nothing but a box is that box. Empty boxes are ignored (a model that
 echoes the prompt writes one). A box that is never closed is no answer under ``strict``.
 
-What stands before the last ``</think>`` is not looked at; a ``<think>`` without an end holds no
-answer under ``strict``.
+The text before the last ``</think>`` is not read. Under ``strict``, a text with a ``<think>`` that
+does not end has no answer.
 """
 
 import re
@@ -139,7 +140,7 @@ def extract(
 def candidates(
     text: str, *, policy: Policy, form: Form = "boxed", choices: Sequence[str] = ()
 ) -> Iterator[Extraction]:
-    """What every rule finds, in their order; ``strict`` has one rule."""
+    """What each rule finds, in the order of the rules; ``strict`` has one rule."""
     if policy == "strict":
         found = _asked_for(text, form)
         if found:
@@ -158,7 +159,7 @@ def candidates(
 
 
 def _asked_for(text: str, form: Form) -> Extraction | None:
-    """The one form that the prompt asks for, outside of thoughts."""
+    """The answer in the form that the prompt asks for, outside of thoughts."""
     _, thought, said = text.rpartition("</think>")
     return _FORMS[form](said) if thought or "<think>" not in text else None
 
@@ -169,7 +170,7 @@ def _ascii_digit(digit: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def reference(text: str) -> str:
-    """The answer in a reference that may be a whole solution: its box, ``####`` line or phrase."""
+    """The answer in a reference, which may be a whole solution with a box, ``####`` or phrase."""
     rules = {"boxed": (_later, _boxed, _unclosed_box), "####": (_hashes,), "nswer": (_phrase,)}
     for mark, tried in rules.items():
         found = next(filter(None, (rule(text) for rule in tried)), None) if mark in text else None
@@ -195,7 +196,7 @@ def _boxed(text: str) -> Extraction | None:
 
 
 def _later(text: str) -> Extraction | None:
-    """A box may hold a step on the way to what is then called the final answer."""
+    """An answer after "final answer is" behind the last box: the box may hold an earlier step."""
     start = end_of_boxes(text) if "inal answer is" in text else -1
     found = _phrase(text[start:]) if start >= 0 and _FINAL.search(text, start) else None
     return Extraction(answer=found.answer, rule="later") if found else None
@@ -263,7 +264,7 @@ def _clip(rest: str) -> str:
 
 
 def _among_ideographs(answer: str) -> str:
-    """Chinese, Japanese and Korean put no spaces around a number: the last piece that has one."""
+    """The last piece with a number: Chinese, Japanese and Korean have no spaces around numbers."""
     if not _IDEOGRAPH.search(answer):
         return answer
     if _CHANGED.search(answer) and len(_NUMBER.findall(answer)) == 1:
@@ -273,7 +274,7 @@ def _among_ideographs(answer: str) -> str:
 
 
 def _condense(answer: str) -> str:
-    """An answer that is a sentence ("the largest n is 34") without its beginning."""
+    """The answer in a sentence: ``34`` of "the largest n is 34"."""
     if len(_PROSE_WORD.findall(_MATH_SPANS.sub(" ", answer))) < 2:
         return answer
     worked = _WORKED_OUT.search(answer) if "=" in answer else None
@@ -304,7 +305,7 @@ def _continues(rest: str) -> bool:
 
 
 def _letter(text: str, options: int) -> Extraction | None:
-    """The letter that the text begins with, unless it goes through the options; else the last."""
+    """The letter that the text begins with, unless it discusses all options; else the last one."""
     last = chr(ord("A") + options - 1)
     tail = text[-_SEARCHED:]
     first = re.match(
@@ -378,11 +379,11 @@ _BETWEEN = re.compile(
 _BARE_BOX = re.compile(r"[^\s$,;{}]+")
 
 MAX_PARTS = 64
-"""So many boxes that stand together are one answer, of those that stand there the last."""
+"""The most boxes that stand together and are one answer; the last ones count."""
 
 
 def boxed_parts(text: str) -> list[str]:
-    """What the last box holds, after what those hold that stand together with it; may be empty."""
+    """The contents of the last box and of the boxes that stand together with it; may be empty."""
     start = text.rfind("\\boxed{")
     if start >= 0 and text.find("\\boxed") == start and "box{" not in text[start + 7 :]:
         end = text.find("}", start)
@@ -410,7 +411,7 @@ def end_of_boxes(text: str) -> int:
 
 
 def _innermost(content: str) -> str:
-    r"""``5 m`` of ``\boxed{5 m}``: what a box holds that holds nothing but a box."""
+    r"""``5 m`` of ``\boxed{5 m}``: the content of a box that contains only a box."""
     for _ in range(3):
         inner = _boxes(content)
         if len(inner) != 1 or inner[0][:2] != (0, len(content)) or not inner[0][2]:

@@ -1,6 +1,6 @@
 """Mathematical answers: numbers, expressions, tuples, sets, intervals, equations, matrices.
 
-Runs in a worker process. ``Verifiers`` has tried ``fast`` before it comes here.
+``verify`` runs in a worker process, after ``Verifiers`` has tried ``fast_verdict``.
 """
 
 from manyways.records import Problem, Verdict
@@ -8,13 +8,13 @@ from manyways.verifiers.answers import decide, same_answer
 from manyways.verifiers.final_answer import Form, Policy, extract, reference
 
 MAX_ANSWER = 10_000
-"""Longer answers are not parsed at all: undecided."""
+"""Characters. Longer answers are not parsed: they are undecided."""
 
 
 def verify(
     problem: Problem, text: str, *, policy: Policy = "strict", form: Form = "boxed"
 ) -> Verdict:
-    """Judge the final answer of ``text`` against the problem's reference and its alternatives."""
+    """Compare the final answer of ``text`` with the problem's reference and its alternatives."""
     found = extract(text, policy=policy, form=form)
     if found is None:
         return Verdict(status="no_answer", rule="none")
@@ -38,7 +38,7 @@ def verify(
 
 
 def fast_verdict(problem: Problem, answer: str, rule: str) -> Verdict | None:
-    """What the fast path can prove about an extracted answer, or None."""
+    """The verdict on an extracted answer if the fast path can prove it, else None."""
     outcome = decide(reference(problem.answer), answer)
     for other in problem.alternatives:
         if outcome is not None and outcome[0]:

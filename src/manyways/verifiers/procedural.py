@@ -1,7 +1,7 @@
-"""Procedural problems of reasoning-gym, judged by their task's own scorer.
+"""Procedural problems of reasoning-gym, verified by the scorer of their task.
 
-Needed because many of its tasks accept several answers (any shortest path, any valid schedule):
-comparing with the reference would call right answers wrong.
+Many tasks accept several answers (any shortest path, any valid schedule). A comparison with the
+reference would call some correct answers wrong.
 """
 
 import json
@@ -15,10 +15,10 @@ from manyways.verifiers.final_answer import Form, Policy, extract
 def verify(
     problem: Problem, text: str, *, policy: Policy = "strict", form: Form = "boxed"
 ) -> Verdict:
-    """Correct when the scorer gives full marks to the final answer of ``text``.
+    """``correct`` when the scorer gives the final answer of ``text`` full marks.
 
-    ``problem.tests`` holds how to make the entry again (task, size, seed, settings, number):
-    scorers read facts of the entry that only its maker knows.
+    ``problem.tests`` says how to make the entry again (task, size, seed, settings, number), because
+    scorers read fields of the entry that are not in the problem.
     """
     found = extract(text, policy=policy, form=form)
     if found is None:

@@ -1,11 +1,11 @@
-r"""From what a model wrote to a program: completions, fenced code, chat answers.
+r"""Extracts a program from a model's text: a completion, fenced code, or a chat answer.
 
-What stands in a thought (up to ``</think>``) is not looked at. Of the rest, in this order: the last
-fenced block that defines the function asked for, with what it needs of the other blocks; the text
-itself; the longest run of its lines that is Python and defines it; the text (or block) as the
-continuation of a prompt that is code, indented when it lacks that, cut where it stops being Python.
-Where the text marks its program with ``[BEGIN]`` and ``[DONE]``, as MBPP's prompts do, the first
-marked piece that holds such a program counts. Nothing is run here.
+A thought (up to ``</think>``) is not read. In the rest, the first of these that defines the
+function asked for is taken: the last fenced block, with the definitions that it needs from other
+blocks; the text itself; the longest run of its lines that is Python; the text (or a block) as the
+continuation of a prompt that is code, indented if necessary, and cut where it stops being Python.
+If the text marks its program with ``[BEGIN]`` and ``[DONE]``, as MBPP's prompts do, the first
+marked piece with such a program counts. Nothing is run here.
 """
 
 import ast
@@ -36,7 +36,7 @@ USUAL_IMPORTS = (
     "from itertools import accumulate, combinations, permutations, product\n"
     "from typing import *\n"
 )
-"""A program may rely on these without importing them, as models do."""
+"""Models use these names without importing them, so a program gets them."""
 
 
 def program(text: str, *, question: str, entry_point: str) -> str | None:
@@ -50,7 +50,7 @@ def program(text: str, *, question: str, entry_point: str) -> str | None:
 
 
 def prelude(question: str, entry_point: str) -> str:
-    """What a code prompt brings besides the function asked for: its imports and helpers."""
+    """The imports and helpers in a code prompt, without the function asked for."""
     tree = _parse(question + "\n    pass\n") or _parse(question)
     if tree is None:
         return USUAL_IMPORTS
@@ -63,9 +63,9 @@ def prelude(question: str, entry_point: str) -> str:
 
 
 def whole_tests(tests: object, *, imports: object = None, setup: object = None) -> str:
-    """Tests as one source: a text or a list of texts, after the imports and the set-up code.
+    """Tests as one source: imports, set-up code, then the tests; each a text or a list of texts.
 
-    Raises ValueError for what is neither.
+    Raises ValueError for anything else.
     """
     parts: list[str] = []
     for part in (imports, setup, tests):
@@ -77,7 +77,7 @@ def whole_tests(tests: object, *, imports: object = None, setup: object = None) 
 
 
 def asks_for_function(entry_point: str, *sources: str) -> bool:
-    """Whether one of ``sources`` (a prompt, a reference program) defines it as a function."""
+    """Whether one of ``sources`` (a prompt, a reference) defines a function of this name."""
     bodies = [tree.body for source in sources if (tree := _parse(source)) is not None]
     return any(
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == entry_point
@@ -87,14 +87,14 @@ def asks_for_function(entry_point: str, *sources: str) -> bool:
 
 
 def _said(text: str) -> str:
-    """``text`` without a thought; nothing of it when the thought does not end."""
+    """``text`` without a thought; ``""`` when the thought does not end."""
     _, ended, said = text.rpartition("</think>")
     return "" if not ended and _THOUGHT.search(text) else said
 
 
 def _marked(text: str) -> list[str]:
-    """What follows a ``[BEGIN]``, and the text before a first ``[DONE]``; without marks, all."""
-    # A program with a name DONE may well write [DONE]: then marks have a line of their own.
+    """The pieces after each ``[BEGIN]``, or before a first ``[DONE]``; without marks, the text."""
+    # A program that has a name DONE may write [DONE]. Then only marks on lines of their own count.
     marks = _LINE_MARKS if _NAME.search(text) else _MARKS
     first, *rest = marks.split(text)
     marked = zip(rest[::2], rest[1::2], strict=True)
@@ -121,7 +121,7 @@ def _found(text: str, question: str, entry_point: str) -> str | None:
 
 @dataclass(frozen=True)
 class _Block:
-    """Fenced Python, without the indentation of its fence; ``tree`` is None where it is none."""
+    """A fenced block, without the indentation of its fence. ``tree``: None if it is not Python."""
 
     source: str
     tree: ast.Module | None
@@ -131,7 +131,7 @@ class _Block:
 
 
 def _blocks(text: str) -> list[_Block]:
-    """Fenced blocks of Python: also in lists and quotations, and with fences inside of strings."""
+    """Fenced blocks of Python, also in lists and quotations, and with fences inside strings."""
     lines = text.split("\n")
     found: list[_Block] = []
     i = 0
@@ -148,10 +148,10 @@ def _blocks(text: str) -> list[_Block]:
 
 
 def _block(lines: Sequence[str], start: int, fence: str, *, quoted: bool) -> tuple[_Block, int]:
-    """The block from line ``start`` on, and the line after it.
+    """(the block from line ``start`` on, the number of the line after it).
 
-    It ends at the first closing fence; where it is not Python up to there, at a later one that
-    makes it so (a docstring may hold a fence).
+    It ends at the first closing fence. If it is not Python up to there, it ends at a later fence
+    that makes it Python, because a docstring may contain a fence.
     """
     first: tuple[_Block, int] | None = None
     tried = 0
@@ -171,9 +171,9 @@ def _block(lines: Sequence[str], start: int, fence: str, *, quoted: bool) -> tup
 
 
 def _closed(line: str, fence: str) -> tuple[str, int | None]:
-    """What ``line`` brings to a block that it ends, and the lines to go on by; None: it does not.
+    """(the part of ``line`` that belongs to the block, lines to go on by; None: it ends no block).
 
-    A line that opens the next block ends one that was never closed.
+    A line that opens the next block also ends one that was never closed.
     """
     if fence not in line:
         return "", None
@@ -195,7 +195,7 @@ def _read(lines: Sequence[str], *, quoted: bool) -> _Block:
 
 
 def _needed(block: _Block, blocks: Sequence[_Block]) -> str:
-    """Definitions and imports of the other blocks that ``block`` uses and lacks."""
+    """Definitions and imports of other blocks that ``block`` uses and does not have."""
     others = [b.tree for b in blocks if b is not block and b.tree is not None]
     statements = [node for tree in others for node in tree.body if _defined([node])]
     kept: list[ast.stmt] = []
@@ -240,7 +240,7 @@ def _defined(body: Sequence[ast.stmt], *, imports: bool = True) -> set[str]:
 
 
 def _islands(text: str) -> Iterator[str]:
-    """Runs of lines that start like Python and parse, among prose."""
+    """Runs of lines among prose that start like Python and can be parsed."""
     lines = text.split("\n")
     budget = _MAX_PARSES
     starts = [i for i, line in enumerate(lines) if _START.match(line)]
@@ -256,7 +256,7 @@ def _islands(text: str) -> Iterator[str]:
 
 
 def _earlier_end(lines: list[str], start: int, end: int) -> int:
-    """The last line before ``end`` that begins in the first column: prose does, a body does not."""
+    """The last line before ``end`` that is not indented: prose is not, a function's body is."""
     for i in range(end - 1, start, -1):
         if lines[i][:1].strip():
             return i
@@ -282,7 +282,7 @@ def _continuation(question: str, piece: str, entry_point: str) -> str | None:
 
 
 def _futures_first(source: str) -> str:
-    """``from __future__`` statements moved to the top, where alone Python takes them."""
+    """Move ``from __future__`` statements to the top: Python accepts them nowhere else."""
     if "__future__" not in source:
         return source
     try:

@@ -1,15 +1,15 @@
-"""Generated programs, judged by tests (HumanEval and MBPP style).
+"""Generated programs, verified by tests (HumanEval and MBPP style).
 
-Two sandboxes, joined by a pair of pipes: the candidate's holds the program, the examiner's holds
-the tests. A test calls a function, the call crosses as plain data, the candidate's return value
-comes back as plain data, and the comparison happens on the examiner's side, which alone can report.
-So nothing that the program does to itself (exit early, patch ``assert`` or built-ins, print a
-success marker, return objects with a lying ``__eq__``) can make a test pass. Functions cross as
-stand-ins that are called where they live; so do the objects of a class, where neither the prompt
-nor the reference says that a function is asked for.
+There are two sandboxes, connected by two pipes: the candidate's holds the program, the examiner's
+holds the tests. When a test calls a function, the call goes to the candidate as plain data, and the
+return value comes back as plain data. The examiner compares it, and only the examiner can report.
+So nothing that the program does to itself can make a test pass: to exit early, to patch ``assert``
+or built-ins, to print a success marker, or to return objects with a false ``__eq__``. Functions are
+passed as stand-ins and run in their own process. Objects of a class are passed in the same way if
+neither the prompt nor the reference asks for a function.
 
-A program that fails, exits, or runs out of its time or memory is wrong; the rule says which. Only
-a failure of the tests or of the sandbox itself is undecided.
+A program that fails, exits, or uses up its time or memory is wrong, and the rule says which. A
+failure of the tests or of the sandbox itself is undecided.
 """
 
 import ast
@@ -45,11 +45,11 @@ def verify(
     """Run the program in ``text`` against ``problem.tests``.
 
     isolation, image: where it runs (``sandbox.detect``).
-    timeout: the limit for one answer. All tests of a problem together may use
-        ``CPU_SHARE`` times that of CPU and ``WALL_SHARE`` times that of wall clock: one reference
-        solution of MBPP computes for about five seconds.
+    timeout: the limit for one answer in seconds. All tests of a problem together may use
+        ``CPU_SHARE`` times as much CPU time and ``WALL_SHARE`` times as much wall clock, because
+        one reference solution of MBPP computes for about five seconds.
 
-    Raises NoIsolation when there is no sandbox and running without was not allowed.
+    Raises NoIsolation when there is no sandbox and running without one is not allowed.
     """
     found = sandbox.require(allow_unsafe_code=allow_unsafe_code, isolation=isolation, image=image)
     program = programs.program(text, question=problem.question, entry_point=problem.entry_point)
@@ -80,7 +80,7 @@ def seconds(
     isolation: str = AUTO,
     image: str | None = None,
 ) -> float:
-    """The wall clock of one answer: its program's own limit, and its sandbox starts and ends.
+    """The limit of wall clock for one answer: the program's limit, and time to start and end.
 
     Raises NoIsolation as ``verify`` does.
     """
@@ -89,10 +89,10 @@ def seconds(
 
 
 def tests(problem: Problem) -> str:
-    """The examiner's whole source: the prompt's own helpers, then the tests, all of them called.
+    """The examiner's whole source: the prompt's helpers, then the tests, and calls of all of them.
 
-    HumanEval's tests only define ``check``, those of pytest functions, those of unittest cases.
-    An import of the function asked for goes: the candidate's process has it.
+    HumanEval's tests only define ``check``, those of pytest functions, those of unittest classes.
+    An import of the function asked for is removed, because the candidate's process has it.
     """
     source = problem.tests
     try:
@@ -107,7 +107,7 @@ def tests(problem: Problem) -> str:
 
 
 def _imports(node: ast.stmt, name: str) -> bool:
-    """``from solution import name``, as tests of another file write."""
+    """Whether it is ``from solution import name``, as in tests that are a file of their own."""
     return (
         isinstance(node, ast.ImportFrom)
         and any(alias.name == name for alias in node.names)
@@ -116,7 +116,7 @@ def _imports(node: ast.stmt, name: str) -> bool:
 
 
 def _calls(body: list[ast.stmt], entry_point: str) -> Iterator[str]:
-    """Calls of the tests that are defined and that no statement of the top level calls."""
+    """Calls of the tests that the source defines and does not call at its top level."""
     called = {name for node in body for name in _called(node)}
     at_top = {name for node in body if isinstance(node, ast.Expr) for name in _called(node)}
     for node in body:
@@ -155,7 +155,8 @@ def examine(
         started.append(
             start("examiner.py", pipes=(to_examiner[0], to_candidate[1]), report=report[1])
         )
-        # The candidate says nothing before the examiner, which reads the task first, asks it.
+        # The task can go through this pipe: the candidate writes only when the examiner asks it,
+        # and the examiner reads the task first.
         given = os.dup(to_examiner[1])
         for fd in (*to_candidate, *to_examiner, report[1]):
             os.close(fd)
@@ -175,7 +176,7 @@ def _give(descriptor: int, task: dict[str, Any]) -> None:
 def _wait(descriptor: int, timeout: float) -> dict[str, Any]:
     """The examiner's second message, or what its absence means.
 
-    Lines between are what the sandbox itself says.
+    Other lines come from the sandbox itself.
     """
     told: list[bytes] = []
     said: list[bytes] = []

@@ -1,7 +1,7 @@
-"""Is a problem set judgeable? Every reference accepted by its own verifier, a wrong one rejected.
+"""Checks a problem set: each verifier must accept the reference and reject a wrong answer.
 
-Run before generation spends a token: a reference that its verifier cannot read makes every attempt
-at that problem wrong.
+This is done before generation. If a verifier cannot read a reference, every attempt at that problem
+would count as wrong.
 """
 
 import re
@@ -17,16 +17,17 @@ from manyways.verifiers.final_answer import Form, reference
 from manyways.verifiers.verdicts import Verifiers
 
 LONGEST_ANSWER = 25
-"""Words that the answer to a problem of mathematics may have."""
+"""The most words in an answer to a problem of mathematics."""
 _WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReferenceCheck:
-    """What became of one reference answer. ``reason`` is empty when both hold.
+    """The check of one reference answer.
 
-    accepted: the reference, written as the prompt asks for it, is judged correct.
-    rejected: a perturbed reference is judged wrong.
+    accepted: whether the reference, written as the prompt asks for it, is ``correct``.
+    rejected: whether a perturbed reference is ``wrong``.
+    reason:   why one of the two is False; empty when both are True.
     """
 
     problem_id: str
@@ -36,7 +37,7 @@ class ReferenceCheck:
 
     @property
     def sound(self) -> bool:
-        """Accepted as it is, and rejected when perturbed."""
+        """Whether both are True."""
         return self.accepted and self.rejected
 
 
@@ -44,7 +45,9 @@ class ReferenceCheck:
 class SetCheck:
     """The checks of a whole set.
 
-    reasons: how often each reason occurred. ``failures`` holds the checks that are not sound.
+    problems, accepted, rejected: counts.
+    reasons:  reason -> how often it occurred.
+    failures: the checks that are not sound.
     """
 
     problems: int
@@ -79,7 +82,7 @@ def check_set(problems: Sequence[Problem], verifiers: Verifiers) -> SetCheck:
 
 
 def in_format(problem: Problem, answer: str, *, form: Form = "boxed") -> str:
-    """``answer`` as an attempt that follows the prompt would end."""
+    """``answer`` as the end of an attempt that follows the prompt."""
     written = verifier_of(problem.verifier).written
     if written:
         return written.replace("{answer}", answer)
@@ -89,26 +92,26 @@ def in_format(problem: Problem, answer: str, *, form: Form = "boxed") -> str:
 
 
 def answer_of(problem: Problem) -> str:
-    """The answer in the reference, which may be a whole solution; a program is taken whole."""
+    """The answer in the reference, which may be a whole solution; for a program all of it."""
     whole = bool(verifier_of(problem.verifier).written)
     return problem.answer if whole else reference(problem.answer)
 
 
 def is_prose(answer: str) -> bool:
-    """Is it a text of several lines or sentences, which no final answer can be equal to?"""
+    """Whether it is a text of several lines or sentences, which no final answer can equal."""
     lines = [line for line in answer.strip().splitlines() if line.strip()]
     formula = "\\begin" in answer or "&" in answer
     return (len(lines) > 1 and not formula) or len(_WORDS.findall(answer)) > LONGEST_ANSWER
 
 
 def perturbed(problem: Problem) -> str:
-    """An answer near the reference that must be judged wrong."""
+    """An answer near the reference that must be ``wrong``."""
     perturb = load(verifier_of(problem.verifier).perturb)
     return cast(Callable[[Problem], str], perturb)(problem)
 
 
 def another_number(problem: Problem) -> str:
-    """The last number of the reference is another one."""
+    """The reference with another number in place of its last one."""
     answer = answer_of(problem)
     for numeral in reversed(list(re.finditer(r"[0-9]+", answer.split("\\approx")[0]))):
         other = f"{answer[: numeral.start()]}{_other(numeral.group())}{answer[numeral.end() :]}"
@@ -118,23 +121,23 @@ def another_number(problem: Problem) -> str:
 
 
 def next_option(problem: Problem) -> str:
-    """The letter after the reference's, the first after the last."""
+    """The letter after the reference's letter; A after the last one."""
     options = max(len(problem.choices), 2)
     return chr(ord("A") + (ord(answer_of(problem).strip()[:1].upper()) - ord("A") + 1) % options)
 
 
 def one_more_letter(problem: Problem) -> str:
-    """The reference with an x behind it."""
+    """The reference with an x at its end."""
     return answer_of(problem) + "x"
 
 
 def hollow(problem: Problem) -> str:
-    """A program whose function exists and does nothing."""
+    """A program whose function does nothing."""
     return f"def {problem.entry_point}(*args, **kwargs):\n    pass"
 
 
 def _other(digits: str) -> str:
-    """Another numeral of the same length: the first digit changes, and never to 0."""
+    """Another numeral of the same length: only the first digit differs, and it is not 0."""
     first = "1" if digits[0] == "9" else chr(ord(digits[0]) + 1)
     return first + digits[1:]
 

@@ -1,11 +1,11 @@
-"""Verdicts of a run: the fast path here, everything else in worker processes.
+"""Verdicts of a run: a fast path in this process, everything else in worker processes.
 
-``Verifiers`` may be used from any thread, inside a TRL reward function, and inside a Ray actor (it
-can be pickled and starts its own workers there). No worker exists until an answer needs one.
+``Verifiers`` may be used from any thread, in a TRL reward function, and in a Ray actor (it can be
+pickled and starts its own workers there). Workers start when an answer needs one.
 
-A worker is killed when its answer's wall clock limit is over, whatever the load of the machine.
-So that a verdict does not depend on that load, an answer whose worker got next to no processor
-time is judged once more, by a fresh attempt under the same limit, when all others are done.
+A worker is killed when its answer's limit of wall clock is over. On a busy machine this could make
+a verdict depend on the load. So an answer whose worker got almost no processor time is verified
+once more under the same limit, when all others are done.
 """
 
 import os
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 
 MAX_TEXT = 1_000_000
-"""Characters; a longer text is not judged at all (undecided)."""
+"""Characters. A longer text is not verified: it is undecided."""
 UNJUDGED = Verdict(status="undecided", reason="not judged yet")
 _TOLD_APART_BY = ("question", "answer", "alternatives", "choices", "tests", "entry_point")
 LONGEST = 10**9
-"""Seconds that may be allowed for an answer: what a clock can count down."""
+"""The largest timeout in seconds that clocks can handle."""
 
 
 class Verifiers:
     """Gives verdicts on texts. Use as a context manager, or call ``close``.
 
-    workers: processes for what the fast path cannot decide.
+    workers: number of processes for answers that the fast path cannot decide.
     timeout: seconds of wall clock for each answer.
-    policy:  of the extractor; ``strict`` for rewards.
+    policy:  policy of extraction (``final_answer``); ``strict`` for rewards.
     form:    the form of final answer that the prompt asks for.
-    allow_unsafe_code: run generated programs even where no sandbox is available.
-    isolation, image: where they run (``verifiers.sandbox``).
+    allow_unsafe_code: run generated programs even without a sandbox.
+    isolation, image: where generated programs run (``verifiers.sandbox``).
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Verifiers:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Settings only: a copy in another process starts workers of its own."""
+        """The settings only: a copy in another process starts its own workers."""
         names = ("workers", "timeout", "policy", "form")
         return {name: getattr(self, name) for name in names} | self._programs
 
@@ -90,9 +90,9 @@ class Verifiers:
     def verdicts(
         self, pairs: Sequence[tuple[Problem, str]], *, policy: Policy | None = None
     ) -> list[Verdict]:
-        """One verdict for each (problem, text), in order. Never raises for what a text holds.
+        """One verdict for each (problem, text), in order. No text makes it raise an error.
 
-        policy: for this call, instead of its own.
+        policy: replaces its own policy for this call.
 
         Raises UserError when a problem names a verifier that cannot be imported, or when it needs
         to run generated code and there is no sandbox.
@@ -102,7 +102,7 @@ class Verifiers:
     def timed(
         self, pairs: Sequence[tuple[Problem, str]], *, policy: Policy | None = None
     ) -> list[tuple[Verdict, float]]:
-        """As ``verdicts``, each with the seconds that it took (equal answers share one job)."""
+        """``verdicts``, each with the seconds that it took. Equal answers share one job."""
         policy = policy or self.policy
         judged: list[tuple[Verdict, float]] = []
         waiting: dict[_Waiting, list[int]] = {}
@@ -125,7 +125,7 @@ class Verifiers:
         return judged
 
     def why_not(self, verifier: str) -> str:
-        """Why answers cannot be judged here by the ``verifier`` of this name; empty: they can."""
+        """Why the ``verifier`` of this name cannot run here; empty when it can."""
         try:
             self._limit(verifier_of(verifier))
         except NoIsolation as error:
@@ -140,7 +140,7 @@ class Verifiers:
             pool.close()
 
     def _early(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
-        """A verdict without a worker, or what makes this answer the same job as another."""
+        """A verdict without a worker, or the job to give to one."""
         verifier = verifier_of(problem.verifier)
         if len(text) > MAX_TEXT:
             return Verdict(status="undecided", reason=f"text over {MAX_TEXT} characters")
@@ -187,7 +187,7 @@ class Verifiers:
 
     @property
     def _programs(self) -> dict[str, Any]:
-        """Where programs run, as verifiers take it."""
+        """The options that say where programs run."""
         names = ("allow_unsafe_code", "isolation", "image")
         return {name: getattr(self, name) for name in names}
 
@@ -206,7 +206,7 @@ def _function(name: str) -> Any:  # noqa: ANN401 - what the table of verifiers n
 
 
 class _Waiting:
-    """An answer that a worker has to judge; equal keys are one job."""
+    """An answer that a worker has to verify. Answers with equal keys share one job."""
 
     __slots__ = ("answer", "key", "rule")
 
@@ -221,7 +221,7 @@ class _Waiting:
 
 
 def _judged_by(problem: Problem) -> tuple[object, ...]:
-    """Ids of a user's lines may repeat where the problems differ."""
+    """The fields that a verdict depends on. The id is not enough: a user's file may repeat one."""
     return tuple(getattr(problem, name) for name in _TOLD_APART_BY)
 
 
@@ -241,10 +241,7 @@ def undecided_share(verdicts: Sequence[Verdict]) -> float:
 
 
 def check_health(verdicts: Sequence[Verdict], *, limit: float) -> None:
-    """Stop a run whose verdicts cannot be trusted.
-
-    Raises VerifierUnwell when the undecided share is above ``limit``, counting the reasons.
-    """
+    """Raise VerifierUnwell, with the reasons, when the undecided share is above ``limit``."""
     share = undecided_share(verdicts)
     if share <= limit:
         return
@@ -265,9 +262,9 @@ _own_lock = threading.Lock()
 def verify(
     gold: str, prediction: str, *, verifier: str = "math", choices: Sequence[str] = ()
 ) -> Verdict:
-    r"""Is ``prediction`` (an answer, or a text that ends in one) the answer ``gold``?
+    r"""The verdict whether ``prediction`` (an answer, or a text that ends in one) equals ``gold``.
 
-    Extraction is lenient. One object with one worker is kept for all calls of this process.
+    Extraction is lenient. All calls in a process share one worker.
 
     >>> verify("1/2", r"\boxed{0.5}").status
     'correct'

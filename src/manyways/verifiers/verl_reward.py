@@ -1,4 +1,4 @@
-"""Our verdicts as verl's reward, in verl's own Python: this module must import nothing heavy."""
+"""Our verdicts as verl's reward. It runs in verl's own Python, so it must import nothing heavy."""
 
 import json
 from collections import deque
@@ -10,18 +10,18 @@ from manyways.records import Problem, Verdict
 from manyways.verifiers.verdicts import Verifiers, check_health
 
 WINDOW = 512
-"""Verdicts over which the undecided share is watched, in each of verl's reward workers."""
+"""The undecided share is checked over this many recent verdicts, in each reward worker of verl."""
 
 
 def scorer(settings: Mapping[str, Any]) -> Callable[..., dict[str, float]]:
-    """A ``compute_score`` for verl, which wants a number for every attempt.
+    """A ``compute_score`` for verl, which needs a number for every attempt.
 
-    Undecided gives 0.0, as a wrong answer does, and is counted apart. This is not what training
-    through TRL does: there an undecided attempt is left out of its group. So too many of them, more
-    than ``max_undecided`` of the last 512, end the training.
+    An undecided attempt gets 0.0, as a wrong one does, and is counted. TRL would leave it out of
+    its group instead. So the training ends when more than ``max_undecided`` of the last 512
+    verdicts are undecided.
 
-    settings: those of a ``Judge``, ``max_undecided``, and ``trusted``: what the process that wrote
-        them trusts.
+    settings: the arguments of ``Verifiers``, ``max_undecided``, and ``trusted``: what the process
+        that wrote them trusts.
     """
     trust.take(settings.get("trusted", {}))
     limit, not_theirs = settings["max_undecided"], ("max_undecided", "trusted")

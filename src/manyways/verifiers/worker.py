@@ -1,8 +1,8 @@
-"""A worker process: reads jobs as JSON lines, judges, writes verdicts as JSON lines.
+"""A worker process: it reads jobs as JSON lines, verifies, and writes verdicts as JSON lines.
 
-It never imports torch, runs one thread, and expects to be killed at any time. Each job is
-answered by ``{"started": true}`` once everything it needs is imported (the caller's clock starts
-there) and then by one verdict; ``{"load": verifier}`` imports ahead and is not answered.
+It never imports torch, has one thread, and may be killed at any time. The first answer to a job is
+``{"started": true}``, when everything is imported; then the caller's clock starts. The second
+answer is the verdict. ``{"load": verifier}`` imports a verifier ahead of time and gets no answer.
 """
 
 import contextlib
@@ -40,9 +40,9 @@ def main() -> None:
 
 
 def serve(job: Mapping[str, Any], verifiers: dict[str, Verify], replies: BinaryIO) -> None:
-    """Answer one job; an exception inside a verifier becomes an undecided verdict.
+    """Answer one job. An exception in a verifier becomes an undecided verdict.
 
-    A verifier that cannot be imported is no verdict but ``{"broken": why}``.
+    If a verifier cannot be imported, the answer is ``{"broken": why}``.
     """
     name = job["verifier"]
     try:
@@ -88,7 +88,7 @@ def _accepted(verify: Verify, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limit_cpu(seconds: float) -> None:
-    """So that a worker whose parent was killed cannot burn a core for ever."""
+    """Limit CPU time, so that a worker whose parent was killed does not run for ever."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     total = int(used.ru_utime + used.ru_stime + seconds + 5)
     with contextlib.suppress(ValueError, OSError):
@@ -104,7 +104,7 @@ def _describe(error: Exception) -> str:
 
 
 def _with_line(words: str, error: Exception) -> str:
-    """Also where in the user's own code it was raised."""
+    """``words`` and the line of the user's own code that raised the error."""
     own = own_lines(error)
     return f"{words} ({own[-1]})" if own else words
 

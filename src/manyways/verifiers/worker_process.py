@@ -1,7 +1,7 @@
-"""Worker processes seen from the caller: started late, killed when their answer's time is up.
+"""The caller's side of worker processes: start them when needed, kill them when time is up.
 
-One is a fresh interpreter (never a fork), so it neither imports torch nor inherits the caller's
-threads or accelerator state. It is talked to over two pipes. What it runs is ``worker``.
+A worker is a new interpreter and not a fork, so it does not import torch and inherits no threads
+and no accelerator state. Two pipes connect it to the caller. It runs ``verifiers.worker``.
 """
 
 import contextlib
@@ -28,9 +28,9 @@ Job = Mapping[str, Any]
 Reply = dict[str, Any]
 
 START_LIMIT = 120.0
-"""Seconds that imports may take on a busy machine; not charged to the answer."""
+"""Seconds that imports may take on a busy machine. They do not count for the answer's limit."""
 STARVED = 0.1
-"""An attempt that got less than this share of its limit in processor time had no fair chance."""
+"""An answer that got less than this share of its limit as CPU time is verified again."""
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of address space of one worker."""
 _MAX_REPLY = 1_000_000
@@ -58,10 +58,10 @@ class Worker:
     def ask(self, job: Job) -> Reply:
         """The worker's reply, or an undecided one when it was stuck or died.
 
-        job: ``limit`` is the wall clock in seconds that the verifier may take; imports are apart.
+        job: ``limit`` is the verifier's limit of wall clock in seconds, without imports.
 
-        The reply's ``seconds`` are what the answer took, ending its worker included; ``starved``
-        says that the machine, not the answer, may be why there is no verdict.
+        In the reply, ``seconds`` is the time that the answer took, including the end of its worker;
+        ``starved`` says that the load of the machine may be why there is no verdict.
         """
         start = time.monotonic()
         try:
@@ -83,9 +83,9 @@ class Worker:
         return reply | {"seconds": time.monotonic() - start}
 
     def kill(self) -> None:
-        """End the process and everything it started, without waiting for it.
+        """Kill the process and everything that it started, without waiting for its end.
 
-        A process that gets no processor time needs long to die, too.
+        On a busy machine the end of a process may take long.
         """
         with self._lock:
             process, self._process, self._buffer = self._process, None, b""
@@ -100,7 +100,7 @@ class Worker:
                     stream.close()
 
     def close(self) -> None:
-        """Kill the process, start none again, and wait until all are gone."""
+        """Kill the process, start no other one, and wait until all have ended."""
         with self._lock:
             self._closed = True
             self.kill()
@@ -129,17 +129,18 @@ class Worker:
             self._write({"load": verifier}, deadline=time.monotonic() + 1)
 
     def _judged(self, limit: float) -> Reply | None:
-        """The verdict, or that time is up and whether the worker had a fair chance."""
+        """The verdict, or a timeout that says whether the worker was starved of CPU time."""
         pid = self._running().pid
-        used = _cpu_seconds(pid)
+        before, _ = _usage(pid)
         reply = self._line(time.monotonic() + limit)
         if reply is not None:
             return reply
-        starved = is_starved(_cpu_seconds(pid) - used, limit=limit, state=_state(pid))
+        after, state = _usage(pid)
+        starved = is_starved(after - before, limit=limit, state=state)
         return {"status": "undecided", "reason": "timeout", "ended": True, "starved": starved}
 
     def _write(self, job: Job, *, deadline: float) -> None:
-        """Send a job; a process that does not read it until the deadline is as good as dead."""
+        """Send a job. Raises BrokenPipeError when the process does not read it in time."""
         stdin = self._running().stdin
         assert stdin is not None
         descriptor = stdin.fileno()
@@ -152,7 +153,7 @@ class Worker:
             view = view[os.write(descriptor, view) :]
 
     def _line(self, deadline: float) -> Reply | None:
-        """The next line of the worker, None at the deadline; EOFError when it has died."""
+        """The worker's next reply, None at the deadline. Raises EOFError when it has died."""
         process = self._running()
         assert process.stdout is not None
         poll = select.poll()
@@ -199,34 +200,29 @@ def _new_process() -> "subprocess.Popen[bytes]":
 
 
 def is_starved(cpu_seconds: float, *, limit: float, state: str) -> bool:
-    """Did the machine deny a worker the processor? A worker that sleeps did not ask for it.
+    """Whether a worker wanted the CPU and did not get it. A worker that sleeps did not want it.
 
-    state: psutil's word for what the process was doing when its limit was over.
+    state: psutil's status of the process when its limit was over.
     """
     wanted = state in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP, psutil.STATUS_WAKING)
     return wanted and cpu_seconds < STARVED * limit
 
 
-def _cpu_seconds(pid: int) -> float:
+def _usage(pid: int) -> tuple[float, str]:
+    """(CPU seconds of a process so far, psutil's status of it); (0, "") if it is gone."""
     try:
-        times = psutil.Process(pid).cpu_times()
+        process = psutil.Process(pid)
+        times = process.cpu_times()
+        return float(times.user + times.system), str(process.status())
     except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
-
-
-def _state(pid: int) -> str:
-    try:
-        return str(psutil.Process(pid).status())
-    except psutil.Error:
-        return ""
+        return 0.0, ""
 
 
 def _environment() -> dict[str, str]:
-    """What a worker sees: no accelerator, one thread, the caller's import path."""
+    """A worker's environment: no accelerator, one thread, the caller's import path."""
     kept = (
         "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
-        # Where those who start containers find their daemons, folders and keys.
+        # Clients of containers read these to find their daemons, folders and keys.
         "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST", "CONTAINERS_CONF",
         "XDG_RUNTIME_DIR", "KUBECONFIG", "SSH_AUTH_SOCK",
     )  # fmt: skip
@@ -259,7 +255,7 @@ class WorkerPool:
         self.pid = os.getpid()
 
     def run(self, jobs: Sequence[Job]) -> list[Reply]:
-        """Replies in the order of ``jobs``; starved ones get one more attempt at the end."""
+        """Replies in the order of ``jobs``. Starved jobs are run once more at the end."""
         replies = list(self._threads.map(self._one, jobs))
         starved = [i for i, reply in enumerate(replies) if reply.get("starved")]
         for i, reply in zip(

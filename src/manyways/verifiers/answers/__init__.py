@@ -1,8 +1,9 @@
-"""Are two answers the same? Everything that compares answers, behind one door.
+"""Comparison of two answers. Other modules use ``decide`` and ``same_answer``.
 
-``decide`` is the first step: cheap, exact, in the caller's own process. ``same_answer`` is the
-second: it may parse, so it only ever runs in a worker process. The door compares plain integers and
-tuples of them, the commonest answers, itself: what reads other spellings is loaded when one is met.
+``decide`` is the first step: it is cheap and exact, and runs in the caller's process.
+``same_answer`` is the second step: it may parse, so it only runs in a worker process. This module
+itself compares plain integers and tuples of them, the most common answers. The modules for other
+spellings are imported when such an answer comes.
 """
 
 import re
@@ -11,7 +12,7 @@ END_MARK = re.compile(
     r"</?(?:s|answer|final|b|strong|i|em|u|p|span|code|sup|div|center)>|<\|[\w ]{1,30}\|>"
     r"|\\checkmark(?![a-zA-Z])", re.I,
 )  # fmt: skip
-"""Tokens that end a text and marks of HTML, also in the middle: never part of an answer."""
+"""Tokens that end a text, and tags of HTML. They are never part of an answer."""
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _TUPLE = re.compile(r"\(\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})+\s*\)")
 _ROW = re.compile(r"\(?\s*-?[0-9]{1,18}(?:\s*,\s*-?[0-9]{1,18})*\s*,?\s*\)?")
@@ -22,7 +23,7 @@ Outcome = tuple[bool, str]
 
 
 def decide(gold: str, answer: str) -> Outcome | None:
-    """Whether the two are the same answer, or None when the first step cannot prove either."""
+    """(whether the two are the same answer, the rule); None if the first step cannot prove it."""
     if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
         return int(gold) == int(answer), "integer"
     row = _against_tuple(gold, answer) if _TUPLE.fullmatch(gold) else None
@@ -34,14 +35,14 @@ def decide(gold: str, answer: str) -> Outcome | None:
 
 
 def same_answer(gold: str, answer: str) -> tuple[bool | None, str]:
-    """Equal or not, and the rule; None with a reason when it cannot be told. ``full`` has it."""
+    """(whether the two are the same answer, the rule), by ``full``; (None, why) if undecided."""
     from manyways.verifiers.answers import full  # the parser's libraries take a second to import
 
     return full.same_answer(gold, answer)
 
 
 def _against_tuple(gold: str, answer: str) -> Outcome | None:
-    """Pairs and triples of integers, the commonest answers that are not numbers."""
+    """Compare with a tuple of integers, the most common kind of answer that is not a number."""
     if gold == answer:
         return True, "tuple"
     if not _ROW.fullmatch(answer):

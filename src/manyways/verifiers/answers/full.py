@@ -1,7 +1,7 @@
-r"""The second step of the comparison: what an answer means. Only ever runs in a worker process.
+r"""The second step of the comparison: what an answer means. It only runs in a worker process.
 
-An answer is taken apart by its brackets (``shapes``) and its parts are compared one by one: first
-as strings and numbers (``fast``), then as words, then as expressions (``symbolic``).
+An answer is divided by its brackets (``shapes``). Its items are compared one by one: first as
+strings and numbers (``quick``), then as words, then as expressions (``symbolic``).
 
 Policy
 - Several answers (``1, 2`` or ``1 and 2`` or ``1; 2``) may come in any order. Saying one twice
@@ -54,7 +54,7 @@ _CALLED = re.compile(
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
 _PHRASE = re.compile(r"[^\W\d_]+(?:[\s'-]+[^\W\d_]+)*\s*:?")
 _FACTORS = tuple("abcdijklmntxyz")
-"""A bracket behind one of these is rather a product than a call."""
+"""A bracket after one of these is more likely a product than a call."""
 _VALUE_OF = re.compile(r"y?[a-zA-Z]\([a-z]\)y?")
 _MEMBER = re.compile(r"^\s*\(?\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\)?\s*\\in(?![a-zA-Z])")
 _APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|doteq)(?![a-zA-Z])|~=")
@@ -76,12 +76,12 @@ def same_answer(gold: str, answer: str) -> Decision:
 
 
 def warm_up() -> None:
-    """Import and build everything that the first comparison would otherwise be charged for."""
+    """Import and build everything beforehand that would count for the first answer's limit."""
     same_answer(r"\frac{x}{2}+1", r"\frac{2+x}{2}")
 
 
 def _same_quantities(gold: str, answer: str) -> Decision | None:
-    """With roundings, which the first step leaves open."""
+    """``quick.same_quantities`` with roundings, which the first step does not decide."""
     found = quick.same_quantities(gold, answer, lambda one, two: not is_rounding(one, two))
     if found == ():
         return None
@@ -137,7 +137,7 @@ def _same_value(gold: str, answer: str, depth: int) -> Decision:
 
 
 def _no_value(gold: str, answer: str) -> str:
-    """Why one of two values is none that the other could equal; empty when it may."""
+    """Why two values cannot be equal; empty when they may be."""
     if (len(split(gold, "=")) > 1) != (len(split(answer, "=")) > 1):
         return "equation"
     if "=" in gold and not (_has_letters(gold) and _has_letters(answer)):
@@ -153,14 +153,14 @@ def _same_formula(gold: str, answer: str) -> Decision:
 
 
 def _name_first(text: str) -> str:
-    """``x = 5`` of ``5 = x`` and of ``x is 5``: only for a letter and a numeral."""
+    """``x = 5`` for ``5 = x`` and for ``x is 5``; only for a letter and a numeral."""
     said = _SAID.fullmatch(text)
     name, number = (said[1] or said[4], said[2] or said[3]) if said else ("", "")
     return f"{name} = {number}" if number and quick.numeral(number)[0] else text
 
 
 def _without_names(gold: str, answer: str) -> tuple[str, str]:
-    """``x = 5`` against ``5``, ``S = 1:4`` against ``1/4``: what is left to compare."""
+    """Remove names: ``x = 5`` and ``5``, ``S = 1:4`` and ``1/4`` can then be compared."""
     one, two = _last_member(gold), _last_member(answer)
     named = one != gold, two != answer
     alone = named[0] != named[1] and not ("=" in gold and "=" in answer)
@@ -177,15 +177,15 @@ def _without_names(gold: str, answer: str) -> tuple[str, str]:
 
 
 def _same_name(gold: str, answer: str) -> bool:
-    """The same left side, or ``y`` for a function's value."""
+    """Whether two left sides are the same, or one is ``y`` and the other a function's value."""
     left, right = squeeze(gold), squeeze(answer)
     return left == right or ("y" in (left, right) and bool(_VALUE_OF.fullmatch(left + right)))
 
 
 def _last_member(text: str) -> str:
-    """``5`` of ``x = 5``; the text itself when its left side is more than a name or a call.
+    """``5`` for ``x = 5``; the text itself when its left side is more than a name or a call.
 
-    Likewise of a chain that holds, as ``2 + 3 = 5``: one claim, its last. ``3 = 7`` is none.
+    Likewise for a chain that is true, such as ``2 + 3 = 5``. ``3 = 7`` stays as it is.
     """
     members = split(text, "=")
     if len(members) < 2 or text.rstrip().endswith("="):
@@ -203,7 +203,7 @@ def _has_letters(text: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    """``x``, ``f(2)``, ``P(A|B)``, ``AB``, ``Total cost``: what a value may be given to."""
+    """Whether ``text`` can name a value: ``x``, ``f(2)``, ``P(A|B)``, ``AB``, ``Total cost``."""
     bare = " ".join(unwrap_text(text).split()).strip(" :")
     if _NAME.fullmatch(bare):
         return True
@@ -219,7 +219,7 @@ def _is_name(text: str) -> bool:
 
 
 def _holds(one: str, two: str, *, sure: bool) -> bool:
-    """Is ``one = two`` true, or, unless we must be sure, not certainly false?"""
+    """Whether ``one = two`` is true; without ``sure``, whether it is not certainly false."""
     left, right = (quick.numeral(text) for text in (one, two))
     spoken = read_quantities(two, sure=False) if right[0] is None else None
     if spoken and len(spoken) == 1:
@@ -240,7 +240,7 @@ def _first_member(text: str) -> str:
 
 
 def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
-    """Compare part by part, or None when the two shapes have to be compared as a whole."""
+    """Compare item by item, or None when the two answers have to be compared as a whole."""
     if max(len(gold.items), len(answer.items)) > MAX_ITEMS:
         return None, f"error: more than {MAX_ITEMS} parts"
     gold, answer = _in_groups(gold), _in_groups(answer)
@@ -257,7 +257,7 @@ def _same_shape(gold: Shape, answer: Shape, depth: int) -> Decision | None:
 
 
 def _same_parts(gold: Shape, answer: Shape, depth: int) -> Decision | None:
-    """As ``_same_shape``, where the order does not count."""
+    """``_same_shape`` for shapes whose order does not count."""
     kinds = {gold.kind, answer.kind}
     if kinds == {"union"}:
         matched = _any_order(gold.items, answer.items, depth)
@@ -275,7 +275,7 @@ def _is_vector(gold: Shape, answer: Shape) -> bool:
 
 
 def _by_name(gold: Shape, answer: Shape) -> list[tuple[Shape, Shape]]:
-    """``x=2, y=3`` against values without names: x, y, z go by the alphabet, others as given."""
+    """``x=2, y=3`` and values without names: x, y, z in alphabetical order, others as given."""
     left, right = _values_of(gold), _values_of(answer)
     if bool(left) == bool(right):
         return []
@@ -291,7 +291,7 @@ def _by_name(gold: Shape, answer: Shape) -> list[tuple[Shape, Shape]]:
 
 
 def _values_of(shape: Shape) -> list[tuple[str, str]]:
-    """(name, value) of every part, where each gives a value to a letter of its own."""
+    """(name, value) of every item, if each gives a value to another letter; else none."""
     if shape.kind not in ("list", "sequence") or not all("=" in item for item in shape.items):
         return []
     pairs = [tuple(part.strip() for part in split(item, "=")) for item in shape.items]
@@ -302,7 +302,7 @@ def _values_of(shape: Shape) -> list[tuple[str, str]]:
 
 
 def _same_order(gold: str, answer: str, depth: int) -> Decision | None:
-    """``A < B < C`` and ``C > B > A``; ``2:3:5`` and ``4:6:10``."""
+    """Compare chains (``A < B < C`` and ``C > B > A``) and ratios (``2:3:5`` and ``4:6:10``)."""
     if _PROPORTION.fullmatch(gold) and _PROPORTION.fullmatch(answer):
         sides = [[Fraction(n) for n in text.split(":")] for text in (gold, answer)]
         if len(sides[0]) != len(sides[1]) or not all(map(any, sides)):
@@ -317,7 +317,7 @@ def _same_order(gold: str, answer: str, depth: int) -> Decision | None:
 
 
 def _in_groups(shape: Shape) -> Shape:
-    """``p=5, q=2, p=7, q=2`` is two answers of two parts: a name that comes again begins one."""
+    """``p=5, q=2, p=7, q=2`` is two answers: the first name begins a new one when it repeats."""
     names = [_first_member(item) if "=" in item else "" for item in shape.items]
     if shape.kind != "list" or not all(names) or names.count(names[0]) in (1, len(names)):
         return shape
@@ -327,7 +327,7 @@ def _in_groups(shape: Shape) -> Shape:
 
 
 def _clash(gold: Shape, answer: Shape) -> str:
-    """Why two shapes can never match; empty when they may."""
+    """Why two shapes cannot match; empty when they may."""
     if {gold.kind, answer.kind} == {"sequence", "set"}:
         return "shape"
     pairs = gold.kind == answer.kind == "sequence" and len(gold.items) == 2
@@ -348,7 +348,7 @@ def _in_order(gold: Shape, answer: Shape, depth: int) -> Decision:
 
 
 def _any_order(gold: Sequence[str], answer: Sequence[str], depth: int) -> Decision:
-    """Match each part of the reference with another part of the answer."""
+    """Match each item of the reference with another item of the answer."""
     if len(gold) != len(answer):
         return False, "shape"
     left = list(answer)
@@ -370,7 +370,7 @@ def _as_sets(gold: Sequence[str], answer: Sequence[str], depth: int) -> Decision
 
 
 def _index(part: str, others: Sequence[str], depth: int) -> int | str:
-    """Where ``part`` is among ``others``; else why that is unknown, "" when it is not there."""
+    """The index of ``part`` in ``others``; "" if it is not there, or why that is undecided."""
     unknown = ""
     order = sorted(range(len(others)), key=lambda i: squeeze(others[i]) != squeeze(part))
     for i in order:
@@ -383,7 +383,7 @@ def _index(part: str, others: Sequence[str], depth: int) -> int | str:
 
 
 def _named_parts(gold: Shape, answer: Shape, depth: int) -> Decision | None:
-    """``x=2, y=3`` against ``(2,3)``, and a lone value against a list of inequalities."""
+    """``x=2, y=3`` and ``(2,3)``; a single value and a list of inequalities."""
     for one, two in ((gold, answer), (answer, gold)):
         if one.kind == "value" and two.kind in ("sequence", "set", "list"):
             bare = _last_member(one.items[0])

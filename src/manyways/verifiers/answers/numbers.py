@@ -1,4 +1,4 @@
-r"""What a numeral means, when two are the same answer, and the value of an expression.
+r"""The value of numerals and expressions, and when two numbers are the same answer.
 
 Policy
 - Exact values are compared exactly: ``1/2``, ``0.5``, ``.50``, ``\frac12``, ``5e-1`` are equal.
@@ -10,14 +10,14 @@ Policy
 - Thousands: ``1,234`` and ``1,234,567.8`` in groups of three are one number, as are ``1{,}234``,
   ``1\,234`` and ``1 234``.
 
-No numeral longer than ``MAX_DIGITS`` or with an exponent beyond ``MAX_EXPONENT`` is read, which
-bounds the cost (and keeps ``int`` from refusing).
+Numerals longer than ``MAX_DIGITS`` or with an exponent beyond ``MAX_EXPONENT`` are not read. This
+bounds the cost, and ``int`` refuses very long numerals.
 
-Expressions are read in floating point and bounded time, only ever to refute: by recursive descent
-over arithmetic in LaTeX (``\frac``, ``\sqrt``, powers, ``\pi``, ``e``, ``i``, common functions,
-implicit products). Two answers whose values differ by more than a hundredth are different answers,
-which is most of what a verifier has to find out, and it takes microseconds. Equal values prove
-nothing here. What the reader does not know has no value: None.
+Expressions are evaluated in floating point and bounded time, and only to prove a difference: by
+recursive descent over arithmetic in LaTeX (``\frac``, ``\sqrt``, powers, ``\pi``, ``e``, ``i``,
+common functions, implicit products). If values differ by more than a hundredth, the answers are
+different. This decides most cases in microseconds. Equal values prove nothing here. An expression
+that the reader does not know has the value None.
 """
 
 import cmath
@@ -42,7 +42,7 @@ _REPEATING = re.compile(r"([-+]?)([0-9]*)\.([0-9]{0,20})\\(?:overline|bar)\{?([0
 _DOTTED = re.compile(
     r"([-+]?[0-9]*\.[0-9]{0,20})\\dot\{?([0-9])\}?(?:([0-9]{0,18})\\dot\{?([0-9])\}?)?"
 )
-"""The same with dots over the first and the last digit of the period."""
+"""A repeating decimal with dots over the first and the last digit of the period."""
 _SLASH = re.compile(rf"([-+]?)\(?([-+]?{_DECIMAL})\)?/\(?([-+]?{_DECIMAL})\)?")
 _FRAC = re.compile(
     rf"([-+]?)([0-9]{{1,9}})?\\frac(?:\{{([-+]?{_DECIMAL})\}}|([0-9]))"
@@ -148,17 +148,17 @@ def _ratio(sign: str, whole: str | None, above: str, below: str) -> Number | Non
 
 
 def same_number(gold: Number, other: Number) -> bool:
-    """Are they the same answer, exactly or to a relative 1e-6 of a decimal?"""
+    """Whether they are the same answer: exactly, or for a decimal to a relative 1e-6."""
     return any(_close(a, b) for a, b in _readings(gold, other))
 
 
 def surely_differ(gold: Number, other: Number) -> bool:
-    """Are they different answers even if one of them is a rounding of the other?"""
+    """Whether they are different answers, and neither is a rounding of the other."""
     return not any(_close(a, b) or is_rounding(a, b) for a, b in _readings(gold, other))
 
 
 def is_rounding(a: Number, b: Number) -> bool:
-    """Is one of them a decimal that rounds the other, which is more exact and no integer?"""
+    """Whether one is a decimal that rounds the other, which is more exact and no integer."""
     for rounded, exact in ((a, b), (b, a)):
         finer = exact.digits > rounded.digits or not exact.digits
         enough = rounded.digits >= _ENOUGH_DIGITS and exact.value.denominator > 1
@@ -168,12 +168,12 @@ def is_rounding(a: Number, b: Number) -> bool:
 
 
 def rounds_to(rounded: Number, exact: Fraction) -> bool:
-    """Is ``rounded`` within half a unit of its last digit?"""
+    """Whether ``rounded`` is within half a unit of its last digit from ``exact``."""
     return abs(rounded.value - exact) * 2 <= _unit(rounded)
 
 
 def _readings(a: Number, b: Number) -> list[tuple[Number, Number]]:
-    """The two as they stand and, if one alone is a percentage, that one as a hundredth too."""
+    """Pairs to compare: the two as they are, and a lone percentage also divided by 100."""
     bare = Number(a.value, a.digits), Number(b.value, b.digits)
     if a.percent == b.percent:
         return [bare]
@@ -224,7 +224,7 @@ _LETTERS = [
     *(chr(code) for code in (*range(65, 91), *range(97, 123)) if chr(code) not in "ei"),
     *(f"\\{name}" for name in _GREEK),
 ]
-# Positive and unrelated, so that equal expressions are equal there and others hardly ever are.
+# Positive and unrelated values: equal expressions are equal there, others almost never.
 _POINT = {name: complex(0.31 + math.sqrt(2 + 3 * i) % 1.7) for i, name in enumerate(_LETTERS)}
 _CLOSING = {"(": ")", "{": "}", "[": "]"}
 _TIMES = {r"\cdot", r"\times", "*"}
@@ -250,12 +250,12 @@ def value(text: str, variables: Mapping[str, complex] | None = None) -> complex 
 
 
 def value_at_a_point(text: str) -> complex | None:
-    """The value of ``text`` with every letter bound to a number of its own, always the same one."""
+    """The value of ``text`` with a fixed number, another one for each letter, in place of it."""
     return value(text, _POINT)
 
 
 def differ(a: complex, b: complex) -> bool:
-    """Are the two values further apart than any rounding?"""
+    """Whether the two values differ by more than any rounding."""
     return abs(a - b) > 0.01 * max(abs(a), abs(b))
 
 
@@ -356,7 +356,7 @@ class _Reader:
         return above / self.argument(depth)
 
     def subscripted(self, name: str) -> complex:
-        """``x_1`` and ``x_{12}``: unknowns of their own."""
+        """``x_1`` and ``x_{12}`` are unknowns different from ``x``."""
         self.take("_")
         part = self.take()
         if part == "{":
@@ -369,7 +369,7 @@ class _Reader:
         return complex(0.31 + zlib.crc32(f"{name}_{part}".encode()) % 1699 / 1000)
 
     def function(self, called: Callable[[complex], complex], depth: int) -> complex:
-        r"""``\sin(x)``, ``\sin^2 x``, ``\sin 2x``; of what else follows, one cannot be sure."""
+        r"""``\sin(x)``, ``\sin^2 x``, ``\sin 2x``; other forms are ambiguous and not read."""
         power = 1 + 0j
         if self.token == "^":
             self.take()
@@ -398,7 +398,7 @@ class _Reader:
         return complex(inside ** (1 / degree))
 
     def argument(self, depth: int) -> complex:
-        """What a command applies to: a group, or one digit or letter."""
+        """The argument of a command: a group, or one digit or letter."""
         token = self.token
         if token is None:
             raise _Unknown

@@ -1,11 +1,11 @@
-"""The first step of the comparison: exact, bounded, and silent when it cannot prove anything.
+"""The first step of the comparison: exact and bounded; it gives no result if it cannot prove one.
 
-Runs in the caller's own process on text that a model wrote, so it holds nothing but string
-comparison, fractions of bounded size and floating point: no parser library, no evaluation.
+It runs in the caller's process on text that a model wrote. So it uses only string comparison,
+fractions of bounded size and floating point, and neither a parser library nor evaluation.
 
 It proves equality only by identical spelling or exact fractions. It proves difference by exact
-fractions, by values that lie more than a hundredth apart, or by shapes that cannot match (a pair
-against a number, two answers against three).
+fractions, by values that differ by more than a hundredth, or by shapes that cannot match (a pair
+and a number, two answers and three).
 """
 
 import re
@@ -28,7 +28,7 @@ from manyways.verifiers.answers.units import Quantity, drop_units, read_quantiti
 from manyways.verifiers.answers.words import number_word, same_words
 
 MAX_LENGTH = 600
-"""Longer answers are left to the worker."""
+"""Characters. Longer answers are left to the second step."""
 
 _SPACED = re.compile(r"([-+]?)([0-9]+) ([0-9]+)/([0-9]+) ?(%?)")
 _SPACED_THOUSANDS = re.compile(r"[-+]?[0-9]{1,3}(?: [0-9]{3})+(?:\.[0-9]+)?")
@@ -39,13 +39,13 @@ _COMMA = re.compile(r"-?(?:[0-9]+|[0-9]{1,3}((?:\.[0-9]{3})+)),[0-9]+")
 _POINT = re.compile(r"-?[0-9]*\.[0-9]+")
 _LETTERED = re.compile(r"(?:\\text[a-z]*\{\s*)?\([A-E]\)\s*\}?[\\~\s]*(?=[-0-9$\\])")
 _CODE = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{3,}\s*\(|(?<![\\a-zA-Z{])[a-zA-Z][0-9](?![a-zA-Z])")
-"""Names of functions and variables as programs have them: for the second step."""
+"""Names of functions and variables as in programs, which the second step reads."""
 _PROSE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}\s+[a-zA-Z]{3,}")
 _ALPHABETIC = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z]")
 
 
 def decide_written(gold: str, answer: str) -> Outcome | None:
-    """As ``decide``, which has compared plain integers and tuples of them itself."""
+    """``decide`` for all other answers than plain integers and tuples of them."""
     plain = _NUMERAL.fullmatch(gold) and _NUMERAL.fullmatch(answer)
     if plain:
         return _numerals(gold, answer)
@@ -60,7 +60,7 @@ def decide_written(gold: str, answer: str) -> Outcome | None:
 
 @lru_cache(maxsize=4096)
 def _tidy_reference(gold: str) -> str:
-    """Attempts at one problem have one reference."""
+    """Cached, because all attempts at a problem have the same reference."""
     return tidy(gold)
 
 
@@ -70,9 +70,9 @@ def _reference_quantities(gold: str) -> list[Quantity] | None:
 
 
 def as_number(gold: str, answer: str) -> str:
-    r"""``7`` of ``\textbf{(C)}\ 7`` (an option with its letter) and of ``seven``.
+    r"""``7`` for ``\textbf{(C)}\ 7`` (an option with its letter) and for ``seven``.
 
-    Only where the reference has no letters of its own.
+    An answer is changed only if the reference has no letters.
     """
     if _ALPHABETIC.search(gold):
         return answer
@@ -83,7 +83,7 @@ def as_number(gold: str, answer: str) -> str:
 
 
 def same(gold: str, answer: str) -> Outcome | None:
-    """As ``decide``, for tidied answers that are not identical."""
+    """``decide`` for tidied answers that are not identical."""
     gold, answer = _decimal_commas(gold, answer)
     early = same_quantities(gold, answer, surely_differ)
     if early is None or early:
@@ -99,7 +99,7 @@ def same(gold: str, answer: str) -> Outcome | None:
 def same_quantities(
     gold: str, answer: str, differ_if: Callable[[Number, Number], bool]
 ) -> Outcome | tuple[()] | None:
-    """Numbers with what they count, also in a sentence; () where one side is not that."""
+    """Compare numbers with units, also in a sentence; () if one side is something else."""
     plain = read_number(pack(gold)), read_number(pack(answer))
     if plain[0] and plain[1]:
         equal = same_number(plain[0], plain[1])
@@ -117,9 +117,9 @@ def same_quantities(
 
 
 def _decimal_commas(gold: str, answer: str) -> tuple[str, str]:
-    """A decimal comma of the answer, where the reference is no integer and no list of them.
+    """Write decimal commas as points, if the reference shows that they are no separators.
 
-    ``1.234,5`` has one on either side; ``3,5`` as a reference is two integers.
+    ``1.234,5`` has a decimal comma on both sides; ``3,5`` as a reference is two integers.
     """
     comma = _COMMA.fullmatch(answer)
     if comma and (comma[1] or _POINT.fullmatch(gold) or _is_fraction(gold)):
@@ -136,13 +136,13 @@ def _is_fraction(text: str) -> bool:
 
 
 def numeral(text: str, *, letters: bool = False) -> tuple[Number | None, str, str]:
-    """The number that a tidied answer is, its unit, and the text without the unit."""
+    """(the number that a tidied answer is or None, its unit, the text without the unit)."""
     bare, unit = drop_units(text, letters=letters)
     return read_number(pack(bare)), unit, bare
 
 
 def pack(text: str) -> str:
-    """Without spaces, unless they separate two numerals that are not one mixed number."""
+    """``text`` without spaces, unless one separates two numerals that are no mixed number."""
     if " " not in text:
         return text
     mixed = _SPACED.fullmatch(text)
@@ -154,7 +154,7 @@ def pack(text: str) -> str:
 
 
 def _numerals(gold: str, answer: str) -> Outcome | None:
-    """Plain numerals, the commonest answers: no need to look for anything else in them."""
+    """Compare plain numerals, the most common answers."""
     left, right = (read_number(text.lstrip("\\$")) for text in (gold, answer))
     if left is None or right is None:
         return None
@@ -186,7 +186,7 @@ def _size(number: Number | None, text: str) -> complex | None:
 
 
 def _value_at_a_point(text: str) -> complex | None:
-    """Words are no product of their letters."""
+    """``value_at_a_point``, but None for prose: a word is no product of its letters."""
     return None if _PROSE.search(text) else value_at_a_point(text)
 
 
@@ -225,7 +225,7 @@ def _in_order(gold: Shape, answer: Shape) -> Outcome | None:
 
 
 def _any_order(gold: Shape, answer: Shape) -> Outcome | None:
-    """Wrong when some part of one side differs from every part of the other."""
+    """Different when some item of one side differs from every item of the other side."""
     for one, two in ((gold, answer), (answer, gold)):
         for part in one.items:
             if all(_item(part, other) is False for other in two.items):

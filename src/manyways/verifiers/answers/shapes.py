@@ -1,8 +1,8 @@
-r"""What kind of thing an answer is, from its brackets and commas alone.
+r"""The shape of an answer: what its brackets and commas say.
 
 ``12`` is a value, ``(1, 2)`` a sequence, ``\{1, 2\}`` a set, ``1, 2`` or ``1 and 2`` a list
-(several answers, in any order), a ``pmatrix`` a matrix, ``(0,1) \cup (2,3)`` a union. Parts are
-strings that may have a shape of their own. Strings only, one pass, so it is safe on anything.
+(several answers, in any order), a ``pmatrix`` a matrix, ``(0,1) \cup (2,3)`` a union. The items are
+strings, which may have a shape of their own. A string is read in one pass, so every text is safe.
 """
 
 import re
@@ -35,9 +35,10 @@ _PLUS_MINUS = re.compile(r"\\pm(?![a-zA-Z])|\\mp(?![a-zA-Z])|\+/-")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """``items``: the parts, in order; for a matrix its cells, row by row, of ``width`` columns.
+    """The shape of an answer.
 
-    brackets: of a sequence, the opening and the closing one: ``()``, ``[)``, ...
+    items:    its items in order; for a matrix its entries, row by row, in ``width`` columns.
+    brackets: for a sequence the opening and the closing bracket: ``()``, ``[)``, ...
     """
 
     kind: Kind
@@ -71,7 +72,7 @@ def read_shape(text: str) -> Shape:
 
 
 def read_shapes(gold: str, answer: str) -> tuple[Shape, Shape]:
-    """Of both: ``[[1, 2], [3, 4]]`` is a matrix where the other side is one."""
+    """The shapes of both. ``[[1, 2], [3, 4]]`` is a matrix if the other side is a matrix."""
     left, right = read_shape(gold), read_shape(answer)
     if left.kind == "matrix" and _ROWS.fullmatch(answer):
         return left, _rows(answer)
@@ -81,7 +82,7 @@ def read_shapes(gold: str, answer: str) -> tuple[Shape, Shape]:
 
 
 def _listed(one: Shape, other: Shape) -> Shape:
-    """``1,100`` is two answers where the other side is several."""
+    """``1,100`` is two answers if the other side is several answers."""
     if one.kind != "value" or other.kind not in ("list", "set") or len(other.items) < 2:
         return one
     text = one.items[0]
@@ -89,7 +90,7 @@ def _listed(one: Shape, other: Shape) -> Shape:
 
 
 def split_list(text: str) -> list[str]:
-    """The answers of a list: split at semicolons if there are any, else at commas, and, or."""
+    """The answers of a list: split at semicolons if there are any, else at commas, "and", "or"."""
     if "and" in text or "or" in text:
         text = _CONNECTIVE.sub(" , ", _TEXT_CONNECTIVE.sub(" , ", text))
     if ";" in text:
@@ -102,7 +103,7 @@ def split_list(text: str) -> list[str]:
 
 
 def split(text: str, mark: str) -> list[str]:
-    """``text`` split at ``mark`` outside all brackets; empty parts are left out."""
+    """``text`` split at ``mark`` outside all brackets, without empty items."""
     parts, depth, start, place = [], 0, 0, 0
     while place < len(text):
         letter = text[place]
@@ -120,14 +121,14 @@ def split(text: str, mark: str) -> list[str]:
 
 
 def _turned(text: str) -> str:
-    """``]0, 1[`` as ``(0, 1)``."""
+    """``]0, 1[`` written as ``(0, 1)``."""
     if text[:1] == "]" and text[-1:] in "])[":
         text = "(" + text[1:]
     return text[:-1] + ")" if text[:1] in "([" and text[-1:] == "[" else text
 
 
 def _inside(text: str) -> tuple[str, str]:
-    r"""What one pair of brackets around everything holds; the pair is ``{}`` for ``\{...\}``."""
+    r"""(the text inside a pair of brackets around everything, the pair); ``{}`` for ``\{...\}``."""
     braced = text.startswith("\\{") and text.endswith("\\}")
     if not braced and not (text[:1] in _OPEN and text[-1:] in _CLOSE and len(text) > 1):
         return text, ""
@@ -185,7 +186,7 @@ def _both_signs(part: str) -> list[str]:
 
 
 def _share_name(parts: list[str]) -> list[str]:
-    """``x = 1, 2`` is a list of two values of x: the name of the first goes."""
+    """``x = 1, 2`` is a list of two values of x: remove the name from the first one."""
     first, *others = parts
     _, sign, rest = first.partition("=")
     if sign and rest.strip() and not any("=" in other for other in others):
@@ -214,9 +215,9 @@ _NOTHING = re.compile(
 
 
 def as_intervals(gold: str, answer: str) -> tuple[str, str]:
-    """Inequalities as intervals, unless one of two inequalities cannot be written so.
+    """Inequalities as intervals, unless both are inequalities and one of them is no interval.
 
-    Words for sets (``no solution``, ``all real numbers``) are read where the other side is one.
+    Words for sets (``no solution``, ``all real numbers``) become these sets.
     """
     gold, answer = (_in_symbols(text) for text in (gold, answer))
     both = as_interval(gold), as_interval(answer)
@@ -227,7 +228,7 @@ def as_intervals(gold: str, answer: str) -> tuple[str, str]:
 
 
 def _in_symbols(text: str) -> str:
-    """The condition of a set builder; words for nothing and for everything as the sets."""
+    """The condition of a set builder; words for no number and for all numbers as sets."""
     bare = unwrap_text(text).strip()
     if _ALL_REAL.fullmatch(bare):
         return "(-\\infty, \\infty)"
@@ -238,7 +239,7 @@ def _in_symbols(text: str) -> str:
 
 
 def ascending(text: str) -> tuple[list[str], list[str]] | None:
-    """The members of ``a < b < c`` and its signs; turned round where it descends."""
+    """(the members of ``a < b < c``, its signs); a descending chain is reversed."""
     signs = _COMPARES.findall(text)
     if not signs or len({sign.lstrip("\\")[0] in "<l" for sign in signs}) > 1:
         return None
@@ -248,7 +249,7 @@ def ascending(text: str) -> tuple[list[str], list[str]] | None:
 
 
 def end_of_brackets(text: str, start: int) -> int:
-    """Where the bracket that opens at ``start`` is closed, just behind it; -1 if never."""
+    """The position after the bracket that closes the one at ``start``; -1 if none does."""
     depth = 0
     for place in range(start, len(text)):
         depth += (text[place] in _OPEN) - (text[place] in _CLOSE)
@@ -258,10 +259,10 @@ def end_of_brackets(text: str, start: int) -> int:
 
 
 def as_interval(text: str) -> str | None:
-    r"""The solutions of inequalities in one unknown, alone on its side, as an interval or a union.
+    r"""The solutions of inequalities as an interval or a union; None for less simple ones.
 
-    ``x<2 or x>3`` is ``(-\infty, 2) \cup (3, \infty)``, ``x \ge 2 and x<5`` is ``[2, 5)``; None
-    when it is not that simple.
+    The unknown must stand alone on its side. ``x<2 or x>3`` is ``(-\infty, 2) \cup (3, \infty)``,
+    ``x \ge 2 and x<5`` is ``[2, 5)``.
     """
     if not _COMPARES.search(text):
         return None
@@ -277,7 +278,7 @@ def as_interval(text: str) -> str | None:
 
 
 def _meeting(one: str, two: str) -> str | None:
-    """What two half lines have in common, None where that is not certainly an interval."""
+    """The intersection of two half lines, None if it is not certainly an interval."""
     if one.startswith("(-\\infty"):
         one, two = two, one
     if not (one.endswith("\\infty)") and two.startswith("(-\\infty,")):

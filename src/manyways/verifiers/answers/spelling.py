@@ -1,10 +1,10 @@
-r"""Answers in one spelling: the cleaning that both steps of the comparison share.
+r"""Answers in one spelling, for both steps of the comparison.
 
-Only strings go in and out, at a cost linear in their length, so it is safe on anything a model
-writes. ``tidy`` removes what never carries meaning (dollar signs around maths, ``\left``, thin
-spaces, a closing full stop) and rewrites spellings of the same symbol: ``\dfrac``, ``\tfrac`` and
-``\cfrac`` are ``\frac``, ``≤`` is ``\le``, ``x**2`` is ``x^2``, ``np.arcsin`` is ``\arcsin``,
-``1{,}008`` and ``10,\!080`` lose their separators.
+It reads and writes only strings, in time linear in their length, so every text of a model is safe.
+``tidy`` removes what has no meaning (dollar signs around formulas, ``\left``, thin spaces, a full
+stop at the end) and writes each symbol in one way: ``\dfrac``, ``\tfrac`` and ``\cfrac`` as
+``\frac``, ``≤`` as ``\le``, ``x**2`` as ``x^2``, ``np.arcsin`` as ``\arcsin``. ``1{,}008`` and
+``10,\!080`` lose their separators.
 """
 
 import re
@@ -28,9 +28,9 @@ _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 _SUBSCRIPTS = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0e\ufe0f\ufeff]")
-"""Marks of byte order, of direction and of places to break: they show nothing."""
+"""Invisible characters: marks of byte order, of direction and of line breaks."""
 _PICTURES = ("So", "Sk")
-"""Ticks, party poppers and the marks that modify them: they say that the writer is pleased."""
+"""Unicode categories of ticks, emoji and their modifiers, which have no meaning in an answer."""
 _OVERLINED = re.compile("(?:[0-9][\u0304\u0305])+")
 _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _ROOTS = {"√": "", "∛": "[3]", "∜": "[4]"}
@@ -71,12 +71,12 @@ _REWRITES = tuple(
         (("pmod",), r"\\pmod", r"\\bmod"),
     )
 )  # fmt: skip
-"""(one of these stands in the text, pattern, its one spelling)."""
+"""(hints, pattern, spelling): the pattern is tried only if the text has one of the hints."""
 _REWRITTEN = re.compile(
     r"[<>=]|and|or|\\(?:[a-z]*frac|g[et]|l[et]|n[eo]|v|[lr]a|[lr]b|L|R|imp|circ|deg|cdot|choose|pm)"
     r"|\{ ?\\|(?:mathrm|text)\{[eidT]\}"
 )
-"""Most answers have nothing to rewrite."""
+"""A quick test, because most answers have nothing to rewrite."""
 _BOXES = re.compile(r"\\(?:boxed|fbox|framebox|mathbf|boldsymbol|bm|textbf|underline)\{([^{}]*)\}$")
 _CODE = re.compile(
     r"\*\*|(?<![a-zA-Z\\])(?:np|numpy|math|sympy|sp)\.(?=[a-z])|(?<=[0-9a-zA-Z)}])\*"
@@ -146,7 +146,7 @@ def tidy(text: str) -> str:
 
 
 def _without_label(text: str) -> str:
-    r"""``42`` of ``ans: 42`` and of ``\text{The answer is } 42``."""
+    r"""``42`` for ``ans: 42`` and for ``\text{The answer is } 42``."""
     found = _LABEL.match(text)
     if found is None:
         return text
@@ -157,7 +157,7 @@ def _without_label(text: str) -> str:
 
 
 def _tidy_period(text: str) -> str:
-    r"""``0.(3)`` and ``0.333...`` as ``0.\overline{3}``."""
+    r"""``0.(3)`` and ``0.333...`` written as ``0.\overline{3}``."""
     found = _PERIOD.fullmatch(text)
     if found:
         return rf"{found[1]}\overline{{{found[2]}}}"
@@ -194,7 +194,7 @@ def unwrap_text(text: str) -> str:
 
 
 def squeeze(text: str) -> str:
-    """The spelling in which identical answers are identical strings: no spaces, bare scripts."""
+    """A spelling without spaces and braces of scripts: equal for identical answers."""
     text = unwrap_text(text)
     if " " in text:
         text = _APART.sub("\x00", text)  # a blank between two numerals means something

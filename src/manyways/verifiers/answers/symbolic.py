@@ -1,16 +1,16 @@
-"""Two expressions compared as mathematics. Only ever runs in a worker process.
+"""Compares two expressions as mathematics. It only runs in a worker process.
 
-latex2sympy parses and Math-Verify compares. Around it stand repairs, each for something that
-Math-Verify gets wrong or takes long over: constants are compared by relative size (it rounds to
-six decimals, so all tiny numbers are equal to it); expressions that differ at a point are
-different, without simplifying anything; equations are equal when they are multiples of each other,
-without solving anything; a rounded decimal follows the policy of ``numbers``. Nothing here prints
-a sympy object: their string form can take for ever.
+latex2sympy parses and Math-Verify compares. Some cases are decided here first, because Math-Verify
+gets them wrong or is slow: constants are compared by relative size (it rounds to six decimals, so
+all tiny numbers are equal to it); expressions that differ at a point are different, without
+simplification; equations are equal when they are multiples of each other, without solving; rounded
+decimals follow the policy of ``numbers``. Nothing here prints a sympy object, because making its
+string may take for ever.
 
-Expressions as computer algebra systems write them become LaTeX first: ``a*sqrt(b**2)/3``,
+Expressions in the syntax of computer algebra systems become LaTeX first: ``a*sqrt(b**2)/3``,
 ``tan(theta)**2``, ``log(x, 10)``, ``Eq(x, 2)``, ``x == 2``. Python's own parser makes a tree, and a
-whitelist of nodes, names and functions turns that into LaTeX. Nothing is evaluated, and whatever is
-not on the list is not read.
+whitelist of nodes, names and functions turns it into LaTeX. Nothing is evaluated, and what is not
+on the whitelist is not read.
 """
 
 import ast
@@ -63,11 +63,11 @@ _COEFFICIENT = re.compile(r"(?<![\w.])([0-9]+(?:\.[0-9]+)?)(?=[a-df-zA-DF-Z(])")
 
 
 class _NotCode(Exception):
-    """Something that is not on the list."""
+    """The text has a node, name or function that is not on the whitelist."""
 
 
 def latex_of_code(text: str) -> str | None:
-    """``text`` as LaTeX, None when it is no expression of such a system."""
+    """``text`` as LaTeX, None when it is no expression of a computer algebra system."""
     bare = text.strip().strip("$`").strip()
     if len(bare) > _MAX_LENGTH or "\\" in bare or not _LOOKS_LIKE_CODE.search(bare):
         return None
@@ -132,7 +132,7 @@ def _operation(node: ast.BinOp) -> str:
 
 
 def _factor(node: ast.AST) -> str:
-    """In brackets where it is a sum or has a sign."""
+    """The node as LaTeX, in brackets if it is a sum or has a sign."""
     written = _written(node)
     summed = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
     return f"({written})" if summed or isinstance(node, ast.UnaryOp) else written
@@ -214,7 +214,7 @@ _DECIMAL = sympy.Float("1e-6", _DIGITS)
 
 
 def same_expression(gold: str, answer: str) -> Decision:
-    """Are two tidied answers the same expression, equation, inequality, interval or set?"""
+    """Whether two tidied answers are the same expression, equation, inequality, interval or set."""
     left = _parse(gold)
     if left is None:
         return None, "error: the reference answer cannot be parsed"
@@ -243,7 +243,7 @@ def _by_library(left: Sympy, right: Sympy) -> Decision:
 
 @functools.lru_cache(maxsize=4096)
 def _parse(text: str) -> Sympy:
-    """What latex2sympy reads, None when it cannot; MemoryError and RecursionError surface."""
+    """The expression that latex2sympy reads, or None. Raises MemoryError and RecursionError."""
     for pattern, name in _AS_NAMES:
         text = pattern.sub(name, text)
     for attempt in (normalize_latex(text, _NORMAL), text):
@@ -263,13 +263,13 @@ def _parse(text: str) -> Sympy:
 
 
 def _with_unit(expression: Sympy) -> Sympy:
-    """``i`` is the imaginary unit; the parser leaves it a symbol."""
+    """Replace the symbol ``i`` by the imaginary unit, which the parser does not do."""
     units = [s for s in getattr(expression, "free_symbols", ()) if s.name == "i"]
     return expression.subs(dict.fromkeys(units, sympy.I)) if units else expression
 
 
 def _rounded(numeral: str, expression: Sympy) -> bool:
-    """Is ``numeral`` a decimal of at least four digits that rounds an exact constant?"""
+    """Whether ``numeral`` is a decimal of at least four digits that rounds an exact constant."""
     number = read_number(numeral.replace(" ", ""))
     if number is None or number.digits < 4 or not isinstance(expression, sympy.Expr):
         return False
@@ -280,7 +280,7 @@ def _rounded(numeral: str, expression: Sympy) -> bool:
 
 
 def _by_value(left: Sympy, right: Sympy) -> Decision | None:
-    """Decide by value where that is certain: constants, and expressions that differ at a point."""
+    """Decide by value if that is certain: for constants, and expressions that differ at a point."""
     if left.is_Rational and right.is_Rational:
         return bool(left == right), "value"
     left, right = _named_functions(left, right)
@@ -297,7 +297,7 @@ def _by_value(left: Sympy, right: Sympy) -> Decision | None:
 
 
 def _by_multiple(left: Sympy, right: Sympy) -> Decision | None:
-    """Two equations are the same when one's difference of sides is a multiple of the other's."""
+    """Compare equations: they are the same if their differences of sides are multiples."""
     one, two = _named_functions(left.lhs - left.rhs, right.lhs - right.rhs)
     points = _bindings(one, two)
     if points is None or not left.free_symbols:
@@ -315,14 +315,14 @@ def _by_multiple(left: Sympy, right: Sympy) -> Decision | None:
 
 
 def _named_functions(left: Sympy, right: Sympy) -> tuple[Sympy, Sympy]:
-    """Unknown functions, as ``x(t)``, as unknowns: the same call is the same one on both sides."""
+    """Replace calls of unknown functions, as ``x(t)``, by unknowns, the same on both sides."""
     calls = left.atoms(AppliedUndef) | right.atoms(AppliedUndef)
     names = {call: sympy.Symbol(f"call{i}", real=True) for i, call in enumerate(calls)}
     return (left.xreplace(names), right.xreplace(names)) if names else (left, right)
 
 
 def _bindings(left: Sympy, right: Sympy) -> list[dict[Sympy, Sympy]] | None:
-    """Points to compare at: one without unknowns; None when values would prove little."""
+    """Points to compare at; one empty point without unknowns; None if values prove little."""
     if any(side.has(sympy.Integral, sympy.Sum, sympy.Product) for side in (left, right)):
         return None
     symbols = sorted(left.free_symbols | right.free_symbols, key=lambda symbol: symbol.name)
@@ -344,7 +344,7 @@ def _bindings(left: Sympy, right: Sympy) -> list[dict[Sympy, Sympy]] | None:
 
 
 def _close_at(left: Sympy, right: Sympy) -> bool | None:
-    """Equal to a relative 1e-18 (1e-6 when decimals are involved); None when there is no value."""
+    """Whether they are equal to a relative 1e-18 (1e-6 with decimals); None without a value."""
     one, two = left.evalf(_DIGITS), right.evalf(_DIGITS)
     if not all(side.is_number and side.is_finite for side in (one, two)):
         return None

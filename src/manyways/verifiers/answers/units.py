@@ -1,8 +1,8 @@
-r"""What stands around a number: its unit, its scale, the nouns and the words of a sentence.
+r"""What is around a number: its unit, its scale, nouns, and the words of a sentence.
 
 ``5.4 \text{ cents}`` is ``5.4``, ``90^\circ`` is ``90``, ``\$18.90`` is ``18.90``, ``52_8`` is
-``52``, ``5 \text{ million}`` is ``5000000``, ``Bo has 42 marbles`` is ``42``. What was dropped is
-told, so that answers that name different units ("5 cm", "5 m"), currencies, bases or things ("5
+``52``, ``5 \text{ million}`` is ``5000000``, ``Bo has 42 marbles`` is ``42``. What was removed is
+returned too, so that answers with different units ("5 cm", "5 m"), currencies, bases or things ("5
 red", "5 blue") are not called equal. Units are never converted.
 """
 
@@ -102,7 +102,8 @@ _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 class Quantity:
     """A number with what it counts or measures.
 
-    unit: its one name, "" where none is known.  nouns: what else is said of it, in lower case.
+    unit:  the one name of its unit, "" without a known unit.
+    nouns: other words about it, in lower case.
     """
 
     number: Number
@@ -111,7 +112,7 @@ class Quantity:
 
 
 def same_thing(gold: "Quantity", answer: "Quantity") -> bool:
-    """May the two speak of the same thing? One that says nothing takes the other's."""
+    """Whether the two may be about the same thing. One without unit and nouns matches all."""
     if gold.unit and answer.unit:
         power = gold.unit.lstrip(_LETTERS), answer.unit.lstrip(_LETTERS)
         any_unit = "unit" in (gold.unit.rstrip("23"), answer.unit.rstrip("23"))
@@ -127,12 +128,12 @@ def same_thing(gold: "Quantity", answer: "Quantity") -> bool:
 
 
 def read_quantities(text: str, *, sure: bool) -> list[Quantity] | None:
-    """The quantities that a tidied text speaks of, and nothing else; None when it says more.
+    """The quantities in a tidied text; None when it contains anything else.
 
-    ``42 marbles`` is one; ``2 h 30 min`` is two, and ``30 dollars and 0 cents`` one.
+    ``42 marbles`` is one quantity, ``2 h 30 min`` two, and ``30 dollars and 0 cents`` one.
 
-    sure: take a letter for a unit only where it can be nothing else. For references: there a
-        letter is a variable.
+    sure: read a letter as a unit only if it can be nothing else. For references, in which a letter
+        is a variable.
     """
     if len(text) > 600 or "=" in text or "\\begin" in text:
         return None
@@ -171,7 +172,7 @@ def _plain(text: str) -> str:
 
 
 def _digits_for_words(text: str) -> str:
-    """``12 apples`` of ``twelve apples``; the text itself where it holds no or several numbers."""
+    """``12 apples`` for ``twelve apples``; the text itself unless it has exactly one number."""
     words = list(_SPOKEN.finditer(text))
     runs: list[tuple[int, int, str]] = []
     place = 0
@@ -233,7 +234,7 @@ def _negated(numeral: str, before: str) -> tuple[str, str]:
 
 
 def _scaled(numeral: str, after: str) -> tuple[Number | None, str]:
-    """The number with the scale words behind it, and what follows them."""
+    """(the number times the scale words after it, the rest of the text)."""
     compact = re.sub(r"([0-9]+) ([0-9]+)/([0-9]+)", r"\1\\frac{\2}{\3}", numeral)
     number = read_number(compact.replace(" ", ""))
     for _ in range(2):
@@ -253,12 +254,12 @@ def _scaled(numeral: str, after: str) -> tuple[Number | None, str]:
 
 
 def _kelvin(word: "re.Match[str]", after: str) -> bool:
-    """``300 K`` is a temperature where ``300K`` is a number."""
+    """``300 K`` is a temperature, ``300K`` is a number."""
     return word[1] == "K" and after[:1].isspace()
 
 
 def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | None:
-    """With the words on both sides, where they are words and no mathematics."""
+    """The quantity with the words on both sides; None if they are mathematics and no words."""
     nouns: set[str] = set()
     for side, text in (("before", before), ("after", after)):
         if not _PROSE.fullmatch(text):
@@ -285,7 +286,7 @@ def _prefixed(number: Number, before: str, unit: str, after: str) -> Quantity | 
 
 
 def _another(words: list[str], number: Number) -> bool:
-    """Do the words name a number of their own, other than in ``7 (seven)``?"""
+    """Whether the words name another number; ``7 (seven)`` does not."""
     spoken = [number_word(w) for w in words if w.lower() not in ("one", "first", "second")]
     if words and number_word(" ".join(words)) is not None:
         spoken = [number_word(" ".join(words))]
@@ -293,7 +294,7 @@ def _another(words: list[str], number: Number) -> bool:
 
 
 def _is_word(word: str, text: str) -> bool:
-    """A word of a language, not a product of variables."""
+    """Whether it is a word of a language and not a product of variables."""
     if _NON_ASCII.search(word):
         return True
     low = word.lower()
@@ -306,7 +307,7 @@ def _is_word(word: str, text: str) -> bool:
 
 
 def is_product(word: str) -> bool:
-    """Is it a row of variables (``xyz``, ``abc``) rather than a word?"""
+    """Whether it looks like a row of variables (``xyz``, ``abc``) and not like a word."""
     low = word.lower()
     consecutive = all(ord(b) - ord(a) == 1 for a, b in itertools.pairwise(low))
     return consecutive or not re.search("[aeiouy]", low)
@@ -336,12 +337,12 @@ _ANGLE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*\^\\circ")
 
 
 def drop_units(text: str, *, letters: bool = False) -> tuple[str, str]:
-    """``text`` (tidied) without its unit, and the unit's name ("" when none is known).
+    """(``text``, tidied, without its unit; the unit's name, "" without a known unit).
 
-    For expressions; a text with one number in it is read by ``read_quantities``.
+    For expressions; ``read_quantities`` reads a text with one number.
 
-    letters: also drop a final "m", "s", ... that is not marked as text. Meant for answers to
-        references without such a letter.
+    letters: also drop a final "m", "s", ... that is not marked as text. For answers to references
+        without such a letter.
     """
     bare, found = text, ""
     sign = _SIGN.search(text) if "$" in text or not text.isascii() else None

@@ -1,11 +1,11 @@
-r"""Which answers are the same vote, without the reference.
+r"""Which answers are the same vote; the reference is not used.
 
-``vote_of`` is a spelling that equal answers share, as their verifier has it: numbers by value
+``vote_of`` gives equal answers the same text, by the rules of their verifier: numbers by value
 (``0.5``, ``1/2`` and ``\frac{1}{2}`` are one vote; ``50%`` is another), options by their letter,
-everything else by its tidied spelling. ``same_votes`` also puts together what the verifier calls
-equal (``\$18``, ``18`` and ``18 \text{ dollars}``): of each problem's votes, most frequent first,
-each is compared with those that come after it, as if it were the reference. Two plain numbers are
-not compared: their votes are their values, which differ.
+everything else by its tidied spelling. ``same_votes`` also joins answers that the verifier calls
+equal (``\$18``, ``18`` and ``18 \text{ dollars}``): the votes of a problem are sorted by frequency,
+and each is compared with the later ones, as if it were the reference. Two plain numbers are not
+compared, because their votes are their values, which differ.
 """
 
 import re
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from manyways.verifiers.verdicts import Verifiers
 
 LONGEST = 2000
-"""Characters of an answer that are looked at."""
+"""Only this many characters of an answer are read."""
 MOST = 64
-"""Votes of one problem that are compared with those after them; what is rarer stays apart."""
+"""The most votes of one problem that are compared with later ones."""
 _NUMBER = re.compile(r"-?[0-9]+(?:/[0-9]+)?")
-"""What ``vote_of`` makes of a plain number: its value."""
+"""The vote of a plain number, which is its value."""
 
 
 class Said(NamedTuple):
-    """What an attempt at a problem answered. ``verifier`` and ``choices`` are the problem's."""
+    """The answer of an attempt. ``name``: the problem; it has the ``verifier`` and ``choices``."""
 
     name: str
     answer: str | None
@@ -41,9 +41,9 @@ class Said(NamedTuple):
 
 
 def vote_of(answer: str | None, verifier: str = "math", choices: Sequence[str] = ()) -> str | None:
-    """The vote that an extracted answer is; None for no answer.
+    """The vote of an extracted answer; None without an answer.
 
-    verifier: of the problem.  choices: option texts, where known.
+    verifier: the problem's verifier. choices: its option texts, if known.
     """
     if answer is None or not answer.strip():
         return None
@@ -64,7 +64,7 @@ def vote_of(answer: str | None, verifier: str = "math", choices: Sequence[str] =
 
 def same_votes(said: Sequence[Said], verifiers: "Verifiers") -> list[str | None]:
     """The vote of each attempt, in order; None for no answer. Equal votes are equal answers."""
-    # Of many attempts at a problem, most say the same: each spelling is read once.
+    # Most attempts at a problem give the same answer, so each spelling is read once.
     votes = {ballot: vote_of(*ballot) for ballot in {one[1:] for one in said}}
     spelled = [votes[one[1:]] for one in said]
     polls: dict[str, _Poll] = {}
@@ -95,7 +95,7 @@ def same_votes(said: Sequence[Said], verifiers: "Verifiers") -> list[str | None]
 
 @dataclass
 class _Poll:
-    """The votes of one problem: an answer for each, how many, and what each is the same as."""
+    """The votes of one problem: an answer and a count for each, and which votes are the same."""
 
     answers: dict[str, str]
     counts: Counter[str]
@@ -108,7 +108,7 @@ class _Poll:
 
     @property
     def unsettled(self) -> bool:
-        """Whether two votes are left that may be the same."""
+        """Whether some of the votes left may be the same."""
         return len(self.left) > 1 and not all(_NUMBER.fullmatch(vote) for vote in self.left)
 
     def comparable(self) -> list[str]:
@@ -124,7 +124,7 @@ class _Poll:
         return [(problem, f"\\boxed{{{self.answers[other]}}}") for other in self.comparable()]
 
     def put_together(self, equal: Sequence[bool]) -> None:
-        """Take in what each of ``comparisons`` found; the first vote is settled then."""
+        """Take the results of ``comparisons``; the first vote is settled then."""
         first, *others = self.left
         same = {vote for vote, found in zip(self.comparable(), equal, strict=True) if found}
         self.same |= dict.fromkeys(same, first)

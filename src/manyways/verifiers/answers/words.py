@@ -1,8 +1,8 @@
 r"""Answers that are words: numbers, names, months, units, option letters, times of day.
 
-Compared without regard to case, quotes, brackets around a single letter, and a leading article.
-``\text{4 hours}`` is not words but a number with a unit. Any spelling of a unit, of a product or a
-quotient of units, has one name.
+Case, quotes, brackets around a single letter, and an article at the start do not count.
+``\text{4 hours}`` is a number with a unit and not words. All spellings of a unit, also of a product
+or a quotient of units, have one name.
 """
 
 import re
@@ -33,7 +33,7 @@ SCALES = {
     "十": 10, "百": 10**2, "千": 10**3, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8,
     "백": 10**2, "천": 10**3, "만": 10**4, "억": 10**8, "लाख": 10**5, "करोड़": 10**7,
 }  # fmt: skip
-"""What a word after a numeral multiplies it by. Spelled exactly, in lower case, or as a plural."""
+"""Word after a numeral -> its factor. The word may also be in lower case or a plural."""
 _GROWING = ("hundred", "thousand", "million", "billion", "trillion", "lakh", "crore")
 _ORDINALS = {
     "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
@@ -51,7 +51,7 @@ _MAX_WORDS = 12
 
 
 def scale_of(word: str) -> Fraction | int | None:
-    """What ``word`` behind a numeral multiplies it by, None when it is no scale word."""
+    """The factor of a scale word after a numeral, None for another word."""
     bare = word.rstrip(".")
     part = bare.lower()
     for spelling in (bare, part, part.removesuffix("s")):
@@ -62,7 +62,7 @@ def scale_of(word: str) -> Fraction | int | None:
 
 
 def number_word(text: str) -> str | None:
-    """The digits of a number that is written as words, None when it is not one.
+    """The digits of a number in words, None for other texts.
 
     ``forty-two``, ``a hundred``, ``2.5 million``, ``negative five``, ``three quarters``,
     ``two and a half``, ``twenty-first``, ``四十二``.
@@ -111,7 +111,7 @@ def _ordinal(words: list[str]) -> int | None:
 
 
 def _part(words: list[str]) -> Fraction | None:
-    """``one half``, ``three fourths``, ``a third``: some words and the name of a part."""
+    """``one half``, ``three fourths``, ``a third``: a number in words and the name of a part."""
     below = _PARTS.get(words[-1]) or _PARTS.get(words[-1].removesuffix("s"))
     if below is None or len(words) < 2:
         return None
@@ -217,7 +217,7 @@ UNITS = _table()
 """Spelling of a unit -> its one name, prefix included (``kJ`` is kilojoule)."""
 POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 AMBIGUOUS = frozenset("mshgLlJWNKVAptCF")
-"""Also names of variables or words: units only behind a numeral of an answer."""
+"""These are names of variables or words, too. They are units only after a numeral of an answer."""
 _TEMPERATURES = tuple(
     (re.compile(rf"(?:°|(?<![a-zA-Z])deg(?:ree)?s?(?![a-zA-Z]))\s*{name}(?![a-zA-Z])"), scale)
     for name, scale in (
@@ -233,7 +233,7 @@ _UNIT_TOKEN = re.compile(
 
 @lru_cache(maxsize=4096)
 def unit_name(text: str, *, sure: bool) -> str | None:
-    """The one name of the unit that ``text`` is; "" for no text; None when it is none."""
+    """The one name of the unit ``text``; "" for an empty text; None when it is no unit."""
     text = text.strip(" .;,!")
     for pattern, scale in _TEMPERATURES:
         text = pattern.sub(scale, text)
@@ -248,9 +248,9 @@ def unit_name(text: str, *, sure: bool) -> str | None:
 
 
 class _UnitReader:
-    """Factors of a unit, one after the other: ``kg``, ``m``, ``^2``, ``/``, ``s``.
+    """Reads the factors of a unit one by one: ``kg``, ``m``, ``^2``, ``/``, ``s``.
 
-    letters: whether a lone letter is taken for a unit.
+    letters: whether a single letter counts as a unit.
     """
 
     def __init__(self, *, letters: bool) -> None:
@@ -259,7 +259,7 @@ class _UnitReader:
         self.last, self.sign, self.raised = "", 1, 1
 
     def take(self, word: str | None, power: str | None, over: str | None) -> bool:
-        """Read one token; False when it belongs to no unit."""
+        """Read one token. False when it cannot belong to a unit."""
         if over or word == "per":
             self.sign = -1
         elif power:
@@ -273,7 +273,7 @@ class _UnitReader:
         return True
 
     def name(self) -> str | None:
-        """The unit's one name, whatever the order of its factors."""
+        """The unit's one name, the same for every order of its factors."""
         if self.raised != 1:
             return None
         factors = sorted(self.powers.items())
@@ -329,7 +329,7 @@ _LETTER = re.compile(r"\(?\s*([A-Za-z])\s*\)?\.?")
 
 
 def same_words(gold: str, answer: str) -> bool | None:
-    """Are they the same words? None when the reference is not made of words."""
+    """Whether they are the same words, None when the reference is not words."""
     if _OPTION.fullmatch(gold) and gold.lower() in (
         answer.lower(), _lettered(answer), plain(_end_of_sentence(answer))
     ):  # fmt: skip
@@ -359,7 +359,7 @@ def _same_prose(gold: str, answer: str) -> bool | None:
 
 
 def is_words(text: str) -> bool:
-    """Is a tidied answer prose rather than maths?"""
+    """Whether a tidied answer is prose and not mathematics."""
     bare = unwrap_text(text).strip()
     if _NOT_PROSE.search(bare):
         return False
@@ -370,7 +370,7 @@ def is_words(text: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """The words alone: lower case, no punctuation, no article."""
+    """The words in lower case, without punctuation and article."""
     text = unwrap_text(text).strip()
     letter = _LETTER.fullmatch(text)
     if letter:
@@ -380,14 +380,14 @@ def plain(text: str) -> str:
 
 
 def _end_of_sentence(text: str) -> str:
-    """``a Saturday`` of ``It is a Saturday``; "" where it says no or leaves a choice."""
+    """``a Saturday`` for ``It is a Saturday``; "" if it is negated or leaves a choice."""
     said = list(_SAID.finditer(unwrap_text(text)[:300]))
     rest = unwrap_text(text)[said[-1].end() :] if said else ""
     return "" if _DENIED.search(rest) else rest
 
 
 def _date(text: str) -> tuple[int, str, str] | None:
-    """(month, day, year) of ``March 5``, ``5 March``, ``the 5th of March``."""
+    """(month, day, year) for ``March 5``, ``5 March``, ``the 5th of March``."""
     text = unwrap_text(text).lower().strip(" .")
     for place, pattern in enumerate(_DATES):
         found = pattern.fullmatch(text) if any(map(str.isdigit, text)) else None
@@ -398,7 +398,7 @@ def _date(text: str) -> tuple[int, str, str] | None:
 
 
 def _lettered(text: str) -> str:
-    """The letter of ``(D) Alina`` or ``D. Alina``, "" when it does not begin so."""
+    """The letter of ``(D) Alina`` or ``D. Alina``, "" for other texts."""
     found = _OPTION_AND_TEXT.match(unwrap_text(text).strip())
     return (found[1] or found[2]).lower() if found else ""
 
@@ -418,7 +418,7 @@ def _time(text: str) -> tuple[str, ...] | None:
 
 
 def _same_time(gold: tuple[str, ...], answer: tuple[str, ...]) -> bool | None:
-    """A time that leaves out a.m. or p.m. is taken to mean the other's. 1:24 may be a ratio."""
+    """Whether two times are equal. Without a.m. or p.m. one matches both; 1:24 may be a ratio."""
     if gold[:3] == answer[:3] and (gold[3] == answer[3] or not (gold[3] and answer[3])):
         return True
     return False if gold[3] or answer[3] or "00" in (gold[1], answer[1]) else None

@@ -1,7 +1,7 @@
-"""The untrusted side: loads the generated program and answers calls to its functions.
+"""The untrusted side: it loads the generated program and answers calls of its functions.
 
-Nothing that is written here decides anything. The program may patch, exit or forge as it likes:
-all it can hand over is return values, and the examiner compares those in another process.
+Nothing in this process decides about the verdict. The program may patch, exit or lie: it can only
+send return values, and the examiner compares them in another process.
 """
 
 import io
@@ -13,9 +13,9 @@ from typing import Any
 import wire  # type: ignore[import-not-found,unused-ignore]
 
 MODULE = "program"
-"""What the program finds in ``__name__``: it is imported, so its main guard does not run."""
+"""The program's ``__name__``. It is imported, so code under its main guard does not run."""
 MAX_PRINTED = 100_000
-"""Characters of what a call prints that the tests may see."""
+"""The most characters of a call's output that the tests can see."""
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 class Program(wire.Peer):  # type: ignore[misc,unused-ignore]
-    """Answers for the program: its names, calls, and what its objects are asked."""
+    """Answers for the program: names, calls, and operations on its objects."""
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to one request of the examiner."""
@@ -53,7 +53,7 @@ class Program(wire.Peer):  # type: ignore[misc,unused-ignore]
         return {"value": self.encode(value)}
 
     def called(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What a call returns, prints, and, where it returns nothing, does to its arguments."""
+        """A call's return value and output; its changed arguments, too, if it returns None."""
         function: Any = self.lent(request["of"])
         arguments = self.decode(request["arguments"])
         printed = sys.stdout = Printed()
@@ -64,7 +64,7 @@ class Program(wire.Peer):  # type: ignore[misc,unused-ignore]
         return reply
 
     def refer(self, value: object) -> Any:  # noqa: ANN401 - JSON
-        """The program's classes and their objects cross by reference where the tests want them."""
+        """The program's classes and their objects are sent by reference if tests need them."""
         kind = value if isinstance(value, type) else type(value)
         if self.objects and kind.__module__ == MODULE:
             return ["X", self.lend(value)]
@@ -72,16 +72,16 @@ class Program(wire.Peer):  # type: ignore[misc,unused-ignore]
 
 
 class Printed(io.StringIO):
-    """Standard output of one call; what is too much is dropped."""
+    """Standard output of one call, up to ``MAX_PRINTED`` characters."""
 
     def write(self, text: str) -> int:
-        """Keep the beginning alone."""
+        """Keep only the beginning."""
         super().write(text[: max(MAX_PRINTED - self.tell(), 0)])
         return len(text)
 
 
 def load(source: str) -> dict[str, Any]:
-    """Run the program as a module; its names."""
+    """Run the program as a module; returns its names."""
     module = sys.modules[MODULE] = types.ModuleType(MODULE)
     sys.stdout = Printed()
     exec(compile(source, "<program>", "exec"), module.__dict__)

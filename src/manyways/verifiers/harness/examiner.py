@@ -1,7 +1,7 @@
-"""The trusted side: runs the tests, calling the candidate's functions over the wire.
+"""The trusted side: it runs the tests and calls the candidate's functions over the wire.
 
-Its standard input begins with the task, a line of JSON, and goes on with what the candidate says.
-Reports on standard error, which only this process has: first that it started, then the outcome.
+Its standard input is the task, a line of JSON, and then the candidate's messages. It reports on
+standard error, which only this process has: first that it started, then the outcome.
 """
 
 import ast
@@ -18,14 +18,14 @@ Plain = Any
 
 
 class CandidateGone(BaseException):
-    """The candidate exited, was killed or sent nonsense. No ``except Exception`` catches it."""
+    """The candidate exited, was killed or sent nonsense. ``except Exception`` does not catch it."""
 
 
 class Candidate(wire.Peer):  # type: ignore[misc,unused-ignore]
-    """The other process. It may call the functions that a test handed over, and ask nothing else.
+    """The other process. It may only call functions that a test passed to it.
 
-    calls:   how often the tests called anything of the program.
-    foreign: kinds of values that the tests handed over and that do not cross.
+    calls:   how often the tests called the program.
+    foreign: types of values that the tests passed and that cannot be sent.
     """
 
     calls = 0
@@ -35,7 +35,7 @@ class Candidate(wire.Peer):  # type: ignore[misc,unused-ignore]
         self.foreign: list[str] = []
 
     def call(self, number: int, arguments: tuple[Plain, ...], named: dict[str, Plain]) -> Plain:
-        """Call a function of the candidate; what it prints, the tests print."""
+        """Call a function of the candidate. Its output becomes output of the tests."""
         self.calls += 1
         reply = self.ask(
             ask="call", of=number, arguments=self.encode(list(arguments)), named=self.encode(named)
@@ -47,7 +47,7 @@ class Candidate(wire.Peer):  # type: ignore[misc,unused-ignore]
         return value
 
     def receive(self) -> dict[str, Any]:
-        """A message; anything else means that the candidate is gone."""
+        """The next message. Raises CandidateGone for anything else."""
         try:
             message: dict[str, Any] = super().receive()
         except (OSError, EOFError, ValueError, RecursionError) as error:
@@ -55,21 +55,21 @@ class Candidate(wire.Peer):  # type: ignore[misc,unused-ignore]
         return message
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send a message, if someone is there to read it."""
+        """Send a message. Raises CandidateGone if nobody reads it."""
         try:
             super().send(message)
         except OSError as error:
             raise CandidateGone(str(error)) from None
 
     def decode(self, value: Plain) -> Plain:
-        """A value of the candidate, whatever it sent."""
+        """A value of the candidate. Raises CandidateGone if it is malformed."""
         try:
             return super().decode(value)
         except Exception as error:  # noqa: BLE001 - parts of a forged value fail in any way
             raise CandidateGone(str(error)) from None
 
     def refer(self, value: object) -> Plain:
-        """Remember what cannot cross: a test that fails then has not failed by the program."""
+        """Remember values that cannot be sent: if a test then fails, the program may be right."""
         found = super().refer(value)
         if found[0] == "o" and not isinstance(value, wire.Opaque):
             self.foreign.append(found[1])
@@ -77,7 +77,7 @@ class Candidate(wire.Peer):  # type: ignore[misc,unused-ignore]
 
 
 def copy_back(arguments: tuple[Any, ...], changed: Plain) -> None:
-    """What a function that returns None did to its list, dict and set arguments."""
+    """Apply the changes that the candidate made to its list, dict and set arguments."""
     if not isinstance(changed, list) or len(changed) != len(arguments):
         return
     for argument, now in zip(arguments, changed, strict=True):
@@ -91,7 +91,7 @@ def copy_back(arguments: tuple[Any, ...], changed: Plain) -> None:
 
 
 def main() -> None:
-    """Read the task, examine, report."""
+    """Read the task, run the tests, report."""
     report = os.fdopen(os.dup(2), "wb", buffering=0)
     given = os.fdopen(0, "rb")
     task = json.loads(given.readline())
@@ -134,9 +134,9 @@ def failure(error: BaseException) -> str:
 
 
 def free_names(source: str, entry_point: str) -> list[str]:
-    """Names that the tests use and neither define nor find among the built-ins.
+    """Names that the tests use and that they do not define and that are no built-ins.
 
-    The function asked for may shadow a built-in (MBPP asks for a ``sum``).
+    The function asked for is included even if it is named like a built-in (MBPP has a ``sum``).
     """
     tree = ast.parse(source)
     stored: set[str] = set()

@@ -1,10 +1,10 @@
-"""Values over a pipe: what a test passes to a function and what comes back.
+"""Values over a pipe: the arguments that a test passes to a function, and the result.
 
-Plain data crosses as itself: numbers, strings, bytes, the containers and number types of the
-standard library, dates, iterators as their items. Functions cross by reference: the other side gets
-a stand-in, and calling it asks this side. An object of any other type arrives as an ``Opaque`` that
-equals nothing, so a returned object with a lying ``__eq__`` proves nothing to the examiner; only
-where the tests want a class do its objects cross by reference, too.
+Plain data is sent as itself: numbers, strings, bytes, the containers and number types of the
+standard library, dates, and iterators as their items. Functions are sent by reference: the other
+side gets a stand-in, and a call of it asks this side. An object of any other type arrives as an
+``Opaque`` that equals nothing, so an object with a false ``__eq__`` cannot deceive the examiner.
+Only if the tests need a class are its objects sent by reference, too.
 """
 
 import builtins
@@ -22,25 +22,25 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 Plain = Any
-"""A value of built-in types, as deep as it likes."""
+"""A value of built-in types, nested to any depth."""
 MAX_FRAME = 8 * 1024 * 1024
 MAX_ITEMS = 100_000
-"""Items taken from an iterator; it may be endless."""
+"""The most items taken from an iterator, which may be endless."""
 MAX_KEPT = 100_000
-"""Objects that one side may lend to the other."""
+"""The most objects that one side may lend to the other."""
 LONG = 10_000
-"""Bits of an integer beyond which it crosses in base 16: decimal digits cost their square."""
+"""Integers with more bits are sent in base 16: decimal conversion takes quadratic time."""
 
 
 class Opaque:
-    """Stands for a value that cannot cross."""
+    """Stands for a value that cannot be sent."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
 
 class Lent:
-    """Stands for a function or an object of the other side. Equal to nothing but itself."""
+    """Stands for a function or an object of the other side. It equals only itself."""
 
     _at: tuple["Peer", int]
 
@@ -48,7 +48,7 @@ class Lent:
         object.__setattr__(self, "_at", (peer, number))
 
     def __call__(self, *arguments: Plain, **named: Plain) -> Plain:
-        """Call it where it lives."""
+        """Call it in its own process."""
         peer, number = self._at
         return peer.call(number, arguments, named)
 
@@ -92,15 +92,15 @@ OPERATIONS: dict[str, Callable[..., Plain]] = {
         )
     },
 }  # fmt: skip
-"""What an object of a class is asked to do by an operator or a built-in function."""
+"""The operations that operators and built-in functions ask of an object."""
 for _name in OPERATIONS.keys() - {"__eq__"}:
     setattr(LentObject, _name, _operation(_name))
 
 
 class Peer:
-    """One end of the pipe. ``serve`` answers what the other end asks.
+    """One end of the pipe. ``serve`` answers requests of the other end.
 
-    objects: whether classes and their objects cross by reference; else they are opaque.
+    objects: whether classes and their objects are sent by reference; else they are opaque.
     """
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -111,9 +111,9 @@ class Peer:
         self._stand_ins: dict[object, Lent] = {}
 
     def ask(self, **request: Plain) -> dict[str, Any]:
-        """One request and its reply; what the other end asks meanwhile is answered.
+        """Send a request and return its reply. Requests that come meanwhile are answered.
 
-        Raises what the request raised there.
+        Raises the exception that the request raised on the other side.
         """
         self.send(request)
         while "ask" in (message := self.receive()):
@@ -123,14 +123,14 @@ class Peer:
         return message
 
     def serve(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to a request; an exception is a reply, too."""
+        """The reply to a request. An exception becomes a reply, too."""
         try:
             return self.answer(request)
         except BaseException as error:  # noqa: BLE001 - whatever was raised is the outcome
             return {"raised": describe(error)}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Calls of what this side has lent; nothing else is answered here."""
+        """Call what this side has lent; other requests raise ValueError."""
         if request["ask"] != "call":
             raise ValueError("only calls are answered")
         function: Any = self.lent(request["of"])
@@ -138,7 +138,7 @@ class Peer:
         return {"value": self.encode(function(*arguments, **named))}
 
     def call(self, number: int, arguments: tuple[Plain, ...], named: dict[str, Plain]) -> Plain:
-        """Call what the other side has lent under ``number``."""
+        """Call the function that the other side has lent under ``number``."""
         reply = self.ask(
             ask="call", of=number, arguments=self.encode(list(arguments)), named=self.encode(named)
         )
@@ -146,7 +146,7 @@ class Peer:
 
     def lend(self, value: object) -> int:
         """The number under which the other side may ask for ``value``."""
-        if id(value) not in self._numbers:  # which stays its own: what is lent is kept
+        if id(value) not in self._numbers:  # ids stay unique, because lent objects are kept
             if len(self._kept) >= MAX_KEPT:
                 raise MemoryError("too many functions were handed over")
             self._numbers[id(value)] = len(self._kept)
@@ -154,7 +154,7 @@ class Peer:
         return self._numbers[id(value)]
 
     def lent(self, number: object) -> object:
-        """What was lent under ``number``. Raises ValueError for what was not."""
+        """The object that was lent under ``number``. Raises ValueError when there is none."""
         if type(number) is not int or not 0 <= number < len(self._kept):
             raise ValueError("nothing was lent under this number")
         return self._kept[number]
@@ -203,7 +203,7 @@ class Peer:
         return self.refer(value)
 
     def refer(self, value: object) -> Plain:
-        """How a value that is no plain data crosses: by reference, by name or not at all."""
+        """How a value that is no plain data is sent: by reference, by name or as opaque."""
         if isinstance(value, type) and value in vars(builtins).values():
             return ["k", value.__name__]
         if callable(value):
@@ -235,7 +235,7 @@ class Peer:
 
 
 def _scalar(value: Plain) -> Plain:
-    """Of a subclass, which may lie about itself, the plain value."""
+    """The plain value, also of a subclass, whose methods may lie."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -244,10 +244,10 @@ def _scalar(value: Plain) -> Plain:
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Set hard limits, before anything of the program is read; lower ones stay."""
+    """Set hard limits before anything of the program is read. Lower limits stay."""
     import resource
 
-    sys.set_int_max_str_digits(0)  # the limit on processor time bounds long numbers, too
+    sys.set_int_max_str_digits(0)  # no limit: that on CPU time bounds long numbers, too
     for name, value in limits.items():
         which = getattr(resource, f"RLIMIT_{name}", None)
         if which is not None:
@@ -257,7 +257,7 @@ def limit(limits: dict[str, int]) -> None:
 
 
 def describe(error: BaseException) -> list[str]:
-    """The error's type and words; its own ``__str__`` may fail too."""
+    """[the error's type, its message]. Its ``__str__`` may fail, too."""
     try:
         return [type(error).__name__, str(error)[:300]]
     except BaseException:  # noqa: BLE001
@@ -265,7 +265,7 @@ def describe(error: BaseException) -> list[str]:
 
 
 def exception(raised: list[str]) -> BaseException:
-    """A built-in exception of the same name, so that tests can expect it."""
+    """The built-in exception of the same name, so that tests can expect it."""
     name, words = (str(part) for part in raised)
     kind = getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, Exception):
