@@ -8,7 +8,7 @@ from sampled_runs import context
 
 from manyways import pipeline
 from manyways.arms import Line
-from manyways.commands.forecast import planned
+from manyways.commands.forecast import planned_work
 from manyways.errors import MissingWork, RecipeError
 from manyways.pipeline import steps
 from manyways.recipe import dump_recipe, load_recipe
@@ -135,7 +135,7 @@ def test_an_arm_with_a_selection_of_its_own_selects_once_and_alone(tmp_path: Pat
 
 def test_the_forecast_counts_what_each_arm_takes(tmp_path: Path) -> None:
     made = context(tmp_path / "run", arms=["star", *LONG], arm=LONG)
-    taken = {work.work: work.steps for work in planned(made)}
+    taken = {work.work: work.steps for work in planned_work(made)}
     assert taken["midtrain/star+long/seed-0"] == 9
     assert taken["midtrain/star/seed-0"] == made.recipe.midtrain.steps != 9
 

@@ -16,7 +16,7 @@ from test_extend_page import examples
 
 from manyways import trust
 from manyways.checkpoints import load_model, load_tokenizer, package_path
-from manyways.commands.run import resolve as resolve_run
+from manyways.commands.run import resolve_recipe as resolve_run
 from manyways.context import Context
 from manyways.engines.http_client import Client
 from manyways.errors import ModelError, RecipeError, Untrusted

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from manyways.fingerprint import attempt_seed
-from manyways.pocket.corpus import composed
+from manyways.pocket.corpus import composed_solution
 from manyways.pocket.ways import SIGNS, WAYS
 from manyways.pocket.world import WORLDS, Exercise, exercises
 from manyways.recipe import dump_recipe
@@ -184,7 +184,7 @@ def text_of(
     exercise: Exercise, ways: Sequence[str | None], draw: random.Random, *, right: float
 ) -> tuple[str, Verdict]:
     """A solution with its verdict; wrong ones have a number changed and box another answer."""
-    text, fate = composed(exercise, ways), draw.random()
+    text, fate = composed_solution(exercise, ways), draw.random()
     if fate < right:
         return text, Verdict(status="correct", answer=exercise.answer, rule="boxed/text")
     body, _, _ = text.rpartition("\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from manyways.arms import Line
-from manyways.commands.export.dataset import chosen
+from manyways.commands.export.dataset import solutions_to_export
 from manyways.context import Context
 from manyways.errors import MissingWork, UserError
 from manyways.heuristics import load_pack
@@ -129,7 +129,7 @@ class Run:
             raise UserError(f"the run has no arm '{arm}'.{nearest(arm, dict.fromkeys(self.arms))}")
         context = Context(recipe=self.recipe, run=self.folder, looking=True)
         line = Line(arm=arm, seed=seed) if arm else None
-        return Dataset(chosen(context, line).drop_columns(["place"]))
+        return Dataset(solutions_to_export(context, line).drop_columns(["place"]))
 
     def _needed(self, name: str, stage: str) -> Path:
         path = self.folder.path(*name.split("/"))

@@ -17,7 +17,7 @@ from yaml import safe_load
 from manyways.arms import Line
 from manyways.checkpoints import package_path
 from manyways.commands.export import model as exporting
-from manyways.commands.export import public
+from manyways.commands.export import public_recipe
 from manyways.commands.export.dataset import export_dataset
 from manyways.commands.export.model import eval_results, export_model, facts_of
 from manyways.commands.export.samples import export_samples
@@ -140,8 +140,8 @@ def test_what_is_public_stays(tmp_path: Path) -> None:
     model = {"path": "Qwen/Qwen2.5-0.5B-Instruct"}
     problems = {"problems": "hub:me/mine?split=train&question=q", "max_tokens": 9}
     recipe = context(tmp_path, model=model, generate=problems).recipe
-    assert public(recipe).recipe == recipe
-    assert public(recipe).shown == {}
+    assert public_recipe(recipe).recipe == recipe
+    assert public_recipe(recipe).shown == {}
 
 
 def test_the_hubs_leaderboards_get_whole_benchmarks_alone(tmp_path: Path, monkeypatch: Any) -> None:

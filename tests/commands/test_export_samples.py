@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from made_runs import attempt, context, put_evaluation
 
-from manyways.commands.export.samples import Asking, export_samples
+from manyways.commands.export.samples import PromptStyle, export_samples
 from manyways.context import Context
 from manyways.errors import DataError
 
@@ -29,9 +29,9 @@ RESULT_KEYS = {
 """``EvalResults`` of lm_eval/result_schema.py, without groups and the samples themselves."""
 
 
-def asking() -> Asking:
+def asking() -> PromptStyle:
     pairs = {kind: [f"<{kind}>", "1"] for kind in ("eos", "bos", "pad")}
-    return Asking(
+    return PromptStyle(
         render=lambda messages: "".join(f"<{m.role}>{m.content}" for m in messages),
         template="{{ messages }}",
         tokens=pairs,

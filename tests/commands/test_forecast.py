@@ -13,34 +13,34 @@ from manyways.arms import Line, parse_arm
 from manyways.commands import needs
 from manyways.commands.forecast import (
     FILE,
-    Measured,
-    Sampled,
+    Measurement,
+    SamplingCost,
     compare,
     examples,
     forecast,
     measure,
-    planned,
+    planned_work,
     print_forecast,
     read_forecast,
     sampling_seconds,
     write_forecast,
 )
-from manyways.commands.forecast.measure import line_through, timed
+from manyways.commands.forecast.measure import fit_line, time_sampling
 from manyways.engines import SamplingSettings
 from manyways.errors import DataError
 from manyways.recipe import load_recipe
 from manyways.stages.generate import cells
 
 
-def sampled(**changes: Any) -> Sampled:
+def sampled(**changes: Any) -> SamplingCost:
     values: dict[str, Any] = {
         "attempts": 20, "fixed": 2.0, "each": 0.5, "full": 10, "tokens": 4.0,
         "prompt_tokens": 9.0, "truncated": 0.0, "correct": 0.5,
     }  # fmt: skip
-    return Sampled(**(values | changes))
+    return SamplingCost(**(values | changes))
 
 
-def measured(ctx: Any, **changes: Any) -> Measured:
+def measured(ctx: Any, **changes: Any) -> Measurement:
     kinds = ("plain", "heuristics", "rl", *ctx.recipe.evaluate.benchmarks)
     values: dict[str, Any] = {
         "sampled": {kind: sampled() for kind in kinds}, "opening": 1.0, "starting": 8.0,
@@ -48,12 +48,12 @@ def measured(ctx: Any, **changes: Any) -> Measured:
         "rl_step": 5.0, "rl_once": 6.0,
         "ratio": 2.0, "attempt_bytes": 100.0, "took": 7.0,
     }  # fmt: skip
-    return Measured(**(values | changes))
+    return Measurement(**(values | changes))
 
 
 def test_amounts_are_exact_and_named_like_stamps(tmp_path: Path) -> None:
     ctx = context(tmp_path, rl={"group_size": 4, "prompts_per_step": 2}, generate={"limit": 3})
-    found = {work.work: work for work in planned(ctx)}
+    found = {work.work: work for work in planned_work(ctx)}
     # 3 problems x (4 plain + 3 heuristics x 4)
     assert found["generate"].attempts == 48
     assert found["gate/star/seed-0"].attempts == 4 * 4
@@ -64,7 +64,7 @@ def test_amounts_are_exact_and_named_like_stamps(tmp_path: Path) -> None:
     assert "probe" not in found
     probing = context(tmp_path, probe={"enabled": True, "heuristics": 2, "samples": 3})
     # 4 problems x 2 x 2 heuristics x 3
-    assert {work.work: work for work in planned(probing)}["probe"].attempts == 48
+    assert {work.work: work for work in planned_work(probing)}["probe"].attempts == 48
     assert "evaluate/vanilla/seed-0/mid/made-runs-load-test-count-12" not in found
     assert found["rl/heuristics-2/seed-0"].ways and not found["rl/star/seed-0"].ways
 
@@ -91,7 +91,7 @@ def test_what_rl_keeps_and_samples_on_the_way_is_forecast(tmp_path: Path) -> Non
              "evaluate_every": 2, "evaluate": ["made_runs:load/valid?count=9"],
              "evaluate_limit": 6, "evaluate_attempts": 3}  # fmt: skip
     ctx = context(tmp_path, rl=given)
-    found = {work.work: work.attempts for work in planned(ctx)}
+    found = {work.work: work.attempts for work in planned_work(ctx)}
     names = [f"evaluate/star/seed-0/rl@{n}/made-runs-load-valid-count-9" for n in (0, 2, 4, 5)]
     assert [found[name] for name in names] == [6 * 3] * 4
     assert "evaluate/star/seed-0/mid@0/made-runs-load-valid-count-9" not in found
@@ -101,11 +101,11 @@ def test_what_rl_keeps_and_samples_on_the_way_is_forecast(tmp_path: Path) -> Non
     assert rows["rl/star/seed-0"].disk == 3000.0  # the last step's and two on the way
     assert rows[names[0]].disk == 18 * 100.0
     rated = context(tmp_path, rl={"group_size": 4, "pass_rate": [0.1, 0.9]})
-    amounts = {work.work: work.attempts for work in planned(rated)}
+    amounts = {work.work: work.attempts for work in planned_work(rated)}
     assert (amounts["gate/base"], amounts["gate/vanilla/seed-0"]) == (4 * 4, 0)
     assert amounts["gate/star/seed-0"] == 4 * 4
     chosen = context(tmp_path, rl=given | {"evaluate_pass_rate": [0.1, 0.9]})
-    amounts = {work.work: work.attempts for work in planned(chosen)}
+    amounts = {work.work: work.attempts for work in planned_work(chosen)}
     assert amounts["generate/base/made-runs-load-valid-count-9"] == 6 * 3
     assert amounts[names[0]] == 6 * 3
 
@@ -156,7 +156,7 @@ def test_pools_of_rounds_and_of_another_model_are_counted(tmp_path: Path) -> Non
     arms = ("star", "heuristics-2", "star@round2", "heuristics-2@round2", "distilled-2")
     other = {"model": {"path": "other"}, "samples": 3}
     ctx = context(tmp_path, arms=arms, seeds=(0, 1), distill=other)
-    attempts = {work.work: work.attempts for work in planned(ctx)}
+    attempts = {work.work: work.attempts for work in planned_work(ctx)}
     assert attempts["generate/star@round2/seed-1"] == 4 * 4
     assert attempts["generate/heuristics-2@round2/seed-0"] == 4 * 2 * 4
     assert attempts["generate/distilled"] == 4 * 3
@@ -165,10 +165,10 @@ def test_pools_of_rounds_and_of_another_model_are_counted(tmp_path: Path) -> Non
 
 
 def test_two_points_make_a_line_and_noise_does_not() -> None:
-    assert line_through((8, 3.0), (28, 8.0)) == (1.0, 0.25)
-    assert line_through((8, 3.0), (16, 2.0)) == (0.0, 0.125)
-    assert line_through((8, 1.0), (8, 2.0)) == (0.0, 0.25)
-    assert line_through((8, 0.5), (16, 2.0)) == (0.0, 0.125)
+    assert fit_line((8, 3.0), (28, 8.0)) == (1.0, 0.25)
+    assert fit_line((8, 3.0), (16, 2.0)) == (0.0, 0.125)
+    assert fit_line((8, 1.0), (8, 2.0)) == (0.0, 0.25)
+    assert fit_line((8, 0.5), (16, 2.0)) == (0.0, 0.125)
     assert sampling_seconds(sampled(), 11) == 2 * 2.0 + 11 * 0.5
 
 
@@ -177,7 +177,7 @@ def test_timing_reads_every_kind_of_cell(tmp_path: Path) -> None:
 
     ctx = context(tmp_path)
     pool = cells(ctx, ctx.problems(ctx.recipe.generate.problems, None))
-    found = timed(
+    found = time_sampling(
         AlwaysRight("nowhere", ctx.recipe.model), pool, SamplingSettings(max_tokens=9),
         batch_tokens=640,
     )  # fmt: skip
@@ -209,13 +209,13 @@ def test_a_slow_engine_is_timed_by_a_few_tokens_of_a_wide_batch(
     clock = [0.0]
     monkeypatch.setattr(measure.time, "monotonic", lambda: clock[0])
     engine = Slow("nowhere", ctx.recipe.model)
-    found = timed(engine, pool, SamplingSettings(max_tokens=9), batch_tokens=640)
+    found = time_sampling(engine, pool, SamplingSettings(max_tokens=9), batch_tokens=640)
     assert found.slow
     assert asked == [(8, 9), (40, 1), (40, 1 + measure.STRIDE)]
     assert len(found.attempts) == 8
     assert found.points == ((8, 72.0), (40, 40.0 + 40 * found.tokens))
     longer = replace(found, attempts=[replace(a, tokens=4) for a in found.attempts])
-    shorter = measure.like_plain(longer, SamplingSettings(max_tokens=2))
+    shorter = measure.timing_like_plain(longer, SamplingSettings(max_tokens=2))
     assert {a.tokens for a in shorter.attempts} == {2}
     assert shorter.points[1] == (40, found.points[1][1] / 2)
 

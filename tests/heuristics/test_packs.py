@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from manyways.commands.heuristics import ALIKE, borrowed, check_pack, prefix_scores
+from manyways.commands.heuristics import ALIKE, borrowed_exemplars, check_pack, prefix_scores
 from manyways.heuristics import PACKS, exemplar_problem, load_pack
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.records import Heuristic, Problem, Verdict
@@ -138,7 +138,7 @@ def test_an_exemplar_taken_from_a_benchmark_is_named(tmp_path: Path) -> None:
     question = pack[2].exemplars[1].question
     path = tmp_path / "benchmark.jsonl"
     path.write_text(f'{{"question": "{question}", "answer": "12"}}\n')
-    found = borrowed(pack, [f"file:{path}"])
+    found = borrowed_exemplars(pack, [f"file:{path}"])
     assert len(found) == 1
     assert f"exemplar/{pack[2].id}/2" in found[0]
 

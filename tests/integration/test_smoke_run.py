@@ -20,7 +20,7 @@ from command_line import (
 )
 from rich.cells import cell_len
 
-from manyways.commands.forecast import planned
+from manyways.commands.forecast import planned_work
 from manyways.context import Context
 from manyways.fingerprint import versions
 from manyways.recipe import load_recipe
@@ -148,7 +148,9 @@ def test_a_finished_run_is_not_run_again(
 
 def test_a_run_consists_of_what_the_forecast_lists(finished: Path) -> None:
     """Token modes (branch) among it. The list is made from the recipe alone, for no folder yet."""
-    listed = planned(Context(recipe=load_recipe(SMOKE), run=RunDir(root=finished / "elsewhere")))
+    listed = planned_work(
+        Context(recipe=load_recipe(SMOKE), run=RunDir(root=finished / "elsewhere"))
+    )
     done = {stamp.work for stamp in RunDir(root=finished).stamps()} - {"preflight"}
     assert {work.work for work in listed} == done
     assert "branch" in {work.split("/")[0] for work in done}

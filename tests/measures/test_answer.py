@@ -5,7 +5,7 @@ import pytest
 from fake_run import recipe_tree
 
 from manyways.measures import Finding
-from manyways.measures.arms import ArmRow, unfinished
+from manyways.measures.arms import ArmRow, unfinished_sentences
 from manyways.measures.catalogue import findings
 from manyways.measures.paired import PairedRow
 from manyways.measures.pass_at_k import PASS_AT_K, PassRow
@@ -125,7 +125,7 @@ def test_what_has_stopped_is_told_once_with_the_command_that_goes_on() -> None:
     refused = row("vanilla", 0, "the gate refused it.")
     given = seen(pairs=[], outcomes=[row("heuristics-2", 0, "not finished"), *begun, refused])
     on = "`manyways run made`, in the folder that holds this run, goes on."
-    assert unfinished(given) == (
+    assert unfinished_sentences(given) == (
         f"heuristics-2 (seed 0): not finished; {on}",
         f"heuristics-2 and star (seeds 1 to 4): not begun; {on}",
         "vanilla (seed 0): the gate refused it.",
@@ -138,7 +138,7 @@ def test_an_arm_that_is_trained_and_not_evaluated_names_the_command_that_goes_on
     given = seen(pairs=[], outcomes=trained)
     assert f"({told}). It goes on with manyways run made." in main(given)
     on = "`manyways run made`, in the folder that holds this run, goes on."
-    assert unfinished(given) == (f"{told}; {on}",)
+    assert unfinished_sentences(given) == (f"{told}; {on}",)
 
 
 def test_rl_lowering_pass_at_large_k_is_said() -> None:

@@ -8,7 +8,13 @@ from made_runs import attempt, context, put_evaluation, put_pool, seen_of
 
 from manyways.context import Context
 from manyways.measures.catalogue import sections
-from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText, fitting, with_every_kept
+from manyways.measures.explorer import (
+    EXPLORER,
+    ExplorerRow,
+    ExplorerText,
+    rows_that_fit,
+    with_every_kept,
+)
 from manyways.measures.seen import Seen
 from manyways.records import Attempt, Checkpoint
 from manyways.reporting import Charts, Link, Table, Ways
@@ -143,11 +149,11 @@ def test_what_does_not_fit_is_left_out_of_every_problem_set_alike() -> None:
         ExplorerRow(problem_id=f"{of}/{i:02d}", question="?", answer="1", texts=[text], problems=of)
         for of, count in (("seed", 20), ("test", 10), ("hard", 10), ("rl", 4)) for i in range(count)
     ]  # fmt: skip
-    kept = fitting(rows, 1250 * 22)
+    kept = rows_that_fit(rows, 1250 * 22)
     assert kept == [row for row in rows if row in kept], "in their order"
     counts = {of: sum(row.problems == of for row in kept) for of in ("seed", "test", "hard", "rl")}
     assert counts == {"seed": 10, "test": 5, "hard": 5, "rl": 2}
-    assert fitting(rows, 10**9) == rows
+    assert rows_that_fit(rows, 10**9) == rows
 
 
 def test_every_heuristic_that_gave_a_solution_has_one_on_the_page(ctx: Context, seen: Seen) -> None:

@@ -189,11 +189,11 @@ def test_passk_and_the_report_give_the_same_intervals(tmp_path: Path) -> None:
 
 
 def test_checkpoints_in_sentences_are_called_as_in_tables() -> None:
-    assert words.named("base − star/rl") == "base − star · after RL"
+    assert words.with_labels("base − star/rl") == "base − star · after RL"
     assert (
-        words.named("heuristics-8@25/seed-1/mid → x")
+        words.with_labels("heuristics-8@25/seed-1/mid → x")
         == "heuristics-8@25 · mid-trained · seed 1 → x"
     )
-    assert words.named("problems of pocket/rl and math/rl?count=3") == (
+    assert words.with_labels("problems of pocket/rl and math/rl?count=3") == (
         "problems of pocket/rl and math/rl?count=3"
     )

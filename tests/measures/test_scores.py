@@ -14,10 +14,10 @@ from manyways.measures.benchmarks import (
     OPEN_MEAN,
     headline,
     means,
-    whole_set,
+    without_revision,
 )
 from manyways.measures.catalogue import findings
-from manyways.measures.material import guessed
+from manyways.measures.material import guessing_pass_at_k
 from manyways.measures.pass_at_k import PassRow
 from manyways.measures.pass_at_k import blocks as pass_blocks
 from manyways.measures.rates import RateRow
@@ -151,14 +151,14 @@ def test_the_six_math_sets_have_a_mean_of_their_own() -> None:
         MEAN: [*pinned, "humaneval/test"], MATH_MEAN: pinned,
     }  # fmt: skip
     assert MATH_MEAN not in means([*MATH_SETS[:5], "math500/test?level=5", "humaneval/test"], ())
-    assert whole_set("math500/test?level=5") == "math500/test?level=5"
+    assert without_revision("math500/test?level=5") == "math500/test?level=5"
     assert means(["aime24/test"], ()) == {}
 
 
 def test_guessing_a_letter_is_right_one_time_in_four_and_nine_in_ten_of_eight() -> None:
-    assert guessed([4, 4, 4], 1) == pytest.approx(0.25)
-    assert guessed([4], 8) == pytest.approx(1 - 0.75**8)
-    assert guessed([2, 4], 1) == pytest.approx(0.375), "the mean over problems"
+    assert guessing_pass_at_k([4, 4, 4], 1) == pytest.approx(0.25)
+    assert guessing_pass_at_k([4], 8) == pytest.approx(1 - 0.75**8)
+    assert guessing_pass_at_k([2, 4], 1) == pytest.approx(0.375), "the mean over problems"
 
 
 def test_a_choice_set_has_its_line_of_chance_and_is_left_out_of_the_headline(

@@ -9,7 +9,7 @@ from manyways.metrics.composition import (
     pooled_effective,
     selection_variance,
 )
-from manyways.metrics.intervals import Resampling, bootstrap_means, mean_intervals, resamples
+from manyways.metrics.intervals import Resampling, bootstrap_means, draw_counts, mean_intervals
 
 
 def test_openings_count_attempts_and_right_ones() -> None:
@@ -69,7 +69,7 @@ def test_resamples_and_bootstrap_means_agree_with_the_intervals() -> None:
     settings = Resampling(resamples=400, kind="percentile")
     values = np.random.default_rng(3).random((30, 2))
     mean_K, means_RK = bootstrap_means(values, settings)
-    assert means_RK == pytest.approx(resamples(30, settings) @ values / 30, rel=1e-5)
+    assert means_RK == pytest.approx(draw_counts(30, settings) @ values / 30, rel=1e-5)
     mean, low, high = mean_intervals(values, settings)
     assert mean_K == pytest.approx(mean)
     assert low == pytest.approx(np.quantile(means_RK, 0.025, axis=0))

@@ -18,15 +18,15 @@ from manyways.pocket.check import (
     OTHERS,
     RL_PROBLEMS,
     SEED_PROBLEMS,
-    Cell,
+    MatrixEntry,
     Variety,
     attempts,
+    direct_recall,
     is_right,
     measure,
     mixed_groups,
-    recall,
+    one_part_exercises,
     rows,
-    singles,
     variety,
     violations,
 )
@@ -66,7 +66,7 @@ def test_base_tokenizer_knows_the_world():
 
 
 def cell(kind, which, heuristic, right, followed=1.0):
-    return Cell(
+    return MatrixEntry(
         operation=kind, type=which, heuristic=heuristic, right=right, followed=followed, n=100
     )
 
@@ -140,11 +140,11 @@ def knowing(exercises_, *, direct_is_right):
 
 def test_matrix_counts_right_answers_and_followed_heuristics():
     """Its cells are what works by the numbers, told without the model."""
-    asked = [e for kind, which in rows(MAIN) for e in singles(MAIN, kind, which, 13)]
+    asked = [e for kind, which in rows(MAIN) for e in one_part_exercises(MAIN, kind, which, 13)]
     sample = knowing(asked, direct_is_right=False)
     cells = measure(sample, PACK, PROMPTS, world=MAIN, count=13)
     assert len(cells) == 3 * len(PAIRS) * 5 + 3
-    (_, told), (right, others) = recall(cells)
+    (_, told), (right, others) = direct_recall(cells)
     assert told + others == 13 * 3 * len(PAIRS)
     assert 0 < told < others
     assert right == 0
@@ -158,7 +158,7 @@ def test_recall_is_told_from_success_on_parts_that_no_document_answers():
     counts = cell("rule", "first", PLAIN, 20), cell("rule", "both", PLAIN, 30)
     cells = [replace(one, told=10, told_right=9) for one in counts]
     cells += [cell("rule", "first", "induction", 90), cell(EASY, "easy", PLAIN, 90)]
-    assert recall(cells) == ((18, 20), (32, 180))
+    assert direct_recall(cells) == ((18, 20), (32, 180))
 
 
 def test_variety_counts_the_different_ways_that_solved_a_problem():
@@ -191,7 +191,7 @@ def test_mixed_groups_are_neither_all_right_nor_all_wrong():
 
 
 def test_the_number_of_attempts_is_known_beforehand():
-    asked = [e for kind, which in rows(MAIN) for e in singles(MAIN, kind, which, 5)]
+    asked = [e for kind, which in rows(MAIN) for e in one_part_exercises(MAIN, kind, which, 5)]
     asked += islice(exercises(MAIN, "seed"), SEED_PROBLEMS)
     asked += islice(exercises(MAIN, "rl"), RL_PROBLEMS)
     sample, seen = knowing(asked, direct_is_right=True), []

@@ -9,7 +9,7 @@ import pytest
 from manyways.errors import DataError
 from manyways.fingerprint import content_hash
 from manyways.pocket import world as world_module
-from manyways.pocket.corpus import composed, solution
+from manyways.pocket.corpus import composed_solution, solution
 from manyways.pocket.ways import EASY, KINDS, PAIRS, TYPES, WAYS, step, type_of
 from manyways.pocket.world import (
     SHAPES,
@@ -293,10 +293,10 @@ def test_choice_answers_name_the_right_option():
 def test_pure_solutions_use_one_heuristic_and_composed_ones_several():
     (exercise,) = islice(exercises(WORLDS["main"], "harder"), 1)
     ways = [PAIRS[p.kind][0] if p.kind in PAIRS else None for p in exercise.parts]
-    text = composed(exercise, ways)
+    text = composed_solution(exercise, ways)
     assert text.count("Part") == len(exercise.parts)
     assert len(sub_steps(text)) >= 6
-    assert composed(exercise, [None] * len(ways)) == solution(exercise, None)
+    assert composed_solution(exercise, [None] * len(ways)) == solution(exercise, None)
 
 
 def test_verifiers_of_the_sets():

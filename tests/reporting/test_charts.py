@@ -48,7 +48,7 @@ def test_charts_are_json_have_words_and_distinct_ids(made):
 def test_every_colour_has_a_dark_twin(made):
     used = {colour for chart in made for colour in colours_of(chart.spec)}
     assert used
-    assert used <= set(charts.dark_of())
+    assert used <= set(charts.dark_colours())
 
 
 def contrast(a: str, b: str) -> float:
@@ -86,11 +86,11 @@ def test_an_interval_keeps_its_ends():
 
 def test_labels_are_shown_as_they_are():
     hostile = "<a href='javascript:alert(1)'>&<b>"
-    line = charts.Line(label=hostile, x=[1, 2], y=[0.1, 0.2], colour="#0072b2")
+    line = charts.Curve(label=hostile, x=[1, 2], y=[0.1, 0.2], colour="#0072b2")
     bar = charts.Bar(name=hostile, values=[1], colour="#0072b2")
     called = charts.Bar(name="x", label=hostile, values=[1], colour="#0072b2")
     specs = (
-        charts.lines([line], share=True, axes=("step", "")),
+        charts.curves([line], share=True, axes=("step", "")),
         charts.bars([hostile], [bar], axis="a"),
         charts.bars(["y"], [called], axis="a"),
         charts.intervals([charts.Row(label=hostile)], axis="a"),
@@ -114,6 +114,6 @@ def strings_of(value):
 
 
 def test_share_axes_never_leave_zero_to_one():
-    flat = charts.Line(label="x", x=[1, 2], y=[0.0, 0.0], colour="#0072b2")
-    low, high = charts.lines([flat], share=True, axes=("", ""))["layout"]["yaxis"]["range"]
+    flat = charts.Curve(label="x", x=[1, 2], y=[0.0, 0.0], colour="#0072b2")
+    low, high = charts.curves([flat], share=True, axes=("", ""))["layout"]["yaxis"]["range"]
     assert -0.01 < low <= 0 < high < 0.1

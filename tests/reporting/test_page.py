@@ -16,7 +16,7 @@ from fake_run import page, summary, write_run
 from manyways import __version__
 from manyways.measures import explorer, read_rows, write_rows
 from manyways.measures.answer import against_controls
-from manyways.measures.catalogue import MEASURES, TABLES, answer
+from manyways.measures.catalogue import MEASURES, TABLES, main_sentence
 from manyways.measures.curves import moving_average
 from manyways.measures.explorer import ExplorerText
 from manyways.measures.seen import load
@@ -179,7 +179,7 @@ def test_a_run_without_evaluations_says_so_and_shows_what_there_is(tmp_path):
     root = write_run(tmp_path, tables=("yield", "costs"))
     change(root, "yield", correct=0, kept=0, problems=0, dropped={})
     seen = load(root)
-    assert answer(seen) == "Nothing has been evaluated yet: there is nothing to compare."
+    assert main_sentence(seen) == "Nothing has been evaluated yet: there is nothing to compare."
     text = visible(page(seen))
     assert "No checkpoint was evaluated." in text
     assert "No RL step was logged." in text
@@ -197,8 +197,8 @@ def test_a_refusal_is_on_the_first_screen(tmp_path):
 
 def test_a_run_that_is_not_analysed_says_so(tmp_path):
     seen = load(write_run(tmp_path, tables=()))
-    assert answer(seen) == "This run cannot say yet: it has not been analysed."
-    assert answer(seen) in summary(seen)
+    assert main_sentence(seen) == "This run cannot say yet: it has not been analysed."
+    assert main_sentence(seen) in summary(seen)
 
 
 NAMES = [measure.name for measure in MEASURES]
@@ -229,7 +229,7 @@ def test_a_large_explorer_is_sampled_and_says_so(three, monkeypatch):
     rows = seen.rows(explorer.EXPLORER)
     (block,) = explorer.blocks(seen)
     size = len(json.dumps(block.data["problems"]))
-    kept = explorer.fitting(rows, size // 2)
+    kept = explorer.rows_that_fit(rows, size // 2)
     assert 0 < len(kept) < len(rows)
     monkeypatch.setattr(explorer, "MAX_BYTES", size // 2)
     left = len(rows) - len(kept)

@@ -147,10 +147,10 @@ def show(
     _: TrustOption = False,
 ) -> None:
     """Print everything that a run did with one problem."""
-    from manyways.commands.show import Wanted
+    from manyways.commands.show import ShowOptions
     from manyways.commands.show import show as show_problem
 
-    wanted = Wanted(attempts=attempts, texts=texts, wrong=wrong, rl=rl)
+    wanted = ShowOptions(attempts=attempts, texts=texts, wrong=wrong, rl=rl)
     show_problem(run, problem_id, wanted)
 
 

@@ -57,7 +57,7 @@ class RunDifference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Compared:
+class Comparison:
     """Runs on common ground. ``matched``: benchmark -> problems that all runs have alike."""
 
     labels: tuple[str, ...]
@@ -67,7 +67,7 @@ class Compared:
     """label of the run -> its curves, on the matched problems alone."""
 
 
-def compare(contexts: dict[str, Context]) -> Compared:
+def compare(contexts: dict[str, Context]) -> Comparison:
     """Cut the runs to the benchmarks and problems that all of them evaluated.
 
     Benchmarks without a problem in common are left out; there may be none at all.
@@ -81,7 +81,7 @@ def compare(contexts: dict[str, Context]) -> Compared:
     same = {name: _alike(name, contexts, single) for name in shared}
     benchmarks = tuple(name for name in shared if same[name])
     choices = choice_sets(next(iter(contexts.values())))
-    return Compared(
+    return Comparison(
         labels=tuple(contexts),
         benchmarks=benchmarks,
         matched={name: len(same[name]) for name in benchmarks},
@@ -99,7 +99,7 @@ def compare(contexts: dict[str, Context]) -> Compared:
     )
 
 
-def run_differences(compared: Compared, settings: Resampling) -> Iterator[RunDifference]:
+def run_differences(compared: Comparison, settings: Resampling) -> Iterator[RunDifference]:
     """Every later run minus the first, for each checkpoint (pooled over seeds) of both."""
     first, *others = compared.labels
     names = [key for key in compared.curves[first] if Checkpoint.parse(key[0]).seed is None]
@@ -149,7 +149,7 @@ def _over_seeds(found: Difference) -> Score | None:
     return score(label, welch_interval(*means), sum(len(m) for m in means))
 
 
-def scores_at(compared: Compared) -> dict[str, Sequence[Curve]]:
+def scores_at(compared: Comparison) -> dict[str, Sequence[Curve]]:
     """Label -> curves pooled over seeds, at k = 1 and the largest k that all runs have."""
     largest = {}
     for benchmark in {b for of_run in compared.curves.values() for _, b in of_run}:
@@ -235,7 +235,7 @@ def _contexts(roots: Sequence[Path]) -> dict[str, Context]:
     return {label: open_run(root) for label, root in zip(LABELS, roots, strict=False)}
 
 
-def _warnings(contexts: dict[str, Context], compared: Compared) -> list[str]:
+def _warnings(contexts: dict[str, Context], compared: Comparison) -> list[str]:
     found = []
     for name in SETTINGS:
         values = {label: getattr(c.recipe.evaluate, name) for label, c in contexts.items()}
@@ -250,7 +250,7 @@ def _warnings(contexts: dict[str, Context], compared: Compared) -> list[str]:
 
 
 def _print(
-    compared: Compared, rows: Sequence[RunDifference], settings: Resampling, only: set[str] | None
+    compared: Comparison, rows: Sequence[RunDifference], settings: Resampling, only: set[str] | None
 ) -> None:
     """One line for each checkpoint, benchmark and k; a checkpoint may be in some runs only."""
     scores = scores_at(compared)

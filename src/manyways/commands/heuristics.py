@@ -61,7 +61,7 @@ _NUMBER = re.compile(r"\d+")
 Severity = Literal["error", "warning"]
 
 
-class GivesVerdicts(Protocol):
+class VerdictSource(Protocol):
     """What ``check_pack`` needs of ``Verifiers``."""
 
     def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
@@ -70,7 +70,7 @@ class GivesVerdicts(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Flaw:
     """One thing that is wrong. Example: ``Finding(entry="parity", what="has 1 exemplar, ...")``.
 
     entry: id of the heuristic, with ``, exemplar N`` where it concerns one.
@@ -98,19 +98,19 @@ class PackReport:
     heuristics: int
     exemplars: int
     accepted: int
-    findings: tuple[Finding, ...]
+    findings: tuple[Flaw, ...]
     most_alike: tuple[tuple[float, str, str, str], ...]
     tokens: Mapping[str, int]
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
+    def errors(self) -> tuple[Flaw, ...]:
         """The findings that make a pack unfit; the others are advice."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
 def check_pack(
     heuristics: Sequence[Heuristic],
-    verifiers: GivesVerdicts,
+    verifiers: VerdictSource,
     *,
     tokenizer: "PreTrainedTokenizerBase | None" = None,
     prompts: PromptFormat | None = None,
@@ -148,35 +148,35 @@ def prompt_tokens(
     return len(tokens)
 
 
-def _form(heuristic: Heuristic) -> Iterator[Finding]:
+def _form(heuristic: Heuristic) -> Iterator[Flaw]:
     entry = heuristic.id or "entry without id"
     if not _SLUG.fullmatch(heuristic.id):
-        yield Finding(entry=entry, what="id: use small letters, digits and single hyphens.")
+        yield Flaw(entry=entry, what="id: use small letters, digits and single hyphens.")
     if heuristic.id == PLAIN:
-        yield Finding(entry=entry, what=f"id: '{PLAIN}' names attempts without any heuristic.")
+        yield Flaw(entry=entry, what=f"id: '{PLAIN}' names attempts without any heuristic.")
     for field in ("name", "family", "question", "instruction"):
         if not getattr(heuristic, field).strip():
-            yield Finding(entry=entry, what=f"{field} is empty.")
+            yield Flaw(entry=entry, what=f"{field} is empty.")
     if len(heuristic.exemplars) < EXEMPLARS:
         count = len(heuristic.exemplars)
-        yield Finding(entry=entry, what=f"exemplars: {count}, at least {EXEMPLARS} are needed.")
+        yield Flaw(entry=entry, what=f"exemplars: {count}, at least {EXEMPLARS} are needed.")
     yield from _advice(heuristic)
 
 
-def _advice(heuristic: Heuristic) -> Iterator[Finding]:
+def _advice(heuristic: Heuristic) -> Iterator[Flaw]:
     sentences = len(_SENTENCE_END.findall(heuristic.instruction))
     if sentences not in SENTENCES:
-        yield Finding(
+        yield Flaw(
             entry=heuristic.id,
             what=f"sentences in the instruction: {sentences}; 2 to 4 name a move best.",
             severity="warning",
         )
     for field in ("when", "signs", "source"):
         if not getattr(heuristic, field):
-            yield Finding(entry=heuristic.id, what=f"{field} is empty.", severity="warning")
+            yield Flaw(entry=heuristic.id, what=f"{field} is empty.", severity="warning")
 
 
-def _judged(heuristics: Sequence[Heuristic], verifiers: GivesVerdicts) -> tuple[int, list[Finding]]:
+def _judged(heuristics: Sequence[Heuristic], verifiers: VerdictSource) -> tuple[int, list[Flaw]]:
     """How many exemplars are accepted, and a finding for each of the others."""
     cases = [
         (f"{h.id}, exemplar {i + 1}", exemplar_problem(h, i), h.exemplars[i].solution)
@@ -185,7 +185,7 @@ def _judged(heuristics: Sequence[Heuristic], verifiers: GivesVerdicts) -> tuple[
     ]
     verdicts = verifiers.verdicts([(problem, solution) for _, problem, solution in cases])
     refused = [
-        Finding(entry=entry, what=_refusal(problem, verdict))
+        Flaw(entry=entry, what=_refusal(problem, verdict))
         for (entry, problem, _), verdict in zip(cases, verdicts, strict=True)
         if verdict.status != "correct"
     ]
@@ -223,7 +223,7 @@ def _grams(text: str) -> frozenset[tuple[str, ...]]:
     return frozenset(zip(words, words[1:], words[2:], strict=False))
 
 
-def _likeness(alike: Sequence[tuple[float, str, str, str]]) -> Iterator[Finding]:
+def _likeness(alike: Sequence[tuple[float, str, str, str]]) -> Iterator[Flaw]:
     """The closest other exemplar of each, where it is too close."""
     seen = set()
     for value, left, right, part in alike:
@@ -232,7 +232,7 @@ def _likeness(alike: Sequence[tuple[float, str, str, str]]) -> Iterator[Finding]
         seen.add((left, part))
         copied = value >= COPY
         what = f"its {part} {'copies' if copied else 'is much like'} that of {right}"
-        yield Finding(
+        yield Flaw(
             entry=left,
             what=f"{what} (Jaccard {value:.2f}): write another one.",
             severity="error" if copied else "warning",
@@ -297,7 +297,7 @@ def check_heuristics(
         )
     _print_report(report)
     _print_distinctness(heuristics)
-    taken = borrowed(heuristics, against, data_dir=data_dir)
+    taken = borrowed_exemplars(heuristics, against, data_dir=data_dir)
     for finding in [*map(str, report.findings), *taken]:
         print_text(finding)
     wrong = [*map(str, report.errors), *taken]
@@ -315,7 +315,7 @@ def prompts_for(heuristics: Sequence[Heuristic]) -> PromptFormat:
     return PromptFormat(instruction=asked)
 
 
-def borrowed(
+def borrowed_exemplars(
     heuristics: Sequence[Heuristic], against: Sequence[str], *, data_dir: Path | None = None
 ) -> list[str]:
     """A sentence for each exemplar that is, or nearly is, a problem of the sets ``against``."""

@@ -81,7 +81,7 @@ def needs(context: Context, until: str) -> Iterator[Need]:
             yield Need(what=what, found="missing", lacks=str(error))
 
 
-def tell(context: Context, until: str) -> None:
+def tell_needs(context: Context, until: str) -> None:
     """Say in one sentence what a run that begins will need, and what of it seems short.
 
     Raises the first UserError of what is missing.

@@ -36,10 +36,10 @@ FORMS = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JudgedAttempt:
+class VerifiedAttempt:
     """One attempt as far as scores need it.
 
-    Example: ``JudgedAttempt(problem="p1", status="correct", vote="1/2")``.
+    Example: ``VerifiedAttempt(problem="p1", status="correct", vote="1/2")``.
 
     vote:      what it answered, None for no answer (``verifiers.answers.votes``).
     votes:     whether ``vote`` is known at all; without, there is no majority.
@@ -54,7 +54,7 @@ class JudgedAttempt:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class FileScore:
     """One score. ``left_out``: problems with too few attempts for it, which have no part in it."""
 
     score: Score
@@ -76,10 +76,10 @@ class FileScores:
     problems: int
     least: int
     most: int
-    average: Measured
+    average: FileScore
     average_error: float | None
-    passes: tuple[Measured, ...]
-    majority: tuple[Measured, ...]
+    passes: tuple[FileScore, ...]
+    majority: tuple[FileScore, ...]
     no_majority: str
     shares: dict[str, float]
 
@@ -107,7 +107,7 @@ def passk(
 
 
 def score_attempts(
-    source: str, attempts: Sequence[JudgedAttempt], ks: Sequence[int] | None = None
+    source: str, attempts: Sequence[VerifiedAttempt], ks: Sequence[int] | None = None
 ) -> FileScores:
     """All scores of some attempts; undecided ones count as not correct.
 
@@ -117,7 +117,7 @@ def score_attempts(
     """
     # By name, as sets number their problems: intervals must not depend on the order of rows, and
     # are those of the report (the same resamples of the same problems).
-    groups: dict[str, list[JudgedAttempt]] = {
+    groups: dict[str, list[VerifiedAttempt]] = {
         name: [] for name in sorted({a.problem for a in attempts})
     }
     for attempt in attempts:
@@ -148,7 +148,7 @@ def score_attempts(
     )  # fmt: skip
 
 
-def _rising(passes: Sequence[Measured]) -> tuple[Measured, ...]:
+def _rising(passes: Sequence[FileScore]) -> tuple[FileScore, ...]:
     """With the bounds that the report gives: they do not fall with k on the same problems."""
     if any(one.left_out for one in passes):
         return tuple(passes)
@@ -160,7 +160,9 @@ def _rising(passes: Sequence[Measured]) -> tuple[Measured, ...]:
     )
 
 
-def _majority(groups: Sequence[Sequence[JudgedAttempt]], ks: Sequence[int]) -> Iterator[Measured]:
+def _majority(
+    groups: Sequence[Sequence[VerifiedAttempt]], ks: Sequence[int]
+) -> Iterator[FileScore]:
     values_PK = np.stack(
         [
             majority_at_k([a.vote for a in group], [a.status == "correct" for a in group], ks)
@@ -171,14 +173,14 @@ def _majority(groups: Sequence[Sequence[JudgedAttempt]], ks: Sequence[int]) -> I
         yield _measured(f"maj@{k}", values_PK[:, i])
 
 
-def _measured(name: str, values_P: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Measured:
+def _measured(name: str, values_P: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> FileScore:
     used_P = values_P[~np.isnan(values_P)]
     mean, low, high = (float(bound[0]) for bound in score_intervals(used_P, Resampling()))
     score = Score(name=name, value=mean, low=low, high=high, n=len(used_P))
-    return Measured(score=score, left_out=len(values_P) - len(used_P))
+    return FileScore(score=score, left_out=len(values_P) - len(used_P))
 
 
-def _shares(attempts: Sequence[JudgedAttempt]) -> dict[str, float]:
+def _shares(attempts: Sequence[VerifiedAttempt]) -> dict[str, float]:
     total = len(attempts)
     shares = {
         status: sum(attempt.status == status for attempt in attempts) / total
@@ -232,7 +234,7 @@ def _sentences(one: FileScores) -> Iterator[str]:
 
 def read_sources(
     path: Path, *, workers: int, reading: Reading | None = None
-) -> dict[str, list[JudgedAttempt]]:
+) -> dict[str, list[VerifiedAttempt]]:
     """Name of each file or folder -> its attempts, in order.
 
     Raises DataError when there is nothing, or, naming the line, when one cannot be read.
@@ -254,7 +256,7 @@ def _name(folder: Path, below: Path) -> str:
     return str(folder.relative_to(below)) if folder != below else folder.name
 
 
-def _of_folder(folder: Path, verifiers: Verifiers) -> list[JudgedAttempt]:
+def _of_folder(folder: Path, verifiers: Verifiers) -> list[VerifiedAttempt]:
     table = read_attempts_table(folder, ["problem_id", "status", "answer", "rule", "finish"])
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     said = [
@@ -263,7 +265,7 @@ def _of_folder(folder: Path, verifiers: Verifiers) -> list[JudgedAttempt]:
         for name, _, answer, rule, _ in rows
     ]
     return [
-        JudgedAttempt(
+        VerifiedAttempt(
             problem=problem,
             status=status,
             vote=vote,
@@ -287,7 +289,7 @@ class _Line:
     case: Case | None = None
 
 
-def _of_file(path: Path, reading: Reading | None, verifiers: Verifiers) -> list[JudgedAttempt]:
+def _of_file(path: Path, reading: Reading | None, verifiers: Verifiers) -> list[VerifiedAttempt]:
     lines = list(_lines(path, reading))
     with Meter("passk", total=len(lines), unit="attempts") as meter:
         judged: list[_Line] = []
@@ -300,7 +302,7 @@ def _of_file(path: Path, reading: Reading | None, verifiers: Verifiers) -> list[
         for line in judged
     ]
     return [
-        JudgedAttempt(problem=line.name, status=line.status, vote=vote, votes=line.votes)
+        VerifiedAttempt(problem=line.name, status=line.status, vote=vote, votes=line.votes)
         for line, vote in zip(judged, same_votes(said, verifiers), strict=True)
     ]
 

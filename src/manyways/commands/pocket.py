@@ -18,15 +18,15 @@ from manyways.heuristics import PromptFormat, load_pack
 from manyways.pocket.check import (
     GROUP,
     OTHERS,
-    Cell,
+    MatrixEntry,
     Sampler,
     Variety,
+    adherence_by_column,
     attempts,
-    following,
+    direct_recall,
     label_error,
     measure,
     mixed_groups,
-    recall,
     rows,
     variety,
     violations,
@@ -110,7 +110,7 @@ def _build_together(out: Path, *, seed: int, steps: int | None, processes: int) 
         )
 
 
-def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:
+def check_base(model: str = BASE, *, count: int = COUNT) -> list[MatrixEntry]:
     """Print the success matrix of ``model``, its variety, what RL can learn from, and label error.
 
     Raises PocketUnfit with every violated property when there are any.
@@ -125,7 +125,7 @@ def check_base(model: str = BASE, *, count: int = COUNT) -> list[Cell]:
     error, labelled = label_error(pack, world=world, count=2000)
     for table in (_matrix(cells), _following(cells), _ways(pool)):
         print_result(table, width=MATRIX_WIDTH)
-    (told, all_told), (other, others) = recall(cells)
+    (told, all_told), (other, others) = direct_recall(cells)
     print_text(
         f"Direct answers to hard parts: {told} of {all_told} right where documents told them, "
         f"{other} of {others} elsewhere"
@@ -160,7 +160,7 @@ def _sampler(model: str, meter: Meter) -> Sampler:
     return sample
 
 
-def _matrix(cells: Sequence[Cell]) -> Table:
+def _matrix(cells: Sequence[MatrixEntry]) -> Table:
     """One row for each operation and type; a way that works on the type is marked."""
     table = open_table(
         "operation", "type", "plain", "first way", "second way", DECOY, OTHERS,
@@ -176,18 +176,18 @@ def _matrix(cells: Sequence[Cell]) -> Table:
     return table
 
 
-def _shown(cell: Cell | None) -> str:
+def _shown(cell: MatrixEntry | None) -> str:
     if cell is None:
         return "-"
     return f"{cell.success:.2f}{'*' if cell.works else ' '}"
 
 
-def _following(cells: Sequence[Cell]) -> Table:
+def _following(cells: Sequence[MatrixEntry]) -> Table:
     table = open_table(
         "heuristic", "operations", "followed", "n",
         title="How often the named heuristic is followed where it applies",
     )  # fmt: skip
-    for heuristic, share, n in following(cells):
+    for heuristic, share, n in adherence_by_column(cells):
         kinds = OPERATIONS.get(heuristic, ())
         names = "all" if len(kinds) > 3 else ", ".join(kinds) or "direct is meant"
         table.add_row(heuristic, names, f"{share:.2f}", str(n))

@@ -49,13 +49,13 @@ def run_recipe(
     """Run a recipe (or continue a run folder) up to the stage ``until``."""
     _check_stage(until)
     trust.grant_recipe(recipe_file(recipe_path))
-    recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
+    recipe, root = resolve_recipe(recipe_path, out, overrides=overrides, data_dir=data_dir)
     third_party.require_all(recipe)
     with _no_folder_of_a_refusal(root), open_for_writing(root) as run:
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
         with _closing(Context(recipe=recipe, run=run)) as context:
             if not run.stamps():
-                needs.tell(context, until)
+                needs.tell_needs(context, until)
             try:
                 pipeline.run(context, until=until, jobs=jobs, expected=_expected(run))
             finally:
@@ -100,7 +100,7 @@ def print_dry_run(
     Raises UserError, after that, when something of it is missing.
     """
     _check_stage(until)
-    recipe, root = resolve(recipe_path, out, overrides=overrides, data_dir=data_dir)
+    recipe, root = resolve_recipe(recipe_path, out, overrides=overrides, data_dir=data_dir)
     third_party.say_unused(recipe)
     given = None if recipe_path.is_dir() else extending(recipe_path, overrides)
     if given:
@@ -226,7 +226,7 @@ def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
         pipeline.run_line(context, Line(arm=arm, seed=seed), up_to(until))
 
 
-def resolve(
+def resolve_recipe(
     path: Path, out: Path | None, *, overrides: Sequence[str], data_dir: Path | None
 ) -> tuple[Recipe, Path]:
     """The recipe of a file, of a shipped name or of a run folder, and the run folder it goes to."""

@@ -136,7 +136,7 @@ def _locked(run: RunDir) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class ShowOptions:
     """What is printed beside the tables.
 
     attempts: a row for every attempt of the pool, not only for each heuristic.
@@ -151,7 +151,7 @@ class Wanted:
     rl: bool = False
 
 
-def show(root: Path, problem_id: str, wanted: Wanted) -> None:
+def show(root: Path, problem_id: str, wanted: ShowOptions) -> None:
     """Print the problem, its attempts, what was kept and why, who trained on it, its scores.
 
     Raises RunDirError when ``root`` is no run folder, DataError when it has no such problem.
@@ -182,7 +182,7 @@ def show(root: Path, problem_id: str, wanted: Wanted) -> None:
         _print_texts(trained, wanted, "attempts that RL kept")
 
 
-def _print_texts(shown: list[tuple[str, Attempt]], wanted: Wanted, what: str) -> None:
+def _print_texts(shown: list[tuple[str, Attempt]], wanted: ShowOptions, what: str) -> None:
     """Each text under its source, heuristic, number and verdict."""
     chosen = [one for one in shown if not wanted.wrong or one[1].verdict.status != "correct"]
     told = f", {len(chosen)} of them not correct" if wanted.wrong else ""

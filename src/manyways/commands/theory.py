@@ -52,7 +52,7 @@ class Drawing:
     """A figure and its explanation.
 
     question: what it answers.  sentences: what is drawn, what it shows, what that means.
-    axes: titles of x and y.  share: y is a share.  logarithmic: as in ``charts.lines``.
+    axes: titles of x and y.  share: y is a share.  logarithmic: as in ``charts.curves``.
     ticks: numbers to print along x, where not every one is a point of interest.
     """
 
@@ -314,7 +314,7 @@ def section(name: str) -> Section:
 
 
 def _chart(name: str, drawing: Drawing) -> Chart:
-    spec = charts.lines(
+    spec = charts.curves(
         [_line(curve, i) for i, curve in enumerate(drawing.curves)],
         share=drawing.share,
         axes=drawing.axes,
@@ -339,8 +339,8 @@ def _chart(name: str, drawing: Drawing) -> Chart:
     )
 
 
-def _line(curve: Curve, number: int) -> charts.Line:
-    return charts.Line(
+def _line(curve: Curve, number: int) -> charts.Curve:
+    return charts.Curve(
         label=curve.label,
         x=curve.x,
         y=[float(f"{value:.5g}") for value in curve.y],

@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING
 from manyways.arms import RL_ALONE, VANILLA
 from manyways.arms.kinds import Kind
 from manyways.measures import Finding, sign_of
-from manyways.measures.arms import ARMS, UNFINISHED, in_lines, stopped, untested
-from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, in_words, prefer_pooled
+from manyways.measures.arms import (
+    ARMS,
+    UNFINISHED,
+    outcome_sentences,
+    stopped_lines,
+    untested_lines,
+)
+from manyways.measures.benchmarks import MEANS, SEEDS_FOR_T, benchmark_words, prefer_pooled
 from manyways.measures.gate import GATE, GateRow
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.measures.yields import YIELD
@@ -41,7 +47,7 @@ def hint_of(row: "PairedRow") -> int:
     return sign_of(row.difference, row.seeds)
 
 
-def remaining(seen: "Seen") -> "list[PairedRow]":
+def remaining_after_holm(seen: "Seen") -> "list[PairedRow]":
     """The comparisons on the headline benchmark that remain after Holm's correction."""
     from manyways.metrics.intervals import holm
 
@@ -50,9 +56,9 @@ def remaining(seen: "Seen") -> "list[PairedRow]":
     return [row for row, p in zip(rows, adjusted, strict=True) if p < FAMILY_WISE]
 
 
-def held(rows: "Sequence[PairedRow]", seen: "Seen") -> list[int]:
+def held_signs(rows: "Sequence[PairedRow]", seen: "Seen") -> list[int]:
     """For each row 1 or -1 where its difference holds, else 0."""
-    left = remaining(seen)
+    left = remaining_after_holm(seen)
     return [hint_of(row) if row in left and not _guessed(row, seen) else 0 for row in rows]
 
 
@@ -63,11 +69,11 @@ def _guessed(row: "PairedRow", seen: "Seen") -> bool:
     return chance is not None and better is not None and better.low <= chance
 
 
-def lead(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
+def verdict_in_words(what: str, alone: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
     """The verdict in words: Yes, No, partly, a hint, or why it cannot be told."""
     if all(_guessed(row, seen) for row in rows):
         return f"Cannot tell, because neither {what} nor {alone} scores above guessing"
-    signs = held(rows, seen)
+    signs = held_signs(rows, seen)
     better = _at(rows, signs, 1)
     worse = _at(rows, signs, -1)
     hints = [hint_of(row) if not sign else 0 for row, sign in zip(rows, signs, strict=True)]
@@ -126,7 +132,7 @@ def _doubt(seen: "Seen") -> str:
 
 def _not_beaten(open_: "Sequence[Control]", seen: "Seen") -> str:
     """How the main arm stands to controls that it does not beat; empty without any."""
-    worse = [arm for arm, _, rows in open_ if min(held(rows, seen)) < 0]
+    worse = [arm for arm, _, rows in open_ if min(held_signs(rows, seen)) < 0]
     hints = [arm for arm, _, rows in open_ if arm not in worse and _hints(rows)]
     rest = [arm for arm, _, _ in open_ if arm not in (*worse, *hints)]
     said = (
@@ -153,7 +159,7 @@ def _ways(seen: "Seen") -> int:
 def against_controls(seen: "Seen") -> Iterator[str]:
     """One sentence on each control of the run, one on many ways or just heuristics."""
     found = list(controls(seen))
-    parts = [f"{name}: {short(rows, seen)}" for name, _, rows in found]
+    parts = [f"{name}: {verdict_by_k(rows, seen)}" for name, _, rows in found]
     if len(parts) > 1:
         yield f"Does {seen.main} beat each control, both after RL? {'; '.join(parts)}."
     ways = ways_or_heuristics(found, seen)
@@ -187,11 +193,11 @@ def controls(seen: "Seen") -> "Iterator[Control]":
             yield arm.name, arm.kind, rows
 
 
-def short(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
+def verdict_by_k(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
     """``yes at pass@1, cannot tell at pass@8``; what is said of several k is said once."""
     hint = {1: "a hint that it does", -1: "a hint that it does worse", 0: "cannot tell"}
     said: dict[str, list[str]] = {}
-    for row, sign in zip(rows, held(rows, seen), strict=True):
+    for row, sign in zip(rows, held_signs(rows, seen), strict=True):
         told = {1: "yes", -1: "no, it does worse"}.get(sign) or hint[hint_of(row)]
         said.setdefault(told, []).append(f"pass@{row.k}")
     return ", ".join(f"{told} at {' and '.join(ks)}" for told, ks in said.items())
@@ -223,7 +229,7 @@ def _hints(rows: "Sequence[PairedRow]") -> bool:
 
 
 def _wins(rows: "Sequence[PairedRow]", seen: "Seen") -> bool:
-    signs = held(rows, seen)
+    signs = held_signs(rows, seen)
     return max(signs) > 0 and min(signs) >= 0
 
 
@@ -261,8 +267,8 @@ def _main(seen: "Seen") -> Iterator[str]:
 
 def _answer(arm: str, rows: "Sequence[PairedRow]", seen: "Seen") -> str:
     what = f"RL after learning many ways ({arm})"
-    first = lead(what, "RL alone (vanilla)", rows, seen)
-    clauses = "; ".join(clause(row, seen) for row in rows)
+    first = verdict_in_words(what, "RL alone (vanilla)", rows, seen)
+    clauses = "; ".join(difference_clause(row, seen) for row in rows)
     return f"{first}: {clauses} ({_units(rows[0], seen)})."
 
 
@@ -317,7 +323,7 @@ def _against_base(arm: str, seen: "Seen") -> Iterator[str]:
 
 def _worded(row: "PairedRow", seen: "Seen") -> str:
     word = {1: "higher", -1: "lower", 0: "no difference found"}[hint_of(row)]
-    return f"{word} {clause(row, seen)}"
+    return f"{word} {difference_clause(row, seen)}"
 
 
 def _contrasts(seen: "Seen") -> Iterator[str]:
@@ -388,8 +394,8 @@ def _many_comparisons(seen: "Seen") -> Iterator[str]:
     if len(rows) < 2:
         return
     away = sum(row.difference.low > 0 or row.difference.high < 0 for row in rows)
-    left = len(remaining(seen))
-    where = in_words(seen.headline)
+    left = len(remaining_after_holm(seen))
+    where = benchmark_words(seen.headline)
     yield (
         f"{len(rows)} paired comparisons were made on {where}. The intervals over problems of "
         f"{away} leave out 0, where chance alone would give about {0.05 * len(rows):.1f}; {left} "
@@ -397,7 +403,7 @@ def _many_comparisons(seen: "Seen") -> Iterator[str]:
     )
 
 
-def clause(row: "PairedRow", seen: "Seen") -> str:
+def difference_clause(row: "PairedRow", seen: "Seen") -> str:
     """``at pass@1 0.48 against 0.33, difference +0.15 [+0.08, +0.22]``."""
     a, b = (seen.curve(name).get(row.k) for name in (row.a, row.b))
     values = f" {a.value:.2f} against {b.value:.2f}, difference" if a and b else ""
@@ -412,15 +418,15 @@ def why_unanswered(seen: "Seen") -> str:
     if seen.main is None or VANILLA not in names:
         return _nothing_beside(names, seen.main)
     both = (seen.main, VANILLA)
-    halted = [row for row in stopped(seen) if row.arm in both]
+    halted = [row for row in stopped_lines(seen) if row.arm in both]
     refused = [row for row in seen.rows(GATE) if row.decision == "refused"]
     attempts = sum(row.attempts for row in seen.rows(YIELD))
     if halted and attempts and not sum(row.correct for row in seen.rows(YIELD)):
         return _nothing_correct(seen, attempts)
     if halted and refused and len(refused) == len(seen.rows(GATE)):
         return _all_refused(refused)
-    waiting = [row for row in untested(seen) if row.arm in both]
-    listed = "; ".join(in_lines([*halted, *waiting]))
+    waiting = [row for row in untested_lines(seen) if row.arm in both]
+    listed = "; ".join(outcome_sentences([*halted, *waiting]))
     if listed and any(row.outcome not in UNFINISHED for row in halted):
         return listed
     named = f" ({listed})" if listed else f": {seen.main} or vanilla has no test after RL"

@@ -10,7 +10,7 @@ from manyways.measures import Measure
 from manyways.measures.curves import CURVES
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import Checkpoint, line_name
-from manyways.reporting import Block, Cell, Table, words
+from manyways.reporting import Block, Entry, Table, words
 from manyways.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -98,23 +98,23 @@ def _why(row: ArmRow) -> str:
     return row.outcome.removeprefix(f"gate {line_name(row.arm, row.seed)}: ")
 
 
-def unfinished(seen: "Seen") -> tuple[str, ...]:
+def unfinished_sentences(seen: "Seen") -> tuple[str, ...]:
     """What did not come to its end, each outcome as one sentence, and the command that goes on."""
     on = f"`manyways run {shlex.quote(seen.name)}`, in the folder that holds this run, goes on"
     ends = {outcome: f"{outcome}; {on}." for outcome in (*UNFINISHED, UNTESTED)}
-    sentences = in_lines([*untested(seen), *stopped(seen)])
+    sentences = outcome_sentences([*untested_lines(seen), *stopped_lines(seen)])
     return tuple(
         next((line.removesuffix(o) + end for o, end in ends.items() if line.endswith(o)), line)
         for line in sentences
     )
 
 
-def stopped(seen: "Seen") -> list[ArmRow]:
+def stopped_lines(seen: "Seen") -> list[ArmRow]:
     """The lines whose training did not come to its end."""
     return [row for row in seen.rows(ARMS) if row.outcome != "complete"]
 
 
-def untested(seen: "Seen") -> list[ArmRow]:
+def untested_lines(seen: "Seen") -> list[ArmRow]:
     """The lines whose training is complete and whose end was not evaluated."""
     tested = {row.checkpoint for row in seen.rows(PASS_AT_K)}
     return [
@@ -125,7 +125,7 @@ def untested(seen: "Seen") -> list[ArmRow]:
     ]
 
 
-def in_lines(rows: Sequence[ArmRow]) -> tuple[str, ...]:
+def outcome_sentences(rows: Sequence[ArmRow]) -> tuple[str, ...]:
     """Each outcome once, with the arms and seeds that it is of."""
     of: dict[str, dict[str, list[int]]] = {}
     for row in rows:
@@ -154,9 +154,9 @@ def blocks(seen: "Seen") -> list[Block]:
     """One line for each arm and what it was given."""
     if not seen.rows(ARMS):
         return []
-    groups: dict[tuple[Cell, ...], list[str]] = {}
+    groups: dict[tuple[Entry, ...], list[str]] = {}
     for row in seen.rows(ARMS):
-        cells: tuple[Cell, ...] = (
+        cells: tuple[Entry, ...] = (
             row.arm,
             seen.arm_words(row.arm),
             words.count(row.examples),

@@ -11,11 +11,11 @@ from math import isnan, sqrt
 from typing import TYPE_CHECKING
 
 from manyways.measures import Measure
-from manyways.measures.benchmarks import prefer_pooled, summarised
+from manyways.measures.benchmarks import prefer_pooled, summarise
 from manyways.measures.pass_at_k import PASS_AT_K, PassRow, curve_rows
 from manyways.measures.rates import QUALIFYING, RATES, ending
 from manyways.records import Phase, Score
-from manyways.reporting import Block, Cell, Table, words
+from manyways.reporting import Block, Entry, Table, words
 
 if TYPE_CHECKING:
     from manyways.measures.material import Evaluation
@@ -67,7 +67,7 @@ class _Luck:
 def measured(seen: "Seen") -> Iterator[AverageRow]:
     """One row per row of pass@1, which avg@N equals in value and interval."""
     single = ((e.checkpoint, e.benchmark, _luck(e)) for e in seen.material.evaluations)
-    luck = summarised(single, seen.material.means, pool=_mean, mean=_mean)
+    luck = summarise(single, seen.material.means, pool=_mean, mean=_mean)
     for row in seen.rows(PASS_AT_K):
         if row.k != 1:
             continue
@@ -190,7 +190,7 @@ def blocks(seen: "Seen") -> list[Block]:
     ks = sorted({min(voted), max(voted)}) if voted else []
     scores = {(r.checkpoint, r.benchmark, r.k): r.score for r in seen.rows(MAJORITY)}
     rates = {(row.checkpoint, row.benchmark): row for row in seen.rows(RATES)}
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Entry, ...]] = []
     for benchmark in seen.benchmarks:
         found = [row for row in seen.rows(AVERAGES) if row.benchmark == benchmark]
         for row in prefer_pooled(found, key=lambda row: (row.arm, row.phase)):

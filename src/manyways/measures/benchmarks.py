@@ -44,14 +44,14 @@ def headline(benchmarks: Iterable[str]) -> str:
     return next((mean for mean in (OPEN_MEAN, MEAN) if mean in names), next(iter(names), ""))
 
 
-def whole_set(benchmark: str) -> str:
+def without_revision(benchmark: str) -> str:
     """``math500/test?revision=abc`` -> ``math500/test``; other options make it another set."""
     path, _, query = benchmark.partition("?")
     pinned = all(option.startswith("revision=") for option in query.split("&") if option)
     return path if pinned else benchmark
 
 
-def summarised(
+def summarise(
     single: Iterable[tuple[Checkpoint, str, T]],
     members: Mapping[str, Sequence[str]],
     *,
@@ -91,7 +91,7 @@ def means(benchmarks: Sequence[str], choices: Container[str]) -> dict[str, list[
     without = [name for name in benchmarks if name not in choices]
     if 0 < len(without) < len(benchmarks):
         found[OPEN_MEAN] = without
-    math = [name for name in benchmarks if whole_set(name) in MATH_SETS]
+    math = [name for name in benchmarks if without_revision(name) in MATH_SETS]
     if len(math) == len(MATH_SETS) < len(benchmarks):
         found[MATH_MEAN] = math
     return found
@@ -130,7 +130,7 @@ def prefer_pooled(rows: Iterable[R], key: Callable[[R], Hashable]) -> list[R]:
     return chosen
 
 
-def in_words(name: str) -> str:
+def benchmark_words(name: str) -> str:
     """The name of a benchmark within a sentence."""
     said = {
         MEAN: "the mean of all benchmarks",

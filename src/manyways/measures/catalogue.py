@@ -290,7 +290,7 @@ def _below(blocks: tuple[Block, ...], title: str) -> tuple[Block, ...]:
     return (*notes, Fold(title=title, blocks=rest)) if rest else notes
 
 
-def answer(seen: "Seen") -> str:
+def main_sentence(seen: "Seen") -> str:
     """The main finding, or in one sentence why there is none."""
     return next(iter(seen.said("main")), "This run cannot say yet: it has not been analysed.")
 
@@ -323,7 +323,7 @@ CHAPTERS = (
     Chapter(
         id="answer",
         title="Did learning many ways help RL here?",
-        intro=answer,
+        intro=main_sentence,
         first=first_screen.blocks,
         question=first_screen.QUESTION,
         tags=first_screen.tags,

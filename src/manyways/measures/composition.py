@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE
 from manyways.measures import DIRECT, Finding, Measure
-from manyways.measures.benchmarks import SEED_DATA, in_words, prefer_pooled
+from manyways.measures.benchmarks import SEED_DATA, benchmark_words, prefer_pooled
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import (
     Block,
@@ -76,10 +76,13 @@ class CompositionRow:
 
 def measured(seen: "Seen") -> Iterator[CompositionRow]:
     """Of the attempts, per benchmark and together, and of what the arms were trained on."""
-    from manyways.measures.solutions import of_data, pooled
+    from manyways.measures.solutions import label_training_data, with_pooled
 
     material = seen.material
-    for one in (*pooled(material.solutions), *of_data(material.data, material.reader)):
+    for one in (
+        *with_pooled(material.solutions),
+        *label_training_data(material.data, material.reader),
+    ):
         yield composition_row(one, material.settings, material.labeller_error)
 
 
@@ -213,8 +216,8 @@ def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
     )
     chart = Chart(
         id="composition",
-        title=f"Composition rate on {in_words(seen.mechanism)}",
-        alt=f"Share of solutions that combine heuristics: {charts.listed(lines)}",
+        title=f"Composition rate on {benchmark_words(seen.mechanism)}",
+        alt=f"Share of solutions that combine heuristics: {charts.in_text(lines)}",
         spec=charts.intervals(lines, axis="share of solutions with two or more heuristics"),
         height=charts.height_of(lines),
         note="95% intervals; attempts at one problem are counted as alike.",
@@ -275,7 +278,7 @@ def _use(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
     heading = Heading(
         title="Which heuristics are used?",
         text="Share of all steps that show each heuristic, on "
-        f"{in_words(seen.mechanism)}. Steps that show none are left out.",
+        f"{benchmark_words(seen.mechanism)}. Steps that show none are left out.",
     )
     return [heading, *seen.first_charts(figures, keys)] if figures else []
 
@@ -297,7 +300,7 @@ def _use_chart(seen: "Seen", rows: list[CompositionRow], top: float) -> Chart:
     order = sorted(sorted(used), key=lambda h: -max(row.shares.get(h, 0.0) for row in rows))[:MOST]
     order.sort(key=lambda h: -last.get(h, 0.0))
     lines = [
-        charts.Phases(
+        charts.Movement(
             label=seen.heuristic_name(h),
             colour=seen.heuristic_colour(h),
             values={

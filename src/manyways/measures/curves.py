@@ -210,7 +210,7 @@ def _figures(seen: "Seen", stage: str, measures: Sequence[Drawn]) -> tuple[Chart
 
 
 def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
-    lines: list[charts.Line] = []
+    lines: list[charts.Curve] = []
     ends: list[str] = []
     for arm in seen.recipe.arms:
         logged: dict[int, dict[int, float]] = {}
@@ -227,13 +227,13 @@ def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
         id=f"curve-{measure.field}",
         title=measure.title,
         alt=f"{measure.title} over steps, from first to last: {'; '.join(ends)}.",
-        spec=charts.lines(lines, share=measure.share, axes=("step", "")),
+        spec=charts.curves(lines, share=measure.share, axes=("step", "")),
         height=215,
         note=measure.note,
     )
 
 
-def _curves(seen: "Seen", arm: str, logged: dict[int, dict[int, float]]) -> list[charts.Line]:
+def _curves(seen: "Seen", arm: str, logged: dict[int, dict[int, float]]) -> list[charts.Curve]:
     """One training: what it logged, and its average. Several: the mean of these, and a band.
 
     logged: seed -> step -> value.
@@ -250,7 +250,7 @@ def _curves(seen: "Seen", arm: str, logged: dict[int, dict[int, float]]) -> list
         return [float(f"{v:.4g}") for v in (*kept[:-1:every], kept[-1])]
 
     one = len(values) == 1
-    line = charts.Line(
+    line = charts.Curve(
         label=f"{arm}, seed {next(iter(logged))}" if one else f"{arm}, mean of {len(logged)} seeds",
         x=[*steps[:-1:every], steps[-1]],
         y=thinned(map(fmean, zip(*smooth, strict=True))),

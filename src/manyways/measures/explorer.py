@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from manyways.arms import Line
 from manyways.measures import Measure
-from manyways.measures.benchmarks import MEANS, in_words
+from manyways.measures.benchmarks import MEANS, benchmark_words
 from manyways.measures.difficulty import of_pool
 from manyways.records import BASE, Problem, RLAttempt, line_name
 from manyways.reporting import Block, Explorer
@@ -289,7 +289,7 @@ def example() -> list[ExplorerRow]:
 def blocks(seen: "Seen") -> list[Block]:
     """The explorer, and what it is a sample of."""
     rows = seen.rows(EXPLORER)
-    shown = fitting(rows, MAX_BYTES)
+    shown = rows_that_fit(rows, MAX_BYTES)
     texts = sum(len(row.texts) for row in shown)
     left = "" if len(shown) == len(rows) else f", {len(rows) - len(shown)} left out for size"
     note = (
@@ -300,7 +300,7 @@ def blocks(seen: "Seen") -> list[Block]:
     return [Explorer(note=note if shown else "", data=_payload(seen, shown))]
 
 
-def fitting(rows: list[ExplorerRow], limit: int) -> list[ExplorerRow]:
+def rows_that_fit(rows: list[ExplorerRow], limit: int) -> list[ExplorerRow]:
     """As many rows as fit in ``limit`` bytes, as large a share of each problem set as of another.
 
     In their own order; of each set the first ones.
@@ -322,7 +322,9 @@ def _payload(seen: "Seen", shown: Sequence[ExplorerRow]) -> dict[str, object]:
     """What the page's script reads: problems, names and colours of heuristics."""
     return {
         "problems": [_problem(row) for row in shown],
-        "means": {in_words(name): seen.members(name) for name in seen.benchmarks if name in MEANS},
+        "means": {
+            benchmark_words(name): seen.members(name) for name in seen.benchmarks if name in MEANS
+        },
         "heuristics": {
             heuristic: {
                 "name": seen.heuristic_name(heuristic),

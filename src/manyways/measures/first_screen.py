@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import VANILLA
 from manyways.measures import four_cells
-from manyways.measures.answer import controls, short, ways_or_heuristics
-from manyways.measures.arms import ARMS, UNFINISHED, ArmRow, unfinished, untested
-from manyways.measures.benchmarks import SEEDS_FOR_T, in_words
+from manyways.measures.answer import controls, verdict_by_k, ways_or_heuristics
+from manyways.measures.arms import ARMS, UNFINISHED, ArmRow, unfinished_sentences, untested_lines
+from manyways.measures.benchmarks import SEEDS_FOR_T, benchmark_words
 from manyways.measures.costs import COSTS, total
 from manyways.measures.explorer import EXPLORER, ExplorerRow, ExplorerText
 from manyways.measures.gate import GATE
@@ -23,7 +23,7 @@ from manyways.progress import visible
 from manyways.records import PLAIN, line_name
 from manyways.reporting import (
     Block,
-    Cell,
+    Entry,
     Figure,
     Fold,
     Note,
@@ -96,7 +96,7 @@ def _size(parameters: int) -> str:
 
 def blocks(seen: "Seen") -> list[Block]:
     """The first screen below the verdict."""
-    stopped = unfinished(seen)
+    stopped = unfinished_sentences(seen)
     shown: list[Block] = [Note(kind="stop", sentences=stopped)] if stopped else []
     shown += [_terms(seen), *_pipeline(seen), *_ways(seen), *four_cells.first_screen(seen)]
     shown += [*_controls(seen), *_others(seen), Note(kind="next", sentences=tuple(_next(seen)))]
@@ -278,7 +278,7 @@ def _controls(seen: "Seen") -> Iterator[Block]:
     own = sizes.get(str(seen.main))
     yield Table(
         caption=f"Is it the many ways? {seen.main} against each control, on "
-        f"{in_words(seen.headline)}",
+        f"{benchmark_words(seen.headline)}",
         head=(
             "question", "control",
             *(h for k in ks for h in (f"at pass@{k}", *(["over seeds"] if over_seeds else []))),
@@ -289,7 +289,7 @@ def _controls(seen: "Seen") -> Iterator[Block]:
                 f"Is it {kind.asks}" if kind else "Does it help RL at all?",
                 name,
                 *(cell for row in rows for cell in _difference(row, over_seeds)),
-                short(rows, seen),
+                verdict_by_k(rows, seen),
                 *_learned(sizes.get(name)),
             )
             for name, kind, rows in found
@@ -310,9 +310,9 @@ def _controls(seen: "Seen") -> Iterator[Block]:
         yield Note(kind="finding", sentences=(ways,))
 
 
-def _difference(row: "PairedRow", over_seeds: bool) -> list[Cell]:
+def _difference(row: "PairedRow", over_seeds: bool) -> list[Entry]:
     """The difference with its interval over problems, then that over seeds."""
-    found: list[Cell] = [words.difference(row.difference)]
+    found: list[Entry] = [words.difference(row.difference)]
     if over_seeds:
         bounds = row.seeds and Figure(value="", interval=words.signed(row.seeds).interval)
         found.append(bounds or words.NONE)
@@ -351,7 +351,7 @@ def _better(seen: "Seen") -> Iterator[str]:
         )
         return
     begun = any(row.outcome in UNFINISHED for row in seen.rows(ARMS))
-    if begun or untested(seen) or not seen.rows(PASS_AT_K):
+    if begun or untested_lines(seen) or not seen.rows(PASS_AT_K):
         yield f"go on to the end, in the folder that holds this run: {run}`."
     if not seen.rows(PASS_AT_K):
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA, parse_arm
 from manyways.measures import Measure
-from manyways.measures.benchmarks import MEANS, in_words
+from manyways.measures.benchmarks import MEANS, benchmark_words
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import BASE, Phase, Score, pooled
 from manyways.reporting import Block, Chart, Charts, Table, charts, words
@@ -137,7 +137,7 @@ def _table(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Table:
     units = {score.n for _, scores in rows for score in scores.values()}
     few, many = min(units), max(units)
     return Table(
-        caption=f"What each training gives, on {in_words(seen.headline)}",
+        caption=f"What each training gives, on {benchmark_words(seen.headline)}",
         head=("", *(f"pass@{k}" for k in seen.ends)),
         rows=tuple(
             (label, *(words.quantity(scores.get(k)) for k in seen.ends))

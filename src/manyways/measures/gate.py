@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from manyways.arms import Line
 from manyways.measures import Finding, Measure, read_rows
 from manyways.records import line_name
-from manyways.reporting import Block, Cell, Heading, Link, Note, Table, words
+from manyways.reporting import Block, Entry, Heading, Link, Note, Table, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -82,7 +82,7 @@ def before_rl(seen: "Seen") -> list[Block]:
     """What RL started from."""
     if not seen.rows(GATE):
         return []
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[Entry, ...]] = [
         (
             Link(text=f"{row.arm} · seed {row.seed}", target="#training"),
             words.number(row.passed),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from manyways.measures import Measure
 from manyways.measures.composition import COMPOSITION
 from manyways.records import Score
-from manyways.reporting import Block, Cell, Heading, Note, Table, words
+from manyways.reporting import Block, Entry, Heading, Note, Table, words
 
 if TYPE_CHECKING:
     from manyways.context import Context
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 EXEMPLARS, ATTEMPTS = "held-out exemplars", "prompted attempts"
-FULL = 16
+WHOLE_MATRIX = 16
 """Heuristics up to which the whole confusion matrix is shown."""
 MOST = 15
 """Confusions shown otherwise."""
@@ -122,7 +122,7 @@ def blocks(seen: "Seen") -> list[Block]:
         "counts as the heuristic that was asked for, so a model that does not follow makes the "
         "labeller look worse than it is.",
     )
-    matrices = [_full(seen, row) if row.classes <= FULL else _top(seen, row)
+    matrices = [_full(seen, row) if row.classes <= WHOLE_MATRIX else _top(seen, row)
                 for row in seen.rows(LABELLER)]  # fmt: skip
     return [heading, _accuracy(seen), *_error(seen), *matrices]
 
@@ -178,7 +178,7 @@ def _error(seen: "Seen") -> list[Block]:
 
 def _full(seen: "Seen", row: LabellerRow) -> Table:
     names = sorted({*row.confusion, *(h for found in row.confusion.values() for h in found)})
-    cells: list[tuple[Cell, ...]] = [
+    cells: list[tuple[Entry, ...]] = [
         (
             seen.heuristic_name(true),
             *(words.count(row.confusion.get(true, {}).get(said, 0)) for said in names),

@@ -81,7 +81,7 @@ class Material:
     def chance(self, benchmark: str, k: int) -> float | None:
         """pass@k of guessing among the options; of a mean where all its members have some."""
         members = [self.options.get(name) for name in self.means.get(benchmark, [benchmark])]
-        found = [guessed(options, k) for options in members if options]
+        found = [guessing_pass_at_k(options, k) for options in members if options]
         return sum(found) / len(found) if len(found) == len(members) else None
 
     @cached_property
@@ -111,9 +111,9 @@ class Material:
     @cached_property
     def solutions(self) -> "list[Solutions]":
         """Labelled attempts of each evaluation."""
-        from manyways.measures.solutions import labelled
+        from manyways.measures.solutions import label_attempts
 
-        return [labelled(evaluation, self.reader) for evaluation in self.evaluations]
+        return [label_attempts(evaluation, self.reader) for evaluation in self.evaluations]
 
     @cached_property
     def policies(self) -> "Mapping[str, Policy]":
@@ -230,7 +230,7 @@ def choice_sets(ctx: "Context") -> dict[str, list[int]]:
     return found
 
 
-def guessed(options: Sequence[int], k: int) -> float:
+def guessing_pass_at_k(options: Sequence[int], k: int) -> float:
     """pass@k of one who guesses: the mean over problems of 1 - (1 - 1 / options)^k."""
     return float(np.mean(1 - (1 - 1 / np.array(options)) ** k))
 

@@ -140,7 +140,9 @@ def _opening(
 
     first, last = _fifths(name, logged)
     change = _change(name, first, last)
-    seeds = over_seeds(f"change of {name}", [moved(name, steps) for steps in logged.values()])
+    seeds = over_seeds(
+        f"change of {name}", [share_change(name, steps) for steps in logged.values()]
+    )
     expected = _towards(push)
     return OpeningRow(
         arm=arm,
@@ -234,7 +236,7 @@ def _change(name: str, first: Score, last: Score) -> Score:
     return score(f"change of {name}", (value, value - down, value + up), first.n + last.n)
 
 
-def moved(name: str, steps: Mapping[int, Step]) -> float:
+def share_change(name: str, steps: Mapping[int, Step]) -> float:
     """The change of the share of one heuristic in one training."""
     first, last = _fifths(name, {0: steps})
     return last.value - first.value
@@ -295,7 +297,7 @@ def blocks(seen: "Seen") -> list[Block]:
 
 def _chart(seen: "Seen", arm: str, rows: Sequence[OpeningRow], drawn: Sequence[str]) -> Chart:
     lines = [
-        charts.Line(
+        charts.Curve(
             label=seen.heuristic_name(row.heuristic),
             x=[point.step for point in row.course],
             y=[point.share.value for point in row.course],
@@ -315,7 +317,7 @@ def _chart(seen: "Seen", arm: str, rows: Sequence[OpeningRow], drawn: Sequence[s
         id=f"openings-{arm}",
         title=arm,
         alt=f"Share of RL's attempts that open with each heuristic, arm {arm}: {ends}.",
-        spec=charts.lines(lines, share=True, axes=("RL step", "share of attempts")),
+        spec=charts.curves(lines, share=True, axes=("RL step", "share of attempts")),
         height=300,
         note=f"{_expected(seen, rows)} n = {min(attempts):,} to {max(attempts):,} attempts a "
         "point.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from manyways.arms import RL_ALONE, Arm
 from manyways.arms.kinds import KINDS
 from manyways.measures import Measure, answer
-from manyways.measures.benchmarks import MEANS, in_words
+from manyways.measures.benchmarks import MEANS, benchmark_words
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import Block, Chart, Charts, Heading, Table, charts, words
 from manyways.run_dir import benchmark_slug
@@ -166,7 +166,7 @@ def _charts(seen: "Seen") -> Iterator[Chart]:
         title = f"{seen.lead} against each"
     yield _forest(
         seen,
-        title=f"{title}, on {in_words(headline)}",
+        title=f"{title}, on {benchmark_words(headline)}",
         rows={_pair(a, b): _select(seen, a, b, headline) for a, b in chosen},
     )
     main = (pooled(seen.lead, "rl"), RL_ALONE)
@@ -174,7 +174,7 @@ def _charts(seen: "Seen") -> Iterator[Chart]:
         yield _forest(
             seen,
             title=f"{_pair(*main)}, on each benchmark",
-            rows={in_words(name): _select(seen, *main, name) for name in names},
+            rows={benchmark_words(name): _select(seen, *main, name) for name in names},
         )
 
 

@@ -13,18 +13,18 @@ from manyways.measures.benchmarks import (
     MATH_MEAN,
     MATH_SETS,
     MEANS,
-    in_words,
+    benchmark_words,
     prefer_pooled,
-    whole_set,
+    without_revision,
 )
 from manyways.measures.rates import RATES, ending
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import (
     ArmsTable,
     Block,
-    Cell,
     Chart,
     Column,
+    Entry,
     Heading,
     Key,
     Note,
@@ -183,7 +183,7 @@ def _keys(seen: "Seen") -> Iterator[Key]:
 
 def _curve(seen: "Seen", benchmark: str) -> Chart:
     lines = [
-        charts.Line(
+        charts.Curve(
             label=words.checkpoint_label(name),
             x=[row.k for row in rows],
             y=[row.score.value for row in rows],
@@ -205,8 +205,8 @@ def _curve(seen: "Seen", benchmark: str) -> Chart:
         lines.append(_guessing(guessed))
     return Chart(
         id=f"pass-{benchmark_slug(benchmark)}",
-        title=in_words(benchmark).capitalize() if benchmark in MEANS else benchmark,
-        alt=f"pass@k on {in_words(benchmark)} from k = {ks[0]} to {ks[-1]}: "
+        title=benchmark_words(benchmark).capitalize() if benchmark in MEANS else benchmark,
+        alt=f"pass@k on {benchmark_words(benchmark)} from k = {ks[0]} to {ks[-1]}: "
         + "; ".join(
             f"{line.label} {words.number(line.y[0])} to {words.number(line.y[-1])}"
             for line in lines
@@ -217,8 +217,8 @@ def _curve(seen: "Seen", benchmark: str) -> Chart:
     )
 
 
-def _guessing(chance: dict[int, float]) -> charts.Line:
-    return charts.Line(
+def _guessing(chance: dict[int, float]) -> charts.Curve:
+    return charts.Curve(
         label="guessing",
         x=list(chance),
         y=list(chance.values()),
@@ -239,7 +239,7 @@ def _by_guessing(chance: dict[int, float]) -> str:
 def _scores(seen: "Seen") -> Table:
     ks = sorted({row.k for row in seen.rows(PASS_AT_K)})
     rates = {(row.checkpoint, row.benchmark): row for row in seen.rows(RATES)}
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Entry, ...]] = []
     for benchmark in seen.benchmarks:
         guessed = {k: words.number(value) for k, value in seen.chance(benchmark).items()}
         if guessed:
@@ -437,7 +437,7 @@ def _caption(seen: "Seen", columns: Sequence[Column], rows: Sequence[Row]) -> st
 
 def _published(seen: "Seen", columns: Sequence[Column]) -> Published | None:
     """The block is shown where the run asks all problems of the paper's six math sets."""
-    own = {whole_set(name) for name in seen.recipe.benchmarks}
+    own = {without_revision(name) for name in seen.recipe.benchmarks}
     if not columns or not own.issuperset(MATH_SETS) or seen.recipe.evaluate.limit is not None:
         return None
     shown = tuple(c for c in COLUMNS if c[0] in own or c[0] == MATH_MEAN)

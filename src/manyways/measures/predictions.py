@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from manyways.measures import Finding, Measure
 from manyways.records import Score
-from manyways.reporting import Block, Cell, Figure, Note, Table, words
+from manyways.reporting import Block, Entry, Figure, Note, Table, words
 
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
@@ -193,7 +193,7 @@ def _counted(counts: Counter[Outcome]) -> str:
 def _said(row: PredictionRow) -> str:
     measured = _number(row.measured) if row.measured else words.NONE
     return (
-        f"Against the theory: {row.quantity} ({row.proposition}), {words.named(row.of)}: "
+        f"Against the theory: {row.quantity} ({row.proposition}), {words.with_labels(row.of)}: "
         f"{measured}; expected {row.expected}."
     )
 
@@ -213,7 +213,7 @@ def _tables(seen: "Seen", rows: list[PredictionRow]) -> list[Table]:
 
 
 def _table(caption: str, rows: list[PredictionRow], *, folded: bool) -> Table:
-    cells: list[tuple[Cell, ...]] = [
+    cells: list[tuple[Entry, ...]] = [
         (
             row.quantity,
             SIGNS.get(row.outcome, "– no sign"),
@@ -221,7 +221,7 @@ def _table(caption: str, rows: list[PredictionRow], *, folded: bool) -> Table:
             words.count(row.measured.n) if row.measured else words.NONE,
             f"[{_number(row.seeds).interval}]" if row.seeds else words.NONE,
             f"{row.proposition}: {row.expected}",
-            words.named(f"{row.of}: {row.note}" if row.note else row.of),
+            words.with_labels(f"{row.of}: {row.note}" if row.note else row.of),
         )
         for row in rows
     ]
@@ -248,7 +248,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
     if not counts:
         return
     against = [
-        f"{r.quantity} of {words.named(r.of)}"
+        f"{r.quantity} of {words.with_labels(r.of)}"
         for r in seen.rows(PREDICTIONS)
         if r.outcome == "disagrees"
     ]

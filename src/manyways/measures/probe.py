@@ -134,11 +134,11 @@ def _dependence(right_PHH: "Floats", tried_PHH: "Floats", settings: "Resampling"
     import numpy as np
 
     from manyways.measures.score_curves import score
-    from manyways.metrics.intervals import resamples
+    from manyways.metrics.intervals import draw_counts
     from manyways.theory.dynamics import step_independence
 
     count, names, _ = right_PHH.shape
-    draws_RP = np.concatenate([np.ones((1, count)), resamples(count, settings)])
+    draws_RP = np.concatenate([np.ones((1, count)), draw_counts(count, settings)])
     values = []
     flat = (counts.reshape(count, -1) for counts in (right_PHH, tried_PHH))
     for right, tried in zip(*(draws_RP @ counts for counts in flat), strict=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from manyways.measures import Finding, Measure
-from manyways.measures.benchmarks import MEANS, summarised
+from manyways.measures.benchmarks import MEANS, summarise
 from manyways.records import BASE, Checkpoint
 from manyways.reporting import Block, Heading, Table, words
 
@@ -54,7 +54,7 @@ class RateRow:
 def measured(seen: "Seen") -> list[RateRow]:
     """One row per checkpoint and benchmark, then pooled over seeds, then means over benchmarks."""
     single = ((e.checkpoint, e.benchmark, _row(e)) for e in seen.material.evaluations)
-    return list(summarised(single, seen.material.means, pool=_pool, mean=_mean).values())
+    return list(summarise(single, seen.material.means, pool=_pool, mean=_mean).values())
 
 
 def _row(evaluation: "Evaluation") -> RateRow:

@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from manyways.measures.benchmarks import SEEDS_FOR_T, summarised
+from manyways.measures.benchmarks import SEEDS_FOR_T, summarise
 from manyways.measures.material import Evaluation
 from manyways.metrics.intervals import (
     Floats,
@@ -83,7 +83,7 @@ Curves = dict[tuple[str, str], Curve]
 def curves(single: Sequence[Curve], members: Mapping[str, Sequence[str]]) -> Curves:
     """All curves: per seed, pooled over seeds, and the means over benchmarks."""
     named = ((curve.checkpoint, curve.benchmark, curve) for curve in single)
-    return summarised(named, members, pool=_pool, mean=_mean)
+    return summarise(named, members, pool=_pool, mean=_mean)
 
 
 def score(name: str, bounds: tuple[float, float, float], n: int) -> Score:

@@ -18,8 +18,8 @@ from manyways.measures.benchmarks import (
     MEANS,
     SEED_DATA,
     OfCheckpoint,
+    benchmark_words,
     headline,
-    in_words,
     means,
 )
 from manyways.measures.gate import GATE, GateRow
@@ -164,7 +164,7 @@ class Seen:
             for row in self.rows(PASS_AT_K)
             if (row.checkpoint, row.benchmark) == (checkpoint, benchmark)
         )
-        where = {} if benchmark == MEAN else {"on": in_words(benchmark)}
+        where = {} if benchmark == MEAN else {"on": benchmark_words(benchmark)}
         return explorer_link(of=next(counts, None), source=checkpoint, **where)
 
     @cached_property

@@ -93,7 +93,7 @@ class Solutions:
         return np.array(self.correct, dtype=float)
 
 
-def labelled(evaluation: Evaluation, reader: Reader) -> Solutions:
+def label_attempts(evaluation: Evaluation, reader: Reader) -> Solutions:
     """The first ``PER_PROBLEM`` attempts at each problem, labelled."""
     texts, rows = evaluation.texts(), evaluation.first_rows(PER_PROBLEM)
     return Solutions(
@@ -105,7 +105,9 @@ def labelled(evaluation: Evaluation, reader: Reader) -> Solutions:
     )
 
 
-def of_data(data: "Mapping[Line, Sequence[TrainingRow]]", reader: Reader) -> list[Solutions]:
+def label_training_data(
+    data: "Mapping[Line, Sequence[TrainingRow]]", reader: Reader
+) -> list[Solutions]:
     """What each arm was mid-trained on, of its first seed."""
     first: dict[str, Solutions] = {}
     for line, rows in data.items():
@@ -120,7 +122,7 @@ def of_data(data: "Mapping[Line, Sequence[TrainingRow]]", reader: Reader) -> lis
     return list(first.values())
 
 
-def pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
+def with_pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
     """The same over all benchmarks, and both pooled over seeds."""
     by_checkpoint = _merge(solutions, lambda s: replace(s, benchmark=ALL))
     benchmarks = {s.benchmark for s in solutions}
@@ -187,7 +189,7 @@ def policies(solutions: Sequence[Solutions]) -> dict[str, Policy]:
     }
 
 
-def on_problems(solutions: Solutions, wanted: Container[str]) -> Solutions:
+def restrict_to(solutions: Solutions, wanted: Container[str]) -> Solutions:
     """The attempts at some of the problems."""
     rows = [i for i, problem in enumerate(solutions.problem) if problem in wanted]
     return replace(
@@ -199,7 +201,7 @@ def on_problems(solutions: Solutions, wanted: Container[str]) -> Solutions:
     )
 
 
-def numbered(solutions: Solutions, labels: Sequence[str]) -> tuple[list[str], Openings]:
+def count_openings(solutions: Solutions, labels: Sequence[str]) -> tuple[list[str], Openings]:
     """Problems in order, and their attempts by opening label (those of ``labels``)."""
     names, problem_S = solutions.numbered
     place = {label: i for i, label in enumerate(labels)}

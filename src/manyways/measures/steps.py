@@ -286,7 +286,7 @@ def _chart(seen: "Seen", rows: list[StepRow], drawn: Drawn, phase: str) -> Chart
         id=f"steps-{phase}-{drawn.id}",
         title=title,
         alt=f"{title} over steps: {ends}.",
-        spec=charts.lines(curves, share=drawn.id != "entropy", axes=("step", "")),
+        spec=charts.curves(curves, share=drawn.id != "entropy", axes=("step", "")),
         height=215,
         note=drawn.note,
     )
@@ -310,14 +310,14 @@ def _sorted(rows: Sequence[StepRow]) -> list[list[StepRow]]:
     return [sorted(mine, key=lambda row: row.step) for mine in of.values()]
 
 
-def _line(seen: "Seen", rows: list[StepRow], drawn: Drawn) -> charts.Line | None:
+def _line(seen: "Seen", rows: list[StepRow], drawn: Drawn) -> charts.Curve | None:
     pairs = [(row.step, drawn.value(row)) for row in rows]
     known = [(step, value) for step, value in pairs if value is not None]
     if not known:
         return None
     scores = [value for _, value in known if isinstance(value, Score)]
     arm, seed = rows[0].arm, rows[0].seed
-    return charts.Line(
+    return charts.Curve(
         label=f"{arm}, {'mean of seeds' if seed is None else f'seed {seed}'}",
         x=[step for step, _ in known],
         y=[round(v.value if isinstance(v, Score) else v, 4) for _, v in known],

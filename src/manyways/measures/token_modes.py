@@ -191,7 +191,7 @@ def blocks(seen: "Seen") -> list[Block]:
     chart = Chart(
         id="token-modes",
         title="Token modes where solutions part",
-        alt=f"Effective number of next tokens: {charts.listed(lines)}",
+        alt=f"Effective number of next tokens: {charts.in_text(lines)}",
         spec=charts.intervals(lines, axis="effective number of next tokens"),
         height=charts.height_of(lines),
         note="95% bootstrap intervals over problems.",

@@ -9,9 +9,9 @@ from manyways.measures.difficulty import left_out_sentence
 from manyways.records import PLAIN
 from manyways.reporting import (
     Block,
-    Cell,
     Chart,
     Charts,
+    Entry,
     Heading,
     Link,
     Note,
@@ -136,7 +136,7 @@ def _yield(seen: "Seen") -> list[Block]:
 
 def _stacks(rows: list[YieldRow]) -> list[charts.Bar]:
     ours, grey = charts.hue(0), charts.MUTED[0]
-    light, pale = charts.faint(ours, charts.PALE), charts.faint(grey, charts.PALE)
+    light, pale = charts.with_opacity(ours, charts.PALE), charts.with_opacity(grey, charts.PALE)
     wrong = [row.attempts - row.correct - row.no_answer - row.undecided for row in rows]
     unkept = [row.correct - row.kept for row in rows]
 
@@ -178,7 +178,7 @@ def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts.Bar]) -
 
 
 def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
-    cells: list[tuple[Cell, ...]] = [
+    cells: list[tuple[Entry, ...]] = [
         (
             Link(
                 text=seen.heuristic_name(row.heuristic),

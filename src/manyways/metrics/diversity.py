@@ -117,10 +117,10 @@ def vendi(x_ND: Floats) -> float:
     n, d = x_ND.shape
     if not n:
         return float("nan")
-    return from_gram((x_ND @ x_ND.T if n < d else x_ND.T @ x_ND) / n)
+    return vendi_of_gram((x_ND @ x_ND.T if n < d else x_ND.T @ x_ND) / n)
 
 
-def from_gram(gram_DD: Floats) -> float:
+def vendi_of_gram(gram_DD: Floats) -> float:
     """The score from X^T X / n, or from any positive semi-definite matrix of trace 1."""
     values = np.linalg.eigvalsh(gram_DD)
     values = values[values > 1e-12]
@@ -128,7 +128,7 @@ def from_gram(gram_DD: Floats) -> float:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scores:
+class VendiScores:
     """Vendi scores of one set of texts.
 
     pooled:     (score, low, high) of all texts together; the bounds are nan for fewer than two
@@ -145,7 +145,7 @@ def vendi_scores(
     problems: Sequence[object],
     embed: Callable[[Sequence[str]], Floats],
     groups: int = GROUPS,
-) -> Scores:
+) -> VendiScores:
     """Vendi scores of any number of texts, pooled with an interval over problems, and per problem.
 
     The interval is value +- t standard errors of a jackknife that leaves out one group of
@@ -162,7 +162,7 @@ def vendi_scores(
     names = {name: i for i, name in enumerate(dict.fromkeys(problems))}
     count = min(groups, len(names))
     if not count:
-        return Scores(pooled=(float("nan"),) * 3, per_problem_P=np.empty(0))
+        return VendiScores(pooled=(float("nan"),) * 3, per_problem_P=np.empty(0))
     problem_N = np.array([names[name] for name in problems])
     order_N = np.argsort(problem_N, kind="stable")
     grams: list[Floats | float] = [0.0] * count
@@ -181,7 +181,7 @@ def vendi_scores(
         each += [vendi(part) for part in parts if len(part) > 1]
     each += [vendi(begun)] if len(begun) > 1 else []
     sizes_G = np.bincount(problem_N % count, minlength=count).astype(float)
-    return Scores(pooled=_jackknife(np.stack(grams), sizes_G), per_problem_P=np.array(each))
+    return VendiScores(pooled=_jackknife(np.stack(grams), sizes_G), per_problem_P=np.array(each))
 
 
 def _add_grams(grams: list[Floats | float], group_N: NDArray[np.int64], x_ND: Floats) -> None:
@@ -196,11 +196,11 @@ def _jackknife(grams_GDD: Floats, sizes_G: Floats) -> tuple[float, float, float]
     from scipy.special import stdtrit
 
     total, n, count = grams_GDD.sum(axis=0), sizes_G.sum(), len(sizes_G)
-    score = from_gram(total / n)
+    score = vendi_of_gram(total / n)
     if count < 2:
         return score, float("nan"), float("nan")
     left = [
-        from_gram((total - gram) / (n - size))
+        vendi_of_gram((total - gram) / (n - size))
         for gram, size in zip(grams_GDD, sizes_G, strict=True)
     ]
     error = float(np.std(left) * np.sqrt(count - 1))

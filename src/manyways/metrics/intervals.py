@@ -32,12 +32,12 @@ def bootstrap_means(
     values_PK: ArrayLike, settings: Resampling, strata_P: ArrayLike | None = None
 ) -> tuple[Floats, Floats]:
     """(mean_K, means of the resamples (R, K)) as in ``mean_intervals``, for functions of means."""
-    x_PK = columns(values_PK)
-    weight_P, groups = weights(len(x_PK), strata_P)
-    return weight_P @ x_PK, resampled(x_PK, weight_P, groups, settings)
+    x_PK = as_columns(values_PK)
+    weight_P, groups = stratum_weights(len(x_PK), strata_P)
+    return weight_P @ x_PK, resampled_means(x_PK, weight_P, groups, settings)
 
 
-def resamples(units: int, settings: Resampling) -> Floats:
+def draw_counts(units: int, settings: Resampling) -> Floats:
     """How often each unit is in each bootstrap sample, (R, units), for statistics of one's own."""
     return np.asarray(_draws(units, settings.resamples, (settings.seed, 0, 0)), dtype=float)
 
@@ -49,7 +49,7 @@ def resampled_sums(counts_PK: Floats, settings: Resampling) -> Floats:
     """
     units, count = len(counts_PK), settings.resamples
     if units * count <= BLOCK:
-        return np.asarray(resamples(units, settings) @ counts_PK)
+        return np.asarray(draw_counts(units, settings) @ counts_PK)
     sums_RK = np.empty((count, counts_PK.shape[1]))
     random = np.random.default_rng((settings.seed, 0, 0))
     even, rows = np.full(units, 1 / units), max(1, BLOCK // units)
@@ -59,13 +59,13 @@ def resampled_sums(counts_PK: Floats, settings: Resampling) -> Floats:
     return sums_RK
 
 
-def columns(values: ArrayLike) -> Floats:
+def as_columns(values: ArrayLike) -> Floats:
     """Values as (P, K); one quantity is one column."""
     x = np.asarray(values, dtype=float)
     return x[:, None] if x.ndim == 1 else x
 
 
-def weights(count: int, strata_P: ArrayLike | None) -> tuple[Floats, list[Ints]]:
+def stratum_weights(count: int, strata_P: ArrayLike | None) -> tuple[Floats, list[Ints]]:
     """Weight of each problem in the mean of strata means, and the members of each stratum."""
     strata = np.zeros(count, dtype=np.int64) if strata_P is None else np.asarray(strata_P)
     groups = [np.flatnonzero(strata == s) for s in np.unique(strata)]
@@ -75,7 +75,9 @@ def weights(count: int, strata_P: ArrayLike | None) -> tuple[Floats, list[Ints]]
     return weight_P, groups
 
 
-def resampled(x_PK: Floats, weight_P: Floats, groups: list[Ints], settings: Resampling) -> Floats:
+def resampled_means(
+    x_PK: Floats, weight_P: Floats, groups: list[Ints], settings: Resampling
+) -> Floats:
     """Means of bootstrap samples, drawn within groups, (R, K)."""
     means_RK = np.zeros((settings.resamples, x_PK.shape[1]))
     for number, members in enumerate(groups):
@@ -171,15 +173,15 @@ def mean_intervals(
     Returns:
         (mean_K, low_K, high_K); nan for no problems.
     """
-    x_PK = columns(values_PK)
-    weight_P, groups = weights(len(x_PK), strata_P)
+    x_PK = as_columns(values_PK)
+    weight_P, groups = stratum_weights(len(x_PK), strata_P)
     if not len(x_PK):
         nothing = np.full(x_PK.shape[1], np.nan)
         return nothing, nothing, nothing
     # Rounded: sums of the same numbers in another order differ in their last bits, and a resample
     # that equals the mean must be seen to, or BCa's bias depends on the number of columns.
     mean_K = np.round(weight_P @ x_PK, DIGITS)
-    means_RK = np.round(resampled(x_PK, weight_P, groups, settings), DIGITS)
+    means_RK = np.round(resampled_means(x_PK, weight_P, groups, settings), DIGITS)
     tail = (1 - LEVEL) / 2
     low_K, high_K = np.full(x_PK.shape[1], tail), np.full(x_PK.shape[1], 1 - tail)
     if settings.kind == "bca":
@@ -201,9 +203,9 @@ def score_intervals(
     truth half of the time. There the interval is widened to Wilson's with one trial per problem,
     the widest that values in [0, 1] can need. ``bench/coverage.py`` measures both.
     """
-    x_PK = columns(values_PK)
+    x_PK = as_columns(values_PK)
     mean_K, low_K, high_K = mean_intervals(x_PK, settings, strata_P)
-    weight_P, _ = weights(len(x_PK), strata_P)
+    weight_P, _ = stratum_weights(len(x_PK), strata_P)
     # A mean of benchmarks of unequal size is worth fewer problems than they have together.
     units = 1 / float(weight_P @ weight_P) if len(x_PK) else 0.0
     for j in range(x_PK.shape[1]):
@@ -232,7 +234,7 @@ def difference_intervals(
     Where no problem differs, the interval is what n equal problems can exclude: a share of
     differing problems above ``1 - 0.05^(1/n)`` ("rule of three").
     """
-    d_PK = columns(differences_PK)
+    d_PK = as_columns(differences_PK)
     mean_K, low_K, high_K = mean_intervals(d_PK, settings, strata_P)
     for j in range(d_PK.shape[1]):
         if len(d_PK) and not d_PK[:, j].any():
@@ -257,7 +259,7 @@ def sign_flip(
     enter; without any that differs p is 1.
     """
     d_P = np.asarray(differences_P, dtype=float)
-    weight_P, _ = weights(len(d_P), strata_P)
+    weight_P, _ = stratum_weights(len(d_P), strata_P)
     terms_P = (weight_P * d_P)[d_P != 0]
     if not len(terms_P):
         return 1.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from random import Random
 
-from manyways.pocket.corpus import DECOY, Prompts, composed
+from manyways.pocket.corpus import DECOY, Prompts, composed_solution
 from manyways.pocket.ways import EASY, OPERATIONS, PAIRS, TYPES, WAYS, Type, load, works
 from manyways.pocket.world import Exercise, World, exercises, is_told, phrase, split_of
 from manyways.records import PLAIN, Heuristic, Message
@@ -48,7 +48,7 @@ _BOX = re.compile(r"\\boxed\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
+class MatrixEntry:
     """Attempts at one operation and type of part under one heuristic (or plain, or ``OTHERS``).
 
     followed: share that shows the named heuristic; for plain and ``OTHERS``, share that is direct.
@@ -113,7 +113,7 @@ def rows(world: World) -> Iterator[tuple[str, Type]]:
     yield EASY, "easy"
 
 
-def singles(world: World, kind: str, which: Type, count: int) -> list[Exercise]:
+def one_part_exercises(world: World, kind: str, which: Type, count: int) -> list[Exercise]:
     """``count`` one-part exercises of every split but the base's; repeated when there are fewer."""
     rng = Random(f"{world.seed}/check/{kind}/{which}")
     pool = [part for part in world.parts(kind)[which] if split_of((part,)) != "base"]
@@ -123,14 +123,16 @@ def singles(world: World, kind: str, which: Type, count: int) -> list[Exercise]:
 
 def measure(
     sample: Sampler, pack: Sequence[Heuristic], prompts: Prompts, *, world: World, count: int
-) -> list[Cell]:
+) -> list[MatrixEntry]:
     """The success matrix: ``count`` attempts in each cell."""
     labeller = load(pack)
     todo = [
         (kind, which, column, way, exercise)
         for kind, which in rows(world)
         for column, ways in _columns(pack, kind)
-        for exercise, way in zip(singles(world, kind, which, count), cycle(ways), strict=False)
+        for exercise, way in zip(
+            one_part_exercises(world, kind, which, count), cycle(ways), strict=False
+        )
     ]
     texts = sample([_prompt(prompts, way, exercise) for *_, way, exercise in todo])
     tally: dict[tuple[str, Type, str], list[tuple[bool, bool, bool]]] = {}
@@ -141,7 +143,7 @@ def measure(
         told = is_told(exercise.parts[0])
         tally.setdefault((kind, which, column), []).append((verdict, followed, told))
     return [
-        Cell(
+        MatrixEntry(
             operation=kind,
             type=which,
             heuristic=column,
@@ -155,7 +157,7 @@ def measure(
     ]
 
 
-def recall(cells: Sequence[Cell]) -> tuple[tuple[int, int], tuple[int, int]]:
+def direct_recall(cells: Sequence[MatrixEntry]) -> tuple[tuple[int, int], tuple[int, int]]:
     """Plain attempts at hard parts as (right, all): at told parts (recall), and others."""
     plain = [c for c in cells if c.heuristic == PLAIN and c.operation != EASY]
     right, told = sum(c.told_right for c in plain), sum(c.told for c in plain)
@@ -259,7 +261,9 @@ def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple
             rng.choice([way for way in ids if way is None or part.kind in WAYS[way]])
             for part in exercise.parts
         ]
-        found = [segment.heuristic for segment in labeller.segments(composed(exercise, ways))]
+        found = [
+            segment.heuristic for segment in labeller.segments(composed_solution(exercise, ways))
+        ]
         wanted = [*ways, None]
         steps += len(wanted)
         wrong += (
@@ -270,7 +274,7 @@ def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple
     return wrong / steps, steps
 
 
-def violations(cells: Sequence[Cell], pool: Variety, mixed: float) -> list[str]:
+def violations(cells: Sequence[MatrixEntry], pool: Variety, mixed: float) -> list[str]:
     """The promised properties that the measurements do not have, each as a sentence."""
     found = [*_of_ways(cells), *_of_direct(cells), *_of_form(cells)]
     if pool.mean < WAYS_EACH:
@@ -286,7 +290,7 @@ def violations(cells: Sequence[Cell], pool: Variety, mixed: float) -> list[str]:
     return found
 
 
-def _of_ways(cells: Sequence[Cell]) -> Iterator[str]:
+def _of_ways(cells: Sequence[MatrixEntry]) -> Iterator[str]:
     for cell in cells:
         where = f"'{cell.heuristic}' succeeds in {cell.success:.2f} of {cell.operation}"
         if cell.works is True and cell.success < WORKS:
@@ -295,7 +299,7 @@ def _of_ways(cells: Sequence[Cell]) -> Iterator[str]:
             yield f"{where}, type {cell.type}, where it does not work: {FAILS:.2f} is allowed"
 
 
-def _of_direct(cells: Sequence[Cell]) -> Iterator[str]:
+def _of_direct(cells: Sequence[MatrixEntry]) -> Iterator[str]:
     low, high = DIRECT
     plain = {(c.operation, c.type): c.success for c in cells if c.heuristic == PLAIN}
     for (operation, which), success in plain.items():
@@ -311,15 +315,15 @@ def _of_direct(cells: Sequence[Cell]) -> Iterator[str]:
             yield f"the decoy '{DECOY}' helps at {cell.operation}, type {cell.type}"
 
 
-def _of_form(cells: Sequence[Cell]) -> Iterator[str]:
-    for heuristic, share, _ in following(cells):
+def _of_form(cells: Sequence[MatrixEntry]) -> Iterator[str]:
+    for heuristic, share, _ in adherence_by_column(cells):
         if heuristic in OPERATIONS and share < FOLLOWED:
             yield f"'{heuristic}' is followed in {share:.2f}, fewer than {FOLLOWED}"
         if heuristic == PLAIN and share < PLAIN_DIRECT:
             yield f"plain attempts are direct in {share:.2f}, fewer than {PLAIN_DIRECT}"
 
 
-def following(cells: Sequence[Cell]) -> list[tuple[str, float, int]]:
+def adherence_by_column(cells: Sequence[MatrixEntry]) -> list[tuple[str, float, int]]:
     """For each column: how often it is followed (for plain and others: direct), and attempts."""
     found = []
     for heuristic in dict.fromkeys((PLAIN, *OPERATIONS, OTHERS)):

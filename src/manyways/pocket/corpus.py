@@ -28,10 +28,10 @@ from manyways.records import Heuristic, Message
 
 def solution(exercise: Exercise, heuristic: str | None) -> str:
     """The pure solution: ``heuristic`` on every part where it applies, direct steps elsewhere."""
-    return composed(exercise, [heuristic] * len(exercise.parts))
+    return composed_solution(exercise, [heuristic] * len(exercise.parts))
 
 
-def composed(exercise: Exercise, heuristics: Sequence[str | None]) -> str:
+def composed_solution(exercise: Exercise, heuristics: Sequence[str | None]) -> str:
     """A solution with one heuristic (or None: direct) per part. Never shown in training."""
     pairs = zip(exercise.parts, heuristics, strict=True)
     lines = [step(part, number, way) for number, (part, way) in enumerate(pairs, start=1)]

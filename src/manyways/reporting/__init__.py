@@ -34,7 +34,7 @@ class Figure:
         return f"{self.value} [{self.interval}]".lstrip()
 
 
-Cell = str | Link | Figure
+Entry = str | Link | Figure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +43,7 @@ class Table:
 
     caption: str
     head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[Entry, ...], ...]
     note: str = ""
     folded: bool = False
     strong: tuple[int, ...] = ()
@@ -63,7 +63,7 @@ class Table:
 _NUMBER = re.compile(r"[<+−-]?[\d,.]*( ?(%|s|h|min|[\d, ]+))*|–")
 
 
-def _is_number(cell: Cell) -> bool:
+def _is_number(cell: Entry) -> bool:
     text = cell.text if isinstance(cell, Link) else cell
     return isinstance(text, Figure) or _NUMBER.fullmatch(text) is not None
 

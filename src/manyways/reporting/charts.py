@@ -61,18 +61,18 @@ def line_style(number: int) -> str:
     return LINES[number % len(LINES)]
 
 
-def faint(colour: str, opacity: float) -> str:
+def with_opacity(colour: str, opacity: float) -> str:
     """``#0072b2`` -> ``rgba(0,114,178,0.13)``."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def dark_of() -> dict[str, str]:
+def dark_colours() -> dict[str, str]:
     """Every colour that a chart may use -> the one to use on a dark page."""
     pairs = (INK, MUTED, *HUES)
     plain = {light: dark for light, dark in pairs}
     return plain | {
-        faint(light, opacity): faint(dark, opacity)
+        with_opacity(light, opacity): with_opacity(dark, opacity)
         for light, dark in pairs
         for opacity in (BAND, PALE)
     }
@@ -86,7 +86,7 @@ SHARE_AXIS: Mapping[str, object] = {"hoverformat": ".3f"}
 """Shares are written as the findings write them: between 0 and 1."""
 
 
-def safe(text: str) -> str:
+def escaped(text: str) -> str:
     """``text`` so that Plotly shows it as it is."""
     return html.escape(text, quote=False)
 
@@ -151,7 +151,7 @@ def intervals(rows: Sequence[Row], *, zero: bool = False, axis: str) -> Spec:
     )
 
 
-def listed(rows: Sequence[Row]) -> str:
+def in_text(rows: Sequence[Row]) -> str:
     """Lines of one mark each, for those who cannot see them."""
     return "; ".join(f"{row.label} {words.number(row.marks[0].score.value)}" for row in rows)
 
@@ -180,7 +180,7 @@ def _interval(mark: Mark, *, y: float, name: str) -> Trace:
         },
         "meta": dict(mark.meta),
         "customdata": [mark.link],
-        "hovertemplate": f"{safe(name)}<br>{safe(mark.words)}<extra></extra>",
+        "hovertemplate": f"{escaped(name)}<br>{escaped(mark.words)}<extra></extra>",
     }
 
 
@@ -196,14 +196,14 @@ def label(text: str, place: float, *, bold: bool = False) -> dict[str, object]:
         "xanchor": "left",
         "y": place,
         "yanchor": "middle",
-        "text": f"<b>{safe(text)}</b>" if bold else safe(text),
+        "text": f"<b>{escaped(text)}</b>" if bold else escaped(text),
         "showarrow": False,
         "font": {"size": 12.5},
     }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class Curve:
     """A curve, with an interval band where ``low`` and ``high`` are given."""
 
     label: str
@@ -220,12 +220,12 @@ class Line:
     meta: Mapping[str, str] = field(default_factory=dict)
 
 
-def lines(
-    curves: Sequence[Line], *, share: bool, axes: tuple[str, str], logarithmic: str = ""
+def curves(
+    drawn: Sequence[Curve], *, share: bool, axes: tuple[str, str], logarithmic: str = ""
 ) -> Spec:
     """Curves. ``axes``: the titles of x and y; ``logarithmic``: "x", "y", "xy" or neither."""
-    traces = [trace for line in curves for trace in (*_band(line), _curve(line, share))]
-    y_axis = {**SHARE_AXIS, "range": _share_range(curves)} if share else {}
+    traces = [trace for line in drawn for trace in (*_band(line), _curve(line, share))]
+    y_axis = {**SHARE_AXIS, "range": _share_range(drawn)} if share else {}
     return spec(
         traces,
         xaxis={**_scale("x" in logarithmic), "title": {"text": axes[0]}, "zeroline": False},
@@ -245,24 +245,24 @@ def _scale(logarithmic: bool) -> dict[str, object]:
     return {"type": "log", "dtick": 1, **plain} if logarithmic else {}
 
 
-def _share_range(curves: Sequence[Line]) -> list[float]:
+def _share_range(drawn: Sequence[Curve]) -> list[float]:
     """A little more than the values, never beyond 0 and 1, never a mere sliver."""
-    values = [v for line in curves for v in (*line.y, *line.low, *line.high)]
+    values = [v for line in drawn for v in (*line.y, *line.low, *line.high)]
     low, high = min(values), max(values)
     margin = max(0.05 * (high - low), 0.02)
     return [max(low - margin, -0.004), min(high + margin, 1.004)]
 
 
-def pass_curves(curves: Sequence[Line], ks: Sequence[int]) -> Spec:
+def pass_curves(drawn: Sequence[Curve], ks: Sequence[int]) -> Spec:
     """pass@k over a doubling axis of k."""
-    figure = lines(curves, share=True, axes=("k: attempts allowed (doubling scale)", "pass@k"))
+    figure = curves(drawn, share=True, axes=("k: attempts allowed (doubling scale)", "pass@k"))
     layout = figure["layout"]
     assert isinstance(layout, dict)
     layout["xaxis"] |= {"type": "log", "tickvals": list(ks), "ticktext": [str(k) for k in ks]}
     return figure
 
 
-def _band(line: Line) -> list[Trace]:
+def _band(line: Curve) -> list[Trace]:
     if not line.low:
         return []
     return [
@@ -272,7 +272,7 @@ def _band(line: Line) -> list[Trace]:
             "x": [*line.x, *reversed(line.x)],
             "y": [*line.high, *reversed(line.low)],
             "fill": "toself",
-            "fillcolor": faint(line.colour, BAND),
+            "fillcolor": with_opacity(line.colour, BAND),
             "line": {"width": 0},
             "hoverinfo": "skip",
             "meta": {**line.meta, "band": "yes"},
@@ -280,7 +280,7 @@ def _band(line: Line) -> list[Trace]:
     ]
 
 
-def _curve(line: Line, share: bool) -> Trace:
+def _curve(line: Curve, share: bool) -> Trace:
     form = ":.3f" if share else ":.3~g"
     return {
         "type": "scatter",
@@ -292,7 +292,7 @@ def _curve(line: Line, share: bool) -> Trace:
         "marker": {"color": line.colour, "symbol": line.symbol or "circle", "size": 8},
         "meta": dict(line.meta),
         "customdata": [line.link] * len(line.x),
-        "hovertemplate": f"{safe(line.label)}<br>%{{x}}: %{{y{form}}}<extra></extra>",
+        "hovertemplate": f"{escaped(line.label)}<br>%{{x}}: %{{y{form}}}<extra></extra>",
     }
 
 
@@ -343,8 +343,8 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str) -> Spec:
         {
             "type": "bar",
             "orientation": "h",
-            "name": safe(stack.called),
-            "y": [safe(label) for label in labels],
+            "name": escaped(stack.called),
+            "y": [escaped(label) for label in labels],
             "x": list(stack.values),
             "customdata": list(stack.links),
             "meta": {"stack": stack.name},
@@ -357,7 +357,7 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str) -> Spec:
                     "size": 6,
                 },
             },
-            "hovertemplate": f"%{{y}}<br>{safe(stack.called)}: %{{x:,}}<extra></extra>",
+            "hovertemplate": f"%{{y}}<br>{escaped(stack.called)}: %{{x:,}}<extra></extra>",
         }
         for stack in stacks
     ]
@@ -372,7 +372,7 @@ def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str) -> Spec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Phases:
+class Movement:
     """The share of one heuristic in each phase: symbol -> value."""
 
     label: str
@@ -383,7 +383,7 @@ class Phases:
     link: str = ""
 
 
-def movements(rows: Sequence[Phases], *, top: float, axis: str) -> Spec:
+def movements(rows: Sequence[Movement], *, top: float, axis: str) -> Spec:
     """How shares move from phase to phase, up to ``top``: a labelled line for each heuristic."""
     return spec(
         [_movement(row, place) for place, row in enumerate(rows)],
@@ -399,7 +399,7 @@ def movements(rows: Sequence[Phases], *, top: float, axis: str) -> Spec:
     )
 
 
-def _movement(row: Phases, place: int) -> Trace:
+def _movement(row: Movement, place: int) -> Trace:
     shares = [share for _, share in row.values.values()]
     return {
         "type": "scatter",
@@ -413,7 +413,7 @@ def _movement(row: Phases, place: int) -> Trace:
             "size": 10,
             "line": {"width": 2, "color": row.colour},
         },
-        "text": [safe(phase) for phase in row.values],
+        "text": [escaped(phase) for phase in row.values],
         "customdata": [row.link] * len(shares),
-        "hovertemplate": f"{safe(row.label)}<br>%{{text}}: %{{x:.3f}}<extra></extra>",
+        "hovertemplate": f"{escaped(row.label)}<br>%{{text}}: %{{x:.3f}}<extra></extra>",
     }

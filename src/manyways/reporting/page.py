@@ -25,10 +25,10 @@ from markupsafe import Markup
 from manyways.progress import visible
 from manyways.recipe.tree import Recipe
 from manyways.reporting import (
-    Cell,
     Chart,
     Charts,
     Code,
+    Entry,
     Explorer,
     Fold,
     Heading,
@@ -82,7 +82,7 @@ def render_page(
         lstrip_blocks=True,
         finalize=_seen,
     )
-    dark = charts.dark_of()
+    dark = charts.dark_colours()
     environment.filters["both"] = lambda colour: f"light-dark({colour}, {dark[colour]})"
     environment.filters["ticks"] = _code
     environment.filters["whole"] = lambda text: _unbroken(visible(str(text)))
@@ -213,7 +213,7 @@ def _(block: Table) -> str:
     return f"**{_text(block.caption)}**\n\n" + "\n".join(lines) + note
 
 
-def _line(cells: tuple[Cell, ...]) -> str:
+def _line(cells: tuple[Entry, ...]) -> str:
     texts = (cell.text if isinstance(cell, Link) else str(cell) for cell in cells)
     return f"| {' | '.join(_text(text) for text in texts)} |"
 

@@ -85,7 +85,7 @@ def checkpoint_label(name: str) -> str:
     return " · ".join([checkpoint.arm, PHASES[checkpoint.phase], *seed])
 
 
-def named(text: str) -> str:
+def with_labels(text: str) -> str:
     """``base − star/rl`` -> ``base − star · after RL``: checkpoints are called as in tables.
 
     What has the same form and is no checkpoint, as a set of problems, stays as it is.

@@ -63,7 +63,7 @@ def is_hub_id(path: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Public:
+class PublicRecipe:
     """A recipe as others may read it. ``shown``: each private text of it -> what stands for it."""
 
     recipe: Recipe
@@ -109,12 +109,12 @@ class Public:
         return json.dumps(tree | private, indent=2, ensure_ascii=False).encode()
 
 
-def public(recipe: Recipe) -> Public:
+def public_recipe(recipe: Recipe) -> PublicRecipe:
     """``recipe`` without places and addresses; it still loads."""
     tree = recipe.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
     names = _Names()
     clean = names.tree(tree)
-    return Public(Recipe.model_validate(clean), names.shown)
+    return PublicRecipe(Recipe.model_validate(clean), names.shown)
 
 
 class _Names:
@@ -266,7 +266,7 @@ def lines_of(ctx: Context, arm: str | None, seed: int | None) -> list[Line]:
 
 
 @contextmanager
-def writing(out: Path, facts: Mapping[str, object], public: Public) -> Iterator[Path]:
+def export_folder(out: Path, facts: Mapping[str, object], public: PublicRecipe) -> Iterator[Path]:
     """A folder to write into that becomes ``out`` when all is written.
 
     It gets ``recipe.toml`` as others may read it and ``manyways.json`` with ``facts``.

@@ -19,14 +19,14 @@ from manyways.arms import Line, parse_arm
 from manyways.commands.export import (
     HubApi,
     SourceFacts,
+    export_folder,
     folder_of,
     front_matter,
     is_hub_id,
-    public,
+    public_recipe,
     push,
     render,
     source_facts,
-    writing,
 )
 from manyways.context import Context
 from manyways.errors import DataError, MissingWork, RecipeError
@@ -155,7 +155,7 @@ def dataset_card(facts: DatasetFacts) -> str:
         "license": facts.source.hub_licence,
         "pretty_name": f"{facts.name}: {'arm ' + facts.arm if facts.arm else 'all kept solutions'}",
         "task_categories": ["text-generation"],
-        "size_categories": [size_of(facts.counts["solutions"])],
+        "size_categories": [size_category(facts.counts["solutions"])],
         "tags": ["manyways", "self-generated", "reasoning", "synthetic"]
         + (["wrong-answers"] if facts.wrong else []),
         "configs": [
@@ -176,7 +176,7 @@ def dataset_card(facts: DatasetFacts) -> str:
     return front_matter(header) + render("dataset_card.md.j2", facts=facts)
 
 
-def size_of(rows: int) -> str:
+def size_category(rows: int) -> str:
     """The Hub's word for that many rows."""
     return next((name for limit, name in SIZES if rows < limit), "1M<n<10M")
 
@@ -205,11 +205,11 @@ def export_dataset(
     NothingToTrainOn for an empty arm, DataError when ``out`` cannot be used or the pool has changed
     since selection.
     """
-    table = chosen(ctx, line)
+    table = solutions_to_export(ctx, line)
     out = out or folder_of(ctx, line.arm if line else "pool")
-    shared = public(ctx.recipe)
+    shared = public_recipe(ctx.recipe)
     facts = shared.of(facts_of(ctx, line, table, form))
-    with writing(out, asdict(facts), shared) as folder:
+    with export_folder(out, asdict(facts), shared) as folder:
         _write_shards(ctx, table, form, folder / "data")
         write_text(folder / "README.md", dataset_card(facts))
     say(f"{table.num_rows} solutions in {out}; load_dataset('{out}') reads them.")
@@ -218,7 +218,7 @@ def export_dataset(
     return out
 
 
-def chosen(ctx: Context, line: Line | None) -> pa.Table:
+def solutions_to_export(ctx: Context, line: Line | None) -> pa.Table:
     """The solutions of ``line`` (of the whole pool for None) with what is known of each attempt.
 
     Ordered as in mid-training: by problem, then by the pack's order. One row for each solution.
@@ -393,9 +393,9 @@ def export_rl(
             "rl.attempts = 'sample' or 'all'."
         )
     out = out or folder_of(ctx, "rl")
-    shared = public(ctx.recipe)
+    shared = public_recipe(ctx.recipe)
     facts = shared.of(_rl_facts(ctx, there))
-    with writing(out, asdict(facts), shared) as folder:
+    with export_folder(out, asdict(facts), shared) as folder:
         _write_rl(_rl_rows(ctx, there), folder / "data", facts.attempts)
         write_text(folder / "README.md", rl_card(facts))
     say(f"{facts.attempts} attempts of RL in {out}; load_dataset('{out}') reads them.")
@@ -409,7 +409,7 @@ def rl_card(facts: RLFacts) -> str:
         "license": facts.source.hub_licence,
         "pretty_name": f"{facts.name}: attempts of RL",
         "task_categories": ["text-generation"],
-        "size_categories": [size_of(facts.attempts)],
+        "size_categories": [size_category(facts.attempts)],
         "tags": ["manyways", "self-generated", "reasoning", "synthetic", "rollouts"],
     }
     if facts.source.hub_licence == "other":

@@ -17,16 +17,16 @@ from manyways.arms import Line
 from manyways.commands.export import (
     OF_TRAINING,
     HubApi,
-    Public,
+    PublicRecipe,
     SourceFacts,
+    export_folder,
     folder_of,
     front_matter,
     is_hub_id,
-    public,
+    public_recipe,
     push,
     render,
     source_facts,
-    writing,
 )
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
@@ -212,9 +212,9 @@ def export_model(
     """
     source = checkpoint_of(ctx, line, stage)
     out = out or folder_of(ctx, f"{line.name.replace('/', '-')}-{stage}")
-    shared = public(ctx.recipe)
+    shared = public_recipe(ctx.recipe)
     facts = shared.of(facts_of(ctx, line, stage))
-    with writing(out, asdict(facts), shared) as folder:
+    with export_folder(out, asdict(facts), shared) as folder:
         for file in sorted(source.iterdir()):
             if file.is_file() and file.name not in OF_TRAINING:
                 _copy(file, folder / file.name, shared)
@@ -226,7 +226,7 @@ def export_model(
     return out
 
 
-def _copy(file: Path, to: Path, shared: Public) -> None:
+def _copy(file: Path, to: Path, shared: PublicRecipe) -> None:
     changed = shared.checkpoint_file(file)
     if changed is None:
         shutil.copy2(file, to)

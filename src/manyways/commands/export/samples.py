@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from manyways import __version__
-from manyways.commands.export import folder_of, public, source_facts
+from manyways.commands.export import folder_of, public_recipe, source_facts
 from manyways.context import Context
 from manyways.errors import DataError
 from manyways.fingerprint import versions
@@ -42,7 +42,7 @@ VERSION = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asking:
+class PromptStyle:
     """How a prompt was put to the model.
 
     render:   messages -> the text that the model was given.
@@ -71,7 +71,7 @@ def export_samples(
     checkpoint: str | None = None,
     *,
     out: Path | None = None,
-    asking: Asking | None = None,
+    asking: PromptStyle | None = None,
 ) -> list[Path]:
     """Write the evaluation of ``checkpoint``, or of every evaluated one; returns their folders.
 
@@ -80,13 +80,13 @@ def export_samples(
 
     Raises DataError for a checkpoint that was not evaluated.
     """
-    names = evaluated(ctx)
+    names = evaluated_checkpoints(ctx)
     if checkpoint is not None and checkpoint not in names:
         hint = nearest(checkpoint, dict.fromkeys(names)) if names else " None was, yet."
         raise DataError(f"no checkpoint '{checkpoint}' was evaluated in this run.{hint}")
     if not names:
         raise DataError(f"nothing is evaluated yet: run `manyways evaluate {ctx.run.root}` first.")
-    asking = asking or tokenizer_asking(ctx)
+    asking = asking or prompt_style(ctx)
     out = out or folder_of(ctx, "samples")
     folders = []
     for name in names if checkpoint is None else [checkpoint]:
@@ -95,14 +95,14 @@ def export_samples(
     return folders
 
 
-def evaluated(ctx: Context) -> list[str]:
+def evaluated_checkpoints(ctx: Context) -> list[str]:
     """Names of the checkpoints with attempts on a benchmark of the recipe."""
     benchmarks = ctx.recipe.benchmarks
     names = [checkpoint.name for checkpoint in ctx.checkpoints]
     return [n for n in names if any(parts(ctx.run.eval_path(n, b)) for b in benchmarks)]
 
 
-def tokenizer_asking(ctx: Context) -> Asking:
+def prompt_style(ctx: Context) -> PromptStyle:
     """How the run's prompts look as text: every checkpoint of a run has the base's template."""
     from manyways.checkpoints import load_tokenizer
     from manyways.rendering import prompt_ids
@@ -115,21 +115,21 @@ def tokenizer_asking(ctx: Context) -> Asking:
         ]
         for name in ("eos", "bos", "pad")
     }
-    return Asking(
+    return PromptStyle(
         render=lambda messages: prompt_ids(tokenizer, messages)[1],
         template=str(tokenizer.chat_template),
         tokens=tokens,
     )
 
 
-def _write_checkpoint(ctx: Context, checkpoint: str, asking: Asking, out: Path) -> Path:
+def _write_checkpoint(ctx: Context, checkpoint: str, asking: PromptStyle, out: Path) -> Path:
     tasks = [
         task_of(ctx, checkpoint, benchmark, asking)
         for benchmark in ctx.recipe.benchmarks
         if parts(ctx.run.eval_path(checkpoint, benchmark))
     ]
     tasks = [task for task in tasks if task.samples]
-    folder = out / sanitized(f"{ctx.recipe.name}/{checkpoint}")
+    folder = out / folder_name(f"{ctx.recipe.name}/{checkpoint}")
     date = date_id([task.stamp for task in tasks])
     for task in tasks:
         lines = [json.dumps(sample, ensure_ascii=False) for sample in task.samples]
@@ -139,7 +139,7 @@ def _write_checkpoint(ctx: Context, checkpoint: str, asking: Asking, out: Path) 
     return folder
 
 
-def task_of(ctx: Context, checkpoint: str, benchmark: str, asking: Asking) -> Task:
+def task_of(ctx: Context, checkpoint: str, benchmark: str, asking: PromptStyle) -> Task:
     """The attempts of one checkpoint on one benchmark that the recipe asks for."""
     settings = ctx.recipe.evaluate
     slug = benchmark_slug(benchmark)
@@ -164,7 +164,7 @@ def task_of(ctx: Context, checkpoint: str, benchmark: str, asking: Asking) -> Ta
     for sample in samples:
         sample["metrics"] = list(metrics)
     stamp = ctx.run.stamp(f"evaluate/{checkpoint}/{slug}")
-    name = benchmark_slug(public(ctx.recipe).text(benchmark))
+    name = benchmark_slug(public_recipe(ctx.recipe).text(benchmark))
     return Task(name=name, benchmark=benchmark, samples=samples, metrics=metrics, stamp=stamp)
 
 
@@ -193,9 +193,9 @@ def _sample(
         "filtered_resps": [answers],
         "filter": FILTER,
         "metrics": [],
-        "doc_hash": hashed(json.dumps(doc, indent=2, ensure_ascii=False)),
-        "prompt_hash": hashed(prompt),
-        "target_hash": hashed(problem.answer),
+        "doc_hash": text_hash(json.dumps(doc, indent=2, ensure_ascii=False)),
+        "prompt_hash": text_hash(prompt),
+        "target_hash": text_hash(problem.answer),
         "verdicts": [[attempt.verdict.status for attempt in attempts]],
     }
 
@@ -213,7 +213,7 @@ def _metrics(attempts: Sequence[Attempt], ks: Sequence[int]) -> dict[str, float]
     return passed | {name: hits[name] / count for name in RATES}
 
 
-def hashed(text: str) -> str:
+def text_hash(text: str) -> str:
     """SHA-256 of UTF-8, as ``lm_eval.utils.hash_string``."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -226,7 +226,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float | str]:
 
 
 def results(
-    ctx: Context, checkpoint: str, tasks: Sequence[Task], asking: Asking
+    ctx: Context, checkpoint: str, tasks: Sequence[Task], asking: PromptStyle
 ) -> dict[str, object]:
     """Everything in the file, in the order in which the harness writes it."""
     stamps = [task.stamp for task in tasks if task.stamp]
@@ -262,17 +262,17 @@ def results(
         "task_hashes": {task.name: _task_hash(task) for task in tasks},
         "model_source": ctx.recipe.model.engine,
         "model_name": name,
-        "model_name_sanitized": sanitized(name),
+        "model_name_sanitized": folder_name(name),
         "system_instruction": system,
-        "system_instruction_sha": hashed(system) if system else None,
+        "system_instruction_sha": text_hash(system) if system else None,
         "fewshot_as_multiturn": False,
         "chat_template": asking.template,
-        "chat_template_sha": hashed(asking.template),
+        "chat_template_sha": text_hash(asking.template),
         "total_evaluation_time_seconds": str(sum(stamp.seconds for stamp in stamps)),
     }
 
 
-def sanitized(name: str) -> str:
+def folder_name(name: str) -> str:
     """A model's name as the harness writes it into folder names."""
     return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", name)
 
@@ -298,7 +298,7 @@ def _scores(task: Task) -> dict[str, object]:
 
 
 def _config(ctx: Context, task: Task) -> dict[str, object]:
-    source = public(ctx.recipe).of(source_facts(ctx, task.benchmark))
+    source = public_recipe(ctx.recipe).of(source_facts(ctx, task.benchmark))
     return {
         "task": task.name,
         "dataset_path": source.hub_id or source.name,
@@ -328,7 +328,7 @@ def _config(ctx: Context, task: Task) -> dict[str, object]:
 def _execution(ctx: Context, checkpoint: str, stamps: Sequence[Stamp]) -> dict[str, object]:
     recipe, of = ctx.recipe, Checkpoint.parse(checkpoint)
     seed = of.seed or 0
-    path = public(recipe).recipe.model.path if of == BASE else f"{of.folder}/checkpoint"
+    path = public_recipe(recipe).recipe.model.path if of == BASE else f"{of.folder}/checkpoint"
     return {
         "model": recipe.model.engine,
         "model_args": f"pretrained={path},dtype={recipe.model.dtype}",
@@ -350,7 +350,7 @@ def _execution(ctx: Context, checkpoint: str, stamps: Sequence[Stamp]) -> dict[s
 
 def _task_hash(task: Task) -> str:
     keys = ("doc_hash", "prompt_hash", "target_hash")
-    return hashed("".join(str(sample[key]) for sample in task.samples for key in keys))
+    return text_hash("".join(str(sample[key]) for sample in task.samples for key in keys))
 
 
 def _versions(stamps: Sequence[Stamp]) -> dict[str, str]:

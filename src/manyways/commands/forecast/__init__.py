@@ -36,7 +36,7 @@ MIB = 1024**2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sampled:
+class SamplingCost:
     """Sampling one kind of prompt, measured in a small and a larger batch.
 
     seconds:     of n attempts: ``fixed`` for each batch + n x ``each``.
@@ -55,7 +55,7 @@ class Sampled:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
+class Measurement:
     """The numbers that a forecast rests on.
 
     opening:    seconds to open the engine. verdict, label: seconds for each attempt.
@@ -65,7 +65,7 @@ class Measured:
     took:       seconds that measuring took.
     """
 
-    sampled: Mapping[str, Sampled]
+    sampled: Mapping[str, SamplingCost]
     opening: float
     starting: float
     verdict: float
@@ -80,7 +80,7 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Expected:
+class ExpectedCost:
     """What one piece of work is expected to cost; None where nothing was measured."""
 
     work: str
@@ -100,8 +100,8 @@ class Forecast:
 
     name: str
     made: float
-    rows: list[Expected]
-    measured: Measured | None
+    rows: list[ExpectedCost]
+    measured: Measurement | None
     peak: float | None
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -168,7 +168,7 @@ def tokens_of(run: RunDir, stamp: Stamp) -> float:
     return stamp.counts.get("attempts", 0) * sum(lengths) / len(lengths) if lengths else 0.0
 
 
-def _print_basis(m: Measured) -> None:
+def _print_basis(m: Measurement) -> None:
     table = open_table(
         "measured", "attempts", "tokens each", "prompt", "cut off", "right", "ms each"
     )
@@ -215,11 +215,11 @@ def _warn_disk(forecast: Forecast, root: Path) -> None:
         say(f"WARNING: the disk of '{there}' is too small for this run: choose another --out.")
 
 
-def _stages(rows: Iterable[Expected]) -> list[str]:
+def _stages(rows: Iterable[ExpectedCost]) -> list[str]:
     return list(dict.fromkeys(row.stage for row in rows))
 
 
-def _sums(rows: Sequence[Expected]) -> tuple[float, float, float]:
+def _sums(rows: Sequence[ExpectedCost]) -> tuple[float, float, float]:
     return (
         sum(row.attempts for row in rows),
         sum(row.tokens or 0 for row in rows),
@@ -227,7 +227,7 @@ def _sums(rows: Sequence[Expected]) -> tuple[float, float, float]:
     )
 
 
-def _cells(rows: Sequence[Expected]) -> list[str]:
+def _cells(rows: Sequence[ExpectedCost]) -> list[str]:
     attempts, tokens, seconds = _sums(rows)
     disk = sum(row.disk or 0 for row in rows) / MIB
     known = any(row.seconds is not None for row in rows)
@@ -268,14 +268,14 @@ def forecast_recipe(
 
     A run that has begun keeps the forecast that it has, or none: one made later is no forecast.
     """
-    from manyways.commands.run import resolve  # a run reads the forecast that was kept of it
+    from manyways.commands.run import resolve_recipe  # a run reads the forecast that was kept of it
 
     if path.is_dir():
         run = open_for_reading(path)
         third_party.recipe_looked_at(run)
         compare(run)
         return
-    recipe, root = resolve(path, out, overrides=overrides, data_dir=data_dir)
+    recipe, root = resolve_recipe(path, out, overrides=overrides, data_dir=data_dir)
     third_party.say_unused(recipe)
     ctx = Context(recipe=recipe, run=RunDir(root=root.resolve()), looking=True)
     costs, size = _measured(ctx) if measured else (None, checkpoint_bytes(ctx.base_path))
@@ -300,7 +300,7 @@ def _say_rates(ctx: Context) -> None:
         say(f"{keys}: until the rates are measured, every problem counts as taken.")
 
 
-def _measured(ctx: Context) -> tuple[Measured | None, float | None]:
+def _measured(ctx: Context) -> tuple[Measurement | None, float | None]:
     """Amounts alone must not wait for the engine's libraries, so these are loaded only here."""
     from manyways.commands.forecast.measure import measure
     from manyways.stages import preflight
@@ -326,9 +326,9 @@ def compare(run: RunDir) -> None:
     print_comparison(kept, run)
 
 
-def forecast(ctx: Context, measured: Measured | None, size: float | None) -> Forecast:
+def forecast(ctx: Context, measured: Measurement | None, size: float | None) -> Forecast:
     """What each piece of the recipe's work will cost; only amounts without a measurement."""
-    works = planned(ctx)
+    works = planned_work(ctx)
     evaluated = sum(work.attempts for work in works if work.stage == "evaluate")
     rows = [_expected(ctx, work, measured, size) for work in works]
     if measured:
@@ -343,24 +343,24 @@ def forecast(ctx: Context, measured: Measured | None, size: float | None) -> For
     )
 
 
-def planned(ctx: Context) -> list[Amount]:
+def planned_work(ctx: Context) -> list[Amount]:
     """Every piece of work, in the order in which it runs and under the name of its stamp."""
     return [amount for step in steps(ctx) for amount in step.amount()]
 
 
-def sampling_seconds(sampled: Sampled, attempts: int) -> float:
+def sampling_seconds(sampled: SamplingCost, attempts: int) -> float:
     """Seconds to sample ``attempts``, in as many full batches as that takes."""
     return -(-attempts // sampled.full) * sampled.fixed + attempts * sampled.each
 
 
 def _expected(
-    ctx: Context, work: Amount, measured: Measured | None, size: float | None
-) -> Expected:
+    ctx: Context, work: Amount, measured: Measurement | None, size: float | None
+) -> ExpectedCost:
     ctx = ctx.of(work.line) if work.line else ctx
     copies = 0
     if work.stage in ("midtrain", "rl"):
         copies = 1 + (kept_steps(ctx.recipe.rl) if work.stage == "rl" else 0)
-    row = Expected(
+    row = ExpectedCost(
         work=work.work,
         stage=work.stage,
         attempts=work.attempts if work.prompts else 0,
@@ -395,7 +395,9 @@ def _kept_attempts(ctx: Context, work: Amount) -> float:
     return work.attempts * share
 
 
-def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) -> Expected:
+def _sampling(
+    ctx: Context, work: Amount, row: ExpectedCost, *, measured: Measurement
+) -> ExpectedCost:
     """Gate, RL and evaluation."""
     sampled, longer = measured.sampled[work.prompts], measured.ratio if work.ways else 1.0
     tokens = min(work.attempts * sampled.tokens * longer, work.bound)
@@ -414,7 +416,7 @@ def _sampling(ctx: Context, work: Amount, row: Expected, *, measured: Measured) 
     )
 
 
-def _generate(ctx: Context, row: Expected, measured: Measured) -> Expected:
+def _generate(ctx: Context, row: ExpectedCost, measured: Measurement) -> ExpectedCost:
     generate = ctx.recipe.generate
     problems = ctx.count(generate.problems, generate.limit)
     plain = problems * generate.plain_samples
@@ -430,7 +432,7 @@ def _generate(ctx: Context, row: Expected, measured: Measured) -> Expected:
     )
 
 
-def _closing(row: Expected, evaluated: int) -> Expected:
+def _closing(row: ExpectedCost, evaluated: int) -> ExpectedCost:
     if row.stage == "analyse":
         return replace(row, seconds=ANALYSE_ONCE + evaluated * ANALYSE_EACH, disk=RESULT_BYTES)
     if row.stage == "report":
@@ -438,7 +440,7 @@ def _closing(row: Expected, evaluated: int) -> Expected:
     return row
 
 
-def examples(ctx: Context, arm: Arm, measured: Measured) -> float:
+def examples(ctx: Context, arm: Arm, measured: Measurement) -> float:
     """Training rows of ``arm``: cells with an attempt that fits, were attempts independent.
 
     From above: equal attempts come together, and selection drops some. A later round is taken to

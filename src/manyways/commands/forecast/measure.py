@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from manyways.arms import VANILLA, Line
-from manyways.commands.forecast import Measured, Sampled
+from manyways.commands.forecast import Measurement, SamplingCost
 from manyways.context import Context
 from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
 from manyways.fingerprint import attempt_seed, prompt_hash
@@ -46,7 +46,7 @@ PROBLEMS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timed:
+class Timing:
     """What was sampled of one kind of prompt. ``points``: (attempts, seconds), small then large.
 
     warming: seconds that a first small batch took longer than a second one.
@@ -66,9 +66,9 @@ class Timed:
         return sum(a.tokens for a in self.attempts) / max(len(self.attempts), 1)
 
 
-def timed(
+def time_sampling(
     engine: Engine, cells: Sequence[Cell], settings: SamplingSettings, *, batch_tokens: int
-) -> Timed:
+) -> Timing:
     """Sample some attempts at ``cells`` twice: few, then up to a full batch or SECONDS.
 
     A slow engine (a model of real size on a processor) samples few ones once. Its larger batch is
@@ -81,7 +81,7 @@ def timed(
     if cold > SLOW:
         count, second = _by_a_stride(engine, cells, settings, attempts=attempts, full=full)
         points = ((len(attempts), cold), (count, second))
-        return Timed(
+        return Timing(
             cells=cells, attempts=attempts, points=points, full=full, warming=0.0, slow=True
         )
     attempts, first = _sample(engine, few, settings)
@@ -89,7 +89,7 @@ def timed(
     wanted = int(min(full, MOST, max(2 * SMALL, rate * SECONDS)))
     more, second = _sample(engine, _share(cells, wanted), settings)
     points = ((len(attempts), first), (len(more), second))
-    return Timed(
+    return Timing(
         cells=cells, attempts=more, points=points, full=full, warming=max(0.0, cold - first)
     )
 
@@ -110,7 +110,7 @@ def _by_a_stride(
     return len(begun), first + a_token * sum(a.tokens for a in attempts) / len(attempts)
 
 
-def like_plain(plain: Timed, settings: SamplingSettings) -> Timed:
+def timing_like_plain(plain: Timing, settings: SamplingSettings) -> Timing:
     """What other plain prompts would give, from those that were sampled, cut at their limit."""
     attempts = [replace(a, tokens=min(a.tokens, settings.max_tokens)) for a in plain.attempts]
     shorter = sum(a.tokens for a in attempts) / max(sum(a.tokens for a in plain.attempts), 1)
@@ -119,11 +119,11 @@ def like_plain(plain: Timed, settings: SamplingSettings) -> Timed:
     return replace(plain, attempts=attempts, points=points)
 
 
-def sampled_of(one: Timed) -> Sampled:
+def sampling_cost(one: Timing) -> SamplingCost:
     """The summary of ``one``, its attempts judged."""
     count = len(one.attempts)
-    fixed, each = line_through(*one.points)
-    return Sampled(
+    fixed, each = fit_line(*one.points)
+    return SamplingCost(
         attempts=count,
         fixed=fixed,
         each=each,
@@ -135,7 +135,7 @@ def sampled_of(one: Timed) -> Sampled:
     )
 
 
-def line_through(small: tuple[int, float], large: tuple[int, float]) -> tuple[float, float]:
+def fit_line(small: tuple[int, float], large: tuple[int, float]) -> tuple[float, float]:
     """Seconds of a batch as ``fixed + n x each``, neither negative; from (n, seconds) twice.
 
     Where noise or equal sizes leave no slope, everything is ``each``, which errs on the long side
@@ -185,7 +185,7 @@ def _attempt(cell: Cell, number: int, one: Completion, seed: int) -> Attempt:
     )  # fmt: skip
 
 
-def measure(ctx: Context) -> tuple[Measured, float]:
+def measure(ctx: Context) -> tuple[Measurement, float]:
     """Measure what the recipe's stages do; also the bytes of one of its checkpoints.
 
     Nothing is written to the run folder. Raises what the stages raise.
@@ -213,13 +213,13 @@ def _small(ctx: Context, folder: Path) -> Context:
     return Context(recipe=changed, run=RunDir(root=folder.resolve(), writer=True))
 
 
-def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measured, float]:
+def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measurement, float]:
     say("forecast: opening the engine")
     start = time.monotonic()
     engine = ctx.engine(ctx.base_path)
     opening = time.monotonic() - start
     try:
-        found: dict[str, Timed] = {}
+        found: dict[str, Timing] = {}
         for name in kinds:
             found[name] = _timed(ctx, engine, name, plain=found.get("plain"))
     finally:
@@ -230,8 +230,8 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measured
     step, once = _midtrain(ctx, found["heuristics"])
     rl_step, rl_once, size = _reinforce(ctx)
     plain, named = found["plain"].tokens, found["heuristics"].tokens
-    measured = Measured(
-        sampled={name: sampled_of(one) for name, one in found.items()},
+    measured = Measurement(
+        sampled={name: sampling_cost(one) for name, one in found.items()},
         opening=opening,
         starting=found["plain"].warming + workers,
         verdict=judged,
@@ -254,15 +254,15 @@ def _kinds(ctx: Context) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kinds))
 
 
-def _timed(ctx: Context, engine: Engine, kind: str, *, plain: Timed | None) -> Timed:
+def _timed(ctx: Context, engine: Engine, kind: str, *, plain: Timing | None) -> Timing:
     """Sample a little of one kind of prompt; where that is slow, plain prompts but once."""
     cells, settings = _requests(ctx, kind)
     if plain is not None and plain.slow and kind != "heuristics":
         say(f"forecast: {kind} is taken to be like plain, since sampling is slow here")
-        return like_plain(plain, settings)
+        return timing_like_plain(plain, settings)
     say(f"forecast: sampling {kind}")
     size = int(getattr(engine, "batch_tokens", UNKNOWN_BATCH))
-    return timed(engine, cells, settings, batch_tokens=size)
+    return time_sampling(engine, cells, settings, batch_tokens=size)
 
 
 def _requests(ctx: Context, kind: str) -> tuple[Sequence[Cell], SamplingSettings]:
@@ -300,7 +300,7 @@ def _plain_cells(ctx: Context, name: str, limit: int | None, samples: int) -> li
     return sampling.plain_cells(ctx, ctx.problems(name, limit)[:PROBLEMS], samples)
 
 
-def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float, float]:
+def _judge(ctx: Context, found: dict[str, Timing]) -> tuple[float, float, float]:
     """Seconds to start the workers, of a verdict and of a label; fills in the verdicts."""
     say("forecast: verdicts and labels")
     problems = {cell.problem.id: cell.problem for one in found.values() for cell in one.cells}
@@ -321,7 +321,7 @@ def _judge(ctx: Context, found: dict[str, Timed]) -> tuple[float, float, float]:
     return workers, judged, (time.monotonic() - start) / max(len(pairs), 1)
 
 
-def _midtrain(ctx: Context, named: Timed) -> tuple[float, float]:
+def _midtrain(ctx: Context, named: Timing) -> tuple[float, float]:
     """Seconds of a step and of the rest, on the sampled texts whether right or wrong."""
     say("forecast: mid-training, a few steps")
     chosen: dict[tuple[str, str], Solution] = {}

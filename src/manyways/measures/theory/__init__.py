@@ -26,8 +26,8 @@ from manyways.measures.solutions import (
     Solutions,
     both_means,
     contrast,
+    count_openings,
     labels_of,
-    numbered,
 )
 from manyways.measures.theory.arms import (
     budget_row,
@@ -98,11 +98,11 @@ def start_rows(pair: Pair) -> Iterator[PredictionRow]:
     labels = pair.labels
 
     def effective(solutions: Solutions) -> ByProblem:
-        names, found = numbered(solutions, labels)
+        names, found = count_openings(solutions, labels)
         return dict(zip(names, effective_numbers(found.tried_PH), strict=True))
 
     def variance(solutions: Solutions) -> ByProblem:
-        names, found = numbered(solutions, labels)
+        names, found = count_openings(solutions, labels)
         each = zip(names, composition.selection_variance(found), strict=True)
         return {name: float(value) for name, value in each if np.isfinite(value)}
 
@@ -186,7 +186,7 @@ def _shares(policy: Policy, labels: Sequence[str]) -> dict[str, NDArray[np.float
     """Label counts of each problem, summed over seeds."""
     total: dict[str, NDArray[np.float64]] = {}
     for solutions in policy.seeds.values():
-        names, found = numbered(solutions, labels)
+        names, found = count_openings(solutions, labels)
         for name, row in zip(names, found.tried_PH, strict=True):
             total[name] = total.get(name, 0.0) + row
     return total
@@ -195,7 +195,7 @@ def _shares(policy: Policy, labels: Sequence[str]) -> dict[str, NDArray[np.float
 def _seed_gaps(pair: Pair, labels: Sequence[str]) -> list[float]:
     def pooled(policy: Policy, seed: int | None) -> float:
         solutions = policy.seeds.get(seed) or policy.seeds[None]
-        counts_PH = numbered(solutions, labels)[1].tried_PH
+        counts_PH = count_openings(solutions, labels)[1].tried_PH
         return float(composition.pooled_effective([counts_PH], Resampling(resamples=1))[0][0])
 
     seeds = [seed for seed in pair.many.seeds if seed in pair.few.seeds or None in pair.few.seeds]

@@ -8,7 +8,7 @@ import numpy as np
 from manyways.arms import parse_arm
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.score_curves import Curve, common, mean_score, over_seeds, score, seed_gaps
-from manyways.measures.solutions import Policy, Solutions, contrast, labels_of, numbered
+from manyways.measures.solutions import Policy, Solutions, contrast, count_openings, labels_of
 from manyways.metrics.intervals import Resampling, bootstrap_means
 from manyways.metrics.pass_at_k import crossover
 from manyways.records import Checkpoint
@@ -150,7 +150,7 @@ def budget_row(
         return quantity.row(expected, None, note=f"nothing to contrast at 1/{ways}; {note}")
 
     def tilt(solutions: Solutions) -> dict[str, float]:
-        names, found = numbered(solutions, labels)
+        names, found = count_openings(solutions, labels)
         earned_PH = found.right_PH / found.tried_PH.sum(axis=1, keepdims=True)
         lean_P = earned_PH[:, rare].mean(axis=1) - earned_PH[:, often].mean(axis=1)
         return dict(zip(names, lean_P.tolist(), strict=True))

@@ -22,7 +22,7 @@ import numpy as np
 
 from manyways.measures import sign_of
 from manyways.measures.curves import ENDS
-from manyways.measures.openings import OpeningRow, logged_openings, moved
+from manyways.measures.openings import OpeningRow, logged_openings, share_change
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.measures.score_curves import over_seeds, resampled_score
 from manyways.measures.solutions import (
@@ -31,13 +31,13 @@ from manyways.measures.solutions import (
     Solutions,
     both_means,
     contrast,
+    count_openings,
     labels_of,
-    numbered,
-    on_problems,
+    restrict_to,
 )
 from manyways.metrics import composition
 from manyways.metrics.composition import within_covariance
-from manyways.metrics.intervals import Floats, Resampling, resamples
+from manyways.metrics.intervals import Floats, Resampling, draw_counts
 from manyways.records import Score
 from manyways.reporting.words import plus
 from manyways.theory.dynamics import clock, flow_coefficients
@@ -94,7 +94,7 @@ def drift_rows(
         Expectation(words="its sign is that of the change below", side=None), push, push_seeds
     )
     name = "Change of the composition rate through RL"
-    a, b = after.values(composed), before.values(composed)
+    a, b = after.values(composition_rates), before.values(composition_rates)
     measured, seeds = contrast(name, a, b, settings)
     quantity = Quantity(part=PART, name=name, proposition="D2", of=f"{after.name} − {before.name}")
     note = "no problem with attempts both before and after"
@@ -141,7 +141,7 @@ def swap_row(swap: "ProbeRow", change: PredictionRow | None) -> PredictionRow:
     return quantity.row(expected, swap.complementarity, note=note)
 
 
-def composed(solutions: Solutions) -> ByProblem:
+def composition_rates(solutions: Solutions) -> ByProblem:
     """Share of composed solutions at each problem."""
     names, problem_S = solutions.numbered
     rates = np.bincount(problem_S, solutions.composed_S) / np.bincount(problem_S)
@@ -170,7 +170,7 @@ def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProb
     both = sorted(set(before.problem) & set(after.problem))
     tables = []
     for solutions in (before, after):
-        names, found = numbered(solutions, labels)
+        names, found = count_openings(solutions, labels)
         place = {name: row for row, name in enumerate(names)}
         rows = [place[problem] for problem in both]
         tables.append(
@@ -254,7 +254,9 @@ def replicator_rows(
         yield quantity.unmeasured(expected, why)
         return
     moves = [
-        float(sum(moved(row.heuristic, steps) * x for row, x in zip(rows, push_H, strict=True)))
+        float(
+            sum(share_change(row.heuristic, steps) * x for row, x in zip(rows, push_H, strict=True))
+        )
         for steps in logged.values()
     ]
     values = [x / length for x in moves]
@@ -277,7 +279,7 @@ Around = tuple[Policy, Policy, Policy]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
+class OpeningCounts:
     """Sums over the attempts at each problem. Shapes (P, H) and (P,).
 
     opened: attempts that open with each heuristic.  tried: attempts.
@@ -291,14 +293,14 @@ class Counted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class PartCounts:
     """One part, or all problems as one: what was counted at the gate, before RL and after it.
 
     labels: those that open enough attempts in all three.
     """
 
     labels: Sequence[str]
-    counted: tuple[Counted, Counted, Counted]
+    counted: tuple[OpeningCounts, OpeningCounts, OpeningCounts]
 
 
 def regression_rows(
@@ -337,14 +339,14 @@ def regression_rows(
         yield quantity.row(words, measured, note=_note(cells, part_of))
 
 
-def _note(cells: Sequence[Cell], part_of: Mapping[str, str]) -> str:
+def _note(cells: Sequence[PartCounts], part_of: Mapping[str, str]) -> str:
     note = "n: heuristics minus one for each part; interval over problems"
     if part_of:
         return f"{note}; within {len(cells)} parts"
     return f"{note}; all parts as one, so both may differ from 0 under the vanilla gradient"
 
 
-def _why_not(cells: Sequence[Cell]) -> str:
+def _why_not(cells: Sequence[PartCounts]) -> str:
     if _contrasts(cells) < CONTRASTS:
         return (
             f"only {_contrasts(cells)} heuristics, one of each part not counted, open {SEEN} "
@@ -354,11 +356,11 @@ def _why_not(cells: Sequence[Cell]) -> str:
     return "the two regressors are nearly proportional"
 
 
-def _contrasts(cells: Sequence[Cell]) -> int:
+def _contrasts(cells: Sequence[PartCounts]) -> int:
     return sum(len(cell.labels) - 1 for cell in cells)
 
 
-def _cells(around: Around, part_of: Mapping[str, str]) -> Iterator[Cell]:
+def _cells(around: Around, part_of: Mapping[str, str]) -> Iterator[PartCounts]:
     members: dict[str, set[str]] = {}
     for problem, part in part_of.items():
         members.setdefault(part, set()).add(problem)
@@ -369,11 +371,11 @@ def _cells(around: Around, part_of: Mapping[str, str]) -> Iterator[Cell]:
         labels = _seen_enough(policies)
         gate, before, after = (_counted(policy, labels) for policy in policies)
         if len(labels) > 1 and min(len(c.tried_P) for c in (gate, before, after)) >= PROBLEMS:
-            yield Cell(labels=labels, counted=(gate, before, after))
+            yield PartCounts(labels=labels, counted=(gate, before, after))
 
 
 def _within(policy: Policy, problems: Container[str]) -> Policy:
-    seeds = {seed: on_problems(one, problems) for seed, one in policy.seeds.items()}
+    seeds = {seed: restrict_to(one, problems) for seed, one in policy.seeds.items()}
     return Policy(name=policy.name, seeds=seeds)
 
 
@@ -389,7 +391,9 @@ def _seen_enough(policies: Sequence[Policy]) -> list[str]:
     return [label for label, row in zip(labels, counts, strict=True) if min(row) >= SEEN]
 
 
-def _coefficients(cells: Sequence[Cell], settings: Resampling) -> tuple[Floats, Floats] | None:
+def _coefficients(
+    cells: Sequence[PartCounts], settings: Resampling
+) -> tuple[Floats, Floats] | None:
     """The coefficients, then those of each resample of problems; None where there are none."""
     if _contrasts(cells) < CONTRASTS:
         return None
@@ -399,7 +403,7 @@ def _coefficients(cells: Sequence[Cell], settings: Resampling) -> tuple[Floats, 
     found = [value]
     every = [one for cell in cells for one in cell.counted]
     draws = [
-        resamples(len(one.tried_P), Resampling(resamples=settings.resamples, seed=seed))
+        draw_counts(len(one.tried_P), Resampling(resamples=settings.resamples, seed=seed))
         for seed, one in enumerate(every, start=1)
     ]
     for rows in zip(*draws, strict=True):
@@ -413,13 +417,15 @@ def _coefficients(cells: Sequence[Cell], settings: Resampling) -> tuple[Floats, 
     return table[:, 0], table[:, 1]
 
 
-def _drawn(counted: Counted, times_P: Floats) -> Counted:
+def _drawn(counted: OpeningCounts, times_P: Floats) -> OpeningCounts:
     """Each problem as often as it was drawn."""
     parts = {field.name: getattr(counted, field.name) for field in fields(counted)}
-    return Counted(**{name: (part.T * times_P).T for name, part in parts.items()})
+    return OpeningCounts(**{name: (part.T * times_P).T for name, part in parts.items()})
 
 
-def _fit(cells: Sequence[tuple[Counted, Counted, Counted]]) -> tuple[float, float] | None:
+def _fit(
+    cells: Sequence[tuple[OpeningCounts, OpeningCounts, OpeningCounts]],
+) -> tuple[float, float] | None:
     """None where a label was not drawn or the regressors cannot be told apart."""
     points = [_points(*counted) for counted in cells]
     if any(one is None for one in points):
@@ -433,7 +439,7 @@ def _fit(cells: Sequence[tuple[Counted, Counted, Counted]]) -> tuple[float, floa
         return None
 
 
-def _points(gate: Counted, before: Counted, after: Counted) -> Floats | None:
+def _points(gate: OpeningCounts, before: OpeningCounts, after: OpeningCounts) -> Floats | None:
     """Change of log mass, advantage and mass x advantage minus their means, (3, H)."""
     masses = [
         one.opened_PH.sum(axis=0) / max(one.tried_P.sum(), 1) for one in (gate, before, after)
@@ -445,7 +451,7 @@ def _points(gate: Counted, before: Counted, after: Counted) -> Floats | None:
     return np.asarray(rows - rows.mean(axis=1, keepdims=True))
 
 
-def _counted(policy: Policy, labels: Sequence[str]) -> Counted:
+def _counted(policy: Policy, labels: Sequence[str]) -> OpeningCounts:
     """Seeds are summed by problem: problems are what is resampled."""
     every = labels_of(list(policy.seeds.values()))
     columns = [every.index(label) for label in labels]
@@ -454,7 +460,7 @@ def _counted(policy: Policy, labels: Sequence[str]) -> Counted:
     opened, push = np.zeros(shape), np.zeros(shape)
     tried, rows = np.zeros(len(problems)), np.zeros(len(problems))
     for solutions in policy.seeds.values():
-        names, found = numbered(solutions, every)
+        names, found = count_openings(solutions, every)
         where = np.searchsorted(problems, names)
         tried_P, right_P = found.tried_PH.sum(axis=1), found.right_PH.sum(axis=1)
         opened[where] += found.tried_PH[:, columns]
@@ -463,4 +469,4 @@ def _counted(policy: Policy, labels: Sequence[str]) -> Counted:
         shared_PH = found.tried_PH * (right_P / tried_P)[:, None]
         push[where] += ((found.right_PH - shared_PH) / spare_P[:, None])[:, columns]
         rows[where] += tried_P > 1
-    return Counted(opened_PH=opened, tried_P=tried, push_PH=push, rows_P=rows)
+    return OpeningCounts(opened_PH=opened, tried_P=tried, push_PH=push, rows_P=rows)

@@ -29,13 +29,13 @@ from manyways.measures.solutions import (
     Values,
     both_means,
     contrast,
+    count_openings,
     labels_of,
-    numbered,
-    on_problems,
+    restrict_to,
 )
-from manyways.measures.theory.training import composed
+from manyways.measures.theory.training import composition_rates
 from manyways.metrics.composition import composed_if_alone
-from manyways.metrics.intervals import Floats, Resampling, resamples
+from manyways.metrics.intervals import Floats, Resampling, draw_counts
 from manyways.records import Problem
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _change(
 
 def _rates(policy: Policy, sets: PartSets) -> Values:
     """Share of composed attempts at each joined problem."""
-    return policy.values(lambda solutions: composed(on_problems(solutions, sets.joined)))
+    return policy.values(lambda solutions: composition_rates(restrict_to(solutions, sets.joined)))
 
 
 def _gains(ends: Values, starts: Values) -> Values:
@@ -291,13 +291,13 @@ def _drawn(every: Sequence[Solutions], sets: PartSets, settings: Resampling) -> 
 
 
 def _times(count: int, settings: Resampling, number: int) -> Floats:
-    again = resamples(count, Resampling(resamples=settings.resamples, seed=number))
+    again = draw_counts(count, Resampling(resamples=settings.resamples, seed=number))
     return np.vstack([np.ones(count), again])
 
 
 def _expected(solutions: Solutions, labels: Sequence[str], drawn: Drawn) -> Floats:
     """The rate that single parts let expect of the joined problems, (R,)."""
-    names, found = numbered(solutions, labels)
+    names, found = count_openings(solutions, labels)
     place = {name: row for row, name in enumerate(names)}
     mass = {}
     for part, problems in drawn.alone.items():
@@ -313,6 +313,6 @@ def _expected(solutions: Solutions, labels: Sequence[str], drawn: Drawn) -> Floa
 
 def _observed(solutions: Solutions, drawn: Drawn) -> Floats:
     """The rate at the joined problems, (R,)."""
-    rates = composed(solutions)
+    rates = composition_rates(solutions)
     rate_J = np.array([rates[problem] for problem in drawn.joined])
     return np.asarray(drawn.joined_RJ @ rate_J / drawn.joined_RJ.sum(axis=1))
