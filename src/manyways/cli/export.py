@@ -52,13 +52,14 @@ def export_dataset(
 
     `datasets.load_dataset` reads the folder.
     """
-    from manyways.commands.export import line_of, lines_of
+    from manyways.commands.export import line_of
     from manyways.commands.export.dataset import export_dataset as export_it
     from manyways.commands.show import open_run
 
     ctx = open_run(run, data_dir)
     if rl:
         from manyways.commands.export.dataset import export_rl
+        from manyways.commands.run import lines_of
 
         export_rl(ctx, lines_of(ctx, arm, seed), out=out, repo=push)
         return

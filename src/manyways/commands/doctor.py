@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
@@ -213,14 +214,11 @@ def sandbox_check() -> Check:
 
 
 def _core() -> list[str]:
-    return [Requirement(line).name for line in _requirements() if "extra ==" not in line]
-
-
-def _requirements() -> list[str]:
-    try:
-        return requires("manyways") or []
-    except PackageNotFoundError:
-        return []
+    """The packages that manyways cannot do without; none where it is not installed itself."""
+    lines: list[str] = []
+    with suppress(PackageNotFoundError):
+        lines = requires("manyways") or []
+    return [Requirement(line).name for line in lines if "extra ==" not in line]
 
 
 def _installed(name: str) -> str | None:

@@ -16,7 +16,7 @@ from manyways.checkpoints import cache_alone_without_hub
 from manyways.commands import needs
 from manyways.commands.forecast import FILE, read_forecast
 from manyways.context import Context
-from manyways.errors import DataError, ManywaysError, ModelError, Untrusted, UserError
+from manyways.errors import DataError, ManywaysError, ModelError, RecipeError, Untrusted, UserError
 from manyways.measures import read_rows
 from manyways.measures.benchmarks import headline
 from manyways.plugins import nearest
@@ -161,7 +161,7 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
         return
     open_for_reading(root)
     with _opened(root) as context:
-        lines = _lines(context, arm, seed)
+        lines = lines_of(context, arm, seed)
         preflight.run(context, [stage])
         pipeline.run_stage(context, stage, lines, shared=arm is None and seed is None)
     if following := _following(context.recipe, stage):
@@ -208,7 +208,7 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
     with _closing(open_run(root)) as context:
         found = [
             words
-            for line in _lines(context, arm, seed)
+            for line in lines_of(context, arm, seed)
             for words in module.commands(context.of(line), line)
         ]
     if not found:
@@ -249,15 +249,15 @@ def _check_stage(stage: str) -> None:
         raise UserError(f"--until {stage}: no such stage.{nearest(stage, dict.fromkeys(WORDS))}")
 
 
-def _lines(context: Context, arm: str | None, seed: int | None) -> list[Line]:
-    lines = [
-        line
-        for line in context.lines
-        if (arm is None or line.arm == arm) and (seed is None or line.seed == seed)
-    ]
+def lines_of(context: Context, arm: str | None, seed: int | None) -> list[Line]:
+    """Every line of the recipe, or those of ``arm`` or ``seed``.
+
+    Raises RecipeError when there is none.
+    """
+    lines = [one for one in context.lines if arm in (None, one.arm) and seed in (None, one.seed)]
     if not lines:
-        raise UserError(
-            f"the recipe has arms {', '.join(context.recipe.arms)} and seeds "
+        raise RecipeError(
+            f"the run has arms {', '.join(context.recipe.arms)} and seeds "
             f"{', '.join(map(str, context.recipe.seeds))}: none matches --arm {arm} --seed {seed}."
         )
     return lines

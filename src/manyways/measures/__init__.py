@@ -70,6 +70,11 @@ class Measure(Generic[R]):
     within: str = ""
 
 
+def example_score(name: str, value: float, *, half: float = 0.1, n: int = 12) -> Score:
+    """A score for the example of a measure; ``half``: of the width of its interval."""
+    return Score(name=name, value=value, low=value - half, high=value + half, n=n)
+
+
 def sign_of(*scores: Score | None) -> int:
     """1 or -1 where all intervals that there are lie on one side of 0, else 0."""
     there = [score for score in scores if score is not None]

@@ -224,12 +224,14 @@ def _many_or_heuristics(of_ways: "list[tuple[str, list[PairedRow]]]", seen: "See
 
 def _hints(rows: "Sequence[PairedRow]") -> bool:
     """Whether intervals leave out 0 in favour of the first at some k, and against it at none."""
-    signs = [hint_of(row) for row in rows]
-    return max(signs) > 0 and min(signs) >= 0
+    return _is_gain([hint_of(row) for row in rows])
 
 
 def _wins(rows: "Sequence[PairedRow]", seen: "Seen") -> bool:
-    signs = held_signs(rows, seen)
+    return _is_gain(held_signs(rows, seen))
+
+
+def _is_gain(signs: Sequence[int]) -> bool:
     return max(signs) > 0 and min(signs) >= 0
 
 

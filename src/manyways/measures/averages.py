@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import isnan, sqrt
 from typing import TYPE_CHECKING
 
-from manyways.measures import Measure
+from manyways.measures import Measure, example_score
 from manyways.measures.benchmarks import prefer_pooled, summarise
 from manyways.measures.pass_at_k import PASS_AT_K, PassRow, curve_rows
 from manyways.measures.rates import QUALIFYING, RATES, ending
@@ -110,7 +110,7 @@ def example() -> list[AverageRow]:
         AverageRow(
             checkpoint="base", arm="base", seed=None, phase="base", benchmark="pocket/test",
             least=8, most=8, error=0.02,
-            score=Score(name="avg@8", value=0.25, low=0.15, high=0.35, n=12),
+            score=example_score("avg@8", 0.25),
         )
     ]  # fmt: skip
 
@@ -167,7 +167,7 @@ def majority_example() -> list[MajorityRow]:
     return [
         MajorityRow(
             checkpoint="base", arm="base", seed=None, phase="base", benchmark="pocket/test", k=8,
-            attempts=96, score=Score(name="maj@8", value=0.33, low=0.2, high=0.46, n=12),
+            attempts=96, score=example_score("maj@8", 0.33),
         )
     ]  # fmt: skip
 

@@ -79,6 +79,7 @@ VERSIONS = ("manyways", "transformers", "vllm", "torch", "math-verify")
 def provenance(seen: "Seen") -> list[Block]:
     """Model, lineage, versions, hashes, recipe."""
     recipe = seen.recipe
+    of_rl = [f"{recipe.rl.problems} (RL)"] if recipe.rl.there else []
     run = Table(
         caption="The run",
         head=("", ""),
@@ -87,7 +88,7 @@ def provenance(seen: "Seen") -> list[Block]:
             ("base model", recipe.model.path),
             ("heuristic pack", f"{recipe.heuristics.pack}, first {recipe.heuristics.count}"),
             ("labeller of steps", recipe.heuristics.labeller),
-            ("problems", ", ".join([f"{recipe.generate.problems} (data)", *_of_rl(recipe)])),
+            ("problems", ", ".join([f"{recipe.generate.problems} (data)", *of_rl])),
             ("benchmarks", ", ".join(recipe.benchmarks) or "none"),
             ("arms", ", ".join(recipe.arms)),
             ("training seeds", ", ".join(map(str, recipe.seeds))),
@@ -97,10 +98,6 @@ def provenance(seen: "Seen") -> list[Block]:
     blocks: list[Block] = [run, lineage, *_stamps(seen)]
     blocks.append(Code(caption="The recipe, every default spelled out", text=seen.recipe_text))
     return blocks
-
-
-def _of_rl(recipe: Recipe) -> list[str]:
-    return [f"{recipe.rl.problems} (RL)"] if recipe.rl.there else []
 
 
 def _lineage(recipe: Recipe) -> Iterator[str]:

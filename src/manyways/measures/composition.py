@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE
-from manyways.measures import DIRECT, Finding, Measure
+from manyways.measures import DIRECT, Finding, Measure, example_score
 from manyways.measures.benchmarks import SEED_DATA, benchmark_words, prefer_pooled
 from manyways.records import Phase, Score, pooled
 from manyways.reporting import (
@@ -165,16 +165,13 @@ def _drift(solutions: "Solutions", problem_S: "Array", settings: "Resampling") -
 def example() -> list[CompositionRow]:
     """One arm before and after RL."""
 
-    def share(name: str, value: float) -> Score:
-        return Score(name=name, value=value, low=value - 0.05, high=value + 0.05, n=40)
-
     def row(phase: Phase, composed: float) -> CompositionRow:
         return CompositionRow(
             checkpoint=f"heuristics-8/{phase}", arm="heuristics-8", phase=phase,
-            benchmark="pocket/test", composed=share("composition rate", composed),
-            switch=share("switch rate", 0.4), effective=2.9,
+            benchmark="pocket/test", composed=example_score("composition rate", composed),
+            switch=example_score("switch rate", 0.4), effective=2.9,
             shares={"direct": 0.5, "symmetry": 0.3, "analogy": 0.2},
-            pairs={"symmetry > analogy": 12}, drift=share("drift", 0.1), solutions=96,
+            pairs={"symmetry > analogy": 12}, drift=example_score("drift", 0.1), solutions=96,
             combined=round(96 * composed), showing={"symmetry": 40, "analogy": 25},
         )  # fmt: skip
 

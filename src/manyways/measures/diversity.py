@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
-from manyways.measures import Finding, Measure
+from manyways.measures import Finding, Measure, example_score
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import (
     Block,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 PER_PROBLEM = 8
+DISTINCT = ("distinct 3-grams", "n")
 PROBLEMS = 150
 """Problems per benchmark whose attempts are compared: the first ones, the same for everyone."""
 
@@ -165,7 +166,7 @@ def example() -> list[DiversityRow]:
     return [
         DiversityRow(
             what=what, texts=96, distinct_3=0.4, embedder="hashed n-grams",
-            vendi=Score(name="Vendi score", value=value, low=value - 1, high=value + 1, n=12),
+            vendi=example_score("Vendi score", value, half=1.0),
         )
         for what, value in (
             ("data of heuristics-8", 9.5),
@@ -201,15 +202,7 @@ def blocks(seen: "Seen") -> list[Block]:
 def _table(rows: list[DiversityRow]) -> Table:
     return Table(
         caption="Diversity",
-        head=(
-            "",
-            "texts",
-            "Vendi score",
-            "within a problem",
-            "opening heuristics",
-            "distinct 3-grams",
-            "n",
-        ),
+        head=("", "texts", "Vendi score", "within a problem", "opening heuristics", *DISTINCT),
         rows=tuple(
             (
                 _what(row),

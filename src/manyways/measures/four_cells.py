@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, VANILLA, parse_arm
-from manyways.measures import Measure
+from manyways.measures import Measure, example_score
 from manyways.measures.benchmarks import MEANS, benchmark_words
 from manyways.measures.pass_at_k import PASS_AT_K
 from manyways.records import BASE, Phase, Score, pooled
@@ -65,14 +65,11 @@ def measured(seen: "Seen") -> Iterator[FourCells]:
 
 def example() -> list[FourCells]:
     """One arm, before it was trained by RL."""
-
-    def cell(value: float) -> Score:
-        return Score(name="pass@1", value=value, low=value - 0.1, high=value + 0.1, n=12)
-
+    base, rl_only, mid_rl = (example_score("pass@1", value) for value in (0.2, 0.3, 0.4))
     return [
         FourCells(
-            arm="heuristics-8", benchmark="pocket/test", k=k, base=cell(0.2 * k), mid=None,
-            rl_only=cell(0.3 * k), mid_rl=cell(0.4 * k),
+            arm="heuristics-8", benchmark="pocket/test", k=k, base=base, mid=None,
+            rl_only=rl_only, mid_rl=mid_rl,
         )
         for k in (1, 2)
     ]  # fmt: skip
@@ -117,20 +114,10 @@ def _cells(seen: "Seen") -> Iterator[tuple[Place, dict[int, Score]]]:
         wanted.append(((f"{arm}: mid-trained + RL", arm, "rl"), "mid_rl"))
     for cell, field in wanted:
         home = cell[1] if field in ("mid", "mid_rl") else arms[0]
-        scores = {k: _score(table.get((home, k)), field) for k in seen.ends}
+        scores = {k: getattr(table.get((home, k)), field, None) for k in seen.ends}
         found = {k: score for k, score in scores.items() if score is not None}
         if found:
             yield cell, found
-
-
-def _name(arm: str, phase: Phase) -> str:
-    """Of the checkpoint, pooled over seeds."""
-    return BASE.name if phase == "base" else pooled(arm, phase)
-
-
-def _score(row: FourCells | None, field: str) -> Score | None:
-    score: Score | None = getattr(row, field) if row else None
-    return score
 
 
 def _table(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Table:
@@ -163,7 +150,9 @@ def _chart(seen: "Seen", rows: list[tuple[Place, dict[int, Score]]]) -> Chart:
                     colour=seen.arm_colour(arm, phase),
                     words=f"pass@{k}: {words.quantity(score)}, n = {score.n}",
                     symbol=charts.end_symbol(k, seen.ends),
-                    link=seen.texts_of(_name(arm, phase), seen.headline),
+                    link=seen.texts_of(
+                        BASE.name if phase == "base" else pooled(arm, phase), seen.headline
+                    ),
                     meta={"k": str(k)},
                 )
                 for k, score in scores.items()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures import Measure
+from manyways.measures import Measure, example_score
 from manyways.measures.composition import COMPOSITION
 from manyways.records import Score
 from manyways.reporting import Block, Entry, Heading, Note, Table, words
@@ -97,15 +97,12 @@ def _share(name: str, right: float, texts: float) -> Score | None:
 
 def example() -> list[LabellerRow]:
     """Of exemplars, a quarter named wrongly."""
-
-    def share(name: str, value: float) -> Score:
-        return Score(name=name, value=value, low=value - 0.1, high=value + 0.1, n=16)
-
     return [
         LabellerRow(
-            what=EXEMPLARS, labeller="tfidf", classes=2, texts=16, accuracy=share("accuracy", 0.75),
-            top3=share("top 3", 0.9), sensitivity=share("sensitivity", 0.8),
-            specificity=share("specificity", 0.7),
+            what=EXEMPLARS, labeller="tfidf", classes=2, texts=16,
+            accuracy=example_score("accuracy", 0.75),
+            top3=example_score("top 3", 0.9), sensitivity=example_score("sensitivity", 0.8),
+            specificity=example_score("specificity", 0.7),
             confusion={"symmetry": {"symmetry": 6, "analogy": 2}, "analogy": {"analogy": 8}},
         )
     ]  # fmt: skip

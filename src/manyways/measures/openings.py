@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures import Measure, sign_of
+from manyways.measures import Measure, example_score, sign_of
 from manyways.measures.curves import CURVES, ENDS, CurveRow
 from manyways.measures.predictions import SIGNS, Expectation, Outcome, decide
 from manyways.records import Score, pooled
@@ -244,15 +244,12 @@ def share_change(name: str, steps: Mapping[int, Step]) -> float:
 
 def example() -> list[OpeningRow]:
     """One heuristic that rises."""
-
-    def share(value: float) -> Score:
-        return Score(name="share", value=value, low=value - 0.05, high=value + 0.05, n=64)
-
+    first, last, change, push = (example_score("share", x) for x in (0.2, 0.3, 0.1, 0.06))
     return [
         OpeningRow(
             arm="heuristics-8", heuristic="symmetry",
-            course=[Point(step=10, share=share(0.2)), Point(step=20, share=share(0.3))],
-            change=share(0.1), seeds=None, push=share(0.06), expected="rises", outcome="agrees",
+            course=[Point(step=10, share=first), Point(step=20, share=last)],
+            change=change, seeds=None, push=push, expected="rises", outcome="agrees",
         )
     ]  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import RL_ALONE, Arm
 from manyways.arms.kinds import KINDS
-from manyways.measures import Measure, answer
+from manyways.measures import Measure, answer, example_score
 from manyways.measures.benchmarks import MEANS, benchmark_words
 from manyways.records import Checkpoint, Score, pooled
 from manyways.reporting import Block, Chart, Charts, Heading, Table, charts, words
@@ -131,8 +131,7 @@ def example() -> list[PairedRow]:
     return [
         PairedRow(
             a=pooled("heuristics-8", "rl"), b=RL_ALONE, benchmark="pocket/test", k=k, p=p,
-            difference=Score(name=f"difference in pass@{k}", value=v, low=v - 0.1, high=v + 0.1,
-                             n=12),
+            difference=example_score(f"difference in pass@{k}", v),
         )
         for k, v, p in ((1, 0.15, 0.01), (8, 0.04, 0.4))
     ]  # fmt: skip

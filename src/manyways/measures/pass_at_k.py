@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from manyways.measures import Measure
+from manyways.measures import Measure, example_score
 from manyways.measures.benchmarks import (
     MATH_MEAN,
     MATH_SETS,
@@ -117,7 +117,7 @@ def example() -> list[PassRow]:
         return PassRow(
             checkpoint=pooled(arm, phase) if phase != "base" else arm, arm=arm, seed=None,
             phase=phase, benchmark="pocket/test", k=k, attempts=96,
-            score=Score(name=f"pass@{k}", value=value, low=value - 0.1, high=value + 0.1, n=12),
+            score=example_score(f"pass@{k}", value),
         )  # fmt: skip
 
     return [

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from manyways.measures import Finding, Measure
+from manyways.measures import Finding, Measure, example_score
 from manyways.records import Score
 from manyways.reporting import Block, Entry, Figure, Note, Table, words
 
@@ -154,7 +154,7 @@ def example() -> list[PredictionRow]:
         return PredictionRow(
             part="through RL", quantity=quantity, proposition="D2",
             of="heuristics-8 after RL − before", expected="above 0", outcome=outcome,
-            measured=Score(name=quantity, value=value, low=value - 0.1, high=value + 0.1, n=12),
+            measured=example_score(quantity, value),
         )  # fmt: skip
 
     return [row("Change of the composition rate", 0.2, "agrees"),

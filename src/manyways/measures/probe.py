@@ -6,7 +6,7 @@ Shapes: _P problems, _H heuristics (first, second).
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures import Measure
+from manyways.measures import Measure, example_score
 from manyways.records import Score
 from manyways.reporting import Block, Heading, Note, Table, words
 
@@ -154,15 +154,15 @@ def _dependence(right_PHH: "Floats", tried_PHH: "Floats", settings: "Resampling"
 
 def example() -> list[ProbeRow]:
     """Two heuristics that complement each other."""
-
-    def share(value: float, name: str = "success") -> Score:
-        return Score(name=name, value=value, low=value - 0.05, high=value + 0.05, n=12)
-
     return [
         ProbeRow(
             model="base", heuristics=["symmetry", "analogy"], attempts=192,
-            matrix=[[share(0.2), share(0.4)], [share(0.5), share(0.25)]],
-            complementarity=share(0.22, "Swapped minus kept"), covariance=None, dependence=None,
+            matrix=[
+                [example_score("success", value) for value in row]
+                for row in ((0.2, 0.4), (0.5, 0.25))
+            ],
+            complementarity=example_score("Swapped minus kept", 0.22), covariance=None,
+            dependence=None,
         )
     ]  # fmt: skip
 

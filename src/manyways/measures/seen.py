@@ -74,7 +74,8 @@ class Seen:
             if self.from_run is not None:
                 self.tables[measure.name] = list(measure.measured(self))
             else:
-                self.tables[measure.name] = self._read(measure.name, measure.row)
+                path = self.run.path(TABLES, f"{measure.name}.json") if self.run else None
+                self.tables[measure.name] = read_rows(path, measure.row) if path else []
         return self.tables[measure.name]
 
     @property
@@ -336,9 +337,6 @@ class Seen:
     def arm_symbol(self, arm: str) -> str:
         """Its marker."""
         return charts.symbol(self.arm_order.index(arm)) if arm in self.arm_order else "diamond"
-
-    def _read(self, name: str, row_type: type[R]) -> list[R]:
-        return read_rows(self.run.path(TABLES, f"{name}.json"), row_type) if self.run else []
 
 
 def load(root: Path, *, behind: bool = False) -> Seen:

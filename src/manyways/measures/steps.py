@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from manyways.arms import Line
-from manyways.measures import Finding, Measure
+from manyways.measures import Finding, Measure, example_score
 from manyways.measures.curves import CURVES, arm_keys
 from manyways.measures.difficulty import left_out_sentence
 from manyways.records import Score, line_name
@@ -215,21 +215,17 @@ def _share(seen: "Seen", name: str, found: Sequence[tuple[str, bool]]) -> Score:
 
 def example() -> list[StepRow]:
     """Three steps of one training, the second one the best."""
-
-    def score(name: str, value: float) -> Score:
-        return Score(name=name, value=value, low=value - 0.05, high=value + 0.05, n=64)
-
     rows = [
         StepRow(
-            arm="heuristics-8", seed=0, phase="rl", step=step, one=score("pass@1", one),
-            many=score("pass@8", many), composed=score("composed", 0.2), opening="symmetry",
-            opening_share=score("opening", share), entropy=entropy,
+            arm="heuristics-8", seed=0, phase="rl", step=step, one=example_score("pass@1", one),
+            many=example_score("pass@8", many), composed=example_score("composed", 0.2),
+            opening="symmetry", opening_share=example_score("opening", share), entropy=entropy,
         )
         for step, one, many, share, entropy in (
             (0, 0.2, 0.5, 0.3, None), (10, 0.3, 0.6, 0.4, 0.5), (20, 0.35, 0.55, 0.6, 0.3),
         )
     ]  # fmt: skip
-    one, many = score("pass@1", 0.25), score("pass@16", 0.5)
+    one, many = example_score("pass@1", 0.25), example_score("pass@16", 0.5)
     return [
         rows[0],
         replace(rows[1], peak=True, test_one=one, test_many=many),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from manyways.measures import Measure, read_rows
+from manyways.measures import Measure, example_score, read_rows
 from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
 from manyways.records import Checkpoint, Phase, Score, pooled
 from manyways.reporting import Block, Chart, Charts, Heading, Table, charts, words
@@ -164,15 +164,12 @@ def why_none(material: "Material") -> str:
 
 def example() -> list[TokenModesRow]:
     """One arm before RL."""
-
-    def share(name: str, value: float) -> Score:
-        return Score(name=name, value=value, low=value - 0.2, high=value + 0.2, n=12)
-
     return [
         TokenModesRow(
             checkpoint=pooled("heuristics-8", "mid"), arm="heuristics-8", phase="mid",
-            modes=share("token modes", 3.5), seeds=None, above=share("likely tokens", 2.5),
-            known=share("known tokens", 0.6), shared=4.0,
+            modes=example_score("token modes", 3.5), seeds=None,
+            above=example_score("likely tokens", 2.5),
+            known=example_score("known tokens", 0.6), shared=4.0,
         )
     ]  # fmt: skip
 

@@ -136,7 +136,10 @@ def intervals(rows: Sequence[Row], *, zero: bool = False, axis: str) -> Spec:
         for row, place in zip(rows, places, strict=True)
         for i, mark in enumerate(row.marks)
     ]
-    labels = [_label(row, place) for row, place in zip(rows, places, strict=True)]
+    labels = [
+        label(row.label, place - (0.46 if row.marks else 0.1), bold=not row.marks)
+        for row, place in zip(rows, places, strict=True)
+    ]
     return spec(
         traces,
         margin={"l": 8, "r": 14, "t": 4, "b": 44},
@@ -182,10 +185,6 @@ def _interval(mark: Mark, *, y: float, name: str) -> Trace:
         "customdata": [mark.link],
         "hovertemplate": f"{escaped(name)}<br>{escaped(mark.words)}<extra></extra>",
     }
-
-
-def _label(row: Row, place: float) -> dict[str, object]:
-    return label(row.label, place - (0.46 if row.marks else 0.1), bold=not row.marks)
 
 
 def label(text: str, place: float, *, bold: bool = False) -> dict[str, object]:

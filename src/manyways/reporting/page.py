@@ -25,7 +25,6 @@ from markupsafe import Markup
 from manyways.progress import visible
 from manyways.recipe.tree import Recipe
 from manyways.reporting import (
-    Chart,
     Charts,
     Code,
     Entry,
@@ -154,12 +153,8 @@ def json_island(value: object) -> Markup:
 
 
 def _specs(built: Sequence[Section]) -> dict[str, object]:
-    return {chart.id: chart.spec for chart in _charts(built)}
-
-
-def _charts(built: Sequence[Section]) -> list[Chart]:
     groups = (block for section in built for block in section.every if isinstance(block, Charts))
-    return [chart for group in groups for chart in group.charts]
+    return {chart.id: chart.spec for group in groups for chart in group.charts}
 
 
 def _asset(name: str) -> str:

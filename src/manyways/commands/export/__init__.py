@@ -251,20 +251,6 @@ def folder_of(ctx: Context, what: str) -> Path:
     return Path("exports") / f"{name or root.name}-{what}"
 
 
-def lines_of(ctx: Context, arm: str | None, seed: int | None) -> list[Line]:
-    """Every line of the recipe, or those of ``arm`` or ``seed``.
-
-    Raises RecipeError when there is none.
-    """
-    found = [one for one in ctx.lines if arm in (None, one.arm) and seed in (None, one.seed)]
-    if not found:
-        raise RecipeError(
-            f"the run has arms {', '.join(ctx.recipe.arms)} and seeds "
-            f"{', '.join(map(str, ctx.recipe.seeds))}: none matches --arm {arm} --seed {seed}."
-        )
-    return found
-
-
 @contextmanager
 def export_folder(out: Path, facts: Mapping[str, object], public: PublicRecipe) -> Iterator[Path]:
     """A folder to write into that becomes ``out`` when all is written.

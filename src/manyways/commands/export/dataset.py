@@ -209,8 +209,12 @@ def export_dataset(
     out = out or folder_of(ctx, line.arm if line else "pool")
     shared = public_recipe(ctx.recipe)
     facts = shared.of(facts_of(ctx, line, table, form))
+    problems = _problems(ctx, table)
     with export_folder(out, asdict(facts), shared) as folder:
-        _write_shards(ctx, table, form, folder / "data")
+        rows = _rows(ctx, table, problems, form)
+        _write_shards(
+            rows, folder / "data", total=table.num_rows, unit="solutions", schema=schema(form)
+        )
         write_text(folder / "README.md", dataset_card(facts))
     say(f"{table.num_rows} solutions in {out}; load_dataset('{out}') reads them.")
     _warn_wrong(facts)
@@ -258,16 +262,17 @@ def _of_line(ctx: Context, line: Line) -> pa.Table:
     return pa.Table.from_pylist([{key: getattr(row, key) for key in KEY} for row in rows], schema)
 
 
-def _write_shards(ctx: Context, table: pa.Table, form: Form, folder: Path) -> None:
-    problems = _problems(ctx, table)
-    shards = max(1, -(-table.num_rows // SHARD))
-    with Meter("export", total=table.num_rows, unit="solutions") as meter:
+def _write_shards(
+    rows: Iterator[dict[str, object]], folder: Path, *, total: int, unit: str, schema: pa.Schema
+) -> None:
+    """Write ``total`` rows in files of ``SHARD``, named as ``datasets`` names them."""
+    folder.mkdir(parents=True)
+    shards = max(1, -(-total // SHARD))
+    with Meter("export", total=total, unit=unit) as meter:
         for number in range(shards):
-            part = table.slice(number * SHARD, SHARD)
-            rows = list(_rows(ctx, part, problems, form))
-            path = folder / f"train-{number:05d}-of-{shards:05d}.parquet"
-            write_table(path, pa.Table.from_pylist(rows, schema=schema(form)))
-            meter.advance(part.num_rows)
+            shard = pa.Table.from_pylist(list(islice(rows, SHARD)), schema=schema)
+            write_table(folder / f"train-{number:05d}-of-{shards:05d}.parquet", shard)
+            meter.advance(shard.num_rows)
 
 
 def _problems(ctx: Context, table: pa.Table) -> dict[str, Problem]:
@@ -298,7 +303,7 @@ def _rows(
     names = {heuristic.id: heuristic.name for heuristic in ctx.pack} | {PLAIN: ""}
     same = ("problem_id", "heuristic", "sample", "status", "answer", "rule", "adherence", "seed",
             "model_hash")  # fmt: skip
-    for row in table.to_pylist():
+    for row in (row for batch in table.to_batches(1024) for row in batch.to_pylist()):
         problem = problems[row["problem_id"]]
         prompt = [asdict(m) for m in ctx.prompts_for(problem).plain(problem.question)]
         completion = [{"role": "assistant", "content": row["text"]}]
@@ -396,7 +401,10 @@ def export_rl(
     shared = public_recipe(ctx.recipe)
     facts = shared.of(_rl_facts(ctx, there))
     with export_folder(out, asdict(facts), shared) as folder:
-        _write_rl(_rl_rows(ctx, there), folder / "data", facts.attempts)
+        rows = _rl_rows(ctx, there)
+        _write_shards(
+            rows, folder / "data", total=facts.attempts, unit="attempts", schema=RL_SCHEMA
+        )
         write_text(folder / "README.md", rl_card(facts))
     say(f"{facts.attempts} attempts of RL in {out}; load_dataset('{out}') reads them.")
     push(out, repo, kind="dataset", api=api)
@@ -438,14 +446,6 @@ def _rl_facts(ctx: Context, lines: Sequence[Line]) -> RLFacts:
 
 def _kept_in(ctx: Context, line: Line) -> Path:
     return ctx.run.path(line.rl.folder, FOLDER)
-
-
-def _write_rl(rows: Iterator[dict[str, object]], folder: Path, total: int) -> None:
-    folder.mkdir(parents=True)
-    shards = -(-total // SHARD)
-    for number in range(shards):
-        path = folder / f"train-{number:05d}-of-{shards:05d}.parquet"
-        write_table(path, pa.Table.from_pylist(list(islice(rows, SHARD)), schema=RL_SCHEMA))
 
 
 def _rl_rows(ctx: Context, lines: Sequence[Line]) -> Iterator[dict[str, object]]:

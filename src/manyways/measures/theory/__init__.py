@@ -87,7 +87,7 @@ class Pair:
         a, b = self.many.values(measure), self.few.values(measure)
         measured, seeds = contrast(name, a, b, self.settings)
         many, few = both_means(a, b)
-        note = f"{many:.3g} against {few:.3g}" if measured else _nothing(self, a)
+        note = f"{many:.3g} against {few:.3g}" if measured else _nothing(self)
         quantity = Quantity(part=PART, name=name, proposition=proposition, of=self.of)
         expected = Expectation(words=f"above 0: {words}", side="above")
         return quantity.row(expected, measured, seeds, note=note)
@@ -202,7 +202,7 @@ def _seed_gaps(pair: Pair, labels: Sequence[str]) -> list[float]:
     return [pooled(pair.many, seed) - pooled(pair.few, seed) for seed in seeds]
 
 
-def _nothing(pair: Pair, values: object) -> str:
+def _nothing(pair: Pair) -> str:
     silent = [p.name for p in (pair.many, pair.few) if not any(p.seeds.values())]
     return f"no attempts of {', '.join(silent)}" if silent else "no problem where both have a value"
 
