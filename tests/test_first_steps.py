@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from command_line import ROOT, dying, in_a_process, in_this_process
+from tiny_models import build_llama
+from transformers import AutoTokenizer
 
 from manyways.commands import needs
 from manyways.plugins import install_command
@@ -77,6 +79,7 @@ STEPS = {
 }
 SHELL = {
     "another Python than that of the environment",
+    "a tokenizer without a chat template",
     "a run folder that is read-only",
     "a full disk",
     "Ctrl-C in the middle",
@@ -105,9 +108,6 @@ def _offline(*_: object, **__: object) -> None:
 
 def endless(folder: Path) -> None:
     """A checkpoint whose tokenizer has no EOS token."""
-    from tiny_models import build_llama
-    from transformers import AutoTokenizer
-
     build_llama(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.eos_token = None
@@ -138,6 +138,21 @@ def test_another_python_than_that_of_the_environment() -> None:
     assert "has no package 'typer'" in done.stderr
     assert "activate the environment" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_tokenizer_without_a_chat_template(newcomer: Path, capsys, monkeypatch) -> None:
+    """No mistake of a base model's, so the plan goes on and says what the prompts get."""
+    build_llama(newcomer / "bare")
+    tokenizer = AutoTokenizer.from_pretrained(newcomer / "bare")
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(newcomer / "bare")
+    (newcomer / "bare" / "chat_template.jinja").unlink(missing_ok=True)
+    monkeypatch.setenv("COLUMNS", "200")
+    done = in_this_process(capsys, *run(model__path="./bare"), "--dry-run")
+    assert done.code == 0, done.err
+    told = " ".join(done.out.split())
+    assert "no chat template: prompts get a plain one" in told
+    assert "put its chat_template.jinja into the folder" in told
 
 
 def test_a_run_folder_that_is_read_only(newcomer: Path, capsys, monkeypatch) -> None:

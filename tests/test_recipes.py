@@ -59,17 +59,19 @@ def test_dump_survives_awkward_text(tmp_path: Path) -> None:
     [
         ("generate.sampels=3", ["generate.sampels", "unknown key", "samples"]),
         ("rll.steps=3", ["rll", "unknown key", "rl"]),
-        ("rl.steps='many'", ["rl.steps", "integer"]),
+        ("rl.steps='many'", ["rl.steps: write a whole number (got 'many')"]),
         ("rl.steps=0", ["rl.steps", "greater than or equal to 1"]),
         ("generate.top_p=1.5", ["generate.top_p", "less than or equal to 1"]),
         ("rl.loss_type='dpo'", ["rl.loss_type", "'dapo'"]),
         ("arms=['starr']", ["arms", "starr", "heuristics-N"]),
         ("arms=['heuristics-99']", ["heuristics.count", "99"]),
-        ("arms=[]", ["arms", "at least 1"]),
+        ("arms=[]", ["arms: name at least one (got [])"]),
+        ("arms='star'", ["arms: write a list, as"]),
+        ("arms=[1]", ["arms.0: write a text in quotes (got 1)"]),
         ("midtrain.epochs=2", ["midtrain", "exactly one of steps and epochs"]),
         ("seeds=[1, 1]", ["seeds", "distinct"]),
-        ("generate.max_tokens=true", ["generate.max_tokens", "integer"]),
-        ("model=3", ["model"]),
+        ("generate.max_tokens=true", ["generate.max_tokens: write a whole number"]),
+        ("model=3", ["model: write a table of keys (got 3)"]),
         ("nonsense", ["nonsense", "section.key=value"]),
         ("seeds=[4294967296]", ["seeds", "below 2**32"]),
         ("name=''", ["name", "the run's folder is named after it"]),
@@ -90,6 +92,7 @@ def test_mistakes_name_the_key_and_the_fix(override: str, parts: list[str]) -> N
         load_recipe(POCKET, [override])
     for part in parts:
         assert part in str(caught.value)
+    assert str(caught.value).count("\n  ") <= 2, "the mistake, and where keys are listed"
 
 
 def test_all_mistakes_are_listed_at_once() -> None:

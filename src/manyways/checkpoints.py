@@ -248,7 +248,10 @@ def load_tokenizer(
     # transformers saves whether this machine was offline: equal checkpoints would not look equal.
     tokenizer.init_kwargs.pop("local_files_only", None)
     if tokenizer.eos_token is None:
-        raise ModelError(f"the tokenizer of '{path}' has no EOS token: a model could never stop.")
+        raise ModelError(
+            f"the tokenizer of '{path}' has no EOS token, so that a model could never stop: name "
+            "one as eos_token in its tokenizer_config.json."
+        )
     if tokenizer.chat_template is None:
         tokenizer.chat_template = BASE_MODEL_TEMPLATE
     if tokenizer.pad_token is None:

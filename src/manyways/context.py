@@ -17,13 +17,7 @@ from manyways.checkpoints import checkpoint_hash, model_path
 from manyways.engines import ENGINES, Engine
 from manyways.errors import EngineError, MissingWork, Untrusted
 from manyways.fingerprint import fingerprint
-from manyways.heuristics import (
-    Layout,
-    PromptFormat,
-    instruction_for,
-    load_layout,
-    load_pack,
-)
+from manyways.heuristics import Layout, PromptFormat, instruction_for, load_layout, load_pack
 from manyways.heuristics.labelling import LABELLERS, Labeller, PromptedTexts
 from manyways.plugins import resolve
 from manyways.pool.problem_sets import ProblemSets

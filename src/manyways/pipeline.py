@@ -222,12 +222,7 @@ def _say_left_out(recipe: Recipe, until: str) -> None:
 
 
 def _side_by_side(
-    context: Context,
-    wanted: Sequence[str],
-    *,
-    todo: Sequence[Step],
-    meter: RunMeter,
-    jobs: int,
+    context: Context, wanted: Sequence[str], *, todo: Sequence[Step], meter: RunMeter, jobs: int
 ) -> list[str]:
     from manyways.jobs import run_lines_in_processes
 

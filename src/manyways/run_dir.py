@@ -322,7 +322,8 @@ def open_for_writing(root: Path) -> Iterator[RunDir]:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunDirError(f"cannot create the run folder '{root}': {error.strerror}.") from error
+        why = f"cannot create the run folder '{root}': {error.strerror}"
+        raise RunDirError(f"{why}. `manyways run RECIPE --out DIR` takes another.") from error
     # A child inherits the lock of its parent; taking it a second time would fail.
     if os.environ.get(LOCK_HELD) == str(root):
         yield RunDir(root=root, writer=True)

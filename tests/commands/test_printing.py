@@ -122,6 +122,10 @@ def test_show_prints_what_a_model_wrote(tmp_path: Path, capsys: pytest.CaptureFi
     write_table(tmp_path / "2-solutions.parquet", solutions_table([kept]))
     outcome = in_this_process(capsys, "show", tmp_path, problem.id, "--attempts")
     assert outcome.code == 0, outcome.err
+    unnamed = in_this_process(capsys, "show", tmp_path)
+    assert unnamed.code == 2
+    assert "name one of its problems. Its sets: pocket/seed" in unnamed.err
+    assert "an id looks like 'pocket/seed/00000'" in unnamed.err
     for text in (*TEXTS.values(), *(shown for _, shown in ACTING.values() if "ud800" not in shown)):
         assert text in outcome.out
     assert "[/b] best" in outcome.out

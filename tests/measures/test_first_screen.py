@@ -86,6 +86,23 @@ def test_the_picture_of_the_method_counts_what_went_through(seen: Seen) -> None:
     assert counts["test attempts"] == sum(row.attempts for row in singles)
 
 
+def test_words_of_the_method_are_explained_where_they_first_appear(seen: Seen) -> None:
+    terms = next(b for b in first_screen.blocks(seen) if isinstance(b, Note) and b.kind == "terms")
+    for word in ("Heuristic:", "Arm:", "Mid-training is", "pass@k:"):
+        assert any(word in sentence for sentence in terms.sentences), word
+    assert seen.model == "the small model that comes with manyways"
+    other = seen.recipe.model.model_copy(update={"path": "me/mine"})
+    given = dataclasses.replace(seen, recipe=seen.recipe.model_copy(update={"model": other}))
+    assert given.model == "the model me/mine"
+
+
+def test_stages_stand_by_their_time(seen: Seen) -> None:
+    spent = (("rl/a", 5.0), ("generate", 60.0), ("rl/b", 50.0), ("rl/c", 9.0))
+    costs = [CostRow(work=work, seconds=s, attempts=1, tokens=7) for work, s in spent]
+    given = dataclasses.replace(seen, tables={**seen.tables, COSTS.name: costs})
+    assert COSTS.shown["costs"](given)[0].title == "Time by stage: rl 64.0 s, generate 60.0 s"
+
+
 def test_rewarded_attempts_are_those_of_the_trainings_counted(seen: Seen) -> None:
     """A run that once had more arms keeps the stamps of their work."""
     works = [f"rl/{arm}/seed-0" for arm in (*seen.recipe.arms, "favourite@5epochs")]
@@ -105,7 +122,7 @@ def test_the_problem_shown_has_different_correct_solutions(seen: Seen) -> None:
     assert (asked["source"], asked["of"]) == ("pool", str(row.attempts))
     here = sum(text.source == "pool" for text in row.texts)
     assert here < row.attempts
-    assert shown.link == f"{here} of the {row.attempts} attempts at it"
+    assert shown.link == f"Read {here} of the {row.attempts} attempts"
     for way in shown.ways:
         texts = [t for t in row.texts if seen.heuristic_name(t.heuristic) == way.name]
         kept = [t for t in texts if t.kept and t.status == "correct" and t.heuristic != PLAIN]

@@ -135,7 +135,9 @@ def demo(
 @app.command()
 def show(
     run: RunArgument,
-    problem_id: Annotated[str, typer.Argument(help="The id of a problem, as gsm8k/train/00042.")],
+    problem_id: Annotated[
+        str, typer.Argument(help="The id of a problem, as gsm8k/train/00042.")
+    ] = "",
     attempts: Annotated[bool, typer.Option("--attempts", help="List every attempt.")] = False,
     texts: Annotated[bool, typer.Option("--texts", help="Print every attempt in full.")] = False,
     wrong: Annotated[

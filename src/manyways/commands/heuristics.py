@@ -15,13 +15,7 @@ import numpy as np
 
 from manyways.checkpoints import load_tokenizer, model_path
 from manyways.errors import DataError
-from manyways.heuristics import (
-    PACKS,
-    PromptFormat,
-    exemplar_problem,
-    instruction_for,
-    load_pack,
-)
+from manyways.heuristics import PACKS, PromptFormat, exemplar_problem, instruction_for, load_pack
 from manyways.metrics.diversity import EMBEDDER, embed, vendi
 from manyways.metrics.pass_at_k import powers_of_two
 from manyways.plugins import nearest

@@ -188,7 +188,12 @@ def _tokenizer(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
     path = context.base_path
     tokenizer = load_tokenizer(path, model.chat_template_kwargs)
     plain = tokenizer.chat_template == BASE_MODEL_TEMPLATE
-    template = "no chat template (a plain one is given)" if plain else "a chat template"
+    template = (
+        "no chat template: prompts get a plain one (Problem: Q Solution: A), which suits a base "
+        "model; for an instruct model put its chat_template.jinja into the folder"
+        if plain
+        else "a chat template"
+    )
     if "midtrain" in wanted or "rl" in wanted:
         try:
             named = GenerationConfig.from_pretrained(path).eos_token_id

@@ -21,12 +21,7 @@ from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution, line_name
 from manyways.run_dir import RunDir, not_judged, open_for_reading
-from manyways.tables import (
-    read_attempts,
-    read_attempts_table,
-    read_rl_attempts,
-    read_solutions,
-)
+from manyways.tables import read_attempts, read_attempts_table, read_rl_attempts, read_solutions
 
 ANSWERS_SHOWN = 4
 TEXTS_SHOWN = 3
@@ -231,7 +226,8 @@ def _unknown(context: Context, problem_id: str) -> DataError:
         name = context.recipe.generate.problems
         example = f"; an id looks like '{context.problems(name, 1)[0].id}'"
     listed = ", ".join(_sets(context.recipe))
-    return DataError(f"this run has no problem '{problem_id}'. Its sets: {listed}{example}.")
+    said = f"this run has no problem '{problem_id}'" if problem_id else "name one of its problems"
+    return DataError(f"{said}. Its sets: {listed}{example}.")
 
 
 def _print_ways(pool: list[Attempt], solutions: list[Solution]) -> None:

@@ -219,12 +219,7 @@ def labeller_for(pack: str, labeller: str | None) -> tuple[Labeller, str]:
 
 
 def diversity(
-    path: Path,
-    *,
-    embedder: Path | None,
-    pack: str | None,
-    labeller: str | None,
-    out: Path | None,
+    path: Path, *, embedder: Path | None, pack: str | None, labeller: str | None, out: Path | None
 ) -> DiversityRow:
     """Measure, print a table, and write JSON to ``out`` when given.
 

@@ -280,9 +280,10 @@ def _what_it_is(row: "PairedRow", seen: "Seen") -> str:
     many = len(seen.recipe.seeds) > 1
     names = ", ".join(seen.answered_on)
     return (
-        f"What this run is: base model {seen.recipe.model.path}, training "
+        f"What this run is: {seen.model}, training "
         f"seed{'s' if many else ''} {seeds}, {row.difference.n} problems of {names}. "
-        "It says nothing of other models or problems."
+        "It says nothing of other models or problems. `manyways problems show NAME` prints what is "
+        "asked."
     )
 
 

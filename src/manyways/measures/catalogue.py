@@ -154,12 +154,12 @@ def _standing(seen: "Seen") -> tuple[str, ...]:
     luck = f"{seeds} training seeds: the luck of training is known only as far as they differ."
     asked = words.listing(recipe.benchmarks or [recipe.generate.problems])
     return (
-        f"These results are about {recipe.model.path} on {asked}; they do "
+        f"These results are about {seen.model} on {asked}; they do "
         "not show what another model or other problems would do.",
         *([luck] if seeds >= SEEDS_FOR_T else []),
         *([_length(recipe)] if recipe.midtrain.there else []),
-        f"Steps are labelled by '{recipe.heuristics.labeller}'; its errors enter every composition "
-        "and switch rate.",
+        f"The labeller '{recipe.heuristics.labeller}', no person, says which heuristic a step "
+        "shows; its errors enter every composition and switch rate.",
     )
 
 
@@ -341,9 +341,11 @@ CHAPTERS = (
         id="why",
         title="Why",
         intro=_text(
-            "RL can only strengthen what a model already tries. Here we look at which "
-            "heuristics its solutions use, and whether one solution combines several: that is "
-            "what mid-training on many ways is meant to make possible."
+            "RL can only strengthen what a model already tries. Does one solution combine "
+            "heuristics, as mid-training on many ways is meant to make possible? It is composed "
+            "when its steps show two or more of them (composition rate: the share of such "
+            "solutions); the switch rate is how often the heuristic changes from one labelled step "
+            "to the next."
         ),
         first=_findings("mechanism"),
     ),

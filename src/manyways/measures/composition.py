@@ -221,8 +221,7 @@ def _combined(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
     )
     heading = Heading(
         title="Does one solution combine ways?",
-        text="A solution is composed when its steps show two or more different heuristics. The "
-        "switch rate is how often the heuristic changes from one labelled step to the next.",
+        text="Labelled steps are those that show a heuristic.",
     )
     return [heading, Charts(charts=(chart,)), _table(seen, rows)]
 
@@ -458,9 +457,10 @@ def _shares(arm: str, before: CompositionRow, after: CompositionRow) -> str:
     )
     direct = f"{before.shares.get(DIRECT, 0):.2f} to {after.shares.get(DIRECT, 0):.2f}"
     return (
-        f"Share of steps of {arm} through RL: direct {direct}"
+        f"Share of steps of {arm} through RL: without a heuristic {direct}"
         + (f"; most moved: {listed}" if listed else "; no other moved")
-        + f". Effective number of ways {before.effective:.1f} to {after.effective:.1f}."
+        + f". As varied as {before.effective:.1f} equally used ways before RL and "
+        f"{after.effective:.1f} after it."
     )
 
 
@@ -477,8 +477,8 @@ def _before_rl(arm: str, before: CompositionRow) -> Iterator[str]:
         elif drift.high < 0:
             reason = "attempts that combine ways are right less often: RL had a reason not to"
         yield (
-            f"Before RL, the covariance of composed and correct within problems of {arm} is "
-            f"{words.signed(drift)}: {reason}."
+            f"Before RL, being composed and being correct go together in attempts of {arm} at one "
+            f"problem by {words.signed(drift)} (a covariance): {reason}."
         )
 
 

@@ -36,12 +36,7 @@ def measured(seen: "Seen") -> list[CostRow]:
     """
     rl = _of_rl(seen)
     return [
-        CostRow(
-            work=stamp.work,
-            seconds=stamp.seconds,
-            attempts=attempts,
-            tokens=tokens,
-        )
+        CostRow(work=stamp.work, seconds=stamp.seconds, attempts=attempts, tokens=tokens)
         for stamp in seen.material.ctx.run.stamps()
         if stamp.work not in ("analyse", "report")
         for attempts, tokens in [rl.get(stamp.work) or _counted(stamp)]
@@ -85,7 +80,7 @@ def total(seen: "Seen") -> str:
 
 
 def blocks(seen: "Seen") -> list[Block]:
-    """Minutes by stage, and every piece of work."""
+    """Time by stage, most first, and every piece of work."""
     if not seen.rows(COSTS):
         return [Note(kind="empty", sentences=("No finished work was recorded.",))]
     rows = sorted(seen.rows(COSTS), key=lambda row: -row.seconds)
@@ -93,6 +88,7 @@ def blocks(seen: "Seen") -> list[Block]:
     for row in rows:
         stage = row.work.split("/")[0]
         stages[stage] = stages.get(stage, 0.0) + row.seconds
+    stages = dict(sorted(stages.items(), key=lambda one: -one[1]))
     chart = Chart(
         id="seconds",
         title="Minutes by stage",
@@ -126,13 +122,9 @@ def blocks(seen: "Seen") -> list[Block]:
     )
     figure = Charts(charts=(chart,))
     longest = ", ".join(f"{stage} {words.duration(spent)}" for stage, spent in stages.items())
-    return [Fold(title=f"Minutes by stage: {longest}", blocks=(figure,)), table]
+    return [Fold(title=f"Time by stage: {longest}", blocks=(figure,)), table]
 
 
 COSTS = Measure(
-    name="costs",
-    row=CostRow,
-    measured=measured,
-    example=example,
-    shown={"costs": blocks},
+    name="costs", row=CostRow, measured=measured, example=example, shown={"costs": blocks}
 )

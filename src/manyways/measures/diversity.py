@@ -251,7 +251,10 @@ def says(seen: "Seen") -> Iterator[Finding]:
     ]
     if sets:
         said = {row.what.removeprefix("data of "): str(words.quantity(row.vendi)) for row in sets}
-        sentence = f"Vendi score of the mid-training data: {seen.of_arms(said)}."
+        sentence = (
+            "Vendi score, the effective number of different texts, of the mid-training data: "
+            f"{seen.of_arms(said)}."
+        )
         yield Finding(kind="data", sentence=sentence)
 
 

@@ -106,7 +106,7 @@ def blocks(seen: "Seen") -> list[Block]:
 def _there(row: ExplorerRow) -> str:
     """How many attempts of the pool at a problem a link to the explorer opens."""
     here, tried = sum(text.source == "pool" for text in row.texts), row.attempts or 0
-    return f"{here} of the {tried} attempts at it" if here < tried else f"{here} attempts at it"
+    return f"Read {here} of the {tried} attempts" if here < tried else f"Read the {here} attempts"
 
 
 def _sure(seen: "Seen") -> str:
@@ -121,11 +121,12 @@ def _terms(seen: "Seen") -> Note:
     said = [f"`{name}`: {seen.arm_words(name)}." for name in _named(seen)]
     some = any(arm.label for arm in seen.arms)
     but = " but those with a + in their name, which differ as their line says" if some else ""
-    same = f"all arms{but} get the same RL"
-    said.append(
-        "pass@k: the share of problems that at least one of k attempts solves. An arm is one way "
-        f"to prepare the model before RL; {same}."
-    )
+    said += [
+        "Heuristic: a way to look for a solution that prompts ask for, such as working backwards.",
+        f"Arm: one way to prepare the model before RL. All arms{but} get the same RL. Mid-training "
+        "is fine-tuning on the kept solutions of the arm.",
+        "pass@k: the share of problems that at least one of k attempts solves.",
+    ]
     return Note(kind="terms", sentences=tuple(said))
 
 
@@ -226,7 +227,7 @@ def _ways(seen: "Seen") -> list[Block]:
             ways=tuple(_way(text, seen) for text in texts[:SHOWN]),
             note="Real texts of the run, all correct and kept as training data. A coloured edge "
             f"and a tag say which heuristic a step shows{_sure(seen)}."
-            + (f" {words.plural(more, 'other way')} of this problem:" if more > 0 else ""),
+            + (f" {words.plural(more, 'other way')} of this problem are kept." if more > 0 else ""),
             target=explorer_link(problem=row.problem_id, source="pool", of=row.attempts),
             link=_there(row),
         )

@@ -95,8 +95,9 @@ def before_rl(seen: "Seen") -> list[Block]:
     ]
     heading = Heading(
         title="What RL started from",
-        text="Measured on RL problems just before RL. Only mixed groups (some attempts right, some "
-        "wrong) give a gradient, and only switches that already happen can be rewarded.",
+        text="Attempts at RL problems just before RL, one group at each problem. Only mixed groups "
+        "(some right, some wrong) give a gradient, and only switches that already happen can be "
+        "rewarded.",
     )
     table = Table(
         caption="Just before RL",
@@ -167,7 +168,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
     }
     if mixed:
         listed = seen.of_arms({name: f"{value:.2f}" for name, value in mixed.items()})
-        sentence = f"Share of groups with right and wrong attempts when RL starts: {listed}."
+        sentence = f"Share of problems with right and wrong attempts when RL starts: {listed}."
         yield Finding(kind="mechanism", sentence=sentence)
 
 

@@ -187,6 +187,13 @@ class Seen:
         return tuple(sorted({min(ks), max(ks)})) if ks else ()
 
     @property
+    def model(self) -> str:
+        """What to call the base model in a sentence."""
+        path = self.recipe.model.path
+        embedded = path.startswith("package:")
+        return "the small model that comes with manyways" if embedded else f"the model {path}"
+
+    @property
     def parameters(self) -> int | None:
         """How many the base model has, where the run wrote it down."""
         works = [

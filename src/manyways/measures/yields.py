@@ -266,9 +266,11 @@ def _said(seen: "Seen") -> Iterator[str]:
         if row.rates.adherence is not None and row.rates.adherence < LOW_ADHERENCE
     ]
     if loose:
+        which = ", ".join(loose) if len(loose) < len(asked) else "all heuristics"
         yield (
-            f"Mean adherence is below {LOW_ADHERENCE} under {', '.join(loose)}: the model does not "
-            "follow these when asked, or they do not apply to many of the problems."
+            "Adherence is how far an attempt follows the heuristic that it was asked for, from 0 "
+            f"to 1. Its mean is below {LOW_ADHERENCE} under {which}: the model does not follow "
+            "these when asked, or they do not apply to many of the problems."
         )
 
 

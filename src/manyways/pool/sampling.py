@@ -3,14 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from manyways.context import Context
-from manyways.engines import (
-    Completion,
-    Ended,
-    Engine,
-    Event,
-    SampleRequest,
-    SamplingSettings,
-)
+from manyways.engines import Completion, Ended, Engine, Event, SampleRequest, SamplingSettings
 from manyways.engines.meter import SamplingMeter
 from manyways.engines.queueing import stream
 from manyways.fingerprint import prompt_hash

@@ -199,7 +199,10 @@ def parse_recipe(tree: dict[str, Any], origin: str) -> Recipe:
 
 
 def _told(origin: str, error: ValidationError, *above: str) -> RecipeError:
-    lines = [_explain(cast(dict[str, Any], item), above) for item in error.errors()]
+    found = [cast(dict[str, Any], item) for item in error.errors()]
+    # A list of which no item is valid would be called empty, too.
+    found = [item for item in found if item["type"] != "too_short" or not item["input"]]
+    lines = [_explain(item, above) for item in found]
     lines.append("(`manyways keys` prints every key, `manyways keys rl` those of one table.)")
     return RecipeError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)]))
 
@@ -238,6 +241,16 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     node[last] = value
 
 
+_PLAIN = {
+    **dict.fromkeys(("tuple_type", "list_type"), 'write a list, as ["a", "b"]'),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "write a whole number"),
+    **dict.fromkeys(("model_type", "dict_type", "model_attributes_type"), "write a table of keys"),
+    "too_short": "name at least one",
+    "string_type": "write a text in quotes",
+}
+"""Type of an error of pydantic -> what to do, where its own words speak of Python."""
+
+
 def _explain(item: dict[str, Any], above: tuple[str, ...] = ()) -> str:
     where = dotted((*above, *item["loc"])) or "recipe"
     if item["type"] == "extra_forbidden":
@@ -252,7 +265,9 @@ def _explain(item: dict[str, Any], above: tuple[str, ...] = ()) -> str:
         return f"{where}: required, but not given."
     if isinstance(error := item.get("ctx", {}).get("error"), BelowError):
         return f"{where}.{error.below}: {error}."
-    message = item["msg"].removeprefix("Value error, ").removesuffix(".")
+    message = _PLAIN.get(item["type"]) or item["msg"].removeprefix("Value error, ").removesuffix(
+        "."
+    )
     given = "" if isinstance(item["input"], dict) else f" (got {item['input']!r})"
     return f"{where}: {message}{given}."
 

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING
 
 from manyways.arms import Line
 from manyways.checkpoints import pick_device
-from manyways.context import (
-    Context,
-    model_hash,
-    settings_of,
-    training_identity,
-    weights_identity,
-)
+from manyways.context import Context, model_hash, settings_of, training_identity, weights_identity
 from manyways.errors import DataError, NothingToTrainOn
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.pool.training_rows import TrainingRow, pool_of, training_rows, written_by

@@ -13,13 +13,7 @@ from manyways import trust
 from manyways.checkpoints import load_model
 from manyways.errors import ModelError, RecipeError
 from manyways.plugins import install_command, nearest
-from manyways.recipe.training import (
-    DECIDED,
-    DECIDED_OF_BOTH,
-    LoraConfig,
-    TrackingConfig,
-    refuse,
-)
+from manyways.recipe.training import DECIDED, DECIDED_OF_BOTH, LoraConfig, TrackingConfig, refuse
 from manyways.train import processes
 
 if TYPE_CHECKING:
@@ -245,11 +239,7 @@ def tracker_arguments(tracking: TrackingConfig, *, name: str, folder: Path) -> d
     if "wandb" in tracking.report_to:
         os.environ["WANDB_PROJECT"] = tracking.project
         os.environ["WANDB_DIR"] = str(folder)
-    return {
-        "report_to": list(tracking.report_to),
-        "run_name": name,
-        "project": tracking.project,
-    }
+    return {"report_to": list(tracking.report_to), "run_name": name, "project": tracking.project}
 
 
 def close_trackers(tracking: TrackingConfig) -> None:
