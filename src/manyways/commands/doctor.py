@@ -39,7 +39,7 @@ State = Literal["ok", "missing", "warning"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """Something looked at, and what to do about it.
+    """One check: what was found, and how to fix it.
 
     Example: ``Check(group="engine", name="vllm", state="missing", detail="no module vllm",
     fix="pip install 'manyways[vllm]'")``.

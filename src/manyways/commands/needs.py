@@ -1,7 +1,7 @@
 """What a run needs of this machine: looked at before it starts, and by ``--dry-run``.
 
-A need that is not met has a sentence with the fix. Memory and disk are estimates: what seems short
-is told, and the run goes ahead.
+A need that is not met has a sentence with the fix. Memory and disk are estimates: where they seem
+short, a warning is printed and the run goes ahead.
 """
 
 import os

@@ -285,7 +285,7 @@ TRAININGS = {stage.word: stage for stage in STAGES if stage.makes}
 
 
 def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
-    """Train one line: process 0 makes the checkpoint, the other processes only train along.
+    """Train one line as one of several processes. Process 0 also writes the checkpoint.
 
     Raises what the stage raises.
     """
@@ -307,7 +307,7 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
 
 
 def _follow(run: RunDir, stage: str, line: Line) -> None:
-    """Train along; what is said goes to a file beside the line's, since all say the same."""
+    """Train as another process. All print the same, so this one prints into a file."""
     log = run.arm_path(line.arm, line.seed, f"process-{processes.rank()}.txt")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:

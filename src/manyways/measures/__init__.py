@@ -1,8 +1,8 @@
-"""Figures, one file for each: what a ``Measure`` is, and the sentences that measures say.
+"""What a ``Measure`` is: one figure or table of the report, in one file.
 
-``catalogue`` lists them in reading order. Those that are measured here cross no stage; the others
-are read from where a stage has left them. Rows stand in ``7-tables/<name>.json``: a list, one row a
-line. Every rate comes with its 95% interval and the number of independent units behind it.
+``catalogue`` lists the measures in reading order. Most are measured when a run is analysed; the
+others are read from files that a stage left. Rows stand in ``7-tables/<name>.json``: a list, one
+row a line. Every rate comes with its 95% interval and the number of independent units behind it.
 ``checkpoint`` is ``base`` or ``<arm>/seed-<s>/<mid|rl>``; rows pooled over seeds have ``seed`` None
 and the name ``<arm>/<phase>``.
 """
@@ -44,7 +44,7 @@ class Finding:
 
 
 def _silent(_: "Seen") -> Iterator[Finding]:
-    """What a measure says that says nothing in words."""
+    """The findings of a measure that has none."""
     yield from ()
 
 
@@ -58,7 +58,7 @@ class Measure(Generic[R]):
     shown:    section -> its blocks there.
     says:     its findings in words.
     example:  rows for tests: they are shown, written and read again.
-    within:   the measure whose table shows its numbers, of one that has no block of its own.
+    within:   for a measure without blocks of its own, the measure whose table shows its numbers.
     """
 
     name: str

@@ -6,8 +6,9 @@ permutation test remains after Holm's correction for every comparison on the hea
 
 A gain over RL alone that holds is a *Yes* only where the run tells the many ways from all else that
 mid-training brings: every control was beaten too, and one of them learned one way a problem on as
-many problems and examples. Else it is called *Partly*, with what is open. Later sentences say
-"higher" or "lower" where the intervals leave out 0, and "no difference found" of all else.
+many problems and examples. Otherwise it is *Partly*, and the answer says what is open. Later
+sentences say "higher" or "lower" where the intervals leave out 0, and "no difference found"
+otherwise.
 """
 
 import shlex
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FAMILY_WISE = 0.05
 """The chance of one or more false Yes or No among all comparisons of a run."""
 ALIKE = 0.1
-"""Arms whose numbers of problems, and of examples, differ by no larger share are of one size."""
+"""Two arms have one size if their numbers of problems and of examples differ by no larger share."""
 
 
 def hint_of(row: "PairedRow") -> int:
@@ -100,7 +101,7 @@ def _at(rows: "Sequence[PairedRow]", signs: Sequence[int], wanted: int) -> str:
 
 
 def _rest(rows: "Sequence[PairedRow]", signs: Sequence[int], up: str, down: str) -> str:
-    """What is to be said of the other k."""
+    """What the answer says about the other values of k."""
     if up or down:
         return f", with a hint of {'a gain' if up else 'a loss'} at {up or down}"
     none = _at(rows, signs, 0)
@@ -157,7 +158,7 @@ def _ways(seen: "Seen") -> int:
 
 
 def against_controls(seen: "Seen") -> Iterator[str]:
-    """One sentence on each control of the run, one on many ways or just heuristics."""
+    """A sentence on all controls of the run, and one on many ways or heuristics alone."""
     found = list(controls(seen))
     parts = [f"{name}: {verdict_by_k(rows, seen)}" for name, _, rows in found]
     if len(parts) > 1:
@@ -194,7 +195,7 @@ def controls(seen: "Seen") -> "Iterator[Control]":
 
 
 def verdict_by_k(rows: "Sequence[PairedRow]", seen: "Seen") -> str:
-    """``yes at pass@1, cannot tell at pass@8``; what is said of several k is said once."""
+    """``yes at pass@1, cannot tell at pass@8``; equal verdicts at several k are joined."""
     hint = {1: "a hint that it does", -1: "a hint that it does worse", 0: "cannot tell"}
     said: dict[str, list[str]] = {}
     for row, sign in zip(rows, held_signs(rows, seen), strict=True):
@@ -377,7 +378,7 @@ def _cautions(seen: "Seen") -> Iterator[str]:
 
 
 def _guessable(seen: "Seen") -> Iterator[str]:
-    """Of choice sets: what guessing scores there, and how many checkpoints score no more."""
+    """For choice sets, what guessing scores there and how many checkpoints score no more."""
     for name in [name for name in seen.single_benchmarks if name in seen.choices]:
         chance = seen.chance(name)
         k = max(chance)

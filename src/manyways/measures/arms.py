@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 UNFINISHED = ("not begun", "not finished")
-"""Outcomes of lines that the run would go on with."""
+"""Outcomes of lines that the next `manyways run` continues."""
 UNTESTED = "trained, and not evaluated after RL"
-"""The same of lines whose training is complete."""
+"""The outcome of lines that are trained and whose last checkpoint was not evaluated."""
 FEW = 6
-"""Rows of a table that is open at first, at most."""
+"""A table with more rows than this is folded at first."""
 ARM_HEAD = ("arm", "data", "examples", "problems", "ways each")
 
 
@@ -99,7 +99,7 @@ def _why(row: ArmRow) -> str:
 
 
 def unfinished_sentences(seen: "Seen") -> tuple[str, ...]:
-    """What did not come to its end, each outcome as one sentence, and the command that goes on."""
+    """A sentence for each outcome that is not complete, with the command that continues the run."""
     on = f"`manyways run {shlex.quote(seen.name)}`, in the folder that holds this run, goes on"
     ends = {outcome: f"{outcome}; {on}." for outcome in (*UNFINISHED, UNTESTED)}
     sentences = outcome_sentences([*untested_lines(seen), *stopped_lines(seen)])
@@ -110,12 +110,12 @@ def unfinished_sentences(seen: "Seen") -> tuple[str, ...]:
 
 
 def stopped_lines(seen: "Seen") -> list[ArmRow]:
-    """The lines whose training did not come to its end."""
+    """The lines whose training is not complete."""
     return [row for row in seen.rows(ARMS) if row.outcome != "complete"]
 
 
 def untested_lines(seen: "Seen") -> list[ArmRow]:
-    """The lines whose training is complete and whose end was not evaluated."""
+    """The lines whose training is complete and whose last checkpoint was not evaluated."""
     tested = {row.checkpoint for row in seen.rows(PASS_AT_K)}
     return [
         replace(row, outcome=UNTESTED)
@@ -126,7 +126,7 @@ def untested_lines(seen: "Seen") -> list[ArmRow]:
 
 
 def outcome_sentences(rows: Sequence[ArmRow]) -> tuple[str, ...]:
-    """Each outcome once, with the arms and seeds that it is of."""
+    """Each outcome once, with the arms and seeds that had it."""
     of: dict[str, dict[str, list[int]]] = {}
     for row in rows:
         of.setdefault(_why(row), {}).setdefault(row.arm, []).append(row.seed)

@@ -96,7 +96,7 @@ def _luck(evaluation: "Evaluation") -> _Luck:
 
 
 def _mean(parts: Sequence[_Luck], _: str) -> _Luck:
-    """Of the plain average of independent means."""
+    """The luck of the plain average of independent means."""
     return _Luck(
         min(part.least for part in parts),
         max(part.most for part in parts),

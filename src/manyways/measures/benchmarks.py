@@ -36,9 +36,9 @@ MATH_SETS = (
 def headline(benchmarks: Iterable[str]) -> str:
     """The benchmark that the answer is about, of those with scores: their mean, or the first.
 
-    Of several attempts at a question with four options one is right by chance, so that choice sets
-    would make up most of a mean over k: where there are others, the mean is over those. Empty
-    where there are no scores.
+    A choice set can be guessed: of several attempts at a question with four options, one is right
+    by chance. So the mean leaves choice sets out where there are other benchmarks. Empty without
+    scores.
     """
     names = list(benchmarks)
     return next((mean for mean in (OPEN_MEAN, MEAN) if mean in names), next(iter(names), ""))
@@ -84,8 +84,8 @@ def summarise(
 def means(benchmarks: Sequence[str], choices: Container[str]) -> dict[str, list[str]]:
     """Name of a mean over benchmarks -> its members, for the means that these benchmarks have.
 
-    That over every benchmark where there are two or more, that without choice sets where there are
-    those and others, that over the six math sets where there are those and others.
+    The mean over every benchmark needs two or more. The mean without choice sets needs choice sets
+    and others. The mean over the six math sets needs all six and at least one other.
     """
     found = {MEAN: list(benchmarks)} if len(benchmarks) > 1 else {}
     without = [name for name in benchmarks if name not in choices]

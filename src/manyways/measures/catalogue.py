@@ -183,7 +183,7 @@ def _length(recipe: Recipe) -> str:
 
 
 def sampling(seen: "Seen") -> list[Block]:
-    """One row per way of sampling, with the evaluations that were done so; nothing without any."""
+    """A table of the ways in which evaluations sampled; nothing without evaluations."""
     ways: dict[tuple[str, ...], list[str]] = {}
     for stamp in seen.stamps:
         if stamp.work.startswith("evaluate/"):
@@ -224,7 +224,7 @@ def _row(stamp: Stamp) -> tuple[str, ...]:
 
 
 def _settings(stamp: Stamp, name: str, section: type[RecipeSection]) -> Mapping[str, object]:
-    """A stamp holds the keys that differ from their default."""
+    """All keys of a section: a stamp holds only those that differ from their default."""
     given = stamp.identity.get(name)
     return {**defaults_of(section), **given} if isinstance(given, dict) else {}
 
@@ -242,11 +242,12 @@ def _nothing(_: "Seen") -> Iterable[Block]:
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """A section. ``first``, ``last``: its blocks before and after those of the measures.
+    """A section of the report.
 
-    folded: under this title, all but the notes that come first.
-
-    intro explains it to a student in one or two sentences.
+    intro:  explains it to a student in one or two sentences.
+    first:  its blocks before those of the measures.
+    last:   its blocks after those.
+    folded: the title under which all blocks but the notes at the start are folded.
     """
 
     id: str
@@ -260,7 +261,7 @@ class Chapter:
     warning: Callable[["Seen"], str] = lambda _: ""
 
     def section(self, seen: "Seen", measures: Sequence[Measure[Any]]) -> Section:
-        """With what the measures show here, in their order."""
+        """The section with what each measure shows in it, in the order of ``measures``."""
         shown = (
             block
             for measure in measures
@@ -281,7 +282,7 @@ class Chapter:
 
 
 def _below(blocks: tuple[Block, ...], title: str) -> tuple[Block, ...]:
-    """The notes that come first, and the rest on demand."""
+    """The notes at the start, then all other blocks folded under ``title``."""
     notes = tuple(takewhile(lambda block: isinstance(block, Note), blocks))
     rest = blocks[len(notes) :]
     return (*notes, Fold(title=title, blocks=rest)) if rest else notes
@@ -409,7 +410,7 @@ CHAPTERS = (
 
 
 def sections(seen: "Seen") -> list[Section]:
-    """The report."""
+    """The sections of a run's report."""
     return [chapter.section(seen, MEASURES) for chapter in CHAPTERS]
 
 

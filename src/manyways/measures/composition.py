@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 MOST = 12
-"""Heuristics in a figure."""
+"""Heuristics in a figure at most."""
 SWITCHES = 24
 """Kinds of switches in a figure at most."""
 
@@ -75,7 +75,7 @@ class CompositionRow:
 
 
 def measured(seen: "Seen") -> Iterator[CompositionRow]:
-    """Of the attempts, per benchmark and together, and of what the arms were trained on."""
+    """Rows for the attempts, per benchmark and together, and for the training data of arms."""
     from manyways.measures.solutions import label_training_data, with_pooled
 
     material = seen.material
@@ -152,7 +152,7 @@ def _switch(ways: "Sequence[Ways]", problem_S: "Array") -> Score | None:
 
 
 def _drift(solutions: "Solutions", problem_S: "Array", settings: "Resampling") -> Score | None:
-    """Only problems with several solutions count; None without any, and for training data."""
+    """The covariance of composed and correct; None without problems that have several solutions."""
     from manyways.measures.score_curves import mean_score
     from manyways.metrics.composition import within_covariance
 
@@ -179,7 +179,7 @@ def example() -> list[CompositionRow]:
 
 
 def blocks(seen: "Seen") -> list[Block]:
-    """How many are combined, which are used, which follow which."""
+    """Figures of composition, of the heuristics used, and of switches between them."""
     rows = _drawn(seen)
     if not rows:
         return [Note(kind="empty", sentences=("No labelled solutions to look at.",))]
@@ -332,7 +332,7 @@ def _texts_showing(row: CompositionRow, heuristic: str) -> str:
 
 
 def _pairs(seen: "Seen", rows: list[CompositionRow]) -> list[Block]:
-    """What the main arm goes on with, before and after RL, and the pairs as a table."""
+    """The switches of the main arm before and after RL, as figures and as a table."""
     mine = [row for row in rows if row.arm == seen.lead and row.phase != "base" and row.pairs]
     if not mine:
         return []
@@ -483,7 +483,7 @@ def _before_rl(arm: str, before: CompositionRow) -> Iterator[str]:
 
 
 def _differ(a: Score, b: Score) -> bool:
-    """Whether two intervals do not overlap: a cautious sign of a difference."""
+    """Whether two intervals have no value in common: a cautious sign of a difference."""
     return a.high < b.low or b.high < a.low
 
 

@@ -29,7 +29,7 @@ class CostRow:
 
 
 def measured(seen: "Seen") -> list[CostRow]:
-    """Of every finished piece of work, in the order of its end; not of analysis and report.
+    """A row for each finished piece of work but analysis and report, in the order of their ends.
 
     RL counts no attempts itself: they follow from its steps and their logged mean length. Tokens
     of groups that were drawn again are among its tokens.
@@ -73,7 +73,7 @@ def example() -> list[CostRow]:
 
 
 def total(seen: "Seen") -> str:
-    """All together, in a sentence; empty where nothing was recorded."""
+    """The sum of all costs, in a sentence; empty where nothing was recorded."""
     rows = seen.rows(COSTS)
     seconds, tokens = sum(row.seconds for row in rows), sum(row.tokens for row in rows)
     return f"All together {words.duration(seconds)} and {tokens:,} sampled tokens." if rows else ""

@@ -234,7 +234,7 @@ def _chart(seen: "Seen", rows: list[CurveRow], measure: Drawn) -> Chart | None:
 
 
 def _curves(seen: "Seen", arm: str, logged: dict[int, dict[int, float]]) -> list[charts.Curve]:
-    """One training: what it logged, and its average. Several: the mean of these, and a band.
+    """One training: its log and a moving average. Several: the mean of averages, and a band.
 
     logged: seed -> step -> value.
     """

@@ -2,8 +2,8 @@
 
 One mechanism for the three places that may have such a range: the pool (``generate.pass_rate``),
 RL (``rl.pass_rate``) and validation (``rl.evaluate_pass_rate``). Benchmarks have none. Rates come
-from plain attempts that stay, and are counted anew wherever problems are taken: nothing is kept
-that could grow old.
+from plain attempts that stay on disk. They are counted again whenever problems are chosen, so that
+no stored choice can be out of date.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,9 +44,12 @@ class ProblemsInRange:
 class RatedProblems:
     """Problems, and where the attempts lie that say how often each is solved.
 
-    key:      of the range in the recipe. wanted: the range itself, None to take every problem.
-    attempts: plain ones at each problem, in ``folder``.
-    use:      what becomes of a problem that is taken. stage: the verb that makes the attempts.
+    key:      the key of the range in the recipe.
+    wanted:   the range itself; None takes every problem.
+    folder:   where the attempts lie.
+    attempts: number of plain attempts at each problem.
+    use:      what a problem in the range is used for, in words.
+    stage:    the verb that makes the attempts.
     """
 
     key: str
@@ -117,7 +120,7 @@ def of_pool(ctx: "Context") -> RatedProblems:
 
 
 def of_rl(ctx: "Context", line: Line) -> RatedProblems:
-    """What RL of ``line`` trains on: by the base model's attempts, or by those of its gate."""
+    """The problems of RL for ``line``, rated by attempts of the base model or of its gate."""
     rl = ctx.recipe.rl
     own = rl.pass_rate_of == "start"
     return RatedProblems(
@@ -132,7 +135,7 @@ def of_rl(ctx: "Context", line: Line) -> RatedProblems:
 
 
 def of_validation(ctx: "Context", name: str) -> RatedProblems:
-    """What evaluations on the way ask of the problem set ``name``: the same of every arm."""
+    """The problems of ``name`` that evaluations on the way use: the same for every arm."""
     rl = ctx.recipe.rl
     return RatedProblems(
         key="rl.evaluate_pass_rate",
@@ -151,7 +154,7 @@ def range_in_request(wanted: tuple[float, float] | None) -> dict[str, object]:
 
 
 def left_out_sentence(key: str, stamps: Iterable[Stamp]) -> str:
-    """What finished work left out by the range ``key``, in a sentence; empty for nothing."""
+    """A sentence on what finished work left out by the range ``key``; empty without such work."""
     counts = [stamp.counts for stamp in stamps if "too_hard" in stamp.counts]
     harder, easier = (int(sum(c[name] for c in counts)) for name in ("too_hard", "too_easy"))
     if not counts:
@@ -163,13 +166,13 @@ def left_out_sentence(key: str, stamps: Iterable[Stamp]) -> str:
 
 
 def count_in_range(rated: Callable[[], RatedProblems], every: int) -> int:
-    """How many problems are taken; ``every`` of them while that is not known."""
+    """The number of problems in the range; ``every`` while the rates are not known."""
     with suppress(MissingWork, DataError, Untrusted):
         return len(rated().in_range().problems)
     return every
 
 
 def pool_size(ctx: "Context") -> int:
-    """How many problems the pool has, at the most."""
+    """The number of problems of the pool; an upper bound while the rates are not known."""
     generate = ctx.recipe.generate
     return count_in_range(lambda: of_pool(ctx), ctx.count(generate.problems, generate.limit))

@@ -1,4 +1,4 @@
-"""How different the texts are: of each arm's training data, and of checkpoints' attempts."""
+"""How different texts are: the training data of each arm, and the attempts of checkpoints."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -222,7 +222,7 @@ def _table(rows: list[DiversityRow]) -> Table:
 
 
 def _of(row: DiversityRow) -> Checkpoint:
-    """What wrote the texts, or what learned from them."""
+    """The checkpoint that wrote the texts, or an arm that learned from them."""
     kind, _, name = row.what.partition(" of ")
     return Checkpoint(arm=name, phase="rl") if kind == "data" else Checkpoint.parse(name)
 
@@ -245,7 +245,7 @@ def _what(row: DiversityRow) -> str:
 
 
 def says(seen: "Seen") -> Iterator[Finding]:
-    """Of the training data alone."""
+    """The Vendi scores of the training data."""
     sets = [
         row for row in seen.rows(DIVERSITY) if row.what.startswith("data of ") and row.vendi.n > 1
     ]

@@ -53,7 +53,7 @@ class ExplorerText:
 class ExplorerRow:
     """One problem with some of the texts on it.
 
-    question: of the problem.
+    question: text of the problem.
     answer:   its reference.
     texts:    the pool's, under each heuristic, then those of checkpoints.
     problems: the problem set that it was taken from.
@@ -72,8 +72,8 @@ def measured(seen: "Seen") -> Iterator[ExplorerRow]:
     """Half of the problems from the seed set with their pool, half from the benchmarks.
 
     A few more are those whose attempts RL kept. Problems are taken at even distances and of their
-    texts the first, so that what is shown is not chosen for its looks (where a heuristic has no
-    kept text among them, the first problem that has one is added): wrong ones under every
+    texts the first, so that nobody picks what is shown (where a heuristic has no kept text among
+    them, the first problem that has one is added): wrong ones under every
     heuristic, and of each checkpoint, before and after RL, a right and a wrong one.
     """
     import numpy as np
@@ -132,7 +132,7 @@ def _seed_rows(ctx: "Context", count: int) -> Iterator[ExplorerRow]:
 def with_every_kept(
     chosen: "list[Problem]", problems: "Sequence[Problem]", solutions: "Path"
 ) -> "list[Problem]":
-    """Also the first problem with a kept text under each heuristic that has none at the chosen."""
+    """The chosen problems, and the first one with a kept text for each heuristic without one."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -301,9 +301,9 @@ def blocks(seen: "Seen") -> list[Block]:
 
 
 def rows_that_fit(rows: list[ExplorerRow], limit: int) -> list[ExplorerRow]:
-    """As many rows as fit in ``limit`` bytes, as large a share of each problem set as of another.
+    """The rows that fit in ``limit`` bytes, an equal share of each problem set.
 
-    In their own order; of each set the first ones.
+    The first rows of each set are taken, and the order stays.
     """
     of: defaultdict[str, list[int]] = defaultdict(list)
     for place, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""What the report begins with, for one who never read the paper.
+"""The first screen of the report, for a reader who does not know the paper.
 
 What the run is, the method with this run's counts, one problem solved in different ways, the four
 cells, each control, what it cost and what to do next. All from the tables and stamps of the run.
@@ -49,7 +49,7 @@ TOY, SMALL = 50_000_000, 1_000_000_000
 SHOWN = 3
 """Solutions side by side."""
 FEW = 100
-"""Problems of the headline below which more of them are worth asking."""
+"""With fewer problems on the headline benchmark, the report suggests more."""
 
 
 def warning(seen: "Seen") -> str:
@@ -110,7 +110,7 @@ def _there(row: ExplorerRow) -> str:
 
 
 def _sure(seen: "Seen") -> str:
-    """That labels of steps are guesses, where they are."""
+    """A clause that says that labels of steps can be wrong; empty for an exact labeller."""
     if not seen.rows(LABELLER):
         return ""
     return f", as far as the labeller '{seen.recipe.heuristics.labeller}' can tell, which errs"
@@ -137,7 +137,7 @@ def _named(seen: "Seen") -> list[str]:
 
 
 def _others(seen: "Seen") -> list[Block]:
-    """In a line each, the arms that the first lines do not explain."""
+    """A folded note on the arms that the first lines do not explain."""
     told = _named(seen)
     lines = [f"`{arm}`: {seen.arm_words(arm)}." for arm in seen.recipe.arms if arm not in told]
     note = Note(kind="terms", sentences=tuple(lines))
@@ -235,7 +235,7 @@ def _ways(seen: "Seen") -> list[Block]:
 
 
 def _different(row: ExplorerRow) -> list[ExplorerText]:
-    """One kept text for each heuristic, those of other steps only."""
+    """One kept text for each heuristic, without those that have the steps of another."""
     found: dict[str, ExplorerText] = {}
     for text in row.texts:
         kept = text.kept and text.status == "correct" and text.heuristic != PLAIN

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 FAR = 2
-"""Arms shown on the first screen; the rest is under evaluation."""
+"""Arms on the first screen; the section on evaluation has the others."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +41,7 @@ class FourCells:
 
 
 def measured(seen: "Seen") -> Iterator[FourCells]:
-    """Of each arm and benchmark, at k = 1 and the largest k."""
+    """Rows for each arm and benchmark, at k = 1 and the largest k."""
     rows, arms = seen.rows(PASS_AT_K), seen.recipe.arms
     scores = {(r.checkpoint, r.benchmark, r.k): r.score for r in rows}
     largest: dict[str, int] = {}
@@ -64,7 +64,7 @@ def measured(seen: "Seen") -> Iterator[FourCells]:
 
 
 def example() -> list[FourCells]:
-    """One arm, before it was trained by RL."""
+    """One arm whose mid-trained checkpoint was not evaluated."""
     base, rl_only, mid_rl = (example_score("pass@1", value) for value in (0.2, 0.3, 0.4))
     return [
         FourCells(
@@ -92,7 +92,7 @@ def shown_arms(seen: "Seen") -> list[str]:
 
 
 def every(seen: "Seen") -> list[Block]:
-    """Those of every arm and benchmark."""
+    """The cells of every arm and benchmark."""
     return [_every(seen)] if seen.rows(FOUR_CELLS) else []
 
 

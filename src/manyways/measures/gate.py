@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 MOST = 12
-"""Rows of an open table."""
+"""A table with more rows than this is folded at first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +109,7 @@ def before_rl(seen: "Seen") -> list[Block]:
 
 
 def decisions(seen: "Seen") -> list[Block]:
-    """What it decided, in words, and what it measured."""
+    """What the gate decided, in words, and what it measured."""
     if not seen.rows(GATE):
         return []
     refused = tuple(

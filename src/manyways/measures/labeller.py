@@ -19,7 +19,7 @@ EXEMPLARS, ATTEMPTS = "held-out exemplars", "prompted attempts"
 WHOLE_MATRIX = 16
 """Heuristics up to which the whole confusion matrix is shown."""
 MOST = 15
-"""Confusions shown otherwise."""
+"""Confusions listed where there are more heuristics."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,8 +30,8 @@ class LabellerRow:
           counts as the heuristic that was asked for, followed or not).
 
     labeller:       its name.
-    classes:        heuristics that it tells apart.
-    texts:          that it was asked about.
+    classes:        number of heuristics that it tells apart.
+    texts:          number of texts that it labelled.
     accuracy:       the likeliest heuristic is the right one (``n`` exemplars or problems).
     top3:           one of the three likeliest is.
     confusion:      heuristic -> likeliest heuristic -> number of texts.

@@ -79,7 +79,7 @@ class Material:
         return means(self.benchmarks, self.options)
 
     def chance(self, benchmark: str, k: int) -> float | None:
-        """pass@k of guessing among the options; of a mean where all its members have some."""
+        """pass@k of guessing among the options; for a mean, where all its members have options."""
         members = [self.options.get(name) for name in self.means.get(benchmark, [benchmark])]
         found = [guessing_pass_at_k(options, k) for options in members if options]
         return sum(found) / len(found) if len(found) == len(members) else None
@@ -145,7 +145,7 @@ class Material:
 
     @cached_property
     def forks(self) -> "Forks":
-        """Next-token distributions of every checkpoint where the ways of a problem part."""
+        """Next-token distributions of every checkpoint where the ways of a problem diverge."""
         from manyways.measures.token_modes import read_forks
 
         return read_forks(self)
@@ -165,7 +165,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The attempts of one checkpoint on one benchmark, read when asked for."""
+    """The attempts of one checkpoint on one benchmark; texts and answers are read when used."""
 
     ctx: "Context"
     checkpoint: Checkpoint

@@ -2,7 +2,7 @@
 
 Under the replicator the mass of a heuristic moves at the speed Cov(opens with it, correct) within
 problems; GRPO multiplies it by c_G(p). The covariance is taken from the gate's attempts, made just
-before RL, so that its noise is not that of the shares whose change it foretells.
+before RL, so that noise in RL's own attempts does not enter the prediction.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ MOST = 8
 STRETCHES = 10
 """Points of a drawn course at most."""
 STEPS = 3
-"""Steps that a point is over at least: one step has few problems, and its share no interval."""
+"""Steps in a point at least: one step has few problems, too few for an interval."""
 SELDOM = 0.01
 """Heuristics that open fewer of all attempts than this have no row."""
 
@@ -83,7 +83,7 @@ class OpeningRow:
 
 
 def measured(seen: "Seen") -> list[OpeningRow]:
-    """For each arm of which RL logged them."""
+    """Rows for each arm whose RL logged opening heuristics."""
     material = seen.material
     return [
         row

@@ -1,7 +1,7 @@
 """pass@k: the chance that at least one of k attempts at a problem is right.
 
-In the comparison table of a run, rows are arms, columns benchmarks x {pass@1, pass@max}. Beside it
-stand figures of the paper, as secondary summaries give them: never as ours.
+The comparison table of a run has arms as rows, and benchmarks x {pass@1, pass@max} as columns.
+Figures of the paper, from secondary summaries, stand beside it and are marked as not measured here.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """Measured beside expected: each measurable quantity of the theory, and whether they agree.
 
-The theory expects a number to lie above, below or near a reference. Both the interval over problems
-and, with three or more seeds, the interval over seeds are asked:
+The theory expects a number to lie above, below or near a reference. The rule looks at the interval
+over problems and, with three or more seeds, at the interval over seeds:
 
 | expected | agrees                    | disagrees                | cannot tell |
 |----------|---------------------------|--------------------------|-------------|
@@ -96,7 +96,7 @@ def _place(score: Score, expected: Expectation) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quantity:
-    """What a row is about, before it is measured."""
+    """A quantity of the theory, before it is measured."""
 
     part: Part
     name: str
@@ -141,7 +141,7 @@ ORDER: tuple[Outcome, ...] = ("disagrees", "agrees", "cannot tell", "no sign exp
 
 
 def measured(seen: "Seen") -> list[PredictionRow]:
-    """Everything that the theory speaks of and the run has data for."""
+    """Every quantity of the theory for which the run has data."""
     from manyways.measures.theory import prediction_rows
 
     return prediction_rows(seen)

@@ -19,7 +19,7 @@ QUALIFYING = ("truncated", "no_answer", "undecided")
 """The shares that stand beside a score."""
 TRUNCATED = 0.05
 UNDECIDED = 0.01
-"""Larger shares are spoken of."""
+"""Larger shares are mentioned in the findings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,7 +163,7 @@ def blocks(seen: "Seen") -> list[Block]:
 
 
 def ending(row: RateRow | None) -> tuple[str, ...]:
-    """How many attempts behind a score were cut off, had no answer, were undecided."""
+    """The shares of attempts behind a score that were cut off, had no answer, were undecided."""
     return tuple(words.percent(getattr(row, name) if row else None) for name in QUALIFYING)
 
 

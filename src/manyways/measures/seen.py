@@ -1,7 +1,7 @@
-"""What a run's measures say of it: rows, measured once or read from its tables; names and colours.
+"""One run as the report sees it: rows of measures, and what all figures share.
 
-The main arm, the headline benchmark, the order of arms and their colours are defined here. Figures
-that are asked for one number are loaded then: one figure needs no other to be drawn.
+The main arm, the headline benchmark, the order of arms and their colours are defined here. Other
+measures are imported where a number of theirs is needed: a figure is drawn without the others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -53,9 +53,9 @@ TABLES, FINDINGS = "7-tables", "findings"
 class Seen:
     """One run, while it is analysed or afterwards.
 
-    tables:  rows in hand, by the name of their measure.
-    from_run: what the others are measured from, while the run is analysed.
-    run:     whose tables the others are read from, afterwards.
+    tables:   rows that were measured or read, by the name of their measure.
+    from_run: what other rows are measured from, while the run is analysed.
+    run:      the folder that other rows are read from, afterwards.
     behind:  those tables are not of what the run holds now.
     """
 
@@ -88,7 +88,7 @@ class Seen:
     def findings(self) -> list[Finding]:
         """What the measures say of a finished run; nothing before it is analysed.
 
-        By the rules of this code, whatever a release said that analysed it earlier.
+        They are made anew from the rows, whatever the release said that analysed the run.
         """
         if not self.tables and (self.run is None or not self.run.path(TABLES).is_dir()):
             return []

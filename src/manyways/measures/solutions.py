@@ -108,7 +108,7 @@ def label_attempts(evaluation: Evaluation, reader: Reader) -> Solutions:
 def label_training_data(
     data: "Mapping[Line, Sequence[TrainingRow]]", reader: Reader
 ) -> list[Solutions]:
-    """What each arm was mid-trained on, of its first seed."""
+    """The labelled training data of each arm, for its first seed."""
     first: dict[str, Solutions] = {}
     for line, rows in data.items():
         if line.arm not in first:
@@ -123,7 +123,7 @@ def label_training_data(
 
 
 def with_pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
-    """The same over all benchmarks, and both pooled over seeds."""
+    """These, those of all benchmarks together, and both pooled over seeds."""
     by_checkpoint = _merge(solutions, lambda s: replace(s, benchmark=ALL))
     benchmarks = {s.benchmark for s in solutions}
     wide = [*solutions, *(by_checkpoint if len(benchmarks) > 1 else [])]

@@ -1,7 +1,7 @@
-"""What evaluations on the way found: scores of a training's steps, and which step is the best.
+"""Scores of the steps of a training that were evaluated on the way, and which step is best.
 
-The stages that train ask it whether to end; the report draws it. Rows of a step count when they
-were sampled from the training that was begun last.
+A training may end early by them, and the report draws them. A step counts when its attempts were
+sampled from the training that was begun last.
 """
 
 import re
@@ -30,7 +30,7 @@ STAGE_OF: dict[TrainedPhase, Literal["midtrain", "rl"]] = {"mid": "midtrain", "r
 
 
 def work_name(checkpoint: Checkpoint, benchmark: str) -> str:
-    """Of the evaluation of one checkpoint on one problem set."""
+    """The name of the work that evaluates one checkpoint on one problem set."""
     return f"evaluate/{checkpoint.name}/{benchmark_slug(benchmark)}"
 
 
@@ -55,17 +55,17 @@ class StepScores:
 
     @property
     def step(self) -> int:
-        """Of the training."""
+        """The step of the training, 0 at its start."""
         return self.checkpoint.step or 0
 
     @property
     def folders(self) -> list[Path]:
-        """Of its attempts, a folder for each problem set."""
+        """The folders of its attempts, one for each problem set."""
         return [self.ctx.run.eval_path(self.checkpoint.name, name) for name in self.sets]
 
     @cached_property
     def counts(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Of each problem set: attempts and correct ones of each problem, (P,) and (P,)."""
+        """For each problem set, attempts and correct attempts by problem, (P,) and (P,)."""
         return [
             _counts(folder, self.attempts, self.problems.get(name))
             for name, folder in zip(self.sets, self.folders, strict=True)
@@ -76,7 +76,7 @@ class StepScores:
         return [pass_at_k(n_P, c_P, k) for n_P, c_P in self.counts]
 
     def mean(self, k: int) -> float:
-        """The mean over problem sets of the mean over problems."""
+        """pass@k: the mean over problem sets of the mean over problems."""
         return float(np.mean([values.mean() for values in self.passes(k)]))
 
 
@@ -119,7 +119,7 @@ def has_stalled(steps: Sequence[StepScores], *, k: int, patience: int) -> bool:
 
 
 def _chosen(ctx: "Context") -> dict[str, frozenset[str]]:
-    """Of each problem set the ids of those that are evaluated, where their rates say which."""
+    """Problem set -> ids of its problems in the range of rates; empty without a range."""
     if ctx.recipe.rl.evaluate_pass_rate is None:
         return {}
     rated = {name: of_validation(ctx, name) for name in ctx.recipe.rl.watched_sets}

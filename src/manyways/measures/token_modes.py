@@ -1,4 +1,4 @@
-"""How many tokens each checkpoint could well go on with where solutions part, from its logits."""
+"""How many tokens each checkpoint could well go on with where solutions diverge, by its logits."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +33,7 @@ THROUGH: Part = "through RL"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForkRow:
-    """The next-token distribution of one checkpoint where the ways of one problem part.
+    """The next-token distribution of one checkpoint where the ways of one problem diverge.
 
     entropy: in nats, at temperature 1.
     above:   number of tokens with a probability above 0.05.

@@ -1,4 +1,4 @@
-"""What the pool gave under each heuristic, and what was kept of it."""
+"""The yield of the pool under each heuristic: attempts, correct ones, kept ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,8 +61,8 @@ class YieldRow:
     correct, no_answer, undecided: attempts with this verdict; the rest are wrong.
     truncated: attempts that were cut off at the token limit.
     kept:      solutions that were kept.
-    problems:  that have a correct attempt.
-    tokens:    sampled, of all attempts together.
+    problems:  number of problems with a correct attempt.
+    tokens:    number of tokens sampled, of all attempts together.
     dropped:   reason -> number of correct attempts dropped for it.
     adherence: does the model follow the heuristic when asked to? Mean over the attempts that were
                scored (by a labeller: all of them); None where a reward model gave ranks.
@@ -92,7 +92,7 @@ class YieldRow:
 
 
 def measured(seen: "Seen") -> list[YieldRow]:
-    """As selection counted."""
+    """The counts of selection."""
     return seen.material.stages.yields(seen.material.ctx)
 
 

@@ -1,4 +1,4 @@
-"""A labeller errs: how far two agree beyond chance, and a rate without the errors of one.
+"""Errors of labellers: how far two agree beyond chance, and a rate corrected for one's errors.
 
 Cohen's kappa compares two labellers. ``sklearn`` has its value; whole problems have to be drawn for
 its interval, which sums that can be resampled give here in one step. A rate is corrected for the

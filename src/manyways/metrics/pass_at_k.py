@@ -5,8 +5,8 @@ Shapes: _P problems, _K values of k, _N attempts of one problem, _G groups of eq
 majority@k has one policy, for every problem:
 - An attempt votes for the group of its answer; one without an answer does not vote. Without a
   single vote the score is 0.
-- A group is worth the share of its attempts that are judged correct: 1 or 0 as a rule, in between
-  where the judge ran out of time for some of them.
+- A group is worth the share of its attempts that are correct: 1 or 0 as a rule, in between where
+  the verifier ran out of time for some of them.
 - Groups with the same, largest number of votes split the score evenly.
 - For k < N the score is the mean over all subsets of k of the N attempts, not of one of them.
 """

@@ -1,6 +1,6 @@
 """What a report is made of: sections of blocks. The page and the Markdown print the same blocks.
 
-The room shows numbers and never computes statistics.
+This package shows numbers. It never computes statistics.
 """
 
 import re
@@ -195,7 +195,8 @@ Block = Table | Charts | Heading | Note | Code | Pipeline | Ways | Fold | Explor
 class Section:
     """A part of the report. ``intro`` explains it to a student in one or two sentences.
 
-    question: what the report asks, and tags: what the run is, in a few words each; of the first.
+    question: what the report asks. tags: what the run is, in a few words each. Only the first
+    section has them.
     warning: what has to be known before it is read.
     """
 

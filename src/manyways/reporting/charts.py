@@ -155,7 +155,7 @@ def intervals(rows: Sequence[Row], *, zero: bool = False, axis: str) -> Spec:
 
 
 def in_text(rows: Sequence[Row]) -> str:
-    """Lines of one mark each, for those who cannot see them."""
+    """The rows and their first values, for readers who cannot see the chart."""
     return "; ".join(f"{row.label} {words.number(row.marks[0].score.value)}" for row in rows)
 
 
@@ -245,7 +245,7 @@ def _scale(logarithmic: bool) -> dict[str, object]:
 
 
 def _share_range(drawn: Sequence[Curve]) -> list[float]:
-    """A little more than the values, never beyond 0 and 1, never a mere sliver."""
+    """A little wider than the values, within 0 and 1, and never too narrow to read."""
     values = [v for line in drawn for v in (*line.y, *line.low, *line.high)]
     low, high = min(values), max(values)
     margin = max(0.05 * (high - low), 0.02)

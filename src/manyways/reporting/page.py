@@ -2,7 +2,7 @@ r"""Sections into one self-contained HTML page, and into Markdown.
 
 Texts of models and users reach the page in two ways only: through Jinja's escaping, or inside JSON
 whose every ``<``, ``>`` and ``&`` is written as an escape, so no text can end a script element. On
-both ways what is not seen, or turns the reading direction, becomes ``\u202e`` and the like. A
+both ways a character that is invisible or turns the reading direction is written as its number. A
 content security policy allows the page's own scripts by hash and no connection at all. The library
 that draws the figures travels packed and is unpacked by the page; its hash stands in the policy.
 

@@ -191,7 +191,7 @@ def _print_basis(m: Measurement) -> None:
 
 
 def _print_rounds(forecast: Forecast) -> None:
-    """What no measurement of the base model can know."""
+    """Say that pools of later rounds are priced by the base model."""
     if any(row.stage == "generate" and "@round" in row.work for row in forecast.rows):
         say(
             "Pools of later rounds are priced as if the base model wrote them: their length and "
@@ -291,7 +291,7 @@ def forecast_recipe(
 
 
 def _say_rates(ctx: Context) -> None:
-    """What is counted as if every problem were of the right difficulty."""
+    """Say that every problem counts while rates are not measured."""
     rl, generate = ctx.recipe.rl, ctx.recipe.generate
     ranges = {"generate.pass_rate": generate.pass_rate}
     ranges |= {"rl.evaluate_pass_rate": rl.evaluate_pass_rate}

@@ -33,16 +33,16 @@ MOST = 512
 SLOW = 20.0
 """Seconds of the first batch from which on a larger one is timed by a few of its tokens."""
 STRIDE = 8
-"""Those tokens."""
+"""The number of those tokens."""
 
 UNKNOWN_BATCH = 65536
 """Tokens in a batch of an engine that does not tell."""
 STEPS = 3
-"""Of each training; the first one warms up and is not counted."""
+"""Steps of each training; the first one warms up and is not counted."""
 TRAINS = {"evaluate_every": None}
 """Evaluation on the way is sampling, which is measured apart."""
 PROBLEMS = 64
-"""Of each set, at most, that are looked at."""
+"""Problems of each set that are looked at, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
