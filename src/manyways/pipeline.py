@@ -174,11 +174,15 @@ def run(
                 step.run(meter)
         failures: list[str] = []
         if any(step.line and step.stage.per == "line" for step in todo):
-            failures = (
-                run_lines(context, context.lines, wanted, meter)
-                if jobs == 1
-                else _side_by_side(context, wanted, todo=todo, meter=meter, jobs=jobs)
-            )
+            if jobs == 1:
+                failures = run_lines(context, context.lines, wanted, meter)
+            else:
+                from manyways.jobs import run_lines_in_processes
+
+                def ended(line: Line) -> None:
+                    meter.passed(step.name for step in todo if step.line == line)
+
+                failures = run_lines_in_processes(context, wanted, jobs=jobs, ended=ended)
         for step in todo:
             if step.stage.per == "run":
                 step.run(meter)
@@ -215,23 +219,9 @@ def reached(context: Context, until: str) -> list[str]:
 
 
 def _say_left_out(recipe: Recipe, until: str) -> None:
-    missing = left_out(recipe, up_to(until))
-    if missing:
+    if missing := left_out(recipe, up_to(until)):
         tables = ", ".join(f"[{table}]" for table in dict.fromkeys(missing.values()))
         say(f"the recipe has no {tables}: left out are {', '.join(missing)}.")
-
-
-def _side_by_side(
-    context: Context, wanted: Sequence[str], *, todo: Sequence[Step], meter: RunMeter, jobs: int
-) -> list[str]:
-    from manyways.jobs import run_lines_in_processes
-
-    return run_lines_in_processes(
-        context,
-        wanted,
-        jobs=jobs,
-        ended=lambda line: meter.passed(s.name for s in todo if s.line == line),
-    )
 
 
 def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: bool) -> None:

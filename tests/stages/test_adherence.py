@@ -11,7 +11,7 @@ from tiny_models import build_llama, build_reward_model
 
 from manyways.engines import Completion
 from manyways.errors import ModelError, RecipeError, VerifierUnwell
-from manyways.pool.adherence import LEVELS
+from manyways.pool.judge import LEVELS
 from manyways.pool.solutions import yield_rows
 from manyways.recipe import load_recipe, parse_recipe
 from manyways.records import Solution

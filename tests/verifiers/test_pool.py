@@ -129,7 +129,7 @@ def test_the_meter_tells_a_process_that_computes_from_one_that_sleeps():
         for process in (burner, sleeper):
             process.kill()
             process.communicate()
-    assert (worker_process._cpu_seconds(burner.pid), worker_process._state(burner.pid)) == (0.0, "")
+    assert worker_process._usage(burner.pid) == (0.0, "")
 
 
 def test_an_answer_whose_time_is_over_ends_its_worker_without_waiting_for_it(

@@ -158,9 +158,7 @@ def load_layout(name: str) -> Layout:
     try:
         return _LAYOUT.validate_python(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"heuristic pack {path}, [prompt] {where}: {first['msg']}.") from error
+        raise DataError(f"heuristic pack {path}, [prompt] {_first_of(error)}.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -189,12 +187,13 @@ def _parse(row: dict[str, Any], number: int, path: Path) -> Heuristic:
             raise DataError(f"heuristic pack {path}, entry {number}: unknown keys {unknown}.")
         return _ADAPTER.validate_python(row)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(
-            f"heuristic pack {path}, entry {number} ({row.get('id', 'no id')}): {where}: "
-            f"{first['msg']}."
-        ) from error
+        named = f"entry {number} ({row.get('id', 'no id')})"
+        raise DataError(f"heuristic pack {path}, {named}: {_first_of(error)}.") from error
+
+
+def _first_of(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 _OPTION = re.compile(r"^([A-Z])\) (.+)$", re.MULTILINE)

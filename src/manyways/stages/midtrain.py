@@ -22,7 +22,17 @@ from manyways.run_dir import Amount, Work
 from manyways.stages import watch
 from manyways.tables import write_text
 from manyways.train import processes
-from manyways.train.trainer_config import close_trackers, peft_config, tracker_arguments
+from manyways.train.trainer_config import (
+    build_config,
+    close_trackers,
+    common,
+    common_defaults,
+    in_micro_batches,
+    memory_advice,
+    passes,
+    peft_config,
+    tracker_arguments,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -128,13 +138,6 @@ def sft_config(ctx: Context, line: Line, out: Path, steps: int) -> "SFTConfig":
     """
     from trl import SFTConfig
 
-    from manyways.train.trainer_config import (
-        build_config,
-        common,
-        common_defaults,
-        in_micro_batches,
-    )
-
     recipe = ctx.recipe
     section = recipe.midtrain
     device = pick_device(recipe.model.device)
@@ -174,7 +177,6 @@ def train(ctx: Context, line: Line, rows: Sequence[TrainingRow] | None = None) -
     rows: the line's training rows, if the caller has read them already.
     """
     from manyways.train.trainee import load, train_and_save
-    from manyways.train.trainer_config import memory_advice
     from manyways.train.trainer_log import quiet
 
     model, out = ctx.recipe.model, _folder(ctx, line)
@@ -256,8 +258,6 @@ def _trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
     from trl import SFTTrainer
-
-    from manyways.train.trainer_config import passes
 
     share = config.per_device_train_batch_size * config.gradient_accumulation_steps
     order = passes(len(made), config.max_steps * share * processes.count(), config.seed)

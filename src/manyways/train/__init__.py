@@ -24,6 +24,10 @@ RL_NEEDS: dict[str, tuple[str, ...]] = {"trl": ("torch", "trl", "accelerate")}
 environment of its own; see ``train.verl.environment``."""
 
 
+STEPS = "steps"
+"""Folder of the checkpoints of steps, in the folder of a training: ``steps/50/checkpoint``."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rollout:
     """A request for attempts of the model in training, one for each prompt.

@@ -17,7 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from manyways.errors import ModelError
 from manyways.progress import Meter, say
 from manyways.records import line_name
-from manyways.train import Watch, processes
+from manyways.train import STEPS, Watch, processes
 
 if TYPE_CHECKING:
     from transformers import Trainer
@@ -178,10 +178,6 @@ def quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
         if bars[1]:
             transformers.logging.enable_progress_bar()
-
-
-STEPS = "steps"
-"""Folder of the checkpoints of steps, in the folder of a training: ``steps/50/checkpoint``."""
 
 
 class EvaluationCallback(TrainerCallback):  # type: ignore[misc]

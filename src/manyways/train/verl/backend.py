@@ -28,7 +28,7 @@ from manyways.recipe.pool import VerifyConfig
 from manyways.records import PLAIN, Attempt, Message, Problem, RLAttempt, Verdict, line_name
 from manyways.rendering import encode, prompt_ids
 from manyways.tables import append_rl_attempts, drop_rl_attempts_after, write_text
-from manyways.train import RLSettings
+from manyways.train import STEPS, RLSettings
 from manyways.train.launch import end
 from manyways.train.reward import FOLDER, StepReward, Verify, kept, reward_of
 from manyways.train.verl import environment
@@ -164,10 +164,6 @@ def _alone(folder: Path) -> Iterator[int]:
                     ) from error
                 time.sleep(0.2)
         yield lock.fileno()
-
-
-STEPS = "steps"
-"""Folder of the checkpoints of steps, in the folder of a training: ``steps/50/checkpoint``."""
 
 
 def train(

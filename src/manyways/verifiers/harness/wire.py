@@ -283,10 +283,6 @@ def _builtin_type(name: str) -> type:
     return kind
 
 
-def _clock(value: datetime.datetime) -> list[int]:
-    return [*value.timetuple()[:6], value.microsecond]
-
-
 _COLLECTIONS: tuple[tuple[Any, str], ...] = (
     (list, "l"), (tuple, "t"), (set, "s"), (frozenset, "f"), (collections.deque, "q"),
     ((abc.Iterator, abc.KeysView, abc.ValuesView, abc.ItemsView), "i"),
@@ -300,7 +296,7 @@ _PARTS: tuple[tuple[Any, str, Callable[[Any], list[Any]]], ...] = (
     (range, "r", lambda v: [hex(part) for part in (v.start, v.stop, v.step)]),
     (decimal.Decimal, "D", lambda v: [str(v)]),
     (fractions.Fraction, "F", lambda v: [hex(v.numerator), hex(v.denominator)]),
-    (datetime.datetime, "dt", _clock),
+    (datetime.datetime, "dt", lambda v: [*v.timetuple()[:6], v.microsecond]),
     (datetime.date, "da", lambda v: list(v.timetuple()[:3])),
     (datetime.timedelta, "td", lambda v: [v.days, v.seconds, v.microseconds]),
 )
