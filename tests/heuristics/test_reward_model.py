@@ -46,7 +46,8 @@ def test_scores_equal_a_direct_call_in_any_batch(tmp_path: Path, pad: bool) -> N
     wanted = direct(path)
     for batch_tokens in (1, 4096):
         model = RewardModel(str(path), dtype="float32", device="cpu", batch_tokens=batch_tokens)
-        found = [opinion.value for opinion in model.opinions(CASES)]
+        said = dict(model.opinions(CASES))
+        found = [said[index].value for index in range(len(CASES))]
         assert found == pytest.approx(wanted, abs=1e-4), batch_tokens
     assert len({round(value, 3) for value in wanted}) == len(CASES), "the pairs can be told apart"
 
@@ -55,7 +56,8 @@ def test_a_chat_beyond_the_context_is_not_cut_but_left_out(tmp_path: Path) -> No
     path = build_reward_model(tmp_path)
     model = RewardModel(str(path), dtype="float32", device="cpu", batch_tokens=4096)
     long = Case(question="?", text="add 3 and 4 " * 400, heuristic=PACK[0])
-    short, left_out = model.opinions([CASES[0], long])
+    said = dict(model.opinions([CASES[0], long]))
+    short, left_out = said[0], said[1]
     assert short.value is not None
     assert (left_out.value, left_out.note) == (None, TOO_LONG)
 

@@ -117,6 +117,39 @@ def test_a_kill_loses_one_part_at_most(tmp_path: Path, monkeypatch: pytest.Monke
     assert ASKED == ["dies"]
 
 
+def test_a_slow_judge_says_how_far_it_is_and_each_opinion_is_kept_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("manyways.pool.adherence.SECONDS", 0.0)
+    monkeypatch.setattr("manyways.progress.FIRST_SECONDS", 0.0)
+    ctx = judged(tmp_path)
+    put_pool(ctx, [attempt(P[0], "a", n, text=f"{n} well") for n in range(4)])
+    selected(ctx)
+    [folder] = (tmp_path / "adherence").iterdir()
+    assert len(list(folder.glob("part-*"))) == 4, "one file a case: no wait for a full part"
+    assert "adherence by judge" in capsys.readouterr().err
+
+
+def test_a_judge_that_goes_by_the_place_of_an_option_is_called_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ctx = judged(tmp_path)
+    put_pool(ctx, [attempt(P[n % 2], "a", n // 2, text=f"{n} first") for n in range(8)])
+    selected(ctx)
+    said = capsys.readouterr().err
+    assert "changes with the order for 8 of the 8" in said
+    assert "its adherence says next to nothing" in said
+
+
+def test_a_judge_that_goes_by_the_text_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ctx = judged(tmp_path)
+    put_pool(ctx, [attempt(P[n % 2], "a", n // 2, text=f"{n} well") for n in range(8)])
+    selected(ctx)
+    assert "says next to nothing" not in capsys.readouterr().err
+
+
 def test_some_malformed_replies_are_counted_many_end_it(tmp_path: Path, capsys) -> None:
     garbled = [attempt(P[0], "b", 0, text="garbled")]
     ctx = judged(tmp_path / "few", verify={"max_undecided": 0.5})

@@ -6,8 +6,9 @@ could become solutions, and each distinct (heuristic, question, text) once. Its 
 ``pool.judge`` and ``pool.reward_model`` are imported only when the recipe asks for them.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from manyways.checkpoints import model_path
 from manyways.context import Context, model_hash, place_of, served_hash
 from manyways.fingerprint import content_hash, fingerprint
 from manyways.pool.attempt_files import remove_leftovers
-from manyways.progress import Meter, say
+from manyways.progress import say
 from manyways.recipe.engines import ModelConfig
 from manyways.records import PLAIN, Heuristic
 from manyways.tables import parts, read_table, write_table
@@ -60,8 +61,8 @@ class Scorer(Protocol):
 
     ranks: bool
 
-    def opinions(self, cases: Sequence[Case]) -> list[Opinion]:
-        """One opinion for each case, in order."""
+    def opinions(self, cases: Sequence[Case]) -> Iterator[tuple[int, Opinion]]:
+        """Yield the index of a case with the opinion on it, each case once, in any order."""
         ...
 
     def close(self) -> None:
@@ -87,8 +88,8 @@ UNASKED = Opinion(value=None, note="not asked")
 FOLLOWS = Opinion(value=1.0)
 READ = 65536
 """Tokens in a batch of a reward model, if ``model.batch_tokens`` is ``auto``."""
-PART = 256
-"""Cases between two writes: the most that a kill can lose."""
+PART, SECONDS = 256, 30.0
+"""Cases and seconds between two writes, whichever comes first: the most that a kill can lose."""
 SCHEMA = pa.schema(
     [("key", pa.string()), ("value", pa.float64()), ("note", pa.string()), ("detail", pa.string())]
 )
@@ -252,19 +253,22 @@ def _opinions(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
     missing = [key for key in cases if key not in known]
     if missing:
         scorer = _open(ctx)
+        fresh: dict[str, Opinion] = {}
+        written = time.monotonic()
         try:
-            with Meter(f"adherence by {kind}", total=len(missing), unit="attempts") as meter:
-                for start in range(0, len(missing), PART):
-                    part = missing[start : start + PART]
-                    said = scorer.opinions([cases[key] for key in part])
-                    found = dict(zip(part, said, strict=True))
-                    _remember(folder, found)
-                    known |= found
+            for index, opinion in scorer.opinions([cases[key] for key in missing]):
+                fresh[missing[index]] = opinion
+                if len(fresh) >= PART or time.monotonic() - written >= SECONDS:
+                    _remember(folder, fresh)
+                    known |= fresh
+                    fresh, written = {}, time.monotonic()
                     # Checked after each part, so that a bad judge does not cost a whole pool.
                     _check(ctx, known, final=False)
-                    meter.advance(len(part))
         finally:
             scorer.close()
+            if fresh:
+                _remember(folder, fresh)
+        known |= fresh
     _check(ctx, known, final=True)
     return known
 

@@ -6,10 +6,12 @@ So the judge is asked twice about each case, with the options in both orders, an
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from manyways.engines import Engine, SampleRequest, SamplingSettings
+from manyways.engines import Ended, Engine, SampleRequest, SamplingSettings
+from manyways.engines.meter import SamplingMeter
+from manyways.engines.queueing import stream
 from manyways.errors import VerifierUnwell
 from manyways.fingerprint import attempt_seed, fingerprint, prompt_hash
 from manyways.pool.adherence import Case, Opinion
@@ -19,6 +21,9 @@ TEMPERATURE = 0.01
 """Nearly greedy. Some engines refuse 0."""
 ENOUGH = 50
 """While the judge is being asked, the share without an opinion is checked from this many cases."""
+
+FEW = 8
+"""From so many attempts on, a judge that goes by the place of an option is called one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,11 +143,19 @@ class JudgeScorer:
         self._engine = engine
         self._settings = SamplingSettings(max_tokens=max_tokens, temperature=TEMPERATURE)
 
-    def opinions(self, cases: Sequence[Case]) -> list[Opinion]:
+    def opinions(self, cases: Sequence[Case]) -> Iterator[tuple[int, Opinion]]:
         """The mean of the two replies on each case; no value when both are malformed."""
         requests = [_request(case, swapped) for case in cases for swapped in (False, True)]
-        replies = [done[0].text for done in self._engine.sample(requests, self._settings)]
-        return [_opinion(*pair) for pair in zip(replies[::2], replies[1::2], strict=True)]
+        replies: dict[int, str] = {}
+        most = self._settings.max_tokens
+        with SamplingMeter("adherence by judge", total=len(requests), most=most) as meter:
+            for event in stream(self._engine, requests, self._settings):
+                meter.take(event)
+                if isinstance(event, Ended):
+                    replies[event.request] = event.completion.text
+                    first = event.request - event.request % 2
+                    if first in replies and first + 1 in replies:
+                        yield first // 2, _opinion(replies.pop(first), replies.pop(first + 1))
 
     def close(self) -> None:
         """Close the engine."""
@@ -160,6 +173,12 @@ def judge_summary(opinions: Sequence[Opinion]) -> tuple[str, dict[str, float]]:
         f"the order for {disagree} of the {both} read twice ({disagree / max(both, 1):.1%}); "
         f"{malformed} of {2 * len(notes)} replies malformed."
     )
+    if disagree > both / 2 and both >= FEW:
+        sentence += (
+            " It goes by the place of an option more than by the text, so its adherence says next "
+            "to nothing: name a larger model in [select.judge], or use select.scorer = "
+            '"labeller".'
+        )
     counts = {
         "judged": len(notes), "judge_disagrees": disagree, "judge_malformed_replies": malformed,
     }  # fmt: skip

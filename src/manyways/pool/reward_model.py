@@ -15,6 +15,7 @@ from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer, pick_devic
 from manyways.errors import ModelError
 from manyways.heuristics import PromptFormat
 from manyways.pool.adherence import Case, Opinion
+from manyways.progress import Meter
 
 TOO_LONG = "longer than the reward model's context"
 
@@ -43,15 +44,18 @@ class RewardModel:
         self._context: int | None = getattr(config, "max_position_embeddings", None)
         self._prompts = PromptFormat()
 
-    def opinions(self, cases: Sequence[Case]) -> list[Opinion]:
+    def opinions(self, cases: Sequence[Case]) -> Iterator[tuple[int, Opinion]]:
         """The logit of each case; no value for a chat that does not fit the model's context."""
         ids = [self._encode(case) for case in cases]
-        found = [Opinion(value=None, note=TOO_LONG)] * len(ids)
-        for rows in self._batches(ids):
-            logits = self._logits([ids[row] for row in rows])
-            for row, logit in zip(rows, logits, strict=True):
-                found[row] = Opinion(value=logit)
-        return found
+        with Meter("adherence by reward-model", total=len(ids), unit="attempts") as meter:
+            for rows in self._batches(ids):
+                logits = self._logits([ids[row] for row in rows])
+                for row, logit in zip(rows, logits, strict=True):
+                    yield row, Opinion(value=logit)
+                meter.advance(len(rows))
+            for row in (row for row, own in enumerate(ids) if not self._fits(own)):
+                yield row, Opinion(value=None, note=TOO_LONG)
+                meter.advance(1)
 
     def close(self) -> None:
         """Free the model; it cannot be used afterwards."""
@@ -68,9 +72,12 @@ class RewardModel:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         return ids
 
+    def _fits(self, ids: Sequence[int]) -> bool:
+        return len(ids) <= (self._context or len(ids))
+
     def _batches(self, ids: Sequence[list[int]]) -> Iterator[list[int]]:
         """Batches of indices of chats that fit the context, sorted by length."""
-        fits = [row for row, own in enumerate(ids) if len(own) <= (self._context or len(own))]
+        fits = [row for row, own in enumerate(ids) if self._fits(own)]
         batch: list[int] = []
         for row in sorted(fits, key=lambda row: (len(ids[row]), row)):
             if batch and (len(batch) + 1) * len(ids[row]) > self._batch_tokens:
