@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from manyways.context import Context
 from manyways.engines import Engine
 from manyways.pool import adaptive as adaptively
 from manyways.pool import sampling, solutions
-from manyways.pool.solutions import COLUMNS, wanted_attempts
+from manyways.pool.solutions import requested_attempts
 from manyways.recipe import load_recipe
 from manyways.recipe.pool import GenerateConfig
 from manyways.run_dir import RunDir
 from manyways.stages import generate
+from manyways.tables import parts, read_table
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pocket.toml"
 MOST = 4
@@ -86,7 +88,7 @@ class Pool:
 
     def accepted(self) -> Row:
         """Cells that selection keeps a solution of, tokens, and the adherence of what is kept."""
-        table = wanted_attempts(self.ctx, [*COLUMNS, "prompt_tokens"])
+        table = requested_attempts(self.ctx)
         chosen = solutions.select(self.ctx, table)
         kept = chosen.filter(chosen["kept"])
         adherence = [v for v in kept["adherence"].to_pylist() if v is not None]
@@ -96,9 +98,23 @@ class Pool:
             "tokens": tokens,
             "accepted": kept.num_rows,
             "adherence": float(np.mean(adherence)) if adherence else 0.0,
-            "prompt_tokens": float(np.mean(table["prompt_tokens"].to_numpy())),
+            "prompt_tokens": float(np.mean(self._prompt_tokens(table))),
             "tokens_each": tokens / max(kept.num_rows, 1),
         }
+
+    def _prompt_tokens(self, table: pa.Table) -> list[int]:
+        """Tokens of the prompt of each row: it is the same for all samples of a cell."""
+        pool = [row for part in parts(self.ctx.run.path("1-attempts")) for row in rows_of(part)]
+        tokens = {(problem, heuristic): count for problem, heuristic, count in pool}
+        names = zip(*(table[key].to_pylist() for key in ("problem_id", "heuristic")), strict=True)
+        return [tokens[name] for name in names]
+
+
+def rows_of(part: Path) -> list[tuple[str, str, int]]:
+    """Problem, heuristic and prompt tokens of each attempt in a file."""
+    table = read_table(part)
+    columns = (table[key].to_pylist() for key in ("problem_id", "heuristic", "prompt_tokens"))
+    return list(zip(*columns, strict=True))
 
 
 def measure(seed: int, problems: int) -> Row:

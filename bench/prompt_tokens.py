@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manyways.commands.heuristics import prompt_tokens, token_ids
+from manyways.commands.heuristics import prompt_tokens
 from manyways.heuristics import PromptFormat, load_pack
 from manyways.records import Heuristic
+from manyways.rendering import prompt_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -98,7 +99,10 @@ def sharing(
     for n in (16, 64):
         for name, questions in (("short problems", short), ("long problems", long)):
             by_heuristic = [
-                [token_ids(PromptFormat().under(h, q, shots=2), tokenizer) for q in questions]
+                [
+                    list(prompt_ids(tokenizer, PromptFormat().under(h, q, shots=2))[0])
+                    for q in questions
+                ]
                 for h in pack[:n]
             ]
             heuristic_major = [ids for row in by_heuristic for ids in row]
