@@ -260,8 +260,7 @@ def _opinions(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
                 fresh[missing[index]] = opinion
                 if len(fresh) >= PART or time.monotonic() - written >= SECONDS:
                     _remember(folder, fresh)
-                    known |= fresh
-                    fresh, written = {}, time.monotonic()
+                    known, fresh, written = known | fresh, {}, time.monotonic()
                     # Checked after each part, so that a bad judge does not cost a whole pool.
                     _check(ctx, known, final=False)
         finally:

@@ -23,7 +23,7 @@ ENOUGH = 50
 """While the judge is being asked, the share without an opinion is checked from this many cases."""
 
 FEW = 8
-"""From so many attempts on, a judge that goes by the place of an option is called one."""
+"""From so many attempts on, the summary says of a judge that it goes by the place of an option."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,9 +147,9 @@ class JudgeScorer:
         """The mean of the two replies on each case; no value when both are malformed."""
         requests = [_request(case, swapped) for case in cases for swapped in (False, True)]
         replies: dict[int, str] = {}
-        most = self._settings.max_tokens
-        with SamplingMeter("adherence by judge", total=len(requests), most=most) as meter:
-            for event in stream(self._engine, requests, self._settings):
+        settings, total = self._settings, len(requests)
+        with SamplingMeter("adherence by judge", total=total, most=settings.max_tokens) as meter:
+            for event in stream(self._engine, requests, settings):
                 meter.take(event)
                 if isinstance(event, Ended):
                     replies[event.request] = event.completion.text
@@ -175,9 +175,8 @@ def judge_summary(opinions: Sequence[Opinion]) -> tuple[str, dict[str, float]]:
     )
     if disagree > both / 2 and both >= FEW:
         sentence += (
-            " It goes by the place of an option more than by the text, so its adherence says next "
-            "to nothing: name a larger model in [select.judge], or use select.scorer = "
-            '"labeller".'
+            " It goes by the place of an option more than by the text, so its adherence says next to "
+            'nothing: name a larger model in [select.judge], or use select.scorer = "labeller".'
         )
     counts = {
         "judged": len(notes), "judge_disagrees": disagree, "judge_malformed_replies": malformed,
