@@ -175,8 +175,8 @@ def judge_summary(opinions: Sequence[Opinion]) -> tuple[str, dict[str, float]]:
     )
     if disagree > both / 2 and both >= FEW:
         sentence += (
-            " It goes by the place of an option more than by the text, so its adherence says next to "
-            'nothing: name a larger model in [select.judge], or use select.scorer = "labeller".'
+            " It goes by the place of an option, not by the text: name a larger model in "
+            '[select.judge], or use select.scorer = "labeller".'
         )
     counts = {
         "judged": len(notes), "judge_disagrees": disagree, "judge_malformed_replies": malformed,
