@@ -50,6 +50,8 @@ BAR_SECONDS = 0.5
 """Time between changes of the words beside a bar."""
 BAR_WIDTHS = 10, 30
 """The smallest and the largest width of a bar, in characters."""
+NAME = 36
+"""The longest name that a table does not break."""
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories of characters that control a terminal or are not visible."""
 
@@ -71,7 +73,11 @@ class _TextTable(Table):
 
     def add_row(self, *cells: object, **options: object) -> None:
         """As Rich's, for strings and ``Text``."""
-        plain = (Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells)
+        plain = [Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells]
+        # A name is kept whole where other columns can be broken: people look for it, and copy it.
+        names = [str(cell) for cell in (*self.columns[0].cells, plain[0])]
+        fits = max(map(len, names)) <= NAME and " " not in "".join(names)
+        self.columns[0].no_wrap = fits and CONSOLE.width >= 2 * NAME
         super().add_row(*plain, **options)  # type: ignore[arg-type]
 
 

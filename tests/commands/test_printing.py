@@ -1,12 +1,15 @@
 """Texts of models, data and recipes are printed as they are, and cannot act on the terminal."""
 
 import ast
+import io
 import json
 from pathlib import Path
 
 import pytest
 from command_line import ROOT, in_this_process
 from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
 
 from manyways.pocket.world import load
 from manyways.problems import Source
@@ -191,3 +194,29 @@ def test_all_printing_goes_through_one_module() -> None:
                 assert node.func.id not in {"print", "Console"}, f"{name}:{node.lineno}"
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rich"):
                 assert node.module in {"rich.table", "rich.progress"}, f"{name}:{node.lineno}"
+
+
+def test_a_name_is_not_broken_where_other_columns_can_be() -> None:
+    heads = ("heuristic", "attempts", "correct", "no answer", "undecided", "cut off", "kept")
+    table = open_table(*heads)
+    for name in ("compare-two-scenes", "setting-up-equations"):
+        table.add_row(name, "50", "4 (8.0%)", "38", "0", "24", "1")
+    lines = printed(table, 80)
+    for word in ("compare-two-scenes", "setting-up-equations", "attempts", "undecided"):
+        assert any(word in line for line in lines), word
+    lines = printed(table, 72)
+    assert any("setting-up-equations" in line for line in lines)
+    assert not any("…" in line for line in lines), "nothing is cut"
+
+
+def test_sentences_in_the_first_column_are_folded_and_not_cut() -> None:
+    table = open_table("what", "count")
+    table.add_row("a sentence of many words, which is longer than any name of a thing is", "1")
+    lines = printed(table, 40)
+    assert " ".join(line.split(" │")[0].strip() for line in lines).endswith("a thing is")
+
+
+def printed(table: Table, width: int) -> list[str]:
+    console = Console(width=width, file=io.StringIO())
+    console.print(table)
+    return console.file.getvalue().splitlines()

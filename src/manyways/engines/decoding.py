@@ -158,11 +158,7 @@ class Text:
 
     def sampled(self) -> Sampled:
         """The attempt with the tokens that it has now."""
-        return Sampled(
-            tokens=self.tokens,
-            ended=self.ended,
-            prompt_tokens=len(self.waiting.prompt),
-        )
+        return Sampled(tokens=self.tokens, ended=self.ended, prompt_tokens=len(self.waiting.prompt))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,9 +208,7 @@ class Decoder:
                 over = [text for text, stays in zip(texts, kept, strict=True) if not stays]
                 texts = [text for text, stays in zip(texts, kept, strict=True) if stays]
                 yield Step(
-                    ended={text.row: text.sampled() for text in over},
-                    begun=begun,
-                    running=texts,
+                    ended={text.row: text.sampled() for text in over}, begun=begun, running=texts
                 )
                 rows.go_on(tokens, kept)
         except (RuntimeError, MemoryError):

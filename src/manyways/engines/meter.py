@@ -208,12 +208,7 @@ class SamplingMeter(Metered):
     """
 
     def __init__(
-        self,
-        label: str,
-        *,
-        total: int,
-        most: int,
-        clock: Callable[[], float] = time.monotonic,
+        self, label: str, *, total: int, most: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._meter = Meter(label, total=total, unit="attempts", summary=False, clock=clock)
         self._pace = Pace(total=total, most=most, clock=clock)

@@ -260,11 +260,7 @@ class Journal:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        have: Collection[Key],
-        clock: Callable[[], float] = time.monotonic,
+        self, folder: Path, *, have: Collection[Key], clock: Callable[[], float] = time.monotonic
     ) -> None:
         """``have``: attempts that parts hold already."""
         self._path, self._clock = beside(folder, FILE), clock

@@ -45,10 +45,7 @@ LEVELS = (
         text="The heuristic is there in part: its move is made somewhere, but the answer is "
         "reached mainly in another way.",
     ),
-    Level(
-        value=0.0,
-        text="The heuristic is absent: its move is not made, or it is only named.",
-    ),
+    Level(value=0.0, text="The heuristic is absent: its move is not made, or it is only named."),
 )
 LETTERS = "ABC"
 DISAGREE = "orders disagree"

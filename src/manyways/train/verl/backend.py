@@ -410,12 +410,7 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def keep_attempts(
-    checkpoint: str,
-    problems: Sequence[Problem],
-    *,
-    verify: Verify,
-    settings: RLSettings,
-    out: Path,
+    checkpoint: str, problems: Sequence[Problem], *, verify: Verify, settings: RLSettings, out: Path
 ) -> None:
     """Write the attempts that ``rl.attempts`` names to ``out/attempts``, anew each time."""
     wanted = kept(settings.config.attempts, (problem.id for problem in problems))
