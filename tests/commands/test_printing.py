@@ -197,12 +197,12 @@ def test_all_printing_goes_through_one_module() -> None:
 
 
 def test_a_name_is_not_broken_where_other_columns_can_be() -> None:
-    heads = ("heuristic", "attempts", "correct", "no answer", "undecided", "cut off", "kept")
+    heads = ("heuristic", "attempts", "correct", "no answer", "not decided", "cut off", "kept")
     table = open_table(*heads)
     for name in ("compare-two-scenes", "setting-up-equations"):
         table.add_row(name, "50", "4 (8.0%)", "38", "0", "24", "1")
     lines = printed(table, 80)
-    for word in ("compare-two-scenes", "setting-up-equations", "attempts", "undecided"):
+    for word in ("compare-two-scenes", "setting-up-equations", "attempts", "decided"):
         assert any(word in line for line in lines), word
     lines = printed(table, 72)
     assert any("setting-up-equations" in line for line in lines)

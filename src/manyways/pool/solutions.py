@@ -386,7 +386,7 @@ def yield_table(rows: Sequence[YieldRow]) -> Table:
     """The yield of the pool as a table for the terminal."""
     note = f"adaptive sampling: {FAIR}" if any(row.fair for row in rows) else None
     table = open_table(
-        "heuristic", "attempts", "correct", "no answer", "undecided", "cut off", "kept",
+        "heuristic", "attempts", "correct", "no answer", "not decided", "cut off", "kept",
         title="what the pool gave",
     )  # fmt: skip
     table.caption = note
