@@ -81,6 +81,7 @@ def test_stated_verdicts_vote_where_every_line_has_an_answer(tmp_path: Path) -> 
         ('{"problem": "a", "correct": "yes"}', "'yes', not true or false"),
         ('{"problem": "a", "correct": null}', "None, not true or false"),
         ('{"problem": "a", "gold": "1"}', "the keys are gold, problem"),
+        ('{"problem": "a", "score": 1}', 'a row is {"problem": "p1", "correct": true} or'),
         ('{"gold": "1", "prediction": "1"}', "no 'problem'"),
         ('{"problem": "a", "gold": null, "prediction": "1"}', "'gold' is empty"),
         ('{"problem": "a", "gold": ["1"], "prediction": "1"}', "'gold' is list"),

@@ -11,7 +11,7 @@ import pytest
 from fake_server import Faults, Habits, Said, fake_server, fault_proxy
 from waiting import PATIENCE
 
-from manyways.engines import SampleRequest, SamplingSettings, http_client
+from manyways.engines import Going, SampleRequest, SamplingSettings, http_client
 from manyways.engines.http import FIRST_RETRIES, HttpEngine
 from manyways.engines.http_client import apportion, read_reply, server_seed, told_to_wait
 from manyways.errors import DataError, EngineError, MissingWork, UserError
@@ -101,6 +101,16 @@ def test_no_more_requests_at_once_than_allowed():
     with fake_server(Habits(writer=slow)) as url:
         sample(url, many(20), concurrency=3)
     assert max(most) == 3
+
+
+def test_attempts_that_wait_are_not_said_to_run():
+    with (
+        fake_server(Habits()) as url,
+        closing(open_engine(url, concurrency=2)) as engine,
+    ):
+        events = list(engine.stream(many(20), SETTINGS))
+    running = [event.running for event in events if isinstance(event, Going)]
+    assert max(running) == 2, "twenty are queued"
 
 
 def test_it_reads_ahead_but_not_far():

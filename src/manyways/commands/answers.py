@@ -167,11 +167,15 @@ FORMS = (
 class Reader:
     """Rows of one file to cases.
 
-    once: leave out rows that hold the texts of an earlier row again (lm-eval writes the samples
+    once:  leave out rows that hold the texts of an earlier row again (lm-eval writes the samples
         of a task once for each of its filters).
+    forms: what an error says that a row may be.
     """
 
-    def __init__(self, path: Path, reading: Reading | None = None, *, once: bool = False) -> None:
+    def __init__(
+        self, path: Path, reading: Reading | None = None, *, once: bool = False, forms: str = FORMS
+    ) -> None:
+        self._forms = forms
         self._path, self._how, self._once = path, reading or Reading(), once
         self._format = _named(self._how.format)
         self._filter: object = None
@@ -193,7 +197,7 @@ class Reader:
             return list(self._foreign(row.number, record))
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             words = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise DataError(f"{self._path}, {row.where}: {words}; {FORMS}") from None
+            raise DataError(f"{self._path}, {row.where}: {words}; {self._forms}") from None
 
     def _foreign(self, number: int, record: Record) -> Iterator[Case]:
         if self._format is None and self._how.gold is None:

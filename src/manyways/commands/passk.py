@@ -312,7 +312,7 @@ def _voting(problem: Problem | None) -> tuple[str, tuple[str, ...]]:
 
 
 def _lines(path: Path, reading: Reading | None) -> Iterator[_Line]:
-    reader = Reader(path, reading, once=True)
+    reader = Reader(path, reading, once=True, forms=FORMS)
     for row in read_rows(path):
         if _is_stated(row.value):
             try:

@@ -108,7 +108,8 @@ class HttpEngine:
                     for place, future in self._start(request, settings):
                         flying[future] = (number, place)
                         future.add_done_callback(arrived.put)
-                yield Going(running=running)
+                # The others wait in the queue.
+                yield Going(running=min(running, self._config.concurrency * self._config.choices))
                 for future in _arrivals(arrived, wait=bool(flying)):
                     number, first = flying.pop(future)
                     found = future.result()
