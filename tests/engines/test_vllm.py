@@ -92,7 +92,7 @@ def test_a_prompt_that_does_not_fit_is_refused(fake):
 
 def test_without_the_package_the_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(EngineError, match=r"pip install 'manyways\[vllm\]'"):
+    with pytest.raises(EngineError, match=r"pip install .*\[vllm\]'"):
         open_engine()
 
 

@@ -68,7 +68,7 @@ def test_an_error_of_a_process_that_trains_is_raised_as_itself(tmp_path) -> None
 
 
 def test_a_process_that_is_killed_says_to_run_again(tmp_path) -> None:
-    with pytest.raises(MissingWork, match="run the same command again"):
+    with pytest.raises(MissingWork, match="Run the same command again"):
         failing(tmp_path, "import os; os.kill(os.getpid(), 9)")
 
 
