@@ -75,9 +75,9 @@ class _TextTable(Table):
         """As Rich's, for strings and ``Text``."""
         plain = [Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells]
         # A name is kept whole where other columns can be broken: people look for it, and copy it.
-        names = [str(cell) for cell in (*self.columns[0].cells, plain[0])]
-        fits = max(map(len, names)) <= NAME and " " not in "".join(names)
-        self.columns[0].no_wrap = fits and CONSOLE.width >= 2 * NAME
+        name, column = str(plain[0]), self.columns[0]
+        fits = len(name) <= NAME and " " not in name and CONSOLE.width >= 2 * NAME
+        column.no_wrap = fits and (column.no_wrap or not self.rows)
         super().add_row(*plain, **options)  # type: ignore[arg-type]
 
 

@@ -196,7 +196,10 @@ def test_all_printing_goes_through_one_module() -> None:
                 assert node.module in {"rich.table", "rich.progress"}, f"{name}:{node.lineno}"
 
 
-def test_a_name_is_not_broken_where_other_columns_can_be() -> None:
+def test_a_name_is_not_broken_where_other_columns_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("manyways.progress.CONSOLE", Console(width=80))
     heads = ("heuristic", "attempts", "correct", "no answer", "not decided", "cut off", "kept")
     table = open_table(*heads)
     for name in ("compare-two-scenes", "setting-up-equations"):

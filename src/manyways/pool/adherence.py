@@ -264,9 +264,9 @@ def _opinions(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
                     # Checked after each part, so that a bad judge does not cost a whole pool.
                     _check(ctx, known, final=False)
         finally:
-            scorer.close()
             if fresh:
                 _remember(folder, fresh)
+            scorer.close()
         known |= fresh
     _check(ctx, known, final=True)
     return known

@@ -142,9 +142,9 @@ class JudgeScorer:
 
     def opinions(self, cases: Sequence[Case]) -> Iterator[tuple[int, Opinion]]:
         """The mean of the two replies on each case; no value when both are malformed."""
-        requests = [_request(case, swapped) for case in cases for swapped in (False, True)]
+        requests = (_request(case, swapped) for case in cases for swapped in (False, True))
         replies: dict[int, str] = {}
-        settings, total = self._settings, len(requests)
+        settings, total = self._settings, 2 * len(cases)
         with SamplingMeter("adherence by judge", total=total, most=settings.max_tokens) as meter:
             for event in stream(self._engine, requests, settings):
                 meter.take(event)

@@ -18,6 +18,8 @@ from manyways.pool.adherence import Case, Opinion
 from manyways.progress import Meter
 
 TOO_LONG = "longer than the reward model's context"
+WINDOW = 256
+"""Chats that are tokenised and sorted by length together: bounds the memory for many cases."""
 
 
 class RewardModel:
@@ -46,16 +48,17 @@ class RewardModel:
 
     def opinions(self, cases: Sequence[Case]) -> Iterator[tuple[int, Opinion]]:
         """The logit of each case; no value for a chat that does not fit the model's context."""
-        ids = [self._encode(case) for case in cases]
-        with Meter("adherence by reward-model", total=len(ids), unit="attempts") as meter:
-            for rows in self._batches(ids):
-                logits = self._logits([ids[row] for row in rows])
-                for row, logit in zip(rows, logits, strict=True):
-                    yield row, Opinion(value=logit)
-                meter.advance(len(rows))
-            for row in (row for row, own in enumerate(ids) if not self._fits(own)):
-                yield row, Opinion(value=None, note=TOO_LONG)
-                meter.advance(1)
+        with Meter("adherence by reward-model", total=len(cases), unit="attempts") as meter:
+            for start in range(0, len(cases), WINDOW):
+                ids = [self._encode(case) for case in cases[start : start + WINDOW]]
+                for rows in self._batches(ids):
+                    logits = self._logits([ids[row] for row in rows])
+                    for row, logit in zip(rows, logits, strict=True):
+                        yield start + row, Opinion(value=logit)
+                    meter.advance(len(rows))
+                for row in (row for row, own in enumerate(ids) if not self._fits(own)):
+                    yield start + row, Opinion(value=None, note=TOO_LONG)
+                    meter.advance(1)
 
     def close(self) -> None:
         """Free the model; it cannot be used afterwards."""
