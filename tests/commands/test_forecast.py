@@ -27,6 +27,7 @@ from manyways.commands.forecast import (
 )
 from manyways.commands.forecast.measure import fit_line, time_sampling
 from manyways.engines import SamplingSettings
+from manyways.engines.queueing import stream
 from manyways.errors import DataError
 from manyways.recipe import load_recipe
 from manyways.stages.generate import cells
@@ -220,6 +221,31 @@ def test_a_slow_engine_is_timed_by_a_few_tokens_of_a_wide_batch(
     assert shorter.points[1] == (40, found.points[1][1] / 2)
 
 
+def test_a_slow_measurement_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    from fake_engines import AlwaysRight
+
+    from manyways.engines import Going
+
+    class Slow(AlwaysRight):
+        """It tells of its tokens before the first attempt ends."""
+
+        def stream(self, requests: Any, settings: Any) -> Any:
+            chosen = list(requests)
+            count = sum(len(one.seeds) for one in chosen)
+            yield Going(running=count, begun=count, tokens=lambda: [3] * count)
+            yield from stream(AlwaysRight("nowhere", ctx.recipe.model), chosen, settings)
+
+    ctx = context(tmp_path)
+    pool = cells(ctx, ctx.problems(ctx.recipe.generate.problems, None))
+    monkeypatch.setattr("manyways.progress.FIRST_SECONDS", 0.0)
+    engine = Slow("nowhere", ctx.recipe.model)
+    time_sampling(engine, pool, SamplingSettings(max_tokens=9), batch_tokens=640)
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("forecast: 0/8 attempts, 8 running")
+
+
 def test_comparison_counts_finished_work_only(tmp_path: Path, capsys: Any) -> None:
     ctx = context(tmp_path, rl={"group_size": 4, "prompts_per_step": 2})
     with pytest.raises(DataError, match="no forecast was kept"):
@@ -267,6 +293,7 @@ def test_measuring_the_smoke_recipe_leaves_a_forecast(tmp_path: Path, capsys: An
     assert outcome.code == 0, outcome.err
     made = read_forecast(out / FILE)
     assert made and made.measured
+    assert "midtrain" in outcome.err and "3 steps" in outcome.err, "the trainings say so too"
     assert all(row.seconds and row.seconds > 0 for row in made.rows if row.stage != "select")
     assert [path.name for path in out.iterdir() if path.name != ".lock"] == [FILE]
 

@@ -4,8 +4,7 @@ Sampling is timed twice: a small batch and a larger one give a line of two point
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +12,14 @@ from tempfile import TemporaryDirectory
 from manyways.arms import VANILLA, Line
 from manyways.commands.forecast import Measurement, SamplingCost
 from manyways.context import Context
-from manyways.engines import Completion, Engine, SampleRequest, SamplingSettings
+from manyways.engines import Completion, Ended, Engine, SampleRequest, SamplingSettings
+from manyways.engines.meter import SamplingMeter
+from manyways.engines.queueing import stream
 from manyways.fingerprint import attempt_seed, prompt_hash
 from manyways.measures.curves import logged_steps
 from manyways.pool import sampling
 from manyways.pool.attempt_files import Cell
-from manyways.progress import CONSOLE, say
+from manyways.progress import say
 from manyways.records import PLAIN, Attempt, Solution, Verdict
 from manyways.run_dir import RunDir
 from manyways.stages import generate, midtrain, reinforce
@@ -166,13 +167,19 @@ def _sample(
         )
         for cell, count in chosen
     ]
+    texts: dict[tuple[int, int], Completion] = {}
+    total = sum(count for _, count in chosen)
     start = time.monotonic()
-    texts = list(engine.sample(requests, settings))
+    with SamplingMeter("forecast", total=total, most=settings.max_tokens) as meter:
+        for event in stream(engine, requests, settings):
+            if isinstance(event, Ended):
+                texts[event.request, event.place] = event.completion
+            meter.take(event)
     seconds = time.monotonic() - start
     attempts = [
-        _attempt(cell, number, one, seed)
-        for (cell, _), request, own in zip(chosen, requests, texts, strict=True)
-        for number, (one, seed) in enumerate(zip(own, request.seeds, strict=True))
+        _attempt(cell, place, texts[number, place], seed)
+        for number, ((cell, _), request) in enumerate(zip(chosen, requests, strict=True))
+        for place, seed in enumerate(request.seeds)
     ]
     return attempts, seconds
 
@@ -332,8 +339,7 @@ def _midtrain(ctx: Context, named: Timing) -> tuple[float, float]:
         )  # fmt: skip
     write_table(ctx.run.path("2-solutions.parquet"), solutions_table(chosen.values()))
     line = Line(arm=f"heuristics-{ctx.recipe.heuristics.count}", seed=ctx.recipe.seeds[0])
-    with _quietly():
-        midtrain.run(ctx, line)
+    midtrain.run(ctx, line)
     return _step_times(ctx, f"midtrain/{line.name}", "3-midtrain", line)
 
 
@@ -341,8 +347,7 @@ def _reinforce(ctx: Context) -> tuple[float, float, float]:
     """Seconds of a step and of the rest; bytes of the checkpoint that it leaves."""
     say("forecast: RL, a few steps")
     line = Line(arm=VANILLA, seed=ctx.recipe.seeds[0])
-    with _quietly():
-        reinforce.run(ctx, line)
+    reinforce.run(ctx, line)
     size = sum(f.stat().st_size for f in Path(ctx.path_of(line.rl)).iterdir())
     return (*_step_times(ctx, f"rl/{line.name}", "5-rl", line), float(size))
 
@@ -353,12 +358,3 @@ def _step_times(ctx: Context, work: str, folder: str, line: Line) -> tuple[float
     stamp = ctx.run.stamp(work)
     whole = stamp.seconds if stamp else sum(seconds)
     return sum(seconds[1:]) / max(len(seconds) - 1, 1), max(0.0, whole - sum(seconds))
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    CONSOLE.quiet = True
-    try:
-        yield
-    finally:
-        CONSOLE.quiet = False
