@@ -287,6 +287,19 @@ def test_amounts_alone_need_no_model_and_keep_nothing(tmp_path: Path, capsys: An
 
 
 @pytest.mark.slow
+def test_a_slow_engine_trains_for_fewer_steps(
+    tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr(measure, "SLOW", 0.0)
+    smoke, out = ROOT / "recipes" / "smoke.toml", tmp_path / "run"
+    outcome = in_this_process(capsys, "forecast", smoke, "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count(": 2 steps") == 2, "mid-training and RL"
+    made = read_forecast(out / FILE)
+    assert made and all(row.seconds for row in made.rows if row.stage in ("midtrain", "rl"))
+
+
+@pytest.mark.slow
 def test_measuring_the_smoke_recipe_leaves_a_forecast(tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "run"
     outcome = in_this_process(capsys, "forecast", ROOT / "recipes" / "smoke.toml", "--out", out)

@@ -40,6 +40,8 @@ UNKNOWN_BATCH = 65536
 """Tokens in a batch of an engine that does not tell."""
 STEPS = 3
 """Steps of each training; the first one warms up and is not counted."""
+SLOW_STEPS = 2
+"""The same where sampling is slow: a step of RL then takes minutes."""
 TRAINS = {"evaluate_every": None}
 """Evaluation on the way is sampling, which is measured apart."""
 PROBLEMS = 64
@@ -234,8 +236,9 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measurem
     workers, judged, label = _judge(ctx, found)
     everything = [attempt for one in found.values() for attempt in one.attempts]
     part = append_attempts(ctx.run.path("sampled"), everything)
-    step, once = _midtrain(ctx, found["heuristics"])
-    rl_step, rl_once, size = _reinforce(ctx)
+    trained = _briefer(ctx) if found["plain"].slow else ctx
+    step, once = _midtrain(trained, found["heuristics"])
+    rl_step, rl_once, size = _reinforce(trained)
     plain, named = found["plain"].tokens, found["heuristics"].tokens
     measured = Measurement(
         sampled={name: sampling_cost(one) for name, one in found.items()},
@@ -252,6 +255,15 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measurem
         took=time.monotonic() - began,
     )
     return measured, size
+
+
+def _briefer(ctx: Context) -> Context:
+    recipe, fewer = ctx.recipe, {"steps": SLOW_STEPS}
+    trainings = {
+        "midtrain": recipe.midtrain.model_copy(update=fewer),
+        "rl": recipe.rl.model_copy(update=fewer),
+    }
+    return replace(ctx, recipe=recipe.model_copy(update=trainings), origin=ctx)
 
 
 def _kinds(ctx: Context) -> tuple[str, ...]:
