@@ -8,7 +8,7 @@ import shlex
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -145,7 +145,7 @@ def check(name: str, table: Mapping[str, str], kind: str) -> None:
         resolve(name, table, kind)
 
 
-def nearest(name: str, known: Mapping[str, object]) -> str:
+def nearest(name: str, known: Collection[str]) -> str:
     """A sentence naming the closest known name, or all of them when none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     if close:

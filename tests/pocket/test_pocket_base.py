@@ -93,7 +93,7 @@ def test_no_violation_in_a_world_as_promised():
     ("want", "change", "words"),
     [
         (("product", "both", "decomposing"), {"right": 79}, "of product, type both, where it w"),
-        (("price", "first", "analogy"), {"right": 21}, "price, type first, where it does not"),
+        (("price", "first", "analogy"), {"right": 21}, "price, type first, where it fails"),
         (("rule", "second", PLAIN), {"right": 31}, "direct succeeds in 0.31 of rule, type second"),
         (("rule", "both", PLAIN), {"right": 4}, "direct succeeds in 0.04 of rule, type both"),
         (("sum", "easy", PLAIN), {"right": 70}, "direct succeeds in 0.70 of sum"),

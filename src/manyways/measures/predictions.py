@@ -25,7 +25,10 @@ from manyways.reporting import Block, Entry, Figure, Note, Table, words
 if TYPE_CHECKING:
     from manyways.measures.seen import Seen
 
-Part = Literal["before RL", "through RL", "between arms"]
+Chapter = Literal["before RL", "through RL", "between arms"]
+BEFORE: Chapter = "before RL"
+THROUGH: Chapter = "through RL"
+BETWEEN: Chapter = "between arms"
 Outcome = Literal["agrees", "disagrees", "cannot tell", "no sign expected"]
 SIGNS = {"agrees": "✓ agrees", "disagrees": "✗ disagrees", "cannot tell": "? cannot tell"}
 Side = Literal["above", "below", "near", "unknown"]
@@ -35,10 +38,10 @@ Side = Literal["above", "below", "near", "unknown"]
 class PredictionRow:
     """One measurable quantity of the theory.
 
-    part:        where in the story it belongs.
+    part:        the chapter of the theory to which it belongs.
     quantity:    what is measured, in words.
-    proposition: which one speaks of it, for example ``A2``.
-    of:          whose it is: a checkpoint, or ``a − b``, or a line of arms.
+    proposition: the proposition about it, for example ``A2``.
+    of:          the checkpoint, the difference ``a − b``, or the arm.
     measured:    value with its interval over problems; None when it could not be measured.
     seeds:       with three or more seeds, the interval over seeds.
     expected:    what the theory says about its sign or size, in words.
@@ -46,7 +49,7 @@ class PredictionRow:
     note:        the two sides of a difference, or why nothing can be said.
     """
 
-    part: Part
+    part: Chapter
     quantity: str
     proposition: str
     of: str
@@ -98,7 +101,7 @@ def _place(score: Score, expected: Expectation) -> str:
 class Quantity:
     """A quantity of the theory, before it is measured."""
 
-    part: Part
+    part: Chapter
     name: str
     proposition: str
     of: str
@@ -136,7 +139,7 @@ RULE = (
     "with three seeds the latter is wide. n: problems, or seeds where a training gives one number. "
     "Nothing is corrected for the number of rows.",
 )
-PARTS: tuple[Part, ...] = ("before RL", "through RL", "between arms")
+CHAPTERS = (BEFORE, THROUGH, BETWEEN)
 ORDER: tuple[Outcome, ...] = ("disagrees", "agrees", "cannot tell", "no sign expected")
 
 
@@ -152,7 +155,7 @@ def example() -> list[PredictionRow]:
 
     def row(quantity: str, value: float, outcome: Outcome) -> PredictionRow:
         return PredictionRow(
-            part="through RL", quantity=quantity, proposition="D2",
+            part=THROUGH, quantity=quantity, proposition="D2",
             of="heuristics-8 after RL − before", expected="above 0", outcome=outcome,
             measured=example_score(quantity, value),
         )  # fmt: skip
@@ -199,21 +202,24 @@ def _said(row: PredictionRow) -> str:
 
 
 def _tables(seen: "Seen", rows: list[PredictionRow]) -> list[Table]:
-    """One table for each part of the story; arms beside the main one on demand."""
+    """One table for each chapter; arms beside the main one on demand."""
     found = []
-    for part in PARTS:
-        mine = [row for row in rows if row.part == part]
+    for chapter in CHAPTERS:
+        mine = [row for row in rows if row.part == chapter]
         others = [arm for arm in seen.recipe.arms if arm != seen.lead]
-        aside = [r for r in mine if part == "through RL" and any(arm in r.of for arm in others)]
+        aside = [r for r in mine if chapter == THROUGH and any(arm in r.of for arm in others)]
         main = [row for row in mine if row not in aside]
-        for title, some, folded in ((part, main, False), (f"{part}, other arms", aside, True)):
+        for title, some, folded in (
+            (chapter, main, False),
+            (f"{chapter}, other arms", aside, True),
+        ):
             if some:
                 found.append(_table(f"{title[0].upper()}{title[1:]}", some, folded=folded))
     return found
 
 
 def _table(caption: str, rows: list[PredictionRow], *, folded: bool) -> Table:
-    cells: list[tuple[Entry, ...]] = [
+    entries: list[tuple[Entry, ...]] = [
         (
             row.quantity,
             SIGNS.get(row.outcome, "– no sign"),
@@ -228,7 +234,7 @@ def _table(caption: str, rows: list[PredictionRow], *, folded: bool) -> Table:
     return Table(
         caption=caption,
         head=("", "outcome", "measured", "n", "over seeds", "expected", "of"),
-        rows=tuple(cells),
+        rows=tuple(entries),
         folded=folded,
         strong=tuple(i for i, row in enumerate(rows) if row.outcome == "disagrees"),
     )

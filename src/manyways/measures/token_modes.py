@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from manyways.measures import Measure, example_score, read_rows
-from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
+from manyways.measures.predictions import (
+    BEFORE,
+    THROUGH,
+    Expectation,
+    PredictionRow,
+    Quantity,
+)
 from manyways.records import Checkpoint, Phase, Score, pooled
 from manyways.reporting import Block, Chart, Charts, Heading, Table, charts, words
 
@@ -27,8 +33,6 @@ TEXT = (
     "not heuristics: several heuristics may share one, and a heuristic may have several (A3)."
 )
 NAME = "Token modes where solutions part, from logits"
-BEFORE: Part = "before RL"
-THROUGH: Part = "through RL"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
-"""Train the base model from nothing: an ordinary transformers run on the base corpus.
+"""Train the base model from random weights: an ordinary transformers run on the base corpus.
 
-Its tokenizer has whole words and single digits, each with or without a leading space.
+A token is a whole word or a single digit, with or without a leading space.
 """
 
 import json
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 PATTERN = r" ?\\boxed\{| ?\d| ?[A-Za-z]+| ?[^\sA-Za-z\d]|\n"
-"""What one token is. A digit with a leading space begins a number."""
+"""One token, as a regular expression. A digit with a leading space begins a number."""
 
 SPECIAL = {
     "unk_token": "<|unk|>",
@@ -41,16 +41,16 @@ CHAT_TEMPLATE = (
 )
 
 EXTRA = "Put your final answer within \\boxed{}."
-"""In the vocabulary though never trained on: the usual request for the answer's form."""
+"""The usual request for a boxed answer. The vocabulary has its words; no document does."""
 
 MAX_LENGTH = 1024
 
 SAVE_EVERY = 250
-"""Steps after which a build saves what it goes on from."""
+"""A build saves a checkpoint after so many steps, to continue from if it is stopped."""
 
 
 def build_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
-    """A fast tokenizer whose vocabulary is every token of ``texts``, sorted: lossless on them."""
+    """A fast tokenizer with every token of ``texts``, sorted. It encodes these without loss."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -74,21 +74,23 @@ def build_tokenizer(texts: Iterable[str]) -> "PreTrainedTokenizerFast":
     )
 
 
-POOL = 4
-"""Batches whose documents are sorted by length together."""
+WINDOW = 4
+"""So many batches of documents are sorted by length together."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildSettings:
-    """Size of the model and of the run.
+    """The size of the model, and how it is trained.
 
-    steps:  optimizer steps.
-    batch:  documents a step.
-    layers, hidden, inner: of the Llama model; heads are 32 wide.
-    micro:  documents a forward pass; gradients are accumulated over a batch. ``micro`` times the
-            number of processes must divide ``batch``.
-    spread: standard deviation of the initial weights.
-    workers: processes that prepare documents; 0 does it in the training process.
+    steps:   optimizer steps.
+    batch:   documents per step.
+    micro:   documents per forward pass; gradients are accumulated over a batch. ``micro`` times
+             the number of processes must divide ``batch``.
+    spread:  standard deviation of the initial weights.
+    beta2:   of AdamW.
+    rate:    the highest learning rate.
+    layers, hidden, inner: of the Llama model; heads have 32 dimensions.
+    workers: processes that prepare documents; 0: the training process prepares them.
     """
 
     seed: int = 0
@@ -106,12 +108,13 @@ class BuildSettings:
 
 
 class BaseCorpus(IterableDataset[dict[str, list[int]]]):
-    """Base documents as tokens, in pieces of similar length, so that little is padded.
+    """Base documents as tokens, in pieces of similar length, so that there is little padding.
 
-    Each optimizer step's batch takes one piece of every length from a pool of ``POOL`` batches.
-    Whole batches of one length would be batches of one sort of document, which this model does not
-    learn from. Long and short pieces take turns, so that two processes that share them have equal
-    work. ``labels`` are -100 on the prompt: the model learns solutions, not questions.
+    ``WINDOW`` batches of documents are sorted by length and cut into pieces. Each batch of a step
+    then gets one piece of every length: this model does not learn from batches of one length,
+    because these hold one sort of document. Long and short pieces take turns, so that two processes
+    that share them have equal work. ``labels`` are -100 on the prompt: the model learns solutions,
+    not questions.
     """
 
     def __init__(
@@ -130,10 +133,10 @@ class BaseCorpus(IterableDataset[dict[str, list[int]]]):
         rng = random.Random(f"pieces/{self.settings.seed}")
         stream = documents(self.pack, self.prompts, seed=self.settings.seed, mix=self.settings.mix)
         while True:
-            rows = self._rows(list(islice(stream, POOL * batch)))
+            rows = self._rows(list(islice(stream, WINDOW * batch)))
             rows.sort(key=lambda row: len(row["input_ids"]))
             pieces = [rows[start : start + micro] for start in range(0, len(rows), micro)]
-            bands = [pieces[start : start + POOL] for start in range(0, len(pieces), POOL)]
+            bands = [pieces[start : start + WINDOW] for start in range(0, len(pieces), WINDOW)]
             for band in bands:
                 rng.shuffle(band)
             for step in zip(*bands, strict=True):
@@ -159,10 +162,10 @@ class BaseCorpus(IterableDataset[dict[str, list[int]]]):
 
 
 Training = Callable[[Any, Path], None]
-"""Runs a transformers Trainer, from its newest whole checkpoint in a folder where there is one."""
+"""Runs a transformers Trainer, from the newest whole checkpoint in the folder if it has one."""
 
 CHECKPOINTS = "checkpoints"
-"""Folder within a base that is being built, from which a build that was stopped goes on."""
+"""A folder in the output. A build that was stopped continues from its checkpoints."""
 
 
 def build(
@@ -176,12 +179,12 @@ def build(
 ) -> float:
     """Train and save the base checkpoint to the folder ``out``; returns the final loss.
 
-    The folder is an ordinary Hugging Face checkpoint with weights in bfloat16, and ``build.json``
+    The folder is an ordinary Hugging Face checkpoint with weights in bfloat16. Its ``build.json``
     says how it was made. The same settings give the same weights on the same machine with the same
-    number of processes, also when the build was stopped on the way and started again. Under
-    torchrun all processes train together and the first one saves.
+    number of processes, also if the build was stopped and continued. Under torchrun all processes
+    train together and the first one saves.
 
-    Raises StageError when ``out`` holds the beginning of a build with other settings.
+    Raises StageError if ``out`` holds an unfinished build with other settings.
     """
     from transformers import set_seed
 
@@ -204,20 +207,20 @@ def build(
 
 
 def _begin(begun: Path, facts: Mapping[str, Any]) -> None:
-    """Write down what is being built, or compare it with what was begun here."""
+    """Write the facts of the build, or compare them with those of an unfinished build here."""
     noted = begun / "build.json"
     if not noted.is_file():
         begun.mkdir(parents=True, exist_ok=True)
         _write_json(noted, facts)
     elif json.loads(noted.read_text(encoding="utf-8")) != json.loads(json.dumps(facts)):
         raise StageError(
-            f"{begun} holds the beginning of a build with other settings: see {noted}. Delete that "
+            f"{begun} holds an unfinished build with other settings: see {noted}. Delete that "
             "folder, or give another --out."
         )
 
 
 def new_model(tokenizer: "PreTrainedTokenizerFast", settings: BuildSettings) -> "LlamaForCausalLM":
-    """An untrained Llama of the settings' size, its special tokens those of ``tokenizer``."""
+    """An untrained Llama of this size, with the special tokens of ``tokenizer``."""
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
     ids = {
@@ -269,7 +272,7 @@ def _trainer(
         weight_decay=0.01,
         dataloader_num_workers=settings.workers,
         dataloader_pin_memory=False,
-        # Each process reads its own turns: pieces of several lengths cannot be sent as one.
+        # Each process reads its own pieces: those of different lengths cannot be one tensor.
         accelerator_config={"dispatch_batches": False},
         ddp_find_unused_parameters=False,
         use_cpu=not torch.cuda.is_available(),
@@ -284,7 +287,7 @@ def _trainer(
 
 
 def _facts(settings: BuildSettings, *, command: str, processes: int) -> dict[str, Any]:
-    """How a base is made, as ``build.json`` has it."""
+    """The content of ``build.json``: how a base is made."""
     from importlib.metadata import version
 
     chosen = asdict(settings)

@@ -1,8 +1,8 @@
-"""Does the base still have the properties that the pocket world promises?
+"""Does the base have the properties that the pocket world promises?
 
-Everything is measured by sampling at temperature 1: success on one-part validation problems of each
-operation and type, plain and under heuristics; how many different ways solve a seed problem; and
-how often a group of attempts at a problem of RL is mixed, so that RL has a signal.
+Attempts are sampled at temperature 1. They give the success at problems of one part, by operation,
+type and heuristic; how many different ways solve a seed problem; and how many groups of attempts at
+problems of RL are mixed, because RL has no signal from other groups.
 """
 
 import re
@@ -21,25 +21,25 @@ Sampler = Callable[[Sequence[tuple[Message, ...]]], list[str]]
 """Samples one text for each prompt."""
 
 OTHERS = "others"
-"""The column of heuristics that do not apply to the operation, which take turns."""
+"""The heuristics that do not apply to an operation. They take turns in one column."""
 
 WORKS, FAILS = 0.80, 0.20
-"""A way succeeds at least so often where it works, and at most so often where it does not."""
+"""The least success of a way where it works, and the highest one where it does not."""
 
 DIRECT = (0.05, 0.30)
-"""Bounds of direct success on hard parts."""
+"""The bounds of direct success at hard parts."""
 
 EASY_DIRECT = 0.80
 HELPS = 0.25
-"""What a heuristic gains over the plain prompt, at least, before it counts as a help."""
+"""A heuristic helps if it succeeds so much more often than the plain prompt."""
 
 FOLLOWED = 0.95
 PLAIN_DIRECT = 0.90
 WAYS_EACH = 1.7
-"""Different correct ways of a solved seed problem, on average."""
+"""The least number of different correct ways of a solved seed problem, on average."""
 
 MIXED = 0.05
-"""Share of the groups at problems of RL that are mixed, at least."""
+"""The least share of mixed groups at problems of RL."""
 
 SEED_PROBLEMS, SAMPLES = 180, 4
 RL_PROBLEMS, GROUP = 40, 16
@@ -51,8 +51,11 @@ _BOX = re.compile(r"\\boxed\{([^{}]*)\}")
 class MatrixEntry:
     """Attempts at one operation and type of part under one heuristic (or plain, or ``OTHERS``).
 
+    right:    correct attempts.
     followed: share that shows the named heuristic; for plain and ``OTHERS``, share that is direct.
-    told, told_right: attempts at parts that base documents may answer directly, and right ones.
+    n:        attempts.
+    told, told_right: attempts at told parts, whose answer base documents may give at once, and the
+              correct ones of these.
     """
 
     operation: str
@@ -66,12 +69,12 @@ class MatrixEntry:
 
     @property
     def success(self) -> float:
-        """Share of right answers."""
+        """The share of correct attempts."""
         return self.right / self.n
 
     @property
     def works(self) -> bool | None:
-        """Whether the heuristic is a way that works on this type; None when it is no way of it."""
+        """Whether the heuristic works on this type; None if it is no way of this operation."""
         pair = PAIRS.get(self.operation)
         if pair is None or self.heuristic not in pair:
             return None
@@ -80,14 +83,14 @@ class MatrixEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variety:
-    """How many different correct ways the solved seed problems have, in a pool as runs make it.
+    """How many different correct ways seed problems have, in a pool like that of a run.
 
-    problems: that were tried.
-    ways:     number of ways -> how many solved problems have so many. A way is a heuristic, not the
-              decoy, that a correct attempt shows.
-    direct:   problems that a direct attempt solves, the decoy's with them.
-    first:    share, among solved problems of a hard part where both ways work, of those solved at
-              least as often under the first one.
+    problems: seed problems with attempts.
+    ways:     number of ways -> number of solved problems that have so many. A way is a heuristic
+              that a correct attempt shows, but not the decoy.
+    direct:   problems that a direct attempt solves. The decoy counts as direct.
+    first:    of the solved hard parts where both ways work, the share at which the first way
+              succeeds at least as often as the second.
     """
 
     problems: int
@@ -97,24 +100,24 @@ class Variety:
 
     @property
     def solved(self) -> int:
-        """Problems that some heuristic solves."""
+        """The number of problems that some heuristic solves."""
         return self.ways.total()
 
     @property
     def mean(self) -> float:
-        """Ways of a solved problem, 0 when none is."""
+        """The mean number of ways of a solved problem; 0 if none is solved."""
         total = sum(number * count for number, count in self.ways.items())
         return total / self.solved if self.solved else 0.0
 
 
 def rows(world: World) -> Iterator[tuple[str, Type]]:
-    """The operations and types of the matrix."""
+    """The (operation, type) pairs of the matrix."""
     yield from ((kind, which) for kind in world.mix for which in TYPES)
     yield EASY, "easy"
 
 
 def one_part_exercises(world: World, kind: str, which: Type, count: int) -> list[Exercise]:
-    """``count`` one-part exercises of every split but the base's; repeated when there are fewer."""
+    """``count`` exercises of one part, of all splits but ``base``; repeated if there are fewer."""
     rng = Random(f"{world.seed}/check/{kind}/{which}")
     pool = [part for part in world.parts(kind)[which] if split_of((part,)) != "base"]
     drawn = islice(cycle(rng.sample(pool, len(pool))), count)
@@ -124,7 +127,7 @@ def one_part_exercises(world: World, kind: str, which: Type, count: int) -> list
 def measure(
     sample: Sampler, pack: Sequence[Heuristic], prompts: Prompts, *, world: World, count: int
 ) -> list[MatrixEntry]:
-    """The success matrix: ``count`` attempts in each cell."""
+    """The success matrix: ``count`` attempts for each entry."""
     labeller = load(pack)
     todo = [
         (kind, which, column, way, exercise)
@@ -157,9 +160,9 @@ def measure(
     ]
 
 
-def direct_recall(cells: Sequence[MatrixEntry]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Plain attempts at hard parts as (right, all): at told parts (recall), and others."""
-    plain = [c for c in cells if c.heuristic == PLAIN and c.operation != EASY]
+def direct_recall(entries: Sequence[MatrixEntry]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(correct, all) plain attempts at hard parts: at told parts, and at the others."""
+    plain = [c for c in entries if c.heuristic == PLAIN and c.operation != EASY]
     right, told = sum(c.told_right for c in plain), sum(c.told for c in plain)
     every = sum(c.right for c in plain), sum(c.n for c in plain)
     return (right, told), (every[0] - right, every[1] - told)
@@ -168,7 +171,7 @@ def direct_recall(cells: Sequence[MatrixEntry]) -> tuple[tuple[int, int], tuple[
 def _columns(
     pack: Sequence[Heuristic], kind: str
 ) -> Iterator[tuple[str, Sequence[Heuristic | None]]]:
-    """The cells of a row: plain, each heuristic that applies, and all others together."""
+    """The entries of a row: plain, each heuristic that applies, and all others together."""
     yield PLAIN, [None]
     yield from ((h.id, [h]) for h in pack if kind in OPERATIONS[h.id])
     yield OTHERS, [h for h in pack if kind not in OPERATIONS[h.id]]
@@ -189,7 +192,7 @@ def is_right(text: str, answer: str) -> bool:
 def variety(
     sample: Sampler, pack: Sequence[Heuristic], prompts: Prompts, *, world: World
 ) -> Variety:
-    """Sample a pool of seed problems, plain and under each heuristic that applies."""
+    """Attempt seed problems plainly and under each heuristic that applies."""
     labeller = load(pack)
     problems = list(islice(exercises(world, "seed"), SEED_PROBLEMS))
     todo = [
@@ -235,9 +238,9 @@ def _open_pairs(exercise: Exercise) -> Iterator[tuple[str, str]]:
 
 
 def mixed_groups(sample: Sampler, prompts: Prompts, *, world: World) -> float:
-    """Share of problems of RL whose ``GROUP`` plain attempts are neither all right nor all wrong.
+    """The share of mixed groups: ``GROUP`` plain attempts at each of some problems of RL.
 
-    What RL from the base itself can learn from.
+    RL that starts from the base can learn from these groups only.
     """
     problems = list(islice(exercises(world, "rl"), RL_PROBLEMS))
     texts = sample([prompts.plain(e.question) for e in problems for _ in range(GROUP)])
@@ -249,9 +252,9 @@ def mixed_groups(sample: Sampler, prompts: Prompts, *, world: World) -> float:
 
 
 def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple[float, int]:
-    """The labeller's error on ``count`` solutions made with a random way for each part.
+    """The labeller's error on ``count`` constructed solutions, with a random way for each part.
 
-    Returns the share of steps with a wrong label, and the number of steps.
+    Returns (the share of steps with a wrong label, the number of steps).
     """
     labeller, rng = load(pack), Random(f"{world.seed}/labels")
     ids = [None, *(heuristic.id for heuristic in pack)]
@@ -274,9 +277,9 @@ def label_error(pack: Sequence[Heuristic], *, world: World, count: int) -> tuple
     return wrong / steps, steps
 
 
-def violations(cells: Sequence[MatrixEntry], pool: Variety, mixed: float) -> list[str]:
-    """The promised properties that the measurements do not have, each as a sentence."""
-    found = [*_of_ways(cells), *_of_direct(cells), *_of_form(cells)]
+def violations(entries: Sequence[MatrixEntry], pool: Variety, mixed: float) -> list[str]:
+    """A sentence for each promised property that the measurements do not have."""
+    found = [*_of_ways(entries), *_of_direct(entries), *_of_form(entries)]
     if pool.mean < WAYS_EACH:
         found.append(
             f"a solved seed problem has {pool.mean:.2f} different correct ways on average, fewer "
@@ -284,24 +287,24 @@ def violations(cells: Sequence[MatrixEntry], pool: Variety, mixed: float) -> lis
         )
     if mixed < MIXED:
         found.append(
-            f"{mixed:.2f} of the groups at problems of RL are mixed, fewer than {MIXED}: RL alone "
+            f"{mixed:.2f} of the groups at problems of RL are mixed, less than {MIXED}: RL alone "
             "has no signal"
         )
     return found
 
 
-def _of_ways(cells: Sequence[MatrixEntry]) -> Iterator[str]:
-    for cell in cells:
-        where = f"'{cell.heuristic}' succeeds in {cell.success:.2f} of {cell.operation}"
-        if cell.works is True and cell.success < WORKS:
-            yield f"{where}, type {cell.type}, where it works: {WORKS:.2f} is promised"
-        if cell.works is False and cell.success > FAILS:
-            yield f"{where}, type {cell.type}, where it does not work: {FAILS:.2f} is allowed"
+def _of_ways(entries: Sequence[MatrixEntry]) -> Iterator[str]:
+    for entry in entries:
+        where = f"'{entry.heuristic}' succeeds in {entry.success:.2f} of {entry.operation}"
+        if entry.works is True and entry.success < WORKS:
+            yield f"{where}, type {entry.type}, where it works: at least {WORKS:.2f} is promised"
+        if entry.works is False and entry.success > FAILS:
+            yield f"{where}, type {entry.type}, where it fails: at most {FAILS:.2f} is promised"
 
 
-def _of_direct(cells: Sequence[MatrixEntry]) -> Iterator[str]:
+def _of_direct(entries: Sequence[MatrixEntry]) -> Iterator[str]:
     low, high = DIRECT
-    plain = {(c.operation, c.type): c.success for c in cells if c.heuristic == PLAIN}
+    plain = {(c.operation, c.type): c.success for c in entries if c.heuristic == PLAIN}
     for (operation, which), success in plain.items():
         if which != "easy" and not low <= success <= high:
             yield (
@@ -310,33 +313,33 @@ def _of_direct(cells: Sequence[MatrixEntry]) -> Iterator[str]:
             )
     if plain[EASY, "easy"] < EASY_DIRECT:
         yield f"direct succeeds in {plain[EASY, 'easy']:.2f} of {EASY}, less than {EASY_DIRECT}"
-    for cell in cells:
-        if cell.heuristic == DECOY and cell.success > plain[cell.operation, cell.type] + HELPS:
-            yield f"the decoy '{DECOY}' helps at {cell.operation}, type {cell.type}"
+    for entry in entries:
+        if entry.heuristic == DECOY and entry.success > plain[entry.operation, entry.type] + HELPS:
+            yield f"the decoy '{DECOY}' helps at {entry.operation}, type {entry.type}"
 
 
-def _of_form(cells: Sequence[MatrixEntry]) -> Iterator[str]:
-    for heuristic, share, _ in adherence_by_column(cells):
+def _of_form(entries: Sequence[MatrixEntry]) -> Iterator[str]:
+    for heuristic, share, _ in adherence_by_column(entries):
         if heuristic in OPERATIONS and share < FOLLOWED:
-            yield f"'{heuristic}' is followed in {share:.2f}, fewer than {FOLLOWED}"
+            yield f"'{heuristic}' is followed in {share:.2f}, less than {FOLLOWED}"
         if heuristic == PLAIN and share < PLAIN_DIRECT:
-            yield f"plain attempts are direct in {share:.2f}, fewer than {PLAIN_DIRECT}"
+            yield f"plain attempts are direct in {share:.2f}, less than {PLAIN_DIRECT}"
 
 
-def adherence_by_column(cells: Sequence[MatrixEntry]) -> list[tuple[str, float, int]]:
-    """For each column: how often it is followed (for plain and others: direct), and attempts."""
+def adherence_by_column(entries: Sequence[MatrixEntry]) -> list[tuple[str, float, int]]:
+    """(column, share of attempts that follow it, attempts); plain and others: share direct."""
     found = []
     for heuristic in dict.fromkeys((PLAIN, *OPERATIONS, OTHERS)):
-        chosen = [cell for cell in cells if cell.heuristic == heuristic]
-        n = sum(cell.n for cell in chosen)
+        chosen = [entry for entry in entries if entry.heuristic == heuristic]
+        n = sum(entry.n for entry in chosen)
         if n:
-            found.append((heuristic, sum(cell.followed * cell.n for cell in chosen) / n, n))
+            found.append((heuristic, sum(entry.followed * entry.n for entry in chosen) / n, n))
     return found
 
 
 def attempts(pack: Sequence[Heuristic], *, world: World, count: int) -> int:
-    """How many attempts the three measurements take."""
-    cells = sum(len(list(_columns(pack, kind))) for kind, _ in rows(world))
+    """The number of attempts of all three measurements."""
+    entries = sum(len(list(_columns(pack, kind))) for kind, _ in rows(world))
     pool = islice(exercises(world, "seed"), SEED_PROBLEMS)
     under = sum(1 + sum(_is_for(h, exercise) for h in pack) for exercise in pool)
-    return cells * count + under * SAMPLES + RL_PROBLEMS * GROUP
+    return entries * count + under * SAMPLES + RL_PROBLEMS * GROUP

@@ -1,9 +1,9 @@
 """The base corpus: pure solutions under named heuristics, plain direct ones, and drills.
 
-A worked solution has one line a part, then the boxed answer. A heuristic only ever solves parts
-on which it works, so its sub-steps are the known ones (``ways.Fact.known``): what works on a
-part is decided here. A direct answer of a hard part is only ever shown on the told ones
-(``world.is_told``): how often direct answers are right is decided here as well.
+A solution has a row of text for each part, then the boxed answer. This corpus decides what works on
+a part: it shows a heuristic only on parts where each sub-step is a known one (``ways.Fact.known``).
+It also decides how often direct answers are right: it answers a hard part directly only if the part
+is a told one (``world.is_told``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,25 +27,25 @@ from manyways.records import Heuristic, Message
 
 
 def solution(exercise: Exercise, heuristic: str | None) -> str:
-    """The pure solution: ``heuristic`` on every part where it applies, direct steps elsewhere."""
+    """The pure solution: ``heuristic`` on each part to which it applies, else direct steps."""
     return composed_solution(exercise, [heuristic] * len(exercise.parts))
 
 
 def composed_solution(exercise: Exercise, heuristics: Sequence[str | None]) -> str:
-    """A solution with one heuristic (or None: direct) per part. Never shown in training."""
+    """A solution with one heuristic (or None: direct) for each part. No document has one."""
     pairs = zip(exercise.parts, heuristics, strict=True)
     lines = [step(part, number, way) for number, (part, way) in enumerate(pairs, start=1)]
     return "\n".join([*lines, f"Answer: \\boxed{{{exercise.answer}}}"])
 
 
 FIRST = frozenset(first for first, _ in PAIRS.values())
-"""The heuristics that are the first of their operation."""
+"""The first heuristic of each operation."""
 
 DECOY = "figure"
 
 
 class Prompts(Protocol):
-    """What makes chat messages of a question: the project's prompt format has this shape."""
+    """Makes chat messages of a question. The prompt format of runs has these methods."""
 
     def plain(self, question: str) -> tuple[Message, ...]:
         """The prompt that names no heuristic."""
@@ -58,27 +58,27 @@ class Prompts(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CorpusMix:
-    """How often what occurs. Weights are relative; shares are of all documents.
+    """How often each kind of document occurs. Weights are relative.
 
-    drills:         share of documents that are only sub-steps.
-    products, plus: shares of the multiplications and divisions, and of the sums, among sub-steps
-                    that drills keep; differences, which take longest to learn, all stay.
-    sums:           share of drawn sub-steps that are the easy operation's.
+    drills:         share of documents that have only sub-steps.
+    products, plus: share of the drawn multiplications and divisions, and of the drawn sums, that a
+                    drill keeps. It keeps all differences, because they take longest to learn.
+    sums:           share of drawn sub-steps that are those of the easy operation.
     openings:       share of drills that only split, or only round, numbers of products, under the
-                    heuristic's name and of each type: else a way, which is never shown where it
-                    fails, loses its form there as well as the answer.
-    first:          number of documents at the start among which ``first_drills`` are drills.
-    plain:          share of the others that names no heuristic.
-    plain_pure:     share of plain documents that use a heuristic all the same.
+                    heuristic's name, on parts of each type. Otherwise the model never sees a way
+                    where it fails, and does not keep its form there.
+    first:          number of documents at the start of which ``first_drills`` are drills.
+    plain:          share of the other documents whose prompt names no heuristic.
+    plain_pure:     share of plain documents that use a heuristic.
     plain_sizes:    weights of plain problems with 1, 2, 3 and 4 parts.
-    prompted_sizes: weights of heuristic-prompted problems with 1, 2 and 3 parts.
-    off_target:     share of prompted one-part problems to which the heuristic does not apply.
+    prompted_sizes: weights of problems with 1, 2 and 3 parts under a heuristic.
+    off_target:     share of prompted problems of one part to which the heuristic does not apply.
     shots:          weights of 0, 1 and 2 exemplars in a prompt.
     surfaces:       weights of words, equations, code and story.
-    weights:        of operations among the parts that are done directly; 1 for the others. Those
-                    whose answers are learnt last have more.
+    weights:        weights of operations; 1 for those not named. Operations whose answers are
+                    learned last have more.
     first_ways, second_ways, decoy: weights of each first heuristic, each second one, the decoy.
-    both:           share of a heuristic's parts that the other one solves as well.
+    both:           share of a heuristic's parts that the other way of the operation also solves.
     """
 
     drills: float = 0.2
@@ -105,7 +105,7 @@ class CorpusMix:
     world: World = field(default_factory=lambda: WORLDS["main"])
 
     def weight(self, heuristic: str) -> float:
-        """How often ``heuristic`` is named, relative to the others."""
+        """The weight of ``heuristic`` among those that prompts name."""
         if heuristic == DECOY:
             return self.decoy
         return self.first_ways if heuristic in FIRST else self.second_ways
@@ -126,7 +126,7 @@ class Document:
 def documents(
     pack: Sequence[Heuristic], prompts: Prompts, *, seed: int, mix: CorpusMix
 ) -> Iterator[Document]:
-    """The endless, reproducible sequence of base documents."""
+    """The endless sequence of base documents; the same for the same seed and mix."""
     rng = Random(f"corpus/{mix.world.seed}/{seed}")
     for number in count():
         if rng.random() < (mix.first_drills if number < mix.first else mix.drills):
@@ -147,9 +147,9 @@ def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
             continue
         kind, pair = rng.choice(list(PAIRS.items()))
         heuristic = rng.choice(pair)
-        pool = mix.world.parts(kind)[draw_type(rng, kind, _solved(heuristic, mix))]
+        choices = mix.world.parts(kind)[draw_type(rng, kind, _solved(heuristic, mix))]
         keep = {"-": 1.0, "+": mix.plus, "*": mix.products, "/": mix.products}
-        found = facts_of(rng.choice(pool), heuristic)
+        found = facts_of(rng.choice(choices), heuristic)
         facts += [fact for fact in found if rng.random() < keep[fact.sign]]
     rng.shuffle(facts)
     text = ", ".join(map(str, facts[:8])) + "."
@@ -157,10 +157,10 @@ def _drill(rng: Random, mix: CorpusMix, prompts: Prompts) -> Document:
 
 
 def _openings(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prompts) -> Document:
-    """How one way of the product starts, on numbers of each type: ``split 47 as 40 and 7``."""
+    """How a way of the product begins, on numbers of each type: ``split 47 as 40 and 7``."""
     way = rng.choice(PAIRS["product"])
-    pools = mix.world.parts("product")
-    parts = [rng.choice(pools[draw_type(rng, "product")]) for _ in range(6)]
+    by_type = mix.world.parts("product")
+    parts = [rng.choice(by_type[draw_type(rng, "product")]) for _ in range(6)]
     text = ", ".join(WAYS[way]["product"](part).opening.rstrip(": ") for part in parts)
     heuristic = next(one for one in pack if one.id == way)
     prompt = prompts.under(heuristic, "Some sums.", shots=0)
@@ -168,7 +168,7 @@ def _openings(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: P
 
 
 def _solved(heuristic: str, mix: CorpusMix) -> Mapping[Type, float]:
-    """The types of the parts that ``heuristic`` solves, by how often they are shown under it."""
+    """Type -> share, of the parts that the corpus shows under ``heuristic``."""
     own: Type = "first" if heuristic in FIRST else "second"
     return {own: 1 - mix.both, "both": mix.both}
 
@@ -187,7 +187,7 @@ def _plain(rng: Random, mix: CorpusMix, pack: Sequence[Heuristic], prompts: Prom
 
 
 def _usable(heuristic: str, exercise: Exercise) -> bool:
-    """Whether ``heuristic`` solves a part; the decoy solves all."""
+    """Whether ``heuristic`` solves some part of ``exercise``. The decoy solves each."""
     if heuristic == DECOY:
         return True
     ways = WAYS[heuristic]
@@ -227,24 +227,24 @@ def _exercise(
     kinds: Sequence[str],
     types: Mapping[str, Mapping[Type, float]] | None = None,
 ) -> Exercise:
-    """A base exercise of ``kinds``.
+    """An exercise of the split ``base``, with one part of each of ``kinds``.
 
-    types: of the operations that a heuristic is shown on. The parts of the others, which are done
-        directly, are told ones of any type.
+    types: operation under the heuristic -> type -> share. Parts of other operations are answered
+        directly, so they are told ones, of any type.
     """
     chosen, world = types or {}, mix.world
-    pools = [
+    choices = [
         world.parts(kind)[draw_type(rng, kind, chosen[kind])]
         if kind in chosen
         else world.told(kind)[draw_type(rng, kind)]
         for kind in kinds
     ]
-    parts = next(filter(None, draw_parts(rng, "base", pools)))
+    parts = next(filter(None, draw_parts(rng, "base", choices)))
     return phrase(rng, parts, rng.choices(SURFACES, weights=mix.surfaces)[0])
 
 
 def every_text(pack: Sequence[Heuristic], prompts: Prompts, *, mix: CorpusMix) -> Iterator[str]:
-    """Texts that between them hold every word of the world, for the vocabulary."""
+    """Texts that together have every word of the world, for the vocabulary."""
     yield from spelled_out()
     for document in islice(documents(pack, prompts, seed=0, mix=mix), 2000):
         yield from (message.content for message in document.prompt)

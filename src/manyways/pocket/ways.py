@@ -1,19 +1,18 @@
-"""The operations of the pocket world, how a part is solved under a heuristic, and how that is read.
+"""The operations of the pocket world, the ways to solve a part, and the labeller that reads them.
 
-A part of a problem is one operation on a few numbers. Every hard operation hides two or three
-elementary ones, which is what makes its answer hard to give in one go. A solution of a part is one
-line of short sub-steps, ending in its answer.
+A part of a problem is one operation on a few numbers. A hard operation has two to five elementary
+sub-steps, so its answer is hard to give at once. A solution writes the sub-steps of a part in one
+row of text, which ends in the answer of the part.
 
-Two heuristics apply to every hard operation. On some of its instances only the first one works, on
-some only the second, on some both. A way works where each of its sub-steps is one that the base
-was ever shown (``Fact.known``) and the last one gives the answer. The base is shown
-no other instance of a way, so the numbers of a part alone tell what works on it.
+Two heuristics apply to each hard operation. On some of its parts only the first one works, on some
+only the second, on some both. A way works if the base was shown each of its sub-steps
+(``Fact.known``) and the last one gives the answer. The base is shown a way only on parts where it
+works. So the numbers of a part alone decide what works on it.
 
-Direct steps give the answer at once. A heuristic that has no entry for an operation does not
-apply to it, and a pure solution is direct there.
+A direct step gives the answer at once. A heuristic without an entry for an operation does not apply
+to it, and a pure solution is direct there.
 
-The labeller is exact: it tells which heuristic each step of a pocket solution shows, from its text
-alone.
+The labeller is exact: the text of a step says which heuristic it shows.
 """
 
 import re
@@ -30,7 +29,7 @@ Range = tuple[int, int]
 """Lowest and highest value of a free number, both included."""
 
 EASY = "sum"
-"""The operation that hides nothing: no heuristic but the decoy applies to it."""
+"""The operation without sub-steps. Of all heuristics only the decoy applies to it."""
 
 
 class Part(NamedTuple):
@@ -41,7 +40,7 @@ class Part(NamedTuple):
 
     @property
     def answer(self) -> int:
-        """The right answer."""
+        """Its correct answer."""
         return KINDS[self.kind].answer(*self.numbers)
 
     @property
@@ -52,11 +51,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One operation.
+    """One operation, as functions of its free numbers.
 
-    answer: from the free numbers.
-    shown:  the numbers of the question, by name, from the free numbers.
-    fits:   whether free numbers are admissible (a whole answer, no round factor, no long one).
+    answer: the correct answer.
+    shown:  the numbers of the question, by name.
+    fits:   whether the numbers are admissible (a whole answer, no round factor, no long one).
     """
 
     answer: Callable[..., int]
@@ -94,25 +93,25 @@ KINDS: dict[str, Kind] = {
     "unknown": Kind(lambda x, a, b: x, lambda x, a, b: {"a": a, "b": b, "c": x * a + b}),
     EASY: Kind(lambda a, b: a + b, lambda a, b: {"a": a, "b": b}),
 }
-"""word by which a solution names the operation -> the operation."""
+"""Name of an operation, as solutions write it -> the operation."""
 
 
 Type = Literal["first", "both", "second", "easy"]
-"""Which ways of its operation work on a part: the first only, both, the second only.
+"""The ways that work on a part: only the first, both, or only the second.
 
-``easy`` is a part of the operation that hides nothing."""
+``easy``: a part of the easy operation."""
 
 TYPES: tuple[Type, ...] = ("first", "both", "second")
 """The types of hard parts."""
 
 MULTIPLIERS = frozenset((*range(1, 7), *range(10, 70, 10)))
-"""What the base was shown multiplication by; by 7, 8 and 9 never."""
+"""Multipliers that the base was shown; 7, 8 and 9 are not among them."""
 
 LAST_DIGITS = range(7)
-"""Last digits of what it was shown multiplied; a number that ends in 7, 8 or 9 never was."""
+"""Last digits of the multiplied numbers that it was shown; 7, 8 and 9 are not among them."""
 
 TRIAL = 4
-"""The number that guess and check tries."""
+"""The first guess of guess and check."""
 
 
 class Fact(NamedTuple):
@@ -124,17 +123,17 @@ class Fact(NamedTuple):
 
     @property
     def result(self) -> int:
-        """What it gives; a division that is not exact is rounded down."""
+        """Its value. A division that is not exact is rounded down."""
         if self.sign == "/":
             return self.a // self.b
         return {"+": self.a + self.b, "-": self.a - self.b, "*": self.a * self.b}[self.sign]
 
     @property
     def known(self) -> bool:
-        """Whether the base was ever shown such a sub-step.
+        """Whether the base was shown such sub-steps.
 
-        Sums and differences are. Multiplication is by ``MULTIPLIERS`` of numbers that end in
-        ``LAST_DIGITS``. Division undoes such a multiplication.
+        It was shown sums, differences, multiplications of numbers that end in ``LAST_DIGITS`` by
+        ``MULTIPLIERS``, and divisions that undo such a multiplication.
         """
         if self.sign == "/":
             exact = self.a % self.b == 0
@@ -148,46 +147,46 @@ class Fact(NamedTuple):
         return f"{self.a} {self.sign} {self.b} = {self.result}"
 
 
-class Line(NamedTuple):
-    """A part under a heuristic: how the line opens, and its sub-steps."""
+class Steps(NamedTuple):
+    """How a heuristic solves a part: the words that open the text, and the sub-steps."""
 
     opening: str
     facts: tuple[Fact, ...]
 
 
-Way = Callable[[Part], Line]
+Way = Callable[[Part], Steps]
 
 
 def _product_of(a: int, b: int) -> Fact:
     return Fact(max(a, b), "*", min(a, b))
 
 
-def _split(part: Part) -> Line:
+def _split(part: Part) -> Steps:
     a, b = part.numbers
     ones = b % 10
     tens = b - ones
     facts = (Fact(a, "*", tens), Fact(a, "*", ones), Fact(a * tens, "+", a * ones))
-    return Line(f"split {b} as {tens} and {ones}: ", facts)
+    return Steps(f"split {b} as {tens} and {ones}: ", facts)
 
 
-def _round_up(part: Part) -> Line:
+def _round_up(part: Part) -> Steps:
     a, b = part.numbers
     over = 10 - b % 10
     tens = b + over
     facts = (Fact(a, "*", tens), Fact(a, "*", over), Fact(a * tens, "-", a * over))
-    return Line(f"round {b} to {tens} less {over}: ", facts)
+    return Steps(f"round {b} to {tens} less {over}: ", facts)
 
 
-def _one_first(part: Part) -> Line:
+def _one_first(part: Part) -> Steps:
     n, c, m = part.numbers
     one = Fact(c, "/", n)
-    return Line("first for one: ", (one, _product_of(one.result, m)))
+    return Steps("first for one: ", (one, _product_of(one.result, m)))
 
 
-def _ratio(part: Part) -> Line:
+def _ratio(part: Part) -> Steps:
     n, c, m = part.numbers
     times = Fact(m, "/", n)
-    return Line("so many times as many: ", (times, _product_of(c, times.result)))
+    return Steps("so many times as many: ", (times, _product_of(c, times.result)))
 
 
 def _ends(part: Part) -> Fact:
@@ -195,35 +194,35 @@ def _ends(part: Part) -> Fact:
     return Fact(a, "+", a + (n - 1) * d)
 
 
-def _pairs(part: Part) -> Line:
+def _pairs(part: Part) -> Steps:
     ends, n = _ends(part), part.numbers[2]
-    return Line("pair first and last: ", (ends, Fact(ends.result, "*", n // 2)))
+    return Steps("pair first and last: ", (ends, Fact(ends.result, "*", n // 2)))
 
 
-def _all_equal(part: Part) -> Line:
+def _all_equal(part: Part) -> Steps:
     ends, n = _ends(part), part.numbers[2]
     half = Fact(ends.result, "/", 2)
-    return Line("as if all were equal: ", (ends, half, Fact(half.result, "*", n)))
+    return Steps("as if all were equal: ", (ends, half, Fact(half.result, "*", n)))
 
 
-def _step_by_step(part: Part) -> Line:
+def _step_by_step(part: Part) -> Steps:
     x, c = part.numbers
     y = 2 * x + c
     facts = (Fact(x, "*", 2), Fact(2 * x, "+", c), Fact(y, "*", 2), Fact(2 * y, "+", c))
-    return Line("one step at a time: ", facts)
+    return Steps("one step at a time: ", facts)
 
 
-def _one_formula(part: Part) -> Line:
+def _one_formula(part: Part) -> Steps:
     x, c = part.numbers
-    return Line("all at once: ", (Fact(x, "*", 4), Fact(c, "*", 3), Fact(4 * x, "+", 3 * c)))
+    return Steps("all at once: ", (Fact(x, "*", 4), Fact(c, "*", 3), Fact(4 * x, "+", 3 * c)))
 
 
-def _backwards(part: Part) -> Line:
+def _backwards(part: Part) -> Steps:
     x, a, b = part.numbers
-    return Line("from the end: ", (Fact(x * a + b, "-", b), Fact(x * a, "/", a)))
+    return Steps("from the end: ", (Fact(x * a + b, "-", b), Fact(x * a, "/", a)))
 
 
-def _trial(part: Part) -> Line:
+def _trial(part: Part) -> Steps:
     x, a, b = part.numbers
     tried, lacking = TRIAL * a + b, (x - TRIAL) * a
     facts = (
@@ -233,11 +232,11 @@ def _trial(part: Part) -> Line:
         Fact(lacking, "/", a),
         Fact(x - TRIAL, "+", TRIAL),
     )
-    return Line(f"guess {TRIAL}: ", facts)
+    return Steps(f"guess {TRIAL}: ", facts)
 
 
-def _figure(part: Part) -> Line:
-    return Line(f"a figure shows it: {part.answer}", ())
+def _figure(part: Part) -> Steps:
+    return Steps(f"a figure shows it: {part.answer}", ())
 
 
 PAIRS: dict[str, tuple[str, str]] = {
@@ -247,7 +246,7 @@ PAIRS: dict[str, tuple[str, str]] = {
     "rule": ("induction", "restatement"),
     "unknown": ("working-backwards", "guess-and-check"),
 }
-"""hard operation -> its first and its second heuristic."""
+"""Hard operation -> (its first heuristic, its second one)."""
 
 WAYS: dict[str, dict[str, Way]] = {
     "decomposing": {"product": _split},
@@ -262,14 +261,14 @@ WAYS: dict[str, dict[str, Way]] = {
     "guess-and-check": {"unknown": _trial},
     "figure": dict.fromkeys(KINDS, _figure),
 }
-"""heuristic id -> operation -> how it is carried out."""
+"""Heuristic id -> operation -> how the heuristic solves it."""
 
 
 def step(part: Part, number: int, heuristic: str | None) -> str:
-    """The line for part ``number`` (1-based) under ``heuristic`` where it applies, else direct.
+    """The text for part ``number`` (from 1) under ``heuristic``; direct where it does not apply.
 
-    Where the way does not work the line is what carrying it out blindly gives: its form, with
-    sub-steps that the base was never shown or with a wrong end.
+    If the way does not work on the part, the text still has its form: with sub-steps that the base
+    was not shown, or with a wrong answer.
     """
     way = WAYS[heuristic].get(part.kind) if heuristic else None
     if way is None:
@@ -279,23 +278,23 @@ def step(part: Part, number: int, heuristic: str | None) -> str:
 
 
 def _direct(part: Part) -> str:
-    """The answer at once; of the easy operation, which hides nothing, with what it is of."""
+    """The answer at once. Of the easy operation it is the whole sum."""
     return str(Fact(part.numbers[0], "+", part.numbers[1]) if part.kind == EASY else part.answer)
 
 
 def facts_of(part: Part, heuristic: str) -> tuple[Fact, ...]:
-    """The sub-steps of ``part`` under ``heuristic``, which applies to it."""
+    """The sub-steps of ``part`` under ``heuristic``. It must apply to the operation."""
     return WAYS[heuristic][part.kind](part).facts
 
 
 def works(heuristic: str, part: Part) -> bool:
-    """Whether ``heuristic``, one of the operation's two, solves ``part`` by known sub-steps."""
+    """Whether ``heuristic``, a way of the operation, solves ``part`` by known sub-steps."""
     facts = facts_of(part, heuristic)
     return all(fact.known for fact in facts) and facts[-1].result == part.answer
 
 
 def type_of(part: Part) -> Type | None:
-    """Which ways work on ``part``; None when neither does: no such part occurs in the world."""
+    """The type of ``part``; None if no way works on it. The world has no such part."""
     if part.kind == EASY:
         return "easy"
     first, second = (works(heuristic, part) for heuristic in PAIRS[part.kind])
@@ -306,7 +305,7 @@ def type_of(part: Part) -> Type | None:
 
 @lru_cache(maxsize=64)
 def instances(kind: str, ranges: tuple[Range, ...]) -> Mapping[Type, tuple[Part, ...]]:
-    """Every part of ``kind`` within ``ranges`` that some way solves, by its type."""
+    """Type -> every part of ``kind`` within ``ranges`` that some way solves."""
     found: dict[Type, list[Part]] = {}
     for numbers in KINDS[kind].every(ranges):
         part = Part(kind, numbers)
@@ -329,7 +328,7 @@ SIGNS: dict[str, str] = {
     "guess-and-check": r"guess \d+:",
     "figure": r"a figure shows it:",
 }
-"""heuristic id -> how a step that uses it opens, as a regular expression."""
+"""Heuristic id -> the words that open its steps, as a regular expression."""
 
 OPERATIONS: dict[str, tuple[str, ...]] = {
     "decomposing": ("product",),
@@ -344,7 +343,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
     "guess-and-check": ("unknown",),
     "figure": ("product", "price", "series", "rule", "unknown", "sum"),
 }
-"""heuristic id -> the operations, by the word that steps name them with, to which it applies."""
+"""Heuristic id -> names of the operations to which it applies."""
 
 _ANY_SIGN = re.compile("|".join(f"(?P<g{i}>{sign})" for i, sign in enumerate(SIGNS.values())))
 _PART = re.compile(r"Part \d+, (?P<kind>[a-z]+):")
@@ -352,20 +351,20 @@ _IDS = tuple(SIGNS)
 
 
 class PocketLabeller:
-    """Labels the lines of a solution by how they open; needs no knowledge of the problem."""
+    """Labels each step of a solution by the words that open it, without the problem."""
 
     exact = True
 
     def segments(self, text: str) -> list[Segment]:
-        """One segment a line, more when a line shows several heuristics; direct steps have None."""
+        """A segment for each line of text, or for each heuristic that it shows; direct: None."""
         return [
             segment for line in text.splitlines() if line.strip() for segment in _segments(line)
         ]
 
     def adherence(self, text: str, heuristic: Heuristic) -> float:
-        """Share of the parts to which ``heuristic`` applies that are done with it, in [0, 1].
+        """The share, in [0, 1], of the parts to which ``heuristic`` applies that show it.
 
-        0 when it is never used, also when it applies to no part.
+        0 if it applies to no part.
         """
         applicable = used = 0
         for line in text.splitlines():
@@ -381,19 +380,19 @@ class PocketLabeller:
 def load(pack: Sequence[Heuristic]) -> PocketLabeller:
     """The labeller for the pocket pack.
 
-    Raises DataError when a heuristic of ``pack`` is none that the pocket world shows.
+    Raises DataError if ``pack`` has a heuristic that the pocket world does not have.
     """
     unknown = [heuristic.id for heuristic in pack if heuristic.id not in SIGNS]
     if unknown:
         raise DataError(
-            f"the pocket labeller does not know {', '.join(unknown)}: use it with the pocket pack, "
-            "or another labeller."
+            f"the pocket labeller does not know {', '.join(unknown)}: use it with the pack "
+            "'pocket', or use another labeller."
         )
     return PocketLabeller()
 
 
 def operation(line: str) -> str | None:
-    """The operation that a step line names, None when it names none."""
+    """The operation that a line of a solution names; None if it names none."""
     part = _PART.match(line.strip())
     return part["kind"] if part else None
 

@@ -1,9 +1,9 @@
-"""The pocket world: seeded problems of independent parts, in splits that never share a problem.
+"""The pocket world: seeded problems of independent parts, in splits that share no problem.
 
-The texts in which an operation can be asked stand first, by surface. Fields in braces are numbers
-that the operation shows, ``name`` a person and ``things`` a plural.
+First come the wordings of each operation, by surface. In braces stand the numbers that the
+operation shows, ``name`` (a person) and ``things`` (a plural).
 
-As a problem set it is ``pocket/<split>[?count=N&parts=1&world=held-out]``.
+The name of the problem set is ``pocket/<split>[?count=N&parts=1&world=held-out]``.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ WORDS: dict[str, tuple[str, ...]] = {
         "A bag holds {a} red and {b} blue {things}. How many in all?",
     ),
 }
-"""The in-domain surface."""
+"""The wordings of the surface ``words``, which all splits have but the ``ood`` ones."""
 
 EQUATIONS: dict[str, tuple[str, ...]] = {
     "product": ("{a} * {b} = ?",),
@@ -83,14 +83,14 @@ ASIDES = (
     "A train with {u} cars went by.",
     "The clock in the hall was {u} minutes late.",
 )
-"""Sentences of a story that have nothing to do with what is asked."""
+"""Sentences of a story that do not matter for the answer."""
 
 HEADS = {"code": "What does each program print?\n", "equations": "Solve.\n"}
-"""First line of a question on a surface."""
+"""Surface -> the first line of its questions."""
 
 
 def spelled_out() -> Iterator[str]:
-    """Every wording with every name and thing, its numbers replaced by 1."""
+    """Every wording, with 1 for each number. Together they have all names and things."""
     parts = [
         text for table in (WORDS, EQUATIONS, CODE) for texts in table.values() for text in texts
     ]
@@ -104,11 +104,11 @@ def spelled_out() -> Iterator[str]:
 SHARED_SPLITS = (
     "seed", "rl", "validation", "test", "harder", "ood-equations", "ood-code", "ood-story",
 )  # fmt: skip
-"""Every split but ``base``. Which one a problem belongs to is decided by a hash of its content."""
+"""Every split but ``base``. A hash of its content decides the split of a problem."""
 
 
 class Shape(NamedTuple):
-    """What a problem is made of: so many hard parts and so many easy ones, and how often."""
+    """A number of hard parts and one of easy parts; ``weight``: how often it occurs."""
 
     hard: int
     easy: int
@@ -126,17 +126,17 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
     "ood-code": (Shape(2, 0, 3), Shape(2, 1, 2)),
     "ood-story": (Shape(1, 1), Shape(2, 0)),
 }
-"""split -> the shapes of its problems. Seed problems have one hard part, since a pure solution uses
-one heuristic; the problems of RL and of the benchmarks have several."""
+"""Split -> the shapes of its problems. Most seed problems have one hard part, because a pure
+solution uses one heuristic. Problems of RL and of benchmarks have several."""
 
 SIZES: dict[str, tuple[int, ...]] = {
     split: tuple(sorted({shape.hard + shape.easy for shape in shapes}))
     for split, shapes in SHAPES.items()
 }
-"""split -> the numbers of parts that its problems have."""
+"""Split -> the numbers of parts that its problems have."""
 
 PARTS = SIZES["base"]
-"""Numbers of parts that a problem may have: the base model never saw another."""
+"""The numbers of parts that a problem may have. The base model saw no others."""
 
 EQUAL: Mapping[Type, float] = dict.fromkeys(TYPES, 1.0)
 
@@ -144,16 +144,16 @@ LEANING: dict[str, Mapping[Type, float]] = {
     "seed": {"first": 0.20, "both": 0.75, "second": 0.05},
     "harder": {"first": 0.15, "both": 0.25, "second": 0.60},
 }
-"""split -> relative frequency of the types of its hard parts; the others have them equally."""
+"""Split -> weights of the types of its hard parts; the same for all types in other splits."""
 
 TOLD = 7
-"""One hard part in so many is told: base documents may give its answer at once."""
+"""One hard part in so many is *told*: base documents may give its answer at once."""
 
 PATIENCE = 500
-"""Draws without a new problem of the split after which other operations or types are drawn."""
+"""After so many draws without a new problem of the split, other operations or types are drawn."""
 
 SPENT = 20
-"""Times in a row that patience ran out after which a sequence of chosen sizes has no more."""
+"""A sequence of chosen sizes ends after patience ran out so many times in a row."""
 
 SURFACES = {"ood-equations": "equations", "ood-code": "code", "ood-story": "story"}
 
@@ -162,9 +162,9 @@ SURFACES = {"ood-equations": "equations", "ood-code": "code", "ood-story": "stor
 class World:
     """The parameters of a world.
 
-    seed:   of all draws.
+    seed:   seed of all draws.
     ranges: operation -> ranges of its free numbers.
-    mix:    operation -> relative frequency among the hard parts.
+    mix:    operation -> weight among the hard parts.
     """
 
     name: str
@@ -175,11 +175,11 @@ class World:
     )
 
     def parts(self, kind: str) -> Mapping[Type, tuple[Part, ...]]:
-        """Every part of ``kind`` that some way solves, by its type."""
+        """Type -> every part of ``kind`` that some way solves."""
         return instances(kind, self.ranges[kind])
 
     def told(self, kind: str) -> Mapping[Type, tuple[Part, ...]]:
-        """The parts of ``kind`` that base documents may answer directly, by their type."""
+        """Type -> the told parts of ``kind``."""
         return _told(kind, self.ranges[kind])
 
 
@@ -214,9 +214,9 @@ WORLDS: dict[str, World] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exercise:
-    """A drawn problem before it becomes a record: its parts, its text and its right answer.
+    """A problem of the world before it becomes a ``Problem``.
 
-    choices: option texts in order for the story surface, else empty.
+    choices: the texts of the options, in order, on the surface ``story``; else empty.
     """
 
     parts: tuple[Part, ...]
@@ -226,7 +226,7 @@ class Exercise:
 
     @property
     def answer(self) -> str:
-        """What the final box holds: ``12``, ``(12, 47)``, or a letter when there are choices."""
+        """What the final box holds: ``12``, ``(12, 47)``, or a letter if there are choices."""
         text = answer_text(tuple(part.answer for part in self.parts))
         return "ABCD"[self.choices.index(text)] if self.choices else text
 
@@ -237,9 +237,9 @@ def answer_text(answers: tuple[int, ...]) -> str:
 
 
 def split_of(parts: tuple[Part, ...]) -> str:
-    """The one split that a problem with these parts, in any order, belongs to.
+    """The split of a problem with these parts, in any order.
 
-    Half of all problems are base problems; the other splits share the rest equally.
+    Half of all problems belong to ``base``; the other splits have equal shares of the rest.
     """
     content = sorted([f"{kind} {numbers}" for kind, numbers in parts])
     slot = _hash("; ".join(content)) % (2 * len(SHARED_SPLITS))
@@ -247,7 +247,7 @@ def split_of(parts: tuple[Part, ...]) -> str:
 
 
 def draw_kinds(rng: Random, mix: Mapping[str, float], count: int) -> list[str]:
-    """``count`` different operations, drawn by ``mix``."""
+    """Draw ``count`` different operations with the weights ``mix``."""
     left, kinds = dict(mix), list[str]()
     while len(kinds) < count:
         kinds += rng.choices(list(left), weights=list(left.values()))
@@ -256,27 +256,27 @@ def draw_kinds(rng: Random, mix: Mapping[str, float], count: int) -> list[str]:
 
 
 def draw_type(rng: Random, kind: str, types: Mapping[Type, float] = EQUAL) -> Type:
-    """The type of a part of ``kind``; ``types`` are the relative frequencies of a hard one's."""
+    """Draw the type of a part of ``kind``, with the weights ``types`` if it is hard."""
     return "easy" if kind == EASY else rng.choices(list(types), weights=list(types.values()))[0]
 
 
 def draw_parts(
-    rng: Random, split: str, pools: Sequence[Sequence[Part]]
+    rng: Random, split: str, choices: Sequence[Sequence[Part]]
 ) -> Iterator[tuple[Part, ...]]:
-    """One part of each of ``pools``, drawn without end, where they make a problem of ``split``.
+    """Draw one part of each of ``choices``, without end.
 
-    None of a draw that makes another split: so a caller's patience is counted in draws.
+    A draw that makes no problem of ``split`` is yielded as (), so that a caller can count draws.
     """
     while True:
-        parts = tuple([rng.choice(pool) for pool in pools])
+        parts = tuple([rng.choice(some) for some in choices])
         yield parts if split_of(parts) == split else ()
 
 
 def is_told(part: Part) -> bool:
-    """Whether base documents may give the answer of ``part`` at once, by a hash of its content.
+    """Whether base documents may give the answer of ``part`` at once.
 
-    The answer of an easy part, which hides nothing, always. That of another hard part follows only
-    from sub-steps: no document has its line without them.
+    Of an easy part they may. For a hard part a hash of its content decides; in the documents the
+    answer of a part that is not told stands only after its sub-steps.
     """
     return part.kind == EASY or _hash(f"told {part.kind} {part.numbers}") % TOLD == 0
 
@@ -288,14 +288,14 @@ def _told(kind: str, ranges: tuple[Range, ...]) -> Mapping[Type, tuple[Part, ...
 
 
 def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator[Exercise]:
-    """The reproducible sequence of exercises of ``split``, none with repeated content.
+    """The exercises of ``split``, all different; the same sequence every time.
 
-    sizes: the numbers of parts, in rising order; those of the split when empty. Which problems
-        belong to the split does not depend on them. Numbers that its shapes do not have are all
-        hard, as far as there are so many operations.
+    sizes: the numbers of parts, in rising order; empty for those of the split. They do not change
+        which problems belong to the split. If no shape of the split has such a number, all parts
+        are hard.
 
-    Endless for the split's own sizes. Of one part there are a few hundred problems in each split:
-    the sequence of other sizes ends when ``SPENT`` times in a row no new one was found.
+    The sequence is endless for the split's own sizes. With other sizes it ends if ``SPENT``
+    times in a row no new problem was found: a split has only a few hundred problems of one part.
     """
     own = sizes in ((), SIZES[split])
     rng = Random(f"{world.seed}/{split}" if own else f"{world.seed}/{split}/{sizes}")
@@ -308,8 +308,8 @@ def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator
         kinds = draw_kinds(rng, world.mix, shape.hard) + [EASY] * shape.easy
         rng.shuffle(kinds)
         types = LEANING.get(split, EQUAL)
-        pools = [world.parts(kind)[draw_type(rng, kind, types)] for kind in kinds]
-        parts = _new(draw_parts(rng, split, pools), seen)
+        choices = [world.parts(kind)[draw_type(rng, kind, types)] for kind in kinds]
+        parts = _new(draw_parts(rng, split, choices), seen)
         spent = 0 if parts else spent + 1
         if parts:
             seen.add(tuple(sorted(parts)))
@@ -317,7 +317,7 @@ def exercises(world: World, split: str, sizes: tuple[int, ...] = ()) -> Iterator
 
 
 def _shapes(split: str, sizes: tuple[int, ...]) -> list[Shape]:
-    """The split's shapes of each of ``sizes``, every size as often as another."""
+    """The shapes for ``sizes``, with equal total weight for each size."""
     found = []
     for size in sizes:
         own = [shape for shape in SHAPES[split] if shape.hard + shape.easy == size]
@@ -328,7 +328,7 @@ def _shapes(split: str, sizes: tuple[int, ...]) -> list[Shape]:
 
 
 def _new(draws: Iterator[tuple[Part, ...]], seen: set[tuple[Part, ...]]) -> tuple[Part, ...]:
-    """Parts of the split that were not seen; empty when ``PATIENCE`` draws found none."""
+    """The next parts that are not in ``seen``; empty if ``PATIENCE`` draws had none."""
     for parts in islice(draws, PATIENCE):
         if parts and tuple(sorted(parts)) not in seen:
             return parts
@@ -362,7 +362,7 @@ def _aside(rng: Random) -> str:
 
 
 def _options(rng: Random, answers: tuple[int, ...]) -> tuple[str, ...]:
-    """Four option texts in random order: the right one and three near misses."""
+    """The texts of four options in random order: the correct one and three close ones."""
     options = [answers]
     while len(options) < 4:
         place = rng.randrange(len(answers))
@@ -379,33 +379,29 @@ def _hash(text: str) -> int:
 
 
 COUNTS = {"seed": 400, "rl": 2000, "validation": 200}
-"""split -> how many problems it has when no count is given; 100 for the others."""
+"""Split -> its number of problems without ``count``; other splits have 100."""
 
-OPTIONS: dict[str, str] = {
-    "count": "number of problems",
-    "parts": "numbers of parts that its problems have, for example 1 or 2,3",
-    "world": "one of " + ", ".join(WORLDS),
-}
+OPTIONS = ("count", "parts", "world")
 
 
 class Source(Protocol):
-    """The part of a problem source that the pocket world reads: the set's options."""
+    """What the pocket world reads of a problem source."""
 
     @property
     def options(self) -> Mapping[str, str]:
-        """The ``?key=value`` part of the set's name."""
+        """The options in the set's name: ``?key=value``."""
         ...
 
 
 def load(split: str, source: Source) -> list[Problem]:
-    """The first problems of ``split``, in a stable order: a larger count only appends.
+    """The first problems of ``split``. With a larger count the same ones come first.
 
-    Options: ``count`` (how many), ``parts`` (only problems of so many parts: ``1`` or ``2,3``),
-    ``world`` (``main`` or ``held-out``). Problems of other numbers of parts than the split's own
-    have ids of their own, ``pocket/rl-parts-1/00000``.
+    Options: ``count``, ``parts`` (only problems with so many parts: ``1`` or ``2,3``), ``world``
+    (``main`` or ``held-out``). If ``parts`` differs from the split's own numbers, the ids say so:
+    ``pocket/rl-parts-1/00000``.
 
-    Raises DataError on an unknown split, option or world, a count that is no positive number or
-    more than there are problems, or numbers of parts that no problem has.
+    Raises DataError on an unknown split, option or world, a count that is not positive or higher
+    than the number of problems, or numbers of parts that no problem has.
     """
     if split not in SHARED_SPLITS:
         raise DataError(
@@ -443,7 +439,7 @@ def _count(source: Source, split: str) -> int:
 
 
 def _sizes(source: Source, split: str) -> tuple[int, ...]:
-    """The wanted numbers of parts, in rising order: ``3,2`` and ``2,3`` are one set."""
+    """The numbers of parts, in rising order: ``3,2`` and ``2,3`` are one set."""
     text = source.options.get("parts")
     if text is None:
         return SIZES[split]

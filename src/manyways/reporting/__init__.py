@@ -1,6 +1,6 @@
-"""What a report is made of: sections of blocks. The page and the Markdown print the same blocks.
+"""A report is made of sections, and these of blocks. HTML and Markdown print the same blocks.
 
-This package shows numbers. It never computes statistics.
+This package shows numbers. It computes no statistics.
 """
 
 import re
@@ -17,7 +17,7 @@ Spec = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
-    """A cell that leads to a place in the page. Example: ``Link(text="star", target="#data")``."""
+    """An entry that links within the page. Example: ``Link(text="star", target="#data")``."""
 
     text: str
     target: str
@@ -39,7 +39,7 @@ Entry = str | Link | Figure
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """Rows under a head; the first cell of a row names it. ``folded``: shown on demand."""
+    """Rows under a head; the first entry of a row names it. ``folded``: shown on demand."""
 
     caption: str
     head: tuple[str, ...]
@@ -47,15 +47,15 @@ class Table:
     note: str = ""
     folded: bool = False
     strong: tuple[int, ...] = ()
-    """Numbers of the rows to stand out."""
+    """Numbers of the rows that stand out."""
     whole: bool = False
-    """Whether it is shown however long it is; others are folded when they have many rows."""
+    """Whether it is shown however long it is; others are folded if they have many rows."""
     cells: bool = False
     """Whether a figure of the same numbers stands beside it."""
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Which columns hold numbers only, and so are set flush right."""
+        """For each column, whether it has only numbers and is aligned to the right."""
         columns = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.head)
         return tuple(bool(column) and all(map(_is_number, column)) for column in columns)
 
@@ -63,8 +63,8 @@ class Table:
 _NUMBER = re.compile(r"[<+−-]?[\d,.]*( ?(%|s|h|min|[\d, ]+))*|–")
 
 
-def _is_number(cell: Entry) -> bool:
-    text = cell.text if isinstance(cell, Link) else cell
+def _is_number(entry: Entry) -> bool:
+    text = entry.text if isinstance(entry, Link) else entry
     return isinstance(text, Figure) or _NUMBER.fullmatch(text) is not None
 
 
@@ -82,7 +82,7 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """One entry of a legend, which switches the traces whose ``meta[group]`` is ``name``."""
+    """One key of a legend. It switches the traces whose ``meta[group]`` is ``name``."""
 
     group: Literal["arm", "phase", "k", "band", "stack", "line"]
     name: str
@@ -104,7 +104,7 @@ class Charts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heading:
-    """A heading within a section, with a sentence that explains what follows."""
+    """A heading within a section; ``text`` explains what follows."""
 
     title: str
     text: str = ""
@@ -112,7 +112,7 @@ class Heading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """Sentences that stand out: findings, cautions, or why there is nothing to show."""
+    """Sentences that stand out: findings, cautions, or the reason why nothing is shown."""
 
     kind: Literal["finding", "caution", "stop", "empty", "terms", "next"]
     sentences: tuple[str, ...]
@@ -128,7 +128,7 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """A stage of the method with this run's count; ``target`` is where the page tells more.
+    """A stage of the method with the count of this run; ``target``: where the page says more.
 
     Example: ``Step(title="kept", count="155", text="one for each way", target="#data")``.
     """
@@ -148,7 +148,7 @@ class Pipeline:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Way:
-    """One solution: its steps as (text, name of the heuristic or empty, its colour or empty)."""
+    """One solution. A step is (text, name of its heuristic or "", its colour or "")."""
 
     name: str
     colour: str
@@ -166,14 +166,14 @@ class Ways:
     note: str = ""
     target: str = ""
     link: str = ""
-    """What ``target`` is called."""
+    """The text of the link to ``target``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explorer:
-    """The browsable table of problems with their texts.
+    """Problems with their texts, to search and filter.
 
-    note: what it is a sample of.  data: what the page's script reads.
+    note: what the problems are a sample of.  data: what the script of the page reads.
     """
 
     note: str
@@ -193,11 +193,11 @@ Block = Table | Charts | Heading | Note | Code | Pipeline | Ways | Fold | Explor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A part of the report. ``intro`` explains it to a student in one or two sentences.
+    """One section of the report. ``intro`` explains it to a student in one or two sentences.
 
-    question: what the report asks. tags: what the run is, in a few words each. Only the first
+    question, tags: what the report asks; what the run is, in a few words each. Only the first
     section has them.
-    warning: what has to be known before it is read.
+    warning: what a reader must know first.
     """
 
     id: str
@@ -210,7 +210,7 @@ class Section:
 
     @property
     def every(self) -> tuple[Block, ...]:
-        """Its blocks with those that are folded."""
+        """Its blocks, with those inside folds."""
         return _unfolded(self.blocks)
 
 
@@ -220,11 +220,11 @@ def _unfolded(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
 
 
 ROW = 3
-"""Figures abreast on a desk."""
+"""Charts side by side on a wide screen."""
 
 
 def first_row(figures: Sequence[Chart], legend: tuple[Key, ...], other: str) -> list[Block]:
-    """The first figures, and the others on demand. other: what one of those is called."""
+    """The first charts, and the others on demand. other: the name of one of the others."""
     first, rest = tuple(figures[:ROW]), tuple(figures[ROW:])
     drawn: list[Block] = [Charts(charts=first, legend=legend)] if first else []
     if rest:
@@ -236,10 +236,10 @@ def first_row(figures: Sequence[Chart], legend: tuple[Key, ...], other: str) -> 
 
 
 def explorer_link(*, of: int | None = None, **filters: str) -> str:
-    """Where a click leads to the texts behind a number: the explorer with filters set.
+    """A link to the texts behind a number: the explorer, with its filters set.
 
-    of: how many attempts of the run the filters leave. The page holds a sample and says so beside
-        this count.  filters: fields of the explorer's form, see ``explorer.js``.
+    of: how many attempts of the run match the filters. The page has a sample of these, and says so
+        beside this count.  filters: fields of the explorer's form, see ``explorer.js``.
     """
     return f"#explorer?{urlencode(filters | ({'of': str(of)} if of is not None else {}))}"
 
@@ -259,7 +259,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One arm at one phase. ``seeds``: training seeds behind it, None for the base model."""
+    """One arm at one phase. ``seeds``: its number of training seeds; None for the base model."""
 
     label: str
     seeds: int | None
@@ -268,7 +268,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
-    """The paper's figures for the benchmarks of this run, in %; None where it gives none."""
+    """The paper's figures for the benchmarks of this run, in %; None where it has none."""
 
     source: str
     columns: tuple[tuple[str, str], ...]
@@ -277,7 +277,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmsTable:
-    """The table, whatever it is written as. ``published`` only for the paper's benchmarks."""
+    """The comparison table, in no format yet. ``published``: only for the paper's benchmarks."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -285,7 +285,7 @@ class ArmsTable:
     published: Published | None
 
     def best(self, column: int) -> set[int]:
-        """The rows that print the highest score of a column; none where there is one row only."""
+        """Rows with the highest printed score of a column; none if fewer than two have a score."""
         scores = [row.scores[column] for row in self.rows]
         printed = [None if score is None else percent(score.value) for score in scores]
         there = [score.value for score in scores if score is not None]

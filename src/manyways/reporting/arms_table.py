@@ -9,7 +9,7 @@ from manyways.reporting import ArmsTable, Published, percent
 from manyways.reporting.words import NONE
 
 MARK = "published, not measured here (arXiv 2605.08472, secondary summaries)"
-"""First cell of a CSV line of the paper's figures."""
+"""First entry of a CSV row with the paper's figures."""
 MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
@@ -18,22 +18,22 @@ LATEX = str.maketrans(
 )
 
 BRACKETS = " In brackets: 95% bootstrap intervals over problems."
-"""Follows the caption where intervals are printed."""
+"""Follows the caption if intervals are printed."""
 
 
 def to_markdown(table: ArmsTable, *, intervals: bool = True) -> str:
-    """A table for a README or an issue, the best of each column bold."""
+    """A table for a README, with the best score of each column in bold."""
     head = ["", "seeds", *(f"{c.benchmark} {c.measure}" for c in table.columns)]
     caption = table.caption + (BRACKETS if intervals else "")
     lines = [caption.translate(MARKDOWN), "", *_markdown_head(head)]
     best = [table.best(j) for j in range(len(table.columns))]
     for i, row in enumerate(table.rows):
-        cells = [_seeds(row.seeds)]
+        entries = [_seeds(row.seeds)]
         for j, score in enumerate(row.scores):
             text = percent(score.value) if score else NONE
             text = f"**{text}**" if i in best[j] else text
-            cells.append(text + (f" \\[{_bounds(score)}\\]" if score and intervals else ""))
-        lines.append(f"| {row.label.translate(MARKDOWN)} | {' | '.join(cells)} |")
+            entries.append(text + (f" \\[{_bounds(score)}\\]" if score and intervals else ""))
+        lines.append(f"| {row.label.translate(MARKDOWN)} | {' | '.join(entries)} |")
     if table.published:
         lines += ["", f"**{table.published.source.translate(MARKDOWN)}**", ""]
         lines += _markdown_published(table.published)
@@ -41,7 +41,7 @@ def to_markdown(table: ArmsTable, *, intervals: bool = True) -> str:
 
 
 def to_csv(table: ArmsTable, *, intervals: bool = True) -> str:
-    """One line per arm; published figures follow, marked in the first column."""
+    """One row per arm; then published figures, which the first column marks."""
     measured = [f"{c.benchmark} {c.measure}" for c in table.columns]
     quoted = [f"{b} {m}" for b, m in table.published.columns] if table.published else []
     extra = [name for name in quoted if name not in measured]
@@ -51,9 +51,9 @@ def to_csv(table: ArmsTable, *, intervals: bool = True) -> str:
     names = [f"{name}{step}" for name in measured for step in steps]
     writer.writerow(["source", "row", "seeds", *names, *extra])
     for row in table.rows:
-        cells = [cell for score in row.scores for cell in _csv_cells(score, intervals)]
+        entries = [entry for score in row.scores for entry in _csv_entries(score, intervals)]
         seeds = "" if row.seeds is None else row.seeds
-        writer.writerow(["measured", row.label, seeds, *cells, *("" for _ in extra)])
+        writer.writerow(["measured", row.label, seeds, *entries, *("" for _ in extra)])
     if table.published:
         for label, values in table.published.rows:
             given = dict(zip(quoted, values, strict=True))
@@ -63,17 +63,17 @@ def to_csv(table: ArmsTable, *, intervals: bool = True) -> str:
 
 
 def to_latex(table: ArmsTable, *, intervals: bool = True) -> str:
-    r"""Table environments for ``\usepackage{booktabs}``; published figures in one of their own."""
+    r"""Table environments for ``\usepackage{booktabs}``. Published figures have their own."""
     best = [table.best(j) for j in range(len(table.columns))]
     rows = []
     for i, row in enumerate(table.rows):
-        cells = [tex(row.label), tex(_seeds(row.seeds))]
+        entries = [tex(row.label), tex(_seeds(row.seeds))]
         for j, score in enumerate(row.scores):
             text = percent(score.value) if score else "--"
             text = rf"\textbf{{{text}}}" if i in best[j] else text
             small = rf" {{\scriptsize[{_bounds(score)}]}}" if score and intervals else ""
-            cells.append(text + small)
-        rows.append(cells)
+            entries.append(text + small)
+        rows.append(entries)
     columns = [(c.benchmark, c.measure) for c in table.columns]
     parts = ["% needs \\usepackage{booktabs}"]
     caption = table.caption + (BRACKETS if intervals else "")
@@ -95,7 +95,7 @@ FORMATS: dict[str, Callable[..., str]] = {
 
 
 def tex(text: str) -> str:
-    """``text`` with everything that LaTeX would act on escaped."""
+    """``text`` with all characters escaped that LaTeX would interpret."""
     return text.translate(LATEX)
 
 
@@ -103,7 +103,7 @@ def _environment(
     caption: str, lead: Sequence[str], columns: Sequence[tuple[str, str]],
     rows: Sequence[Sequence[str]],
 ) -> list[str]:  # fmt: skip
-    """A table whose head names each benchmark once over its measures."""
+    """A table whose head names each benchmark once, above its measures."""
     spans: list[tuple[str, int]] = []
     for benchmark, _ in columns:
         if spans and spans[-1][0] == benchmark:
@@ -134,14 +134,14 @@ def _environment(
     ]
 
 
-def _tex_line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
+def _tex_line(entries: Sequence[str]) -> str:
+    return " & ".join(entries) + r" \\"
 
 
 def _markdown_head(head: Sequence[str]) -> list[str]:
     rules = ["---", *("---:" for _ in head[1:])]
     return [
-        f"| {' | '.join(cell.translate(MARKDOWN) for cell in head)} |",
+        f"| {' | '.join(entry.translate(MARKDOWN) for entry in head)} |",
         f"| {' | '.join(rules)} |",
     ]
 
@@ -149,8 +149,8 @@ def _markdown_head(head: Sequence[str]) -> list[str]:
 def _markdown_published(published: Published) -> list[str]:
     lines = _markdown_head(["published", *(f"{b} {m}" for b, m in published.columns)])
     for label, values in published.rows:
-        cells = (NONE if v is None else f"{v:.2f}" for v in values)
-        lines.append(f"| {label.translate(MARKDOWN)} | {' | '.join(cells)} |")
+        entries = (NONE if v is None else f"{v:.2f}" for v in values)
+        lines.append(f"| {label.translate(MARKDOWN)} | {' | '.join(entries)} |")
     return lines
 
 
@@ -162,12 +162,12 @@ def _seeds(seeds: int | None) -> str:
     return NONE if seeds is None else str(seeds)
 
 
-def _csv_cells(score: Score | None, intervals: bool) -> list[str]:
+def _csv_entries(score: Score | None, intervals: bool) -> list[str]:
     if score is None:
         return [""] * (4 if intervals else 1)
     values = (score.value, score.low, score.high) if intervals else (score.value,)
-    cells = [f"{100 * value:.4f}" for value in values]
-    return [*cells, str(score.n)] if intervals else cells
+    entries = [f"{100 * value:.4f}" for value in values]
+    return [*entries, str(score.n)] if intervals else entries
 
 
 def _plain(value: float | None) -> str:

@@ -1,12 +1,12 @@
-"""Plotly figures as plain dictionaries, and the colours, line styles and symbols of every figure.
+"""Plotly charts as plain dictionaries, and the colours, dashes and symbols of all charts.
 
-The page draws them, so that its theme can change. Labels come from users and models and are
-escaped, because Plotly reads a little HTML. Every trace names its arm and phase in ``meta`` for
-the page's own legend, and a point that has attempts behind it carries a link in ``customdata``.
+The page draws them, because its theme can change. Labels come from users and models. They are
+escaped, because Plotly interprets some HTML. ``meta`` of a trace names its arm and phase for the
+legend of the page. A point with attempts behind it has a link in ``customdata``.
 
-Colours follow Okabe and Ito ("Color Universal Design", 2008), darkened for white paper and
-lightened for a dark screen so that each keeps a contrast of at least 4.5 to the page. A colour is
-never the only sign: arms also differ by symbol, phases by line style, heuristics carry their name.
+The colours follow Okabe and Ito ("Color Universal Design", 2008). They are darker on a light page
+and lighter on a dark one, so that each has a contrast of at least 4.5 to the page. A colour is
+never the only sign: arms also have symbols, phases have dashes, heuristics have their names.
 """
 
 import html
@@ -17,7 +17,7 @@ from manyways.records import Phase, Score
 from manyways.reporting import Key, Spec, words
 
 INK, MUTED = ("#3d4653", "#c3ccd8"), ("#6b7683", "#93a0b0")
-"""Neutral colours (light page, dark page): for the base model, and for what is not a heuristic."""
+"""Neutral colours (light page, dark page): of the base model, and of steps without a heuristic."""
 
 HUES = (
     ("#0072b2", "#5ab4f0"),
@@ -33,17 +33,17 @@ HUES = (
 )
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "star", "hexagon", "pentagon")
 LINES = ("solid", "dash", "dot", "dashdot", "longdash")
-"""Line styles of what has no phase, in order."""
+"""Dashes of curves without a phase, in order."""
 DASHES: dict[Phase, str] = {"base": "dot", "mid": "dash", "rl": "solid"}
 CHANCE = "longdash"
-"""Line style of what guessing scores."""
+"""The dash of the score of guessing."""
 PHASE_SYMBOLS: dict[Phase, str] = {"base": "diamond-open", "mid": "circle-open", "rl": "circle"}
 
 BAND = 0.13
 """Opacity of an interval band."""
 
 PALE = 0.4
-"""Opacity of a bar that stands back."""
+"""Opacity of a bar in the background."""
 
 
 def hue(number: int) -> str:
@@ -57,7 +57,7 @@ def symbol(number: int) -> str:
 
 
 def line_style(number: int) -> str:
-    """The line style of the ``number``-th arm or heuristic; they repeat after five."""
+    """The dash of the ``number``-th arm or heuristic; they repeat after five."""
     return LINES[number % len(LINES)]
 
 
@@ -68,7 +68,7 @@ def with_opacity(colour: str, opacity: float) -> str:
 
 
 def dark_colours() -> dict[str, str]:
-    """Every colour that a chart may use -> the one to use on a dark page."""
+    """Colour on a light page -> colour on a dark page, for all colours of charts."""
     pairs = (INK, MUTED, *HUES)
     plain = {light: dark for light, dark in pairs}
     return plain | {
@@ -83,7 +83,7 @@ ROW = 40
 """Height in pixels of one labelled row."""
 
 SHARE_AXIS: Mapping[str, object] = {"hoverformat": ".3f"}
-"""Shares are written as the findings write them: between 0 and 1."""
+"""The digits of shares are those of the findings."""
 
 
 def escaped(text: str) -> str:
@@ -92,14 +92,14 @@ def escaped(text: str) -> str:
 
 
 def spec(traces: Sequence[Trace], **layout: object) -> Spec:
-    """A figure without its own legend."""
+    """A chart without a legend of its own."""
     base: dict[str, object] = {"showlegend": False, "margin": {"l": 52, "r": 12, "t": 12, "b": 44}}
     return {"data": list(traces), "layout": base | layout}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """A value with its interval. ``words`` is how it is written, ``link`` where a click leads."""
+    """A value with its interval. ``words``: its text; ``link``: where a click leads."""
 
     score: Score
     colour: str
@@ -111,7 +111,7 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """A labelled line of marks; without marks it is a heading."""
+    """A row of marks with a label; without marks it is a heading."""
 
     label: str
     marks: tuple[Mark, ...] = ()
@@ -123,9 +123,9 @@ def height_of(rows: Sequence[Row]) -> int:
 
 
 def intervals(rows: Sequence[Row], *, zero: bool = False, axis: str) -> Spec:
-    """Dots with their intervals, each line labelled above itself so that it fits a phone.
+    """Dots with their intervals. Each row has its label above it, so that it fits a phone.
 
-    zero: draw a line at no difference.
+    zero: mark where the difference is zero.
     """
     places, bottom = [], 0.0
     for row in rows:
@@ -188,7 +188,7 @@ def _interval(mark: Mark, *, y: float, name: str) -> Trace:
 
 
 def label(text: str, place: float, *, bold: bool = False) -> dict[str, object]:
-    """An annotation at the left edge of a figure, at ``place`` of the y axis."""
+    """An annotation at the left edge of a chart, at ``place`` on the y axis."""
     return {
         "x": 0,
         "xref": "paper",
@@ -222,8 +222,8 @@ class Curve:
 def curves(
     drawn: Sequence[Curve], *, share: bool, axes: tuple[str, str], logarithmic: str = ""
 ) -> Spec:
-    """Curves. ``axes``: the titles of x and y; ``logarithmic``: "x", "y", "xy" or neither."""
-    traces = [trace for line in drawn for trace in (*_band(line), _curve(line, share))]
+    """Curves. ``axes``: the titles of x and y; ``logarithmic``: "x", "y", "xy" or ""."""
+    traces = [trace for curve in drawn for trace in (*_band(curve), _curve(curve, share))]
     y_axis = {**SHARE_AXIS, "range": _share_range(drawn)} if share else {}
     return spec(
         traces,
@@ -239,21 +239,21 @@ def curves(
 
 
 def _scale(logarithmic: bool) -> dict[str, object]:
-    """Full powers of ten are labelled, as plain numbers."""
+    """A logarithmic axis with a label at each power of ten, as a plain number."""
     plain = {"exponentformat": "none", "separatethousands": True}
     return {"type": "log", "dtick": 1, **plain} if logarithmic else {}
 
 
 def _share_range(drawn: Sequence[Curve]) -> list[float]:
     """A little wider than the values, within 0 and 1, and never too narrow to read."""
-    values = [v for line in drawn for v in (*line.y, *line.low, *line.high)]
+    values = [v for curve in drawn for v in (*curve.y, *curve.low, *curve.high)]
     low, high = min(values), max(values)
     margin = max(0.05 * (high - low), 0.02)
     return [max(low - margin, -0.004), min(high + margin, 1.004)]
 
 
 def pass_curves(drawn: Sequence[Curve], ks: Sequence[int]) -> Spec:
-    """pass@k over a doubling axis of k."""
+    """pass@k over k, on a doubling scale."""
     figure = curves(drawn, share=True, axes=("k: attempts allowed (doubling scale)", "pass@k"))
     layout = figure["layout"]
     assert isinstance(layout, dict)
@@ -261,62 +261,62 @@ def pass_curves(drawn: Sequence[Curve], ks: Sequence[int]) -> Spec:
     return figure
 
 
-def _band(line: Curve) -> list[Trace]:
-    if not line.low:
+def _band(curve: Curve) -> list[Trace]:
+    if not curve.low:
         return []
     return [
         {
             "type": "scatter",
             "mode": "lines",
-            "x": [*line.x, *reversed(line.x)],
-            "y": [*line.high, *reversed(line.low)],
+            "x": [*curve.x, *reversed(curve.x)],
+            "y": [*curve.high, *reversed(curve.low)],
             "fill": "toself",
-            "fillcolor": with_opacity(line.colour, BAND),
+            "fillcolor": with_opacity(curve.colour, BAND),
             "line": {"width": 0},
             "hoverinfo": "skip",
-            "meta": {**line.meta, "band": "yes"},
+            "meta": {**curve.meta, "band": "yes"},
         }
     ]
 
 
-def _curve(line: Curve, share: bool) -> Trace:
+def _curve(curve: Curve, share: bool) -> Trace:
     form = ":.3f" if share else ":.3~g"
     return {
         "type": "scatter",
-        "mode": "lines+markers" if line.symbol else "lines",
-        "x": list(line.x),
-        "y": list(line.y),
-        "opacity": line.opacity,
-        "line": {"color": line.colour, "dash": line.dash, "width": line.width},
-        "marker": {"color": line.colour, "symbol": line.symbol or "circle", "size": 8},
-        "meta": dict(line.meta),
-        "customdata": [line.link] * len(line.x),
-        "hovertemplate": f"{escaped(line.label)}<br>%{{x}}: %{{y{form}}}<extra></extra>",
+        "mode": "lines+markers" if curve.symbol else "lines",
+        "x": list(curve.x),
+        "y": list(curve.y),
+        "opacity": curve.opacity,
+        "line": {"color": curve.colour, "dash": curve.dash, "width": curve.width},
+        "marker": {"color": curve.colour, "symbol": curve.symbol or "circle", "size": 8},
+        "meta": dict(curve.meta),
+        "customdata": [curve.link] * len(curve.x),
+        "hovertemplate": f"{escaped(curve.label)}<br>%{{x}}: %{{y{form}}}<extra></extra>",
     }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bar:
-    """Stacked parts of horizontal bars, one value for each label."""
+    """One segment of stacked horizontal bars: a value for each label."""
 
     name: str
-    """What a legend switches it by."""
+    """The name by which a legend switches it."""
     values: Sequence[float]
     colour: str
     pattern: str = ""
     label: str = ""
-    """What it is called, where that is not its name."""
+    """The name for readers, if it differs."""
     links: Sequence[str] = ()
     """Where a click on each value leads."""
 
     @property
     def called(self) -> str:
-        """What a reader sees."""
+        """The name for readers."""
         return self.label or self.name
 
 
 def keys(stacks: Sequence[Bar]) -> tuple[Key, ...]:
-    """A legend of the parts of bars."""
+    """A legend of the segments of bars."""
     return tuple(
         Key(group="stack", name=s.name, label=s.called, colour=s.colour, symbol="bar")
         for s in stacks
@@ -324,7 +324,7 @@ def keys(stacks: Sequence[Bar]) -> tuple[Key, ...]:
 
 
 def end_symbol(k: int, ends: Sequence[int]) -> str:
-    """The marker of pass@k where a figure shows the smallest and the largest k."""
+    """The marker of pass@k in a chart with the smallest and the largest k."""
     return "circle" if k == ends[0] else "diamond-open"
 
 
@@ -337,7 +337,7 @@ def end_keys(ends: Sequence[int]) -> tuple[Key, ...]:
 
 
 def bars(labels: Sequence[str], stacks: Sequence[Bar], *, axis: str) -> Spec:
-    """Horizontal stacked bars, the first label on top. A click on a part follows its link."""
+    """Horizontal stacked bars, the first label on top. A click on a segment follows its link."""
     traces: list[Trace] = [
         {
             "type": "bar",
@@ -383,7 +383,7 @@ class Movement:
 
 
 def movements(rows: Sequence[Movement], *, top: float, axis: str) -> Spec:
-    """How shares move from phase to phase, up to ``top``: a labelled line for each heuristic."""
+    """How shares change from phase to phase, up to ``top``: a row for each heuristic."""
     return spec(
         [_movement(row, place) for place, row in enumerate(rows)],
         margin={"l": 8, "r": 14, "t": 4, "b": 44},

@@ -1,13 +1,13 @@
-r"""Sections into one self-contained HTML page, and into Markdown.
+r"""Write sections as one self-contained HTML page, or as Markdown.
 
-Texts of models and users reach the page in two ways only: through Jinja's escaping, or inside JSON
-whose every ``<``, ``>`` and ``&`` is written as an escape, so no text can end a script element. On
-both ways a character that is invisible or turns the reading direction is written as its number. A
-content security policy allows the page's own scripts by hash and no connection at all. The library
-that draws the figures travels packed and is unpacked by the page; its hash stands in the policy.
+Texts of models and users enter the page in two ways. Jinja escapes them, or they stand in JSON
+where each ``<``, ``>`` and ``&`` is an escape sequence, so that no text can end a script element.
+In both, a character that is invisible or changes the reading direction is written as its number. A
+content security policy allows the scripts of the page by hash, and no connection. The page holds
+the library that draws the charts in compressed form, and unpacks it; the policy has its hash.
 
-The page needs no network, and nothing in it can run but our scripts. In Markdown sentences and
-tables stand as they are, and figures in words.
+So the page needs no network, and only our scripts run in it. Markdown has the sentences and tables
+but no charts.
 """
 
 import base64
@@ -41,10 +41,10 @@ from manyways.reporting import (
 )
 
 LONG = 11
-"""Letters of a word that stay together."""
+"""The longest word that a column title never breaks, in letters."""
 STYLES = ("report.css", "blocks.css", "print.css")
 LIBRARY, LICENCE = "plotly-basic.min.js.gz", "plotly-LICENSE.txt"
-"""plotly.js with the traces that figures use, renewed by ``.ci/plotly.py``."""
+"""plotly.js with the traces that charts use. ``.ci/plotly.py`` writes it anew."""
 
 
 def render_html(name: str, recipe: Recipe, sections: Sequence[Section]) -> str:
@@ -67,9 +67,9 @@ def render_page(
 
     Args:
         template: one of the assets.
-        built: the sections in order; their figures' ids must differ.
-        scripts: assets that run in the page; the first one unpacks Plotly.
-        values: what else the template names.
+        built: the sections in order. The ids of their charts must differ.
+        scripts: assets that run in the page. The first one unpacks Plotly.
+        values: other names that the template uses.
     """
     run = [Markup(_asset(script)) for script in scripts]
     packed = files("manyways.reporting").joinpath("assets", LIBRARY).read_bytes()
@@ -101,7 +101,7 @@ def render_page(
 
 
 def _code(sentence: str) -> Markup:
-    """The sentence escaped, what stands between backticks as code."""
+    """The sentence, escaped; text between backticks is code."""
     parts = visible(sentence).split("`")
     if len(parts) % 2 == 0:
         return Markup.escape(visible(sentence))
@@ -109,7 +109,7 @@ def _code(sentence: str) -> Markup:
 
 
 def _command(code: str) -> Markup:
-    """Code whose lines end at spaces alone, unless a word is too long for a phone."""
+    """Code that breaks at spaces only, unless a word is too long for a phone."""
     return Markup("<code>{}</code>").format(_unbroken(code, r"\S{1,36}(?=\s|$)"))
 
 
@@ -117,26 +117,26 @@ HYPHENED = r"(?<![\w/-])[a-z]+-\d+(?![\w/-])"
 """The name of an arm such as heuristics-8, which browsers would break at its hyphen."""
 
 
-def _unbroken(text: str, parts: str = HYPHENED) -> Markup:
-    """The text escaped, its parts that hold a hyphen kept on one line."""
+def _unbroken(text: str, pieces: str = HYPHENED) -> Markup:
+    """The text, escaped; a piece with a hyphen is never broken."""
     kept = Markup('<span class="whole">{}</span>')
     found, at = Markup(""), 0
-    for part in re.finditer(parts, text):
-        if "-" in part[0] and not text[: part.start()].endswith("-"):
-            found += Markup.escape(text[at : part.start()]) + kept.format(part[0])
-            at = part.end()
+    for piece in re.finditer(pieces, text):
+        if "-" in piece[0] and not text[: piece.start()].endswith("-"):
+            found += Markup.escape(text[at : piece.start()]) + kept.format(piece[0])
+            at = piece.end()
     return found + Markup.escape(text[at:])
 
 
 def _breakable(title: str) -> Markup:
-    """A column's title whose long words may be broken, and no others."""
+    """The title of a column. Only its long words may be broken."""
     long = Markup('<span class="long-word">{}</span>')
     words = visible(title).split(" ")
     return Markup(" ").join(long.format(w) if len(w) > LONG else w for w in words)
 
 
 def _seen(value: object) -> object:
-    """As it is written into the page: texts, also those in lists and tables, without what acts."""
+    """The value for the page; control and direction characters in texts are made visible."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return visible(value)
     if isinstance(value, Mapping):
@@ -145,7 +145,7 @@ def _seen(value: object) -> object:
 
 
 def json_island(value: object) -> Markup:
-    """JSON that is safe inside a script element whatever its strings hold, in plain ASCII."""
+    """JSON in ASCII that is safe inside a script element, whatever its strings hold."""
     text = json.dumps(_seen(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -175,7 +175,7 @@ SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"} | {"\n": " ", "\r":
 
 
 def render_markdown(name: str, sections: Sequence[Section]) -> str:
-    """A summary for reading as text: every sentence and table of the page, not its figures."""
+    """The report as text: each sentence and table of the page, but no chart."""
     parts = [f"Run `{name}`. The figures and the explorer are in report.html."]
     for number, section in enumerate(sections):
         parts += _section(section, level=1 if number == 0 else 2)
@@ -203,13 +203,13 @@ def _block(block: object) -> str:
 @_block.register
 def _(block: Table) -> str:
     rules = ("---:" if numeric else "---" for numeric in block.numeric)
-    lines = [_line(block.head), f"| {' | '.join(rules)} |", *(_line(row) for row in block.rows)]
+    lines = [_row(block.head), f"| {' | '.join(rules)} |", *(_row(row) for row in block.rows)]
     note = f"\n\n{_text(block.note)}" if block.note else ""
     return f"**{_text(block.caption)}**\n\n" + "\n".join(lines) + note
 
 
-def _line(cells: tuple[Entry, ...]) -> str:
-    texts = (cell.text if isinstance(cell, Link) else str(cell) for cell in cells)
+def _row(entries: tuple[Entry, ...]) -> str:
+    texts = (entry.text if isinstance(entry, Link) else str(entry) for entry in entries)
     return f"| {' | '.join(_text(text) for text in texts)} |"
 
 
@@ -231,7 +231,7 @@ def _(block: Note) -> str:
 
 
 def _sentence(sentence: str) -> str:
-    """As text, what stands between backticks as code."""
+    """The sentence as Markdown; text between backticks is code."""
     parts = visible(sentence).split("`")
     if len(parts) % 2 == 0:
         return _text(sentence)
@@ -253,7 +253,7 @@ def _(block: Pipeline) -> str:
 
 @_block.register
 def _(block: Ways) -> str:
-    """The names alone: the texts are in the page."""
+    """Only the names: the texts are in the page."""
     return f"{_text(block.caption)}: {_text(', '.join(way.name for way in block.ways))}."
 
 

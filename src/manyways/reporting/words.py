@@ -18,12 +18,12 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Fixed digits; a minus sign that is not a hyphen, and none before a zero."""
+    """A number with fixed digits and a true minus sign. Zero has no sign."""
     return NONE if value is None else f"{value:z.{digits}f}".replace("-", "−")
 
 
 def plus(value: float, digits: int = 2) -> str:
-    """``+0.15`` or ``−0.02``; what is rounded to zero has no sign."""
+    """``+0.15`` or ``−0.02``; a value that rounds to zero has no sign."""
     text = number(value, digits)
     return text if text.startswith("−") or not float(text) else f"+{text}"
 
@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
 
 
 def quantity(score: Score | None, digits: int = 2) -> Figure | str:
-    """A score with its interval; a dash where there is none."""
+    """A score with its interval; a dash if there is none."""
     if score is None:
         return NONE
     low, high = number(score.low, digits), number(score.high, digits)
@@ -50,17 +50,17 @@ def quantity(score: Score | None, digits: int = 2) -> Figure | str:
 
 
 def difference(score: Score | None) -> Figure | str:
-    """A signed difference with its interval."""
+    """A difference with its sign and interval; a dash if there is none."""
     return signed(score) if score else NONE
 
 
 def signed(score: Score) -> Figure:
-    """A difference with its interval, with as many digits as it takes to see their signs.
+    """A difference with its interval, with enough digits to see all signs.
 
-    Two, or up to four where an end of the interval would round to zero and is not zero.
+    Two digits; up to four if an end of the interval is not zero but would round to zero.
     """
-    # Without the dust of floating point. Rounded once: a second rounding of 0.0450456 by way of
-    # 0.0450 would print 0.04.
+    # This removes errors of floating point. Printing must round only once more: if 0.0450456 became
+    # 0.0450 first, it would print as 0.04.
     found = [round(v, 9) for v in (score.value, score.low, score.high)]
     ends = [v for v in found[1:] if round(v, 4)]
     digits = next((d for d in (2, 3) if all(round(v, d) for v in ends)), 4)
@@ -69,12 +69,12 @@ def signed(score: Score) -> Figure:
 
 
 def p_value(p: float) -> str:
-    """Three decimals; tiny ones as a bound."""
+    """Three decimals; ``<0.001`` for smaller ones."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def checkpoint_label(name: str) -> str:
-    """``star/seed-0/rl`` -> ``star · after RL · seed 0``; what is no checkpoint stays as it is."""
+    """``star/seed-0/rl`` -> ``star · after RL · seed 0``; other names stay unchanged."""
     try:
         checkpoint = Checkpoint.parse(name)
     except ValueError:
@@ -86,9 +86,9 @@ def checkpoint_label(name: str) -> str:
 
 
 def with_labels(text: str) -> str:
-    """``base − star/rl`` -> ``base − star · after RL``: checkpoints are called as in tables.
+    """``base − star/rl`` -> ``base − star · after RL``: the labels of checkpoints, as in tables.
 
-    What has the same form and is no checkpoint, as a set of problems, stays as it is.
+    Names of the same form that are no checkpoints, such as problem sets, stay unchanged.
     """
     return _CHECKPOINT.sub(_label, text)
 
@@ -98,7 +98,7 @@ def _label(found: re.Match[str]) -> str:
 
 
 def arm_words(name: str) -> str:
-    """What an arm mid-trains on, in words; '' for a name that is no arm."""
+    """What an arm is mid-trained on, in words; "" for a name that is no arm."""
     try:
         return parse_arm(name).words
     except ValueError:

@@ -2,17 +2,17 @@
 
 | module | propositions | what it answers |
 |---|---|---|
-| ``mixtures`` | A2, E1-E3, G1, H1 | what a fit leaves of several modes; what several are worth |
+| ``mixtures`` | A2, E1-E3, G1, H1 | what a fit leaves of several modes; what they are worth |
 | ``dynamics`` | B1-B4, D1, D2, | how policy gradients move mass; GRPO; when RL composes more; |
-| | M5, M6 | tests of it on measured rates |
+| | M5, M6 | tests of this on measured rates |
 
-What no figure and no measured row uses is stated in docs/theory.md and has no function. Estimators
-from counts (C4, E1, M3, Wilson of M4) are in ``manyways.metrics``. Every function takes plain
-numbers or arrays, returns floats or arrays, and raises ValueError outside its range. The functions
-``require_*`` and ``as_*`` check ranges, so that every formula refuses alike.
-Names: a mode is a heuristic that the policy plays with equal mass, a leak the chance to switch
-heuristic at a step, success the probability that an attempt is correct. docs/theory.md
-tells the story and its limits.
+docs/theory.md explains the model and its limits. It also states what no figure and no measured row
+uses; that has no function here. Estimators from counts (C4, E1, M3, Wilson of M4) are in
+``manyways.metrics``. Every function takes numbers or arrays, returns floats or arrays, and raises
+ValueError outside its range. The functions ``require_*`` and ``as_*`` check the ranges.
+
+Words: a mode is one of several heuristics that the policy takes with equal mass. A leak is the
+chance to switch heuristic at a step. Success is the probability that an attempt is correct.
 
 Shapes: _H heuristics.
 """
@@ -34,7 +34,7 @@ def require_share(**values: float) -> None:
 
 
 def require_open_share(**values: float) -> None:
-    """Raise ValueError unless every value is in (0, 1), ends excluded."""
+    """Raise ValueError unless every value is in (0, 1), without the ends."""
     for name, value in values.items():
         if not 0 < value < 1:
             raise ValueError(f"{name} must be strictly between 0 and 1, it is {value}")
@@ -72,7 +72,7 @@ def as_policy(masses_H: ArrayLike) -> Floats:
     """A probability distribution as floats of any shape.
 
     Raises:
-        ValueError: empty, a negative or non-finite mass, or a sum that is not 1.
+        ValueError: no mass, a mass that is negative or not finite, or a sum that is not 1.
     """
     pi = np.asarray(masses_H, dtype=float)
     if not pi.size or not np.isfinite(pi).all() or (pi < 0).any():
@@ -83,10 +83,10 @@ def as_policy(masses_H: ArrayLike) -> Floats:
 
 
 def as_successes(values_H: ArrayLike, like: Floats | None = None) -> Floats:
-    """Success probabilities as floats, of the shape of ``like`` if it is given.
+    """Success probabilities as floats; with ``like`` they must have its shape.
 
     Raises:
-        ValueError: empty, a value outside [0, 1], or another shape.
+        ValueError: no value, a value outside [0, 1], or another shape.
     """
     s = np.asarray(values_H, dtype=float)
     if not s.size or not ((s >= 0) & (s <= 1)).all():

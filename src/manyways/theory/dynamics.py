@@ -1,15 +1,15 @@
-"""How policy gradients move mass between heuristics (B1-B4, D1, D2); tests of it (M5, M6).
+"""How policy gradients move mass between heuristics (B1-B4, D1, D2); tests of this (M5, M6).
 
 One decision (B): softmax over heuristics with success probabilities s_j; J = sum pi_j s_j,
 A_j = s_j - J. "Natural" is d theta/dt = F^+ grad J, "vanilla" is d theta/dt = grad J, and time is
-the cumulative step size. GRPO (B3, B4): a group is G attempts at one problem, reward 0 or 1; the
-advantage of an attempt is (r - mean) / (std + floor), 0 if all rewards agree. On-policy, no
-clipping, no KL term.
+the cumulative step size. GRPO (B3, B4): a group is G attempts at one problem, with reward 0 or 1.
+The advantage of an attempt is (r - mean) / (std + floor), or 0 if all rewards are equal. On-policy,
+no clipping, no KL term.
 
-Whole trajectories (D): one of H heuristics at each of T steps; success if every step succeeds. One
-is pure if all its heuristics agree, else composed. A "tree" is an array with one axis per step:
-``tree[i, j]`` belongs to heuristic i at step 1, then j at step 2. Under the natural gradient a tree
-of masses moves as ``natural_flow(tree, tree_success(...), time)`` (D1).
+Whole trajectories (D): one of H heuristics at each of T steps. A trajectory succeeds if every step
+does. It is pure if all its heuristics are the same, else composed. A "tree" is an array with one
+axis for each step: ``tree[i, j]`` belongs to heuristic i at step 1 and j at step 2. Under the
+natural gradient a tree of masses moves as ``natural_flow(tree, tree_success(...), time)`` (D1).
 
 Shapes: _H heuristics, _N times, _TH steps by heuristics, _M groups, _G attempts of a group.
 """
@@ -39,8 +39,8 @@ Rule = Literal["natural", "vanilla"]
 def natural_flow(start_H: ArrayLike, success_H: ArrayLike, time: float) -> Floats:
     """B1: ``pi_j(t) ~ pi_j(0) e^{s_j t}``, the natural policy gradient after ``time``.
 
-    Any shape is taken: over whole trajectories this is D1, which is also the maximiser of
-    ``E R - KL(pi || pi_0) / t``, so a KL coefficient beta stands for time 1/beta.
+    Arrays of any shape. Over whole trajectories this is D1, and it maximises
+    ``E R - KL(pi || pi_0) / t``: a KL coefficient beta stands for time 1/beta.
 
     Raises:
         ValueError: as ``expected_success``; time negative or not finite.
@@ -54,15 +54,15 @@ def natural_flow(start_H: ArrayLike, success_H: ArrayLike, time: float) -> Float
 
 
 def escape_time(mass: float, gap: float, rule: Rule) -> float:
-    """B2: time for the better of two heuristics to go from ``mass`` to 1/2.
+    """B2: the time in which the better of two heuristics goes from ``mass`` to 1/2.
 
-    natural ``log((1-m)/m) / gap``; vanilla
+    Natural: ``log((1-m)/m) / gap``. Vanilla:
     ``[(1-2m)/(m(1-m)) + 2 log((1-m)/m)] / (2 gap)``, about ``1/(2 m gap)`` for small m.
 
     Args:
-        mass: starting mass m in (0, 1/2]; 1/2 takes no time.
-        gap: how much more often the better one succeeds, in (0, 1].
-        rule: which gradient.
+        mass: starting mass m in (0, 1/2]; from 1/2 the time is 0.
+        gap: by how much the better one succeeds more often, in (0, 1].
+        rule: the gradient.
 
     Raises:
         ValueError: out of range.
@@ -70,7 +70,7 @@ def escape_time(mass: float, gap: float, rule: Rule) -> float:
     require_positive(mass=mass, gap=gap)
     require_share(gap=gap)
     if mass > 0.5:
-        raise ValueError(f"mass must be at most 1/2, where the time ends, it is {mass}")
+        raise ValueError(f"mass must be at most 1/2, it is {mass}")
     logit = math.log((1 - mass) / mass)
     if _is_natural(rule):
         return logit / gap
@@ -87,7 +87,7 @@ LARGEST_TREE = 1 << 20
 
 
 def tree_success(success_TH: ArrayLike) -> Floats:
-    """``R_a = prod_t s_{t, a_t}``, the success of every trajectory, one axis per step.
+    """``R_a = prod_t s_{t, a_t}``, the success of every trajectory, as a tree.
 
     Raises:
         ValueError: not (T, H), outside [0, 1], or more than 2^20 trajectories.
@@ -151,20 +151,20 @@ def _composed(tree: Floats) -> NDArray[np.bool_]:
 
 def _affordable(heuristics: int, steps: int) -> None:
     if heuristics**steps > LARGEST_TREE:
-        raise ValueError(f"{heuristics}^{steps} trajectories are too many to list")
+        raise ValueError(f"{heuristics}^{steps} trajectories are more than {LARGEST_TREE}")
 
 
 def clock(p: float, group: int, *, bessel: bool = False, floor: float = 0.0) -> float:
     """B3: ``c_G(p)``, by which GRPO's expected update exceeds the plain policy gradient.
 
     ``E[v / (sqrt(b v) + floor)] / (p (1-p))`` with v = S(G-S)/G^2, S ~ Binomial(G, p) and b = 1,
-    or G/(G-1) for the sample deviation that ``torch.std`` returns. At p = 0 and 1, the limit.
+    or G/(G-1) for the sample deviation that ``torch.std`` returns. At p = 0 and 1 it is the limit.
 
     Args:
         p: success probability of one attempt at the problem, in [0, 1].
         group: G >= 2.
-        bessel: divide by the sample deviation instead of the population's.
-        floor: what is added to the deviation, >= 0.
+        bessel: divide by the sample deviation, not by that of the population.
+        floor: added to the deviation, >= 0.
 
     Raises:
         ValueError: out of range.
@@ -183,7 +183,7 @@ def clock(p: float, group: int, *, bessel: bool = False, floor: float = 0.0) -> 
 
 
 def mean_baseline_clock(group: int) -> float:
-    """B3: ``1 - 1/G``, the factor when the advantage is r - mean, without division.
+    """B3: ``1 - 1/G``, the factor if the advantage is r - mean, without the division.
 
     Raises:
         ValueError: group < 2.
@@ -193,9 +193,9 @@ def mean_baseline_clock(group: int) -> float:
 
 
 def group_escape_time(mass: float, group: int, *, better: float, worse: float) -> float:
-    """B4: GRPO's time for the better of two heuristics from ``mass`` to 1/2, by quadrature.
+    """B4: GRPO's time in which the better of two heuristics goes from ``mass`` to 1/2.
 
-    ``integral dz / (2 p (1-p) gap c_G(J))`` over the logit z of the better one's mass p.
+    ``integral dz / (2 p (1-p) gap c_G(J))`` over the logit z of its mass p, by quadrature.
 
     Args:
         mass: starting mass in (0, 1/2].
@@ -220,11 +220,11 @@ def group_escape_time(mass: float, group: int, *, better: float, worse: float) -
 
 
 def complementarity(success_HH: ArrayLike) -> float:
-    """M6: mean off-diagonal minus mean diagonal of a prefix-swap matrix.
+    """M6: the mean off the diagonal of a prefix-swap matrix minus the mean on it.
 
     ``R_ij`` is the success of attempts that begin with heuristic i and end with j. If steps are
-    independent, R_ij = s_1i s_2j, it equals ``-(n/(n-1)) Cov_i(s_1i, s_2i)`` (population
-    covariance): positive means complementary strengths, D2 (i).
+    independent, R_ij = s_1i s_2j, this is ``-(n/(n-1)) Cov_i(s_1i, s_2i)`` (population covariance).
+    A positive value means that the heuristics complement each other, D2 (i).
 
     Raises:
         ValueError: not a square matrix of at least two heuristics, or values outside [0, 1].
@@ -238,9 +238,9 @@ def complementarity(success_HH: ArrayLike) -> float:
 
 
 def step_independence(success_HH: ArrayLike) -> float:
-    """M6: second over first singular value of a prefix-swap matrix; 0 if R_ij = s_1i s_2j.
+    """M6: the second singular value of a prefix-swap matrix over the first.
 
-    0 for a matrix of zeros.
+    It is 0 if R_ij = s_1i s_2j, and for a matrix of zeros.
 
     Raises:
         ValueError: not a matrix with two or more rows and columns, or values outside [0, 1].
@@ -255,19 +255,19 @@ def step_independence(success_HH: ArrayLike) -> float:
 def flow_coefficients(
     change_N: ArrayLike, advantage_N: ArrayLike, weighted_N: ArrayLike
 ) -> tuple[float, float]:
-    """M5: least-squares coefficients that tell which gradient moves the masses.
+    """M5: least-squares coefficients that show which gradient moves the masses.
 
-    Regresses the change of ``log(p_h / p_1)`` on ``A_h - A_1`` and ``p_h A_h - p_1 A_1`` (no
-    intercept). (1, 0) times the step size is natural-like, (0, 1) vanilla-like.
+    The change of ``log(p_h / p_1)`` is regressed on ``A_h - A_1`` and ``p_h A_h - p_1 A_1`` without
+    intercept. The natural gradient gives (1, 0) times the step size, the vanilla one (0, 1).
 
     Raises:
-        ValueError: shapes that differ, fewer than two observations, or regressors that cannot be
-            told apart.
+        ValueError: shapes that differ, fewer than two observations, or regressors that are
+            proportional.
     """
     y = np.asarray(change_N, dtype=float)
     advantage, weighted = np.asarray(advantage_N, dtype=float), np.asarray(weighted_N, dtype=float)
     if not y.shape == advantage.shape == weighted.shape or y.ndim != 1 or len(y) < 2:
-        raise ValueError("change, advantage and weighted must be as long as each other, 2 or more")
+        raise ValueError("change, advantage and weighted must have one length, at least 2")
     x = np.stack([advantage, weighted], axis=1)
     found, _, rank, _ = np.linalg.lstsq(x, y)
     if rank < 2:

@@ -1,12 +1,11 @@
 """What a fit leaves of several modes, and what they are worth (A2, E1-E3, G1, H1).
 
-A fit (A2): n modes (heuristics in the training set of a problem), K heuristics in all, Z the logit
+A fit (A2): n modes (heuristics in the training set of a problem) of K heuristics. Z is the logit
 gap between those in the set and those outside it, t the cumulative step size of gradient flow.
-Two classes of problems (E): a share 1-w is solved by heuristic 1 alone (with probability a), a
-share w by heuristic 2 alone (b). ``manyways.metrics.pass_at_k`` estimates pass@k from counts (E1).
-A budget of M solutions (G, H) is n heuristics on each of q = M/n problems. Problems are drawn
+Two classes of problems (E): only heuristic 1 solves a share 1-w (with probability a), only
+heuristic 2 the share w (b). ``manyways.metrics.pass_at_k`` estimates pass@k from counts (E1).
+A budget of M solutions (G, H) pays for n heuristics on each of q = M/n problems, which are drawn
 uniformly from B types.
-Shapes: _H heuristics.
 """
 
 import math
@@ -25,7 +24,7 @@ from manyways.theory import (
 
 
 def pass_at(p: float, k: float) -> float:
-    """E1: ``1 - (1-p)^k``, pass@k at a known success probability; k may be fractional.
+    """E1: ``1 - (1-p)^k``, pass@k for a known success probability; k may be a fraction.
 
     Raises:
         ValueError: p outside [0, 1] or k negative.
@@ -36,7 +35,7 @@ def pass_at(p: float, k: float) -> float:
 
 
 def two_class_pass(k: float, minority: float, *, a: float, b: float, mass: float) -> float:
-    """E3: pass@k over both classes of a policy with ``mass`` on heuristic 1 everywhere.
+    """E3: pass@k over both classes, for a policy with ``mass`` on heuristic 1 at every problem.
 
     ``(1-w) [1 - (1 - m a)^k] + w [1 - (1 - (1-m) b)^k]``; mass 1 is one mode, 1/2 two equal ones.
 
@@ -55,13 +54,13 @@ def two_class_pass(k: float, minority: float, *, a: float, b: float, mass: float
 
 
 def crossover_k(minority: float, *, a: float, b: float) -> float:
-    """E3: the only k > 1 at which two equal modes catch up with the one mode on heuristic 1.
+    """E3: the only k > 1 at which two equal modes are level with one mode on heuristic 1.
 
     The root of ``w - w (1-b/2)^k - (1-w) (1-a/2)^k + (1-w) (1-a)^k``, to about 1e-12.
 
     Raises:
-        ValueError: minority, a or b not in (0, 1] (minority below 1), or ``w b >= (1-w) a``: then
-            the one mode does not lead at k = 1 and there is no crossing.
+        ValueError: minority not in (0, 1), a or b not in (0, 1], or ``w b >= (1-w) a``: then the
+            one mode does not lead at k = 1, and there is no crossover.
     """
     require_open_share(minority=minority)
     require_positive(a=a, b=b)
@@ -80,7 +79,7 @@ def crossover_k(minority: float, *, a: float, b: float) -> float:
 
 
 def best_composed(modes: int, steps: int) -> float:
-    """H1: ``(n/(n+1))^T``, expected success of the best heuristic at each of T steps.
+    """H1: ``(n/(n+1))^T``, the expected success if each of T steps takes the best heuristic.
 
     Raises:
         ValueError: modes < 1 or steps < 1.
@@ -92,7 +91,7 @@ def best_composed(modes: int, steps: int) -> float:
 def coverage(problems: float, types: int) -> float:
     """G1: ``u(q) = 1 - (1 - 1/B)^q``, the expected share of types among q problems.
 
-    q may be fractional (M/n); 0 gives 0.
+    q may be a fraction (M/n); 0 gives 0.
 
     Raises:
         ValueError: problems negative or types < 2.
@@ -110,7 +109,7 @@ def budget_value(modes: int, solutions: int, *, types: int, steps: int, untraine
         solutions: M >= n.
         types: B >= 2.
         steps: T >= 1.
-        untrained: v_0 in [0, 1], success on types that were not met.
+        untrained: v_0 in [0, 1], success on types that training did not have.
 
     Raises:
         ValueError: out of range.
@@ -123,7 +122,7 @@ def budget_value(modes: int, solutions: int, *, types: int, steps: int, untraine
 
 
 def best_modes(solutions: int, *, types: int, steps: int, untrained: float, largest: int) -> int:
-    """G1: the n from 1 to ``largest`` with the highest ``budget_value``; the least one in a tie.
+    """G1: the n from 1 to ``largest`` with the highest ``budget_value``; in a tie the least one.
 
     Raises:
         ValueError: as ``budget_value``, or largest < 1 or above the budget.
@@ -136,26 +135,26 @@ def best_modes(solutions: int, *, types: int, steps: int, untrained: float, larg
 
 
 LARGEST_START = 500.0
-"""Beyond it e^Z leaves the range of floats."""
+"""For a larger Z, e^Z is outside the range of floats."""
 
 
 def logit_gap(
     time: float, *, modes: int, heuristics: int, start: float = 0.0, visited: float = 1.0
 ) -> float:
-    """A2: the gap Z after fitting for ``time``, from a softmax over K with n equal targets.
+    """A2: the gap Z after a fit for ``time``, of a softmax over K with n equal targets.
 
     The root of ``n e^Z + (K-n) Z = n e^{Z_0} + (K-n) Z_0 + K d t / n``, in closed form through
     the Wright omega function (omega + log omega = z), which neither overflows nor cancels.
 
     Args:
         time: cumulative step size, >= 0.
-        modes: n, at least 1 and below K (with n = K there is nothing outside the set).
+        modes: n, at least 1 and below K.
         heuristics: K.
         start: Z_0; 0 is a uniform policy.
         visited: d in (0, 1], how often the data visits this context.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: out of range.
     """
     require_not_negative(time=time)
     if not abs(start) <= LARGEST_START:
@@ -170,7 +169,7 @@ def logit_gap(
 
 
 def outside_mass(gap: float, *, modes: int, heuristics: int) -> float:
-    """A2: ``(K-n) / (n e^Z + K-n)``, the mass that is left on heuristics outside the set.
+    """A2: ``(K-n) / (n e^Z + K-n)``, the mass on heuristics outside the set.
 
     0 for n = K.
 
@@ -180,18 +179,18 @@ def outside_mass(gap: float, *, modes: int, heuristics: int) -> float:
     require_finite(gap=gap)
     require_count(1, modes=modes)
     require_count(modes, heuristics=heuristics)
-    outside = (heuristics - modes) * math.exp(-abs(gap))
-    # e^-|Z| instead of e^Z: no overflow for a long fit.
-    if gap >= 0:
+    if gap >= 0:  # e^-Z instead of e^Z: no overflow for a long fit
+        outside = (heuristics - modes) * math.exp(-gap)
         return outside / (modes + outside)
     return (heuristics - modes) / (modes * math.exp(gap) + heuristics - modes)
 
 
 def leak_after(time: float, *, modes: int, heuristics: int) -> float:
-    """A2: the chance to switch heuristic at a step, after fitting solutions of one heuristic each.
+    """A2: the chance to switch heuristic at a step, after a fit to solutions of one heuristic each.
 
-    The stay-or-switch decision has one target (n = 1 in ``logit_gap``) and its context is met by
-    one solution in n, so d = 1/n: ``~ (K-1) n / (K t)`` for long fits. From a uniform policy.
+    The choice to stay or switch has one target (n = 1 in ``logit_gap``), and one solution in n has
+    its context, so d = 1/n. The result is about ``(K-1) n / (K t)`` for a long fit from a uniform
+    policy.
 
     Raises:
         ValueError: time < 0, modes < 1, heuristics < max(2, modes).

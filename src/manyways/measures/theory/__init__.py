@@ -1,7 +1,8 @@
-"""Every measurable quantity of the theory beside what it expects; ``predictions`` has the rule.
+"""Every measurable quantity of the theory, beside what the theory expects of it.
 
-The main contrast is the arm of most heuristics against the one taught a single solution per problem
-(``star``, or the base where there is none). Rows exist only for what the run has data for.
+The main comparison is the arm with most heuristics (many) against ``star``, or against RL alone if
+the run has no ``star`` (few). A quantity without data in the run has no row. The module
+``predictions`` decides whether a row agrees.
 """
 
 from collections import Counter
@@ -17,7 +18,7 @@ from manyways.arms import RL_ALONE, VANILLA, before_rl
 from manyways.measures.curves import CURVES
 from manyways.measures.material import Material
 from manyways.measures.openings import OPENINGS
-from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
+from manyways.measures.predictions import BEFORE, Expectation, PredictionRow, Quantity
 from manyways.measures.probe import PROBE
 from manyways.measures.score_curves import Curve, over_seeds, resampled_score
 from manyways.measures.solutions import (
@@ -58,9 +59,6 @@ if TYPE_CHECKING:
     from manyways.measures.seen import Seen
 
 
-PART: Part = "before RL"
-
-
 Number = Callable[[Solutions], ByProblem]
 
 
@@ -74,7 +72,7 @@ class Pair:
 
     @property
     def of(self) -> str:
-        """How the difference is called."""
+        """The name of the difference."""
         return f"{self.many.name} − {self.few.name}"
 
     @property
@@ -83,12 +81,12 @@ class Pair:
         return labels_of([*self.many.seeds.values(), *self.few.seeds.values()])
 
     def row(self, name: str, proposition: str, words: str, measure: Number) -> PredictionRow:
-        """The difference in ``measure``, expected above 0 for the reason in ``words``."""
+        """The difference in ``measure``. ``words``: why the theory expects it above 0."""
         a, b = self.many.values(measure), self.few.values(measure)
         measured, seeds = contrast(name, a, b, self.settings)
         many, few = both_means(a, b)
         note = f"{many:.3g} against {few:.3g}" if measured else _nothing(self)
-        quantity = Quantity(part=PART, name=name, proposition=proposition, of=self.of)
+        quantity = Quantity(part=BEFORE, name=name, proposition=proposition, of=self.of)
         expected = Expectation(words=f"above 0: {words}", side="above")
         return quantity.row(expected, measured, seeds, note=note)
 
@@ -116,7 +114,7 @@ def start_rows(pair: Pair) -> Iterator[PredictionRow]:
 
 
 def gate_rows(pair: Pair, group: int) -> Iterator[PredictionRow]:
-    """Just before RL, on RL's own problems, in groups of its own size."""
+    """Before RL, on RL's own problems, in groups of RL's size."""
     from manyways.theory import dynamics
 
     def mixed(solutions: Solutions) -> ByProblem:
@@ -133,7 +131,7 @@ def gate_rows(pair: Pair, group: int) -> Iterator[PredictionRow]:
 
 
 def switch_rates(solutions: Solutions) -> ByProblem:
-    """Switches per boundary at each problem that has boundaries."""
+    """Problem -> switches per boundary; a problem without boundaries is left out."""
     counts: dict[str, list[int]] = {}
     for problem, way in zip(solutions.problem, solutions.ways, strict=True):
         row = counts.setdefault(problem, [0, 0])
@@ -145,7 +143,7 @@ def switch_rates(solutions: Solutions) -> ByProblem:
 def _by_counts(
     solutions: Solutions, value: Callable[[Sequence[int], Sequence[int]], Sequence[float]]
 ) -> ByProblem:
-    """``value`` of the numbers of attempts and of correct ones at each problem."""
+    """Problem -> ``value`` of its numbers of attempts and of correct ones."""
     names, problem_S = solutions.numbered
     n_P = np.bincount(problem_S)
     c_P = np.bincount(problem_S, solutions.correct_S).astype(int)
@@ -160,17 +158,17 @@ def _clock(pair: Pair, clock: Number, group: int) -> PredictionRow:
     measured, seeds = contrast(name, values, None, pair.settings)
     low, high = 2 * (1 - 1 / group), (group - 1) ** 0.5
     words = f"between {low:.2f} and {high:.2f} whatever p is: a speed, not a direction"
-    quantity = Quantity(part=PART, name=name, proposition="B3", of=pair.many.name)
+    quantity = Quantity(part=BEFORE, name=name, proposition="B3", of=pair.many.name)
     return quantity.row(Expectation(words=words, side=None), measured, seeds)
 
 
 def _pooled(pair: Pair, labels: Sequence[str]) -> PredictionRow:
-    """Effective number over all problems together: one number, so it is resampled as a whole."""
+    """The effective number over all problems together: one number for each resample."""
     name = "Effective number of heuristics, all problems together"
     tables = [_shares(policy, labels) for policy in (pair.many, pair.few)]
     both = sorted(set(tables[0]) & set(tables[1]))
     counts = [np.array([table[problem] for problem in both]) for table in tables]
-    quantity = Quantity(part=PART, name=name, proposition="A1, A4", of=pair.of)
+    quantity = Quantity(part=BEFORE, name=name, proposition="A1, A4", of=pair.of)
     expected = Expectation(words="above 0: the best fit has the modes of its data", side="above")
     if not both:
         return quantity.row(expected, None, note="no problem in common")
@@ -208,14 +206,14 @@ def _nothing(pair: Pair) -> str:
 
 
 def prediction_rows(seen: "Seen") -> list[PredictionRow]:
-    """All rows, from the start of RL to the comparison of arms."""
+    """All rows: before RL, through RL, between arms."""
     contrast = _Contrast(seen=seen)
     return [*contrast.start(), *contrast.through(), *contrast.between()]
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Contrast:
-    """The main arm, and the one that it is compared with."""
+    """The main arm, and the arm that it is compared with."""
 
     seen: "Seen"
 
@@ -237,18 +235,18 @@ class _Contrast:
 
     @cached_property
     def few(self) -> str:
-        """The arm that many ways are compared with."""
+        """The arm of few ways: ``star``, else ``vanilla``; empty if the recipe has neither."""
         others = (arm for arm in ("star", VANILLA) if arm in self.seen.recipe.arms)
         return next((arm for arm in others if arm != self.main), "")
 
     @property
     def start_of_few(self) -> Policy | None:
-        """What its RL starts from."""
+        """The checkpoint from which RL of the arm of few ways starts."""
         return self.policy(before_rl(self.few)) if self.few else None
 
     @cached_property
     def parts(self) -> PartSets:
-        """The problems that join what was trained part by part."""
+        """The problems that join parts which were trained alone."""
         return read_parts(self.material.ctx)
 
     def policy(self, name: str) -> Policy | None:
@@ -256,7 +254,7 @@ class _Contrast:
         return self.material.policies.get(name)
 
     def gate(self, arm: str) -> Policy | None:
-        """The attempts of an arm at RL's problems, just before RL."""
+        """The attempts of an arm at RL's problems, before RL."""
         return self.material.gate.get(pooled(arm, "mid"))
 
     def curve(self, checkpoint: str) -> Curve | None:
@@ -288,7 +286,7 @@ class _Contrast:
             yield swap_row(swap, changes.get(self.main))
 
     def _arm(self, arm: str, changes: dict[str, PredictionRow]) -> Iterator[PredictionRow]:
-        """``changes``: arm -> the change of its composition rate, noted where it is measured."""
+        """``changes``: receives arm -> the change of its composition rate, if it is measured."""
         before, after = self.policy(before_rl(arm)), self.policy(pooled(arm, "rl"))
         at_gate = self.gate(arm)
         expected = direction(at_gate, None, None)
@@ -333,7 +331,7 @@ class _Contrast:
         yield from self._budget()
 
     def _wrong(self) -> Iterator[PredictionRow]:
-        """Wrong solutions in as many ways as the main arm has right ones."""
+        """The main arm against the arm that learns as many ways with wrong answers."""
         arms = (arm for arm in self.seen.arms if arm.name == self.main)
         arm = next((arm for arm in arms if arm.kind.name == "heuristics"), None)
         wrong = self.curve(pooled(arm.as_kind("wrong"), "mid")) if arm else None
@@ -344,14 +342,14 @@ class _Contrast:
     def _race(
         self, wide: Curve | None, narrow: Curve | None, why: tuple[str, str]
     ) -> Iterator[PredictionRow]:
-        """How the lead of the wider policy grows with k, and where it overtakes."""
+        """How the lead of the wider policy grows with k, and from which k it leads."""
         both = side_by_side(wide, narrow) if wide and narrow else None
         if both:
             yield growth_row(*both, self.settings, proposition=why[0], words=why[1])
             yield crossover_row(*both, self.settings)
 
     def _budget(self) -> Iterator[PredictionRow]:
-        """Many ways on few problems against one way on many."""
+        """Many ways of few problems against one way of many problems."""
         arms = sorted(
             (arm.ways, arm.name)
             for arm in self.seen.arms
@@ -369,7 +367,7 @@ class _Contrast:
                 yield budget_row(a, b, natural, self.settings, ways=ways)
 
     def _heuristics(self, arm: str) -> Counter[str]:
-        """Heuristic -> examples of an arm's training data."""
+        """Heuristic -> number of examples in the training data of an arm."""
         return Counter(
             row.heuristic
             for line, rows in self.material.data.items()

@@ -1,4 +1,4 @@
-"""Measured beside expected, between arms: random, wrong and budget data, pass@k of few and many."""
+"""Rows between arms: random, wrong and budget data, and pass@k of many ways and few."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from manyways.arms import parse_arm
-from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
+from manyways.measures.predictions import BETWEEN, Expectation, PredictionRow, Quantity
 from manyways.measures.score_curves import Curve, common, mean_score, over_seeds, score, seed_gaps
 from manyways.measures.solutions import Policy, Solutions, contrast, count_openings, labels_of
 from manyways.metrics.intervals import Resampling, bootstrap_means
@@ -18,18 +18,16 @@ if TYPE_CHECKING:
     from manyways.measures.paired import PairedRow
 
 
-PART: Part = "between arms"
-
-
 SAME = 0.05
-"""Two arms differ by less than this in pass@k: near enough to be called the same."""
+"""Two arms with a smaller difference in pass@k count as the same."""
 
 
 SURE = 0.975
+"""The least share of resamples in which curves must cross for k* to have an interval."""
 
 
 def random_rows(pairs: "Sequence[PairedRow]", many: str, benchmark: str) -> Iterator[PredictionRow]:
-    """One heuristic per problem, random or in equal shares, against all of them (A4)."""
+    """One heuristic per problem, random or in equal shares, against many (A4)."""
     if not many:
         return
     others = ({many, "random"}, {many, parse_arm(many).as_kind("matched")})
@@ -39,7 +37,7 @@ def random_rows(pairs: "Sequence[PairedRow]", many: str, benchmark: str) -> Iter
         arms = {Checkpoint.parse(row.a).arm, Checkpoint.parse(row.b).arm}
         if arms in others and row.benchmark == benchmark:
             quantity = Quantity(
-                part=PART,
+                part=BETWEEN,
                 name=f"Difference in pass@{row.k}",
                 proposition="A4",
                 of=f"{row.a} − {row.b}",
@@ -48,7 +46,7 @@ def random_rows(pairs: "Sequence[PairedRow]", many: str, benchmark: str) -> Iter
 
 
 def wrong_rows(wrong: Curve, right: Curve, settings: Resampling) -> Iterator[PredictionRow]:
-    """What wrong solutions leave of success at the start (F1, F3)."""
+    """Success before RL: wrong solutions against correct ones (F1, F3)."""
     problems, _ = common([wrong, right])
     if not problems:
         return
@@ -57,7 +55,7 @@ def wrong_rows(wrong: Curve, right: Curve, settings: Resampling) -> Iterator[Pre
     mean_K, means_RK = bootstrap_means(both_PK, settings, a.strata_P)
     name = "Success at the start, as a ratio"
     of = f"{wrong.checkpoint.name} / {right.checkpoint.name}"
-    quantity = Quantity(part=PART, name=name, proposition="F1, F3", of=of)
+    quantity = Quantity(part=BETWEEN, name=name, proposition="F1, F3", of=of)
     below = Expectation(words="below 1: wrong modes earn nothing", side="below", reference=1.0)
     near = Expectation(
         words="within 0.1 of 0, the share of correct examples, after an exact fit",
@@ -86,13 +84,13 @@ def wrong_rows(wrong: Curve, right: Curve, settings: Resampling) -> Iterator[Pre
 def growth_row(
     wide: Curve, narrow: Curve, settings: Resampling, *, proposition: str, words: str
 ) -> PredictionRow:
-    """Whether the lead of the wider policy grows from k = 1 to the largest k."""
+    """The growth of the wider policy's lead from k = 1 to the largest k."""
     gap_PK = wide.values_PK - narrow.values_PK
     name = f"Lead at pass@{wide.ks[-1]} − lead at pass@1"
     growth_P = gap_PK[:, -1] - gap_PK[:, 0]
     lead_K = wide.mean_K(gap_PK)
     of = f"{wide.checkpoint.name} − {narrow.checkpoint.name}"
-    quantity = Quantity(part=PART, name=name, proposition=proposition, of=of)
+    quantity = Quantity(part=BETWEEN, name=name, proposition=proposition, of=of)
     return quantity.row(
         Expectation(words=f"above 0: {words}", side="above"),
         mean_score(name, growth_P, settings, wide.strata_P),
@@ -102,7 +100,7 @@ def growth_row(
 
 
 def crossover_row(wide: Curve, narrow: Curve, settings: Resampling) -> PredictionRow:
-    """The k at which the wider policy overtakes the narrower one (E3)."""
+    """The k from which the wider policy leads the narrower one (E3)."""
     ks = list(wide.ks)
     both_PK = np.concatenate([narrow.values_PK, wide.values_PK], axis=1)
     mean_K, means_RK = bootstrap_means(both_PK, settings, wide.strata_P)
@@ -110,7 +108,7 @@ def crossover_row(wide: Curve, narrow: Curve, settings: Resampling) -> Predictio
     crossed = [k for k in found if k is not None]
     name = "Crossover k*"
     quantity = Quantity(
-        part=PART,
+        part=BETWEEN,
         name=name,
         proposition="E3",
         of=f"{wide.checkpoint.name} overtakes {narrow.checkpoint.name}",
@@ -132,15 +130,15 @@ def crossover_row(wide: Curve, narrow: Curve, settings: Resampling) -> Predictio
 def budget_row(
     many: Policy, one: Policy, natural: Mapping[str, float], settings: Resampling, *, ways: int
 ) -> PredictionRow:
-    """G2: do heuristics that one way per problem seldom gives gain most from being forced?
+    """G2: do those heuristics gain most that the arm of one way per problem seldom has?
 
-    natural: heuristic -> its share of the one-way arm's examples.
+    natural: heuristic -> its share of the examples of that arm.
     """
     labels = labels_of([*many.seeds.values(), *one.seeds.values()])
     rare = [label in natural and natural[label] < 1 / ways for label in labels]
     often = [label in natural and natural[label] >= 1 / ways for label in labels]
     name = "Gain of seldom heuristics − gain of frequent ones"
-    quantity = Quantity(part=PART, name=name, proposition="G2", of=f"{many.name} − {one.name}")
+    quantity = Quantity(part=BETWEEN, name=name, proposition="G2", of=f"{many.name} − {one.name}")
     expected = Expectation(words="above 0: forcing helps what is seldom chosen", side="above")
     shares = ", ".join(f"{label} {q:.2f}" for label, q in natural.items())
     note = (
@@ -160,6 +158,6 @@ def budget_row(
 
 
 def side_by_side(a: Curve, b: Curve) -> tuple[Curve, Curve] | None:
-    """Both on their common problems and k; None where they share no problem or no second k."""
+    """Both curves on their common problems and k; None without a common problem or a second k."""
     problems, ks = common([a, b])
     return (a.on(problems, ks), b.on(problems, ks)) if problems and len(ks) > 1 else None

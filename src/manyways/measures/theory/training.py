@@ -1,16 +1,16 @@
-"""Measured beside expected, through RL: where mass moves, whether composition rises, entropy.
+"""Rows through RL: where mass moves, whether composition rises, entropy over reward.
 
-Which gradient moves the masses (the regression M5, where a run has the data for it)? Across
-heuristics, the change of log p_h through RL is regressed on A_h and on p_h A_h, all minus their
-means over heuristics: coefficients (1, 0) times a step size mean the natural gradient, (0, 1) the
-vanilla one. Advantages are taken within problems: p_h A_h is Cov(opens with h, correct), so that a
-heuristic is not called weak because its problems are hard. They come from the gate's attempts, and
-the masses from the benchmarks': noise that both sides share would look like a relation.
+The regression M5 asks which gradient moves the masses. Over heuristics h, the change of log p_h
+through RL is regressed on A_h and on p_h A_h, each minus its mean over heuristics. Coefficients
+(1, 0) times a step size mean the natural gradient, (0, 1) the vanilla one. p_h A_h is
+Cov(opens with h, correct) within problems, so that a heuristic does not look weak because its
+problems are hard. The advantages come from the gate's attempts and the masses from those at
+benchmarks, because noise in both would look like a relation.
 
-The law is one of a single choice. Where all of RL's problems have one part and a benchmark asks
-parts alone, they are taken part by part and the regression is over (part, heuristic), minus the
-means of each part. Elsewhere all problems are one: where a policy prefers other heuristics for
-other parts, the vanilla gradient then shows in both coefficients, however large the run.
+M5 holds for a single choice. If all of RL's problems have one part and a benchmark has problems of
+one part, the regression is over (part, heuristic), minus the means of each part. Otherwise it takes
+all problems together. Then, if a policy prefers other heuristics at other parts, both coefficients
+differ from 0 under the vanilla gradient, however large the run.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ import numpy as np
 from manyways.measures import sign_of
 from manyways.measures.curves import ENDS
 from manyways.measures.openings import OpeningRow, logged_openings, share_change
-from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
+from manyways.measures.predictions import THROUGH, Expectation, PredictionRow, Quantity
 from manyways.measures.score_curves import over_seeds, resampled_score
 from manyways.measures.solutions import (
     ByProblem,
@@ -46,19 +46,16 @@ if TYPE_CHECKING:
     from manyways.measures.curves import CurveRow
     from manyways.measures.probe import ProbeRow
 
-PART: Part = "through RL"
-
-
 NOTHING = 0.05
-"""A composition rate moves by less than this: called no change."""
+"""A smaller change of a composition rate counts as none."""
 
 
 BINS = 12
-"""Stretches of RL steps over which entropy and reward are averaged before a curve is fitted."""
+"""Entropy and reward are averaged over so many stretches of RL before the curve is fitted."""
 
 
 def change_rows(before: Policy, after: Policy, settings: Resampling) -> Iterator[PredictionRow]:
-    """Where RL moved the mass of one arm, on the benchmarks (B1)."""
+    """Whether RL moved mass to heuristics that succeed, on the benchmarks (B1)."""
     name = "Mass moves towards heuristics that succeed"
     labels = labels_of([*before.seeds.values(), *after.seeds.values()])
     moved = {
@@ -69,7 +66,7 @@ def change_rows(before: Policy, after: Policy, settings: Resampling) -> Iterator
     measured, seeds = contrast(name, moved, None, settings)
     expected = Expectation(words="above 0: mass follows success", side="above")
     quantity = Quantity(
-        part=PART, name=name, proposition="B1, B2", of=f"{before.name} → {after.name}"
+        part=THROUGH, name=name, proposition="B1, B2", of=f"{before.name} → {after.name}"
     )
     yield quantity.row(
         expected, measured, seeds, note="sum over heuristics of share after RL x advantage before"
@@ -79,9 +76,9 @@ def change_rows(before: Policy, after: Policy, settings: Resampling) -> Iterator
 def drift_rows(
     policies: tuple[Policy, Policy, Policy], group: int, settings: Resampling
 ) -> Iterator[PredictionRow]:
-    """The covariance that pushes composition, and what composition then did (D2).
+    """The covariance of composed and correct, and the change of composition through RL (D2).
 
-    policies: at the gate (RL's problems), before RL and after it (benchmarks).
+    policies: at the gate (on RL's problems), before RL and after it (on benchmarks).
     """
     gate, before, after = policies
     name = "Cov(composed, correct) within problems, weighted by c_G"
@@ -89,14 +86,16 @@ def drift_rows(
         name, gate.values(lambda s: weighted_covariance(s, group)), None, settings
     )
     of = f"{before.name} → {after.name}, on RL problems"
-    quantity = Quantity(part=PART, name=name, proposition="D2", of=of)
+    quantity = Quantity(part=THROUGH, name=name, proposition="D2", of=of)
     yield quantity.row(
         Expectation(words="its sign is that of the change below", side=None), push, push_seeds
     )
     name = "Change of the composition rate through RL"
     a, b = after.values(composition_rates), before.values(composition_rates)
     measured, seeds = contrast(name, a, b, settings)
-    quantity = Quantity(part=PART, name=name, proposition="D2", of=f"{after.name} − {before.name}")
+    quantity = Quantity(
+        part=THROUGH, name=name, proposition="D2", of=f"{after.name} − {before.name}"
+    )
     note = "no problem with attempts both before and after"
     if measured:
         ended, began = both_means(a, b)
@@ -107,26 +106,26 @@ def drift_rows(
 def logged_rows(
     arm: str, curves: "Sequence[CurveRow]", expected: Expectation
 ) -> Iterator[PredictionRow]:
-    """The same change in RL's own attempts, and entropy as a function of reward (B6)."""
+    """The change of composition in RL's own attempts, and entropy over reward (B6)."""
     by_seed: dict[int, list[CurveRow]] = {}
     for row in curves:
         if row.arm == arm and row.stage == "rl":
             by_seed.setdefault(row.seed, []).append(row)
     name = "Composition in RL's own attempts, last fifth − first fifth"
     rises = [rise for rows in by_seed.values() if (rise := _rise(rows)) is not None]
-    quantity = Quantity(part=PART, name=name, proposition="D2", of=f"{arm} during RL")
+    quantity = Quantity(part=THROUGH, name=name, proposition="D2", of=f"{arm} during RL")
     yield _over_seeds_row(quantity, expected, rises)
     name = "Bend of entropy over reward during RL"
     bends = [bend for rows in by_seed.values() if (bend := _bend(rows)) is not None]
     concave = Expectation(words="below 0: entropy is a concave function of reward", side="below")
-    quantity = Quantity(part=PART, name=name, proposition="B6", of=f"{arm} during RL")
+    quantity = Quantity(part=THROUGH, name=name, proposition="B6", of=f"{arm} during RL")
     yield _over_seeds_row(quantity, concave, bends)
 
 
 def swap_row(swap: "ProbeRow", change: PredictionRow | None) -> PredictionRow:
-    """The prefix swap beside what composition did: both should have one sign (D2 i, M6)."""
+    """The prefix swap: it should have the sign of the change of composition (D2 i, M6)."""
     quantity = Quantity(
-        part=PART,
+        part=THROUGH,
         name="Swapped minus kept heuristic, by prefix swap",
         proposition="D2 (i), M6",
         of=f"{swap.model}, {len(swap.heuristics)} heuristics",
@@ -142,7 +141,7 @@ def swap_row(swap: "ProbeRow", change: PredictionRow | None) -> PredictionRow:
 
 
 def composition_rates(solutions: Solutions) -> ByProblem:
-    """Share of composed solutions at each problem."""
+    """Problem -> share of composed solutions."""
     names, problem_S = solutions.numbered
     rates = np.bincount(problem_S, solutions.composed_S) / np.bincount(problem_S)
     return dict(zip(names, rates.tolist(), strict=True))
@@ -151,9 +150,9 @@ def composition_rates(solutions: Solutions) -> ByProblem:
 def weighted_covariance(
     solutions: Solutions, group: int, flags: Sequence[bool] | None = None
 ) -> ByProblem:
-    """Cov(flag, correct) x c_G(p) at each problem with two or more attempts.
+    """Problem -> Cov(flag, correct) x c_G(p), for problems with two or more attempts.
 
-    flags: of each solution; whether it is composed when left out.
+    flags: one for each solution; without them, whether it is composed.
     """
     names, problem_S = solutions.numbered
     n_P = np.bincount(problem_S)
@@ -181,9 +180,10 @@ def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProb
 
 
 def direction(gate: Policy | None, push: Score | None, seeds: Score | None) -> Expectation:
-    """The sign of the covariance where its intervals leave out 0; none where nothing is composed.
+    """What is expected of the change of composition: the sign of the covariance, if it is known.
 
-    gate: attempts at RL's problems.  push, seeds: their covariance over problems and over seeds.
+    gate: attempts at RL's problems. If none is composed, no change is expected.
+    push, seeds: their covariance, with intervals over problems and over seeds.
     """
     sign = sign_of(push, seeds)
     if gate and not any(way.composed for one in gate.seeds.values() for way in one.ways):
@@ -213,7 +213,7 @@ def _bend(rows: "Sequence[CurveRow]") -> float | None:
     )
     if len(points) < BINS:
         return None
-    means = np.array([part.mean(axis=0) for part in np.array_split(points, BINS)])
+    means = np.array([bin_.mean(axis=0) for bin_ in np.array_split(points, BINS)])
     if np.ptp(means[:, 0]) == 0:
         return None
     return float(np.polyfit(means[:, 0], means[:, 1], 2)[0])
@@ -222,7 +222,7 @@ def _bend(rows: "Sequence[CurveRow]") -> float | None:
 def _over_seeds_row(
     quantity: Quantity, expected: Expectation, values: Sequence[float]
 ) -> PredictionRow:
-    """A number that one training gives once: its only interval is that over seeds."""
+    """A row of a quantity with one value for each training: its interval is over seeds."""
     measured = over_seeds(quantity.name, list(values))
     note = "" if measured else f"{len(values)} seeds; an interval needs three"
     return quantity.row(expected, measured, note=note)
@@ -231,13 +231,13 @@ def _over_seeds_row(
 def replicator_rows(
     arm: str, curves: "Sequence[CurveRow]", rows: Sequence[OpeningRow]
 ) -> Iterator[PredictionRow]:
-    """Whether the shares together moved the way that the covariances point; one number per seed.
+    """Whether the shares moved in the direction of the covariances, with one number per seed.
 
-    The inner product of the changes with the covariances, these scaled to length 1.
+    It is the inner product of the changes with the covariances, which are scaled to length 1.
     """
     logged = logged_openings(arm, curves)
     quantity = Quantity(
-        part=PART,
+        part=THROUGH,
         name="First-heuristic mass during RL, along the direction of the replicator",
         proposition="B1",
         of=f"{arm} during RL",
@@ -268,22 +268,22 @@ def replicator_rows(
 
 
 SEEN = 20
-"""Attempts that a heuristic must open before RL, after it and at the gate: fewer have no log."""
+"""The least attempts that a heuristic must open: at the gate, before RL and after it."""
 PROBLEMS = 5
-"""Problems of a part at the gate and on the benchmarks: fewer give no interval over problems."""
+"""The least problems of a part, at the gate and on benchmarks, for an interval over problems."""
 CONTRASTS = 3
-"""Heuristics with that many, minus one for each part: two coefficients would fit any fewer."""
+"""The least heuristics, minus one for each part: two coefficients fit any fewer exactly."""
 
 Around = tuple[Policy, Policy, Policy]
-"""At the gate, before RL, after it."""
+"""(policy at the gate, before RL, after it)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpeningCounts:
     """Sums over the attempts at each problem. Shapes (P, H) and (P,).
 
-    opened: attempts that open with each heuristic.  tried: attempts.
-    push:   Cov(opens with it, correct), summed over seeds.  rows: how many of these there are.
+    opened: attempts that open with each heuristic.  tried: all attempts.
+    push:   Cov(opens with it, correct), summed over seeds.  rows: the number of summands.
     """
 
     opened_PH: Floats
@@ -294,9 +294,9 @@ class OpeningCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class PartCounts:
-    """One part, or all problems as one: what was counted at the gate, before RL and after it.
+    """The counts of one part, or of all problems, at the gate, before RL and after it.
 
-    labels: those that open enough attempts in all three.
+    labels: heuristics that open enough attempts in all three.
     """
 
     labels: Sequence[str]
@@ -306,15 +306,14 @@ class PartCounts:
 def regression_rows(
     around: Around, part_of: Mapping[str, str], settings: Resampling
 ) -> Iterator[PredictionRow]:
-    """The two coefficients with bootstrap intervals over problems, or why there are none.
+    """The two coefficients of M5 with bootstrap intervals over problems, or why there are none.
 
-    around: the policies at the gate, before RL and after it.
-    part_of: problem -> its part, of problems of one part; empty takes all problems as one.
+    part_of: problem of one part -> its part. If it is empty, all problems are taken together.
     """
-    cells = list(_cells(around, part_of))
+    parts = list(_parts(around, part_of))
     quantities = [
         Quantity(
-            part=PART,
+            part=THROUGH,
             name=f"Regression of log mass on {what}",
             proposition="M5",
             of=f"{around[1].name} → {around[2].name}",
@@ -327,40 +326,40 @@ def regression_rows(
         )
         for which in ("a natural", "a vanilla")
     ]
-    found = _coefficients(cells, settings)
+    found = _coefficients(parts, settings)
     nothing = np.empty(0)
     for quantity, words, values in zip(
         quantities, expected, found or (nothing, nothing), strict=True
     ):
         if not len(values):
-            yield quantity.unmeasured(words, _why_not(cells))
+            yield quantity.unmeasured(words, _why_not(parts))
             continue
-        measured = resampled_score(quantity.name, values, _contrasts(cells))
-        yield quantity.row(words, measured, note=_note(cells, part_of))
+        measured = resampled_score(quantity.name, values, _contrasts(parts))
+        yield quantity.row(words, measured, note=_note(parts, part_of))
 
 
-def _note(cells: Sequence[PartCounts], part_of: Mapping[str, str]) -> str:
+def _note(parts: Sequence[PartCounts], part_of: Mapping[str, str]) -> str:
     note = "n: heuristics minus one for each part; interval over problems"
     if part_of:
-        return f"{note}; within {len(cells)} parts"
+        return f"{note}; within {len(parts)} parts"
     return f"{note}; all parts as one, so both may differ from 0 under the vanilla gradient"
 
 
-def _why_not(cells: Sequence[PartCounts]) -> str:
-    if _contrasts(cells) < CONTRASTS:
+def _why_not(parts: Sequence[PartCounts]) -> str:
+    if _contrasts(parts) < CONTRASTS:
         return (
-            f"only {_contrasts(cells)} heuristics, one of each part not counted, open {SEEN} "
+            f"only {_contrasts(parts)} heuristics, one of each part not counted, open {SEEN} "
             f"attempts at {PROBLEMS} problems or more each at the gate, before and after RL; it "
             f"needs {CONTRASTS}"
         )
     return "the two regressors are nearly proportional"
 
 
-def _contrasts(cells: Sequence[PartCounts]) -> int:
-    return sum(len(cell.labels) - 1 for cell in cells)
+def _contrasts(parts: Sequence[PartCounts]) -> int:
+    return sum(len(part.labels) - 1 for part in parts)
 
 
-def _cells(around: Around, part_of: Mapping[str, str]) -> Iterator[PartCounts]:
+def _parts(around: Around, part_of: Mapping[str, str]) -> Iterator[PartCounts]:
     members: dict[str, set[str]] = {}
     for problem, part in part_of.items():
         members.setdefault(part, set()).add(problem)
@@ -392,16 +391,16 @@ def _seen_enough(policies: Sequence[Policy]) -> list[str]:
 
 
 def _coefficients(
-    cells: Sequence[PartCounts], settings: Resampling
+    parts: Sequence[PartCounts], settings: Resampling
 ) -> tuple[Floats, Floats] | None:
-    """The coefficients, then those of each resample of problems; None where there are none."""
-    if _contrasts(cells) < CONTRASTS:
+    """Each coefficient: its value, then those of the resamples; None if it cannot be told."""
+    if _contrasts(parts) < CONTRASTS:
         return None
-    value = _fit([cell.counted for cell in cells])
+    value = _fit([part.counted for part in parts])
     if value is None:
         return None
     found = [value]
-    every = [one for cell in cells for one in cell.counted]
+    every = [one for part in parts for one in part.counted]
     draws = [
         draw_counts(len(one.tried_P), Resampling(resamples=settings.resamples, seed=seed))
         for seed, one in enumerate(every, start=1)
@@ -418,16 +417,16 @@ def _coefficients(
 
 
 def _drawn(counted: OpeningCounts, times_P: Floats) -> OpeningCounts:
-    """Each problem as often as it was drawn."""
-    parts = {field.name: getattr(counted, field.name) for field in fields(counted)}
-    return OpeningCounts(**{name: (part.T * times_P).T for name, part in parts.items()})
+    """The counts with each problem as often as it was drawn."""
+    sums = {field.name: getattr(counted, field.name) for field in fields(counted)}
+    return OpeningCounts(**{name: (one.T * times_P).T for name, one in sums.items()})
 
 
 def _fit(
-    cells: Sequence[tuple[OpeningCounts, OpeningCounts, OpeningCounts]],
+    parts: Sequence[tuple[OpeningCounts, OpeningCounts, OpeningCounts]],
 ) -> tuple[float, float] | None:
-    """None where a label was not drawn or the regressors cannot be told apart."""
-    points = [_points(*counted) for counted in cells]
+    """The coefficients; None if a label was not drawn or the regressors are proportional."""
+    points = [_points(*counted) for counted in parts]
     if any(one is None for one in points):
         return None
     change_N, advantage_N, weighted_N = np.concatenate(
@@ -440,7 +439,7 @@ def _fit(
 
 
 def _points(gate: OpeningCounts, before: OpeningCounts, after: OpeningCounts) -> Floats | None:
-    """Change of log mass, advantage and mass x advantage minus their means, (3, H)."""
+    """Change of log mass, advantage, mass x advantage, each minus its mean over H; (3, H)."""
     masses = [
         one.opened_PH.sum(axis=0) / max(one.tried_P.sum(), 1) for one in (gate, before, after)
     ]
@@ -452,7 +451,7 @@ def _points(gate: OpeningCounts, before: OpeningCounts, after: OpeningCounts) ->
 
 
 def _counted(policy: Policy, labels: Sequence[str]) -> OpeningCounts:
-    """Seeds are summed by problem: problems are what is resampled."""
+    """The sums over seeds for each problem, because problems are resampled."""
     every = labels_of(list(policy.seeds.values()))
     columns = [every.index(label) for label in labels]
     problems = sorted({name for one in policy.seeds.values() for name in one.problem})

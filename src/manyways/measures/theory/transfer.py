@@ -1,16 +1,17 @@
-"""Composition on problems whose parts were trained one by one (D4), in a run made so.
+"""Composition on problems whose parts were trained alone (D4).
 
-A policy whose parameters no two problems share cannot begin to compose there (D4 i). One that
-shares its preferences by part does, as far as RL raises these preferences on single parts (D4 ii).
+If no two problems share parameters, a policy cannot begin to compose there (D4 i). If problems
+share preferences by part, it composes there as far as RL raises these preferences at single parts
+(D4 ii).
 
-Problem sets that know the parts of a problem list them in its tag ``operations``. The measurement
-needs single parts in all training data and RL problems, and benchmarks that join them.
+The measurement needs training data and RL problems of one part, and benchmarks that join these
+parts (*joined* problems). The tag ``operations`` of a problem lists its parts.
 
-If a part were given its heuristic as it is alone, whatever stands beside it, a joined problem would
-be composed at a rate that follows from the problems of one part (``composed_if_alone``). In the
-log-linear model of D4 that is stickiness 0. The rate grows with the preferences by part, so its
-change through RL says whether RL raised them; attempts at joined problems composed more seldom than
-that stick to the heuristic that they began with.
+Assume that a policy solves each part of a joined problem as it solves the part alone. Then the
+problems of one part give a composition rate for joined ones (``composed_if_alone``). In the
+log-linear model of D4 this is stickiness 0. The rate grows with the preferences by part, so its
+change through RL shows whether RL raised them. If attempts at joined problems are composed less
+often than that, they stick to the heuristic with which they began.
 
 Shapes: _P problems of one part, _J joined problems, _H labels, _T parts, _R the value, resamples.
 """
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from manyways.measures.predictions import Expectation, Part, PredictionRow, Quantity
+from manyways.measures.predictions import THROUGH, Expectation, PredictionRow, Quantity
 from manyways.measures.score_curves import over_seeds, resampled_score
 from manyways.measures.solutions import (
     Policy,
@@ -42,19 +43,17 @@ if TYPE_CHECKING:
     from manyways.context import Context
 
 
-PART: Part = "through RL"
-
-
 TAG = "operations"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartSets:
-    """Problems that join parts which training only had one by one; or why there are none.
+    """Problems that join parts which training had alone; or why there are none.
 
     joined: problem (as in ``Solutions.problem``) -> the operations of its parts.
-    alone:  problem of one part -> its operation.
-    taught: the same of the problems trained on, by their ids.
+    alone:  problem of one part -> its operation, of benchmarks.
+    taught: problem id -> its operation, of the problems trained on.
+    why:    why there are no joined problems.
     """
 
     joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -64,12 +63,12 @@ class PartSets:
 
     @property
     def by_part(self) -> Mapping[str, str]:
-        """Every problem of one part -> its operation; empty where benchmarks ask none alone."""
+        """Problem of one part -> its operation; empty if benchmarks have no such problem."""
         return {**self.taught, **self.alone} if self.alone else {}
 
 
 def read_parts(ctx: "Context") -> PartSets:
-    """Look at the tags of everything that the run trains on and evaluates."""
+    """Read the tags of all problems that the run trains on and evaluates."""
     recipe = ctx.recipe
     trained = [
         *ctx.problems(recipe.generate.problems, recipe.generate.limit),
@@ -80,7 +79,7 @@ def read_parts(ctx: "Context") -> PartSets:
 
 
 def parts_of(trained: Sequence[Problem], benchmarks: Mapping[str, Sequence[Problem]]) -> PartSets:
-    """As ``read_parts``, on problems in hand."""
+    """As ``read_parts``, from problems that are already loaded."""
     if not all(problem.tags.get(TAG) for problem in trained):
         return PartSets(why=f"the problem sets do not say which parts a problem has (tag '{TAG}')")
     several = sum(len(_parts(problem)) > 1 for problem in trained)
@@ -117,8 +116,8 @@ NAME = "Change of the composition rate on problems whose parts were trained apar
 class Trained:
     """The checkpoints that D4 compares.
 
-    before, after: around RL, of the arm of the question.  base: before all training.
-    few: the same two of the arm that was taught one way, where there is one.
+    before, after: before and after RL, of the main arm.  base: before all training.
+    few: (before, after) of the arm that was taught one way, if there is one.
     """
 
     before: Policy
@@ -130,9 +129,9 @@ class Trained:
 def transfer_rows(
     trained: Trained, sets: PartSets, settings: Resampling
 ) -> Iterator[PredictionRow]:
-    """What RL, RL of many ways rather than few, and all training did to that rate.
+    """How that rate changes: through RL, with many ways rather than few, by all training.
 
-    One row that says why where no problem joins what was trained apart.
+    If no problem joins parts that were trained alone, one row says why.
     """
     before, after, base = trained.before, trained.after, trained.base
     shared = _above("preferences by part are shared between problems")
@@ -162,7 +161,7 @@ def _above(words: str) -> Expectation:
 
 
 def _quantity(name: str, of: str) -> Quantity:
-    return Quantity(part=PART, name=name, proposition="D4", of=of)
+    return Quantity(part=THROUGH, name=name, proposition="D4", of=of)
 
 
 def _change(
@@ -173,7 +172,7 @@ def _change(
     *,
     words: tuple[str, str] = ("after", "before"),
 ) -> PredictionRow:
-    """The first side minus the second, and both in words."""
+    """The row of the first side minus the second; its note says both."""
     measured, seeds = contrast(quantity.name, *sides, settings)
     if not measured:
         return quantity.unmeasured(expected, "no such problem has attempts on both sides")
@@ -183,12 +182,12 @@ def _change(
 
 
 def _rates(policy: Policy, sets: PartSets) -> Values:
-    """Share of composed attempts at each joined problem."""
+    """Joined problem -> share of composed attempts."""
     return policy.values(lambda solutions: composition_rates(restrict_to(solutions, sets.joined)))
 
 
 def _gains(ends: Values, starts: Values) -> Values:
-    """Per seed and problem; the base stands for every seed."""
+    """The differences per seed and problem. The base model counts for every seed."""
     return {
         seed: {name: rate - begun[name] for name, rate in rates.items() if name in begun}
         for seed, rates in ends.items()
@@ -198,9 +197,9 @@ def _gains(ends: Values, starts: Values) -> Values:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """The problems, and how often each is in the data (row 0, once) and in each resample.
+    """The problems, and how often each is in the data (row 0: once) and in each resample.
 
-    Problems of one part are drawn within their operation, so that no resample lacks one.
+    Problems of one part are drawn within their operation, so that no resample lacks an operation.
     """
 
     parts_J: Sequence[tuple[str, ...]]
@@ -213,7 +212,7 @@ class Drawn:
 def alone_rows(
     before: Policy, after: Policy, sets: PartSets, settings: Resampling
 ) -> Iterator[PredictionRow]:
-    """Whether RL raised preferences by part, and whether they act unchanged where parts meet."""
+    """Did RL raise preferences by part, and do these act unchanged where parts meet?"""
     seeds = [seed for seed in after.seeds if seed in before.seeds or None in before.seeds]
     pairs = [(before.seeds.get(s) or before.seeds[None], after.seeds[s]) for s in seeds]
     drawn = _drawn([one for pair in pairs for one in pair], sets, settings)
@@ -251,7 +250,7 @@ def _gap(
     *,
     problems: int,
 ) -> PredictionRow:
-    """Mean over seeds of the first side minus the second, per resample; both sides in words."""
+    """The row of the first side minus the second, as a mean over seeds for each resample."""
     gaps_R = [one - other for one, other in zip(*sides, strict=True)]
     mean_R = np.mean(gaps_R, axis=0)
     first, second = (
@@ -267,7 +266,7 @@ def _gap(
 
 
 def _drawn(every: Sequence[Solutions], sets: PartSets, settings: Resampling) -> Drawn | None:
-    """Problems that all of ``every`` have attempts at; None where a part is missing."""
+    """The problems at which all of ``every`` have attempts; None if a part is missing."""
     tried = set.intersection(*(set(one.problem) for one in every)) if every else set()
     alone: dict[str, list[str]] = {}
     for problem, part in sorted(sets.alone.items()):
@@ -296,7 +295,7 @@ def _times(count: int, settings: Resampling, number: int) -> Floats:
 
 
 def _expected(solutions: Solutions, labels: Sequence[str], drawn: Drawn) -> Floats:
-    """The rate that single parts let expect of the joined problems, (R,)."""
+    """The rate at the joined problems that follows from single parts, (R,)."""
     names, found = count_openings(solutions, labels)
     place = {name: row for row, name in enumerate(names)}
     mass = {}
@@ -312,7 +311,7 @@ def _expected(solutions: Solutions, labels: Sequence[str], drawn: Drawn) -> Floa
 
 
 def _observed(solutions: Solutions, drawn: Drawn) -> Floats:
-    """The rate at the joined problems, (R,)."""
+    """The measured rate at the joined problems, (R,)."""
     rates = composition_rates(solutions)
     rate_J = np.array([rates[problem] for problem in drawn.joined])
     return np.asarray(drawn.joined_RJ @ rate_J / drawn.joined_RJ.sum(axis=1))

@@ -1,5 +1,5 @@
-// The explorer: problems with their texts, filtered by the form and by links to #explorer?key=value.
-// Texts are only ever set as textContent.
+// The explorer: problems with their texts. The form and links to #explorer?key=value filter them.
+// Texts are set as textContent only.
 (() => {
   "use strict";
   const { problems, heuristics, means } = JSON.parse(document.getElementById("explorer-data").textContent);
@@ -7,8 +7,6 @@
   const VERDICTS = { correct: "✓ correct", wrong: "✗ wrong", no_answer: "– no answer", undecided: "? undecided" };
   const PHASES = { mid: "mid-trained", rl: "after RL", "during-rl": "during RL" };
   const FIELDS = ["heuristic", "how", "status", "source", "on", "kept", "composed"];
-
-  // Control and direction characters would hide or reorder text: show them by number.
 
   function make(name, { text, ...attributes } = {}, ...children) {
     const element = document.createElement(name);
@@ -44,14 +42,14 @@
     const steps = make("div", { class: "steps", tabindex: "0", role: "group", "aria-label": "Steps" });
     let last = null;
     for (const [step, heuristic] of text.steps) {
-      const line = make("span", { class: "step" });
+      const row = make("span", { class: "step" });
       if (heuristic) {
-        paint(line, heuristic);
-        if (heuristic !== last) line.append(make("span", { class: "tag", text: nameOf(heuristic) }));
+        paint(row, heuristic);
+        if (heuristic !== last) row.append(make("span", { class: "tag", text: nameOf(heuristic) }));
       }
       last = heuristic;
-      line.append(make("span", { text: step }));
-      steps.append(line);
+      row.append(make("span", { text: step }));
+      steps.append(row);
     }
     const head = make("header", {},
       make("b", { text: nameOf(text.heuristic) }),
@@ -126,14 +124,14 @@
 
   const rank = (text) => (text.kept ? 0 : text.status === "correct" ? 1 : 2);
 
-  // The address names what is shown, so that it can be passed on.
+  // The address names what is shown, so that a reader can share it.
   function remember(only) {
     const set = ["query", ...FIELDS].map((field) => [field, form.elements[field].value]).filter(([, value]) => value);
     const asked = new URLSearchParams(only ? [["problem", only], ...set] : set).toString();
     history.replaceState(null, "", asked ? `#explorer?${asked}` : "#explorer");
   }
 
-  // A link names how many attempts of the run its number is of; here is a sample of them.
+  // A link says how many attempts of the run are behind its number. The page has a sample of them.
   function counted(shownTexts, shownProblems, promised) {
     const told = (number) => number.toLocaleString("en");
     const here = `${told(shownTexts)} of ${told(texts.length)} texts on ${shownProblems} of ${problems.length} problems`;
@@ -188,7 +186,7 @@
   window.addEventListener("hashchange", follow);
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#explorer?']");
-    if (link && link.getAttribute("href") === location.hash) follow(); // the address does not change
+    if (link && link.getAttribute("href") === location.hash) follow(); // there is no hashchange, because the address stays the same
   });
   apply();
   follow();

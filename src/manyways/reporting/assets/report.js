@@ -1,6 +1,6 @@
-// Theme, charts and their legends. Charts are plain Plotly figures in #page-data whose colours are
-// those of the light theme; they are drawn again with the dark ones when the theme changes.
-// Plotly itself is packed in #library. A chart in a folded part is drawn when it is unfolded.
+// The theme, the charts and their legends. #page-data has the charts for Plotly, in the colours of
+// the light theme. When the theme changes, they are drawn again in the other colours. #library has
+// Plotly itself, compressed. A chart in a fold is drawn when the fold opens.
 (() => {
   "use strict";
   const { charts, dark } = JSON.parse(document.getElementById("page-data").textContent);
@@ -108,7 +108,7 @@
     button.setAttribute("aria-label", isDark() ? "Switch to the light theme" : "Switch to the dark theme");
   }
 
-  // In the order of the page; what is folded away has no size yet and waits for its fold.
+  // In the order of the page. A chart in a closed fold has no size yet, so it waits.
   const folded = (element) => element.closest("details:not([open])") !== null;
   function drawNext() {
     const element = [...waiting].find((one) => !folded(one));
@@ -124,7 +124,7 @@
     document.head.append(script);
   }
 
-  // What a browser from before 2023 shows: the words that stand for each figure.
+  // A browser from before 2023 cannot unpack Plotly: it shows the text that describes each chart.
   function tell(error) {
     console.error(error);
     for (const element of elements) {

@@ -1,5 +1,5 @@
-// Tables: a click on a head sorts by its column (again: the other way, a third time: as it was), and
-// each table can be copied as CSV. Without scripts they are plain tables.
+// Tables. A click on the title of a column sorts by it: rising, falling, then in the original order.
+// A button copies a table as CSV. Without scripts they are plain tables.
 (() => {
   "use strict";
   const number = (text) => {
@@ -12,7 +12,7 @@
   function compare(a, b) {
     const [x, y] = [number(a), number(b)];
     if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
-    if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1; // without a number: last
+    if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1; // entries without a number come last
     return a.localeCompare(b, "en", { numeric: true });
   }
 
