@@ -70,7 +70,7 @@ STEPS = {
     ),
     "a stage without its table": (
         [*run(), "--until", "midtrain"],
-        "the recipe has no table [midtrain]",
+        "the recipe has no section [midtrain]",
     ),
     "a file in place of the run folder": (
         [*run(), "--out", "other.csv"],

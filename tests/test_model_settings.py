@@ -150,7 +150,7 @@ def test_quantisation_says_what_is_missing(tmp_path: Path) -> None:
     context = Context(recipe=recipe, run=RunDir(root=tmp_path), looking=True)
     with pytest.raises(ModelError, match=r"model\.load\.quantization needs the package bits"):
         preflight.check_names(context)
-    with pytest.raises(RecipeError, match=r"adapters on them are: add the table \[midtrain\.lora"):
+    with pytest.raises(RecipeError, match=r"adapters on them are: add the section \[midtrain"):
         preflight.check_reach(context, ("generate", "midtrain"))
     preflight.check_reach(context, ("generate", "select"))
 

@@ -85,7 +85,7 @@ class Step:
 
 def steps(context: Context) -> list[Step]:
     """Every step of the recipe: first what arms share, then line by line, then the whole run."""
-    mine = (s for s in STAGES if not s.table or getattr(context.recipe, s.table).there)
+    mine = (s for s in STAGES if not s.section or getattr(context.recipe, s.section).there)
     every = [step for stage in mine for step in _of_stage(context, stage)]
     shared = [step for step in every if step.line is None and step.stage.per != "run"]
     lines = [step for line in context.lines for step in every if step.line == line]
@@ -193,35 +193,35 @@ def run(
         )
 
 
-def require_tables(context: Context, *words: str) -> None:
-    """Raise RecipeError if the recipe has no table for one of the stages ``words``."""
+def require_sections(context: Context, *words: str) -> None:
+    """Raise RecipeError if the recipe lacks the section of one of the stages ``words``."""
     for stage in STAGES:
-        section = getattr(context.recipe, stage.table) if stage.table else None
+        section = getattr(context.recipe, stage.section) if stage.section else None
         if section is not None and stage.word in words and not section.there:
-            keys = ", ".join(f"{stage.table}.{key}" for key in section.lacks())
+            keys = ", ".join(f"{stage.section}.{key}" for key in section.lacks())
             raise RecipeError(
-                f"{stage.word}: the recipe has no table [{stage.table}], which this stage needs "
-                f"(at least {keys}; `manyways keys {stage.table}` prints all of them)."
+                f"{stage.word}: the recipe has no section [{stage.section}], which this stage "
+                f"needs (at least {keys}; `manyways keys {stage.section}` prints all of them)."
             )
 
 
 def left_out(recipe: Recipe, wanted: Sequence[str]) -> dict[str, str]:
-    """The ``wanted`` stages whose table the recipe lacks: stage -> name of the table."""
-    tables = {s.word: s.table for s in STAGES if s.word in wanted and s.table}
-    return {word: table for word, table in tables.items() if not getattr(recipe, table).there}
+    """The ``wanted`` stages whose section the recipe lacks: stage -> name of the section."""
+    needed = {s.word: s.section for s in STAGES if s.word in wanted and s.section}
+    return {word: name for word, name in needed.items() if not getattr(recipe, name).there}
 
 
 def reached(context: Context, until: str) -> list[str]:
     """The stages that a run goes through. Raises RecipeError when it cannot reach ``until``."""
-    require_tables(context, until)
+    require_sections(context, until)
     missing = left_out(context.recipe, up_to(until))
     return [word for word in up_to(until) if word not in missing]
 
 
 def _say_left_out(recipe: Recipe, until: str) -> None:
     if missing := left_out(recipe, up_to(until)):
-        tables = ", ".join(f"[{table}]" for table in dict.fromkeys(missing.values()))
-        say(f"the recipe has no {tables}: left out are {', '.join(missing)}.")
+        names = ", ".join(f"[{name}]" for name in dict.fromkeys(missing.values()))
+        say(f"the recipe has no {names}: left out are {', '.join(missing)}.")
 
 
 def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: bool) -> None:
@@ -231,7 +231,7 @@ def run_stage(context: Context, word: str, lines: Sequence[Line], *, shared: boo
 
     Raises MissingWork when it left nothing usable for some of the lines.
     """
-    require_tables(context, word)
+    require_sections(context, word)
     mine = [stage for stage in STAGES if stage.word == word]
     for step in (step for stage in mine for step in _of_stage(context, stage)):
         if step.line is None and shared:
@@ -306,8 +306,8 @@ def dry_run(
     """
     wanted = reached(context, until)
     rows: list[tuple[str, str]] = [
-        (word, f"left out: the recipe has no [{table}]")
-        for word, table in left_out(context.recipe, up_to(until)).items()
+        (word, f"left out: the recipe has no [{name}]")
+        for word, name in left_out(context.recipe, up_to(until)).items()
     ]
     pending: list[Step] = []
     for step in steps(context):

@@ -34,7 +34,7 @@ class Problem:
     choices:     option texts in order (A, B, ...), for multiple choice.
     tests:       Python source that checks a program, for ``python_tests``.
     entry_point: name of the function that ``tests`` calls.
-    tags:        small descriptive facts (``{"level": "5"}``) for tables; never used for judging.
+    tags:        small facts (``{"level": "5"}``) for tables; verifiers do not read them.
     """
 
     id: str

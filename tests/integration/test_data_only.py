@@ -54,7 +54,7 @@ def where_the_problems_lie(finished: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_stage_without_its_table_says_which_keys_it_needs(finished: Path, capsys) -> None:
     done = in_this_process(capsys, "midtrain", finished)
     assert (done.code, done.out) == (2, "")
-    assert "the recipe has no table [midtrain]" in done.err
+    assert "the recipe has no section [midtrain]" in done.err
     assert "midtrain.learning_rate, midtrain.max_length" in done.err
 
 

@@ -237,7 +237,7 @@ def test_no_range_of_validation_asks_nothing(tmp_path) -> None:
     assert validation.left_out(plain) == "the recipe has no rl.evaluate_pass_rate"
     assert len(watch.chosen(plain)[VALID]) == 12
     never = context(tmp_path, rl=WAY | {"evaluate_every": None})
-    assert validation.left_out(never) == "nothing is evaluated on the way"
+    assert validation.left_out(never) == "nothing is evaluated during training"
     assert "generate/base" not in {step.name for step in steps(never)}
 
 

@@ -413,7 +413,7 @@ def test_a_step_in_words() -> None:
         "reward 0.41, 62% of groups mixed, 30% all right, 8% all wrong (no gradient from those), "
         "length 44, truncated 1%"
     )
-    assert "no attempt could be judged" in in_words({**row, "reward": None})
+    assert "no attempt could be verified" in in_words({**row, "reward": None})
     assert in_words({**row, "undecided": 0.5, "composed": 0.25}).endswith(
         "undecided 50%, composed 25%"
     )

@@ -116,7 +116,7 @@ def test_undecided_is_nothing_and_counted_and_too_many_end_the_training(tmp_path
         ({"scale_rewards": "batch"}, "only 'group' and 'none'"),
         ({"lora": {}}, "lora: not with verl"),
         ({"extra": {"use_vllm": True}}, "settings of verl stand in rl.verl.extra"),
-        ({"verl": None}, r"needs the table \[rl.verl\]"),
+        ({"verl": None}, r"needs the section \[rl.verl\]"),
         ({"group_size": 3}, "6 attempts are not divisible by verl's 4 GPUs"),
         ({"micro_batch": 3}, "micro_batch = 3: it must divide 2"),
         ({"max_tokens": 16000}, "one attempt may have 17024 tokens"),

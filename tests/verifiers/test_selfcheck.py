@@ -35,7 +35,7 @@ def test_what_cannot_be_judged_is_reported_with_its_reason(judge):
     check = check_set([problem("12"), bad, problem(r"\frac{x")], judge)
     assert (check.problems, check.accepted) == (3, 1)
     assert [failure.problem_id for failure in check.failures] == [bad.id, "t/t/\\frac{x"]
-    assert check.failures[0].reason == "reference judged wrong"
+    assert check.failures[0].reason == "the verdict on the reference is wrong"
     assert sum(check.reasons.values()) == 2
 
 

@@ -355,7 +355,7 @@ CHAPTERS = (
         title="The data",
         intro=_text(
             "The pool was written by the base model itself: it was asked to solve each problem "
-            "under each heuristic, a verifier judged the answers, and the correct ones that "
+            "under each heuristic, a verifier checked the answers, and the correct ones that "
             "follow their heuristic and are not near-copies were kept."
         ),
         first=_findings("data"),

@@ -34,14 +34,14 @@ class CurveRow:
 
     stage:     which training.
     loss:      as the trainer logs it: in mid-training cross-entropy on the solutions.
-    reward:    mean over the attempts that could be judged.
+    reward:    mean over the attempts that could be verified.
     all_right: share of groups whose attempts are all correct.
     all_wrong: share of groups without a correct one.
     mixed:     share of groups with both.
     entropy:   of the policy, in nats a token.
     length:    mean tokens of an attempt.
     truncated: share of attempts cut off at the token limit.
-    undecided: share of attempts that could not be judged.
+    undecided: share of undecided attempts.
     composed:  share of the labelled attempts that show two or more heuristics.
     seconds:   that the step took.
     """

@@ -135,7 +135,7 @@ def of_rl(ctx: "Context", line: Line) -> RatedProblems:
 
 
 def of_validation(ctx: "Context", name: str) -> RatedProblems:
-    """The problems of ``name`` that evaluations on the way use: the same for every arm."""
+    """The problems of ``name`` that evaluations during training use: the same for every arm."""
     rl = ctx.recipe.rl
     return RatedProblems(
         key="rl.evaluate_pass_rate",
@@ -143,7 +143,7 @@ def of_validation(ctx: "Context", name: str) -> RatedProblems:
         problems=ctx.problems(name, rl.evaluate_limit),
         folder=ctx.run.path(VALIDATION_FOLDER, benchmark_slug(name)),
         attempts=rl.evaluate_attempts,
-        use=f"evaluated on the way, of {name}",
+        use=f"evaluated during training, of {name}",
         stage="generate",
     )
 

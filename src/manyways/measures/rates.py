@@ -98,7 +98,7 @@ def example() -> list[RateRow]:
 
 
 def says(seen: "Seen") -> Iterator[Finding]:
-    """Which attempts were cut off or could not be judged."""
+    """Which attempts were cut off or are undecided."""
     rows = [row for row in seen.rows(RATES) if row.measured]
     long = max(rows, key=lambda row: row.truncated, default=None)
     if long and long.truncated > TRUNCATED:
@@ -112,7 +112,7 @@ def says(seen: "Seen") -> Iterator[Finding]:
         yield Finding(
             kind="caution",
             sentence=f"{worst.undecided:.1%} of the answers of {worst.checkpoint} on "
-            f"{worst.benchmark} could not be judged; they count as not correct.",
+            f"{worst.benchmark} could not be verified; they count as not correct.",
         )
 
 

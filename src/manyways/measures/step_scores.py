@@ -1,4 +1,4 @@
-"""Scores of the steps of a training that were evaluated on the way, and which step is best.
+"""Scores of the steps of a training that were evaluated, and which step is best.
 
 A training may end early by them, and the report draws them. A step counts when its attempts were
 sampled from the training that was begun last.

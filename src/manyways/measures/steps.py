@@ -1,4 +1,4 @@
-"""Scores over the steps of a training: evaluations on the way, the best step beside the last."""
+"""Scores over the steps of a training, and the best step beside the last one."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -101,7 +101,7 @@ DRAWN = (
 
 
 def measured(seen: "Seen") -> Iterator[StepRow]:
-    """Every step that was evaluated on the way, mid-training first; then means over seeds."""
+    """Every step that was evaluated during training, mid-training first; then means over seeds."""
     from manyways.measures.step_scores import STAGE_OF, best_step, evaluated_steps
 
     ctx = seen.material.ctx
@@ -236,7 +236,10 @@ def example() -> list[StepRow]:
 def blocks(seen: "Seen") -> list[Block]:
     """Curves over the steps of RL, then of mid-training; the best step beside the last."""
     drawn: list[Block] = []
-    for phase, title in (("rl", "RL, evaluated on the way"), ("mid", "Mid-training, the same way")):
+    for phase, title in (
+        ("rl", "RL, evaluated during training"),
+        ("mid", "Mid-training, likewise"),
+    ):
         rows = [row for row in seen.rows(STEPS) if row.phase == phase]
         if rows:
             made = (_chart(seen, rows, one, phase) for one in DRAWN)
@@ -338,7 +341,7 @@ def _table(rows: Sequence[StepRow]) -> Table:
             shown.append((name, which, str(row.step), *(words.quantity(one) for one in scores)))
     many = f"test {tests[0] if tests else 'pass@k'}"
     return Table(
-        caption="The best step on the way beside the last",
+        caption="The best step during training beside the last",
         head=("", "", "step", "validation pass@1", f"validation {k}", "test pass@1", many),
         rows=tuple(shown),
         note="The best step is the first of the highest score that rl.stop looks at, on validation "
@@ -361,11 +364,11 @@ def says(seen: "Seen") -> Iterator[Finding]:
         found.append(said)
     if found:
         name = f"by pass@{seen.recipe.rl.watched} on validation problems"
-        sentence = f"The best step on the way, {name}: {'; '.join(found)}."
+        sentence = f"The best step during training, {name}: {'; '.join(found)}."
         if len(found) > LISTED:
             sentence = (
-                f"The last step was the best one on the way, {name}, in {at_last} of {len(found)} "
-                "trainings; the table below has the others."
+                f"The last step was the best one during training, {name}, in {at_last} of "
+                f"{len(found)} trainings; the table below has the others."
             )
         yield Finding(kind="training", sentence=sentence)
 

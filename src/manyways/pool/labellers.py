@@ -184,9 +184,9 @@ def _texts(ctx: Context, pair: Pair) -> tuple[list[PromptedText], list[PromptedT
     texts = prompted_texts(ctx)
     if not _half(ctx, pair):
         return [], texts
-    half, judged = halves(texts)
+    half, rest = halves(texts)
     problems = {text.problem_id for text in half}
-    return [text for text in lessons(ctx) if text.problem_id in problems], judged
+    return [text for text in lessons(ctx) if text.problem_id in problems], rest
 
 
 def _half(ctx: Context, pair: Pair) -> bool:

@@ -16,7 +16,7 @@ from manyways.records import Problem
 
 MAX_SIZE = 100_000
 SCORER = "manyways.verifiers.procedural:verify"
-"""Judges by the task's own scorer: many tasks have several right answers."""
+"""The task's own scorer, because many tasks have several correct answers."""
 _INTEGER = re.compile(r"-?\d+")
 
 
@@ -44,8 +44,8 @@ def load(task: str, source: Source) -> list[Problem]:
     entries = list(dataset)
     if any(entry["answer"] is None for entry in entries):
         raise DataError(
-            f"reasoning-gym:{task} gives no reference answers, so nothing can check before a run "
-            "that its problems can be judged. Choose another task."
+            f"reasoning-gym:{task} gives no reference answers, so its verifier cannot be checked "
+            "before a run. Choose another task."
         )
     return [
         Problem(

@@ -203,7 +203,7 @@ def _told(origin: str, error: ValidationError, *above: str) -> RecipeError:
     # A list of which no item is valid would be called empty, too.
     found = [item for item in found if item["type"] != "too_short" or not item["input"]]
     lines = [_explain(item, above) for item in found]
-    lines.append("(`manyways keys` prints every key, `manyways keys rl` those of one table.)")
+    lines.append("(`manyways keys` prints every key, `manyways keys rl` those of one section.)")
     return RecipeError("\n".join([f"{origin}:", *(f"  {line}" for line in lines)]))
 
 

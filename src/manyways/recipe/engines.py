@@ -72,7 +72,7 @@ class RayConfig(Section):
     """Copies of another engine on a Ray cluster; see docs/engines.md."""
 
     engine: str = "transformers"
-    """The engine that each worker runs. The settings of that engine stand in its usual table."""
+    """The engine that each worker runs. The settings of that engine stand in its usual section."""
 
     workers: Positive = 1
     """Number of workers. Each has its own processors and GPUs."""
@@ -209,8 +209,8 @@ class ModelConfig(Section):
         """The same model with another engine; None keeps its own."""
         return self if engine is None else self.model_copy(update={"engine": engine})
 
-    def check_tables(self) -> None:
-        """Raise ValueError when the engine needs a table that the recipe lacks."""
+    def check_sections(self) -> None:
+        """Raise ValueError if the engine needs a section that the recipe lacks."""
         if self.remote and self.http is None:
             raise ValueError("engine 'http' needs the address of a server: set model.http.url")
         if self.engine == "ray" and self.ray is None:
@@ -238,5 +238,5 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _tables_are_there(self) -> Self:
-        self.check_tables()
+        self.check_sections()
         return self

@@ -114,7 +114,7 @@ class GenerateConfig(Section):
     """Texts that end an attempt, besides the stop token."""
 
     part_size: Positive = 2048
-    """Attempts per parquet part. A killed run loses at most as many."""
+    """Attempts per parquet file. A killed run loses at most as many."""
 
     engine: str | None = None
     """The engine that samples the pool. Without it, the one of ``[model]``."""

@@ -69,7 +69,7 @@ def check_verl(rl: "RLConfig") -> None:
     """Raise ValueError with every setting of ``rl`` that verl does not support."""
     if rl.verl is None:
         raise ValueError(
-            "backend = 'verl' needs the table [rl.verl] with python, the interpreter of an "
+            "backend = 'verl' needs the section [rl.verl] with python, the interpreter of an "
             "environment in which verl is installed (docs/scale.md)"
         )
     mistakes = [*_not_known_to_verl(rl), *_not_divisible(rl, rl.verl)]

@@ -71,29 +71,29 @@ class Section(BaseModel):
 
     @classmethod
     def left_out(cls) -> Self:
-        """The section of a recipe that lacks its table: only keys with a default have a value."""
+        """The section, if the recipe lacks it: only keys with a default have a value."""
         return cast("Self", cls.model_construct())
 
     @property
     def there(self) -> bool:
-        """Whether the recipe has the table, so that the keys without a default have a value."""
+        """Whether the recipe has the section, so that the keys without a default have a value."""
         return not self.lacks()
 
     @classmethod
     def required(cls) -> list[str]:
-        """The keys that its table must have."""
+        """The keys that the section must have."""
         return [name for name, field in cls.model_fields.items() if field.is_required()]
 
     def lacks(self) -> list[str]:
-        """The required keys that have no value, because the recipe lacks the table."""
+        """The required keys that have no value, because the recipe lacks the section."""
         return [name for name in self.required() if name not in self.__dict__]
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> object:
-            """Called for attributes that do not exist: keys of a table that the recipe lacks."""
+            """Called for attributes that do not exist: keys of a section that the recipe lacks."""
             if name in type(self).model_fields:
-                raise RecipeError(f"the recipe has no table that gives '{name}' of {type(self)}")
+                raise RecipeError(f"the recipe has no section that gives '{name}' of {type(self)}")
             return super().__getattr__(name)
 
 

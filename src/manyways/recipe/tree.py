@@ -124,7 +124,7 @@ class EvaluateConfig(Section):
     """Longest attempt, in tokens."""
 
     part_size: Positive = 2048
-    """Attempts per parquet part. A killed run loses at most as many."""
+    """Attempts per parquet file. A killed run loses at most as many."""
 
     @field_validator("benchmarks")
     @classmethod
@@ -284,12 +284,12 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _settings_belong_to_an_arm(self) -> Self:
         for name in self.arm:
-            _check_table(self, name)
+            _check_arm(self, name)
         for arm in self.parsed_arms:
             if arm.label and arm.name not in self.arm:
                 raise ValueError(
-                    f"arms: '{arm.name}' has no settings: write a table [arm.\"{arm.name}\"] with "
-                    f"what differs from '{arm.parent}', as rl.extra.entropy_coef = 0.01"
+                    f"arms: '{arm.name}' has no settings: write a section [arm.\"{arm.name}\"] "
+                    f"with what differs from '{arm.parent}', as rl.extra.entropy_coef = 0.01"
                 )
         return self
 
@@ -310,7 +310,7 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _can_end_on_the_way(self) -> Self:
+    def _can_end_early(self) -> Self:
         if self.rl.stop and (self.rl.backend == "verl" or self.model.engine != "transformers"):
             raise ValueError(
                 "rl.stop: a training can end by its evaluations only where the model in training "
@@ -320,8 +320,8 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _pool_engine_has_its_table(self) -> Self:
-        self.model.under(self.generate.engine).check_tables()
+    def _pool_engine_has_its_section(self) -> Self:
+        self.model.under(self.generate.engine).check_sections()
         if self.rl.strategies > self.heuristics.count:
             raise ValueError(
                 f"rl.strategies: {self.rl.strategies} are more than heuristics.count, "
@@ -356,7 +356,7 @@ class Recipe(Section):
         """Whether it has an ``extra`` table for TRL or a ``vllm`` table with keys in it."""
         judge, other = self.select.judge, self.distill.model if self.distill else None
         tables = [model.vllm for model in (self.model, judge, other) if model is not None]
-        tables += [part.extra for own in self.variants for part in (own.midtrain, own.rl)]
+        tables += [one.extra for own in self.variants for one in (own.midtrain, own.rl)]
         return any(tables)
 
     @property
@@ -390,7 +390,7 @@ class Recipe(Section):
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """The trainings that the recipe has a table for."""
+        """The trainings that the recipe has a section for."""
         trainings: tuple[tuple[Phase, Section], ...] = (("mid", self.midtrain), ("rl", self.rl))
         return tuple(phase for phase, section in trainings if section.there)
 
@@ -416,8 +416,8 @@ class Recipe(Section):
         return Path(self.data_dir).expanduser() if self.data_dir else None
 
 
-def _check_table(recipe: Recipe, name: str) -> None:
-    """Raise ValueError for a table of an arm with an invalid name, base or section."""
+def _check_arm(recipe: Recipe, name: str) -> None:
+    """Raise ValueError if the section of an arm has an invalid name, base or key."""
     settings, key = recipe.arm[name], dotted(("arm", name))
     try:
         arm = parse_arm(name)
@@ -438,7 +438,7 @@ def _check_table(recipe: Recipe, name: str) -> None:
     if not settings.given:
         raise ValueError(
             f"{key}: nothing is set, so the arm would be '{arm.parent}' again: set a key, or "
-            "remove the table"
+            "remove the section"
         )
     if arm.kind.foreign and settings.select:
         raise ValueError(

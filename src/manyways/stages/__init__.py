@@ -42,7 +42,7 @@ class Stage:
             checkpoint need not be named.
     before: stages of the round before whose output it uses.
     makes:  the phase of the checkpoint that it makes.
-    table:  the table of the recipe that it needs; without it, a run leaves the stage out.
+    section: the section of the recipe that it needs; without it, a run leaves the stage out.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Stage:
     after: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     makes: Literal["mid", "rl"] | None = None
-    table: str = ""
+    section: str = ""
     optional: bool = False
     verb: str = ""
 
@@ -89,15 +89,15 @@ STAGES: tuple[Stage, ...] = (
         after=("selection", "distill", "validation"),
         before=("midtrain",),
         makes="mid",
-        table="midtrain",
+        section="midtrain",
     ),
-    Stage(name="rates", per="base", table="rl", optional=True, verb="gate"),
+    Stage(name="rates", per="base", section="rl", optional=True, verb="gate"),
     Stage(
         name="gate",
         help="4 Measure whether each checkpoint is fit for RL.",
         per="line",
         after=("generate", "midtrain", "rates"),
-        table="rl",
+        section="rl",
     ),
     Stage(
         name="reinforce",
@@ -105,14 +105,14 @@ STAGES: tuple[Stage, ...] = (
         per="line",
         after=("generate", "midtrain", "validation", "rates", "gate"),
         makes="rl",
-        table="rl",
+        section="rl",
         verb="rl",
     ),
     Stage(
         name="evaluate",
         help="6 Sample every checkpoint on every benchmark.",
         per="checkpoint",
-        table="evaluate",
+        section="evaluate",
     ),
     Stage(
         name="probe",

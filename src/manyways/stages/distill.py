@@ -25,7 +25,7 @@ from manyways.run_dir import Amount, Work
 from manyways.stages import generate
 from manyways.stages.generate import one_spelling
 from manyways.tables import append_attempts, parts, read_attempts_table
-from manyways.verifiers.verdicts import UNJUDGED
+from manyways.verifiers.verdicts import UNVERIFIED
 
 TEXTS = ("text", "prediction", "completion")
 FORM = 'a line is {"problem": "<id>", "text": "..."} or {"question": "...", "text": "..."}.'
@@ -171,7 +171,7 @@ def _attempts(
         attempt = Attempt(
             problem_id=problem.id, heuristic=PLAIN, sample=numbers[problem.id], seed=0,
             text=trace.text, finish=trace.finish, prompt_tokens=0, tokens=0, prompt_hash="",
-            model_hash=model, verdict=UNJUDGED,
+            model_hash=model, verdict=UNVERIFIED,
         )  # fmt: skip
         numbers[problem.id] += 1
         found.append((problem, attempt))
@@ -195,11 +195,11 @@ def _take_over(ctx: Context, pool: Context, *, path: Path, source: object) -> di
     missing = [(p, a) for p, a in asked if (a.problem_id, a.heuristic, a.sample) not in there]
     with Meter("generate/distilled", total=len(missing), unit="attempts") as meter:
         for start in range(0, len(missing), generating.part_size):
-            part = missing[start : start + generating.part_size]
-            verdicts = ctx.verifiers.verdicts([(problem, one.text) for problem, one in part])
-            judged = zip(part, verdicts, strict=True)
-            append_attempts(folder, [replace(one, verdict=found) for (_, one), found in judged])
-            meter.advance(len(part))
+            batch = missing[start : start + generating.part_size]
+            verdicts = ctx.verifiers.verdicts([(problem, one.text) for problem, one in batch])
+            verified = zip(batch, verdicts, strict=True)
+            append_attempts(folder, [replace(one, verdict=found) for (_, one), found in verified])
+            meter.advance(len(batch))
     attempt_files.check_undecided(folder, limit=ctx.recipe.verify.max_undecided)
     wanted = Counter((a.problem_id, a.heuristic) for _, a in asked)
     return {**attempt_files.counts(folder, wanted), "problems": len(wanted)}

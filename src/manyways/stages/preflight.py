@@ -187,7 +187,7 @@ def _check_quantized(recipe: Recipe, wanted: Sequence[str]) -> None:
             if name in wanted and section.lora is None:
                 raise RecipeError(
                     "model.load.quantization: quantised weights are not trained, adapters on them "
-                    f"are: add the table [{name}.lora]."
+                    f"are: add the section [{name}.lora]."
                 )
 
 

@@ -23,7 +23,7 @@ def left_out(ctx: Context) -> str | None:
     """Why no rates are measured, None when they are."""
     if ctx.recipe.rl.evaluate_pass_rate is None:
         return "the recipe has no rl.evaluate_pass_rate"
-    return None if _sets(ctx) else "nothing is evaluated on the way"
+    return None if _sets(ctx) else "nothing is evaluated during training"
 
 
 def plan(ctx: Context) -> list[Work]:

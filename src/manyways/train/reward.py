@@ -135,7 +135,7 @@ class StepReward:
         Raises the errors of ``check``.
         """
         pairs = list(zip(problems, texts, strict=True))
-        verdicts = self._verdicts = self._judged(pairs)
+        verdicts = self._verdicts = self._verified(pairs)
         self._known = {}
         batch = list(zip(verdicts, texts, strict=True))
         whole = self.gather(batch) if self.gather is not None else batch
@@ -156,20 +156,20 @@ class StepReward:
         groups = [slice(i, i + self.group_size) for i in range(0, len(texts), self.group_size)]
         return [one for group in groups for one in self.earn(verdicts[group], texts[group])]
 
-    def _judged(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+    def _verified(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         """Verdicts in order. A text that was verified in this step is not verified again."""
         known = self._known
         keys = [(problem.id, text) for problem, text in pairs]
         new = [pair for key, pair in zip(keys, pairs, strict=True) if key not in known]
-        judged = iter(self.verify(new) if new else ())
-        verdicts = [known[key] if key in known else next(judged) for key in keys]
+        verified = iter(self.verify(new) if new else ())
+        verdicts = [known[key] if key in known else next(verified) for key in keys]
         self._known = known | dict(zip(keys, verdicts, strict=True))
         return verdicts
 
     def alike(self, problems: Sequence[Problem], texts: Sequence[str]) -> list[int]:
         """Indices of attempts whose group's rewards are all equal, so that it gives no gradient."""
         pairs = list(zip(problems, texts, strict=True))
-        verdicts = self._judged(pairs)
+        verdicts = self._verified(pairs)
         values = self._values(self._earned(verdicts, texts))
         size = self.group_size
         return [place for place in range(len(pairs)) if len(values[place // size]) < 2]
@@ -246,14 +246,14 @@ class StepReward:
         self, verdicts: Sequence[Verdict], texts: Sequence[str], earned: Sequence[float | None]
     ) -> StepView:
         rewards = [reward_of(verdict) for verdict in verdicts]
-        seen, judged = self._labelled(rewards, texts), self._values(rewards)
+        seen, groups = self._labelled(rewards, texts), self._values(rewards)
         flat = [len(values) < 2 for values in self._values(earned)]
         known = [reward for reward in rewards if reward is not None]
         return StepView(
             reward=sum(known) / len(known) if known else None,
-            mixed=sum(len(values) > 1 for values in judged) / len(judged),
-            all_right=sum(values == {1.0} for values in judged) / len(judged),
-            all_wrong=sum(values == {0.0} for values in judged) / len(judged),
+            mixed=sum(len(values) > 1 for values in groups) / len(groups),
+            all_right=sum(values == {1.0} for values in groups) / len(groups),
+            all_wrong=sum(values == {0.0} for values in groups) / len(groups),
             undecided=1 - len(known) / len(rewards),
             composed=sum(one.composed for one, _ in seen) / len(seen) if seen else None,
             flat=sum(flat) / len(flat) if self.earn is not None else None,

@@ -166,7 +166,7 @@ def in_words(row: Mapping[str, float | None]) -> str:
     reward = row["reward"]
     flat = row.get("flat")
     parts = [
-        "no attempt could be judged" if reward is None else f"reward {reward:z.2f}",
+        "no attempt could be verified" if reward is None else f"reward {reward:z.2f}",
         f"{row['mixed'] or 0:.0%} of groups mixed",
         f"{row['all_right'] or 0:.0%} all right",
         f"{row['all_wrong'] or 0:.0%} all wrong"

@@ -149,11 +149,14 @@ def _check(problem: Problem, right: Verdict, wrong: Verdict) -> ReferenceCheck:
     if accepted and compared and is_prose(answer_of(problem)):
         accepted, reason = False, "reference is a text and no answer: no final answer equals it"
     elif not accepted:
-        reason = f"reference judged {right.status}" + (f" ({right.reason})" if right.reason else "")
+        reason = _said("the reference", right)
     elif not rejected:
-        reason = f"perturbed reference judged {wrong.status}" + (
-            f" ({wrong.reason})" if wrong.reason else ""
-        )
+        reason = _said("the perturbed reference", wrong)
     return ReferenceCheck(
         problem_id=problem.id, accepted=accepted, rejected=rejected, reason=reason
     )
+
+
+def _said(what: str, verdict: Verdict) -> str:
+    why = f" ({verdict.reason})" if verdict.reason else ""
+    return f"the verdict on {what} is {verdict.status}{why}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 1_000_000
 """Characters. A longer text is not verified: it is undecided."""
-UNJUDGED = Verdict(status="undecided", reason="not judged yet")
+UNVERIFIED = Verdict(status="undecided", reason="not verified yet")
 _TOLD_APART_BY = ("question", "answer", "alternatives", "choices", "tests", "entry_point")
 LONGEST = 10**9
 """The largest timeout in seconds that clocks can handle."""
@@ -104,15 +104,15 @@ class Verifiers:
     ) -> list[tuple[Verdict, float]]:
         """``verdicts``, each with the seconds that it took. Equal answers share one job."""
         policy = policy or self.policy
-        judged: list[tuple[Verdict, float]] = []
+        found: list[tuple[Verdict, float]] = []
         waiting: dict[_Waiting, list[int]] = {}
         for i, (problem, text) in enumerate(pairs):
             start = time.perf_counter()
             early = self._early(problem, text, policy)
             if isinstance(early, _Waiting):
                 waiting.setdefault(early, []).append(i)
-                early = UNJUDGED
-            judged.append((early, time.perf_counter() - start))
+                early = UNVERIFIED
+            found.append((early, time.perf_counter() - start))
         if waiting:
             jobs = [self._job(*pairs[places[0]], policy) for places in waiting.values()]
             replies = self._running().run(jobs)
@@ -121,8 +121,8 @@ class Verifiers:
                 raise UserError(broken)
             for (what, places), reply in zip(waiting.items(), replies, strict=True):
                 for i in places:
-                    judged[i] = (_read(reply, what), reply["seconds"])
-        return judged
+                    found[i] = (_read(reply, what), reply["seconds"])
+        return found
 
     def why_not(self, verifier: str) -> str:
         """Why the ``verifier`` of this name cannot run here; empty when it can."""
@@ -152,7 +152,7 @@ class Verifiers:
             )
             return verdict
         require_trust(verifier.verify, FUNCTIONS | BROUGHT, "verifier")
-        return _Waiting((verifier.verify, text, problem.id, _judged_by(problem)))
+        return _Waiting((verifier.verify, text, problem.id, _verified_by(problem)))
 
     def _fast(self, problem: Problem, text: str, policy: Policy) -> "Verdict | _Waiting":
         answer = extract(text, policy=policy, form=self.form)
@@ -220,7 +220,7 @@ class _Waiting:
         return hash(self.key)
 
 
-def _judged_by(problem: Problem) -> tuple[object, ...]:
+def _verified_by(problem: Problem) -> tuple[object, ...]:
     """The fields that a verdict depends on. The id is not enough: a user's file may repeat one."""
     return tuple(getattr(problem, name) for name in _TOLD_APART_BY)
 
@@ -248,7 +248,7 @@ def check_health(verdicts: Sequence[Verdict], *, limit: float) -> None:
     reasons = Counter(v.reason.split("\n")[0] for v in verdicts if v.status == "undecided")
     counts = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(5))
     raise VerifierUnwell(
-        f"{sum(reasons.values())} of {len(verdicts)} answers ({share:.1%}) could not be judged, "
+        f"{sum(reasons.values())} of {len(verdicts)} answers ({share:.1%}) could not be verified, "
         f"above the limit of {limit:.1%}: {counts}. Timeouts: raise the verifier's timeout or use "
         "fewer workers than cores. Errors: run `manyways problems check` on the problem set, and "
         "try one answer alone with `manyways verify`."

@@ -70,7 +70,7 @@ class Worker:
             reply = self._line(start + START_LIMIT)
             if reply is not None and reply.get("started"):
                 start = time.monotonic()
-                reply = self._judged(job["limit"])
+                reply = self._verified(job["limit"])
         except (OSError, EOFError, ValueError):
             reply = {"status": "undecided", "reason": self._cause_of_death(), "ended": True}
         if reply is None:
@@ -128,7 +128,7 @@ class Worker:
             self._start()
             self._write({"load": verifier}, deadline=time.monotonic() + 1)
 
-    def _judged(self, limit: float) -> Reply | None:
+    def _verified(self, limit: float) -> Reply | None:
         """The verdict, or a timeout that says whether the worker was starved of CPU time."""
         pid = self._running().pid
         before, _ = _usage(pid)
