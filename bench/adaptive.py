@@ -1,7 +1,7 @@
 """Adaptive against fixed sampling of the pool, on the embedded world.
 
 For each seed one fixed pool of four attempts at every cell (problems x 8 heuristics and plain) is
-sampled and judged, each seed with problems of its own. Both policies are replayed on it: fixed
+sampled and verified, each seed with problems of its own. Both policies are replayed on it: fixed
 best-of-N looks at the first N attempts of each cell, adaptive goes through its rounds, at most four
 attempts a cell. The pool holds every attempt that either can ask for, so the engine must not be
 opened again. What counts as accepted is what selection keeps.

@@ -6,7 +6,7 @@
 ours   the rl stage with its own reward, labels and metrics, as a run calls it
 plain  a GRPOTrainer script with the same settings and a reward of a few lines
 
-Without a tokenizer: 8 problems x 16 attempts on the embedded model, whose own answers are judged.
+Without a tokenizer: 8 problems x 16 attempts on the embedded model, whose own answers are verified.
 With one: a Qwen2 of 0.5B with random weights (``sampling_real``), GSM8K questions. Its answers mean
 nothing, so half of the problems pay by a coin that is thrown with the text, which makes mixed
 groups of them, and the others pay nothing.

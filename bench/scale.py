@@ -6,7 +6,7 @@ Each stage is the user's own command (`manyways select RUN` and so on) in a proc
 start of Python included. The run folder is synthetic (bench/synthetic/run_folder.py): pocket texts
 with known verdicts, 8 heuristics, 4 arms, 3 seeds, 22 evaluated checkpoints on 2 benchmarks, 2,000
 bootstrap resamples. `generate` is timed on a folder of its own whose engine has its texts ready
-(bench/synthetic/canned.py): everything that the stage does beside sampling, judging included.
+(bench/synthetic/canned.py): everything that the stage does beside sampling, verification included.
 
 --full adds a million attempts. --axes varies problems, heuristics and workers at 100,000 attempts.
 Exponents are slopes of log time over log attempts between the two largest sizes, the time of the

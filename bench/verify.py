@@ -150,7 +150,7 @@ def hostile_answers(timeout: float = 2.0) -> dict[str, object]:
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     slowest = max(rows, key=lambda row: row["seconds"])
     print(
-        f"hostile answers: {len(rows)} judged, none correct: "
+        f"hostile answers: {len(rows)} verified, none correct: "
         f"{all(row['status'] != 'correct' for row in rows)}; slowest {slowest['seconds']} s "
         f"({slowest['answer']}) under a limit of {timeout} s; "
         f"{sum(row['status'] == 'undecided' for row in rows)} undecided; "

@@ -38,24 +38,24 @@ def run(**changes: str) -> list[str]:
 
 
 STEPS = {
-    "a folder that is no run": (["status", "."], "'.' is not a run folder"),
-    "a recipe's name with a slip": (["run", "poket"], "Did you mean 'pocket'?"),
-    "a key with a slip": (run(generate__sampels="3"), "Did you mean 'samples'?"),
+    "a folder that is not a run": (["status", "."], "'.' is not a run folder"),
+    "a misspelled recipe": (["run", "poket"], "Did you mean 'pocket'?"),
+    "a misspelled key": (run(generate__sampels="3"), "Did you mean 'samples'?"),
     "the data in place of a recipe": (["run", "other.csv"], "is data and no recipe"),
     "a file without `file:`": (run(generate__problems="other.csv"), "write 'file:other.csv'"),
-    "a file that is not there": (run(generate__problems="file:no.csv"), "paths start at"),
-    "columns of other names": (
+    "a missing file": (run(generate__problems="file:no.csv"), "paths start at"),
+    "other column names": (
         run(generate__problems="file:other.csv"),
         "no column 'question'; it has q, a. Map them: ?question=COLUMN&answer=COLUMN",
     ),
-    "a model's path that is wrong": (run(model__path="./nowhere"), "there is no folder 'nowhere'"),
+    "a wrong path of a model": (run(model__path="./nowhere"), "there is no folder 'nowhere'"),
     "an adapter in place of a model": (run(model__path="./adapter"), "merge it into its base"),
-    "a tokenizer without an end": (run(model__path="./endless"), "has no EOS token"),
+    "a tokenizer without an EOS token": (run(model__path="./endless"), "has no EOS token"),
     "a Hub id without a connection": (
         run(model__path="me/mine"),
         "cannot reach 'me/mine' on the Hugging Face Hub",
     ),
-    "a GPU that is not there": (run(model__device="cuda"), "set it to 'auto'"),
+    "a missing GPU": (run(model__device="cuda"), "set it to 'auto'"),
     "an engine that is not installed": (
         run(model__engine="vllm"),
         install_command("vllm"),
@@ -68,7 +68,7 @@ STEPS = {
         ),
         "is it running, and is model.http.url right?",
     ),
-    "a stage without its table": (
+    "a stage without its section": (
         [*run(), "--until", "midtrain"],
         "the recipe has no section [midtrain]",
     ),
@@ -116,7 +116,7 @@ def endless(folder: Path) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_wrong_first_step_is_told_the_fix(step: str, newcomer: Path, capsys) -> None:
-    if step == "a tokenizer without an end":
+    if step == "a tokenizer without an EOS token":
         endless(newcomer / "endless")
     args, fix = STEPS[step]
     done = in_this_process(capsys, *args)

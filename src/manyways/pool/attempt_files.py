@@ -432,7 +432,7 @@ class Saver:
         return replace(piece, samples=tuple(s for s, key in wanted if key in self._part_of))
 
     def _write(self, part: Sequence[Piece]) -> None:
-        attempts = self._judged(part)
+        attempts = self._verified(part)
         append_attempts(self._sampling.folder, attempts)
         keys = [key for piece in part for key in piece.keys]
         self._journal.fold(keys)
@@ -444,7 +444,7 @@ class Saver:
         if seen.total() >= ENOUGH and seen["undecided"] > limit * seen.total():
             check_undecided(self._sampling.folder, limit=limit)
 
-    def _judged(self, part: Sequence[Piece]) -> list[Attempt]:
+    def _verified(self, part: Sequence[Piece]) -> list[Attempt]:
         """The attempts of ``part`` in order, with verdicts."""
         rows = [(piece.cell, self._entries[key]) for piece in part for key in piece.keys]
         texts = [(cell.problem, entry.completion.text) for cell, entry in rows]
