@@ -1,4 +1,4 @@
-"""Records as parquet files. A folder of attempts gets new parts; no part is ever rewritten.
+"""Records as parquet files. A folder of attempts gets new files; no file is ever rewritten.
 
 Every file is written under another name first and then renamed, so it is absent or whole.
 """
@@ -95,11 +95,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 BESIDE = ("engine.json", "ended.jsonl", "rounds.json", "asked.parquet")
-"""Files that belong to a folder of attempts and hold no parts; ``beside`` gives their paths."""
+"""Files that belong to a folder of attempts and hold none; ``beside`` gives their paths."""
 
 
 def beside(folder: Path, name: str) -> Path:
-    """A file that belongs to a folder of parts; it lies next to the folder: ``.<folder>.<name>``.
+    """A file that belongs to a folder of attempts and lies next to it: ``.<folder>.<name>``.
 
     Libraries that read a folder of parquet files refuse other files in it, even hidden ones. A file
     that an earlier version wrote inside stays there.
@@ -117,12 +117,12 @@ def replace_synced(temporary: Path, path: Path) -> None:
 
 
 def append_attempts(folder: Path, attempts: Sequence[Attempt]) -> Path:
-    """Write one more part to ``folder``; returns its path."""
+    """Write one more file to ``folder``; returns its path."""
     return _append(folder, attempts_table(attempts))
 
 
 def append_rl_attempts(folder: Path, rows: Sequence[RLAttempt]) -> Path:
-    """Write one more part of attempts of RL to ``folder``; returns its path."""
+    """Write one more file of attempts of RL to ``folder``; returns its path."""
     columns = {name: [getattr(row, name) for row in rows] for name in RL_SCHEMA.names[-4:]}
     table = attempts_table(row.attempt for row in rows)
     whole = dict(zip(table.column_names, table.columns, strict=True)) | columns
@@ -130,7 +130,7 @@ def append_rl_attempts(folder: Path, rows: Sequence[RLAttempt]) -> Path:
 
 
 def _append(folder: Path, table: pa.Table) -> Path:
-    # The highest number plus one, not the count: a part may have been removed.
+    # The highest number plus one, not the count: a file may have been removed.
     number = 1 + max((int(part.stem.split("-")[1]) for part in parts(folder)), default=-1)
     path = folder / f"part-{number:05d}.parquet"
     write_table(path, table)
@@ -138,7 +138,7 @@ def _append(folder: Path, table: pa.Table) -> Path:
 
 
 def parts(folder: Path) -> list[Path]:
-    """The finished parts of ``folder`` in the order in which they were written."""
+    """The parquet files of ``folder`` in the order in which they were written."""
     return sorted(folder.glob("part-*.parquet"))
 
 
@@ -186,7 +186,7 @@ def _read(file: pq.ParquetFile, columns: list[str] | None, where: str | None) ->
 
 
 def read_attempts_table(folder: Path, columns: list[str] | None = None) -> pa.Table:
-    """All parts of ``folder`` as one table (empty when there are none)."""
+    """All files of ``folder`` as one table (empty when there are none)."""
     tables = [read_table(part, columns) for part in parts(folder)]
     schema = (
         ATTEMPT_SCHEMA if columns is None else pa.schema([ATTEMPT_SCHEMA.field(c) for c in columns])
@@ -216,7 +216,7 @@ def count_correct(
 
 
 def read_attempts(folder: Path, problem_id: str | None = None) -> Iterator[Attempt]:
-    """Yield the attempts in ``folder``, part by part; with ``problem_id`` those at one problem."""
+    """Yield the attempts in ``folder``, file by file; with ``problem_id`` those at one problem."""
     yield from map(_attempt, _rows(folder, problem_id))
 
 

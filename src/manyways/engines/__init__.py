@@ -104,8 +104,8 @@ class Engine(Protocol):
         """Whether it samples later requests before it yields earlier ones.
 
         If True, it gets all requests of a stage as one stream. An engine that forms its own batches
-        says False and gets one part at a time, so that a resumed run forms the same batches as one
-        that was not killed.
+        says False and gets the attempts of one file at a time, so that a resumed run forms the same
+        batches as one that was not killed.
         """
         ...
 

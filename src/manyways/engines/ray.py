@@ -1,7 +1,7 @@
 """Sampling on a Ray cluster: each actor holds another engine and samples blocks of requests.
 
 Ray Data is not used, because a data set starts new actors for every execution. Here actors live
-longer, so that a large model is loaded once for all parts and benchmarks of a checkpoint.
+longer, so that a large model is loaded once for all files and benchmarks of a checkpoint.
 """
 
 from collections import Counter, deque

@@ -132,7 +132,7 @@ class _Room:
             return old
         used = self._end - self._first
         have = 0 if old is None else len(old)
-        # A little more than needed: rows come and part one by one, prompts join in order of length.
+        # A little more than needed: rows come and go one by one, prompts join in order of length.
         most = have if rows <= have else max(rows, have + have // 4, self._expected)
         first = left + (ROOM if left and old is not None else 0)
         buffer = like.new_empty((most, like.shape[1], first + used + right + ROOM, like.shape[-1]))

@@ -188,7 +188,7 @@ def sentence(counts: dict[str, float]) -> str:
 
 
 class _Pool:
-    """The attempts in a folder that grows. Each part is read once, and not in every round."""
+    """The attempts in a folder that grows. Each file is read once, and not in every round."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -261,7 +261,7 @@ def _opinions(ctx: Context, cases: Mapping[str, Case]) -> dict[str, Opinion]:
                 if len(fresh) >= PART or time.monotonic() - written >= SECONDS:
                     _remember(folder, fresh)
                     known, fresh, written = known | fresh, {}, time.monotonic()
-                    # Checked after each part, so that a bad judge does not cost a whole pool.
+                    # Checked after each file, so that a bad judge does not cost a whole pool.
                     _check(ctx, known, final=False)
         finally:
             if fresh:

@@ -1,8 +1,8 @@
-"""A folder of attempts: the cells asked for, the parts, and a journal that survives a kill.
+"""A folder of attempts: the cells asked for, the files, and a journal that survives a kill.
 
-A part holds attempts in the order of their cells, but attempts end in any order. Until a part is
+A file holds attempts in the order of their cells, but attempts end in any order. Until a file is
 whole, its attempts are entries of the journal, without verdicts, which follow from the texts. When
-a part holds an attempt, its entry is dead. The journal is written again without dead entries when
+a file holds an attempt, its entry is dead. The journal is written again without dead entries when
 they are more than half of it, and deleted when no live entry is left.
 """
 
@@ -108,7 +108,7 @@ def changed_prompts(
     """Whether the prompt of some attempt has changed since it was sampled.
 
     now:     (problem id, heuristic) -> hash of the prompt now.
-    waiting: attempts that are in no part yet, with the hashes of their prompts.
+    waiting: attempts that are in no file yet, with the hashes of their prompts.
     """
     table = read_attempts_table(folder, ["problem_id", "heuristic", "prompt_hash"])
     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
@@ -147,7 +147,7 @@ class Sampling:
 
     run_seed:  part of each attempt's seed, besides the cell and the sample number.
     label:     name of this work in progress messages.
-    part_size: the most attempts in a part (a cell is split only if it is larger).
+    part_size: the most attempts in a file (a cell is split only if it is larger).
     """
 
     settings: SamplingSettings
@@ -176,7 +176,7 @@ class Piece:
 
 
 def cut(missing: Sequence[Piece], size: int) -> Iterator[list[Piece]]:
-    """Divide pieces into parts of at most ``size`` attempts. Only larger cells are split."""
+    """Divide pieces into files of at most ``size`` attempts. Only larger cells are split."""
     part: list[Piece] = []
     count = 0
     for whole in missing:
@@ -262,7 +262,7 @@ class Journal:
     def __init__(
         self, folder: Path, *, have: Collection[Key], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``have``: attempts that parts hold already."""
+        """``have``: attempts that files hold already."""
         self._path, self._clock = beside(folder, FILE), clock
         self._live: dict[Key, bytes] = {}
         self._there: dict[Key, Entry] = {}
@@ -305,7 +305,7 @@ class Journal:
         self._live[entry.key] = self._waiting[entry.key] = entry.text()
 
     def save(self) -> None:
-        """Write the entries that were added since the last call and are in no part.
+        """Write the entries that were added since the last call and are in no file.
 
         Raises OSError when the disk is full. Who opens the journal next ignores a torn line.
         """
@@ -320,7 +320,7 @@ class Journal:
             os.fsync(self._file)
 
     def fold(self, keys: Collection[Key]) -> None:
-        """Drop the entries of attempts that a part holds now; unwritten ones are never written."""
+        """Drop the entries of attempts that a file holds now; unwritten ones are never written."""
         for key in keys:
             text = self._live.pop(key, b"")
             if self._waiting.pop(key, None) is None:
@@ -364,7 +364,7 @@ ENOUGH = 200
 
 
 class Saver:
-    """Takes attempts as they end. Writes each part when it and all parts before it are whole.
+    """Takes attempts as they end. Writes each file when it and all files before it are whole.
 
     Until then the journal holds the attempts. Entries that a stopped run left are taken over.
     """
@@ -378,7 +378,7 @@ class Saver:
         journal: Journal,
         have: Held,
     ) -> None:
-        """``have``: what the folder holds; the parts that are written are added to it."""
+        """``have``: what the folder holds; the files that are written are added to it."""
         self._ctx, self._sampling, self._journal = ctx, sampling, journal
         self._have = have
         self._parts = list(parts)
@@ -397,7 +397,7 @@ class Saver:
         self.taken_over = len(self._entries)
 
     def wanted(self) -> list[list[Piece]]:
-        """The pieces to sample for each part; none for a part that is whole."""
+        """The pieces to sample for each file; none for a file that is whole."""
         return [[left for piece in part if (left := self._left(piece)).samples]
                 for part in self._parts]  # fmt: skip
 
@@ -415,12 +415,12 @@ class Saver:
         self._journal.add(entry)
 
     def write(self) -> bool:
-        """Write whole parts, and other attempts to the journal. Returns whether a part was written.
+        """Write whole files, and other attempts to the journal. Returns whether a file was written.
 
         Raises VerifierUnwell when more than ``verify.max_undecided`` of many are undecided.
         """
         first = self._next
-        # In order, even if a later part is whole first, so that a resumed run writes equal files.
+        # In order, even if a later file is whole first, so that a resumed run writes equal files.
         while self._next < len(self._parts) and not self._open[self._next]:
             self._write(self._parts[self._next])
             self._next += 1
@@ -445,7 +445,7 @@ class Saver:
             check_undecided(self._sampling.folder, limit=limit)
 
     def _verified(self, part: Sequence[Piece]) -> list[Attempt]:
-        """The attempts of ``part`` in order, with verdicts."""
+        """The attempts of one file in order, with verdicts."""
         rows = [(piece.cell, self._entries[key]) for piece in part for key in piece.keys]
         texts = [(cell.problem, entry.completion.text) for cell, entry in rows]
         verdicts = self._ctx.verifiers.verdicts(texts)

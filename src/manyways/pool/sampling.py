@@ -64,7 +64,7 @@ def collect(
 ) -> dict[str, float]:
     """Sample until every cell has its number of attempts, each with a verdict; returns counts.
 
-    Only missing attempts (problem, heuristic, sample) are sampled, in the order of ``cells``. Parts
+    Only missing attempts (problem, heuristic, sample) are sampled, in the order of ``cells``. Files
     and batches are formed of missing attempts only. So after a kill the rest is divided as it would
     have been, and the records are the same.
 
@@ -187,7 +187,7 @@ def sentence(label: str, work: Work) -> str:
 def _sample(
     engine: Engine, wanted: Sequence[Sequence[Piece]], saver: Saver, sampling: Sampling
 ) -> None:
-    """Sample the pieces: all in one stream if the engine reads ahead, else part by part."""
+    """Sample the pieces: all in one stream if the engine reads ahead, else file by file."""
     earlier = attempt_files.engine_facts(sampling.folder)
     total = sum(len(piece.samples) for part in wanted for piece in part)
     streams = [[piece for part in wanted for piece in part]] if engine.reads_ahead else wanted

@@ -81,7 +81,7 @@ def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) ->
 def refuse_foreign(ctx: Context) -> None:
     """Check that the pool was written by the model that will be trained on it.
 
-    Raises DataError when the folder has parts that another model wrote.
+    Raises DataError when the folder has files that another model wrote.
     """
     stamp, folder = ctx.run.stamp("generate"), ctx.run.path("1-attempts")
     if stamp is None:
@@ -91,7 +91,7 @@ def refuse_foreign(ctx: Context) -> None:
     if foreign:
         raise DataError(
             f"{foreign} of {writers.total()} attempts in '{folder}' were written by another model "
-            "than the one that is trained: arms on this pool are self-generated. Move these parts "
+            "than the one that is trained: arms on this pool are self-generated. Move these files "
             "away; to train on another model's attempts, name them in [distill] and add an arm "
             "'distilled-N'."
         )

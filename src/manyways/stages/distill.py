@@ -2,7 +2,7 @@
 
 A file has one attempt in each line: ``{"problem": "gsm8k/train/00042", "text": "..."}``. It may
 give the problem's ``question`` in place of its id, and ``prediction`` or ``completion`` in place of
-``text``. ``"finish": "length"`` says that the attempt was cut off. A folder holds parts of attempts
+``text``. ``"finish": "length"`` says that the attempt was cut off. A folder holds files of attempts
 that manyways wrote in any run. Verdicts in the source are not used.
 """
 
@@ -107,7 +107,7 @@ def amount(ctx: Context) -> list[Amount]:
 
 
 def check_source(path: Path) -> None:
-    """Raises DataError when ``path`` is neither a file nor a folder of parts."""
+    """Raises DataError when ``path`` is neither a file nor a folder of attempts."""
     if not (path.is_file() or (path.is_dir() and parts(path))):
         raise DataError(
             f"distill.attempts: '{path}' is neither a file nor a folder with part-*.parquet; {FORM}"
@@ -115,7 +115,7 @@ def check_source(path: Path) -> None:
 
 
 def source_hash(path: Path) -> str:
-    """16 hex digits over a file, or over the parts of a folder. Raises as ``check_source``."""
+    """16 hex digits over a file, or over the files of a folder. Raises as ``check_source``."""
     check_source(path)
     if path.is_file():
         return content_hash([path.read_bytes().decode("utf-8", "replace")])

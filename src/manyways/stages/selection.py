@@ -39,7 +39,7 @@ def plan(ctx: Context) -> Work:
         _name(ctx),
         identity={
             "format": FORMAT,
-            # Names and sizes are enough: a part may be added or removed, but never changes.
+            # Names and sizes are enough: a file may be added or removed, but never changes.
             "attempts": [[part.name, part.stat().st_size] for part in parts(folder)],
             "select": thresholds(ctx),
             **adherence.identity(ctx),

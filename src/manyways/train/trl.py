@@ -3,8 +3,8 @@
 An optimizer step trains on one batch of attempts: ``prompts_per_step`` problems x ``group_size``.
 Each attempt has a seed made of (run seed, step, place), and Trainer checkpoints are written between
 steps. So a training that was killed and run again takes the same steps as one that was not (exactly
-on a CPU, on a GPU up to the order of floating-point sums). Attempts are kept as parquet parts of
-whole groups. A part is on disk before the Trainer's checkpoint of its last step is complete. A
+on a CPU, on a GPU up to the order of floating-point sums). Attempts are kept as parquet files of
+whole groups. A file is on disk before the Trainer's checkpoint of its last step is complete. A
 training that resumes from a checkpoint deletes the attempts of later steps.
 """
 
@@ -366,7 +366,7 @@ def _move(at: list[int], groups: Sequence[int], *, of: int, size: int, seed: int
 
 
 PART_SIZE = 2048
-"""The most attempts that wait in memory before a part is written."""
+"""The most attempts that wait in memory before a file is written."""
 
 
 class AttemptLog(TrainerCallback):  # type: ignore[misc]
