@@ -42,7 +42,7 @@ FINISHES: dict[object, Finish] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dialect:
-    """The fields that one server accepts, learnt from its refusals.
+    """The fields that one server accepts, learned from its refusals.
 
     limit: the name of the field with the largest number of tokens to sample.
     seeds: whether it accepts a seed.
