@@ -330,19 +330,7 @@ SIGNS: dict[str, str] = {
 }
 """Heuristic id -> the words that open its steps, as a regular expression."""
 
-OPERATIONS: dict[str, tuple[str, ...]] = {
-    "decomposing": ("product",),
-    "specialisation": ("price",),
-    "symmetry": ("series",),
-    "induction": ("rule",),
-    "working-backwards": ("unknown",),
-    "auxiliary-element": ("product",),
-    "analogy": ("price",),
-    "variation": ("series",),
-    "restatement": ("rule",),
-    "guess-and-check": ("unknown",),
-    "figure": ("product", "price", "series", "rule", "unknown", "sum"),
-}
+OPERATIONS = {heuristic: tuple(ways) for heuristic, ways in WAYS.items()}
 """Heuristic id -> names of the operations to which it applies."""
 
 _ANY_SIGN = re.compile("|".join(f"(?P<g{i}>{sign})" for i, sign in enumerate(SIGNS.values())))

@@ -101,12 +101,6 @@ def spelled_out() -> Iterator[str]:
             yield plain.replace("{name}", name).replace("{things}", things)
 
 
-SHARED_SPLITS = (
-    "seed", "rl", "validation", "test", "harder", "ood-equations", "ood-code", "ood-story",
-)  # fmt: skip
-"""Every split but ``base``. A hash of its content decides the split of a problem."""
-
-
 class Shape(NamedTuple):
     """A number of hard parts and one of easy parts; ``weight``: how often it occurs."""
 
@@ -128,6 +122,9 @@ SHAPES: dict[str, tuple[Shape, ...]] = {
 }
 """Split -> the shapes of its problems. Most seed problems have one hard part, because a pure
 solution uses one heuristic. Problems of RL and of benchmarks have several."""
+
+SHARED_SPLITS = tuple(split for split in SHAPES if split != "base")
+"""Every split but ``base``. A hash of its content decides the split of a problem."""
 
 SIZES: dict[str, tuple[int, ...]] = {
     split: tuple(sorted({shape.hard + shape.easy for shape in shapes}))

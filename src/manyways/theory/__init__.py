@@ -33,13 +33,6 @@ def require_share(**values: float) -> None:
             raise ValueError(f"{name} must be in [0, 1], it is {value}")
 
 
-def require_open_share(**values: float) -> None:
-    """Raise ValueError unless every value is in (0, 1), without the ends."""
-    for name, value in values.items():
-        if not 0 < value < 1:
-            raise ValueError(f"{name} must be strictly between 0 and 1, it is {value}")
-
-
 def require_positive(**values: float) -> None:
     """Raise ValueError unless every value is finite and above 0."""
     for name, value in values.items():
@@ -52,13 +45,6 @@ def require_not_negative(**values: float) -> None:
     for name, value in values.items():
         if not 0 <= value < math.inf:
             raise ValueError(f"{name} must be finite and not negative, it is {value}")
-
-
-def require_finite(**values: float) -> None:
-    """Raise ValueError unless every value is finite."""
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise ValueError(f"{name} must be finite, it is {value}")
 
 
 def require_count(least: int, **values: int) -> None:

@@ -15,9 +15,7 @@ from scipy.special import wrightomega
 
 from manyways.theory import (
     require_count,
-    require_finite,
     require_not_negative,
-    require_open_share,
     require_positive,
     require_share,
 )
@@ -62,9 +60,8 @@ def crossover_k(minority: float, *, a: float, b: float) -> float:
         ValueError: minority not in (0, 1), a or b not in (0, 1], or ``w b >= (1-w) a``: then the
             one mode does not lead at k = 1, and there is no crossover.
     """
-    require_open_share(minority=minority)
-    require_positive(a=a, b=b)
-    require_share(a=a, b=b)
+    require_positive(minority=minority, a=a, b=b)
+    require_share(minority=minority, a=a, b=b)
     if minority * b >= (1 - minority) * a:
         raise ValueError("minority * b must be below (1 - minority) * a for a crossover")
 
@@ -176,7 +173,8 @@ def outside_mass(gap: float, *, modes: int, heuristics: int) -> float:
     Raises:
         ValueError: modes < 1, heuristics < modes, or the gap is not finite.
     """
-    require_finite(gap=gap)
+    if not math.isfinite(gap):
+        raise ValueError(f"gap must be finite, it is {gap}")
     require_count(1, modes=modes)
     require_count(modes, heuristics=heuristics)
     if gap >= 0:  # e^-Z instead of e^Z: no overflow for a long fit

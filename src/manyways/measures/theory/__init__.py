@@ -191,13 +191,13 @@ def _shares(policy: Policy, labels: Sequence[str]) -> dict[str, NDArray[np.float
 
 
 def _seed_gaps(pair: Pair, labels: Sequence[str]) -> list[float]:
-    def pooled(policy: Policy, seed: int | None) -> float:
+    def effective(policy: Policy, seed: int | None) -> float:
         solutions = policy.seeds.get(seed) or policy.seeds[None]
         counts_PH = count_openings(solutions, labels)[1].tried_PH
         return float(composition.pooled_effective([counts_PH], Resampling(resamples=1))[0][0])
 
     seeds = [seed for seed in pair.many.seeds if seed in pair.few.seeds or None in pair.few.seeds]
-    return [pooled(pair.many, seed) - pooled(pair.few, seed) for seed in seeds]
+    return [effective(pair.many, seed) - effective(pair.few, seed) for seed in seeds]
 
 
 def _nothing(pair: Pair) -> str:
