@@ -49,7 +49,8 @@ def require_modules(who: str, modules: Iterable[str]) -> None:
     lacks += [name for name in modules if name in sys.modules and sys.modules[name] is None]
     if lacks:
         commands = " && ".join(dict.fromkeys(map(install_command, lacks)))
-        raise NotInstalled(f"{who} needs {', '.join(lacks)}, not installed here: {commands}")
+        named = f"{', '.join(lacks)}, which {'is' if len(lacks) == 1 else 'are'} not installed"
+        raise NotInstalled(f"{who} needs {named}. Run: {commands}")
 
 
 def resolve(name: str, table: Mapping[str, str], kind: str) -> object:

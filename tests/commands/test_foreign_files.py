@@ -158,18 +158,18 @@ def test_what_was_judged_is_not_judged_again(tmp_path: Path) -> None:
     path, out = lines(tmp_path / "a.jsonl", *rows[:4]), tmp_path / "out"
     kept = [json.dumps({"status": "kept", "number": i}) + "\n" for i in range(2)]
     (tmp_path / "out.partial").write_text("".join(kept) + '{"status": "to')
-    assert verify_file(path, out=out, resume=True).lines == 2
+    assert verify_file(path, out=out, resume=True).answers == 2
     assert statuses(out) == ["kept", "kept", "correct", "correct"]
     assert not (tmp_path / "out.partial").exists()
     lines(path, *rows)  # the file has grown
-    assert verify_file(path, out=out, resume=True).lines == 2
+    assert verify_file(path, out=out, resume=True).answers == 2
     assert statuses(out) == ["kept", "kept", *["correct"] * 4]
-    assert verify_file(path, out=out, resume=True).lines == 0
+    assert verify_file(path, out=out, resume=True).answers == 0
     lines(path, *rows[:1])
-    with pytest.raises(DataError, match="has 1 answers and --out 6 verdicts"):
+    with pytest.raises(DataError, match="has 1 answers, but --out holds 6 verdicts"):
         verify_file(path, out=out, resume=True)
     assert len(statuses(out)) == 6
-    assert verify_file(path, out=out).lines == 1
+    assert verify_file(path, out=out).answers == 1
 
 
 def test_equal_answers_are_one_vote(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """``manyways heuristics``: what is printed, and what a pack fails for."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import in_this_process
 
 from manyways.commands.heuristics import (
     check_heuristics,
@@ -58,10 +60,10 @@ def good(id_: str = "alpha") -> Heuristic:
 
 
 def whats(*heuristics: Heuristic) -> list[str]:
-    return [str(finding) for finding in check_pack(heuristics, Accepts()).findings]
+    return [str(flaw) for flaw in check_pack(heuristics, Accepts()).flaws]
 
 
-def test_a_good_entry_has_no_findings() -> None:
+def test_a_good_entry_has_no_flaws() -> None:
     assert whats(good()) == []
 
 
@@ -106,11 +108,25 @@ def test_own_pack_by_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 def test_a_wrong_answer_fails_and_names_its_exemplar(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(DataError, match="has 1 errors"):
+    with pytest.raises(DataError, match=r"has 1 error\."):
         check_heuristics(write(tmp_path, answer="5"), workers=1)
     assert "alpha, exemplar 2: its solution ends in '4', but its answer is '5'" in (
         capsys.readouterr().out
     )
+
+
+def test_an_exemplar_of_a_benchmark_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = write(tmp_path)
+    question = load_pack(str(pack))[0].exemplars[0].question
+    rows = tmp_path / "benchmark.jsonl"
+    rows.write_text(json.dumps({"question": question, "answer": "1"}) + "\n")
+    against = ("--against", f"file:{rows}", "--workers", "1")
+    outcome = in_this_process(capsys, "heuristics", "check", pack, *against)
+    assert outcome.code == 2
+    assert "alpha, exemplar 1: its question is the same as that of file/" in outcome.out
+    assert "has 1 error. First: error: alpha, exemplar 1" in outcome.err
 
 
 def test_warnings_do_not_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ def test_states_of_a_run(tmp_path) -> None:
     refused = "gate star/seed-0: not fit for RL: why."
     write_text(path, f'{{"arm": "star", "seed": 0, "outcome": "{refused}"}}')
     told = _state(ctx, _outcomes(ctx.run))
-    assert told == "ended; 1 stopped on the way, 1 of them at the gate (star/seed-0)"
+    assert told == "ended; 1 line stopped early, 1 at the gate (star/seed-0)"
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -43,7 +43,7 @@ def test_lines_in_any_order_with_unequal_numbers_of_attempts(tmp_path: Path) -> 
     assert "21 of 21" in found.no_majority
 
 
-def test_predictions_are_judged_and_put_to_the_vote(tmp_path: Path) -> None:
+def test_predictions_are_verified_and_put_to_the_vote(tmp_path: Path) -> None:
     answers = ["0.5", r"\boxed{\frac12}", "3", None, "I do not know."]
     lines = [{"problem": 7, "gold": "1/2", "prediction": answer} for answer in answers]
     found = score(tmp_path / "b.jsonl", lines, k="1,5")

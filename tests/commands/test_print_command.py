@@ -101,3 +101,11 @@ def test_a_training_that_starts_nothing_says_so(capsys, tmp_path) -> None:
     outcome = in_this_process(capsys, "rl", root, "--print-command")
     assert (outcome.code, outcome.out) == (0, "")
     assert "rl runs inside manyways: set [launch], or rl.backend = 'verl'" in outcome.err
+
+
+def test_the_error_of_an_arm_that_the_run_lacks_names_only_what_was_given(capsys, tmp_path) -> None:
+    root = run_folder(tmp_path / "run", "pocket.toml")
+    outcome = in_this_process(capsys, "rl", root, "--arm", "sta", "--print-command")
+    assert outcome.code == 2
+    assert "--arm sta: the run has no such line. Its arms are vanilla" in outcome.err
+    assert "--seed" not in outcome.err

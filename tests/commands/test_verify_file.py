@@ -35,11 +35,11 @@ def test_every_kind_of_line_gets_a_verdict_in_order(tmp_path, capsys):
         "correct", "wrong", "no_answer", "correct", "correct", "correct", "wrong",
     ]  # fmt: skip
     assert set(verdicts[0]) == {"status", "answer", "rule", "reason"}
-    assert summary.lines == 7 and summary.counts["correct"] == 4
+    assert summary.answers == 7 and summary.counts["correct"] == 4
     seconds = [took for took, _, _ in summary.slowest]
     assert len(seconds) == 5 and seconds == sorted(seconds, reverse=True)
     assert {6, 7} <= {line for _, line, _ in summary.slowest}  # those that need a worker
-    assert "7 lines: 4 correct" in " ".join(summary.sentences())
+    assert "7 answers: 4 correct" in " ".join(summary.sentences())
     assert capsys.readouterr().out == ""
 
 
@@ -60,7 +60,7 @@ def test_a_file_gets_the_verdicts_while_a_terminal_shows_the_bar(tmp_path):
     path = written(tmp_path / "in.jsonl", [{"gold": "x+1", "prediction": "1+x"}] * 3)
     shown = in_a_terminal("verify", path, into=tmp_path / "out")
     assert [verdict["status"] for verdict in read(tmp_path / "out")] == ["correct"] * 3
-    assert "100%" in shown.out and "3 lines: 3 correct." in shown.out
+    assert "100%" in shown.out and "3 answers: 3 correct." in shown.out
     assert '"status"' not in shown.out
 
 
@@ -124,13 +124,13 @@ def test_a_long_file_needs_little_memory(tmp_path):
 def test_an_empty_file_is_nothing_to_judge(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_text("\n\n")
-    assert "nothing to judge" in verify_file(path, out=tmp_path / "out").sentences()[0]
+    assert "nothing to verify" in verify_file(path, out=tmp_path / "out").sentences()[0]
 
 
 def test_bytes_that_are_no_text_do_not_stop_it(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"gold": "1", "prediction": "\xff 1"}\n')
-    assert verify_file(path, out=tmp_path / "out").lines == 1
+    assert verify_file(path, out=tmp_path / "out").answers == 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_wrong_types_are_named(tmp_path, line, said):
     assert said in str(error.value)
 
 
-def test_half_a_character_is_judged_and_printed(tmp_path, capsys):
+def test_half_a_character_is_verified_and_printed(tmp_path, capsys):
     from command_line import in_this_process
 
     path = written(tmp_path / "in.jsonl", [{"gold": "\ud800", "prediction": "\ud800"}])

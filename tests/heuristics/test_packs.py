@@ -61,7 +61,7 @@ def test_packs_are_listed_and_complete() -> None:
 def test_nothing_is_found_wrong(pack: tuple[Heuristic, ...]) -> None:
     with Verifiers(workers=1) as judge:
         report = check_pack(pack, InProcess(judge))
-    assert report.findings == ()
+    assert report.flaws == ()
     assert report.accepted == report.exemplars >= 2 * len(pack)
     assert report.most_alike[0][0] < ALIKE
 
@@ -140,7 +140,10 @@ def test_an_exemplar_taken_from_a_benchmark_is_named(tmp_path: Path) -> None:
     path.write_text(f'{{"question": "{question}", "answer": "12"}}\n')
     found = borrowed_exemplars(pack, [f"file:{path}"])
     assert len(found) == 1
-    assert f"exemplar/{pack[2].id}/2" in found[0]
+    assert str(found[0]) == (
+        f"error: {pack[2].id}, exemplar 2: its question is the same as that of "
+        "file/benchmark/00000: write another exemplar."
+    )
 
 
 ARITHMETIC = re.compile(

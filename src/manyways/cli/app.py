@@ -41,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 stages = typer.Typer(rich_markup_mode=None)
-"""A verb for each stage, and those that other verbs start."""
+"""A verb for each stage, and the hidden verbs that other verbs start."""
 app.add_typer(stages)
 app.add_typer(tools)
 app.add_typer(pocket, name="pocket")
@@ -56,8 +56,6 @@ PrintOption = Annotated[
     bool,
     typer.Option("--print-command", help="Print the commands that would start. Start nothing."),
 ]
-
-
 FolderOption = Annotated[
     Path | None, typer.Option("--out", help="The run folder. Default: runs/<name>.")
 ]
@@ -103,7 +101,7 @@ def run(
         bool, typer.Option(help="Print what would run and why. Run nothing.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option(min=1, help="The number of arms that train at the same time.")
+        int, typer.Option(min=1, help="The number of (arm, seed) that run at the same time.")
     ] = 1,
     data_dir: DataOption = None,
     _: TrustOption = False,
@@ -136,7 +134,7 @@ def demo(
 def show(
     run: RunArgument,
     problem_id: Annotated[
-        str, typer.Argument(help="The id of a problem, as gsm8k/train/00042.")
+        str, typer.Argument(help="The id of a problem, for example gsm8k/train/00042.")
     ] = "",
     attempts: Annotated[bool, typer.Option("--attempts", help="List every attempt.")] = False,
     texts: Annotated[bool, typer.Option("--texts", help="Print every attempt in full.")] = False,
@@ -172,7 +170,7 @@ def forecast(
     out: FolderOption = None,
     set_: SetOption = None,
     measure: Annotated[
-        bool, typer.Option(help="Time a little sampling and training on this machine.")
+        bool, typer.Option(help="Sample and train a little on this machine to measure times.")
     ] = True,
     data_dir: DataOption = None,
     _: TrustOption = False,
@@ -189,7 +187,7 @@ def forecast(
 @app.command()
 def doctor(
     recipe: Annotated[
-        Path | None, typer.Argument(help="A recipe or a run folder: check also what it needs.")
+        Path | None, typer.Argument(help="A recipe or a run folder. Check its rl.verl too.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON list, for programs.")
@@ -259,7 +257,7 @@ def table(
 
 
 def main() -> NoReturn:
-    """Entry point: our own errors become one message and an exit code, never a traceback."""
+    """Entry point. Our own errors become one message and an exit code, never a traceback."""
     _prepare()
     try:
         with signals.unwind():
@@ -269,14 +267,14 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, signals.Signalled) as end:
         _fail(STOPPED, 128 + getattr(end, "number", signal.SIGINT))
     except Exception as error:  # libraries have no common class for a disk that is full
-        _say_what_to_install(error)
+        _fail_if_not_installed(error)
         if _no_space(error):
             _fail(
-                "the disk is full. What is finished is kept: make room and run the same command "
+                "the disk is full. What is finished is kept. Make room and run the same command "
                 "again.",
                 1,
             )
-        _say_whose_line(error)
+        _fail_if_own_code(error)
         if isinstance(error, OSError) and error.errno is not None:
             code = 2 if error.errno in WRONG_PATHS else 1
             where = f": '{error.filename}'" if error.filename else ""
@@ -294,38 +292,39 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say_what_to_install(error: Exception) -> None:
-    """One sentence, and the end, where a package is missing that an extra brings."""
+def _fail_if_not_installed(error: Exception) -> None:
+    """End with the install command if ``error`` is a missing package of one of our extras."""
     from manyways.plugins import EXTRAS, install_command
 
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     module = (missing or "").partition(".")[0]
     if module in EXTRAS:
         verb = " ".join(itertools.takewhile(str.isalpha, sys.argv[1:3]))
-        _fail(f"`manyways {verb}` needs {module}, not installed here: {install_command(module)}", 2)
+        command = install_command(module)
+        _fail(f"`manyways {verb}` needs {module}, which is not installed. Run: {command}", 2)
 
 
-def _say_whose_line(error: Exception) -> None:
-    """The end, with the lines of the user's own code, where that is what failed."""
+def _fail_if_own_code(error: Exception) -> None:
+    """End with the place in the user's own code if that code raised ``error``."""
     from manyways.plugins import own_lines
 
     if own := own_lines(error):
         told = "\n".join(f"  {line}" for line in own)
-        _fail(f"code of your own raised {type(error).__name__}: {error}\n{told}", 2)
+        _fail(f"your own code raised {type(error).__name__}: {error}\n{told}", 2)
 
 
 def _prepare() -> None:
-    # Idle OpenMP threads that spin long stall everything else on a machine with few cores, and
-    # threads that never spin wake up too slowly. Read once, when torch is loaded.
+    # Idle OpenMP threads that spin long slow down other work on a machine with few cores. Threads
+    # that never spin wake up too slowly. torch reads this variable once, when it is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    # Bars of other libraries would be drawn over ours. These names are theirs; 0 shows the bars.
+    # Other libraries would draw their progress bars over ours. A user's own 0 shows them.
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(name, "1")
     trust.report_to_nobody()
-    # Without a connection it tries again five times and says so each time; we say it once, at last.
+    # Without a connection the Hub's client tries five times and reports each. We report the last.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     for stream in (sys.stdout, sys.stderr):
-        # What a terminal (or a lone surrogate) cannot write is written as its escape.
+        # A character that the stream cannot encode is written as its escape.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
@@ -336,14 +335,14 @@ WRONG_PATHS = {
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP,
     errno.EEXIST, errno.ENAMETOOLONG,
 }  # fmt: skip
-"""What the system says of a path that the caller should not have named."""
+"""Errors of the system that mean: the user named a wrong path."""
 
 SIGNS_OF_A_FULL_DISK = ("No space left", "PytorchStreamWriter failed", "inline_container.cc")
-"""What safetensors and torch (whose file writer has two ways to fail) say of one."""
+"""How safetensors and torch report one. The file writer of torch can fail in two ways."""
 
 
 def _no_space(error: BaseException | None) -> bool:
-    """Whether a full disk is behind ``error``; some libraries say so only in words."""
+    """Whether a full disk caused ``error``. Some libraries say so only in their message."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -368,7 +367,7 @@ def _fail(message: str, code: int) -> NoReturn:
 def _stage_command(stage: Stage) -> None:
     name = stage.word
 
-    # Three signatures, because typer makes the options of a verb from its signature.
+    # There are three signatures because typer makes the options of a verb from its signature.
     def per_line(
         run: RunArgument, arm: ArmOption = None, seed: SeedOption = None, _: TrustOption = False
     ) -> None:
@@ -404,7 +403,7 @@ for _stage in STAGES:
 
 @stages.command(hidden=True)
 def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
-    """Run one (arm, seed) on behalf of `run --jobs`."""
+    """Run one (arm, seed) for `run --jobs`."""
     from manyways.commands.run import run_one_line
 
     run_one_line(run, arm=arm, seed=seed, until=until)
@@ -412,7 +411,7 @@ def line(run: RunArgument, arm: str, seed: int, until: str = "report") -> None:
 
 @stages.command(hidden=True, name="line-stage")
 def line_stage(run: RunArgument, stage: str, arm: str, seed: int) -> None:
-    """Train one (arm, seed) as one of the processes that accelerate started."""
+    """Train one (arm, seed) in one of the processes that accelerate started."""
     from manyways.commands.run import line_stage as train
 
     train(run, stage, arm=arm, seed=seed)

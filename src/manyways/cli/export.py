@@ -1,4 +1,4 @@
-"""Verbs that export what a run made: its data, checkpoints and samples."""
+"""Verbs that export the data, checkpoints and samples of a run."""
 
 import enum
 from pathlib import Path
@@ -19,7 +19,7 @@ PushOption = Annotated[
 
 
 class Form(enum.StrEnum):
-    """Columns of a conversation, as TRL's trainers read them."""
+    """The columns of a conversation, as TRL's trainers read them."""
 
     prompt_completion = "prompt-completion"
     messages = "messages"
@@ -36,13 +36,13 @@ def export_dataset(
         int | None, typer.Option(help="The seed of the arm. Default: the first.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The folder. Default: exports/<run>-<arm>.")
+        Path | None, typer.Option(help="The folder. Default: exports/<run>-<arm>, -pool or -rl.")
     ] = None,
     form: Annotated[
         Form, typer.Option("--format", help="The columns of the dataset.")
     ] = Form.prompt_completion,
     rl: Annotated[
-        bool, typer.Option("--rl", help="Export the attempts of RL, right and wrong.")
+        bool, typer.Option("--rl", help="Export the attempts of RL, correct and wrong.")
     ] = False,
     push: PushOption = None,
     data_dir: DataOption = None,
@@ -85,7 +85,8 @@ def export_model(
         TrainedStage, typer.Option(help="Take the checkpoint after mid-training or after RL.")
     ] = TrainedStage.rl,
     out: Annotated[
-        Path | None, typer.Option(help="The folder. Default: exports/<run>-<arm>-...")
+        Path | None,
+        typer.Option(help="The folder. Default: exports/<run>-<arm>-seed-<seed>-<stage>."),
     ] = None,
     push: PushOption = None,
     data_dir: DataOption = None,
@@ -104,7 +105,7 @@ def export_model(
 def export_samples(
     run: RunArgument,
     checkpoint: Annotated[
-        str | None, typer.Option(help="Only base, ARM/seed-S/mid or ARM/seed-S/rl. Default: all.")
+        str | None, typer.Option(help="base, ARM/seed-S/mid or ARM/seed-S/rl. Default: all.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder. Default: exports/<run>-samples.")

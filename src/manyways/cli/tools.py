@@ -40,13 +40,15 @@ TrustOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="A.B=C", help="Set a key of the recipe, as rl.steps=300."),
+    typer.Option("--set", metavar="A.B=C", help="Set a key, for example rl.steps=300."),
 ]
 SetNameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="The name of a problem set, as gsm8k/test.")
+    str, typer.Argument(metavar="NAME", help="The name of a problem set, such as gsm8k/test.")
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-WorkersOption = Annotated[int, typer.Option(min=1, help="Worker processes that verify answers.")]
+WorkersOption = Annotated[
+    int, typer.Option(min=1, help="The number of worker processes that verify answers.")
+]
 UnsafeOption = Annotated[
     bool,
     typer.Option(
@@ -58,7 +60,7 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="The tool that wrote it: lm-eval, verl, nemo-skills, open-r1 or sharegpt.",
+        help="The tool that wrote FILE: lm-eval, verl, nemo-skills, open-r1 or sharegpt.",
     ),
 ]
 PredictionOption = Annotated[
@@ -70,10 +72,12 @@ GoldOption = Annotated[
 FileArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="JSON lines or parquet with `text`, and `problem` if known."
+        metavar="FILE", help="Rows with `text` (JSON lines, CSV, parquet), or a folder of attempts."
     ),
 ]
-OutOption = Annotated[Path | None, typer.Option(help="Write the result to this file too, as JSON.")]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Also write the result to this file, as JSON.")
+]
 LabellerOption = Annotated[
     str | None, typer.Option(help="The labeller that says which heuristic a step shows.")
 ]
@@ -106,7 +110,7 @@ def recipes_show(
     recipe: Annotated[Path, typer.Argument(help="A recipe file, or the name of a shipped one.")],
     overrides: SetOption = None,
 ) -> None:
-    """Print a whole recipe, with every default and what it extends."""
+    """Print a whole recipe, with every default and the keys of what it extends."""
     from manyways.commands.recipes import show_recipe
 
     show_recipe(recipe, overrides or ())
@@ -125,7 +129,7 @@ def problems_check(name: SetNameArgument, data_dir: DataOption = None) -> None:
 
 @problems.command("list")
 def problems_list(data_dir: DataOption = None) -> None:
-    """List the named problem sets: counts, licences, verifiers."""
+    """List the named problem sets with their sizes and verifiers."""
     from manyways.commands.problems import list_problem_sets
 
     list_problem_sets(data_dir=data_dir)
@@ -175,7 +179,7 @@ def heuristics_list(
 @heuristics.command("show")
 def heuristics_show(
     heuristic: Annotated[
-        str, typer.Argument(help="The name of a heuristic, as working-backwards.")
+        str, typer.Argument(help="The name of a heuristic, such as working-backwards.")
     ],
     pack: Annotated[str | None, typer.Option(help="Look only in this pack.")] = None,
 ) -> None:
@@ -191,6 +195,10 @@ def heuristics_check(
     tokenizer: Annotated[
         str | None, typer.Option(help="Count the tokens of prompts with this tokenizer.")
     ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SET", help="Check that no exemplar is a problem of this set."),
+    ] = None,
     data_dir: DataOption = None,
     workers: WorkersOption = 2,
     allow_unsafe_code: UnsafeOption = False,
@@ -204,6 +212,7 @@ def heuristics_check(
     check_heuristics(
         pack,
         tokenizer=tokenizer,
+        against=against or (),
         data_dir=data_dir,
         workers=workers,
         allow_unsafe_code=allow_unsafe_code,
@@ -251,7 +260,7 @@ def pocket_check(
 
 
 class Policy(enum.StrEnum):
-    """Extraction: only the form that a prompt asks for, or with fallbacks."""
+    """Whether only the form that the prompt asks for is an answer, or others too."""
 
     strict = "strict"
     lenient = "lenient"
@@ -272,17 +281,17 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     ] = Policy.lenient,
     verifier: Annotated[
         str | None,
-        typer.Option(help="Verify every line with this verifier (a name or module:function)."),
+        typer.Option(help="Verify every answer with this verifier (a name or module:function)."),
     ] = None,
     allow_unsafe_code: UnsafeOption = False,
     written_by: FormatOption = None,
     prediction: PredictionOption = None,
     gold: GoldOption = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep the verdicts in --out and go on after them.")
+        bool, typer.Option("--resume", help="Keep the verdicts in --out and verify the rest.")
     ] = False,
 ) -> None:
-    """Verify the answers in a file, with one verdict for each line."""
+    """Verify the answers in a file. Each answer gets one verdict."""
     from manyways.commands.answers import Reading
     from manyways.commands.verify_file import verify_file
 
@@ -306,7 +315,7 @@ def theory(
     ] = "all",
     out: Annotated[Path, typer.Option(help="Write the page to this file.")] = Path("theory.html"),
 ) -> None:
-    """Draw what the theory expects, as figures on one page.
+    """Draw the predictions of the theory as figures on one page.
 
     The figures are escape, composition, crossover, budget, leak and clock.
     """
@@ -319,7 +328,7 @@ def theory(
 def keys(
     section: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A table or a key, as rl, model.http or rl.steps."),
+        typer.Argument(metavar="NAME", help="A table or a key: rl, model.http, rl.steps."),
     ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the page docs/recipe.md.")
@@ -338,7 +347,7 @@ def keys(
 
 
 class LabelledTexts(enum.StrEnum):
-    """Prompted attempts, or those on benchmarks."""
+    """Which texts are labelled: attempts of the pool, or attempts on benchmarks."""
 
     pool = "pool"
     evaluations = "evaluations"
@@ -348,7 +357,7 @@ class LabelledTexts(enum.StrEnum):
 def agreement(
     run: RunArgument,
     first: Annotated[
-        str | None, typer.Option(help="One labeller. Default: the one of the recipe.")
+        str | None, typer.Option(help="One labeller. Default: the labeller of the recipe.")
     ] = None,
     second: Annotated[str, typer.Option(help="The other labeller.")] = "exemplars",
     on: Annotated[
@@ -375,7 +384,7 @@ def diversity(
         Path | None, typer.Option(help="The folder of a sentence-embedding model.")
     ] = None,
     pack: Annotated[
-        str | None, typer.Option(help="Count also the opening heuristics, of this pack.")
+        str | None, typer.Option(help="Also count the opening heuristics, with this pack.")
     ] = None,
     labeller: LabellerOption = None,
     out: OutOption = None,
@@ -400,7 +409,7 @@ def composition(
     ] = None,
     specificity: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="The share of other texts that it calls not composed."),
+        typer.Option(min=0, max=1, help="The share of other texts that it finds not composed."),
     ] = None,
     out: OutOption = None,
 ) -> None:
@@ -425,7 +434,7 @@ def compare(
         typer.Argument(metavar="RUN RUN...", help="Run folders. The first is the reference."),
     ],
     each: Annotated[
-        bool, typer.Option("--each", help="Print every benchmark, not only means.")
+        bool, typer.Option("--each", help="Print every benchmark, not only the means.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Write the differences to this file, as JSON.")

@@ -1,16 +1,16 @@
-"""Answers to judge, from any file: ``manyways verify`` and ``passk`` read with this.
+"""Read answers from any file, for ``manyways verify`` and ``manyways passk``.
 
 A row of ours is one of
 - ``{"gold": "1/2", "prediction": "0.5"}``: the prediction is an answer, or a text that ends in
-  one, and is read leniently; ``verifier``, ``choices`` and ``alternatives`` may be given beside it;
+  one. It is read leniently. ``verifier``, ``choices`` and ``alternatives`` may stand beside it.
 - ``{"problem": {...the fields of a Problem...}, "text": "..."}``: a model's text, read under the
-  policy;
+  policy.
 - ``{"prompt": "...", "tests": "...", "entry_point": "f", "completion": "..."}``: a program, in the
   field names of HumanEval (``test``) or MBPP (``test_list``, ``test_imports``,
-  ``test_setup_code``), run in the sandbox.
+  ``test_setup_code``). It runs in the sandbox.
 
-Other tools' rows are read by ``FORMATS``, named or found out by their keys; any other table by the
-names of its columns. A prediction that is null or NaN is no answer.
+``FORMATS`` has the rows of other tools, which are told by name or by their keys. Any other file is
+read by the names of its columns. A prediction that is null or NaN is no answer.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,8 +42,9 @@ _PROBLEM_FIELDS = {field.name for field in fields(Problem)}
 class Reading:
     """How to read a file whose rows are not ours.
 
-    format: a name of ``FORMATS``.  prediction, gold, problem: columns (dotted paths reach into
-        nested values) instead of the format's own.
+    format: a name of ``FORMATS``.
+    prediction, gold, problem: columns that replace those of the format. A dotted path reaches into
+        nested values.
     """
 
     format: str | None = None
@@ -54,12 +55,13 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One answer to judge.
+    """One answer to verify.
 
-    text: None where there is none.
-    bare: the text is an answer rather than a model's output.
-    name: says which problem was attempted, where the row does.
-    attempt: number of the text among those of its row, from 1; 0 where a row has one text.
+    line:    number of its row, from 1.
+    text:    None if there is no answer.
+    bare:    whether the text is an answer, not the output of a model.
+    name:    which problem was attempted, None if the row does not say.
+    attempt: number of the text in its row, from 1; 0 if a row holds one text.
     """
 
     line: int
@@ -74,8 +76,10 @@ class Case:
 class Format:
     """What another tool writes.
 
-    keys:  sets of keys; a row that has all of one set is of this format.
-    texts: the model's texts in a row.  gold: its reference.  name: what tells problems apart.
+    keys:    sets of keys. A row that has all keys of one set is of this format.
+    texts:   the model's texts in a row.
+    gold:    the reference of a row.
+    name:    which problem a row is about.
     several: whether a row may hold several texts.
     """
 
@@ -88,19 +92,19 @@ class Format:
 
 
 def _responses(record: Record) -> list[Any]:
-    """lm-eval: one request with its repeats; several requests are scored options."""
+    """The repeats of the one request of an lm-eval row. Several requests are scored options."""
     responses = record["resps"]
     if isinstance(responses, list) and len(responses) == 1:
         texts = responses[0] if isinstance(responses[0], list) else responses
         if texts and all(text is None or isinstance(text, str) for text in texts):
             return list(texts)
     raise ValueError(
-        "'resps' holds no texts but log-likelihoods of options: lm-eval has judged them itself"
+        "'resps' holds log-likelihoods of options and no texts: lm-eval has scored them itself"
     )
 
 
 def _turn(record: Record, roles: tuple[str, ...]) -> Any:  # noqa: ANN401 - as in the file
-    """The last turn of one of ``roles`` in a conversation, None where there is none."""
+    """The last turn of one of ``roles`` in a conversation, None if there is none."""
     turns = record["conversations"] if "conversations" in record else record["messages"]
     said = [
         turn.get("value", turn.get("content"))
@@ -165,11 +169,11 @@ FORMS = (
 
 
 class Reader:
-    """Rows of one file to cases.
+    """Reads the rows of one file as cases.
 
-    once:  leave out rows that hold the texts of an earlier row again (lm-eval writes the samples
-        of a task once for each of its filters).
-    forms: what an error says that a row may be.
+    once:  leave out rows that repeat the texts of an earlier row. lm-eval writes the samples of a
+        task once for each of its filters.
+    forms: the forms of a row, for error messages.
     """
 
     def __init__(
@@ -180,16 +184,16 @@ class Reader:
         self._format = _named(self._how.format)
         self._filter: object = None
         if (self._how.prediction is None) != (self._how.gold is None) and self._format is None:
-            raise UserError("--prediction and --gold go together, or with a --format.")
+            raise UserError("--prediction and --gold go together: give both, or add --format.")
 
     def cases(self, row: Row) -> list[Case]:
-        """The answers in a row. Raises DataError, naming it, when it is of no kind."""
+        """The answers in a row. Raises DataError, with its place, if it has no known form."""
         record = row.value
         try:
             if not isinstance(record, Mapping):
                 raise TypeError("not a JSON object")
             if self._format is None and self._how.gold is None:
-                if "gold" in record and "prediction" in record:  # the usual one first, for speed
+                if "gold" in record and "prediction" in record:  # the usual form first, for speed
                     return [answer_case(row.number, record)]
                 read = next((read for keys, read in _READERS if keys <= record.keys()), None)
                 if read is not None:
@@ -201,7 +205,7 @@ class Reader:
 
     def _foreign(self, number: int, record: Record) -> Iterator[Case]:
         if self._format is None and self._how.gold is None:
-            self._format = self._found(record)
+            self._format = self._format_of(record)
         way = self._format
         if self._once and way is FORMATS["lm-eval"]:
             self._filter = self._filter or record.get("filter")
@@ -209,7 +213,7 @@ class Reader:
                 return
         texts, gold = self._columns(record)
         if texts is None:
-            assert way is not None  # else both columns are named
+            assert way is not None  # without a format, both columns are named
             texts = way.texts(record)
         problem = Problem(
             id=f"file/lines/{number}", question="", answer=reference(_text({"gold": gold}, "gold"))
@@ -226,32 +230,32 @@ class Reader:
             )
 
     def _columns(self, record: Record) -> tuple[list[Any] | None, Any]:
-        """The texts, None where the format has them, and the reference."""
+        """(texts, reference). The texts are None if the format has to read them."""
         how, way = self._how, self._format
         if way is not None and how.prediction is None and how.gold is None:
             lacking = min((keys - record.keys() for keys in way.keys), key=len)
             if lacking:
                 raise ValueError(f"no {' and '.join(map(repr, sorted(lacking)))}")
-        texts = None if how.prediction is None else [self._cell(how.prediction, record)]
-        gold = way.gold(record) if how.gold is None and way else self._cell(how.gold, record)
+        texts = None if how.prediction is None else [self._value(how.prediction, record)]
+        gold = way.gold(record) if how.gold is None and way else self._value(how.gold, record)
         return texts, gold
 
-    def _found(self, record: Record) -> Format:
+    def _format_of(self, record: Record) -> Format:
         for name, way in FORMATS.items():
             if any(keys <= record.keys() for keys in way.keys):
-                say(f"{self._path}: read as {way.title}; --format {name} says so without looking.")
+                say(f"{self._path}: read as {way.title}, as with --format {name}.")
                 return way
         raise ValueError(f"the keys are {', '.join(sorted(map(str, record)))}")
 
     def _name(self, number: int, record: Record) -> str | None:
         if self._how.problem is not None:
-            return str(self._cell(self._how.problem, record))
+            return str(self._value(self._how.problem, record))
         if self._format is not None:
             name = self._format.name(record)
             return f"row {number}" if name is None else str(name)
         return _name(record)
 
-    def _cell(self, column: str | None, record: Record) -> Any:  # noqa: ANN401 - as in the file
+    def _value(self, column: str | None, record: Record) -> Any:  # noqa: ANN401 - as in the file
         try:
             return value_at(record, column or "")
         except KeyError as error:
@@ -259,7 +263,7 @@ class Reader:
 
 
 def answer_case(number: int, record: Record) -> Case:
-    """A row with ``gold`` and ``prediction``. Raises ValueError for what is no text."""
+    """The case of a row with ``gold`` and ``prediction``. Raises ValueError if one is no text."""
     problem = Problem(
         id=f"file/lines/{number}",
         question="",
@@ -319,7 +323,7 @@ def _named(name: str | None) -> Format | None:
 
 
 def _name(record: Record) -> str | None:
-    """Which problem a row is about, None where it does not say."""
+    """Which problem a row is about, None if it does not say."""
     for key in _NAME_KEYS:
         name = record.get(key)
         if isinstance(name, str | int) and not isinstance(name, bool):
@@ -328,14 +332,14 @@ def _name(record: Record) -> str | None:
 
 
 def _verifier(record: Record) -> str:
-    """By its name in the table alone: a file of someone else's must not say what code runs."""
+    """The verifier that a row names. Only our own, as a file must not say which code runs."""
     name = record.get("verifier", "math")
     if not isinstance(name, str):
         raise ValueError(f"'verifier' is {type(name).__name__}, not text")
     if name not in VERIFIERS:
         raise ValueError(
-            f"'verifier' is '{name}': a line names {', '.join(VERIFIERS)}. One of your own is for "
-            "all lines and stands on the command line: manyways verify --verifier module:function"
+            f"'verifier' is '{name}': a row can name {', '.join(VERIFIERS)}. Give a verifier of "
+            "your own for all rows on the command line: manyways verify --verifier module:function"
         )
     return name
 

@@ -1,4 +1,4 @@
-"""Scores side by side: the arms of one run (``table``), and several runs (``compare``).
+"""``manyways table`` prints the arms of one run side by side, ``manyways compare`` several runs.
 
 Two problems of different runs match when id, question and reference answer are the same.
 
@@ -41,9 +41,9 @@ class RunDifference:
     """Difference ``b - a`` in pass@k of one checkpoint between two runs, on the same problems.
 
     difference: with its bootstrap interval over problems.
-    p:          sign-flip permutation test over problems.
-    seeds:      Welch's interval on the difference of the seeds' means, None with fewer than two
-                seeds in a run. ``n`` counts the seeds of both.
+    p:          of the sign-flip permutation test over problems.
+    seeds:      the difference of the means over seeds with Welch's interval, None if a run has
+                fewer than two seeds. ``n`` counts the seeds of both runs.
     """
 
     checkpoint: str
@@ -58,19 +58,22 @@ class RunDifference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """Runs on common ground. ``matched``: benchmark -> problems that all runs have alike."""
+    """The scores of runs on the problems that all of them share.
+
+    matched: benchmark -> number of shared problems.
+    curves:  label of the run -> its curves on the shared problems.
+    """
 
     labels: tuple[str, ...]
     benchmarks: tuple[str, ...]
     matched: dict[str, int]
     curves: dict[str, Curves]
-    """label of the run -> its curves, on the matched problems alone."""
 
 
 def compare(contexts: dict[str, Context]) -> Comparison:
     """Cut the runs to the benchmarks and problems that all of them evaluated.
 
-    Benchmarks without a problem in common are left out; there may be none at all.
+    Benchmarks without a shared problem are left out. All benchmarks may be left out.
     """
     single = {label: [pass_curve(e) for e in evaluations(ctx)] for label, ctx in contexts.items()}
     shared = [
@@ -100,7 +103,7 @@ def compare(contexts: dict[str, Context]) -> Comparison:
 
 
 def run_differences(compared: Comparison, settings: Resampling) -> Iterator[RunDifference]:
-    """Every later run minus the first, for each checkpoint (pooled over seeds) of both."""
+    """Every later run minus the first, for each checkpoint of both, over all seeds."""
     first, *others = compared.labels
     names = [key for key in compared.curves[first] if Checkpoint.parse(key[0]).seed is None]
     for label in others:
@@ -141,7 +144,7 @@ def _rows(
 
 
 def _over_seeds(found: Difference) -> Score | None:
-    """Seeds of different runs are independent, whatever their numbers."""
+    """Welch's interval, because seeds of different runs are independent even with equal numbers."""
     means = [[float(c.mean_K(x)[0]) for x in c.seeds.values()] for c in (found.a, found.b)]
     if min(len(m) for m in means) < 2:
         return None
@@ -150,7 +153,7 @@ def _over_seeds(found: Difference) -> Score | None:
 
 
 def scores_at(compared: Comparison) -> dict[str, Sequence[Curve]]:
-    """Label -> curves pooled over seeds, at k = 1 and the largest k that all runs have."""
+    """Label -> curves over all seeds, at k = 1 and the largest k that all runs have."""
     largest = {}
     for benchmark in {b for of_run in compared.curves.values() for _, b in of_run}:
         ks = [
@@ -172,18 +175,20 @@ def scores_at(compared: Comparison) -> dict[str, Sequence[Curve]]:
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SETTINGS = ("attempts", "temperature", "top_p", "max_tokens")
-"""Evaluation settings that must agree for scores to be comparable."""
+"""Settings of an evaluation that must be equal for scores to compare."""
 
 
 def write_table(run: Path, *, style: str, out: Path | None, intervals: bool) -> None:
-    """Write the table as ``style`` (a key of ``FORMATS``) to ``out``, or to standard output.
+    """Write the table as ``style`` (a key of ``FORMATS``) to ``out`` or standard output.
 
-    Raises RunDirError when ``run`` is no run folder, UserError when nothing was analysed yet.
+    Raises RunDirError when ``run`` is no run folder, UserError when it has no scores yet.
     """
     seen = load(run)
     third_party.say_unused(seen.recipe)
     if not seen.rows(PASS_AT_K):
-        raise UserError(f"'{run}' has no scores yet: run `manyways evaluate` and `analyse` on it.")
+        raise UserError(
+            f"'{run}' has no scores yet: run `manyways evaluate` and `manyways analyse` on it."
+        )
     text = FORMATS[style](build(seen), intervals=intervals)
     if out is None:
         print_text(text.removesuffix("\n"))
@@ -193,29 +198,29 @@ def write_table(run: Path, *, style: str, out: Path | None, intervals: bool) -> 
 
 
 def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list[RunDifference]:
-    """Print scores of every run on their common problems, and each run minus the first.
+    """Print the scores of every run on their shared problems, and each run minus the first.
 
-    each: a row for every benchmark, not for the means alone.
-    out:  the differences as JSON.
+    each: print a row for every benchmark, not only for the means.
+    out:  where to write the differences as JSON.
 
-    Raises UserError when fewer than two runs are given or they have no evaluated problem in common.
+    Raises UserError when fewer than two runs are given or they share no evaluated problem.
     """
     if len(roots) < 2:
-        raise UserError("compare needs two run folders or more; the first is the reference.")
+        raise UserError("compare needs two run folders or more. The first is the reference.")
     if len(roots) > len(LABELS):
         raise UserError(f"compare takes at most {len(LABELS)} run folders.")
     contexts = _contexts(roots)
     compared = compare(contexts)
     if not compared.benchmarks:
         raise UserError(
-            "these runs have no evaluated problem in common: same benchmarks, same ids, same "
-            "questions and answers are needed. `manyways table RUN` prints one run."
+            "these runs share no evaluated problem. A shared problem has the same benchmark, id, "
+            "question and answer in every run. `manyways table RUN` prints one run."
         )
     for (label, ctx), root in zip(contexts.items(), roots, strict=True):
         say(f"{label} = {ctx.recipe.name} in {root}, seeds {', '.join(map(str, ctx.recipe.seeds))}")
     for warning in _warnings(contexts, compared):
         say(f"warning: {warning}")
-    say(f"problems in common: {', '.join(f'{n} of {b}' for b, n in compared.matched.items())}")
+    say(f"shared problems: {', '.join(f'{n} of {b}' for b, n in compared.matched.items())}")
     settings = Resampling(resamples=min(c.recipe.analyse.bootstrap for c in contexts.values()))
     rows = list(run_differences(compared, settings))
     means = set(MEANS) & {row.benchmark for row in rows}
@@ -231,7 +236,7 @@ def compare_runs(roots: Sequence[Path], *, each: bool, out: Path | None) -> list
 def _contexts(roots: Sequence[Path]) -> dict[str, Context]:
     """A, B, C, ... -> context."""
     if len({root.resolve() for root in roots}) != len(roots):
-        raise UserError("the same run folder is named twice: name different ones.")
+        raise UserError("the same run folder is named twice: name different run folders.")
     return {label: open_run(root) for label, root in zip(LABELS, roots, strict=False)}
 
 
@@ -241,35 +246,35 @@ def _warnings(contexts: dict[str, Context], compared: Comparison) -> list[str]:
         values = {label: getattr(c.recipe.evaluate, name) for label, c in contexts.items()}
         if len(set(values.values())) > 1:
             listed = ", ".join(f"{label} {value}" for label, value in values.items())
-            found.append(f"evaluate.{name} differs ({listed}): part of a difference may be its.")
+            found.append(f"evaluate.{name} differs ({listed}): it may explain a difference.")
     for label, ctx in contexts.items():
         left = [b for b in ctx.recipe.benchmarks if b not in compared.benchmarks]
         if left:
-            found.append(f"{label}: {', '.join(left)} left out, not evaluated alike in every run.")
+            found.append(f"{label}: {', '.join(left)} left out: the runs share no problem of it.")
     return found
 
 
 def _print(
     compared: Comparison, rows: Sequence[RunDifference], settings: Resampling, only: set[str] | None
 ) -> None:
-    """One line for each checkpoint, benchmark and k; a checkpoint may be in some runs only."""
+    """Print a row for each benchmark, k and checkpoint that a run has."""
     scores = scores_at(compared)
-    cells = {label: _cells(curves, settings) for label, curves in scores.items()}
+    shown = {label: _shown(curves, settings) for label, curves in scores.items()}
     first, *others = compared.labels
     heads = [head for label in others for head in (f"{label} - {first}", "p", "over seeds")]
     table = open_table("benchmark", "checkpoint", *compared.labels, *heads)
-    for key in dict.fromkeys(key for of_run in cells.values() for key in of_run):
+    for key in dict.fromkeys(key for of_run in shown.values() for key in of_run):
         benchmark, k, name = key
         if only is not None and benchmark not in only:
             continue
         found = {row.b: row for row in rows if (row.benchmark, row.k, row.checkpoint) == key}
-        differences = [cell for label in others for cell in _difference(found.get(label))]
-        values = [cells[label].get(key, "-") for label in compared.labels]
+        differences = [text for label in others for text in _difference(found.get(label))]
+        values = [shown[label].get(key, "-") for label in compared.labels]
         table.add_row(f"{benchmark} pass@{k}", name, *values, *differences)
     print_result(table)
 
 
-def _cells(of_run: Sequence[Curve], settings: Resampling) -> dict[tuple[str, int, str], str]:
+def _shown(of_run: Sequence[Curve], settings: Resampling) -> dict[tuple[str, int, str], str]:
     """(benchmark, k, checkpoint) -> score with its interval."""
     found = {}
     for curve in of_run:

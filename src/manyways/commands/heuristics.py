@@ -1,7 +1,7 @@
-"""``manyways heuristics list | show | check``: look at packs before using them.
+"""``manyways heuristics list``, ``show`` and ``check``: look at a pack before you use it.
 
-``check_pack`` asks if a pack is fit for use: form, exemplars that its own verifier accepts, no
-copies, the cost in tokens.
+``check_pack`` checks the form of a pack, that its verifier accepts its exemplars, and that they are
+no copies. It also counts what prompts cost in tokens.
 """
 
 import re
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from manyways.checkpoints import load_tokenizer, model_path
+from manyways.commands.problems import grant_typed
 from manyways.errors import DataError
 from manyways.heuristics import PACKS, PromptFormat, exemplar_problem, instruction_for, load_pack
 from manyways.metrics.diversity import EMBEDDER, embed, vendi
@@ -24,6 +25,7 @@ from manyways.problems.overlap import overlap
 from manyways.progress import open_table, print_result, print_text, say
 from manyways.records import PLAIN, Heuristic, Problem, Verdict
 from manyways.rendering import prompt_ids
+from manyways.reporting.words import plural
 from manyways.verifiers import verifier_of
 from manyways.verifiers.verdicts import Verifiers
 
@@ -31,21 +33,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 COPY = 0.8
-"""Word-3-gram Jaccard, numbers masked, from which exemplars of two heuristics are copies: an error.
+"""From this Jaccard index of word 3-grams with masked numbers on, exemplars are copies: an error.
 
-The same text under another name, its numbers changed or not, has 1; the fixed wording of the pocket
-world reaches 0.61.
+The same text with other numbers has 1. The fixed wording of the pocket world reaches 0.61.
 """
 ALIKE = 0.35
-"""Jaccard from which two exemplars are close enough for a warning.
+"""From this Jaccard index on, two exemplars are so alike that a warning is given.
 
-The mathematical, code and narrative packs stay below 0.27, which questions of one kind reach ("What
-is its area?").
+Questions of one kind ("What is its area?") reach 0.27, the highest in the mathematical, code and
+narrative packs.
 """
 EXEMPLARS = 2
-"""Fewest exemplars of a heuristic."""
+"""The least number of exemplars of a heuristic."""
 SENTENCES = range(2, 5)
-"""How many sentences an instruction should have."""
+"""The numbers of sentences that an instruction should have."""
 
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SENTENCE_END = re.compile(r"[.!?](?=[\s'\")]|$)")
@@ -65,9 +66,9 @@ class VerdictSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flaw:
-    """One thing that is wrong. Example: ``Finding(entry="parity", what="has 1 exemplar, ...")``.
+    """One flaw of a pack. Example: ``Flaw(entry="parity", what="name is empty.")``.
 
-    entry: id of the heuristic, with ``, exemplar N`` where it concerns one.
+    entry: id of the heuristic, and ``, exemplar N`` if the flaw is in an exemplar.
     """
 
     entry: str
@@ -85,21 +86,21 @@ class PackReport:
 
     accepted:   exemplars whose solution the verifier accepts.
     most_alike: (Jaccard, entry, entry, "question" or "solution"), highest first, at most five.
-    tokens:     heuristic id -> tokens of its prompt before the problem's own text; empty without
-        a tokenizer.
+    tokens:     heuristic id -> tokens of its prompt before the problem's text; empty without a
+        tokenizer.
     """
 
     heuristics: int
     exemplars: int
     accepted: int
-    findings: tuple[Flaw, ...]
+    flaws: tuple[Flaw, ...]
     most_alike: tuple[tuple[float, str, str, str], ...]
     tokens: Mapping[str, int]
 
     @property
     def errors(self) -> tuple[Flaw, ...]:
-        """The findings that make a pack unfit; the others are advice."""
-        return tuple(finding for finding in self.findings if finding.severity == "error")
+        """The flaws that make a pack unfit. The others are warnings."""
+        return tuple(flaw for flaw in self.flaws if flaw.severity == "error")
 
 
 def check_pack(
@@ -110,25 +111,25 @@ def check_pack(
     prompts: PromptFormat | None = None,
     shots: int = EXEMPLARS,
 ) -> PackReport:
-    """Check a loaded pack; collects everything that is wrong rather than raising.
+    """Check a loaded pack. Every flaw is collected, and none is raised.
 
     tokenizer: a Hugging Face tokenizer with a chat template, to count the tokens of prompts.
-    prompts:   the format that prompts are counted in; the default one when None.
-    shots:     exemplars in a counted prompt.
+    prompts:   the format of the counted prompts, the default format when None.
+    shots:     the number of exemplars in a counted prompt.
     """
-    findings = [finding for heuristic in heuristics for finding in _form(heuristic)]
-    accepted, refused = _judged(heuristics, verifiers)
+    flaws = [flaw for heuristic in heuristics for flaw in _form(heuristic)]
+    accepted, refused = _verify(heuristics, verifiers)
     alike = _alike(heuristics)
-    findings += [*refused, *_likeness(alike)]
+    flaws += [*refused, *_likeness(alike)]
     tokens = {}
     if tokenizer is not None:
-        asked = prompts or PromptFormat()
-        tokens = {h.id: prompt_tokens(h, tokenizer, prompts=asked, shots=shots) for h in heuristics}
+        form = prompts or PromptFormat()
+        tokens = {h.id: prompt_tokens(h, tokenizer, prompts=form, shots=shots) for h in heuristics}
     return PackReport(
         heuristics=len(heuristics),
         exemplars=sum(len(h.exemplars) for h in heuristics),
         accepted=accepted,
-        findings=tuple(findings),
+        flaws=tuple(flaws),
         most_alike=tuple(alike[:5]),
         tokens=tokens,
     )
@@ -137,7 +138,7 @@ def check_pack(
 def prompt_tokens(
     heuristic: Heuristic, tokenizer: "PreTrainedTokenizerBase", *, prompts: PromptFormat, shots: int
 ) -> int:
-    """Tokens of the prompt under ``heuristic`` for an empty question: what every problem pays."""
+    """Tokens of the prompt under ``heuristic`` for an empty question. Each problem costs them."""
     tokens, _ = prompt_ids(tokenizer, prompts.under(heuristic, "", shots=shots))
     return len(tokens)
 
@@ -170,8 +171,8 @@ def _advice(heuristic: Heuristic) -> Iterator[Flaw]:
             yield Flaw(entry=heuristic.id, what=f"{field} is empty.", severity="warning")
 
 
-def _judged(heuristics: Sequence[Heuristic], verifiers: VerdictSource) -> tuple[int, list[Flaw]]:
-    """How many exemplars are accepted, and a finding for each of the others."""
+def _verify(heuristics: Sequence[Heuristic], verifiers: VerdictSource) -> tuple[int, list[Flaw]]:
+    """(how many exemplars are accepted, a flaw for each other exemplar)."""
     cases = [
         (f"{h.id}, exemplar {i + 1}", exemplar_problem(h, i), h.exemplars[i].solution)
         for h in heuristics
@@ -190,14 +191,14 @@ def _refusal(problem: Problem, verdict: Verdict) -> str:
     if not verifier_of(problem.verifier).cuts:
         return f"its program is {verdict.status} ({verdict.rule or verdict.reason})."
     if verdict.status == "no_answer":
-        return "no final answer found in its solution: end it with \\boxed{...}."
+        return "its solution has no final answer: end it with \\boxed{...}."
     if verdict.status == "undecided":
         return f"the verifier '{problem.verifier}' could not decide: {verdict.reason}."
     return f"its solution ends in '{verdict.answer}', but its answer is '{problem.answer}'."
 
 
 def _alike(heuristics: Sequence[Heuristic]) -> list[tuple[float, str, str, str]]:
-    """Every pair of exemplars of different heuristics with its Jaccard similarity, falling."""
+    """Every pair of exemplars of different heuristics with its Jaccard index, highest first."""
     pairs = []
     for part in ("question", "solution"):
         grams = [
@@ -218,7 +219,7 @@ def _grams(text: str) -> frozenset[tuple[str, ...]]:
 
 
 def _likeness(alike: Sequence[tuple[float, str, str, str]]) -> Iterator[Flaw]:
-    """The closest other exemplar of each, where it is too close."""
+    """A flaw for each exemplar that is too much like an exemplar of another heuristic."""
     seen = set()
     for value, left, right, part in alike:
         if value < ALIKE or (left, part) in seen:
@@ -228,13 +229,13 @@ def _likeness(alike: Sequence[tuple[float, str, str, str]]) -> Iterator[Flaw]:
         what = f"its {part} {'copies' if copied else 'is much like'} that of {right}"
         yield Flaw(
             entry=left,
-            what=f"{what} (Jaccard {value:.2f}): write another one.",
+            what=f"{what} (Jaccard {value:.2f}): write another exemplar.",
             severity="error" if copied else "warning",
         )
 
 
 def list_heuristics(pack: str = "polya") -> None:
-    """Print the entries of a pack in their order; the first n are the set of n.
+    """Print the heuristics of a pack in their order. ``heuristics.count`` takes the first.
 
     Raises DataError when there is no such pack.
     """
@@ -243,13 +244,13 @@ def list_heuristics(pack: str = "polya") -> None:
         count = str(len(heuristic.exemplars))
         table.add_row(str(number), heuristic.id, heuristic.name, heuristic.family, count)
     print_result(table)
-    say(f"Pack '{pack}'. Packs by name: {', '.join(PACKS)}; or give the path of a .toml file.")
+    say(f"Pack '{pack}'. There are the packs {', '.join(PACKS)}, or give the path of a .toml file.")
 
 
 def show_heuristic(id_: str, *, pack: str | None = None) -> None:
-    """Print everything about one heuristic, exemplars included.
+    """Print all about one heuristic, with its exemplars.
 
-    pack: where to look; in all named packs when None.
+    pack: look only in this pack. When None, look in all named packs.
 
     Raises DataError when no pack has it.
     """
@@ -275,14 +276,15 @@ def check_heuristics(
     workers: int = 2,
     allow_unsafe_code: bool = False,
 ) -> PackReport:
-    """Check a pack by name or path, and print what was found.
+    """Check a pack by name or path, and print its flaws.
 
     tokenizer: a checkpoint whose tokenizer counts the tokens of the prompts.
     against:   problem sets that no exemplar may come from.
-    allow_unsafe_code: run the programs of exemplars even where no sandbox is available.
+    allow_unsafe_code: run the programs of exemplars even without a sandbox.
 
-    Raises DataError when something is wrong, after printing all of it.
+    Raises DataError if there are errors, after printing all of them.
     """
+    grant_typed(*against)
     heuristics = load_pack(pack)
     counter = load_tokenizer(model_path(tokenizer)) if tokenizer else None
     with Verifiers(workers=workers, allow_unsafe_code=allow_unsafe_code) as verifiers:
@@ -291,40 +293,45 @@ def check_heuristics(
         )
     _print_report(report)
     _print_distinctness(heuristics)
-    taken = borrowed_exemplars(heuristics, against, data_dir=data_dir)
-    for finding in [*map(str, report.findings), *taken]:
-        print_text(finding)
-    wrong = [*map(str, report.errors), *taken]
-    if wrong:
-        raise DataError(f"pack '{pack}' has {len(wrong)} errors. First: {wrong[0]}")
+    borrowed = borrowed_exemplars(heuristics, against, data_dir=data_dir)
+    for flaw in [*report.flaws, *borrowed]:
+        print_text(str(flaw))
+    if errors := [*report.errors, *borrowed]:
+        raise DataError(f"pack '{pack}' has {plural(len(errors), 'error')}. First: {errors[0]}")
     return report
 
 
 def prompts_for(heuristics: Sequence[Heuristic]) -> PromptFormat:
-    """The default prompt format, asking for a program where the exemplars are programs."""
+    """The default prompt format, which asks for a program if the exemplars are programs."""
     default = PromptFormat()
     if not heuristics[0].exemplars:
         return default
-    asked = instruction_for(exemplar_problem(heuristics[0], 0), default.instruction)
-    return PromptFormat(instruction=asked)
+    return PromptFormat(
+        instruction=instruction_for(exemplar_problem(heuristics[0], 0), default.instruction)
+    )
 
 
 def borrowed_exemplars(
     heuristics: Sequence[Heuristic], against: Sequence[str], *, data_dir: Path | None = None
-) -> list[str]:
-    """A sentence for each exemplar that is, or nearly is, a problem of the sets ``against``."""
+) -> list[Flaw]:
+    """A flaw for each exemplar whose question is, or nearly is, one of the sets ``against``."""
     own = [exemplar_problem(h, i) for h in heuristics for i in range(len(h.exemplars))]
+    likeness = {"exact": "the same as", "near": "nearly"}
     return [
-        f"error: {pair.train_id} is {pair.kind} the problem {pair.eval_id}: write another one."
+        Flaw(
+            entry=pair.train_id.removeprefix("exemplar/").replace("/", ", exemplar "),
+            what=f"its question is {likeness[pair.kind]} that of {pair.eval_id}: write another "
+            "exemplar.",
+        )
         for name in against
         for pair in overlap(own, load_problems(name, data_dir=data_dir)).pairs
     ]
 
 
 def prefix_scores(heuristics: Sequence[Heuristic]) -> dict[int, float]:
-    """Vendi score of the exemplars' solutions of the first n = 1, 2, 4, ... heuristics.
+    """Vendi score of the exemplars' solutions for the first n = 1, 2, 4, ... heuristics.
 
-    At most the number of exemplars; under ``metrics.diversity.embed``.
+    It is at most the number of exemplars. Its embedder is ``metrics.diversity.embed``.
     """
     counts = powers_of_two(len(heuristics))
     if counts[-1] != len(heuristics):
@@ -348,7 +355,7 @@ def _print_report(report: PackReport) -> None:
     table.add_row("exemplars", str(report.exemplars))
     table.add_row("accepted by their verifier", str(report.accepted))
     table.add_row("errors", str(len(report.errors)))
-    table.add_row("warnings", str(len(report.findings) - len(report.errors)))
+    table.add_row("warnings", str(len(report.flaws) - len(report.errors)))
     for value, left, right, part in report.most_alike[:1]:
         table.add_row("most alike", f"{value:.2f} ({part}s of {left} and {right})")
     print_result(table)

@@ -1,10 +1,10 @@
-"""``manyways passk``: pass@k, avg@N and majority@k with intervals, of attempts from anywhere.
+"""``manyways passk``: pass@k, avg@N and majority@k with intervals, of attempts of any tool.
 
-Attempts lie in folders of parquet parts, which ``manyways evaluate`` (or ``generate``) wrote, or in
-a file of rows: ``{"problem": "p1", "correct": true}``, with ``"answer": "12"`` (or null) where a
-majority is wanted, or whatever ``answers`` reads, judged here as ``manyways verify`` does, with a
-name of the problem in each row. Rows come in any order, and problems may have any number of
-attempts.
+Attempts lie in folders of parquet parts, which ``manyways evaluate`` or ``generate`` wrote, or in a
+file of rows. A row is ``{"problem": "p1", "correct": true}``; for a majority it also has
+``"answer": "12"`` (or null). Any row that ``answers`` reads will do as well, if it names its
+problem. It is verified here as ``manyways verify`` does. Rows may have any order, and problems any
+number of attempts.
 """
 
 import json
@@ -31,19 +31,19 @@ BATCH = 512
 FORMS = (
     'a row is {"problem": "p1", "correct": true} or '
     '{"problem": "p1", "gold": "1/2", "prediction": "0.5"}, or what `manyways verify` reads; '
-    "--problem names the column that tells problems apart."
+    "--problem names the column that says which problem a row is about."
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifiedAttempt:
-    """One attempt as far as scores need it.
+    """What scores need of one attempt.
 
     Example: ``VerifiedAttempt(problem="p1", status="correct", vote="1/2")``.
 
-    vote:      what it answered, None for no answer (``verifiers.answers.votes``).
-    votes:     whether ``vote`` is known at all; without, there is no majority.
-    truncated: None where it is not known.
+    vote:      its answer in a majority, None for no answer (``verifiers.answers.votes``).
+    votes:     whether ``vote`` is known. If not, there is no majority.
+    truncated: None if it is not known.
     """
 
     problem: str
@@ -55,7 +55,7 @@ class VerifiedAttempt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileScore:
-    """One score. ``left_out``: problems with too few attempts for it, which have no part in it."""
+    """One score. ``left_out``: how many problems have too few attempts and do not count in it."""
 
     score: Score
     left_out: int
@@ -65,10 +65,10 @@ class FileScore:
 class FileScores:
     """The scores of one file or folder.
 
-    least, most:   attempts at a problem.
-    average_error: standard error of avg@N across attempts, None where a problem has only one.
+    least, most:   the fewest and the most attempts at a problem.
+    average_error: standard error of avg@N across attempts, None if a problem has only one.
     shares:        of all attempts: correct, wrong, no_answer, undecided, and truncated if known.
-    majority:      empty where answers are not known or cannot vote; ``no_majority`` says why.
+    majority:      empty if answers are not known or cannot vote; ``no_majority`` says why.
     """
 
     source: str
@@ -87,12 +87,12 @@ class FileScores:
 def passk(
     path: Path, *, k: str | None, out: Path | None, workers: int, reading: Reading | None = None
 ) -> list[FileScores]:
-    """Score every source at ``path``; print a table, and write JSON to ``out`` when given.
+    """Score every file or folder at ``path``. Print a table, and write JSON to ``out`` if given.
 
-    reading: of files whose rows are not ours.
-    k: for example ``1,8,64``; by default powers of two up to the most attempts at a problem.
+    k:       for example ``1,8,64``. Default: powers of two up to the most attempts at a problem.
+    reading: how to read rows that are not ours.
 
-    Raises DataError for a file that cannot be read, UserError for a k that nothing has.
+    Raises DataError for a file that cannot be read, UserError for a k that is too large.
     """
     ks = _numbers(k) if k is not None else None
     found = [
@@ -109,14 +109,14 @@ def passk(
 def score_attempts(
     source: str, attempts: Sequence[VerifiedAttempt], ks: Sequence[int] | None = None
 ) -> FileScores:
-    """All scores of some attempts; undecided ones count as not correct.
+    """All scores of ``attempts``. Undecided attempts count as not correct.
 
-    A problem with fewer than k attempts has no unbiased pass@k and is left out of that k alone.
+    A problem with fewer than k attempts has no unbiased pass@k and is left out of that k only.
 
     Raises UserError when a k of ``ks`` is larger than every problem's number of attempts.
     """
-    # By name, as sets number their problems: intervals must not depend on the order of rows, and
-    # are those of the report (the same resamples of the same problems).
+    # Problems are sorted by name. So intervals do not depend on the order of rows, and they equal
+    # those of the report, which resamples the same problems in this order.
     groups: dict[str, list[VerifiedAttempt]] = {
         name: [] for name in sorted({a.problem for a in attempts})
     }
@@ -128,7 +128,7 @@ def score_attempts(
     ks = ks or powers_of_two(most)
     if max(ks) > most:
         raise UserError(f"--k {max(ks)}: no problem of '{source}' has more than {most} attempts.")
-    # One attempt without a known answer is enough: a majority among the others would be biased.
+    # One attempt without a known answer rules majorities out: those of the others would be biased.
     silent = sum(not attempt.votes for attempt in attempts)
     variance = float(sampling_variance(n_P, c_P).sum()) / len(n_P) ** 2
     name = f"avg@{least}" if least == most else f"avg@{least}-{most}"
@@ -142,14 +142,14 @@ def score_attempts(
         average_error=None if np.isnan(variance) else variance**0.5,
         passes=_rising([_measured(f"pass@{k}", pass_at_k(n_P, c_P, k)) for k in ks]),
         majority=() if silent else tuple(_majority(list(groups.values()), ks)),
-        no_majority=f"{silent} of {len(attempts)} attempts come without a known answer (programs, "
-        'or lines without "answer")' if silent else "",
+        no_majority=f"the answers of {silent} of {len(attempts)} attempts are not known (programs, "
+        'or rows without "answer")' if silent else "",
         shares=_shares(attempts),
     )  # fmt: skip
 
 
 def _rising(passes: Sequence[FileScore]) -> tuple[FileScore, ...]:
-    """With the bounds that the report gives: they do not fall with k on the same problems."""
+    """The scores with the bounds of the report, which do not fall with k on the same problems."""
     if any(one.left_out for one in passes):
         return tuple(passes)
     low_K, high_K = rising_bounds(*(np.array([getattr(one.score, end) for one in passes])
@@ -225,8 +225,8 @@ def _sentences(one: FileScores) -> Iterator[str]:
     short = [m for m in one.passes if m.left_out]
     if short:
         yield (
-            f"{short[0].score.name} and beyond leave out problems with too few attempts: no "
-            "unbiased estimate exists for k above a problem's number of attempts."
+            f"from {short[0].score.name} on, problems with fewer than k attempts are left out: "
+            "there is no unbiased estimate for them."
         )
     if one.no_majority:
         yield f"no majority: {one.no_majority}."
@@ -237,14 +237,17 @@ def read_sources(
 ) -> dict[str, list[VerifiedAttempt]]:
     """Name of each file or folder -> its attempts, in order.
 
-    Raises DataError when there is nothing, or, naming the line, when one cannot be read.
+    Raises DataError if there are none, and with the line for a row that cannot be read.
     """
     with Verifiers(workers=workers, policy="lenient") as verifiers:
         if str(path) != "-" and path.is_dir():
             folders = sorted({part.parent for part in path.rglob("part-*.parquet")})
             folders = [one for one in folders if "stale" not in one.relative_to(path).parts]
             if not folders:
-                raise DataError(f"'{path}' holds no attempts: there is no part-*.parquet below it.")
+                raise DataError(
+                    f"'{path}' holds no attempts, as it has no part-*.parquet: name a file, or a "
+                    "folder that `manyways generate` or `manyways evaluate` wrote."
+                )
             return {_name(folder, path): _of_folder(folder, verifiers) for folder in folders}
         found = _of_file(path, reading, verifiers)
     if not found:
@@ -260,7 +263,7 @@ def _of_folder(folder: Path, verifiers: Verifiers) -> list[VerifiedAttempt]:
     table = read_attempts_table(folder, ["problem_id", "status", "answer", "rule", "finish"])
     rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
     said = [
-        # Of an option the rule says that a letter was read.
+        # The rule says if a letter of an option was read.
         Said(name, answer, "choice" if rule.endswith("/letter") else "math")
         for name, _, answer, rule, _ in rows
     ]
@@ -269,7 +272,7 @@ def _of_folder(folder: Path, verifiers: Verifiers) -> list[VerifiedAttempt]:
             problem=problem,
             status=status,
             vote=vote,
-            votes=not rule.startswith("tests/"),  # of a program the rule says so
+            votes=not rule.startswith("tests/"),  # the rule of a program
             truncated=finish == "length",
         )
         for (problem, status, _, rule, finish), vote in zip(
@@ -279,8 +282,8 @@ def _of_folder(folder: Path, verifiers: Verifiers) -> list[VerifiedAttempt]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Line:
-    """A row read: judged already, or with what is to be judged."""
+class _Given:
+    """An attempt as its row gives it: with its status, or with the case to verify."""
 
     name: str
     status: str = "no_answer"
@@ -290,20 +293,20 @@ class _Line:
 
 
 def _of_file(path: Path, reading: Reading | None, verifiers: Verifiers) -> list[VerifiedAttempt]:
-    lines = list(_lines(path, reading))
-    with Meter("passk", total=len(lines), unit="attempts") as meter:
-        judged: list[_Line] = []
-        for start in range(0, len(lines), BATCH):
-            batch = lines[start : start + BATCH]
-            judged += _judged(batch, verifiers)
+    given = list(_given(path, reading))
+    with Meter("passk", total=len(given), unit="attempts") as meter:
+        verified: list[_Given] = []
+        for start in range(0, len(given), BATCH):
+            batch = given[start : start + BATCH]
+            verified += _verified(batch, verifiers)
             meter.advance(len(batch))
     said = [
-        Said(line.name, line.said, *_voting(line.case.problem if line.case else None))
-        for line in judged
+        Said(one.name, one.said, *_voting(one.case.problem if one.case else None))
+        for one in verified
     ]
     return [
-        VerifiedAttempt(problem=line.name, status=line.status, vote=vote, votes=line.votes)
-        for line, vote in zip(judged, same_votes(said, verifiers), strict=True)
+        VerifiedAttempt(problem=one.name, status=one.status, vote=vote, votes=one.votes)
+        for one, vote in zip(verified, same_votes(said, verifiers), strict=True)
     ]
 
 
@@ -311,24 +314,21 @@ def _voting(problem: Problem | None) -> tuple[str, tuple[str, ...]]:
     return ("math", ()) if problem is None else (problem.verifier, problem.choices)
 
 
-def _lines(path: Path, reading: Reading | None) -> Iterator[_Line]:
+def _given(path: Path, reading: Reading | None) -> Iterator[_Given]:
     reader = Reader(path, reading, once=True, forms=FORMS)
     for row in read_rows(path):
-        if _is_stated(row.value):
+        value = row.value
+        if isinstance(value, Mapping) and "correct" in value and "gold" not in value:
             try:
-                yield _stated(row.value)
+                yield _stated(value)
             except ValueError as error:
                 raise DataError(f"{path}, {row.where}: {error}; {FORMS}") from None
             continue
         for case in reader.cases(row):
-            yield _named_line(path, row, case)
+            yield _to_verify(path, row, case)
 
 
-def _is_stated(record: object) -> bool:
-    return isinstance(record, Mapping) and "correct" in record and "gold" not in record
-
-
-def _stated(record: Mapping[str, Any]) -> _Line:
+def _stated(record: Mapping[str, Any]) -> _Given:
     name = record.get("problem", record.get("problem_id"))
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise ValueError("no 'problem' that says which problem was attempted (a text or a number)")
@@ -337,7 +337,7 @@ def _stated(record: Mapping[str, Any]) -> _Line:
         raise ValueError(f"'correct' is {correct!r}, not true or false (or 1 or 0)")
     if answer is not None and not isinstance(answer, str | int | float):
         raise ValueError("'answer' is no text")
-    return _Line(
+    return _Given(
         name=str(name),
         status="correct" if correct else "wrong",
         said=None if answer is None else str(answer),
@@ -345,22 +345,22 @@ def _stated(record: Mapping[str, Any]) -> _Line:
     )
 
 
-def _named_line(path: Path, row: Row, case: Case) -> _Line:
+def _to_verify(path: Path, row: Row, case: Case) -> _Given:
     if case.name is None:
         raise DataError(
             f"{path}, {row.where}: no 'problem' that says which problem was attempted; {FORMS}"
         )
-    return _Line(
+    return _Given(
         name=case.name, votes=verifier_of(case.problem.verifier).votes != "none", case=case
     )
 
 
-def _judged(lines: Sequence[_Line], verifiers: Verifiers) -> Iterator[_Line]:
-    pairs = [(line.case.problem, line.case.text) for line in lines if line.case]
+def _verified(given: Sequence[_Given], verifiers: Verifiers) -> Iterator[_Given]:
+    pairs = [(one.case.problem, one.case.text) for one in given if one.case]
     verdicts = iter(verifiers.verdicts([(p, text) for p, text in pairs if text is not None]))
-    for line in lines:
-        if line.case is None or line.case.text is None:
-            yield line
+    for one in given:
+        if one.case is None or one.case.text is None:
+            yield one
         else:
             verdict = next(verdicts)
-            yield replace(line, status=verdict.status, said=verdict.answer)
+            yield replace(one, status=verdict.status, said=verdict.answer)

@@ -1,4 +1,4 @@
-"""``manyways problems list | show | check | overlap``: look at problem sets before using them."""
+"""``manyways problems list``, ``show``, ``check`` and ``overlap``: look at problem sets."""
 
 import difflib
 from collections import Counter
@@ -17,15 +17,16 @@ from manyways.verifiers.selfcheck import SetCheck, check_set, in_format
 from manyways.verifiers.verdicts import Verifiers
 
 LISTED = 20
+"""Rows of a table or pairs of problems that are printed."""
 BENCHMARKS = (
     "math500/test", "aime24/test", "aime25/test", "amc23/test", "minerva/test",
     "olympiadbench/test", "gsm8k/test", "humaneval/test", "mbpp/test",
 )  # fmt: skip
-"""What ``overlap`` compares with when no evaluation set is named."""
+"""The sets that ``overlap`` compares with when no evaluation set is named."""
 
 
 def list_problem_sets(*, data_dir: Path | None = None) -> None:
-    """Print every published split with its count, verifier, Hub id and presence in the folder."""
+    """Print every published split: rows, verifier, whether ``data_dir`` has it, its Hub id."""
     table = open_table("set", "rows", "verifier", "here", "Hugging Face Hub")
     for spec in ALL:
         for name, split in spec.splits.items():
@@ -37,49 +38,45 @@ def list_problem_sets(*, data_dir: Path | None = None) -> None:
     others = ", ".join(name for name in PROBLEM_SETS if name not in named)
     say(
         f"Also: {others} (pocket/SPLIT, file:PATH?question=COLUMN&answer=COLUMN, "
-        "hub:OWNER/NAME?split=SPLIT, reasoning-gym:TASK?size=200&seed=1). Repeats among the rows "
-        "of dapo-math-17k become one problem, and only English ones are taken without ?lang=."
+        "hub:OWNER/NAME?split=SPLIT, reasoning-gym:TASK?size=200&seed=1). Repeated rows of "
+        "dapo-math-17k become one problem. Without ?lang= only its English problems are taken."
     )
 
 
-def show_problems(
-    name: str, *, data_dir: Path | None = None, revision: str | None = None, number: int = 0
-) -> None:
-    """Print a set's provenance and one of its problems: prompt, reference, verdict on it.
+def show_problems(name: str, *, data_dir: Path | None = None, number: int = 0) -> None:
+    """Print where a set comes from, and one problem: its prompt, its reference, the verdict on it.
 
     Raises DataError when the set has no problem with this number (counted from 0).
     """
-    _grant_typed(name)
-    loaded = load_set(name, data_dir=data_dir, revision=revision)
+    grant_typed(name)
+    loaded = load_set(name, data_dir=data_dir)
     if not 0 <= number < loaded.total:
         raise DataError(f"'{name}' has problems 0 to {loaded.total - 1}, not {number}.")
     problem = loaded.problems[number]
     prompts = PromptFormat()
-    asked = PromptFormat(instruction=instruction_for(problem, prompts.instruction))
+    prompts = PromptFormat(instruction=instruction_for(problem, prompts.instruction))
     _print_provenance(loaded)
     print_text(f"\n{problem.id}   {_facts(problem)}")
-    for message in asked.plain(problem.question):
+    for message in prompts.plain(problem.question):
         print_text(f"\n-- prompt, as {message.role} --\n{message.content}")
     print_text(f"\n-- reference answer --\n{problem.answer}")
     with Verifiers(workers=1) as verifiers:
         verdict = verifiers.verdicts([(problem, in_format(problem, problem.answer))])[0]
     said = verdict.status + (f" by {verdict.rule}" if verdict.rule else f" {verdict.reason}")
-    print_text(f"\n-- the verifier on the reference, as an attempt would write it --\n{said}")
+    print_text(f"\n-- verdict on the reference, written as an attempt would write it --\n{said}")
 
 
-def check_problems(
-    name: str, *, data_dir: Path | None = None, revision: str | None = None, workers: int = 2
-) -> SetCheck:
-    """Check a set: provenance, repeated questions, every reference against its own verifier.
+def check_problems(name: str, *, data_dir: Path | None = None, workers: int = 2) -> SetCheck:
+    """Check a set for repeated questions, and every reference with its verifier.
 
     Returns the checks of the references.
 
-    Raises DataError when a reference is not accepted by its own verifier, after printing them all.
-    A perturbed reference that is accepted too is printed and does not fail the set: a few
+    Raises DataError when the verifier does not accept a reference, after printing all of these. A
+    perturbed reference that is accepted is printed, but it does not fail the set, because a few
     references (``N=n``) have no perturbation that is certainly wrong.
     """
-    _grant_typed(name)
-    loaded = load_set(name, data_dir=data_dir, revision=revision)
+    grant_typed(name)
+    loaded = load_set(name, data_dir=data_dir)
     _print_provenance(loaded)
     _print_repeats(repeats(loaded.problems))
     with Verifiers(workers=workers) as verifiers:
@@ -94,7 +91,8 @@ def check_problems(
     if refused:
         raise DataError(
             f"{len(refused)} of {check.problems} references in '{name}' are not accepted by their "
-            f"own verifier: every attempt at them would count as wrong. First: {refused[0]}."
+            "own verifier, so every attempt at these problems would count as wrong. Correct or "
+            f"remove them. First: {refused[0]}."
         )
     return check
 
@@ -102,24 +100,24 @@ def check_problems(
 def compare_problems(
     train: str, evals: Sequence[str] = (), *, data_dir: Path | None = None, pairs: int = LISTED
 ) -> OverlapReport:
-    """Print which problems of ``train`` occur in the evaluation sets, exactly or nearly.
+    """Print which problems of ``train`` are also in the evaluation sets, exactly or nearly.
 
-    evals: names of sets; the published benchmarks (``BENCHMARKS``) when none is given.
+    evals: names of sets. Default: the published benchmarks (``BENCHMARKS``).
     pairs: how many pairs to print in full.
     """
-    _grant_typed(train, *evals)
+    grant_typed(train, *evals)
     problems = load_set(train, data_dir=data_dir).problems
-    wanted = {
+    tested = {
         name: load_set(name, data_dir=data_dir).problems
         for name in evals or [name for name in BENCHMARKS if name != train]
     }
-    report = overlap(problems, wanted)
+    report = overlap(problems, tested)
     table = open_table("evaluation set", "problems", "exact", "near")
     for name, size, exact, near in report.counts():
         table.add_row(name, str(size), str(exact), str(near))
-    table.caption = f"problems of {train} ({report.train_size}) found in each"
+    table.caption = f"exact, near: problems of {train} ({report.train_size}) that are in the set"
     print_result(table)
-    questions = {p.id: p.question for group in (problems, *wanted.values()) for p in group}
+    questions = {p.id: p.question for group in (problems, *tested.values()) for p in group}
     for pair in report.pairs[:pairs]:
         head = f"{pair.train_id} = {pair.eval_id}  ({pair.kind}, {pair.share:.0%})"
         texts = (questions[pair.train_id], questions[pair.eval_id])
@@ -131,8 +129,8 @@ def compare_problems(
     return report
 
 
-def _grant_typed(*names: str) -> None:
-    """Code in a name that the user typed is asked for."""
+def grant_typed(*names: str) -> None:
+    """Trust the code in the names of problem sets, because the user typed them."""
     for loader, _, options in map(split_name, names):
         trust.grant(loader, *filter(None, (options.get("verifier"),)))
 
@@ -182,7 +180,7 @@ def _facts(problem: Problem) -> str:
 
 
 def _beside(left: str, right: str) -> str:
-    """Both texts when they differ, around the first difference."""
+    """The common text, or both texts around their first difference."""
     a, b = " ".join(left.split()), " ".join(right.split())
     if a == b:
         return f"    {a[:160]}"

@@ -1,4 +1,4 @@
-"""``manyways recipes`` and ``keys``: shipped recipes, a copy to change, every key."""
+"""``manyways recipes`` lists, copies and shows recipes. ``manyways keys`` prints every key."""
 
 import ast
 import inspect
@@ -32,11 +32,11 @@ BOUNDS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """One key.
+    """One key of a recipe.
 
     Example: ``Key(name="samples", kind="integer, at least 1", default="4", meaning="...")``.
 
-    default: as TOML; ``required``, or empty where a key may be left out and has no value then.
+    default: as TOML, or ``required``, or empty for a key that has no value when it is left out.
     """
 
     name: str
@@ -47,12 +47,11 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """One table of the file.
+    """One table of a recipe.
 
-    path:  as it stands in brackets; empty for the keys at the top.
-    need:  ``required``, ``stage`` (by its stages alone), ``optional`` (there with its defaults) or
-           ``off`` (not there unless given).
-    keys:  none where they are those of the table ``like``.
+    path: the text in its brackets, empty for the keys at the top.
+    need: a key of ``NEEDS``.
+    keys: none if they are the keys of the table ``like``.
     """
 
     path: str
@@ -63,14 +62,14 @@ class Table:
 
 
 def tables() -> list[Table]:
-    """Every table, in the order of the recipe; a section that occurs again is not repeated."""
+    """Every table, in the order of the recipe. The keys of a section are listed once."""
     return list(_tables(Recipe, "", "required", {}))
 
 
 def schema() -> dict[str, Any]:
-    """A recipe as JSON schema, for editors: every key with its values and meaning.
+    """The JSON schema of a recipe, for editors: every key with its values and meaning.
 
-    No key is required in it, because a file that ``extends`` another may leave any out.
+    It requires no key, because a file that ``extends`` another may leave out any key.
     """
     seen: dict[type[BaseModel], str] = {}
     for _ in _tables(Recipe, "", "required", seen):
@@ -84,7 +83,8 @@ def schema() -> dict[str, Any]:
             table["properties"][name]["description"] = meaning
     for name in SECTIONS:
         held = whole["$defs"][ArmConfig.__name__]["properties"]
-        held[name] = {"$ref": whole["properties"][name]["$ref"], **_told(held[name])}
+        meaning = held[name]["description"]
+        held[name] = {"$ref": whole["properties"][name]["$ref"], "description": meaning}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **whole}
 
 
@@ -114,10 +114,6 @@ def _tables(
             yield Table(path=below, meaning=text, need=state, keys=(), like=seen[section])
         else:
             yield from _tables(section, below, state, seen)
-
-
-def _told(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {"description": schema["description"]}
 
 
 def _need(field: FieldInfo) -> str:
@@ -154,11 +150,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 @cache
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    """Key -> the text that stands below it in the source.
-
-    Raises KeyError, at the reader's, for a key without a text.
-    """
-    # From the source: Python keeps no docstrings of attributes.
+    """Key -> the text below it in the source. A key without a text is missing."""
+    # Read from the source, because Python does not keep the docstrings of attributes.
     (found,) = ast.parse(inspect.getsource(model)).body
     assert isinstance(found, ast.ClassDef)
     meanings = {}
@@ -178,9 +171,9 @@ NEEDS = {
 }
 PAGE = """# Every key of a recipe
 
-A recipe is a TOML file. The keys marked *required* have no default; where a table is optional, they
-are required once it is there (and one of `midtrain.steps` and `midtrain.epochs`). A recipe without
-`[midtrain]`, `[rl]` and `[evaluate]` makes the data alone ([ten lines](your-own.md)).
+A recipe is a TOML file. A key that is marked *required* has no default. If its table is optional,
+the key is required once the table is there. So is one of `midtrain.steps` and `midtrain.epochs`.
+A recipe without `[midtrain]`, `[rl]` and `[evaluate]` only makes data ([ten lines](your-own.md)).
 `manyways recipes` lists whole recipes to start from.
 With `extends` a recipe builds on another one. `manyways recipes show FILE` then prints the whole
 recipe, with every default.
@@ -188,7 +181,7 @@ recipe, with every default.
 `manyways keys` prints this page, and `manyways keys rl` prints one of its tables. `--set
 rl.steps=300` sets a key on the command line. `manyways keys --schema` prints a JSON schema, with
 which editors complete and check keys. manyways refuses an unknown key or a wrong value before
-anything runs, and names its path. This page is generated: `manyways keys --markdown`.
+anything runs, and names its path. `manyways keys --markdown` generates this page.
 """
 LINKED = re.compile(r"docs/([a-z-]+[.]md)")
 
@@ -208,20 +201,21 @@ def copy_recipe(name: str, to: Path) -> None:
 
 
 def show_recipe(path: Path, overrides: Sequence[str]) -> None:
-    """Print a recipe whole: what it extends, what is set, every default."""
+    """Print a whole recipe: the keys of what it extends, its own keys and every default."""
     print_text(dump_recipe(load_recipe(path, overrides)))
 
 
 def print_schema() -> None:
-    """Print a recipe's JSON schema, by which editors complete and check keys."""
+    """Print the JSON schema of a recipe."""
     print_text(json.dumps(schema(), indent=1))
 
 
 def print_keys(section: str | None, *, markdown: bool) -> None:
-    """Print the tables of the recipe, those at and below ``section``, or the key of that name.
+    """Print all tables of a recipe, the tables at and below ``section``, or the key ``section``.
 
-    A key is named with its table (``rl.steps``) or alone (``steps``: wherever it occurs). Raises
-    UserError when there is no such table or key.
+    A key is named with its table (``rl.steps``) or without (``steps``, in every table that has it).
+
+    Raises UserError when there is no such table or key.
     """
     found = [one for one in tables() if section is None or _is_in(one.path, section)]
     found = found or [one for one in map(partial(_only, name=section), tables()) if one.keys]
@@ -238,7 +232,7 @@ def _full(table: Table, key: Key) -> str:
 
 
 def _only(table: Table, *, name: str | None) -> Table:
-    """The table with no key but ``name``."""
+    """The table with only the key ``name``."""
     return replace(
         table, keys=tuple(key for key in table.keys if name in (_full(table, key), key.name))
     )

@@ -1,4 +1,4 @@
-"""What the verbs that work on a run folder do: resolve the recipe, take the lock, run stages."""
+"""Run a recipe or one stage in a run folder, or print what a run would do."""
 
 import os
 import shlex
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from manyways.measures.four_cells import FourCells
 
 LOOK = ("analyse", "report")
-"""Stages that make nothing but tables and pages of what lies in the folder."""
+"""Stages that only make tables and a page from what is in the run folder."""
 
 
 def run_recipe(
@@ -46,12 +46,12 @@ def run_recipe(
     jobs: int,
     data_dir: Path | None,
 ) -> None:
-    """Run a recipe (or continue a run folder) up to the stage ``until``."""
+    """Run a recipe up to the stage ``until``, or continue a run folder."""
     _check_stage(until)
     trust.grant_recipe(recipe_file(recipe_path))
     recipe, root = resolve_recipe(recipe_path, out, overrides=overrides, data_dir=data_dir)
     third_party.require_all(recipe)
-    with _no_folder_of_a_refusal(root), open_for_writing(root) as run:
+    with _removed_if_refused(root), open_for_writing(root) as run:
         write_text(run.path("recipe.toml"), dump_recipe(recipe))
         with _closing(Context(recipe=recipe, run=run)) as context:
             if not run.stamps():
@@ -64,8 +64,8 @@ def run_recipe(
 
 
 @contextmanager
-def _no_folder_of_a_refusal(root: Path) -> Iterator[None]:
-    """A run that is refused before anything is made leaves no new folder behind."""
+def _removed_if_refused(root: Path) -> Iterator[None]:
+    """Remove the new folders of a run that is refused before it makes anything."""
     new = [folder for folder in (root, *root.parents) if not folder.exists()]
     try:
         yield
@@ -74,14 +74,14 @@ def _no_folder_of_a_refusal(root: Path) -> Iterator[None]:
         if inside and {path.name for path in inside} <= {"recipe.toml", ".lock"}:
             for path in inside:
                 path.unlink()
-            with suppress(OSError):  # something else was put there meanwhile
+            with suppress(OSError):  # another program has put something there
                 for folder in new:
                     folder.rmdir()
         raise
 
 
 def _expected(run: RunDir) -> dict[str, float]:
-    """Seconds of each piece of work as they were forecast; empty where no forecast was kept."""
+    """The forecast seconds of each piece of work, empty without a kept forecast."""
     kept = read_forecast(run.path(FILE))
     rows = kept.rows if kept else ()
     return {row.work: row.seconds for row in rows if row.seconds is not None}
@@ -97,7 +97,7 @@ def print_dry_run(
 ) -> None:
     """Print what ``run`` would do and why, and what it needs.
 
-    Raises UserError, after that, when something of it is missing.
+    Raises UserError at the end if something is missing.
     """
     _check_stage(until)
     recipe, root = resolve_recipe(recipe_path, out, overrides=overrides, data_dir=data_dir)
@@ -115,7 +115,7 @@ def print_dry_run(
         unknown = "something is missing (below)" if stops else ""
         if silent and stops:
             say(
-                f"The Hugging Face Hub cannot be reached from here ({silent}): what is not in its "
+                f"The Hugging Face Hub cannot be reached from here ({silent}). What is not in its "
                 "cache is not counted."
             )
         rows = pipeline.dry_run(context, until=until, unknown=unknown)
@@ -135,7 +135,7 @@ def print_dry_run(
 
 
 def _hub_once(context: Context) -> AbstractContextManager[str]:
-    """Asks the Hub once whether it is there, where the recipe names something of it."""
+    """Ask the Hub once if it can be reached, if the recipe names something on it."""
     recipe = context.recipe
     sets = map(recipe.problem_set, recipe.problem_set_names)
     of_hub = any(is_of_hub(name, recipe.data_path) for name in sets)
@@ -144,18 +144,18 @@ def _hub_once(context: Context) -> AbstractContextManager[str]:
 
 
 def _stops(context: Context, until: str) -> str:
-    """What a run would stop at before it begins: a model or a set of problems that is not there."""
+    """The error that would stop the run before it begins: a missing model or problem set."""
     try:
         preflight.check_names(context, pipeline.reached(context, until))
     except (DataError, ModelError) as error:
         return str(error)
-    except Untrusted:  # not looked at: the plan says so
+    except Untrusted:  # the plan says that it was not looked at
         return ""
     return ""
 
 
 def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
-    """Run one stage on an existing run folder, for every arm and seed or for those named."""
+    """Run one stage in a run folder, for every line or for the lines of ``arm`` or ``seed``."""
     if stage in LOOK:
         look_again(root, stage)
         return
@@ -171,13 +171,12 @@ def run_stage(root: Path, stage: str, *, arm: str | None, seed: int | None) -> N
 def look_again(root: Path, stage: str) -> None:
     """Analyse or report what a run folder holds.
 
-    Tables that an earlier release made are made anew before they are reported, and made where a
-    run that was cut short has none.
+    ``report`` first makes the tables if there are none or if an earlier release made them.
 
-    Raises Untrusted when tables have to be made that need code which nobody trusts; those that are
-    there stay, and that is said.
+    Raises Untrusted if there are no tables and they need code that nobody trusts. Tables that are
+    there stay as they are then, and a sentence says so.
     """
-    from manyways.stages import analyse  # with every figure: not for each verb of this module
+    from manyways.stages import analyse  # it imports every figure, which few verbs need
 
     open_for_reading(root)
     recipe = load_recipe(root / "recipe.toml")
@@ -195,13 +194,13 @@ def look_again(root: Path, stage: str) -> None:
                 say(f"{one}: the tables stay as they are. {error}")
         if stage == "report" and analyse.behind(context):
             say(
-                "report: its tables do not hold all that is in the run yet: `manyways analyse "
-                f"{shlex.quote(str(root))}` makes them, then ask for the report again."
+                "report: the tables do not hold all that is in the run yet. Run `manyways analyse "
+                f"{shlex.quote(str(root))}`, then `manyways report` on it again."
             )
 
 
 def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None) -> None:
-    """Print, one a line, the command lines that a training would start; for Slurm and the like."""
+    """Print the commands that a training would start, for Slurm and similar schedulers."""
     [module] = [one.module for one in STAGES if one.word == stage]
     from manyways.commands.show import open_run
 
@@ -212,13 +211,16 @@ def print_commands(root: Path, stage: str, *, arm: str | None, seed: int | None)
             for words in module.commands(context.of(line), line)
         ]
     if not found:
-        say(f"{stage} runs inside manyways: set [launch], or rl.backend = 'verl', to start others")
+        say(
+            f"{stage} runs inside manyways: set [launch], or rl.backend = 'verl', to start other "
+            "processes."
+        )
     for words in found:
         print_text(shlex.join(words))
 
 
 def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
-    """Run all stages of one (arm, seed), in a child process of ``run --jobs``."""
+    """Run all stages of one line, in a child process of ``run --jobs``."""
     from manyways.train.launch import end_with_parent
 
     end_with_parent()
@@ -229,7 +231,10 @@ def run_one_line(root: Path, *, arm: str, seed: int, until: str) -> None:
 def resolve_recipe(
     path: Path, out: Path | None, *, overrides: Sequence[str], data_dir: Path | None
 ) -> tuple[Recipe, Path]:
-    """The recipe of a file, of a shipped name or of a run folder, and the run folder it goes to."""
+    """The recipe at ``path`` and its run folder.
+
+    path: a recipe file, the name of a shipped recipe or a run folder.
+    """
     if path.is_dir():
         open_for_reading(path)
         out = out or path
@@ -250,22 +255,24 @@ def _check_stage(stage: str) -> None:
 
 
 def lines_of(context: Context, arm: str | None, seed: int | None) -> list[Line]:
-    """Every line of the recipe, or those of ``arm`` or ``seed``.
+    """Every line of the recipe, or the lines of ``arm`` or ``seed``.
 
     Raises RecipeError when there is none.
     """
     lines = [one for one in context.lines if arm in (None, one.arm) and seed in (None, one.seed)]
     if not lines:
+        given = (f"--{name} {x}" for name, x in (("arm", arm), ("seed", seed)) if x is not None)
+        arms, seeds = context.recipe.arms, ", ".join(map(str, context.recipe.seeds))
         raise RecipeError(
-            f"the run has arms {', '.join(context.recipe.arms)} and seeds "
-            f"{', '.join(map(str, context.recipe.seeds))}: none matches --arm {arm} --seed {seed}."
+            f"{' '.join(given)}: the run has no such line. Its arms are {', '.join(arms)}, its "
+            f"seeds {seeds}."
         )
     return lines
 
 
 @contextmanager
 def _opened(root: Path) -> Iterator[Context]:
-    """The context of a run folder, as its only writer."""
+    """Open a run folder as its only writer."""
     recipe = load_recipe(root / "recipe.toml")
     with open_for_writing(root) as run, _closing(Context(recipe=recipe, run=run)) as context:
         yield context
@@ -277,7 +284,7 @@ def _closing(context: Context) -> Iterator[Context]:
         yield context
     finally:
         context.close()
-        # Else what was printed could come after the sentences on standard error.
+        # Without this, printed tables could come after later sentences on standard error.
         sys.stdout.flush()
 
 
@@ -285,14 +292,14 @@ TRAININGS = {stage.word: stage for stage in STAGES if stage.makes}
 
 
 def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
-    """Train one line as one of several processes. Process 0 also writes the checkpoint.
+    """Train one line in one of several processes. Process 0 also writes the checkpoint.
 
-    Raises what the stage raises.
+    Raises the errors of the stage.
     """
     from manyways.train import launch
 
     if stage not in TRAININGS:
-        raise UserError(f"'{stage}' is not a training: midtrain or rl.")
+        raise UserError(f"'{stage}' trains nothing: give {' or '.join(TRAININGS)}.")
     launch.end_with_parent()
     line = Line(arm=arm, seed=seed)
     try:
@@ -307,13 +314,13 @@ def line_stage(root: Path, stage: str, *, arm: str, seed: int) -> None:
 
 
 def _follow(run: RunDir, stage: str, line: Line) -> None:
-    """Train as another process. All print the same, so this one prints into a file."""
+    """Train in a process other than 0. All processes print the same, so it prints into a file."""
     log = run.arm_path(line.arm, line.seed, f"process-{processes.rank()}.txt")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
         for output in (sys.stdout, sys.stderr):
             output.flush()
-            # The descriptors, not the objects: libraries in C write past Python.
+            # The descriptors are replaced, because C libraries do not write through Python.
             os.dup2(stream.fileno(), output.fileno())
     recipe, training = load_recipe(run.path("recipe.toml")), TRAININGS[stage].module
     with _closing(Context(recipe=recipe, run=run)) as context:
@@ -323,7 +330,7 @@ def _follow(run: RunDir, stage: str, line: Line) -> None:
 
 
 def print_summary(run: RunDir) -> None:
-    """Print the four cells on the headline benchmark, the main findings and the report's place."""
+    """Print the four cells on the headline benchmark, the main findings and the report's path."""
     from manyways.measures.four_cells import FourCells
     from manyways.measures.seen import load
 
@@ -350,30 +357,30 @@ def _four_cells(cells: "list[FourCells]", benchmark: str) -> Table:
 
 
 def _with_interval(score: Score | None) -> str:
-    # In two lines, so that six columns fit into a terminal of 80.
+    # With a line break, six columns fit into a terminal of 80.
     return "-" if score is None else f"{score.value:.2f}\n[{score.low:.2f}, {score.high:.2f}]"
 
 
 def _next_of_run(root: Path, recipe: Recipe, until: str) -> str:
-    """What to do with a run that went as far as it was asked to."""
+    """What to do next with a run that has reached ``until``."""
     run = shlex.quote(str(root))
     if following := _following(recipe, until):
         return f"Next: `manyways run {run}` goes on with {following[0]}."
     if not recipe.phases:
         return (
-            f"Next: `manyways export dataset {run}` takes out the data, `manyways show {run} "
-            "PROBLEM` prints one problem's whole life. To train on it, give the recipe [midtrain], "
-            "[rl] and [evaluate] and run it again."
+            f"Next: `manyways export dataset {run}` exports the data. `manyways show {run} "
+            "PROBLEM` prints all about one problem. To train on the data, add [midtrain], [rl] and "
+            "[evaluate] to the recipe and run it again."
         )
     return (
-        f"Next: open the report in a browser. `manyways table {run}` prints its scores, `manyways "
-        f"show {run} PROBLEM` one problem's whole life, `manyways export model {run} --arm "
-        f"{recipe.arms[-1]}` takes out a checkpoint."
+        f"Next: open the report in a browser. `manyways table {run}` prints its scores. `manyways "
+        f"show {run} PROBLEM` prints all about one problem. `manyways export model {run} --arm "
+        f"{recipe.arms[-1]}` exports a checkpoint."
     )
 
 
 def _following(recipe: Recipe, word: str) -> list[str]:
-    """The stages that every run of the recipe goes through after this one."""
+    """The stages after ``word`` that every run of the recipe goes through."""
     there = WORDS[WORDS.index(word) + 1 :]
     left_out = pipeline.left_out(recipe, there)
     needed = {s.word for s in STAGES if not s.optional and s.word not in left_out}

@@ -1,4 +1,4 @@
-"""What a run folder holds: what is finished (``status``), the life of one problem (``show``)."""
+"""``manyways status`` prints what is finished in a run, ``manyways show`` all about one problem."""
 
 import fcntl
 import json
@@ -20,6 +20,7 @@ from manyways.progress import open_table, print_panel, print_result, print_text
 from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
 from manyways.records import Attempt, Problem, Solution, line_name
+from manyways.reporting.words import plural
 from manyways.run_dir import RunDir, not_judged, open_for_reading
 from manyways.tables import read_attempts, read_attempts_table, read_rl_attempts, read_solutions
 
@@ -28,7 +29,7 @@ TEXTS_SHOWN = 3
 
 
 def open_run(root: Path, data_dir: Path | None = None) -> Context:
-    """The recipe of a run folder over the folder, for reading; ``data_dir`` replaces the recipe's.
+    """Open a run folder for reading. ``data_dir`` replaces that of its recipe.
 
     Raises RunDirError when ``root`` is no run folder.
     """
@@ -40,7 +41,7 @@ def open_run(root: Path, data_dir: Path | None = None) -> Context:
 
 
 def print_status(root: Path) -> None:
-    """Print one row per finished piece of work, then whether somebody is writing now.
+    """Print one row for each finished piece of work, and whether a process writes to the run now.
 
     Raises RunDirError when ``root`` is no run folder.
     """
@@ -75,14 +76,14 @@ def print_status(root: Path) -> None:
 
 
 def _outcomes(run: RunDir) -> dict[str, str]:
-    """``star/seed-0`` -> ``complete``, or why it did not go all the way."""
+    """``star/seed-0`` -> ``complete``, or why the line was stopped."""
     files = sorted(run.path("arms").glob("*/seed-*/outcome.json"))
     rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return {line_name(row["arm"], row["seed"]): row["outcome"] for row in rows}
 
 
 def _state(context: Context, outcomes: Mapping[str, str]) -> str:
-    """Complete; ended with lines that were stopped; or what comes next."""
+    """Whether the run is complete, ended with stopped lines, or which step comes next."""
     works = [stamp.work for stamp in context.run.stamps()]
     missing = [
         step
@@ -95,16 +96,16 @@ def _state(context: Context, outcomes: Mapping[str, str]) -> str:
     waiting = [one for one in missing if one.line is None or one.line.name not in stopped]
     if waiting:
         run = shlex.quote(str(context.run.root))
-        return f"not finished, next is {waiting[0].name} (`manyways run {run}` goes on)"
+        return f"not finished, next is {waiting[0].name} (run `manyways run {run}`)"
     if missing:
         gate = sum(outcomes[name].startswith("gate ") for name in stopped)
         which = ", ".join(sorted(stopped))
-        return f"ended; {len(stopped)} stopped on the way, {gate} of them at the gate ({which})"
+        return f"ended; {plural(len(stopped), 'line')} stopped early, {gate} at the gate ({which})"
     return "complete"
 
 
 def _in_words(counts: Mapping[str, float]) -> str:
-    """Counts of a stamp; for sampling only what matters at a glance."""
+    """The counts of a stamp, of sampling only the main ones."""
     if "attempts" not in counts:
         return ", ".join(f"{value:,g} {key}" for key, value in counts.items())
     attempts = counts["attempts"]
@@ -123,7 +124,7 @@ def _locked(run: RunDir) -> bool:
         return False
     with lock.open("r") as stream:
         try:
-            # A shared lock is refused exactly while a writer holds the exclusive one.
+            # A shared lock is refused only while a writer holds the exclusive lock.
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
@@ -132,12 +133,12 @@ def _locked(run: RunDir) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShowOptions:
-    """What is printed beside the tables.
+    """What ``show`` prints besides its tables.
 
     attempts: a row for every attempt of the pool, not only for each heuristic.
-    texts:    every attempt in full: of the pool, then of each checkpoint.
-    wrong:    only those that are not correct; implies ``texts``.
-    rl:       the attempts that RL kept, step by step, in full.
+    texts:    every attempt in full, of the pool and then of each checkpoint.
+    wrong:    only attempts that are not correct. It implies ``texts``.
+    rl:       the attempts that RL kept, in full, step by step.
     """
 
     attempts: bool = False
@@ -147,7 +148,7 @@ class ShowOptions:
 
 
 def show(root: Path, problem_id: str, wanted: ShowOptions) -> None:
-    """Print the problem, its attempts, what was kept and why, who trained on it, its scores.
+    """Print a problem, its attempts, what was kept and why, who trained on it, and its scores.
 
     Raises RunDirError when ``root`` is no run folder, DataError when it has no such problem.
     """
@@ -196,7 +197,7 @@ def _evaluated(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
 
 
 def _of_rl(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
-    """(arm, seed and step, attempt), step by step."""
+    """(arm, seed and step; attempt), step by step."""
     for folder in sorted(run.path("arms").glob("*/seed-*/5-rl/attempts")):
         for kept in read_rl_attempts(folder, problem_id):
             source = f"{folder.parts[-4]} {folder.parts[-3]}, RL step {kept.step}"
@@ -204,14 +205,14 @@ def _of_rl(run: RunDir, problem_id: str) -> Iterator[tuple[str, Attempt]]:
 
 
 def _sets(recipe: Recipe) -> dict[str, int | None]:
-    """The names of the run's problem sets, with how many problems of each are taken."""
+    """Problem set -> how many of its problems the run takes, None for all."""
     named = {recipe.generate.problems: recipe.generate.limit}
     named |= recipe.rl_problems
     return named | dict.fromkeys(recipe.benchmarks, recipe.evaluate.limit)
 
 
 def _find(context: Context, problem_id: str) -> Problem | None:
-    """The problem; None for one that no set has that can be read without third-party code."""
+    """The problem, or None. Sets that need code that nobody trusts are not searched."""
     for name, limit in _sets(context.recipe).items():
         with suppress(Untrusted):
             for problem in context.problems(name, limit):
@@ -231,8 +232,8 @@ def _unknown(context: Context, problem_id: str) -> DataError:
 
 
 def _print_ways(pool: list[Attempt], solutions: list[Solution]) -> None:
-    """One row a heuristic, and the texts that were kept."""
-    print_text(f"\n{len(pool)} attempts in the pool (generate), what was kept (select)")
+    """Print one row for each heuristic, and the first kept texts."""
+    print_text(f"\n{len(pool)} attempts in the pool (generate), and what selection kept (select)")
     table = open_table("heuristic", "correct", "answers (* correct)", "selection")
     for heuristic in sorted({attempt.heuristic for attempt in pool}):
         attempts = [a for a in pool if a.heuristic == heuristic]
@@ -266,7 +267,7 @@ def _fate(solutions: list[Solution]) -> str:
 
 
 def _print_attempts(pool: list[Attempt], solutions: list[Solution]) -> None:
-    """One row an attempt, in order."""
+    """Print one row for each attempt."""
     fate = {(s.heuristic, s.sample): s for s in solutions}
     table = open_table("heuristic", "sample", "verdict", "answer", "rule", "tokens", "selection")
     for attempt in sorted(pool, key=lambda a: (a.heuristic, a.sample)):
@@ -293,25 +294,21 @@ def _print_training(context: Context, problem_id: str) -> None:
 
 
 def _print_evaluations(run: RunDir, problem_id: str) -> bool:
-    """Print them; whether there are any."""
+    """Print the attempts of each checkpoint at the problem. Returns whether there are any."""
     table = open_table("checkpoint", "benchmark", "attempts", "correct", "no answer", "undecided")
-    for name, statuses in _evaluations(run, problem_id):
-        checkpoint, _, benchmark = name.rpartition("/")
-        counts = [statuses.count(s) for s in ("correct", "no_answer", "undecided")]
-        table.add_row(checkpoint, benchmark, str(len(statuses)), *map(str, counts))
+    for name, folder in _eval_folders(run):
+        # Only two columns, because the texts of a large evaluation take minutes to read.
+        attempts = read_attempts_table(folder, ["problem_id", "status"])
+        mine = attempts.filter(pc.equal(attempts["problem_id"], problem_id))
+        if mine.num_rows:
+            statuses = mine["status"].to_pylist()
+            checkpoint, _, benchmark = name.rpartition("/")
+            counts = [statuses.count(s) for s in ("correct", "no_answer", "undecided")]
+            table.add_row(checkpoint, benchmark, str(len(statuses)), *map(str, counts))
     if table.row_count:
         print_text("Attempts of each checkpoint (evaluate)")
         print_result(table)
     return bool(table.row_count)
-
-
-def _evaluations(run: RunDir, problem_id: str) -> Iterator[tuple[str, list[str]]]:
-    for name, folder in _eval_folders(run):
-        # Two columns of all: the texts of a large evaluation take minutes to read.
-        table = read_attempts_table(folder, ["problem_id", "status"])
-        mine = table.filter(pc.equal(table["problem_id"], problem_id))
-        if mine.num_rows:
-            yield name, mine["status"].to_pylist()
 
 
 def _eval_folders(run: RunDir) -> Iterator[tuple[str, Path]]:

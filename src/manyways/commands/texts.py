@@ -1,9 +1,9 @@
-"""Measures of texts: how different they are, which heuristics they show, do labellers agree?
+"""``manyways diversity``, ``composition`` and ``agreement``: measures of texts.
 
-Texts come from anywhere: a file of rows (JSON lines, CSV, parquet), or a folder of parquet parts. A
-line is ``{"text": "..."}`` or ``{"problem": "p1", "text": "..."}``, with ``"correct": true`` where
-it is known. Attempts that ``manyways generate`` or ``evaluate`` wrote are read as they are
-(``problem_id``, ``text``, ``status``). Texts that name no problem count as one problem each.
+Texts come from any tool, in a file of rows (JSON lines, CSV, parquet) or a folder of parquet parts.
+A row is ``{"text": "..."}`` or ``{"problem": "p1", "text": "..."}``, with ``"correct": true`` if
+that is known. Attempts that ``manyways generate`` or ``evaluate`` wrote are read as they are
+(``problem_id``, ``text``, ``status``). A text that names no problem counts as a problem of its own.
 """
 
 import inspect
@@ -41,23 +41,23 @@ from manyways.tables import write_text
 
 BATCH = 32
 LONGEST = 8192
-"""Tokens beyond which a text is cut whatever the tokenizer allows."""
+"""Tokens after which a text is cut, even if the tokenizer allows more."""
 
 Embed = Callable[[Sequence[str]], NDArray[np.float64]]
 
 
 def load_embedder(path: Path) -> tuple[Embed, str]:
-    """The model in a folder as a function to unit rows (N, D), and what to call it.
+    """(function from N texts to unit rows (N, D), its name), by the model in the folder ``path``.
 
-    Mean of the last hidden states over the tokens of a text, as most sentence-embedding models are
-    trained for (Reimers and Gurevych 2019, arXiv 1908.10084).
+    A row is the mean of the last hidden states over the tokens of a text. Most sentence-embedding
+    models are trained for this mean (Reimers and Gurevych 2019, arXiv 1908.10084).
 
     Raises ModelError when there is no model in ``path``.
     """
     if not (path / "config.json").is_file():
         raise ModelError(
-            f"--embedder {path}: no model there (no config.json). Give a folder that was saved "
-            "with save_pretrained, or leave the option out."
+            f"--embedder {path}: there is no model (no config.json). Give a folder that was saved "
+            "with save_pretrained, or leave out the option."
         )
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -95,22 +95,25 @@ def load_embedder(path: Path) -> tuple[Embed, str]:
     return embed, f"mean of the last hidden states of {path.resolve().name}"
 
 
-FORMS = 'a line is {"text": "..."} or {"problem": "p1", "text": "...", "correct": true}.'
+FORMS = 'a row is {"text": "..."} or {"problem": "p1", "text": "...", "correct": true}.'
 
-FLOWS = 12
-"""Flows printed; ``--out`` has them all."""
+SWITCHES = 12
+"""Switches between two heuristics that are printed. ``--out`` has all of them."""
 HEADS = ("measure", "value", "95% interval", "problems")
 
 FULL = 17
 """Labels up to which the whole confusion matrix is printed."""
 MOST = 15
+"""Pairs of different labels that are printed if there are more labels."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Texts:
-    """Texts in order. ``problems``: a name for each; ``correct``: None where it is not known.
+    """Texts in the order of their file.
 
-    named: whether the file says which text is about which problem.
+    problems: the name of each text's problem.
+    correct:  None if it is not known of every text.
+    named:    whether the file names the problems.
     """
 
     texts: list[str]
@@ -120,9 +123,9 @@ class Texts:
 
 
 def read_texts(path: Path) -> Texts:
-    """Read a file or folder.
+    """Read the texts of a file or folder.
 
-    Raises DataError when there is nothing, or, naming the line, when one cannot be read.
+    Raises DataError if there are none, and with the line for a row that cannot be read.
     """
     rows = list(_rows(path))
     if not rows:
@@ -130,7 +133,7 @@ def read_texts(path: Path) -> Texts:
     named = [row.problem is not None for row in rows]
     if any(named) and not all(named):
         raise DataError(
-            f"{path}, {rows[named.index(False)].where}: no 'problem', though other lines have one."
+            f"{path}, {rows[named.index(False)].where}: no 'problem', though other rows have one."
         )
     known = [row.correct for row in rows if row.correct is not None]
     return Texts(
@@ -158,7 +161,7 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _records(path: Path) -> Iterator[tuple[str, object]]:
-    """(where it stands in words, record)."""
+    """(the place of a row in words, its record)."""
     if str(path) == "-" or not path.is_dir():
         yield from ((row.where, row.value) for row in read_rows(path))
         return
@@ -186,7 +189,7 @@ def _row(where: str, record: object) -> _Row:
 
 
 def _whole(text: str) -> str:
-    """Half a character (a lone surrogate, which JSON can hold) cannot be hashed or written."""
+    """``text`` without lone surrogates, which JSON can hold but which cannot be hashed."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -202,7 +205,7 @@ def _correct(record: Mapping[str, object]) -> bool | None:
 
 
 def labeller_for(pack: str, labeller: str | None) -> tuple[Labeller, str]:
-    """The labeller and what to call it; by default the one that a pack of its own asks for.
+    """(the labeller, its name). Without a name: ``pocket`` for the pack pocket, else ``exemplars``.
 
     Raises UserError when there is no such pack or labeller, or the labeller needs a run.
     """
@@ -212,8 +215,8 @@ def labeller_for(pack: str, labeller: str | None) -> tuple[Labeller, str]:
     load = cast(Callable[..., Labeller], resolve(name, LABELLERS, "labeller"))
     if "attempts" in inspect.signature(load).parameters:
         raise UserError(
-            f"--labeller {name} learns from the attempts of a run, and these texts belong to none: "
-            "use another, for example exemplars."
+            f"--labeller {name} learns from the attempts of a run, but these texts belong to no "
+            "run: use another labeller, for example exemplars."
         )
     return load(load_pack(pack)), f"labeller {name} of pack {pack}"
 
@@ -221,10 +224,10 @@ def labeller_for(pack: str, labeller: str | None) -> tuple[Labeller, str]:
 def diversity(
     path: Path, *, embedder: Path | None, pack: str | None, labeller: str | None, out: Path | None
 ) -> DiversityRow:
-    """Measure, print a table, and write JSON to ``out`` when given.
+    """Measure how diverse texts are. Print a table, and write JSON to ``out`` if given.
 
-    embedder: folder of a sentence-embedding model; by default words and word pairs.
-    pack: also count opening heuristics, labelled by ``labeller`` of this pack.
+    embedder: folder of a sentence-embedding model. Default: words and word pairs.
+    pack:     also count opening heuristics, by ``labeller`` with this pack.
 
     Raises DataError for texts that cannot be read, ModelError or UserError for a model or labeller
     that does not exist.
@@ -249,7 +252,7 @@ def diversity(
     print_result(table)
     say(f"{path.name}: {len(found.texts)} texts, embedder: {called}.")
     if not found.named:
-        say("No line names its problem: every text counts as a problem of its own.")
+        say("No row names its problem, so every text counts as a problem of its own.")
     _write_row(row, out, "diversity")
     return row
 
@@ -268,9 +271,9 @@ def composition(
     errors: tuple[float, float] | None,
     out: Path | None,
 ) -> CompositionRow:
-    """Measure, print tables, and write JSON to ``out`` when given.
+    """Measure which heuristics texts combine. Print tables, and write JSON to ``out`` if given.
 
-    errors: the labeller's (sensitivity, specificity) for composed texts, to correct the rate.
+    errors: (sensitivity, specificity) of the labeller for composed texts, to correct the rate.
 
     Raises DataError for texts that cannot be read, UserError for a labeller that does not exist or
     is no better than chance.
@@ -282,15 +285,16 @@ def composition(
     say(f"{path.name}: {len(found.texts)} texts, {called}. {_sentence(row, called)}")
     if errors and row.composed.value < 1 - errors[1]:
         say(
-            f"The observed rate is below {1 - errors[1]:.2f}, what a labeller of that specificity "
-            "would report for texts without any composition: it does not fit these texts."
+            f"The specificity does not fit these texts: with it, the labeller would find "
+            f"{1 - errors[1]:.2f} of texts without any composition composed, which is above the "
+            "observed rate."
         )
     _write_row(row, out, "composition")
     return row
 
 
 def measure(name: str, found: Texts, reader: Reader) -> CompositionRow:
-    """The rates of some texts; attempts at one problem are alike and widen the intervals."""
+    """The rates of some texts. Texts about one problem are alike, which widens the intervals."""
     with Meter("composition", total=len(found.texts), unit="texts") as meter:
         ways = []
         for text in found.texts:
@@ -315,13 +319,13 @@ def _print_composition(
             score.name, f"{score.value:.4f}", f"{score.low:.4f} to {score.high:.4f}", str(score.n)
         )
     print_result(table)
-    flows = open_table("from", "to", "switches", "share of switches")
+    switches = open_table("from", "to", "switches", "share of switches")
     total = sum(row.pairs.values())
-    for pair, count in list(row.pairs.items())[:FLOWS]:
+    for pair, count in list(row.pairs.items())[:SWITCHES]:
         first, _, second = pair.partition(" > ")
-        flows.add_row(first, second, str(count), f"{count / total:.3f}")
+        switches.add_row(first, second, str(count), f"{count / total:.3f}")
     if row.pairs:
-        print_result(flows)
+        print_result(switches)
     use = open_table("heuristic", "share of steps")
     for heuristic, share in row.shares.items():
         use.add_row(heuristic, f"{share:.4f}")
@@ -344,7 +348,7 @@ def _rates(
 
 
 def _corrected(score: Score, errors: tuple[float, float]) -> Score:
-    """The ends of the interval are corrected like the rate; the errors are taken as known."""
+    """Correct the rate and the ends of its interval. The errors are taken as known exactly."""
     sensitivity, specificity = errors
     try:
         value, low, high = (
@@ -361,8 +365,8 @@ def _corrected(score: Score, errors: tuple[float, float]) -> Score:
 
 def _sentence(row: CompositionRow, called: str) -> str:
     weak = (
-        " This labeller is weak: compare rates under it, and correct them (--sensitivity, "
-        "--specificity) before quoting one."
+        " This labeller is weak. Compare only rates under the same labeller, and correct a rate "
+        "(--sensitivity, --specificity) before you quote it."
         if "exemplars" in called
         else ""
     )
@@ -372,15 +376,15 @@ def _sentence(row: CompositionRow, called: str) -> str:
 def compare_labellers(
     root: Path, *, first: str | None, second: str, on: labellers.Texts, held_out: bool
 ) -> Agreement:
-    """Compare, print the tables, write JSON into the run.
+    """Compare two labellers. Print tables, and write JSON into the run.
 
-    first: the recipe's labeller when None.
+    first: the labeller of the recipe when None.
 
     Raises UserError or a subclass when the run or a labeller does not exist.
     """
     open_for_reading(root)
     recipe = load_recipe(root / "recipe.toml")
-    # What the user typed is asked for.
+    # A name that the user typed is trusted.
     trust.grant(second, *filter(None, (first,)))
     with open_for_writing(root) as run:
         context = Context(recipe=recipe, run=run, looking=True)
@@ -400,7 +404,7 @@ def _print_rates(found: Agreement) -> None:
     for name, count in (("texts", found.texts), ("problems", found.problems)):
         table.add_row(name, str(count), "", "")
     if found.lessons:
-        table.add_row("attempts learned from, at other problems", str(found.lessons), "", "")
+        table.add_row("attempts at other problems to learn from", str(found.lessons), "", "")
     other = found.second if found.exact == found.first else found.first
     same = f"accuracy of {other} ({found.exact} is exact)" if found.exact else "same label"
     rows: list[tuple[str, Score | None]] = [

@@ -1,7 +1,4 @@
-"""Verify the answers of a file, whatever wrote it: ``manyways verify FILE``.
-
-What a row may be stands in ``answers``.
-"""
+"""``manyways verify``: verify the answers in a file of any tool. ``answers`` reads the rows."""
 
 import heapq
 import itertools
@@ -44,15 +41,16 @@ class Settings(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What a whole file came to.
+    """The verdicts on a whole file.
 
+    answers: how many were verified.
     counts:  verdicts per status.
     reasons: undecided verdicts per reason.
     seconds: wall clock.
-    slowest: up to five (seconds, line number, status), slowest first.
+    slowest: up to five (seconds, line in the file, status), slowest first.
     """
 
-    lines: int
+    answers: int
     counts: Mapping[str, int]
     reasons: Mapping[str, int]
     seconds: float
@@ -61,12 +59,13 @@ class Summary:
     @property
     def rate(self) -> float:
         """Verdicts per second."""
-        return self.lines / self.seconds if self.seconds else 0.0
+        return self.answers / self.seconds if self.seconds else 0.0
 
     def sentences(self) -> list[str]:
         """The summary in words, for the console."""
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
-        said = [f"{self.lines} lines: {counts or 'nothing to judge'}."]
+        several = "s" * (self.answers != 1)
+        said = [f"{self.answers} answer{several}: {counts or 'nothing to verify'}."]
         if self.reasons:
             said.append("Undecided: " + "; ".join(f"{n} x {r}" for r, n in self.reasons.items()))
         said.append(f"{self.rate:,.0f} verdicts per second ({self.seconds:.1f} s).")
@@ -86,19 +85,19 @@ def verify_file(
     resume: bool = False,
     **settings: Unpack[Settings],
 ) -> Summary:
-    """Verify every answer of ``path`` in order; one verdict a line, as JSON, to ``out``.
+    """Verify every answer of ``path`` in order and write the verdicts to ``out`` as JSON lines.
 
-    Verdicts go to standard output when ``out`` is None; the summary is said on the console. The
-    file is read as it is judged, so its length does not matter. Until every line is judged,
-    verdicts lie in ``<out>.partial``.
+    Without ``out`` the verdicts go to standard output. The summary is printed. Answers are read in
+    batches, so a file of any length needs the same memory. Until all of them are verified, the
+    verdicts are in ``<out>.partial``.
 
-    verifier: replaces each line's own; a name of the table or ``module:function``.
-    reading:  of files whose rows are not ours.
-    resume:   keep the verdicts that ``<out>.partial`` or ``out`` holds, and judge what comes after
-        them. The same file and settings are meant; that is not checked.
+    verifier: replaces the verifiers that rows name; a name of the table or ``module:function``.
+    reading:  how to read rows that are not ours.
+    resume:   keep the verdicts in ``<out>.partial`` or ``out`` and verify the answers after them.
+        File and settings must be the same as before, which is not checked.
 
-    Raises UserError for a verifier that does not exist; DataError, naming the line, when one is not
-    JSON or names no answer, or when there are more verdicts than answers.
+    Raises UserError for a verifier that does not exist; DataError, with its line, for a row that
+    holds no answer, and when there are more verdicts than answers.
     """
     start = time.monotonic()
     tally = _Tally()
@@ -108,7 +107,7 @@ def verify_file(
     if resume and out is None:
         raise UserError("--resume needs --out: name the file whose verdicts are kept.")
     if out is not None and out.exists() and path.exists() and out.samefile(path):
-        raise UserError(f"--out {out} is the file that is read: name another.")
+        raise UserError(f"--out {out} is the file that is read: name another file.")
     kept = _kept(out) if resume and out is not None else 0
     with ExitStack() as stack:
         verifiers = stack.enter_context(Verifiers(**settings))
@@ -116,14 +115,14 @@ def verify_file(
         cases = (case for row in _rows(stack, path) for case in reader.cases(row))
         sink = stack.enter_context(_sink(out, append=kept > 0))
         for batch in _batches(_after(cases, kept, path), verifier):
-            for case, (verdict, seconds) in _judged(verifiers, batch, policy):
+            for case, (verdict, seconds) in _verdicts(verifiers, batch, policy):
                 tally.add(case.line, verdict, seconds)
                 sink.write(json.dumps(_as_fields(case, verdict), ensure_ascii=False) + "\n")
             sink.flush()
     if kept:
         say(f"{kept} verdicts were there and are kept.")
     summary = Summary(
-        lines=sum(tally.counts.values()),
+        answers=sum(tally.counts.values()),
         counts=tally.counts,
         reasons=tally.reasons,
         seconds=time.monotonic() - start,
@@ -135,13 +134,13 @@ def verify_file(
 
 
 def _as_fields(case: Case, verdict: Verdict) -> dict[str, str | int]:
-    """The fields of a verdict, after the row and the attempt where a row may hold several."""
+    """The fields of a verdict. If a row may hold several texts, line and attempt come first."""
     found = {name: getattr(verdict, name) for name in _NAMES}  # asdict costs five times as much
     return {"line": case.line, "attempt": case.attempt, **found} if case.attempt else found
 
 
 class _Tally:
-    """Running counts: the memory of a file of any length."""
+    """The counts of the verdicts so far. They need no more memory for a longer file."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -175,7 +174,7 @@ def _partial(out: Path) -> Path:
 
 
 def _kept(out: Path) -> int:
-    """How many verdicts are there; they come to lie in ``<out>.partial``, without a torn line."""
+    """Move the verdicts to ``<out>.partial``, without a torn last line, and count them."""
     partial = _partial(out)
     if not partial.exists() and out.is_file():
         shutil.copyfile(out, partial)
@@ -192,12 +191,12 @@ def _kept(out: Path) -> int:
 
 
 def _after(cases: Iterator[Case], kept: int, path: Path) -> Iterator[Case]:
-    """The answers after the first ``kept`` ones."""
+    """The answers after the first ``kept``."""
     passed = sum(1 for _ in itertools.islice(cases, kept))
     if passed < kept:
         raise DataError(
-            f"{path} has {passed} answers and --out {kept} verdicts: they are not of this file. "
-            "Name another --out, or leave --resume out."
+            f"{path} has {passed} answers, but --out holds {kept} verdicts, so they are not of "
+            "this file. Name another --out, or leave out --resume."
         )
     return cases
 
@@ -212,7 +211,7 @@ def _sink(out: Path | None, *, append: bool) -> Iterator[TextIO]:
         raise UserError(f"--out {out} is a folder: name a file in it.")
     device = out.exists() and not out.is_file()  # /dev/null, a pipe
     partial = out if device else _partial(out)
-    # a lone surrogate, which JSON can hold and UTF-8 cannot, is written as its escape
+    # A lone surrogate is written as its escape, because JSON can hold it and UTF-8 cannot.
     written = partial.open(mode="a" if append else "w", encoding="utf-8", errors="backslashreplace")
     with cast(TextIO, written) as stream:
         yield stream
@@ -229,7 +228,7 @@ def _batches(found: Iterator[Case], verifier: str | None) -> Iterator[list[Case]
         yield cases
 
 
-def _judged(
+def _verdicts(
     verifiers: Verifiers, cases: Sequence[Case], policy: Policy
 ) -> Iterator[tuple[Case, tuple[Verdict, float]]]:
     found: dict[int, tuple[Verdict, float]] = {}
