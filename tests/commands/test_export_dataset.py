@@ -56,7 +56,7 @@ def test_a_pool_under_another_pack_is_said_with_the_fix(tmp_path: Path) -> None:
 def test_problems_that_the_recipe_no_longer_names_are_said_with_the_fix(tmp_path: Path) -> None:
     root = run(tmp_path / "run").run.root
     ctx = context(root, generate={"problems": "made_runs:load/seed?count=1"})
-    told = rf"not in 'made_runs:load/seed\?count=1' any more, '{P[1]}' for one .*`manyways run"
+    told = rf"longer in 'made_runs:load/seed\?count=1', for example '{P[1]}': .*`manyways run"
     with pytest.raises(DataError, match=told):
         export_dataset(ctx, None, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from huggingface_hub import ModelCard
 
 from manyways.arms import Line
 from manyways.checkpoints import package_path
-from manyways.commands.export.model import export_model
+from manyways.commands.export.model import export_model, facts_of, model_card
 from manyways.commands.show import open_run
 from manyways.context import Context
 from manyways.errors import MissingWork, RecipeError
@@ -49,8 +50,29 @@ def test_card_gives_scores_with_intervals_beside_the_base(ctx: Context, tmp_path
     assert found["pocket/harder", "pass@4"] == round(score.value, 4)
     assert (card.data.license, card.data.language) == ("apache-2.0", ["en"])
     assert "https://arxiv.org/abs/2605.08472" in card.content
-    assert "One seed of 2" in card.content
+    assert "This is one seed of 2" in card.content
     assert "export model run --arm heuristics-8 --seed 1 --stage rl" in card.content
+
+
+@pytest.mark.parametrize(
+    ("arm", "said"),
+    [
+        (
+            "heuristics-8",
+            "that the base model itself wrote and a rule-based verifier accepted.",
+        ),
+        ("distilled-8", "that another model wrote and a rule-based verifier accepted."),
+        (
+            "wrong-8",
+            "that the base model itself wrote, with a wrong final answer on purpose.",
+        ),
+        ("vanilla", "A checkpoint after RL alone"),
+    ],
+)
+def test_card_says_whose_texts_the_arm_trained_on(ctx: Context, arm: str, said: str) -> None:
+    card = model_card(replace(facts_of(ctx, MANY, "rl"), arm=arm))
+    assert said in card
+    assert ("Mid-training was on" in card) == (arm != "vanilla")
 
 
 def test_card_of_a_run_without_tables_says_so(ctx: Context, tmp_path: Path) -> None:
@@ -61,7 +83,7 @@ def test_card_of_a_run_without_tables_says_so(ctx: Context, tmp_path: Path) -> N
 
 
 def test_absent_checkpoints_are_answered_with_those_there_are(ctx: Context, tmp_path: Path) -> None:
-    with pytest.raises(MissingWork, match="There are: heuristics-8 seed 1 mid, heuristics-8 seed"):
+    with pytest.raises(MissingWork, match="are: heuristics-8/seed-1/mid, heuristics-8/seed"):
         export_model(ctx, VANILLA, out=tmp_path / "out")
     with pytest.raises(RecipeError, match="no mid-training"):
         export_model(ctx, VANILLA, stage="mid", out=tmp_path / "out")

@@ -108,7 +108,7 @@ def test_a_dataset_and_samples_hold_no_place(hidden: Path, tmp_path: Path) -> No
     ]  # fmt: skip
     for benchmark, problem in zip(ctx.recipe.evaluate.benchmarks, ("test", "other"), strict=True):
         put_evaluation(ctx, "base", benchmark, [attempt(f"file/{problem}/00001")])
-    export_samples(ctx, "base", out=tmp_path / "samples", asking=asking())
+    export_samples(ctx, "base", out=tmp_path / "samples", style=asking())
     assert_keeps_silent(tmp_path / "samples")
 
 

@@ -74,7 +74,7 @@ def sha(text: str) -> str:
 
 
 def test_a_sample_has_the_harness_keys_and_hashes(ctx: Context, tmp_path: Path) -> None:
-    (folder,) = export_samples(ctx, MANY, out=tmp_path / "out", asking=asking())
+    (folder,) = export_samples(ctx, MANY, out=tmp_path / "out", style=asking())
     first, second = read(folder, "made-runs-load-test-count-12")
     assert set(first) - SAMPLE_KEYS == {"verdicts", *first["metrics"]}
     assert set(first) >= SAMPLE_KEYS
@@ -92,7 +92,7 @@ def test_a_sample_has_the_harness_keys_and_hashes(ctx: Context, tmp_path: Path) 
 def test_metrics_are_unbiased_and_only_of_the_attempts_asked_for(
     ctx: Context, tmp_path: Path
 ) -> None:
-    (folder,) = export_samples(ctx, MANY, out=tmp_path / "out", asking=asking())
+    (folder,) = export_samples(ctx, MANY, out=tmp_path / "out", style=asking())
     first = read(folder, "made-runs-load-test-count-12")[0]
     assert len(first["resps"][0]) == 4
     values = {name: first[name] for name in first["metrics"]}
@@ -103,7 +103,7 @@ def test_metrics_are_unbiased_and_only_of_the_attempts_asked_for(
 
 
 def test_results_have_the_harness_keys_and_its_standard_error(ctx: Context, tmp_path: Path) -> None:
-    (folder,) = export_samples(ctx, MANY, out=tmp_path / "out", asking=asking())
+    (folder,) = export_samples(ctx, MANY, out=tmp_path / "out", style=asking())
     found = results(folder)
     assert set(found) == RESULT_KEYS
     (task,) = found["results"]
@@ -124,12 +124,12 @@ def test_results_have_the_harness_keys_and_its_standard_error(ctx: Context, tmp_
 
 
 def test_every_evaluated_checkpoint_gets_a_folder(ctx: Context, tmp_path: Path) -> None:
-    folders = export_samples(ctx, out=tmp_path / "out", asking=asking())
+    folders = export_samples(ctx, out=tmp_path / "out", style=asking())
     assert [f.name for f in folders] == ["made__base", "made__heuristics-2__seed-0__rl"]
     found = results(folders[0])
     assert len(found["results"]) == 2
     assert {s["pass@1_stderr,final-answer"] for s in found["results"].values()} == {"N/A"}
-    again = export_samples(ctx, "base", out=tmp_path / "out", asking=asking())
+    again = export_samples(ctx, "base", out=tmp_path / "out", style=asking())
     assert len(list(again[0].iterdir())) == 3
 
 
@@ -139,12 +139,12 @@ def test_an_answer_that_was_not_found_is_marked(ctx: Context, tmp_path: Path) ->
     missing = attempt(problem("hard", 4), status="no_answer")
     missing = replace(missing, verdict=replace(missing.verdict, answer=None))
     put_evaluation(ctx, "base", HARD, [missing])
-    (folder,) = export_samples(ctx, "base", out=tmp_path / "out", asking=asking())
+    (folder,) = export_samples(ctx, "base", out=tmp_path / "out", style=asking())
     assert read(folder, "made-runs-load-hard-count-10")[1]["filtered_resps"] == [["[invalid]"]]
 
 
 def test_an_unknown_checkpoint_is_answered_with_the_nearest(ctx: Context, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Did you mean 'heuristics-2/seed-0/rl'"):
-        export_samples(ctx, "heuristics-2/seed-0/lr", out=tmp_path / "out", asking=asking())
+        export_samples(ctx, "heuristics-2/seed-0/lr", out=tmp_path / "out", style=asking())
     with pytest.raises(DataError, match="nothing is evaluated yet"):
-        export_samples(context(tmp_path / "empty"), out=tmp_path / "out", asking=asking())
+        export_samples(context(tmp_path / "empty"), out=tmp_path / "out", style=asking())

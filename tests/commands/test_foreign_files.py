@@ -62,7 +62,7 @@ def test_every_example_of_the_page(
                 assert statuses(Path("verdicts.jsonl")) == STATUSES[" ".join(rest[:2])], command
             if verb == "passk":
                 problems, attempts = PASSES[rest[0]]
-                assert f"{attempts} attempts at {problems} problems" in outcome.err, outcome.err
+                assert f"{attempts} attempts at {problems} problem" in outcome.err, outcome.err
     assert {f"verify {name}" for name in STATUSES} <= seen
     assert {one.split()[1] for one in seen if one.startswith("passk")} == set(PASSES)
 

@@ -107,7 +107,7 @@ def test_any_embedder_can_be_given() -> None:
 def test_a_missing_model_is_an_error_that_names_the_folder(file: Path, capsys) -> None:
     done = in_this_process(capsys, "diversity", file, "--embedder", file.parent)
     assert done.code == 2
-    assert "no model there" in done.err
+    assert "there is no model" in done.err
 
 
 @pytest.mark.slow
@@ -127,4 +127,4 @@ def test_a_local_model_embeds() -> None:
 def test_a_labeller_that_learns_from_a_run_is_refused(file: Path, capsys) -> None:
     done = in_this_process(capsys, "composition", file, "--labeller", "attempts")
     assert done.code == 2
-    assert "belong to none" in done.err
+    assert "belong to no run" in done.err

@@ -61,7 +61,7 @@ def test_options_vote_by_letter(tmp_path: Path) -> None:
     assert named(score(tmp_path / "c.jsonl", lines, k="1,5"))["maj@5"] == 1.0
 
 
-def test_stated_verdicts_vote_where_every_line_has_an_answer(tmp_path: Path) -> None:
+def test_stated_verdicts_vote_if_every_row_has_an_answer(tmp_path: Path) -> None:
     lines = [
         {"problem": "a", "correct": 1, "answer": "2"},
         {"problem": "a", "correct": 0, "answer": None},
@@ -69,7 +69,8 @@ def test_stated_verdicts_vote_where_every_line_has_an_answer(tmp_path: Path) -> 
     ]
     assert named(score(tmp_path / "d.jsonl", lines, k="3"))["maj@3"] == 1.0
     found = score(tmp_path / "d.jsonl", [*lines, {"problem": "a", "correct": 0}])
-    assert (found.majority, found.no_majority[:6]) == ((), "1 of 4")
+    assert found.majority == ()
+    assert found.no_majority.startswith("the answers of 1 of 4 attempts are not known")
 
 
 @pytest.mark.parametrize(

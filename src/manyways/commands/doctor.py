@@ -1,7 +1,7 @@
-"""``manyways doctor``: what this machine has, what it lacks, and the command that brings it.
+"""``manyways doctor``: what this machine has, what it lacks, and the commands that install it.
 
-Nothing is loaded that takes seconds: modules are looked for and not imported, except torch where a
-GPU's device file says that there is something to ask it.
+Modules are found without importing them, because imports take seconds. Only torch is imported, and
+only if there is a device file of a GPU.
 """
 
 import json
@@ -21,7 +21,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from manyways import third_party, trust
-from manyways.commands.needs import GPU_FILES
+from manyways.commands.needs import GIB, GPU_FILES
 from manyways.engines import ENGINE_NEEDS, ENGINES
 from manyways.errors import DataError, RecipeError
 from manyways.fingerprint import versions
@@ -39,12 +39,12 @@ State = Literal["ok", "missing", "warning"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
-    """One check: what was found, and how to fix it.
+    """One check: its result, and how to fix it.
 
     Example: ``Check(group="engine", name="vllm", state="missing", detail="no module vllm",
     fix="pip install 'manyways[vllm]'")``.
 
-    state: ``missing`` is an option that is not installed; ``warning`` can spoil a run.
+    state: ``missing``: an option is not installed. ``warning``: a run may fail or be slow.
     """
 
     group: str
@@ -54,7 +54,6 @@ class Check:
     fix: str = ""
 
 
-GIB = 1024**3
 LEAST_MEMORY, LEAST_DISK = 4 * GIB, 10 * GIB
 OPTIONAL = ("peft", "vllm", "ray", "reasoning_gym")
 
@@ -62,9 +61,9 @@ OPTIONAL = ("peft", "vllm", "ray", "reasoning_gym")
 def print_checks(
     *, as_json: bool = False, data_dir: Path | None = None, recipe: Path | None = None
 ) -> None:
-    """Print every check, and the command that mends each that is not ``ok``.
+    """Print every check, and how to fix each one that is not ``ok``.
 
-    recipe: one (or a run folder) whose own environment for RL is to be looked at.
+    recipe: a recipe or run folder. The Python that its ``rl.verl`` names is checked.
     """
     verl = None
     if recipe is not None:
@@ -79,7 +78,7 @@ def print_checks(
     for check in found:
         table.add_row(check.group, check.name, check.state, check.detail)
     print_result(table)
-    # A package may be missing twice: to an engine and as an option.
+    # A package can be missing twice: for an engine and as an option.
     for advice in dict.fromkeys(f"{check.name}: {check.fix}" for check in found if check.fix):
         print_text(advice)
     warned = sum(check.state == "warning" for check in found)
@@ -102,8 +101,7 @@ def checks(data_dir: Path | None = None, verl: VerlConfig | None = None) -> Iter
 
 def version_checks() -> Iterator[Check]:
     """Python and the packages that results depend on."""
-    found = versions()
-    for name, number in found.items():
+    for name, number in versions().items():
         yield Check(group="version", name=name, detail=number)
     for name in _core():
         if _installed(name) is None:
@@ -114,7 +112,7 @@ def version_checks() -> Iterator[Check]:
 
 
 def machine_checks() -> Iterator[Check]:
-    """Cores and load, memory, disk of the working folder."""
+    """Cores and their load, memory, and the disk of the working folder."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load, threads = os.getloadavg()[0], os.environ.get("OMP_NUM_THREADS", "not set")
     memory, disk = psutil.virtual_memory(), shutil.disk_usage(".")
@@ -125,7 +123,7 @@ def machine_checks() -> Iterator[Check]:
     yield _of_machine(
         "cores",
         f"{cores} ({platform.machine()}), load {load:.1f}, OMP_NUM_THREADS {threads}",
-        "other work is running: times and forecasts will be too long.",
+        "other programs are running, so times and forecasts will be too long.",
         short=load > 1.5 * (cores or 1),
     )
     yield _of_machine(
@@ -137,7 +135,7 @@ def machine_checks() -> Iterator[Check]:
     yield _of_machine(
         "disk",
         f"{free} free in this folder",
-        "`manyways forecast RECIPE` says what a run needs; --out DIR puts it elsewhere.",
+        "`manyways forecast RECIPE` prints what a run needs. --out names a folder on another disk.",
         short=disk.free < LEAST_DISK,
     )
 
@@ -148,7 +146,7 @@ def _of_machine(name: str, detail: str, fix: str, *, short: bool) -> Check:
 
 
 def device_check() -> Check:
-    """The device that ``model.device = "auto"`` would take."""
+    """The device that ``model.device = "auto"`` takes."""
     torch_version = _installed("torch")
     if torch_version is None:
         return Check(group="device", name="torch", state="missing", detail="not installed",
@@ -162,7 +160,7 @@ def device_check() -> Check:
             group="device",
             name="cpu",
             state="warning",
-            detail=f"a GPU driver is here, but torch {torch_version} cannot use it",
+            detail=f"there is a GPU driver, but torch {torch_version} cannot use it",
             fix="install the build of torch for your driver: https://pytorch.org/get-started",
         )
     names = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
@@ -173,7 +171,7 @@ def device_check() -> Check:
 def plugin_checks(
     group: str, table: Mapping[str, str], needs: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Check]:
-    """Is what each entry of a table needs installed?"""
+    """Whether the modules that each entry of ``table`` needs are installed."""
     for name in table:
         if name not in needs:
             words = "its needs are not declared"
@@ -187,7 +185,7 @@ def plugin_checks(
 
 
 def optional_checks() -> Iterator[Check]:
-    """Packages that some settings use and most do not."""
+    """Packages that only some settings use."""
     for module in OPTIONAL:
         if _has(module):
             number = _installed(module.replace("_", "-")) or ""
@@ -198,7 +196,7 @@ def optional_checks() -> Iterator[Check]:
 
 
 def sandbox_check() -> Check:
-    """Where programs that a model wrote would run."""
+    """The sandbox in which a model's programs run."""
     from manyways.verifiers.sandbox import IMAGE, bubblewrap_fix, detect
 
     isolation, fix = detect(), ""
@@ -206,15 +204,15 @@ def sandbox_check() -> Check:
     if isolation.kind == "none":
         detail = isolation.why
         fix = (
-            f"{bubblewrap_fix()}; or fetch the image of a container (`podman pull {IMAGE}`); "
-            "without, problems with python_tests are refused (maths and choices need none)."
+            f"{bubblewrap_fix()}; or fetch the image of a container (`podman pull {IMAGE}`). "
+            "Without a sandbox, problems with python_tests are refused. Others need none."
         )
     state: State = "warning" if isolation.missing else "ok"
     return Check(group="verdicts", name="sandbox", state=state, detail=detail, fix=fix)
 
 
 def _core() -> list[str]:
-    """The packages that manyways cannot do without; none where it is not installed itself."""
+    """The packages that manyways always needs, none if manyways itself is not installed."""
     lines: list[str] = []
     with suppress(PackageNotFoundError):
         lines = requires("manyways") or []
@@ -233,13 +231,13 @@ def _has(module: str) -> bool:
 
 
 USUAL = "verl-env/bin/python"
-"""Where docs/scale.md puts it."""
+"""The Python of verl in docs/scale.md."""
 
 
 def verl_check(named: VerlConfig | None) -> Check:
-    """Can verl be started?
+    """Whether verl can be started.
 
-    named: the recipe's table; without it the usual place is looked at, then this very Python.
+    named: ``rl.verl`` of a recipe. Without it, the Python of docs/scale.md or this one is checked.
     """
     given = named is not None
     if named is None:
@@ -249,7 +247,7 @@ def verl_check(named: VerlConfig | None) -> Check:
     if shutil.which(python) is None:
         return _verl(bad, f"no interpreter {named.python}", environment.INSTALL)
     if python != sys.executable and not trust.trusts(python):
-        return _verl(bad, f"{named.python} was not started", "if you trust it: --trust")
+        return _verl(bad, f"{named.python} was not started", "give --trust if you trust it")
     try:
         found = environment.look(python, wanted)
     except RecipeError as error:
@@ -271,7 +269,7 @@ def _verl(state: State, detail: str, fix: str = "") -> Check:
 
 
 def data_checks(folder: Path | None) -> Iterator[Check]:
-    """Every published split in ``folder``, counted; without a folder, where sets come from."""
+    """The rows of every published split in ``folder``. Without a folder, where sets come from."""
     if folder is None:
         yield _without_folder()
         return
@@ -315,6 +313,6 @@ def _split_check(spec: SetSpec, name: str, split: Split, folder: Path) -> Check:
     if rows != split.rows:
         return Check(
             group="data", name=title, state="warning", detail=f"{rows} rows, not {split.rows}",
-            fix="replace the file: a run that names this set would stop at once.",
+            fix="replace the file. A run that names this set would stop at once.",
         )  # fmt: skip
     return Check(group="data", name=title, detail=f"{rows} rows")

@@ -1,7 +1,7 @@
-"""What a run needs of this machine: looked at before it starts, and by ``--dry-run``.
+"""What a run needs of this machine. A run and ``--dry-run`` check it first.
 
-A need that is not met has a sentence with the fix. Memory and disk are estimates: where they seem
-short, a warning is printed and the run goes ahead.
+A need that is not met comes with a sentence that names the fix. Memory and disk are estimates. If
+they seem short, a warning is printed and the run starts.
 """
 
 import os
@@ -34,13 +34,13 @@ from manyways.verifiers import FUNCTIONS
 
 GIB = 1024**3
 GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-"""Of NVIDIA, AMD and WSL drivers."""
+"""Device files of the drivers of NVIDIA, AMD and WSL."""
 TRAINED_BYTES = 16
-"""Of each parameter in training: the weight, its gradient and AdamW's two moments, in float32."""
+"""Bytes of a parameter in training: the weight, its gradient, two moments of AdamW, in float32."""
 TRAINER_COPIES = 2 * 3
-"""Of the weights: two checkpoints of a training with two moments each, while it runs."""
+"""Copies of the weights on disk during a training: two checkpoints, each with two moments."""
 ATTEMPT_BYTES = 2048
-"""Of an attempt on disk, about."""
+"""Bytes of an attempt on disk, roughly."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +49,9 @@ class Need:
 
     Example: ``Need(what="device", found="cpu")``.
 
-    found: what is there. short: why it may not suffice. lacks: what is missing and how to get it.
+    found: what this machine has.
+    short: why that may not be enough.
+    lacks: what is missing and how to get it.
     """
 
     what: str
@@ -82,9 +84,9 @@ def needs(context: Context, until: str) -> Iterator[Need]:
 
 
 def tell_needs(context: Context, until: str) -> None:
-    """Say in one sentence what a run that begins will need, and what of it seems short.
+    """Say in one sentence what a new run will need, then what of it seems short.
 
-    Raises the first UserError of what is missing.
+    Raises UserError with the first need that is missing.
     """
     wanted = pipeline.reached(context, until)
     preflight.check_reach(context, wanted)
@@ -114,7 +116,7 @@ def _work(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
 
 
 def _engines(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
-    """Every engine that the wanted stages sample with."""
+    """Every engine that these stages sample with."""
     recipe = context.recipe
     used: dict[str, ModelConfig] = {}
     if "generate" in wanted:
@@ -131,7 +133,7 @@ def _engines(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
 
 
 def _stages(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
-    """What stages import or start, each asked for itself so that all that is missing is told."""
+    """What stages import or start. Each stage is checked alone, so that no lack is left out."""
     told: set[str] = set()
     for word in wanted:
         try:
@@ -147,7 +149,7 @@ def _stages(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
 
 
 def _verifiers(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
-    """Verifiers of one's own can be imported."""
+    """The verifiers. Those of the user are imported."""
     recipe = context.recipe
     named = {recipe.verify.verifier} if recipe.verify.verifier else set()
     asked = [recipe.generate.problems]
@@ -170,14 +172,14 @@ def _model(context: Context, _: Sequence[str]) -> Iterator[Need]:
         return
     size, count = checkpoint_bytes(context.base_path), parameters(context.base_path)
     if size is None:
-        yield Need(what="model", found=f"{model.path}, to be downloaded from the Hub")
+        yield Need(what="model", found=f"{model.path}, which is downloaded from the Hub")
         return
     many = f"{count:,} parameters, " if count else ""
     yield Need(what="model", found=f"{model.path} ({many}{_bytes(size)})")
 
 
 def _tokenizer(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
-    """EOS, the chat template and, where something is trained, the end of a turn."""
+    """EOS, the chat template and, for a training, the end of a turn."""
     model = context.recipe.model
     if model.remote or find_spec("transformers") is None:
         return
@@ -211,7 +213,7 @@ def _device(context: Context, _: Sequence[str]) -> Iterator[Need]:
 
 
 def _device_of(context: Context) -> str:
-    """Where models run; torch, which takes seconds, is asked only where there may be a choice."""
+    """Where models run. torch takes seconds to load, so it is asked only if there may be a GPU."""
     wanted = context.recipe.model.device
     choice = wanted not in ("auto", "cpu") or any(Path(file).exists() for file in GPU_FILES)
     if find_spec("torch") is None or not choice:
@@ -220,7 +222,7 @@ def _device_of(context: Context) -> str:
 
 
 def _memory(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
-    """Weights that are sampled, or what training holds beside them; activations come on top."""
+    """The weights, or all that a training keeps of them. Activations are not counted."""
     recipe, path = context.recipe, context.base_path
     size, count = (
         (None, None) if recipe.model.remote else (checkpoint_bytes(path), parameters(path))
@@ -237,13 +239,16 @@ def _memory(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
     least = float(count * TRAINED_BYTES) if count and whole else float(size)
     free, where = _free_memory(_device_of(context))
     told = f"at least {_bytes(least)} of {_bytes(free)} {where}"
-    fix = ("" if not whole else " Train adapters ([midtrain.lora], [rl.lora]) or") + (
-        " take a smaller model or a larger machine."
+    what, fix = (
+        ("weights in training", "Train adapters ([midtrain.lora], [rl.lora]), or take")
+        if whole
+        else ("weights", "Take")
     )
     short = (
-        f"weights{' in training' if whole else ''} take {_bytes(least)}, free are {_bytes(free)}."
+        f"{what} need {_bytes(least)}, and {_bytes(free)} are free. {fix} a smaller model or a "
+        "larger machine."
     )
-    yield Need(what="memory", found=told, short=short + fix if least > free else "")
+    yield Need(what="memory", found=told, short=short if least > free else "")
 
 
 def _free_memory(device: str) -> tuple[float, str]:
@@ -255,7 +260,7 @@ def _free_memory(device: str) -> tuple[float, str]:
 
 
 def _disk(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
-    """Checkpoints that stay, a training's own while it runs, and attempts."""
+    """Checkpoints that stay, those of a running training, and attempts."""
     root = context.run.root
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     if not os.access(there, os.W_OK):
@@ -279,20 +284,20 @@ def _disk(context: Context, wanted: Sequence[str]) -> Iterator[Need]:
     yield Need(
         what="disk",
         found=f"about {_bytes(least)}{unknown} of {_bytes(free)} free",
-        short=f"{_bytes(least)} are wanted in '{there}', {_bytes(free)} are free: make room, or "
-        "name another place with --out."
+        short=f"the run needs {_bytes(least)} in '{there}', and {_bytes(free)} are free: make "
+        "room, or name another folder with --out."
         if least > free
         else "",
     )
 
 
 def copies_at_peak(context: Context) -> int:
-    """Copies of the weights on disk while a training keeps its own, at most, of any arm."""
+    """The most copies of the weights that a training of any arm keeps on disk while it runs."""
     return max(_trainer_copies(own.recipe.rl) for own in context.variants)
 
 
 def _trainer_copies(rl: RLConfig) -> int:
-    """Verl's sharded steps that are to be evaluated stay, with moments, until they are merged."""
+    """Verl's sharded checkpoints of evaluated steps stay, with moments, until they are merged."""
     if rl.backend != "verl" or rl.evaluate_every is None:
         return TRAINER_COPIES
     saved = -(-rl.steps // rl.evaluate_every)
@@ -300,7 +305,7 @@ def _trainer_copies(rl: RLConfig) -> int:
 
 
 def kept_steps(rl: RLConfig) -> int:
-    """Checkpoints that RL keeps beside its last, at most."""
+    """The most checkpoints that RL keeps besides its last."""
     every = rl.steps // rl.evaluate_every if rl.evaluate_every else 0
     return {"last": 0, "best": min(every, 1), "all": every}[rl.keep]
 

@@ -21,6 +21,7 @@ from manyways.metrics.intervals import Resampling, rising_bounds, score_interval
 from manyways.metrics.pass_at_k import majority_at_k, pass_at_k, powers_of_two, sampling_variance
 from manyways.progress import Meter, open_table, print_result, say
 from manyways.records import Problem, Score
+from manyways.reporting.words import plural
 from manyways.row_files import Row, read_rows
 from manyways.tables import read_attempts_table, write_text
 from manyways.verifiers import verifier_of
@@ -219,7 +220,7 @@ def _print(found: Sequence[FileScores]) -> None:
 def _sentences(one: FileScores) -> Iterator[str]:
     each = str(one.least) if one.least == one.most else f"{one.least} to {one.most}"
     shares = ", ".join(f"{100 * share:.1f}% {name}" for name, share in one.shares.items())
-    yield f"{one.attempts} attempts at {one.problems} problems, {each} each: {shares}."
+    yield f"{one.attempts} attempts at {plural(one.problems, 'problem')}, {each} each: {shares}."
     if one.average_error is not None:
         yield f"standard error of {one.average.score.name} across attempts {one.average_error:.4f}."
     short = [m for m in one.passes if m.left_out]

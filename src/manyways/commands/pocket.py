@@ -1,6 +1,6 @@
-"""The embedded base model: how it is built, and whether it still has its promised properties.
+"""``manyways pocket build`` trains the embedded base model, ``manyways pocket check`` checks it.
 
-Joins the pocket world with the prompt format and the engine, so that base training sees exactly
+They join the pocket world with the prompt format and the engine. So the base is trained on exactly
 the prompts that generation sends later.
 """
 
@@ -40,32 +40,33 @@ from manyways.train import processes as together
 
 BASE = "package:manyways.pocket/base"
 PROMPTS = PromptFormat(instruction="")
-"""The pocket world's prompts: the boxed answer is part of what the base model was taught."""
+"""The prompts of the pocket world. They ask for no box, because the base model was taught it."""
 
 COUNT = 192
-"""Attempts in each cell of the success matrix: a success of 0.5 has a standard error of 0.036."""
+"""Attempts in each entry of the success matrix. A success of 0.5 has a standard error of 0.036."""
 
 LABEL_ERROR = 0.005
+"""The largest share of constructed steps that the labeller may get wrong."""
 
 MATRIX_WIDTH = 132
-"""Columns that the matrix needs; a narrower terminal wraps it, a cut column would hide it."""
+"""Columns that the matrix needs. A narrower terminal wraps its rows, and no column is cut off."""
 
 
 class PocketUnfit(StageError):
-    """The embedded base no longer has the properties that the pocket world promises."""
+    """A base model lacks properties that the pocket world promises."""
 
 
 def build_base(
     out: Path, *, seed: int, steps: int | None = None, processes: int | None = None
 ) -> None:
-    """Train the base model from nothing into the folder ``out``, with the pack's own prompts.
+    """Train the base model from random weights into the folder ``out``, on the pack's own prompts.
 
-    A build that was stopped goes on from its last checkpoint when it is started again.
+    A build that was stopped continues from its last checkpoint.
 
-    processes: that train together on a CPU, one core each; default 2 where there are two cores and
-               no GPU, since two such processes are faster than one with two threads.
+    processes: how many processes train together on a CPU, one core each. Default: 2 with two cores
+               and no GPU, because two processes are faster than one process with two threads.
 
-    Raises StageError when the processes that were started did not all end well.
+    Raises StageError if one of the processes fails.
     """
     if processes is None:
         processes = _processes()
@@ -87,7 +88,8 @@ def build_base(
     )
     if together.is_writer():
         print_text(
-            f"Base model in {out}, final loss {loss:.4f}. Now: manyways pocket check --model {out}"
+            f"Base model in {out}, final loss {loss:.4f}. Next: `manyways pocket check --model "
+            f"{out}`."
         )
 
 
@@ -105,43 +107,46 @@ def _build_together(out: Path, *, seed: int, steps: int | None, processes: int) 
     code = subprocess.run(words, env={"OMP_NUM_THREADS": "1", **os.environ}, check=False).returncode
     if code != 0:
         raise StageError(
-            f"a process that trained the base ended with exit code {code}; its own words are "
+            f"a process that trained the base ended with exit code {code}. Its own message is "
             "above. `--processes 1` trains in one process."
         )
 
 
-def check_base(model: str = BASE, *, count: int = COUNT) -> list[MatrixEntry]:
-    """Print the success matrix of ``model``, its variety, what RL can learn from, and label error.
+def check_base(model: str = BASE) -> list[MatrixEntry]:
+    """Print the success matrix of ``model``, its variety, its mixed groups and the label error.
 
-    Raises PocketUnfit with every violated property when there are any.
+    Raises PocketUnfit with every property that the model lacks.
     """
     pack, world = load_pack("pocket"), WORLDS["main"]
-    total = attempts(pack, world=world, count=count)
+    total = attempts(pack, world=world, count=COUNT)
     with Meter("pocket check", total=total, unit="attempts") as meter:
         sample = _sampler(model, meter)
-        cells = measure(sample, pack, PROMPTS, world=world, count=count)
+        entries = measure(sample, pack, PROMPTS, world=world, count=COUNT)
         pool = variety(sample, pack, PROMPTS, world=world)
         mixed = mixed_groups(sample, PROMPTS, world=world)
     error, labelled = label_error(pack, world=world, count=2000)
-    for table in (_matrix(cells), _following(cells), _ways(pool)):
+    for table in (_matrix(entries), _following(entries), _ways(pool)):
         print_result(table, width=MATRIX_WIDTH)
-    (told, all_told), (other, others) = direct_recall(cells)
+    (told, all_told), (other, others) = direct_recall(entries)
     print_text(
         f"Direct answers to hard parts: {told} of {all_told} right where documents told them, "
         f"{other} of {others} elsewhere"
     )
     print_text(f"Mixed groups of {GROUP} plain attempts at problems of RL: {mixed:.2f}")
     print_text(f"Label error on {labelled} constructed steps: {error:.4f}")
-    broken = violations(cells, pool, mixed)
+    broken = violations(entries, pool, mixed)
     if error > LABEL_ERROR:
         broken.append(f"the labeller is wrong on {error:.2%} of constructed steps")
     if broken:
-        raise PocketUnfit("the pocket world lost what it is for:\n- " + "\n- ".join(broken))
-    return cells
+        raise PocketUnfit("the base model is not fit for the demo:\n- " + "\n- ".join(broken))
+    return entries
 
 
 def _sampler(model: str, meter: Meter) -> Sampler:
-    """Samples one attempt a prompt at temperature 1, with seeds that number the prompts."""
+    """A function that samples one attempt for each prompt at temperature 1.
+
+    The seed of an attempt is the number of its prompt.
+    """
     from manyways.checkpoints import model_path
     from manyways.engines.transformers import TransformersEngine
     from manyways.recipe.engines import ModelConfig
@@ -160,34 +165,30 @@ def _sampler(model: str, meter: Meter) -> Sampler:
     return sample
 
 
-def _matrix(cells: Sequence[MatrixEntry]) -> Table:
-    """One row for each operation and type; a way that works on the type is marked."""
+def _matrix(entries: Sequence[MatrixEntry]) -> Table:
+    """One row for each operation and type. Ways that work on the type are marked."""
     table = open_table(
         "operation", "type", "plain", "first way", "second way", DECOY, OTHERS,
-        title=f"Success on one-part problems that are not the base's, n = {cells[0].n} in each",
+        title=f"Success on one-part problems that are not the base's, n = {entries[0].n} in each",
     )  # fmt: skip
-    by_cell = {(cell.operation, cell.type, cell.heuristic): cell for cell in cells}
+    by_key = {(entry.operation, entry.type, entry.heuristic): entry for entry in entries}
     for kind, which in rows(WORLDS["main"]):
-        found = [by_cell.get((kind, which, PLAIN))]
-        found += [by_cell.get((kind, which, way)) for way in PAIRS.get(kind, ("", ""))]
-        found += [by_cell.get((kind, which, DECOY)), by_cell.get((kind, which, OTHERS))]
-        table.add_row(kind, which, *map(_shown, found))
+        columns = (PLAIN, *PAIRS.get(kind, ("", "")), DECOY, OTHERS)
+        table.add_row(kind, which, *(_shown(by_key.get((kind, which, way))) for way in columns))
     table.caption = "* the way works on this type: each of its sub-steps was taught"
     return table
 
 
-def _shown(cell: MatrixEntry | None) -> str:
-    if cell is None:
-        return "-"
-    return f"{cell.success:.2f}{'*' if cell.works else ' '}"
+def _shown(entry: MatrixEntry | None) -> str:
+    return f"{entry.success:.2f}{'*' if entry.works else ' '}" if entry else "-"
 
 
-def _following(cells: Sequence[MatrixEntry]) -> Table:
+def _following(entries: Sequence[MatrixEntry]) -> Table:
     table = open_table(
         "heuristic", "operations", "followed", "n",
         title="How often the named heuristic is followed where it applies",
     )  # fmt: skip
-    for heuristic, share, n in adherence_by_column(cells):
+    for heuristic, share, n in adherence_by_column(entries):
         kinds = OPERATIONS.get(heuristic, ())
         names = "all" if len(kinds) > 3 else ", ".join(kinds) or "direct is meant"
         table.add_row(heuristic, names, f"{share:.2f}", str(n))

@@ -1,11 +1,10 @@
-"""``manyways theory``: the main figures of the theory on one page that needs no network.
+"""``manyways theory``: the main figures of the theory, explained on a page that needs no network.
 
-Curves of ``manyways.theory`` with their explanations. Parameters are illustrations of scale, never
-fitted to a run. Each figure is explained in three sentences: what is drawn, what it shows, what
-that means for the method.
+The functions in ``manyways.theory`` give the curves. Their parameters only show the scale. None is
+fitted to a run.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +19,19 @@ from manyways.tables import write_text
 from manyways.theory import dynamics, mixtures
 
 GAP = 0.3
-"""How much more often the better heuristic succeeds (0.8 against 0.5)."""
+"""How much more often the better heuristic succeeds: 0.8 against 0.5."""
 HIGH, LOW = 0.9, 0.4
 MINORITY, SOLVES = 0.2, 0.8
 SOLUTIONS, STEPS, UNTRAINED, LARGEST = 3200, 2, 0.1, 64
+TYPES = (50, 200, 1000)
 HEURISTICS = 8
 DOUBLING = (1, 2, 4, 8, 16, 32, 64)
 
 ALL = "all"
 TITLE = "What the theory expects"
 LEAD = (
-    "A minimal model of the question: could learning many ways help RL to combine them? The curves "
-    "are exact for the model, and their parameters show scale: none was fitted to a run."
+    "This is a minimal model of one question: can learning many ways help RL to combine them? The "
+    "curves are exact for the model. Their parameters only show the scale. None is fitted to a run."
 )
 CLOSING = "Made by manyways theory from the functions in manyways.theory."
 ROWS = 8
@@ -39,26 +39,23 @@ ROWS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Curve:
-    """One line of a figure."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Drawing:
     """A figure and its explanation.
 
-    question: what it answers.  sentences: what is drawn, what it shows, what that means.
-    axes: titles of x and y.  share: y is a share.  logarithmic: as in ``charts.curves``.
-    ticks: numbers to print along x, where not every one is a point of interest.
+    question:    the question that it answers.
+    explained:   what is drawn, what it shows, what that means for the method.
+    x:           the points of all curves.
+    curves:      label -> y at these points.
+    axes:        titles of x and y.
+    share:       whether y is a share.
+    logarithmic: as in ``charts.curves``.
+    ticks:       numbers to print along x, empty for the chart's own choice.
     """
 
     question: str
-    sentences: tuple[str, str, str]
-    curves: Sequence[Curve]
+    explained: tuple[str, str, str]
+    x: Sequence[float]
+    curves: Mapping[str, Sequence[float]]
     axes: tuple[str, str]
     share: bool = False
     logarithmic: str = ""
@@ -79,17 +76,18 @@ def escape() -> Drawing:
     }
     return Drawing(
         question="How long does RL need to find a way that it hardly uses?",
-        sentences=(
-            "Propositions B2 (escape times) and B4 (GRPO escape time): the time until the "
-            f"better of two heuristics, which succeeds {GAP} more often, holds half of the "
-            "mass, against the mass that it starts with.",
-            "Under the plain softmax gradient the time grows like 1 over the mass, under the "
-            "natural gradient only like its logarithm, and GRPO runs the plain path on a "
-            "faster clock.",
-            "So a way that training never showed can stay out of reach, and putting every way "
-            "at 1/n at the start is what mid-training on many ways can do.",
+        explained=(
+            "Propositions B2 (escape times) and B4 (GRPO escape time): the better of two "
+            f"heuristics succeeds {GAP} more often. The figure shows how long it takes until it "
+            "holds half of the mass, against the mass that it starts with.",
+            "Under the plain softmax gradient the time grows like 1 over the starting mass. Under "
+            "the natural gradient it grows only like its logarithm. GRPO follows the path of the "
+            "plain gradient on a faster clock.",
+            "So RL may never reach a way that training did not show. Mid-training on n ways can "
+            "start each of them at a mass of 1/n.",
         ),
-        curves=[_curve(label, masses, of) for label, of in rules.items()],
+        x=masses,
+        curves=_at(masses, rules),
         axes=("starting mass of the better heuristic", "time to one half"),
         logarithmic="xy",
     )
@@ -113,18 +111,19 @@ def compose() -> Drawing:
     }
     return Drawing(
         question="When does RL combine ways?",
-        sentences=(
-            "Proposition D2 (sign and size of the composition drift): the share of composed "
-            "solutions over RL time for problems of two steps, where the leak is the chance "
-            f"to switch heuristic in between and a heuristic succeeds with probability {HIGH} "
-            f"or {LOW} at a step.",
-            "Composition rises when one heuristic is strong where the other is weak, falls "
-            "when one is better at both steps, and a small leak delays the rise.",
-            "One mode on the right first heuristic composes at least as fast at the same "
-            "leak, so many modes help through the leak and the first step and not by "
+        explained=(
+            "Proposition D2 (sign and size of the composition drift): problems have two steps, and "
+            f"a heuristic succeeds with probability {HIGH} or {LOW} at a step. The leak is the "
+            "chance to switch heuristic between the steps. The figure shows the share of composed "
+            "solutions over RL time.",
+            "Composition rises when each heuristic is strong where the other is weak. It falls "
+            "when one heuristic is better at both steps. A small leak delays the rise.",
+            "At the same leak, one mode on the right first heuristic composes at least as fast as "
+            "many modes. So many modes help through the leak and the first step, and not by "
             "themselves.",
         ),
-        curves=[_curve(label, times, of) for label, of in cases.items()],
+        x=times,
+        curves=_at(times, cases),
         axes=("time (cumulative step size)", "composition rate"),
         share=True,
     )
@@ -140,20 +139,18 @@ def crossover() -> Drawing:
 
     return Drawing(
         question="Why can the narrow model win at pass@1 and lose at pass@64?",
-        sentences=(
-            f"Proposition E3 (crossover): {1 - MINORITY:.0%} of problems yield to heuristic 1 "
-            f"alone and {MINORITY:.0%} to heuristic 2 alone, each with probability {SOLVES}, "
-            "and pass@k is drawn for a policy that knows one and for one that mixes both "
-            "equally.",
-            "The narrow policy leads at k = 1 but can never pass its own share of problems, "
-            f"and the mixture overtakes it at exactly one k, here k = {k_star:.2f}.",
-            "So one value of k does not tell which model is better, and a report has to print "
-            "both ends.",
+        explained=(
+            f"Proposition E3 (crossover): only heuristic 1 solves {1 - MINORITY:.0%} of problems, "
+            f"and only heuristic 2 solves {MINORITY:.0%}, with probability {SOLVES} in an attempt. "
+            "The figure shows pass@k of a policy that knows one heuristic and of a policy that "
+            "mixes both equally.",
+            "The narrow policy leads at k = 1, but it can never solve more than its own share of "
+            f"problems. The mixture overtakes it at exactly one k, here k = {k_star:.2f}.",
+            "So one value of k does not tell which model is better. A report has to print both a "
+            "small k and a large k.",
         ),
-        curves=[
-            _curve("one mode", ks, passes(1.0)),
-            _curve("two equal modes", ks, passes(0.5)),
-        ],
+        x=ks,
+        curves=_at(ks, {"one mode": passes(1.0), "two equal modes": passes(0.5)}),
         axes=("k: attempts allowed", "pass@k"),
         share=True,
         logarithmic="x",
@@ -163,7 +160,7 @@ def crossover() -> Drawing:
 
 def spend() -> Drawing:
     """The value of a fixed budget against the number of heuristics (G1)."""
-    modes = range(1, LARGEST + 1)
+    modes = [float(n) for n in range(1, LARGEST + 1)]
 
     def value(types: int) -> Callable[[float], float]:
         return lambda n: mixtures.budget_value(
@@ -175,18 +172,16 @@ def spend() -> Drawing:
     )
     return Drawing(
         question="Many ways on few problems, or one way on many?",
-        sentences=(
-            f"Proposition G1 (coverage): expected success after training on {SOLUTIONS:,} "
-            "solutions, n for each problem, when problems come in B types and a type that was "
-            f"never met keeps its old success of {UNTRAINED}.",
-            "More ways help while the types are covered anyway and hurt once they are not, so "
-            f"there is a best n in between: {best} for 200 types.",
-            "Which side a real data set is on has to be measured, and the budget arms do that.",
+        explained=(
+            f"Proposition G1 (coverage): a model trains on {SOLUTIONS:,} solutions, n for each "
+            "problem. Problems come in types, and a type without a training problem keeps its old "
+            f"success of {UNTRAINED}. The figure shows the expected success.",
+            "More ways help while every type is covered, and hurt once types are missing. So there "
+            f"is a best n in between: {best} for 200 types.",
+            "On which side a real data set is has to be measured. The budget arms measure it.",
         ),
-        curves=[
-            _curve(f"{types:,} types of problem", [float(n) for n in modes], value(types))
-            for types in (50, 200, 1000)
-        ],
+        x=modes,
+        curves=_at(modes, {f"{types:,} types of problem": value(types) for types in TYPES}),
         axes=("n: ways per problem", "expected success"),
         share=True,
         logarithmic="x",
@@ -203,21 +198,24 @@ def leak() -> Drawing:
 
     return Drawing(
         question="How much switching does mid-training leave?",
-        sentences=(
-            "Proposition A2 (finite SFT leaves a leak): the chance to switch heuristic "
-            "between two steps, after fitting solutions of one heuristic each among "
-            f"{HEURISTICS} heuristics, against the length of the fit.",
-            "It falls like 1 over the length, and at equal length it is about n times larger "
-            "for n ways per problem, because each context is met n times less often.",
-            "When the fit is made longer in proportion to n the difference is gone, which is "
-            "why arms are compared at equal steps and the switch rate before RL is always "
-            "reported.",
+        explained=(
+            "Proposition A2 (finite SFT leaves a leak): a model is fitted to solutions that show "
+            f"one of {HEURISTICS} heuristics each. The figure shows the chance that it switches "
+            "heuristic between two steps, against the length of the fit.",
+            "The leak falls like 1 over the length. At equal length it is about n times larger for "
+            "n ways per problem, because the model meets each context n times less often.",
+            "A fit that is n times as long removes the difference. So arms are compared at equal "
+            "steps, and every report has the switch rate before RL.",
         ),
-        curves=[
-            _curve("1 way per problem", times, after(1)),
-            _curve("4 ways per problem", times, after(4)),
-            _curve("4 ways, fitted 4 times as long: as 1 way", times, after(4, 4.0)),
-        ],
+        x=times,
+        curves=_at(
+            times,
+            {
+                "1 way per problem": after(1),
+                "4 ways per problem": after(4),
+                "4 ways, fitted 4 times as long: as 1 way": after(4, 4.0),
+            },
+        ),
         axes=("length of the fit (cumulative step size)", "leak"),
         logarithmic="xy",
     )
@@ -230,23 +228,21 @@ def clock() -> Drawing:
     def factor(group: int) -> Callable[[float], float]:
         return lambda p: dynamics.clock(p, group)
 
-    plain = dynamics.mean_baseline_clock(8)
+    factors = {f"groups of {group}": factor(group) for group in (64, 16, 8, 4)}
+    factors["groups of 8, no division"] = lambda _: dynamics.mean_baseline_clock(8)
     return Drawing(
         question="What does GRPO's normalisation change?",
-        sentences=(
-            "Proposition B3 (expected GRPO gradient): c_G(p), the factor by which dividing by "
-            "the group's deviation speeds up the plain policy gradient on a problem solved "
-            "with probability p, for groups of G attempts.",
-            "It is largest on problems that are almost never or almost always solved and "
-            "never exceeds the root of G − 1, while without the division it is 1 − 1/G "
-            "everywhere.",
-            "For one problem the direction never changes, only the clock; across problems it "
-            "gives rare successes more weight, and large groups more so.",
+        explained=(
+            "Proposition B3 (expected GRPO gradient): GRPO divides by the standard deviation of a "
+            "group of G attempts. The figure shows c_G(p), the factor by which this speeds up the "
+            "plain policy gradient on a problem that is solved with probability p.",
+            "The factor is largest on problems that are almost never or almost always solved. It "
+            "never exceeds the root of G − 1. Without the division it is 1 − 1/G everywhere.",
+            "For one problem only the clock changes, and never the direction. Across problems it "
+            "gives rare successes more weight, and larger groups give them even more.",
         ),
-        curves=[
-            *(_curve(f"groups of {group}", shares, factor(group)) for group in (64, 16, 8, 4)),
-            Curve(label="groups of 8, no division", x=shares, y=[plain] * len(shares)),
-        ],
+        x=shares,
+        curves=_at(shares, factors),
         axes=("p: probability that an attempt is correct", "c_G(p)"),
     )
 
@@ -262,12 +258,14 @@ FIGURES: dict[str, tuple[str, Callable[[], Drawing]]] = {
 """Name -> (short title, function), in the order of the page."""
 
 
-def _curve(label: str, x: Sequence[float], of: Callable[[float], float]) -> Curve:
-    return Curve(label=label, x=x, y=[of(value) for value in x])
+def _at(
+    x: Sequence[float], rules: Mapping[str, Callable[[float], float]]
+) -> dict[str, list[float]]:
+    return {label: [of(value) for value in x] for label, of in rules.items()}
 
 
 def write_page(out: Path, *, figure: str = ALL) -> None:
-    """Write the page with every figure, or with one, and say where it is.
+    """Write the page with every figure, or with one figure.
 
     Raises UserError when there is no such figure or ``out`` cannot be written.
     """
@@ -295,27 +293,31 @@ def section(name: str) -> Section:
     """One figure with its explanation, its legend and its numbers."""
     drawing = FIGURES[name][1]()
     keys = tuple(
-        Key(
-            group="line",
-            name=curve.label,
-            label=curve.label,
-            colour=charts.hue(i),
-            dash=charts.line_style(i),
-        )
-        for i, curve in enumerate(drawing.curves)
+        Key(group="line", name=label, label=label, colour=charts.hue(i), dash=charts.line_style(i))
+        for i, label in enumerate(drawing.curves)
     )
     blocks: tuple[Block, ...] = (
         Charts(charts=(_chart(name, drawing),), legend=keys, wide=True),
         _table(drawing),
     )
     return Section(
-        id=name, title=drawing.question, intro=" ".join(drawing.sentences), blocks=blocks
+        id=name, title=drawing.question, intro=" ".join(drawing.explained), blocks=blocks
     )
 
 
 def _chart(name: str, drawing: Drawing) -> Chart:
     spec = charts.curves(
-        [_line(curve, i) for i, curve in enumerate(drawing.curves)],
+        [
+            charts.Curve(
+                label=label,
+                x=drawing.x,
+                y=[float(f"{value:.5g}") for value in y],
+                colour=charts.hue(i),
+                dash=charts.line_style(i),
+                meta={"line": label},
+            )
+            for i, (label, y) in enumerate(drawing.curves.items())
+        ],
         share=drawing.share,
         axes=drawing.axes,
         logarithmic=drawing.logarithmic,
@@ -326,7 +328,7 @@ def _chart(name: str, drawing: Drawing) -> Chart:
         ticks = list(drawing.ticks)
         layout["xaxis"] |= {"tickvals": ticks, "ticktext": [str(tick) for tick in ticks]}
     ends = "; ".join(
-        f"{curve.label}: from {curve.y[0]:.3g} to {curve.y[-1]:.3g}" for curve in drawing.curves
+        f"{label}: from {y[0]:.3g} to {y[-1]:.3g}" for label, y in drawing.curves.items()
     )
     x, y = drawing.axes
     return Chart(
@@ -339,27 +341,15 @@ def _chart(name: str, drawing: Drawing) -> Chart:
     )
 
 
-def _line(curve: Curve, number: int) -> charts.Curve:
-    return charts.Curve(
-        label=curve.label,
-        x=curve.x,
-        y=[float(f"{value:.5g}") for value in curve.y],
-        colour=charts.hue(number),
-        dash=charts.line_style(number),
-        meta={"line": curve.label},
-    )
-
-
 def _table(drawing: Drawing) -> Table:
-    """The same numbers in writing, at a few points; all curves of a figure share their x."""
-    x = drawing.curves[0].x
-    last = len(x) - 1
+    """The curves as numbers at a few points."""
+    x, last = drawing.x, len(drawing.x) - 1
     places = sorted({round(i * last / (ROWS - 1)) for i in range(ROWS)})
     return Table(
         caption="The numbers",
-        head=(drawing.axes[0], *(curve.label for curve in drawing.curves)),
+        head=(drawing.axes[0], *drawing.curves),
         rows=tuple(
-            (f"{x[i]:.4g}", *(f"{curve.y[i]:.4g}" for curve in drawing.curves)) for i in places
+            (f"{x[i]:.4g}", *(f"{y[i]:.4g}" for y in drawing.curves.values())) for i in places
         ),
         folded=True,
     )

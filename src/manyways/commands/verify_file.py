@@ -7,9 +7,9 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TextIO, TypedDict, Unpack, cast
 
@@ -21,6 +21,7 @@ from manyways.errors import DataError, UserError
 from manyways.plugins import check
 from manyways.progress import ABOVE_BARS, CONSOLE, on_a_terminal, say
 from manyways.records import Verdict
+from manyways.reporting.words import plural
 from manyways.row_files import Row, read_rows, regular
 from manyways.verifiers import FUNCTIONS
 from manyways.verifiers.final_answer import Policy
@@ -28,7 +29,7 @@ from manyways.verifiers.verdicts import Verifiers
 
 _BATCH = 512
 _SLOWEST = 5
-_NAMES = tuple(field.name for field in fields(Verdict))
+_NAMES = tuple(one.name for one in fields(Verdict))
 
 
 class Settings(TypedDict, total=False):
@@ -39,36 +40,43 @@ class Settings(TypedDict, total=False):
     allow_unsafe_code: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Summary:
-    """The verdicts on a whole file.
+    """The verdicts on a file so far, in the same memory for a file of any length.
 
-    answers: how many were verified.
     counts:  verdicts per status.
     reasons: undecided verdicts per reason.
     seconds: wall clock.
-    slowest: up to five (seconds, line in the file, status), slowest first.
+    slowest: up to five (seconds, line in the file, status), slowest first at the end.
     """
 
-    answers: int
-    counts: Mapping[str, int]
-    reasons: Mapping[str, int]
-    seconds: float
-    slowest: tuple[tuple[float, int, str], ...]
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    slowest: list[tuple[float, int, str]] = field(default_factory=list)
+
+    def add(self, line: int, verdict: Verdict, seconds: float) -> None:
+        """Count one verdict, which took ``seconds``."""
+        self.counts[verdict.status] += 1
+        if verdict.status == "undecided":
+            self.reasons[verdict.reason[:100]] += 1
+        heapq.heappush(self.slowest, (seconds, line, verdict.status))
+        if len(self.slowest) > _SLOWEST:
+            heapq.heappop(self.slowest)
 
     @property
-    def rate(self) -> float:
-        """Verdicts per second."""
-        return self.answers / self.seconds if self.seconds else 0.0
+    def answers(self) -> int:
+        """How many answers were verified."""
+        return self.counts.total()
 
     def sentences(self) -> list[str]:
         """The summary in words, for the console."""
         counts = ", ".join(f"{count} {status}" for status, count in self.counts.items())
-        several = "s" * (self.answers != 1)
-        said = [f"{self.answers} answer{several}: {counts or 'nothing to verify'}."]
+        said = [f"{plural(self.answers, 'answer')}: {counts or 'nothing to verify'}."]
         if self.reasons:
             said.append("Undecided: " + "; ".join(f"{n} x {r}" for r, n in self.reasons.items()))
-        said.append(f"{self.rate:,.0f} verdicts per second ({self.seconds:.1f} s).")
+        rate = self.answers / max(self.seconds, 1e-9)
+        said.append(f"{rate:,.0f} verdicts per second ({self.seconds:.1f} s).")
         if self.slowest:
             slow = ", ".join(f"line {line} {s:.2f} s ({st})" for s, line, st in self.slowest)
             said.append(f"Slowest: {slow}.")
@@ -100,7 +108,7 @@ def verify_file(
     holds no answer, and when there are more verdicts than answers.
     """
     start = time.monotonic()
-    tally = _Tally()
+    summary = Summary()
     if verifier is not None:
         trust.grant(verifier)  # the user typed it
         check(verifier, FUNCTIONS, "verifier")
@@ -116,18 +124,13 @@ def verify_file(
         sink = stack.enter_context(_sink(out, append=kept > 0))
         for batch in _batches(_after(cases, kept, path), verifier):
             for case, (verdict, seconds) in _verdicts(verifiers, batch, policy):
-                tally.add(case.line, verdict, seconds)
+                summary.add(case.line, verdict, seconds)
                 sink.write(json.dumps(_as_fields(case, verdict), ensure_ascii=False) + "\n")
             sink.flush()
     if kept:
         say(f"{kept} verdicts were there and are kept.")
-    summary = Summary(
-        answers=sum(tally.counts.values()),
-        counts=tally.counts,
-        reasons=tally.reasons,
-        seconds=time.monotonic() - start,
-        slowest=tuple(sorted(tally.slowest, reverse=True)),
-    )
+    summary.seconds = time.monotonic() - start
+    summary.slowest.sort(reverse=True)
     for sentence in summary.sentences():
         say(sentence)
     return summary
@@ -137,23 +140,6 @@ def _as_fields(case: Case, verdict: Verdict) -> dict[str, str | int]:
     """The fields of a verdict. If a row may hold several texts, line and attempt come first."""
     found = {name: getattr(verdict, name) for name in _NAMES}  # asdict costs five times as much
     return {"line": case.line, "attempt": case.attempt, **found} if case.attempt else found
-
-
-class _Tally:
-    """The counts of the verdicts so far. They need no more memory for a longer file."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
-        self.slowest: list[tuple[float, int, str]] = []
-
-    def add(self, line: int, verdict: Verdict, seconds: float) -> None:
-        self.counts[verdict.status] += 1
-        if verdict.status == "undecided":
-            self.reasons[verdict.reason[:100]] += 1
-        heapq.heappush(self.slowest, (seconds, line, verdict.status))
-        if len(self.slowest) > _SLOWEST:
-            heapq.heappop(self.slowest)
 
 
 def _rows(stack: ExitStack, path: Path) -> Iterator[Row]:

@@ -1,10 +1,11 @@
-"""An exported folder: whole or absent, replaced only when we wrote it, pushed only when asked.
+"""Exported folders: how they are written, pushed and described in a card.
 
-Every one has a card: YAML front matter, Markdown from a template, and where its problems came from.
+A folder is whole or absent. Only a folder that we wrote is replaced. It is pushed only when the
+user says so. Its card is YAML front matter and Markdown from a template.
 
-It carries no places on this machine and no addresses of servers. A path becomes its last name, a
-folder of the Hub's cache the Hub id that it holds, an address one that leads nowhere. A Hub id, a
-named problem set and ``package.module:function`` stay.
+An export names no paths of this machine and no addresses of servers. A path becomes its last name,
+a folder of the Hub's cache becomes its Hub id, and an address becomes ``NOWHERE``. A Hub id, the
+name of a problem set and ``package.module:function`` stay.
 """
 
 import dataclasses
@@ -35,11 +36,11 @@ NOWHERE = "server.invalid"
 """A name that no server has (RFC 2606, section 2)."""
 
 _PROSE = {"prompt", "stop", "name"}
-"""Keys below which texts are a model's, not places."""
+"""Keys below which texts are for a model, and no paths."""
 _FILES = {"attempts", "accelerate_config", "python", "pack", "image"}
-"""Keys whose texts are places wherever they have a slash."""
+"""Keys whose texts are paths if they have a slash."""
 _MODELS = {"path", "tokenizer"}
-"""Keys whose texts are places unless they are Hub ids."""
+"""Keys whose texts are paths unless they are Hub ids."""
 _ADDRESSES = re.compile(r"(^|_)(host|hostname|address|addr|ip|url|uri)$")
 _SECRETS = re.compile(r"(^|_)(hub_token|api_key|password|secret)$")
 _HERE = {"", "auto", "local", "localhost"}
@@ -47,24 +48,24 @@ _CACHED = re.compile(r"models--([^/]+)--([^/]+)(?:/|$)")
 _URL = re.compile(r"\b(\w+)://[^\s'\",]+")
 _NUMBERS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 _PATH = re.compile(r"(?<![\w:/.~])(?:~\w*|\.{1,2})?/[^\s'\",;?]+(?:[^'\",;?:\n]*/[^\s'\",;?:]+)?")
-"""A path in a text, and all up to the last word with a slash: a folder may have a space in it."""
+"""A path in a text, up to the last word with a slash, because names of folders can have spaces."""
 _NAMES = ("_name_or_path", "name_or_path", "base_model_name_or_path")
-"""Keys of a checkpoint's JSON files that hold where a model was loaded from."""
+"""Keys of a checkpoint's JSON files that say from where a model was loaded."""
 OF_TRAINING = {"training_args.bin", "trainer_state.json", "optimizer.pt", "scheduler.pt"}
-"""Files beside weights that say where a training ran and that no reader of the weights needs."""
+"""Files beside the weights that say where a training ran. Nobody needs them to use the weights."""
 
 T = TypeVar("T")
 
 
 def is_hub_id(path: str) -> bool:
-    """Whether a model's path is a Hub id: not a folder, not a package's, not a bare name."""
+    """Whether the path of a model is a Hub id, and no folder, path of a package or bare name."""
     looks = path.count("/") == 1 and not path.startswith((".", "/", "~", "package:"))
     return looks and not Path(path).exists()
 
 
 @dataclass(frozen=True)
 class PublicRecipe:
-    """A recipe as others may read it. ``shown``: each private text of it -> what stands for it."""
+    """A recipe as others may read it. ``shown``: each private text -> the text in its place."""
 
     recipe: Recipe
     shown: Mapping[str, str]
@@ -78,7 +79,7 @@ class PublicRecipe:
         return text
 
     def of(self, value: T) -> T:
-        """``value`` with every text within it as ``text`` has it; of a record, a new record."""
+        """``value`` with every private text in it replaced. A record becomes a new record."""
         new: object = value
         if isinstance(value, str):
             new = self.text(value)
@@ -92,9 +93,9 @@ class PublicRecipe:
         return new  # type: ignore[return-value]
 
     def checkpoint_file(self, path: Path) -> bytes | None:
-        """A file beside a checkpoint's weights, without the place that the model was loaded from.
+        """A file beside a checkpoint's weights, without the path that the model was loaded from.
 
-        None where the file can be copied as it is.
+        None if the file can be copied unchanged.
         """
         if path.suffix != ".json":
             return None
@@ -110,7 +111,7 @@ class PublicRecipe:
 
 
 def public_recipe(recipe: Recipe) -> PublicRecipe:
-    """``recipe`` without places and addresses; it still loads."""
+    """``recipe`` without paths and addresses. It can still be loaded."""
     tree = recipe.model_dump(mode="json", exclude_none=True, exclude={"data_dir"})
     names = _Names()
     clean = names.tree(tree)
@@ -118,7 +119,7 @@ def public_recipe(recipe: Recipe) -> PublicRecipe:
 
 
 class _Names:
-    """Gives every private text its public one; two files with one name do not become one."""
+    """Gives every private text a public one. Two files with one name get two names."""
 
     def __init__(self) -> None:
         self.shown: dict[str, str] = {}
@@ -147,7 +148,10 @@ class _Names:
         return self.shown.get(text, text)
 
     def _place_in(self, key: str, text: str) -> str:
-        """``text`` with the path that it is, or holds after ``file:``; empty where it has none."""
+        """``text`` with a public name for the path that it is or that follows ``file:``.
+
+        Empty if it holds no path.
+        """
         head = next((one for one in ("file:", "reward-model:") if text.startswith(one)), "")
         path, mark, options = text.removeprefix(head).partition("?" if head == "file:" else "\0")
         model = key in _MODELS or head == "reward-model:"
@@ -173,7 +177,7 @@ def _without_addresses(key: str, text: str) -> str:
 
 
 def _place(path: str) -> str:
-    """A path by its last name; a snapshot of the Hub's cache by its Hub id."""
+    """The last name of a path. For a snapshot in the Hub's cache, its Hub id."""
     cached = _CACHED.search(path)
     if cached:
         return f"{cached[1]}/{cached[2]}"
@@ -186,17 +190,17 @@ def _nowhere(found: re.Match[str]) -> str:
 
 
 MARK = "manyways.json"
-"""In every exported folder: what it is and where it came from. Only such folders are replaced."""
+"""A file in every exported folder with its facts. Only folders with this file are replaced."""
 
 TEMPLATES = Path(__file__).parent / "cards"
 
 HUB_LICENCES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "CC-BY-4.0": "cc-by-4.0"}
-"""Licence as a problem set states it -> the Hub's identifier."""
+"""The licence that a problem set states -> the Hub's identifier."""
 OURS = {
     "pocket": ("questions made by the package manyways", "Apache-2.0"),
     "reasoning-gym": ("questions made by the package reasoning-gym", "Apache-2.0"),
 }
-UNKNOWN = "not known to manyways: state it before you share this"
+UNKNOWN = "not known to manyways: state the licence before you share this"
 
 
 class HubApi(Protocol):
@@ -214,10 +218,10 @@ class HubApi(Protocol):
 
 
 def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
-    """The line of ``arm`` with ``seed``, the recipe's first seed for None.
+    """The line of ``arm`` with ``seed``. When ``seed`` is None, with the recipe's first seed.
 
-    An arm that the recipe does not train will do: every arm is selected from the same pool, but for
-    later rounds, whose pools exist only where the recipe has them.
+    The recipe need not train the arm, because every arm is selected from the same pool. Only arms
+    of later rounds have pools of their own, which exist only if the recipe has these arms.
 
     Raises RecipeError for a name that is no arm or a seed that the recipe does not have.
     """
@@ -238,7 +242,7 @@ def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
 
 
 def folder_of(ctx: Context, what: str) -> Path:
-    """Where an export goes unless it is said: named after the run, one folder for each run.
+    """The default folder of an export, named after the run.
 
     ``runs/pocket`` -> ``exports/pocket-what``, ``first/pocket`` -> ``exports/first-pocket-what``.
     """
@@ -253,11 +257,11 @@ def folder_of(ctx: Context, what: str) -> Path:
 
 @contextmanager
 def export_folder(out: Path, facts: Mapping[str, object], public: PublicRecipe) -> Iterator[Path]:
-    """A folder to write into that becomes ``out`` when all is written.
+    """A folder to write into, which becomes ``out`` when everything is written.
 
-    It gets ``recipe.toml`` as others may read it and ``manyways.json`` with ``facts``.
+    ``recipe.toml`` as others may read it and ``manyways.json`` with ``facts`` are added.
 
-    Raises DataError when ``out`` holds something that was not exported by us.
+    Raises DataError when ``out`` holds something that manyways did not export.
     """
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"'{out}' exists and is no earlier export: choose another --out.")
@@ -272,16 +276,16 @@ def export_folder(out: Path, facts: Mapping[str, object], public: PublicRecipe) 
         shutil.rmtree(partial, ignore_errors=True)
         raise
     if out.exists():
-        # Only now, with the new one whole: a failed export leaves the old one.
+        # Only now, so that a failed export leaves the old folder.
         shutil.rmtree(out)
     partial.rename(out)
 
 
 def push(folder: Path, repo: str | None, *, kind: str, api: HubApi | None = None) -> None:
-    """Upload ``folder`` to a private repository on the Hub; does nothing without ``repo``.
+    """Upload ``folder`` to a private repository on the Hub. Without ``repo``, do nothing.
 
     kind: ``dataset`` or ``model``.
-    api:  defaults to ``huggingface_hub.HfApi()``, which has the user's own login.
+    api:  default ``huggingface_hub.HfApi()``, which uses the user's login.
 
     Raises DataError when the Hub refuses.
     """
@@ -301,9 +305,9 @@ def push(folder: Path, repo: str | None, *, kind: str, api: HubApi | None = None
     except (HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
         raise DataError(
             f"could not push to '{repo}' ({type(error).__name__}): log in with `hf auth login` and "
-            f"check the name. The export itself is whole: {folder}."
+            f"check the name. The folder {folder} is complete."
         ) from error
-    say(f"pushed to {repo} (private; change that on the Hub)")
+    say(f"pushed to {repo}, which is private. You can make it public on the Hub.")
 
 
 def front_matter(header: dict[str, Any]) -> str:
@@ -312,7 +316,7 @@ def front_matter(header: dict[str, Any]) -> str:
 
 
 def render(name: str, **values: object) -> str:
-    """A template of this package as Markdown; a name that it lacks is an error."""
+    """A template of this package as Markdown. A name in it without a value is an error."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -321,24 +325,24 @@ def render(name: str, **values: object) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["cell"] = cell
+    environment.filters["in_table"] = in_table
     return environment.get_template(name).render(**values)
 
 
-def cell(value: object) -> str:
-    r"""A value inside a Markdown table: one line, bars escaped."""
+def in_table(value: object) -> str:
+    r"""A value as it stands in a Markdown table, without line breaks and with escaped bars."""
     return " ".join(str(value).split()).replace("|", "\\|") or "-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFacts:
-    """A problem set as a card states it.
+    """What a card says about a problem set.
 
     Example: ``SourceFacts(name="gsm8k/train", title="GSM8K: ...", licence="MIT",
     hub_licence="mit", hub_id="openai/gsm8k", language="en", commit=None, fingerprint="ab12..",
     problems=7473)``.
 
-    hub_id, language: None where they are not known.
+    hub_id, language: None if they are not known.
     """
 
     name: str
@@ -353,7 +357,7 @@ class SourceFacts:
 
 
 def source_facts(ctx: Context, name: str) -> SourceFacts:
-    """What is known of the problem set ``name`` of the run; of untrusted code only its name."""
+    """What is known of the problem set ``name`` of the run, only its name if it needs own code."""
     try:
         loaded = ctx.sets.load(name).provenance()
     except Untrusted:

@@ -1,9 +1,9 @@
-"""``manyways export dataset``: what a run made as a folder that ``datasets.load_dataset`` reads.
+"""``manyways export dataset``: data of a run as a folder that ``datasets.load_dataset`` reads.
 
-The kept solutions, or the rows of one arm. With ``--rl`` the attempts that RL kept, one row for
-each, wrong ones included: with groups and advantages they are what the steps of RL were trained on,
-for whoever looks at exploration, reward hacking or off-policy learning. README.md in the folder
-says what it is, what it is not, and how to make it again.
+The data are the kept solutions, or the training rows of one arm. With ``--rl`` they are the
+attempts that RL kept, correct and wrong, with their groups and advantages. RL was trained on these,
+so they serve studies of exploration, reward hacking or off-policy learning. README.md in the folder
+says what it is, what its limits are, and how to make it again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,9 +47,9 @@ from manyways.tables import (
 from manyways.train.reward import FOLDER
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-
+"""(rows below this number, the Hub's category)."""
 SHARD = 50_000
-"""Rows of one parquet file, at most."""
+"""The most rows of one parquet file."""
 
 _TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 _FACTS = [
@@ -72,12 +72,12 @@ _FACTS = [
 
 
 Form = Literal["prompt-completion", "messages"]
-"""How the conversation is laid out, both as TRL's trainers read it."""
+"""The columns of the conversation. TRL's trainers read both forms."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DatasetFacts:
-    """All that the card says, also kept as manyways.json.
+    """All facts of the card. They are also kept as manyways.json.
 
     arm, seed: None for the whole pool.
     counts:    solutions, problems and tokens in the export.
@@ -109,7 +109,7 @@ class DatasetFacts:
 
 
 def facts_of(ctx: Context, line: Line | None, table: pa.Table, form: str) -> DatasetFacts:
-    """The facts about ``table``, the solutions that are exported."""
+    """The facts about ``table``, which has the exported solutions."""
     recipe = ctx.recipe
     pool = pool_of(ctx, line) if line else ctx
     stamp = pool.run.stamp("generate")
@@ -151,22 +151,11 @@ def facts_of(ctx: Context, line: Line | None, table: pa.Table, form: str) -> Dat
 
 def dataset_card(facts: DatasetFacts) -> str:
     """The card as Markdown with YAML front matter that the Hub and ``datasets`` read."""
-    header: dict[str, object] = {
-        "license": facts.source.hub_licence,
-        "pretty_name": f"{facts.name}: {'arm ' + facts.arm if facts.arm else 'all kept solutions'}",
-        "task_categories": ["text-generation"],
-        "size_categories": [size_category(facts.counts["solutions"])],
-        "tags": ["manyways", "self-generated", "reasoning", "synthetic"]
-        + (["wrong-answers"] if facts.wrong else []),
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
-            }
-        ],
-    }
-    if facts.source.hub_licence == "other":
-        header |= {"license_name": "see-sources"}
+    title = f"arm {facts.arm}" if facts.arm else "all kept solutions"
+    tags = ("wrong-answers",) if facts.wrong else ()
+    header = _header(facts, title, rows=facts.counts["solutions"], tags=tags)
+    files = [{"split": "train", "path": "data/train-*.parquet"}]
+    header["configs"] = [{"config_name": "default", "data_files": files}]
     if facts.source.language:
         header["language"] = [facts.source.language]
     if facts.source.hub_id:
@@ -176,9 +165,20 @@ def dataset_card(facts: DatasetFacts) -> str:
     return front_matter(header) + render("dataset_card.md.j2", facts=facts)
 
 
-def size_category(rows: int) -> str:
-    """The Hub's word for that many rows."""
-    return next((name for limit, name in SIZES if rows < limit), "1M<n<10M")
+def _header(
+    facts: "DatasetFacts | RLFacts", title: str, *, rows: int, tags: Sequence[str]
+) -> dict[str, object]:
+    """The front matter of both cards."""
+    header: dict[str, object] = {
+        "license": facts.source.hub_licence,
+        "pretty_name": f"{facts.name}: {title}",
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for limit, name in SIZES if rows < limit), "1M<n<10M")],
+        "tags": ["manyways", "self-generated", "reasoning", "synthetic", *tags],
+    }
+    if facts.source.hub_licence == "other":
+        header["license_name"] = "see-sources"
+    return header
 
 
 def _counted(column: pa.ChunkedArray) -> dict[str, int]:
@@ -196,8 +196,8 @@ def export_dataset(
 ) -> Path:
     """Write the kept solutions, or the training rows of ``line``, and a dataset card.
 
-    form: ``prompt`` and ``completion`` columns, or one ``messages`` column; both conversational.
-    repo: push there with ``api``; nothing is pushed without it.
+    form: the columns ``prompt`` and ``completion``, or ``messages``.
+    repo: push the folder there with ``api``.
 
     Returns the folder.
 
@@ -223,9 +223,9 @@ def export_dataset(
 
 
 def solutions_to_export(ctx: Context, line: Line | None) -> pa.Table:
-    """The solutions of ``line`` (of the whole pool for None) with what is known of each attempt.
+    """The solutions of ``line``, or of the whole pool, with the columns of their attempts.
 
-    Ordered as in mid-training: by problem, then by the pack's order. One row for each solution.
+    One row is one solution. Rows are ordered as in mid-training: by problem, then as in the pack.
     """
     pool = pool_of(ctx.of(line), line) if line else ctx
     run, path = pool.run, pool.solutions
@@ -234,7 +234,7 @@ def solutions_to_export(ctx: Context, line: Line | None) -> pa.Table:
     solutions = read_table(path, [*KEY, "text", "status", "adherence", "kept"])
     kept = solutions.filter(solutions["kept"]).select(KEY)
     wanted = _of_line(ctx, line) if line else kept
-    # The joins below do not keep an order.
+    # The joins below do not keep the order.
     wanted = wanted.append_column("place", pa.array(range(wanted.num_rows), pa.int64()))
     check_ways(ctx, wanted["heuristic"].to_pylist())
     columns = ["prompt_tokens", "tokens", "model_hash", "answer", "rule", "seed"]
@@ -243,8 +243,8 @@ def solutions_to_export(ctx: Context, line: Line | None) -> pa.Table:
     table = table.join(attempts, keys=KEY, join_type="inner").sort_by("place")
     if table.num_rows != wanted.num_rows:
         raise DataError(
-            f"{wanted.num_rows} solutions were selected, but {table.num_rows} of their attempts "
-            f"are in 1-attempts: run `manyways select {ctx.run.root}` again."
+            f"{wanted.num_rows} solutions were selected, but only {table.num_rows} of their "
+            f"attempts are in 1-attempts: run `manyways select {ctx.run.root}` again."
         )
     return table
 
@@ -254,8 +254,8 @@ def _of_line(ctx: Context, line: Line) -> pa.Table:
         raise RecipeError(f"arm '{line.arm}' mid-trains on nothing: there is no data to export.")
     if line.distils:
         raise RecipeError(
-            f"arm '{line.arm}' trains on another model's texts: they are where [distill] says, and "
-            "only what this run's own model wrote is exported."
+            f"arm '{line.arm}' trains on texts of another model. Only texts of the run's own model "
+            "are exported. The other texts are in the files that [distill] names."
         )
     rows = training_rows(ctx, line)
     schema = pa.schema([(KEY[0], pa.string()), (KEY[1], pa.string()), (KEY[2], pa.int32())])
@@ -276,23 +276,22 @@ def _write_shards(
 
 
 def _problems(ctx: Context, table: pa.Table) -> dict[str, Problem]:
-    """The problems of the solutions, by id. Raises DataError when the recipe names others now."""
+    """The problems of the solutions, by id. Raises DataError if the recipe no longer has them."""
     generate = ctx.recipe.generate
     problems = {p.id: p for p in ctx.problems(generate.problems, generate.limit)}
     gone = [name for name in table["problem_id"].unique().to_pylist() if name not in problems]
     if gone:
         limit = f" within generate.limit = {generate.limit}" if generate.limit else ""
         raise DataError(
-            f"problems that were sampled are not in '{generate.problems}'{limit} any more, "
-            f"'{gone[0]}' for one ({len(gone)} in all): set what changed in "
-            f"{ctx.run.path('recipe.toml')} back, or run `manyways run {ctx.run.root}`, which "
-            "samples the new ones."
+            f"sampled problems ({len(gone)}) are no longer in '{generate.problems}'{limit}, for "
+            f"example '{gone[0]}': undo the change in {ctx.run.path('recipe.toml')}, or run "
+            f"`manyways run {ctx.run.root}`, which samples the new problems."
         )
     return problems
 
 
 def schema(form: Form) -> pa.Schema:
-    """Columns of the exported files."""
+    """The columns of the exported files."""
     talk = ["messages"] if form == "messages" else ["prompt", "completion"]
     return pa.schema([*((name, _TURNS) for name in talk), *_FACTS])
 
@@ -326,7 +325,7 @@ def _rows(
 
 def _warn_wrong(facts: DatasetFacts) -> None:
     if facts.arm and parse_arm(facts.arm).kind.wrong:
-        say("Every answer in this arm is WRONG, on purpose: it is a control, not training data.")
+        say("Every answer in this arm is WRONG on purpose. It is a control, not training data.")
 
 
 RL_SCHEMA = pa.schema(
@@ -359,9 +358,10 @@ RL_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RLFacts:
-    """All that the card says, also kept as manyways.json.
+    """All facts of the card. They are also kept as manyways.json.
 
-    lines: ``arm/seed-0`` -> attempts. kept: ``rl.attempts`` of the recipe.
+    lines: ``arm/seed-0`` -> attempts.
+    kept:  ``rl.attempts`` of the recipe.
     """
 
     name: str
@@ -387,15 +387,15 @@ def export_rl(
     repo: str | None = None,
     api: HubApi | None = None,
 ) -> Path:
-    """Write what RL of ``lines`` kept, and a dataset card; returns the folder.
+    """Write the attempts that RL of ``lines`` kept, and a dataset card. Returns the folder.
 
     Raises MissingWork when nothing was kept, DataError when ``out`` cannot be used.
     """
     there = [line for line in lines if parts(_kept_in(ctx, line))]
     if not there:
         raise MissingWork(
-            f"RL of {', '.join(line.name for line in lines)} has kept no attempts: run it with "
-            "rl.attempts = 'sample' or 'all'."
+            f"RL of {', '.join(line.name for line in lines)} has kept no attempts: set rl.attempts "
+            "to 'sample' or 'all' and run it."
         )
     out = out or folder_of(ctx, "rl")
     shared = public_recipe(ctx.recipe)
@@ -413,15 +413,7 @@ def export_rl(
 
 def rl_card(facts: RLFacts) -> str:
     """The card as Markdown with YAML front matter that the Hub and ``datasets`` read."""
-    header: dict[str, object] = {
-        "license": facts.source.hub_licence,
-        "pretty_name": f"{facts.name}: attempts of RL",
-        "task_categories": ["text-generation"],
-        "size_categories": [size_category(facts.attempts)],
-        "tags": ["manyways", "self-generated", "reasoning", "synthetic", "rollouts"],
-    }
-    if facts.source.hub_licence == "other":
-        header["license_name"] = "see-sources"
+    header = _header(facts, "attempts of RL", rows=facts.attempts, tags=("rollouts",))
     return front_matter(header) + render("rl_card.md.j2", facts=facts)
 
 
@@ -456,20 +448,20 @@ def _rl_rows(ctx: Context, lines: Sequence[Line]) -> Iterator[dict[str, object]]
         problems = {problem.id: problem for problem in own.problems(rl.problems, rl.limit)}
         for one in read_rl_attempts(_kept_in(ctx, line)):
             problem, heuristic = problems[one.attempt.problem_id], one.attempt.heuristic
-            asked = (
+            prompt = (
                 own.prompts_for(problem).plain(problem.question)
                 if heuristic == PLAIN
                 else heuristic_prompt(own, heuristics[heuristic], problem)
             )
-            yield _rl_row(line, problem, asked, one)
+            yield _rl_row(line, problem, prompt, one)
 
 
 def _rl_row(
-    line: Line, problem: Problem, asked: Sequence[Message], one: RLAttempt
+    line: Line, problem: Problem, prompt: Sequence[Message], one: RLAttempt
 ) -> dict[str, object]:
     attempt = one.attempt
     return {
-        "prompt": [{"role": turn.role, "content": turn.content} for turn in asked],
+        "prompt": [asdict(turn) for turn in prompt],
         "completion": [{"role": "assistant", "content": attempt.text}],
         "arm": line.arm,
         "training_seed": line.seed,

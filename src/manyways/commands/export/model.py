@@ -1,7 +1,4 @@
-"""``manyways export model``: a checkpoint of a run as a Hugging Face folder with a model card.
-
-The card (README.md) has its data, settings, scores with intervals, and limits.
-"""
+"""``manyways export model``: a checkpoint of a run as a Hugging Face folder with a model card."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,7 +10,7 @@ from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
 from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 
-from manyways.arms import Line
+from manyways.arms import Line, parse_arm
 from manyways.commands.export import (
     OF_TRAINING,
     HubApi,
@@ -41,8 +38,9 @@ from manyways.tables import write_text
 OUR_BASE = "package:manyways.pocket/base"
 
 LEADERBOARDS = {"gsm8k/test": "gsm8k"}
-"""Benchmarks that the Hub ranks by -> the task in the ``eval.yaml`` of their repository. The Hub
-refuses a task that is not there, so only those that are known to be are written."""
+"""Benchmark that the Hub has a leaderboard for -> the task in the ``eval.yaml`` of its repository.
+
+The Hub refuses a task that is not there, so only these are written."""
 
 Stage = Literal["mid", "rl"]
 """After mid-training, or after RL."""
@@ -50,12 +48,12 @@ Stage = Literal["mid", "rl"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelFacts:
-    """All that the card says, also kept as manyways.json.
+    """All facts of the card. They are also kept as manyways.json.
 
-    trained:  counts of mid-training and RL (steps, examples, attempts), empty where not done.
-    scores:   pass@k of this checkpoint; ``base``: of the model it began as; ``pooled``: of the
-              arm over all seeds.
-    benchmarks: the problem sets that scores are on.
+    trained:     counts of mid-training and RL (steps, examples, attempts), as far as they are done.
+    scores:      pass@k of this checkpoint.
+    base_scores: pass@k of the base model.
+    pooled:      pass@k of the arm over all seeds.
     """
 
     name: str
@@ -81,6 +79,16 @@ class ModelFacts:
     versions: Mapping[str, str]
 
     @property
+    def line(self) -> Line:
+        """The line that trained the checkpoint."""
+        return Line(arm=self.arm, seed=self.seed)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it was mid-trained on wrong answers, on purpose."""
+        return parse_arm(self.arm).kind.wrong
+
+    @property
     def rows(self) -> list[tuple[PassRow, PassRow | None, PassRow | None]]:
         """(score, the base model's, the arm's over all seeds) by benchmark and k."""
         base = {(row.benchmark, row.k): row for row in self.base_scores}
@@ -90,7 +98,7 @@ class ModelFacts:
 
 
 def facts_of(ctx: Context, line: Line, stage: str) -> ModelFacts:
-    """What the run knows about a checkpoint."""
+    """The facts about one checkpoint of a run."""
     recipe = ctx.recipe.of(line.arm)
     seen = load(ctx.run.root)
     scores = seen.rows(PASS_AT_K)
@@ -151,7 +159,7 @@ def model_card(facts: ModelFacts) -> str:
 
 
 def _model_index(facts: ModelFacts) -> list[EvalResult]:
-    """Every score, in the card itself: what the Hub and other tools have read for long."""
+    """Every score, in the form that the Hub and other tools read from a card."""
     hub = {one.name: one.hub_id for one in facts.benchmarks}
     return [
         EvalResult(
@@ -168,10 +176,10 @@ def _model_index(facts: ModelFacts) -> list[EvalResult]:
 
 
 def eval_results(facts: ModelFacts) -> dict[str, str]:
-    """``.eval_results/NAME.yaml`` -> its text, for leaderboards of the Hub: pass@1 in percent.
+    """``.eval_results/NAME.yaml`` -> its text: pass@1 in percent, for leaderboards of the Hub.
 
-    Only of benchmarks that were taken whole: a part of one does not compare.
-    (https://huggingface.co/docs/hub/eval-results)
+    Benchmarks that were evaluated with a limit are left out, because their scores do not compare.
+    Source: https://huggingface.co/docs/hub/eval-results
     """
     whole = {one.name: one for one in facts.benchmarks}
     files = {}
@@ -202,9 +210,9 @@ def export_model(
     repo: str | None = None,
     api: HubApi | None = None,
 ) -> Path:
-    """Copy a checkpoint and add a card; ``AutoModelForCausalLM.from_pretrained`` loads the folder.
+    """Copy a checkpoint and add a card. ``AutoModelForCausalLM.from_pretrained`` loads the folder.
 
-    repo: push there with ``api``; nothing is pushed without it.
+    repo: push the folder there with ``api``.
 
     Returns the folder.
 
@@ -237,20 +245,17 @@ def _copy(file: Path, to: Path, shared: PublicRecipe) -> None:
 def checkpoint_of(ctx: Context, line: Line, stage: Stage) -> Path:
     """The folder of a trained checkpoint.
 
-    Raises RecipeError for vanilla before RL, MissingWork when it does not exist, naming those that
-    do.
+    Raises RecipeError for vanilla before RL, MissingWork if the run has no such checkpoint.
     """
     if stage == "mid" and not line.midtrains:
-        raise RecipeError(f"arm '{line.arm}' has no mid-training: export --stage rl.")
+        raise RecipeError(f"arm '{line.arm}' has no mid-training: give --stage rl.")
     path = Path(ctx.path_of(line.mid if stage == "mid" else line.rl))
     if not (path / "config.json").is_file():
         there = [
-            f"{one.arm} seed {one.seed} {one.phase}"
-            for one in ctx.checkpoints
-            if one != BASE and Path(ctx.path_of(one)).exists()
+            one.name for one in ctx.checkpoints if one != BASE and Path(ctx.path_of(one)).exists()
         ]
         raise MissingWork(
-            f"{line.name} has no checkpoint after {stage} in '{ctx.run.root}'. There are: "
+            f"'{ctx.run.root}' has no checkpoint {line.name}/{stage}. Its checkpoints are: "
             f"{', '.join(there) or 'none yet'}."
         )
     return path

@@ -1,9 +1,9 @@
 """``manyways export samples``: attempts and scores in the files of the lm-evaluation-harness.
 
-OUT/<model>/results_<date>.json and OUT/<model>/samples_<task>_<date>.jsonl, with the keys that its
-EvaluationTracker writes (``lm_eval/loggers/evaluation_tracker.py``) and its readers expect. One
-line a problem: ``resps`` holds every attempt, ``filtered_resps`` the answer found in each. Ours
-alone is ``verdicts``: which attempts were right cannot be told from a mean.
+It writes OUT/<model>/results_<date>.json and OUT/<model>/samples_<task>_<date>.jsonl, with the keys
+of the harness's EvaluationTracker (``lm_eval/loggers/evaluation_tracker.py``). A row of the samples
+is a problem: ``resps`` holds every attempt, and ``filtered_resps`` the answer in each. The key
+``verdicts`` is our own, because a mean does not say which attempts were correct.
 """
 
 import json
@@ -30,22 +30,22 @@ from manyways.run_dir import Stamp, benchmark_slug
 from manyways.tables import parts, read_attempts, write_text
 
 FILTER = "final-answer"
-"""Our extraction rules, under the name of a filter."""
+"""The name of a filter for our extraction rules."""
 NO_ANSWER = "[invalid]"
-"""What the harness writes where a filter finds nothing."""
+"""What the harness writes if a filter finds nothing."""
 RATES = ("no_answer", "undecided", "truncated")
 
 Sample = dict[str, object]
 
 VERSION = 1.0
-"""Of a task: raised when the meaning of our prompts or metrics changes."""
+"""The version of a task. It is raised when the meaning of our prompts or metrics changes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptStyle:
-    """How a prompt was put to the model.
+    """How the model was given a prompt.
 
-    render:   messages -> the text that the model was given.
+    render:   messages -> the text of the prompt.
     template: the tokenizer's chat template.
     tokens:   ``eos``, ``bos``, ``pad`` -> [token, id] as strings.
     """
@@ -57,7 +57,7 @@ class PromptStyle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """One benchmark as the harness's task: its samples and what its results file needs."""
+    """One benchmark as a task of the harness: its samples and what the results file needs."""
 
     name: str
     benchmark: str
@@ -71,26 +71,26 @@ def export_samples(
     checkpoint: str | None = None,
     *,
     out: Path | None = None,
-    asking: PromptStyle | None = None,
+    style: PromptStyle | None = None,
 ) -> list[Path]:
-    """Write the evaluation of ``checkpoint``, or of every evaluated one; returns their folders.
+    """Write the evaluation of ``checkpoint`` or of all checkpoints. Returns their folders.
 
     checkpoint: ``base`` or ``<arm>/seed-<s>/<mid|rl>``.
-    asking: as the base model's tokenizer renders prompts, unless it is given.
+    style:      default: as the base model's tokenizer renders prompts.
 
     Raises DataError for a checkpoint that was not evaluated.
     """
     names = evaluated_checkpoints(ctx)
     if checkpoint is not None and checkpoint not in names:
-        hint = nearest(checkpoint, dict.fromkeys(names)) if names else " None was, yet."
-        raise DataError(f"no checkpoint '{checkpoint}' was evaluated in this run.{hint}")
+        hint = nearest(checkpoint, dict.fromkeys(names)) if names else " None is evaluated yet."
+        raise DataError(f"this run has not evaluated a checkpoint '{checkpoint}'.{hint}")
     if not names:
         raise DataError(f"nothing is evaluated yet: run `manyways evaluate {ctx.run.root}` first.")
-    asking = asking or prompt_style(ctx)
+    style = style or prompt_style(ctx)
     out = out or folder_of(ctx, "samples")
     folders = []
     for name in names if checkpoint is None else [checkpoint]:
-        folders.append(_write_checkpoint(ctx, name, asking, out))
+        folders.append(_write_checkpoint(ctx, name, style, out))
         say(f"{name}: {folders[-1]}")
     return folders
 
@@ -103,7 +103,7 @@ def evaluated_checkpoints(ctx: Context) -> list[str]:
 
 
 def prompt_style(ctx: Context) -> PromptStyle:
-    """How the run's prompts look as text: every checkpoint of a run has the base's template."""
+    """How the run's prompts look as text. All checkpoints of a run have the base's template."""
     from manyways.checkpoints import load_tokenizer
     from manyways.rendering import prompt_ids
 
@@ -122,9 +122,9 @@ def prompt_style(ctx: Context) -> PromptStyle:
     )
 
 
-def _write_checkpoint(ctx: Context, checkpoint: str, asking: PromptStyle, out: Path) -> Path:
+def _write_checkpoint(ctx: Context, checkpoint: str, style: PromptStyle, out: Path) -> Path:
     tasks = [
-        task_of(ctx, checkpoint, benchmark, asking)
+        task_of(ctx, checkpoint, benchmark, style)
         for benchmark in ctx.recipe.benchmarks
         if parts(ctx.run.eval_path(checkpoint, benchmark))
     ]
@@ -134,13 +134,13 @@ def _write_checkpoint(ctx: Context, checkpoint: str, asking: PromptStyle, out: P
     for task in tasks:
         lines = [json.dumps(sample, ensure_ascii=False) for sample in task.samples]
         write_text(folder / f"samples_{task.name}_{date}.jsonl", "".join(f"{x}\n" for x in lines))
-    found = results(ctx, checkpoint, tasks, asking)
+    found = results(ctx, checkpoint, tasks, style)
     write_text(folder / f"results_{date}.json", json.dumps(found, indent=2, ensure_ascii=False))
     return folder
 
 
-def task_of(ctx: Context, checkpoint: str, benchmark: str, asking: PromptStyle) -> Task:
-    """The attempts of one checkpoint on one benchmark that the recipe asks for."""
+def task_of(ctx: Context, checkpoint: str, benchmark: str, style: PromptStyle) -> Task:
+    """One checkpoint on one benchmark, with as many attempts as the recipe asks for."""
     settings = ctx.recipe.evaluate
     slug = benchmark_slug(benchmark)
     found: dict[str, list[Attempt]] = {}
@@ -157,7 +157,7 @@ def task_of(ctx: Context, checkpoint: str, benchmark: str, asking: PromptStyle) 
     samples = []
     for number, problem in problems:
         attempts = sorted(found[problem.id], key=lambda a: a.sample)
-        prompt = asking.render(ctx.prompts_for(problem).plain(problem.question))
+        prompt = style.render(ctx.prompts_for(problem).plain(problem.question))
         sample = _sample(problem, attempts, prompt, generation_settings(ctx))
         samples.append({"doc_id": number, **sample, **_metrics(attempts, ks)})
     metrics = (*(f"pass@{k}" for k in ks), *RATES)
@@ -201,34 +201,30 @@ def _sample(
 
 
 def _metrics(attempts: Sequence[Attempt], ks: Sequence[int]) -> dict[str, float]:
-    """Values of one problem: unbiased pass@k and the shares of attempts that tell nothing."""
-    count = len(attempts)
-    right = sum(attempt.verdict.status == "correct" for attempt in attempts)
-    passed = {f"pass@{k}": float(pass_at_k([count], [right], k)[0]) for k in ks}
-    hits = {
-        "no_answer": sum(attempt.verdict.status == "no_answer" for attempt in attempts),
-        "undecided": sum(attempt.verdict.status == "undecided" for attempt in attempts),
-        "truncated": sum(attempt.finish == "length" for attempt in attempts),
-    }
-    return passed | {name: hits[name] / count for name in RATES}
+    """The metrics of one problem: unbiased pass@k and the rates of ``RATES``."""
+    count, statuses = len(attempts), [attempt.verdict.status for attempt in attempts]
+    found = {f"pass@{k}": pass_at_k([count], [statuses.count("correct")], k)[0] for k in ks}
+    found |= {name: statuses.count(name) / count for name in ("no_answer", "undecided")}
+    found["truncated"] = sum(attempt.finish == "length" for attempt in attempts) / count
+    return {name: float(value) for name, value in found.items()}
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 of UTF-8, as ``lm_eval.utils.hash_string``."""
+    """SHA-256 of the UTF-8 bytes, as ``lm_eval.utils.hash_string`` computes it."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | str]:
-    """Mean and its standard error as the harness computes it; ``N/A`` for a single problem."""
+    """Mean and standard error as the harness computes them, ``N/A`` for a single problem."""
     if len(values) < 2:
         return float(np.mean(values)), "N/A"
     return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
 
 
 def results(
-    ctx: Context, checkpoint: str, tasks: Sequence[Task], asking: PromptStyle
+    ctx: Context, checkpoint: str, tasks: Sequence[Task], style: PromptStyle
 ) -> dict[str, object]:
-    """Everything in the file, in the order in which the harness writes it."""
+    """The content of the results file, in the harness's order."""
     stamps = [task.stamp for task in tasks if task.stamp]
     system = ctx.recipe.prompt.system or None
     name = f"{ctx.recipe.name}/{checkpoint}"
@@ -256,7 +252,7 @@ def results(
         "transformers_version": _versions(stamps).get("transformers", ""),
         "lm_eval_version": f"none: exported by manyways {__version__}",
         "upper_git_hash": None,
-        **{f"tokenizer_{kind}_token": list(pair) for kind, pair in asking.tokens.items()},
+        **{f"tokenizer_{kind}_token": list(pair) for kind, pair in style.tokens.items()},
         "eot_token_id": None,
         "max_length": None,
         "task_hashes": {task.name: _task_hash(task) for task in tasks},
@@ -266,19 +262,19 @@ def results(
         "system_instruction": system,
         "system_instruction_sha": text_hash(system) if system else None,
         "fewshot_as_multiturn": False,
-        "chat_template": asking.template,
-        "chat_template_sha": text_hash(asking.template),
+        "chat_template": style.template,
+        "chat_template_sha": text_hash(style.template),
         "total_evaluation_time_seconds": str(sum(stamp.seconds for stamp in stamps)),
     }
 
 
 def folder_name(name: str) -> str:
-    """A model's name as the harness writes it into folder names."""
+    """The name of a model in folder names of the harness."""
     return re.sub(r"[\"<>:/|\\?*\[\]]+", "__", name)
 
 
 def date_id(stamps: Sequence[Stamp | None]) -> str:
-    """When the evaluation ended, as in the harness's file names: exporting again overwrites."""
+    """When the evaluation ended, as in file names of the harness. A second export overwrites."""
     ended = max((stamp.ended for stamp in stamps if stamp), default=0.0)
     return datetime.fromtimestamp(ended).isoformat().replace(":", "-")
 

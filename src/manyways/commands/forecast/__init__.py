@@ -1,10 +1,12 @@
 """``manyways forecast``: what a recipe will cost, or a kept forecast beside what happened.
 
-``RUN/forecast.json`` keeps it. Assumptions, all of them printed with it: one piece of work at a
-time; checkpoints sample as fast as the base model does; after mid-training on heuristics, texts are
-``ratio`` times as long as plain ones; pools of later rounds are written as the base model writes;
-analyse and report cost what they cost us (a rule of thumb, not measured here). Selection by a
-reward model or a judge is not counted, and neither is waiting for other work on the machine.
+A forecast is kept in ``RUN/forecast.json``. It assumes, and prints most of this:
+- Pieces of work run one after another, and no other program slows them down.
+- Checkpoints sample as fast as the base model. After mid-training on heuristics their texts are
+  ``ratio`` times as long as plain texts.
+- The base model writes the pools of later rounds.
+- Analyse and report follow a rule of thumb, which is not measured here.
+- Selection uses a labeller. A reward model or a judge takes longer.
 """
 
 import shutil
@@ -39,9 +41,10 @@ MIB = 1024**2
 class SamplingCost:
     """Sampling one kind of prompt, measured in a small and a larger batch.
 
-    seconds:     of n attempts: ``fixed`` for each batch + n x ``each``.
+    fixed, each: n attempts take ``fixed`` seconds for each batch + n x ``each`` seconds.
     full:        attempts in a full batch of the engine.
-    tokens, prompt_tokens: means over attempts. truncated: share cut off at the limit.
+    tokens, prompt_tokens: means over attempts.
+    truncated, correct:    shares of attempts.
     """
 
     attempts: int
@@ -56,13 +59,15 @@ class SamplingCost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """The numbers that a forecast rests on.
+    """The measured numbers behind a forecast. Times are in seconds.
 
-    opening:    seconds to open the engine. verdict, label: seconds for each attempt.
-    starting:   seconds, once in a run: the first batch warming up, the verifier's workers.
-    midtrain_*, rl_*: seconds of one step, and of what is done once.
-    ratio:      tokens of attempts under heuristics over those of plain ones, at least 1.
-    took:       seconds that measuring took.
+    opening:        to open the engine.
+    starting:       once in a run, for the slower first batch and the workers of the verifier.
+    verdict, label: for each attempt.
+    midtrain_*, rl_*: for one step, and once in a training.
+    ratio:          tokens of attempts under heuristics over tokens of plain attempts, at least 1.
+    attempt_bytes:  bytes of an attempt on disk.
+    took:           the measurement itself.
     """
 
     sampled: Mapping[str, SamplingCost]
@@ -81,7 +86,7 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpectedCost:
-    """What one piece of work is expected to cost; None where nothing was measured."""
+    """What one piece of work is expected to cost. What was not measured is None."""
 
     work: str
     stage: str
@@ -95,7 +100,8 @@ class ExpectedCost:
 class Forecast:
     """A forecast of a whole recipe.
 
-    peak: bytes on disk beyond the run's own while a training keeps its own checkpoints.
+    made: Unix time.
+    peak: the most bytes on disk that a running training needs for its own checkpoints.
     """
 
     name: str
@@ -110,32 +116,32 @@ _ADAPTER = TypeAdapter(Forecast)
 
 
 def write_forecast(path: Path, forecast: Forecast) -> None:
-    """Keep a forecast."""
+    """Keep a forecast in a file."""
     write_text(path, _ADAPTER.dump_json(forecast, indent=1).decode())
 
 
 def read_forecast(path: Path) -> Forecast | None:
-    """The forecast that was kept, None when none was."""
+    """The forecast that was kept, None if there is none."""
     return _ADAPTER.validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def print_forecast(forecast: Forecast, root: Path) -> None:
-    """Print the costs by stage, the numbers they rest on, and a warning when the disk is short."""
+    """Print the costs by stage, the measured numbers, and a warning if the disk is too small."""
     table = open_table("stage", "pieces", "attempts", "tokens", "time", "disk MiB")
     for stage in _stages(forecast.rows):
-        table.add_row(stage, *_cells([row for row in forecast.rows if row.stage == stage]))
-    table.add_row("all", *_cells(forecast.rows))
+        table.add_row(stage, *_columns([row for row in forecast.rows if row.stage == stage]))
+    table.add_row("all", *_columns(forecast.rows))
     print_result(table)
     if forecast.measured:
         _print_basis(forecast.measured)
         _print_rounds(forecast)
     else:
-        say("Only amounts: without a measurement there are no tokens and no times.")
+        say("Only amounts are known: tokens and times need a measurement.")
     _warn_disk(forecast, root)
 
 
 def print_comparison(forecast: Forecast, run: RunDir) -> None:
-    """Print forecast beside actual for the pieces of work that are finished."""
+    """Print the forecast beside the actual costs of the pieces of work that are finished."""
     stamps = {stamp.work: stamp for stamp in run.stamps()}
     table = open_table("stage", "done", "attempts", "tokens", "time", "ratio")
     for stage in [*_stages(forecast.rows), "all"]:
@@ -143,7 +149,7 @@ def print_comparison(forecast: Forecast, run: RunDir) -> None:
         finished = [row for row in rows if row.work in stamps]
         own = [stamps[row.work] for row in finished]
         attempts, tokens, seconds = _sums(finished)
-        # Selection counts the pool's attempts again.
+        # The stamp of selection also counts attempts, but it samples none.
         sampled = [stamps[row.work] for row in finished if row.attempts]
         there = sum(stamp.counts.get("attempts", 0) for stamp in sampled)
         spent = sum(stamp.seconds for stamp in own)
@@ -160,7 +166,7 @@ def print_comparison(forecast: Forecast, run: RunDir) -> None:
 
 
 def tokens_of(run: RunDir, stamp: Stamp) -> float:
-    """Sampled tokens of a finished piece of work; of RL from the lengths in its log."""
+    """Sampled tokens of a finished piece of work. For RL they come from the lengths in its log."""
     if not stamp.work.startswith("rl/"):
         return stamp.counts.get("tokens", 0)
     rows = logged_steps(run.path(stamp.outputs[0], "metrics.jsonl")).values()
@@ -170,7 +176,7 @@ def tokens_of(run: RunDir, stamp: Stamp) -> float:
 
 def _print_basis(m: Measurement) -> None:
     table = open_table(
-        "measured", "attempts", "tokens each", "prompt", "cut off", "right", "ms each"
+        "measured", "attempts", "tokens each", "prompt", "truncated", "correct", "ms each"
     )
     for name, one in m.sampled.items():
         ms = 1e3 * (one.fixed / one.full + one.each)
@@ -180,23 +186,23 @@ def _print_basis(m: Measurement) -> None:
         )  # fmt: skip
     print_result(table)
     say(
-        f"It rests on {m.took:.0f} s of measuring: engine open in {m.opening:.1f} s, verdict "
+        f"Measured in {m.took:.0f} s: engine open in {m.opening:.1f} s, verdict "
         f"{1e3 * m.verdict:.1f} ms, label {1e3 * m.label:.1f} ms, mid-training "
         f"{m.midtrain_step:.2f} s a step + {m.midtrain_once:.1f} s, RL {m.rl_step:.2f} s a step + "
         f"{m.rl_once:.1f} s. Assumed: one piece of work at a time; texts of arms mid-trained on "
-        f"heuristics {m.ratio:.1f} times as long as plain ones; analyse and report by a rule of "
-        "thumb; select by its labeller (a reward model or a judge takes longer). What else runs on "
-        "this machine, now or later, changes times in proportion."
+        f"heuristics {m.ratio:.1f} times as long as plain texts; analyse and report by a rule of "
+        "thumb; select by a labeller (a reward model or a judge takes longer). Other programs on "
+        "this machine change the times in proportion."
     )
 
 
 def _print_rounds(forecast: Forecast) -> None:
-    """Say that pools of later rounds are priced by the base model."""
+    """Say that the forecast of later rounds uses the base model."""
     if any(row.stage == "generate" and "@round" in row.work for row in forecast.rows):
         say(
-            "Pools of later rounds are priced as if the base model wrote them: their length and "
-            "share of right attempts are those of a checkpoint that does not exist yet. Where more "
-            "of them are right, midtrain.epochs takes more steps."
+            "The forecast of later rounds assumes that the base model writes their pools, because "
+            "the checkpoints that will write them do not exist yet. If these write more correct "
+            "attempts, midtrain.epochs takes more steps."
         )
 
 
@@ -204,12 +210,12 @@ def _warn_disk(forecast: Forecast, root: Path) -> None:
     needed = sum(row.disk or 0 for row in forecast.rows) + (forecast.peak or 0)
     there = next(path for path in (root, *root.resolve().parents) if path.exists())
     free = shutil.disk_usage(there).free
-    unknown = "" if forecast.peak else " (checkpoints not counted: the model's size is not known)"
+    unknown = "" if forecast.peak else " (without checkpoints: the size of the model is not known)"
     if any(row.attempts and row.disk is None and row.tokens is None for row in forecast.rows):
-        unknown += " (attempts not counted: their length was not measured)"
+        unknown += " (without attempts: their length was not measured)"
     say(
-        f"Disk: {needed / MIB:,.0f} MiB at the most{unknown}, {(forecast.peak or 0) / MIB:,.0f} of "
-        f"it only while a training runs; {free / MIB:,.0f} MiB are free."
+        f"Disk: at most {needed / MIB:,.0f} MiB{unknown}, {(forecast.peak or 0) / MIB:,.0f} MiB of "
+        f"them only while a training runs. {free / MIB:,.0f} MiB are free."
     )
     if needed > free:
         say(f"WARNING: the disk of '{there}' is too small for this run: choose another --out.")
@@ -227,14 +233,12 @@ def _sums(rows: Sequence[ExpectedCost]) -> tuple[float, float, float]:
     )
 
 
-def _cells(rows: Sequence[ExpectedCost]) -> list[str]:
+def _columns(rows: Sequence[ExpectedCost]) -> list[str]:
     attempts, tokens, seconds = _sums(rows)
     disk = sum(row.disk or 0 for row in rows) / MIB
-    known = any(row.seconds is not None for row in rows)
-    shown = f"{disk:,.1f}" if disk else "-"
-    return [
-        str(len(rows)), _count(attempts), _count(tokens), _time(seconds) if known else "-", shown,
-    ]  # fmt: skip
+    time_ = "-" if all(row.seconds is None for row in rows) else _time(seconds)
+    disk_ = f"{disk:,.1f}" if disk else "-"
+    return [str(len(rows)), _count(attempts), _count(tokens), time_, disk_]
 
 
 def _count(value: float) -> str:
@@ -249,9 +253,9 @@ def _time(seconds: float) -> str:
 
 
 ANALYSE_EACH, ANALYSE_ONCE, REPORT_ONCE, SELECT_ONCE = 3e-4, 2.0, 2.0, 0.3
-"""Seconds for each evaluated attempt, and once: an evaluation of 25,200 attempts took 8 s."""
+"""Seconds. An analysis of 25,200 evaluated attempts took 8 s."""
 RESULT_BYTES = 8e6
-"""Of tables and report."""
+"""Bytes of the tables and the report."""
 
 
 def forecast_recipe(
@@ -262,13 +266,13 @@ def forecast_recipe(
     measured: bool,
     data_dir: Path | None,
 ) -> None:
-    """Forecast a recipe and keep it in its run folder; of a run folder, compare.
+    """Forecast a recipe and keep the forecast in its run folder. Compare a run folder with its own.
 
-    measured: sample and train a little first; without it only amounts are known.
+    measured: sample and train a little first. Otherwise only amounts are known.
 
-    A run that has begun keeps the forecast that it has, or none: one made later is no forecast.
+    A run that has begun keeps its old forecast or none, because a later one is no forecast.
     """
-    from manyways.commands.run import resolve_recipe  # a run reads the forecast that was kept of it
+    from manyways.commands.run import resolve_recipe  # here, because that module imports this one
 
     if path.is_dir():
         run = open_for_reading(path)
@@ -283,41 +287,41 @@ def forecast_recipe(
     print_forecast(made, root)
     _say_rates(ctx)
     if ctx.run.stamps():
-        say(f"not kept: {root} has begun. `manyways status {root}` shows a forecast made before.")
+        say(f"not kept: {root} has begun. `manyways status {root}` prints its earlier forecast.")
     elif costs is not None:
         with open_for_writing(root) as run:
             write_forecast(run.path(FILE), made)
-        say(f"kept in {root}: `manyways status {root}` will show it beside what happened.")
+        say(f"kept in {root}: `manyways status {root}` will print it beside what happened.")
 
 
 def _say_rates(ctx: Context) -> None:
-    """Say that every problem counts while rates are not measured."""
+    """Say that every problem counts as long as pass rates are not measured."""
     rl, generate = ctx.recipe.rl, ctx.recipe.generate
     ranges = {"generate.pass_rate": generate.pass_rate}
     ranges |= {"rl.evaluate_pass_rate": rl.evaluate_pass_rate}
     keys = " and ".join(key for key, wanted in ranges.items() if wanted)
     if keys:
-        say(f"{keys}: until the rates are measured, every problem counts as taken.")
+        say(f"{keys}: the pass rates are not measured yet, so every problem counts as taken.")
 
 
 def _measured(ctx: Context) -> tuple[Measurement | None, float | None]:
-    """Amounts alone must not wait for the engine's libraries, so these are loaded only here."""
+    # Imported here, because amounts alone must not wait for the engine's libraries.
     from manyways.commands.forecast.measure import measure
     from manyways.stages import preflight
 
     try:
         preflight.check_names(ctx)
     except Untrusted:
-        say("A problem set that was not loaded counts as its limit, without one as 0 problems.")
+        say(
+            "A problem set that was not loaded counts with the limit in the recipe, or with 0 "
+            "problems if it has no limit."
+        )
         return None, checkpoint_bytes(ctx.base_path)
     return measure(ctx)
 
 
 def compare(run: RunDir) -> None:
-    """Print the forecast that was kept beside what happened.
-
-    Raises DataError when none was kept.
-    """
+    """Print the kept forecast beside what happened. Raises DataError if there is none."""
     kept = read_forecast(run.path(FILE))
     if kept is None:
         raise DataError(
@@ -327,7 +331,7 @@ def compare(run: RunDir) -> None:
 
 
 def forecast(ctx: Context, measured: Measurement | None, size: float | None) -> Forecast:
-    """What each piece of the recipe's work will cost; only amounts without a measurement."""
+    """What each piece of work of the recipe will cost. Without a measurement, only amounts."""
     works = planned_work(ctx)
     evaluated = sum(work.attempts for work in works if work.stage == "evaluate")
     rows = [_expected(ctx, work, measured, size) for work in works]
@@ -344,12 +348,12 @@ def forecast(ctx: Context, measured: Measurement | None, size: float | None) -> 
 
 
 def planned_work(ctx: Context) -> list[Amount]:
-    """Every piece of work, in the order in which it runs and under the name of its stamp."""
+    """Every piece of work in the order of the run, with the name of its stamp."""
     return [amount for step in steps(ctx) for amount in step.amount()]
 
 
 def sampling_seconds(sampled: SamplingCost, attempts: int) -> float:
-    """Seconds to sample ``attempts``, in as many full batches as that takes."""
+    """Seconds to sample ``attempts`` in full batches."""
     return -(-attempts // sampled.full) * sampled.fixed + attempts * sampled.each
 
 
@@ -379,7 +383,7 @@ def _expected(
         count = ctx.midtraining(work.line).steps_for(rows)
         return replace(row, seconds=measured.midtrain_once + count * measured.midtrain_step)
     if work.stage == "branch":
-        # The model is opened, and reads each beginning at about the cost of one more token.
+        # The model is opened. Reading the beginning of a text costs about as much as one token.
         plain = measured.sampled["plain"]
         each = plain.each / max(plain.tokens, 1.0)
         return replace(row, seconds=measured.opening + work.attempts * each)
@@ -398,7 +402,7 @@ def _kept_attempts(ctx: Context, work: Amount) -> float:
 def _sampling(
     ctx: Context, work: Amount, row: ExpectedCost, *, measured: Measurement
 ) -> ExpectedCost:
-    """Gate, RL and evaluation."""
+    """The cost of a gate, an RL training, an evaluation or the pool of a later round."""
     sampled, longer = measured.sampled[work.prompts], measured.ratio if work.ways else 1.0
     tokens = min(work.attempts * sampled.tokens * longer, work.bound)
     if work.stage == "rl":
@@ -441,10 +445,10 @@ def _closing(row: ExpectedCost, evaluated: int) -> ExpectedCost:
 
 
 def examples(ctx: Context, arm: Arm, measured: Measurement) -> float:
-    """Training rows of ``arm``: cells with an attempt that fits, were attempts independent.
+    """Training rows of ``arm``: cells with an attempt that fits, for independent attempts.
 
-    From above: equal attempts come together, and selection drops some. A later round is taken to
-    give what the base model gives, another model to solve every problem.
+    This is an upper bound, because attempts in a cell are alike and selection drops some. A later
+    round is assumed to give as much as the base model, and another model to solve every problem.
     """
     generate, budget = ctx.recipe.generate, ctx.recipe.select.budget
     problems = ctx.count(generate.problems, generate.limit)

@@ -1,6 +1,7 @@
 """A short measurement on the real engine, verifier, labeller and trainers.
 
-Sampling is timed twice: a small batch and a larger one give a line of two points.
+Sampling is timed with a small and a larger batch. The two times give a fixed cost and a cost for
+each attempt.
 """
 
 import time
@@ -28,32 +29,34 @@ from manyways.tables import append_attempts, solutions_table, write_table
 SMALL = 8
 """Attempts of the first batch."""
 SECONDS = 4.0
-"""What the larger batch may take, judged by the small one."""
+"""What the larger batch may take, estimated from the small batch."""
 MOST = 512
 """Attempts of the larger batch."""
 SLOW = 20.0
-"""Seconds of the first batch from which on a larger one is timed by a few of its tokens."""
+"""If the first batch takes more seconds than this, only a few tokens of a larger one are timed."""
 STRIDE = 8
-"""The number of those tokens."""
+"""The number of those tokens after the first."""
 
 UNKNOWN_BATCH = 65536
-"""Tokens in a batch of an engine that does not tell."""
+"""Tokens in a batch of an engine that does not state them."""
 STEPS = 3
-"""Steps of each training; the first one warms up and is not counted."""
+"""Steps of each training. The first step warms up and is not counted."""
 SLOW_STEPS = 2
-"""The same where sampling is slow: a step of RL then takes minutes."""
+"""The same for a slow engine, because a step of RL takes minutes then."""
 TRAINS = {"evaluate_every": None}
-"""Evaluation on the way is sampling, which is measured apart."""
+"""No evaluation in a training: it is sampling, which is measured separately."""
 PROBLEMS = 64
-"""Problems of each set that are looked at, at most."""
+"""The most problems of each set that are used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """What was sampled of one kind of prompt. ``points``: (attempts, seconds), small then large.
+    """What was sampled of one kind of prompt.
 
-    warming: seconds that a first small batch took longer than a second one.
-    slow:    a whole batch takes so long that only one was sampled.
+    points:  (attempts, seconds) of the small batch and of the larger batch.
+    full:    attempts in a full batch of the engine.
+    warming: seconds that the first small batch took longer than the second.
+    slow:    whether a batch takes so long that only one was sampled.
     """
 
     cells: Sequence[Cell]
@@ -72,10 +75,10 @@ class Timing:
 def time_sampling(
     engine: Engine, cells: Sequence[Cell], settings: SamplingSettings, *, batch_tokens: int
 ) -> Timing:
-    """Sample some attempts at ``cells`` twice: few, then up to a full batch or SECONDS.
+    """Sample some attempts at ``cells``: a small batch, then up to a full batch or SECONDS.
 
-    A slow engine (a model of real size on a processor) samples few ones once. Its larger batch is
-    timed by its first token and STRIDE more, for as many tokens as the few had.
+    A slow engine (a model of real size on a CPU) samples one small batch only. Its larger batch is
+    estimated from the time of the first token and of STRIDE more.
     """
     few = _share(cells, SMALL)
     attempts, cold = _sample(engine, few, settings)
@@ -105,7 +108,7 @@ def _by_a_stride(
     attempts: Sequence[Attempt],
     full: int,
 ) -> tuple[int, float]:
-    """How many attempts a full batch at ``cells`` has, and its seconds, judged by a few tokens."""
+    """(attempts in a full batch at ``cells``, its seconds), estimated from a few tokens."""
     wide = _share(cells, min(full, MOST, sum(cell.samples for cell in cells)))
     begun, first = _sample(engine, wide, replace(settings, max_tokens=1))
     _, further = _sample(engine, wide, replace(settings, max_tokens=1 + STRIDE))
@@ -114,7 +117,10 @@ def _by_a_stride(
 
 
 def timing_like_plain(plain: Timing, settings: SamplingSettings) -> Timing:
-    """What other plain prompts would give, from those that were sampled, cut at their limit."""
+    """What other plain prompts would give, if their texts were like those of ``plain``.
+
+    Longer texts are cut at the limit in ``settings``.
+    """
     attempts = [replace(a, tokens=min(a.tokens, settings.max_tokens)) for a in plain.attempts]
     shorter = sum(a.tokens for a in attempts) / max(sum(a.tokens for a in plain.attempts), 1)
     (few, first), (many, second) = plain.points
@@ -123,7 +129,7 @@ def timing_like_plain(plain: Timing, settings: SamplingSettings) -> Timing:
 
 
 def sampling_cost(one: Timing) -> SamplingCost:
-    """The summary of ``one``, its attempts judged."""
+    """The costs in ``one``, whose attempts have their verdicts."""
     count = len(one.attempts)
     fixed, each = fit_line(*one.points)
     return SamplingCost(
@@ -139,10 +145,10 @@ def sampling_cost(one: Timing) -> SamplingCost:
 
 
 def fit_line(small: tuple[int, float], large: tuple[int, float]) -> tuple[float, float]:
-    """Seconds of a batch as ``fixed + n x each``, neither negative; from (n, seconds) twice.
+    """(fixed, each) so that a batch of n takes ``fixed + n x each`` seconds; neither is negative.
 
-    Where noise or equal sizes leave no slope, everything is ``each``, which errs on the long side
-    for larger batches.
+    small, large: (n, seconds). If noise or equal sizes leave no slope, ``fixed`` is 0. Forecasts of
+    larger batches are too long then.
     """
     (n1, t1), (n2, t2) = small, large
     if n2 <= n1 or t2 <= t1:
@@ -153,7 +159,7 @@ def fit_line(small: tuple[int, float], large: tuple[int, float]) -> tuple[float,
 
 
 def _share(cells: Sequence[Cell], attempts: int) -> list[tuple[Cell, int]]:
-    """Whole cells at equal distances with about ``attempts`` samples, at least one cell."""
+    """Cells at equal distances with about ``attempts`` samples in all, at least one cell."""
     per_cell = max(1, min(cells[0].samples, attempts))
     count = min(len(cells), max(1, -(-attempts // per_cell)))
     return [(cells[i * len(cells) // count], per_cell) for i in range(count)]
@@ -195,11 +201,11 @@ def _attempt(cell: Cell, number: int, one: Completion, seed: int) -> Attempt:
 
 
 def measure(ctx: Context) -> tuple[Measurement, float]:
-    """Measure what the recipe's stages do; also the bytes of one of its checkpoints.
+    """(the measured times, the bytes of a checkpoint). Nothing is written to the run folder.
 
-    Nothing is written to the run folder. Raises what the stages raise.
+    Raises the errors of the stages.
     """
-    import torch  # noqa: F401 - its import is no part of opening an engine
+    import torch  # noqa: F401 - so that its import does not count as opening an engine
 
     began = time.monotonic()
     with TemporaryDirectory(prefix="manyways-forecast-") as folder:
@@ -233,7 +239,7 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measurem
             found[name] = _timed(ctx, engine, name, plain=found.get("plain"))
     finally:
         engine.close()
-    workers, judged, label = _judge(ctx, found)
+    workers, verdict, label = _verify(ctx, found)
     everything = [attempt for one in found.values() for attempt in one.attempts]
     part = append_attempts(ctx.run.path("sampled"), everything)
     trained = _briefer(ctx) if found["plain"].slow else ctx
@@ -244,7 +250,7 @@ def _measure(ctx: Context, began: float, kinds: Sequence[str]) -> tuple[Measurem
         sampled={name: sampling_cost(one) for name, one in found.items()},
         opening=opening,
         starting=found["plain"].warming + workers,
-        verdict=judged,
+        verdict=verdict,
         label=label,
         midtrain_step=step,
         midtrain_once=once,
@@ -274,10 +280,10 @@ def _kinds(ctx: Context) -> tuple[str, ...]:
 
 
 def _timed(ctx: Context, engine: Engine, kind: str, *, plain: Timing | None) -> Timing:
-    """Sample a little of one kind of prompt; where that is slow, plain prompts but once."""
+    """Sample a little of one kind of prompt. A slow engine samples plain prompts only once."""
     cells, settings = _requests(ctx, kind)
     if plain is not None and plain.slow and kind != "heuristics":
-        say(f"forecast: {kind} is taken to be like plain, since sampling is slow here")
+        say(f"forecast: {kind} is assumed to be like plain, because sampling is slow here")
         return timing_like_plain(plain, settings)
     say(f"forecast: sampling {kind}")
     size = int(getattr(engine, "batch_tokens", UNKNOWN_BATCH))
@@ -319,8 +325,8 @@ def _plain_cells(ctx: Context, name: str, limit: int | None, samples: int) -> li
     return sampling.plain_cells(ctx, ctx.problems(name, limit)[:PROBLEMS], samples)
 
 
-def _judge(ctx: Context, found: dict[str, Timing]) -> tuple[float, float, float]:
-    """Seconds to start the workers, of a verdict and of a label; fills in the verdicts."""
+def _verify(ctx: Context, found: dict[str, Timing]) -> tuple[float, float, float]:
+    """Verify and label all attempts: seconds to start the workers, of a verdict, of a label."""
     say("forecast: verdicts and labels")
     problems = {cell.problem.id: cell.problem for one in found.values() for cell in one.cells}
     flat = [(one, i) for one in found.values() for i in range(len(one.attempts))]
@@ -330,18 +336,19 @@ def _judge(ctx: Context, found: dict[str, Timing]) -> tuple[float, float, float]
     workers = time.monotonic() - start
     start = time.monotonic()
     verdicts = ctx.verifiers.verdicts(pairs)
-    judged = (time.monotonic() - start) / max(len(pairs), 1)
+    verified = time.monotonic() - start
     for (one, i), verdict in zip(flat, verdicts, strict=True):
         one.attempts[i] = replace(one.attempts[i], verdict=verdict)
     first = ctx.pack[0]
     start = time.monotonic()
     for _, text in pairs:
         ctx.labeller.adherence(text, first)
-    return workers, judged, (time.monotonic() - start) / max(len(pairs), 1)
+    labelled, count = time.monotonic() - start, max(len(pairs), 1)
+    return workers, verified / count, labelled / count
 
 
 def _midtrain(ctx: Context, named: Timing) -> tuple[float, float]:
-    """Seconds of a step and of the rest, on the sampled texts whether right or wrong."""
+    """Seconds of a step and of the rest. The training data are all sampled texts, wrong or not."""
     say("forecast: mid-training, a few steps")
     chosen: dict[tuple[str, str], Solution] = {}
     for attempt in named.attempts:
@@ -356,7 +363,7 @@ def _midtrain(ctx: Context, named: Timing) -> tuple[float, float]:
 
 
 def _reinforce(ctx: Context) -> tuple[float, float, float]:
-    """Seconds of a step and of the rest; bytes of the checkpoint that it leaves."""
+    """Seconds of a step and of the rest, and bytes of the checkpoint."""
     say("forecast: RL, a few steps")
     line = Line(arm=VANILLA, seed=ctx.recipe.seeds[0])
     reinforce.run(ctx, line)
