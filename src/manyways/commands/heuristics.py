@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -56,14 +56,6 @@ _NUMBER = re.compile(r"\d+")
 Severity = Literal["error", "warning"]
 
 
-class VerdictSource(Protocol):
-    """What ``check_pack`` needs of ``Verifiers``."""
-
-    def verdicts(self, pairs: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        """One verdict for each (problem, text), in order."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flaw:
     """One flaw of a pack. Example: ``Flaw(entry="parity", what="name is empty.")``.
@@ -105,7 +97,7 @@ class PackReport:
 
 def check_pack(
     heuristics: Sequence[Heuristic],
-    verifiers: VerdictSource,
+    verifiers: Verifiers,
     *,
     tokenizer: "PreTrainedTokenizerBase | None" = None,
     prompts: PromptFormat | None = None,
@@ -171,7 +163,7 @@ def _advice(heuristic: Heuristic) -> Iterator[Flaw]:
             yield Flaw(entry=heuristic.id, what=f"{field} is empty.", severity="warning")
 
 
-def _verify(heuristics: Sequence[Heuristic], verifiers: VerdictSource) -> tuple[int, list[Flaw]]:
+def _verify(heuristics: Sequence[Heuristic], verifiers: Verifiers) -> tuple[int, list[Flaw]]:
     """(how many exemplars are accepted, a flaw for each other exemplar)."""
     cases = [
         (f"{h.id}, exemplar {i + 1}", exemplar_problem(h, i), h.exemplars[i].solution)

@@ -249,15 +249,14 @@ def read_sources(
                     f"'{path}' holds no attempts, as it has no part-*.parquet: name a file, or a "
                     "folder that `manyways generate` or `manyways evaluate` wrote."
                 )
-            return {_name(folder, path): _of_folder(folder, verifiers) for folder in folders}
+            return {
+                str(one.relative_to(path)) if one != path else one.name: _of_folder(one, verifiers)
+                for one in folders
+            }
         found = _of_file(path, reading, verifiers)
     if not found:
         raise DataError(f"'{path}' holds no attempts: {FORMS}")
     return {path.name: found}
-
-
-def _name(folder: Path, below: Path) -> str:
-    return str(folder.relative_to(below)) if folder != below else folder.name
 
 
 def _of_folder(folder: Path, verifiers: Verifiers) -> list[VerifiedAttempt]:

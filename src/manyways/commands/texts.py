@@ -127,7 +127,12 @@ def read_texts(path: Path) -> Texts:
 
     Raises DataError if there are none, and with the line for a row that cannot be read.
     """
-    rows = list(_rows(path))
+    rows = []
+    for where, record in _records(path):
+        try:
+            rows.append(_row(where, record))
+        except ValueError as error:
+            raise DataError(f"{path}, {where}: {error}; {FORMS}") from None
     if not rows:
         raise DataError(f"'{path}' holds no texts: {FORMS}")
     named = [row.problem is not None for row in rows]
@@ -150,14 +155,6 @@ class _Row:
     text: str
     problem: str | None
     correct: bool | None
-
-
-def _rows(path: Path) -> Iterator[_Row]:
-    for where, record in _records(path):
-        try:
-            yield _row(where, record)
-        except ValueError as error:
-            raise DataError(f"{path}, {where}: {error}; {FORMS}") from None
 
 
 def _records(path: Path) -> Iterator[tuple[str, object]]:

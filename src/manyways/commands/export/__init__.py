@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from huggingface_hub import CardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -31,6 +31,9 @@ from manyways.progress import say
 from manyways.recipe import dump_recipe
 from manyways.recipe.tree import Recipe
 from manyways.tables import write_text
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 NOWHERE = "server.invalid"
 """A name that no server has (RFC 2606, section 2)."""
@@ -203,20 +206,6 @@ OURS = {
 UNKNOWN = "not known to manyways: state the licence before you share this"
 
 
-class HubApi(Protocol):
-    """The part of ``huggingface_hub.HfApi`` that a push uses."""
-
-    def create_repo(self, repo_id: str, *, repo_type: str, private: bool, exist_ok: bool) -> object:
-        """Create the repository unless it exists."""
-        ...
-
-    def upload_folder(
-        self, *, repo_id: str, folder_path: Path, repo_type: str, commit_message: str
-    ) -> object:
-        """Upload the files of a folder."""
-        ...
-
-
 def line_of(ctx: Context, arm: str, seed: int | None) -> Line:
     """The line of ``arm`` with ``seed``. When ``seed`` is None, with the recipe's first seed.
 
@@ -281,7 +270,7 @@ def export_folder(out: Path, facts: Mapping[str, object], public: PublicRecipe) 
     partial.rename(out)
 
 
-def push(folder: Path, repo: str | None, *, kind: str, api: HubApi | None = None) -> None:
+def push(folder: Path, repo: str | None, *, kind: str, api: "HfApi | None" = None) -> None:
     """Upload ``folder`` to a private repository on the Hub. Without ``repo``, do nothing.
 
     kind: ``dataset`` or ``model``.
@@ -296,7 +285,7 @@ def push(folder: Path, repo: str | None, *, kind: str, api: HubApi | None = None
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
-    hub: HubApi = api or HfApi()
+    hub = api or HfApi()
     try:
         hub.create_repo(repo, repo_type=kind, private=True, exist_ok=True)
         hub.upload_folder(

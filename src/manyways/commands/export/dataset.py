@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from manyways.arms import Line, parse_arm
 from manyways.commands.export import (
-    HubApi,
     SourceFacts,
     export_folder,
     folder_of,
@@ -45,6 +44,9 @@ from manyways.tables import (
     write_text,
 )
 from manyways.train.reward import FOLDER
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """(rows below this number, the Hub's category)."""
@@ -192,7 +194,7 @@ def export_dataset(
     out: Path | None = None,
     form: Form = "prompt-completion",
     repo: str | None = None,
-    api: HubApi | None = None,
+    api: "HfApi | None" = None,
 ) -> Path:
     """Write the kept solutions, or the training rows of ``line``, and a dataset card.
 
@@ -385,7 +387,7 @@ def export_rl(
     *,
     out: Path | None = None,
     repo: str | None = None,
-    api: HubApi | None = None,
+    api: "HfApi | None" = None,
 ) -> Path:
     """Write the attempts that RL of ``lines`` kept, and a dataset card. Returns the folder.
 
@@ -394,8 +396,8 @@ def export_rl(
     there = [line for line in lines if parts(_kept_in(ctx, line))]
     if not there:
         raise MissingWork(
-            f"RL of {', '.join(line.name for line in lines)} has kept no attempts: set rl.attempts "
-            "to 'sample' or 'all' and run it."
+            f"RL of {', '.join(line.name for line in lines)} has kept no attempts: set "
+            "rl.attempts = 'sample' or 'all' and run it."
         )
     out = out or folder_of(ctx, "rl")
     shared = public_recipe(ctx.recipe)

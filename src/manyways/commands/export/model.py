@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 from huggingface_hub.repocard_data import EvalResult, eval_results_to_model_index
@@ -13,7 +13,6 @@ from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]
 from manyways.arms import Line, parse_arm
 from manyways.commands.export import (
     OF_TRAINING,
-    HubApi,
     PublicRecipe,
     SourceFacts,
     export_folder,
@@ -34,6 +33,9 @@ from manyways.measures.seen import load
 from manyways.progress import say
 from manyways.records import BASE
 from manyways.tables import write_text
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 OUR_BASE = "package:manyways.pocket/base"
 
@@ -208,7 +210,7 @@ def export_model(
     stage: Stage = "rl",
     out: Path | None = None,
     repo: str | None = None,
-    api: HubApi | None = None,
+    api: "HfApi | None" = None,
 ) -> Path:
     """Copy a checkpoint and add a card. ``AutoModelForCausalLM.from_pretrained`` loads the folder.
 
