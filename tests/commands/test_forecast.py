@@ -150,7 +150,7 @@ def test_a_forecast_of_rounds_says_whose_texts_it_took(tmp_path: Path, capsys: A
         ctx = context(tmp_path, arms=arms)
         print_forecast(forecast(ctx, measured(ctx), 1.0), tmp_path)
         heard = " ".join("".join(capsys.readouterr()).split())
-        assert ("as if the base model wrote them" in heard) == said
+        assert ("assumes that the base model writes their pools" in heard) == said
 
 
 def test_pools_of_rounds_and_of_another_model_are_counted(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_amounts_alone_need_no_model_and_keep_nothing(tmp_path: Path, capsys: An
     outcome = in_this_process(capsys, "forecast", smoke, "--out", out, "--no-measure")
     assert outcome.code == 0, outcome.err
     assert "Only amounts" in outcome.err
-    assert "attempts not counted" in outcome.err
+    assert "without attempts" in outcome.err
     row = next(line for line in outcome.out.splitlines() if line.startswith("generate"))
     assert [cell.strip() for cell in row.split("│")][1:3] == ["1", "72"]
     assert not out.exists()

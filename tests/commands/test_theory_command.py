@@ -18,7 +18,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawings():
-    return {name: draw() for name, (_, draw) in FIGURES.items()}
+    return {name: draw() for name, draw in FIGURES.items()}
 
 
 @pytest.mark.parametrize("name", FIGURES)

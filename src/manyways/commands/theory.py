@@ -247,15 +247,15 @@ def clock() -> Drawing:
     )
 
 
-FIGURES: dict[str, tuple[str, Callable[[], Drawing]]] = {
-    "escape": ("Escape", escape),
-    "composition": ("Composition", compose),
-    "crossover": ("Crossover", crossover),
-    "budget": ("Budget", spend),
-    "leak": ("Leak", leak),
-    "clock": ("Clock", clock),
+FIGURES: dict[str, Callable[[], Drawing]] = {
+    "escape": escape,
+    "composition": compose,
+    "crossover": crossover,
+    "budget": spend,
+    "leak": leak,
+    "clock": clock,
 }
-"""Name -> (short title, function), in the order of the page."""
+"""Name -> function, in the order of the page."""
 
 
 def _at(
@@ -282,7 +282,7 @@ def write_page(out: Path, *, figure: str = ALL) -> None:
             "title": TITLE,
             "lead": LEAD,
             "closing": CLOSING,
-            "names": {name: FIGURES[name][0] for name in names},
+            "names": {name: name.capitalize() for name in names},
         },
     )
     write_text(out, page)
@@ -291,7 +291,7 @@ def write_page(out: Path, *, figure: str = ALL) -> None:
 
 def section(name: str) -> Section:
     """One figure with its explanation, its legend and its numbers."""
-    drawing = FIGURES[name][1]()
+    drawing = FIGURES[name]()
     keys = tuple(
         Key(group="line", name=label, label=label, colour=charts.hue(i), dash=charts.line_style(i))
         for i, label in enumerate(drawing.curves)
