@@ -71,9 +71,9 @@ def visible(text: str) -> str:
 class _TextTable(Table):
     """A table whose entries are printed as text, without markup."""
 
-    def add_row(self, *cells: object, **options: object) -> None:
+    def add_row(self, *entries: object, **options: object) -> None:
         """As Rich's, for strings and ``Text``."""
-        plain = [Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells]
+        plain = [Text(visible(one)) if isinstance(one, str) else one for one in entries]
         # A name is kept whole where other columns can be broken: people look for it, and copy it.
         name, column = str(plain[0]), self.columns[0]
         fits = len(name) <= NAME and " " not in name and CONSOLE.width >= 2 * NAME

@@ -156,7 +156,7 @@ def blocks(seen: "Seen") -> list[Block]:
         return []
     groups: dict[tuple[Entry, ...], list[str]] = {}
     for row in seen.rows(ARMS):
-        cells: tuple[Entry, ...] = (
+        entries: tuple[Entry, ...] = (
             row.arm,
             seen.arm_words(row.arm),
             words.count(row.examples),
@@ -167,11 +167,11 @@ def blocks(seen: "Seen") -> list[Block]:
             words.count(row.rl_steps),
             _why(row),
         )
-        groups.setdefault(cells, []).append(str(row.seed))
+        groups.setdefault(entries, []).append(str(row.seed))
     table = Table(
         caption="What each arm was mid-trained on",
         head=(*ARM_HEAD, "SFT steps", "epochs", "RL steps", "outcome", "seeds"),
-        rows=tuple((*cells, ", ".join(seeds)) for cells, seeds in groups.items()),
+        rows=tuple((*entries, ", ".join(seeds)) for entries, seeds in groups.items()),
         note="Epochs: how often mid-training saw each example.",
         folded=len(groups) > FEW,
     )

@@ -67,7 +67,7 @@ class _Luck:
 def measured(seen: "Seen") -> Iterator[AverageRow]:
     """One row per row of pass@1, which avg@N equals in value and interval."""
     single = ((e.checkpoint, e.benchmark, _luck(e)) for e in seen.material.evaluations)
-    luck = summarise(single, seen.material.means, pool=_mean, mean=_mean)
+    luck = summarise(single, seen.material.means, merge=_mean, mean=_mean)
     for row in seen.rows(PASS_AT_K):
         if row.k != 1:
             continue
@@ -95,12 +95,12 @@ def _luck(evaluation: "Evaluation") -> _Luck:
     return _Luck(int(n_P.min()), int(n_P.max()), float(variance_P.sum() / len(n_P) ** 2))
 
 
-def _mean(parts: Sequence[_Luck], _: str) -> _Luck:
+def _mean(values: Sequence[_Luck], _: str) -> _Luck:
     """The luck of the plain average of independent means."""
     return _Luck(
-        min(part.least for part in parts),
-        max(part.most for part in parts),
-        sum(part.variance for part in parts) / len(parts) ** 2,
+        min(one.least for one in values),
+        max(one.most for one in values),
+        sum(one.variance for one in values) / len(values) ** 2,
     )
 
 

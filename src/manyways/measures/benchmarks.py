@@ -55,7 +55,7 @@ def summarise(
     single: Iterable[tuple[Checkpoint, str, T]],
     members: Mapping[str, Sequence[str]],
     *,
-    pool: Callable[[list[T], str], T],
+    merge: Callable[[list[T], str], T],
     mean: Callable[[list[T], str], T],
 ) -> dict[tuple[str, str], T]:
     """(checkpoint, benchmark) -> value: per seed, pooled over seeds, and means over benchmarks.
@@ -63,8 +63,8 @@ def summarise(
     A mean exists for checkpoints that have all its benchmarks.
 
     members: of each mean; see ``means``.
-    pool: of one checkpoint's values over its seeds; also given the name without a seed.
-    mean: of one checkpoint's values over benchmarks; also given the name of the mean.
+    merge: merges the values of a checkpoint over its seeds; it also gets the name without a seed.
+    mean: averages the values of a checkpoint over benchmarks; it also gets the name of the mean.
     """
     every: dict[tuple[str, str], T] = {}
     pooled: dict[tuple[str, str], list[T]] = {}
@@ -72,12 +72,12 @@ def summarise(
         every[checkpoint.name, benchmark] = value
         if checkpoint.seed is not None:
             pooled.setdefault((checkpoint.pooled, benchmark), []).append(value)
-    every |= {(name, b): pool(of_seeds, name) for (name, b), of_seeds in pooled.items()}
+    every |= {(name, b): merge(of_seeds, name) for (name, b), of_seeds in pooled.items()}
     for label, averaged in members.items():
         for name in dict.fromkeys(name for name, _ in every):
-            parts = [every[name, b] for b in averaged if (name, b) in every]
-            if len(parts) == len(averaged):
-                every[name, label] = mean(parts, label)
+            values = [every[name, b] for b in averaged if (name, b) in every]
+            if len(values) == len(averaged):
+                every[name, label] = mean(values, label)
     return every
 
 

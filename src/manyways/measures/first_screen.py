@@ -289,7 +289,7 @@ def _controls(seen: "Seen") -> Iterator[Block]:
             (
                 f"Is it {kind.asks}" if kind else "Does it help RL at all?",
                 name,
-                *(cell for row in rows for cell in _difference(row, over_seeds)),
+                *(entry for row in rows for entry in _difference(row, over_seeds)),
                 verdict_by_k(rows, seen),
                 *_learned(sizes.get(name)),
             )

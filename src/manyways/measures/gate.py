@@ -129,7 +129,7 @@ def decisions(seen: "Seen") -> list[Block]:
     table = Table(
         caption="What the gate decided",
         head=("arm", "decision", "in words", "seeds"),
-        rows=tuple((*cells, ", ".join(seeds)) for cells, seeds in said.items()),
+        rows=tuple((*entries, ", ".join(seeds)) for entries, seeds in said.items()),
     )
     notes = [Note(kind="stop", sentences=refused)] if refused else []
     return [heading, *notes, table, _gate_table(seen)]

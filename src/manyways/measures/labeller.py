@@ -175,7 +175,7 @@ def _error(seen: "Seen") -> list[Block]:
 
 def _full(seen: "Seen", row: LabellerRow) -> Table:
     names = sorted({*row.confusion, *(h for found in row.confusion.values() for h in found)})
-    cells: list[tuple[Entry, ...]] = [
+    entries: list[tuple[Entry, ...]] = [
         (
             seen.heuristic_name(true),
             *(words.count(row.confusion.get(true, {}).get(said, 0)) for said in names),
@@ -185,7 +185,7 @@ def _full(seen: "Seen", row: LabellerRow) -> Table:
     return Table(
         caption=f"Confusions on {row.what}",
         head=("written under, named as", *map(seen.heuristic_name, names)),
-        rows=tuple(cells),
+        rows=tuple(entries),
         folded=True,
     )
 

@@ -243,8 +243,8 @@ def _scores(seen: "Seen") -> Table:
     for benchmark in seen.benchmarks:
         guessed = {k: words.number(value) for k, value in seen.chance(benchmark).items()}
         if guessed:
-            cells = (*(guessed.get(k, words.NONE) for k in ks), *[words.NONE] * 4)
-            rows.append((benchmark, "guessing", *cells))
+            entries = (*(guessed.get(k, words.NONE) for k in ks), *[words.NONE] * 4)
+            rows.append((benchmark, "guessing", *entries))
         for name, found in _rows(seen, benchmark).items():
             scores = {row.k: row.score for row in found}
             ended = rates.get((name, benchmark))

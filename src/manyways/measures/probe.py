@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER = "6-probe"
 BETWEEN = " > "
-"""Between the two heuristics in the name of a cell: ``induction > figure``."""
+"""Between the two heuristics in the name of an entry: ``induction > figure``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,7 +177,7 @@ def _swap(seen: "Seen", row: ProbeRow) -> list[Block]:
     heading = Heading(
         title="Do the heuristics complement each other?",
         text="Attempts of the base model are cut in the middle; the row is the heuristic that "
-        "began them, the column the one under which the same model went on. Each cell is the "
+        "began them, the column the one under which the same model went on. Each entry is the "
         "share that ended right.",
     )
     gap, cov, rank = row.complementarity, row.covariance, row.dependence
@@ -186,14 +186,14 @@ def _swap(seen: "Seen", row: ProbeRow) -> list[Block]:
         found = "so changing the heuristic in the middle pays: their strengths complement"
     elif gap and gap.high < 0:
         found = "so keeping the heuristic pays: their strengths do not complement"
-    cells = [
+    entries = [
         (seen.heuristic_name(first), *(words.quantity(score) for score in scores))
         for first, scores in zip(row.heuristics, row.matrix, strict=True)
     ]
     table = Table(
         caption="Success after a prefix swap",
         head=("begun under", *(seen.heuristic_name(h) for h in row.heuristics)),
-        rows=tuple(cells),
+        rows=tuple(entries),
         note=f"{row.attempts:,} continuations on {gap.n if gap else 0} problems; intervals take "
         "continuations of one problem as alike.",
     )

@@ -54,7 +54,7 @@ class RateRow:
 def measured(seen: "Seen") -> list[RateRow]:
     """One row per checkpoint and benchmark, then pooled over seeds, then means over benchmarks."""
     single = ((e.checkpoint, e.benchmark, _row(e)) for e in seen.material.evaluations)
-    return list(summarise(single, seen.material.means, pool=_pool, mean=_mean).values())
+    return list(summarise(single, seen.material.means, merge=_merge, mean=_mean).values())
 
 
 def _row(evaluation: "Evaluation") -> RateRow:
@@ -75,7 +75,7 @@ def _row(evaluation: "Evaluation") -> RateRow:
     )
 
 
-def _pool(rows: Sequence[RateRow], checkpoint: str) -> RateRow:
+def _merge(rows: Sequence[RateRow], checkpoint: str) -> RateRow:
     total = sum(row.attempts for row in rows)
     shares = {s: sum(getattr(r, s) * r.attempts for r in rows) / total for s in SHARES}
     return replace(rows[0], checkpoint=checkpoint, attempts=total, **shares)

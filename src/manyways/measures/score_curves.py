@@ -83,7 +83,7 @@ Curves = dict[tuple[str, str], Curve]
 def curves(single: Sequence[Curve], members: Mapping[str, Sequence[str]]) -> Curves:
     """All curves: per seed, pooled over seeds, and the means over benchmarks."""
     named = ((curve.checkpoint, curve.benchmark, curve) for curve in single)
-    return summarise(named, members, pool=_pool, mean=_mean)
+    return summarise(named, members, merge=_merge, mean=_mean)
 
 
 def score(name: str, bounds: tuple[float, float, float], n: int) -> Score:
@@ -139,7 +139,7 @@ def curve_of(evaluation: Evaluation, ks: Sequence[int], values_PK: Floats) -> Cu
     )
 
 
-def _pool(of_seeds: Sequence[Curve], name: str) -> Curve:
+def _merge(of_seeds: Sequence[Curve], name: str) -> Curve:
     """Per problem the average over seeds, on the problems and k that all seeds have."""
     first = of_seeds[0]
     problems, ks = common(of_seeds)
@@ -155,18 +155,18 @@ def _pool(of_seeds: Sequence[Curve], name: str) -> Curve:
     )
 
 
-def _mean(parts: Sequence[Curve], label: str) -> Curve:
-    ks = [k for k in parts[0].ks if all(k in part.ks for part in parts)]
-    cut = [part.on(part.problems, ks) for part in parts]
-    shared = set.intersection(*(set(part.seeds) for part in cut))
+def _mean(several: Sequence[Curve], label: str) -> Curve:
+    ks = [k for k in several[0].ks if all(k in one.ks for one in several)]
+    cut = [one.on(one.problems, ks) for one in several]
+    shared = set.intersection(*(set(one.seeds) for one in cut))
     return replace(
         cut[0],
         benchmark=label,
-        problems=tuple(f"{part.benchmark} {name}" for part in cut for name in part.problems),
-        strata_P=np.repeat(np.arange(len(cut)), [len(part.problems) for part in cut]),
-        values_PK=np.concatenate([part.values_PK for part in cut]),
-        attempts=sum(part.attempts for part in cut),
-        seeds={s: np.concatenate([part.seeds[s] for part in cut]) for s in sorted(shared)},
+        problems=tuple(f"{one.benchmark} {name}" for one in cut for name in one.problems),
+        strata_P=np.repeat(np.arange(len(cut)), [len(one.problems) for one in cut]),
+        values_PK=np.concatenate([one.values_PK for one in cut]),
+        attempts=sum(one.attempts for one in cut),
+        seeds={s: np.concatenate([one.seeds[s] for one in cut]) for s in sorted(shared)},
     )
 
 

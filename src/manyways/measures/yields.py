@@ -66,9 +66,9 @@ class YieldRow:
     dropped:   reason -> number of correct attempts dropped for it.
     adherence: does the model follow the heuristic when asked to? Mean over the attempts that were
                scored (by a labeller: all of them); None where a reward model gave ranks.
-    fair:      where sampling was adaptive, the first attempts of cells that were asked in the first
-               round, before anything was known of them: what rates may be taken from. Shares of
-               all attempts are too low there, because cells that succeed are left.
+    fair:      under adaptive sampling, the first attempts at the cells of the first round. Their
+               shares are unbiased. Shares of all attempts are too low, because a cell that succeeds
+               gets no more attempts.
     """
 
     heuristic: str
@@ -178,7 +178,7 @@ def _yield_chart(seen: "Seen", rows: list[YieldRow], stacks: list[charts.Bar]) -
 
 
 def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
-    cells: list[tuple[Entry, ...]] = [
+    entries: list[tuple[Entry, ...]] = [
         (
             Link(
                 text=seen.heuristic_name(row.heuristic),
@@ -200,7 +200,7 @@ def _yield_table(seen: "Seen", rows: list[YieldRow]) -> Table:
     return Table(
         caption="Yield per heuristic",
         head=(*head, "no answer", "undecided", "truncated", "tokens each"),
-        rows=tuple(cells),
+        rows=tuple(entries),
         folded=True,
         note=(
             "Follow it: mean adherence of all attempts to the heuristic they were asked for; a "

@@ -119,8 +119,8 @@ def rows(world: World) -> Iterator[tuple[str, Type]]:
 def one_part_exercises(world: World, kind: str, which: Type, count: int) -> list[Exercise]:
     """``count`` exercises of one part, of all splits but ``base``; repeated if there are fewer."""
     rng = Random(f"{world.seed}/check/{kind}/{which}")
-    pool = [part for part in world.parts(kind)[which] if split_of((part,)) != "base"]
-    drawn = islice(cycle(rng.sample(pool, len(pool))), count)
+    every = [part for part in world.parts(kind)[which] if split_of((part,)) != "base"]
+    drawn = islice(cycle(rng.sample(every, len(every))), count)
     return [phrase(rng, (part,), "words") for part in drawn]
 
 
@@ -340,6 +340,6 @@ def adherence_by_column(entries: Sequence[MatrixEntry]) -> list[tuple[str, float
 def attempts(pack: Sequence[Heuristic], *, world: World, count: int) -> int:
     """The number of attempts of all three measurements."""
     entries = sum(len(list(_columns(pack, kind))) for kind, _ in rows(world))
-    pool = islice(exercises(world, "seed"), SEED_PROBLEMS)
-    under = sum(1 + sum(_is_for(h, exercise) for h in pack) for exercise in pool)
+    seeds = islice(exercises(world, "seed"), SEED_PROBLEMS)
+    under = sum(1 + sum(_is_for(h, exercise) for h in pack) for exercise in seeds)
     return entries * count + under * SAMPLES + RL_PROBLEMS * GROUP

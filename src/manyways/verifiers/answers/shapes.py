@@ -166,14 +166,14 @@ def _matrix(body: str) -> Shape:
     width = len(rows[0]) if rows else 0
     if any(len(row) != width for row in rows):
         return Shape("matrix", ())
-    return Shape("matrix", tuple(cell.strip() for row in rows for cell in row), "", width)
+    return Shape("matrix", tuple(entry.strip() for row in rows for entry in row), "", width)
 
 
 def _rows(text: str) -> Shape:
     rows = [split(row, ",") for row in _ROW.findall(text)]
     if any(len(row) != len(rows[0]) for row in rows):
         return Shape("matrix", ())
-    return Shape("matrix", tuple(cell for row in rows for cell in row), "", len(rows[0]))
+    return Shape("matrix", tuple(entry for row in rows for entry in row), "", len(rows[0]))
 
 
 def _both_signs(part: str) -> list[str]:
