@@ -277,7 +277,7 @@ def _fields_at(loc: list[Any]) -> list[str]:
     for part in loc:
         field = model.model_fields.get(str(part))
         if field is None:
-            # The name of an arm; the tables of all arms have the same keys.
+            # The name of an arm; the sections of all arms have the same keys.
             continue
         inner = section_of(field.annotation)
         if inner is None:

@@ -1,4 +1,4 @@
-"""The base model and its engine: ``[model]`` and the tables of single engines in it."""
+"""The base model and its engine: ``[model]`` and the sections of single engines in it."""
 
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit

@@ -157,7 +157,7 @@ class Recipe(Section):
 
     extends: str | None = None
     """The recipe that this one builds on, by its path from this file. Its keys hold where this file
-    gives none, and tables are joined key by key. The recipe that a run keeps is already joined."""
+    gives none, and sections are joined by key. The recipe that a run keeps is already joined."""
 
     unset: Names = ()
     """Keys to remove from the recipe in ``extends``, as ``["rl.lora"]``."""
@@ -270,7 +270,7 @@ class Recipe(Section):
 
     @model_serializer(mode="wrap")
     def _as_given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out the tables that the recipe lacks."""
+        """Leave out the sections that the recipe lacks."""
         found: dict[str, Any] = write(self)
         return {k: v for k, v in found.items() if k not in BY_STAGE or getattr(self, k).there}
 
