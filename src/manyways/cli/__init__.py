@@ -1,1 +1,1 @@
-"""The command line: verbs only; what they do is in commands, pipeline and stages."""
+"""The command line. What its verbs do is in commands, pipeline and stages."""

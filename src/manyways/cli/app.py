@@ -101,7 +101,7 @@ def run(
         bool, typer.Option(help="Print what would run and why. Run nothing.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option(min=1, help="The number of (arm, seed) that run at the same time.")
+        int, typer.Option(min=1, help="The number of lines (arm, seed) that run at the same time.")
     ] = 1,
     data_dir: DataOption = None,
     _: TrustOption = False,
@@ -197,7 +197,8 @@ def doctor(
 ) -> None:
     """Print what this machine has and lacks, and how to get it.
 
-    It checks versions, devices, engines, the sandbox and the data. It always exits with 0.
+    It checks versions, devices, engines, the sandbox and the data. It exits with 0 even if something
+    is missing.
     """
     from manyways.commands.doctor import print_checks
 
@@ -321,7 +322,7 @@ def _prepare() -> None:
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
         os.environ.setdefault(name, "1")
     trust.report_to_nobody()
-    # Without a connection the Hub's client tries five times and reports each. We report the last.
+    # Without a connection the Hub's client tries five times and reports each time. We do so once.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     for stream in (sys.stdout, sys.stderr):
         # A character that the stream cannot encode is written as its escape.

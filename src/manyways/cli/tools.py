@@ -60,7 +60,7 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="The tool that wrote FILE: lm-eval, verl, nemo-skills, open-r1 or sharegpt.",
+        help="The tool that wrote the file: lm-eval, verl, nemo-skills, open-r1 or sharegpt.",
     ),
 ]
 PredictionOption = Annotated[
@@ -205,7 +205,7 @@ def heuristics_check(
 ) -> None:
     """Check a pack and its exemplars.
 
-    A pack must be complete. Its exemplars must be right and differ.
+    A pack must be complete. Its exemplars must be correct and different.
     """
     from manyways.commands.heuristics import check_heuristics
 

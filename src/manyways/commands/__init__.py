@@ -1,1 +1,1 @@
-"""What the verbs of the command line do that is not one of the stages."""
+"""What the verbs of the command line do, except the stages."""

@@ -346,7 +346,7 @@ class SourceFacts:
 
 
 def source_facts(ctx: Context, name: str) -> SourceFacts:
-    """What is known of the problem set ``name`` of the run, only its name if it needs own code."""
+    """What is known of a problem set of the run. Without trust in its code, that is its name."""
     try:
         loaded = ctx.sets.load(name).provenance()
     except Untrusted:
