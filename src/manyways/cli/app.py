@@ -1,6 +1,5 @@
 """The verbs of a run and of its stages. A verb imports what it needs only when it runs."""
 
-import enum
 import errno
 import io
 import itertools
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -59,14 +58,6 @@ PrintOption = Annotated[
 FolderOption = Annotated[
     Path | None, typer.Option("--out", help="The run folder. Default: runs/<name>.")
 ]
-
-
-class Style(enum.StrEnum):
-    """The formats of a table."""
-
-    markdown = "markdown"
-    csv = "csv"
-    latex = "latex"
 
 
 def _print_version(wanted: bool) -> None:
@@ -197,8 +188,8 @@ def doctor(
 ) -> None:
     """Print what this machine has and lacks, and how to get it.
 
-    It checks versions, devices, engines, the sandbox and the data. It exits with 0 even if something
-    is missing.
+    It checks versions, devices, engines, the sandbox and the data. It exits with 0 even if
+    something is missing.
     """
     from manyways.commands.doctor import print_checks
 
@@ -240,8 +231,9 @@ def passk(
 def table(
     run: RunArgument,
     style: Annotated[
-        Style, typer.Option("--format", help="The format of the table.")
-    ] = Style.markdown,
+        Literal["markdown", "csv", "latex"],
+        typer.Option("--format", help="The format of the table."),
+    ] = "markdown",
     out: Annotated[
         Path | None, typer.Option(help="Write the table to this file, not to stdout.")
     ] = None,
@@ -254,7 +246,7 @@ def table(
     """
     from manyways.commands.compare import write_table
 
-    write_table(run, style=style.value, out=out, intervals=intervals)
+    write_table(run, style=style, out=out, intervals=intervals)
 
 
 def main() -> NoReturn:

@@ -1,8 +1,7 @@
 """Verbs that export the data, checkpoints and samples of a run."""
 
-import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,13 +15,6 @@ PushOption = Annotated[
     str | None,
     typer.Option(metavar="OWNER/NAME", help="Upload it to this private repository on the Hub."),
 ]
-
-
-class Form(enum.StrEnum):
-    """The columns of a conversation, as TRL's trainers read them."""
-
-    prompt_completion = "prompt-completion"
-    messages = "messages"
 
 
 @export.command("dataset")
@@ -39,8 +31,9 @@ def export_dataset(
         Path | None, typer.Option(help="The folder. Default: exports/<run>-<arm>, -pool or -rl.")
     ] = None,
     form: Annotated[
-        Form, typer.Option("--format", help="The columns of the dataset.")
-    ] = Form.prompt_completion,
+        Literal["prompt-completion", "messages"],
+        typer.Option("--format", help="The columns of the dataset."),
+    ] = "prompt-completion",
     rl: Annotated[
         bool, typer.Option("--rl", help="Export the attempts of RL, correct and wrong.")
     ] = False,
@@ -64,14 +57,7 @@ def export_dataset(
         export_rl(ctx, lines_of(ctx, arm, seed), out=out, repo=push)
         return
     line = line_of(ctx, arm, seed) if arm else None
-    export_it(ctx, line, out=out, form=form.value, repo=push)
-
-
-class TrainedStage(enum.StrEnum):
-    """After mid-training, or after RL."""
-
-    mid = "mid"
-    rl = "rl"
+    export_it(ctx, line, out=out, form=form, repo=push)
 
 
 @export.command("model")
@@ -82,8 +68,9 @@ def export_model(
         int | None, typer.Option(help="The seed of the arm. Default: the first.")
     ] = None,
     stage: Annotated[
-        TrainedStage, typer.Option(help="Take the checkpoint after mid-training or after RL.")
-    ] = TrainedStage.rl,
+        Literal["mid", "rl"],
+        typer.Option(help="Take the checkpoint after mid-training or after RL."),
+    ] = "rl",
     out: Annotated[
         Path | None,
         typer.Option(help="The folder. Default: exports/<run>-<arm>-seed-<seed>-<stage>."),
@@ -98,7 +85,7 @@ def export_model(
     from manyways.commands.show import open_run
 
     ctx = open_run(run, data_dir)
-    export_it(ctx, line_of(ctx, arm, seed), stage=stage.value, out=out, repo=push)
+    export_it(ctx, line_of(ctx, arm, seed), stage=stage, out=out, repo=push)
 
 
 @export.command("samples")

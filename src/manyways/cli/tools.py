@@ -1,8 +1,7 @@
 """Verbs that run no stage: problem sets, heuristics, recipes, texts, answers."""
 
-import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -259,13 +258,6 @@ def pocket_check(
     check_base(model or BASE)
 
 
-class Policy(enum.StrEnum):
-    """Whether only the form that the prompt asks for is an answer, or others too."""
-
-    strict = "strict"
-    lenient = "lenient"
-
-
 @tools.command()
 def verify(  # noqa: PLR0913, PLR0917 - an option each
     file: Annotated[
@@ -277,8 +269,9 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
     workers: WorkersOption = 2,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for one answer.")] = 5.0,
     policy: Annotated[
-        Policy, typer.Option(help="How the final answer is extracted.")
-    ] = Policy.lenient,
+        Literal["strict", "lenient"],
+        typer.Option(help="Accept only the form that the prompt asks for, or other forms too."),
+    ] = "lenient",
     verifier: Annotated[
         str | None,
         typer.Option(help="Verify every answer with this verifier (a name or module:function)."),
@@ -300,7 +293,7 @@ def verify(  # noqa: PLR0913, PLR0917 - an option each
         out=out,
         workers=workers,
         timeout=timeout,
-        policy=policy.value,
+        policy=policy,
         verifier=verifier,
         allow_unsafe_code=allow_unsafe_code,
         reading=Reading(format=written_by, prediction=prediction, gold=gold),
@@ -346,13 +339,6 @@ def keys(
         print_keys(section, markdown=markdown)
 
 
-class LabelledTexts(enum.StrEnum):
-    """Which texts are labelled: attempts of the pool, or attempts on benchmarks."""
-
-    pool = "pool"
-    evaluations = "evaluations"
-
-
 @tools.command()
 def agreement(
     run: RunArgument,
@@ -361,8 +347,9 @@ def agreement(
     ] = None,
     second: Annotated[str, typer.Option(help="The other labeller.")] = "exemplars",
     on: Annotated[
-        LabelledTexts, typer.Option(help="Texts to label: the pool, or attempts on benchmarks.")
-    ] = LabelledTexts.pool,
+        Literal["pool", "evaluations"],
+        typer.Option(help="Texts to label: the pool, or attempts on benchmarks."),
+    ] = "pool",
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Use only problems that no labeller learns from.")
     ] = False,
@@ -374,7 +361,7 @@ def agreement(
     """
     from manyways.commands.texts import compare_labellers
 
-    compare_labellers(run, first=first, second=second, on=on.value, held_out=held_out)
+    compare_labellers(run, first=first, second=second, on=on, held_out=held_out)
 
 
 @tools.command()
