@@ -1,10 +1,11 @@
+import time
 from dataclasses import replace
 
 import pytest
 
 from manyways.errors import DataError
 from manyways.heuristics import load_pack
-from manyways.heuristics.exemplar_labeller import load, split_steps
+from manyways.heuristics.exemplar_labeller import has_working, load, split_steps
 from manyways.records import Exemplar, Heuristic
 
 
@@ -57,7 +58,7 @@ def test_texts_without_steps_and_strangers_follow_nothing() -> None:
 
 
 def test_a_pack_of_one_and_an_empty_pack() -> None:
-    assert load(PACK[:1]).adherence("anything", PACK[0]) == 1.0
+    assert load(PACK[:1]).adherence("any text will do", PACK[0]) == 1.0
     assert load(PACK[:1]).segments("anything")[0].heuristic == "backwards"
     with pytest.raises(DataError, match="at least one"):
         load(())
@@ -143,6 +144,101 @@ def test_marks_headings_and_formulas_are_no_steps_of_their_own(name: str) -> Non
 @pytest.mark.parametrize("text", ["It is 3.\n4.", "1.", "\\[", "Case 1.", "Then\n\\[\nx = 1"])
 def test_no_word_of_a_text_is_lost_where_it_is_cut_off(text: str) -> None:
     assert "".join("".join(split_steps(text)).split()) == "".join(text.split())
+
+
+CLIPS = (
+    "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in "
+    "May. How many clips did Natalia sell altogether in April and May?"
+)
+LETTERS = (
+    "James writes a 3-page letter to 2 different friends twice a week.  How many pages does he "
+    "write a year?"
+)
+WENG = (
+    "Weng earns $12 an hour for babysitting. Yesterday, she just did 50 minutes of babysitting. "
+    "How much did she earn?"
+)
+PAGES = (
+    "Julie is reading a 120-page book. Yesterday, she was able to read 12 pages and today, she "
+    "read twice as many pages as yesterday. If she wants to read half of the remaining pages "
+    "tomorrow, how many pages should she read?"
+)
+VASE = (
+    "The vase was whole when the cleaner left the gallery at 3:20 and broken when the guard came "
+    "by at 4:00. Lotte was in the café from 3:10 until she walked her aunt to the 3:55 bus. Marten "
+    "arrived in the gallery at 3:45 and was thrown out five minutes later for shouting. Nils "
+    "signed the visitors' book at 4:05, as he came in. Who can have broken the vase?\n"
+    "A) Lotte\nB) Marten\nC) Nils"
+)
+APPLES = "小明有48个苹果,送给朋友一半。他还剩多少个苹果?"
+SQUARE = "Solve $x^2 - 5x + 6 = 0$."
+CUP = "64 teams play a knockout tournament. How many games are played?"
+TURNIER = "Ein Turnier hat 64 Mannschaften. Wie viele Spiele gibt es?"
+BARE = [
+    ("", ""), ("", " \n"), ("", "\\boxed{20}"), ("", "The final answer is 72."),
+    (CLIPS, "\\boxed{20}"), (CLIPS, "#### 72"), (CLIPS, "**72**"), (CLIPS, "Answer: 72"),
+    (CLIPS, "x = 72\n\\boxed{72}"), (CLIPS, "La respuesta es \\boxed{72}."),
+    (CLIPS, "Natalia sold 72 clips altogether in April and May. \\boxed{72}"),
+    (CLIPS, "How many clips did Natalia sell altogether?\n\\boxed{72}"),
+    (CLIPS, "Sure, here is the solution:\n\\boxed{72}"),
+    (CLIPS, "Working backwards, the answer is \\boxed{72}."),
+    (CLIPS, "Start from the final state and undo the events one at a time. \\boxed{72}"),
+    (LETTERS, "James writes a \\boxed{3} page letter to 2 different friends twice a week."),
+    (WENG, "21"), (WENG, "Therefore, Weng earned \\(\\boxed{20}\\) dollars yesterday."),
+    (PAGES, "Julie should read \\boxed{45} pages tomorrow."),
+    (VASE, "B) Marten"), (VASE, "Marten arrived in the gallery at 3:45. The answer is \\boxed{B}."),
+    (SQUARE, "\\(x^2-5x+6=0\\)\n\\boxed{2,3}"),
+    (APPLES, "小明有48个苹果,送给朋友一半。\\boxed{24}"), (APPLES, "答案是 \\boxed{24}。"),
+]  # fmt: skip
+"""(question, text): the question said again, the instruction said again, an answer."""
+WORKED = [
+    (CLIPS, "48/2 = 24, 48 + 24 = 72. \\boxed{72}"), (CLIPS, "48/2 = 24, 48 + 24 = 72."),
+    (CLIPS, "48 + 24 = \\boxed{72}"), (CLIPS, "\\(48+\\frac{48}{2}=72\\)"),
+    (CLIPS, "Half of 48 is 24, together 72."),
+    (CLIPS, "Twenty-four in May, so seventy-two in all. \\boxed{72}"),
+    (LETTERS, "He writes 12 pages a week. \\boxed{624}"),
+    (SQUARE, "(x-2)(x-3)=0, so x = 2 or 3. \\boxed{2,3}"),
+    (VASE, "Between 3:20 and 4:00 only Marten is in the gallery, so it was Marten. \\boxed{B}"),
+    (VASE, "Lotte was at the bus and Nils came too late. \\boxed{B}"),
+    (CUP, "Since every team but the champion loses once, there are \\boxed{63} games."),
+    (TURNIER, "Jedes Spiel wirft eine Mannschaft hinaus, nur der Sieger bleibt. \\boxed{63}"),
+    (APPLES, "48的一半是24,所以还剩24个。\\boxed{24}"), (APPLES, "48÷2=24。\\boxed{24}"),
+    ("Сколько будет, если от 20 отнять 8?", "20 − 8 = 12. \\boxed{12}"),
+    ('def up(s):\n    """Return s in upper case."""', "    return s.upper()"),
+    ('def rev(s):\n    """Reverse s."""', "return s[::-1]"),
+    ("def add(a, b):\n    ...", "```python\ndef add(a, b):\n    return a + b\n```"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "text"), BARE)
+def test_an_answer_or_a_question_said_again_follows_no_heuristic(question: str, text: str) -> None:
+    pack = load_pack("polya", 4)
+    assert load(pack).adherence(text, pack[0], question) == 0.0
+
+
+@pytest.mark.parametrize(("question", "text"), WORKED)
+def test_short_working_keeps_its_adherence(question: str, text: str) -> None:
+    pack = load_pack("polya", 4)
+    labeller = load(pack)
+    assert all(
+        labeller.adherence(text, way, question) == labeller.adherence(text, way) > 0 for way in pack
+    )
+
+
+@pytest.mark.parametrize("name", ["polya", "code", "narrative", "pocket"])
+def test_every_exemplar_has_working(name: str) -> None:
+    exemplars = [(h, e) for h in load_pack(name) for e in h.exemplars]
+    assert len(exemplars) > 20
+    assert [
+        (h.id, e.solution) for h, e in exemplars if not has_working(e.solution, e.question, h)
+    ] == []
+
+
+@pytest.mark.parametrize("text", ["1,", "a.", "a", "1", "=", "(", "f(", "\\frac{", "1 + ", "- "])
+def test_a_long_text_is_read_at_once(text: str) -> None:
+    start = time.process_time()
+    has_working(text * 4000, text * 4000, PACK[0])
+    assert time.process_time() - start < 2
 
 
 def test_it_names_most_unseen_exemplars_of_a_real_pack() -> None:

@@ -102,6 +102,34 @@ class _Always:
         return 1.0
 
 
+def test_a_text_that_only_says_the_question_again_is_no_solution(tmp_path: Path) -> None:
+    ctx = context(tmp_path, heuristics={"labeller": "exemplars"})
+    texts = ("\\boxed{1}", "For seed: what is 1 + 0? \\boxed{1}", "<a> 0 + 1 = 1 \\boxed{1}")
+    rows = [attempt(P[1], "a", n, text=text) for n, text in enumerate(texts)]
+    put_pool(ctx, rows)
+    said = reasons(ctx)
+    assert said["a#0"] == said["a#1"] == "adherence 0.00 < 0.50"
+    assert said["a#2"] == "best of 3 correct"
+
+
+class _Asks:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def adherence(self, text, heuristic, question):
+        self.asked.append((text, question))
+        return 1.0
+
+
+def test_a_labeller_that_asks_is_given_the_question(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    put_pool(ctx, [attempt(P[i], "a", n, text="<a> so") for i in (0, 1) for n in (0, 1)])
+    ctx.__dict__["labeller"] = _Asks()
+    selection.run(ctx)
+    told = [("<a> so", "What is 0 + 0?"), ("<a> so", "What is 1 + 0?")]
+    assert ctx.labeller.asked == told, "each text once at each question"
+
+
 def test_plain_attempts_are_not_compared_with_heuristics(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     put_pool(ctx, [attempt(P[0], "a", 0, text="<a> x"), attempt(P[0], "plain", 0, text="<a> x")])

@@ -31,6 +31,7 @@ from manyways.heuristics.labelling import (
     step_labels,
 )
 from manyways.records import Heuristic, Segment
+from manyways.verifiers.final_answer import extract
 
 MARGIN = 0.15
 """A step is labelled when its best heuristic leads the second best by this much probability."""
@@ -52,7 +53,32 @@ HEAD_LENGTH = 30
 TITLE = re.compile(r"(?:^|\W)(?:Mrs?|Ms|Dr|Prof|St|vs|e\.g|i\.e)\.$")
 """Abbreviations whose full stop does not end a sentence."""
 FENCE = "```"
+
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_BOX = re.compile(r"\\boxed\s*\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|</?\w+>")
+_SIDE = r"[-−$]?(?:\w[\w.,]*%?|[\\({\[\"'])"
+_RELATION = re.compile(
+    r"(?:(?<![\w.,])\w[\w.,]{0,40}|[)\]}%\"'])\s*(?:[-+*/]?=|[≈≠≤≥→⇒<>]|[-=]>|"
+    rf"\\(?:n?eq|[lg]eq?|approx|equiv|to|implies|Rightarrow)\b)+\s*({_SIDE})"
+)
+_ARITHMETIC = re.compile(
+    r"(?:(?<![\w.,])(?:\d[\d.,]{0,20}[a-z%]?|[a-zA-Z])|[)}\]])\s*(?:[-−+/^×÷·]|(?<!\*)\*(?!\*)|\\(?:times|cdot|div)\b)"
+    r"\s*(?:\$?\d[\d.,]*|[a-zA-Z]\b|[({\\])"
+    rf"|\w\s+(?:[+×÷*]|\\(?:times|cdot|div)\b)\s+{_SIDE}"
+    r"|\\[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|(?<![\\\w.])[a-zA-Z_][\w.]{0,60}(?:\((?!s\))[^()]*\)?|\[[^\[\]]+\])"
+)
+"""Two things and an operation between them, a fraction, or a call as in a program."""
+_WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\d_]+")
+"""A word, or a character of a script that puts no space between words."""
+_STOP = re.compile("[。！？]")
+_STEM = 5
+_KNOWN = 0.8
+"""A sentence is said again if this share of its words is known."""
+_SAYS, _RESULTS, _CONCLUDES = 2, 3, 8
+"""The least new words of a sentence that says something: of any, of one with the number of the
+answer, of one that gives the answer."""
+_MARKED = ("later", "boxed", "boxes", "tag", "hashes", "phrase", "unclosed box")
+"""Rules of extraction that find an answer which is said to be one."""
 
 Floats = NDArray[np.float64]
 
@@ -78,14 +104,14 @@ class ExemplarLabeller:
         ]
         return [Segment(text=s, heuristic=h) for s, h in zip(steps, labels, strict=True)]
 
-    def adherence(self, text: str, heuristic: Heuristic) -> float:
+    def adherence(self, text: str, heuristic: Heuristic, question: str = "") -> float:
         """How much likelier ``heuristic`` is than the average other one, in [0, 1].
 
         With its probability p among H heuristics for the whole text: ``p / (p + (1-p)/(H-1))``.
-        0.5 is neutral for every size of the pack. 0 for a text without steps or a heuristic that is
-        not in the pack; 1 for a pack of one.
+        0.5 is neutral for every size of the pack. 0 for a heuristic that is not in the pack, and
+        for a text without working of its own (``has_working``); 1 for a pack of one.
         """
-        if heuristic.id not in self.ids or not text.strip():
+        if heuristic.id not in self.ids or not has_working(text, question, heuristic):
             return 0.0
         if len(self.ids) == 1:
             return 1.0
@@ -202,6 +228,70 @@ def load_taught(pack: Sequence[Heuristic], attempts: PromptedTexts) -> ExemplarL
     """
     load(pack)
     return ExemplarLabeller(pack, attempts)
+
+
+def has_working(text: str, question: str, heuristic: Heuristic) -> bool:
+    """Whether ``text`` has a step besides the question restated and the final answer.
+
+    A step computes, relates two things, has a number that is in neither question nor answer, or
+    says something in new words. Known are the words of two neighbouring sentences of the question
+    and those of the heuristic. A line that asks or announces ("?", ":") says nothing. There is no
+    list of words, so every language is read alike. In doubt it is a step.
+
+    question: may be empty; then nothing counts as restated.
+    """
+    found = extract(text, policy="lenient")
+    answer = "".join(found.answer.split()) if found and found.rule in _MARKED else ""
+    given = "".join(f"{question}\n{answer}".split())
+    results = set(_numbers(answer) if answer else _numbers(text)[-1:])
+    numbers = {*_numbers(question), *results}
+    asked = f"{heuristic.name}\n{heuristic.question}\n{heuristic.instruction}"
+    known, echo = _windows(question), _windows(asked)
+    for step in split_steps(_STOP.sub("\\g<0>\n", text)):
+        head = HEAD.match(step)
+        said = _BOX.sub(" ", step[head.end() :] if head else step)
+        formulas = [m[0] for m in _ARITHMETIC.finditer(said)]
+        formulas += [m[0] for m in _RELATION.finditer(said) if m[1].strip(".,") != answer]
+        if any("".join(formula.split()) not in given for formula in formulas):
+            return True
+        if not numbers.issuperset(_numbers(said)):
+            return True
+        if said.rstrip(" *_").endswith(("?", ":", "？", "：")):
+            continue
+        words, least = _words(said), _SAYS
+        if _gives_answer(step):
+            least = _CONCLUDES
+        elif results.intersection(_numbers(said)):
+            least = _RESULTS
+        if _new(words, known) >= least and _new(words, echo) >= _SAYS:
+            return True
+    return False
+
+
+def _gives_answer(step: str) -> bool:
+    found = extract(step, policy="lenient")
+    return bool(ANSWER.search(step)) or (found is not None and found.rule in _MARKED)
+
+
+def _windows(text: str) -> list[set[str]]:
+    """The words of each two neighbouring sentences."""
+    told = [_words(sentence) for sentence in split_steps(text)] or [[]]
+    return [{*one, *two} for one, two in zip(told, [*told[1:], []], strict=True)]
+
+
+def _new(words: list[str], known: list[set[str]]) -> int:
+    """How many of ``words`` the likest window lacks; 0 if it has nearly all."""
+    new = min(sum(word not in window for word in words) for window in known)
+    return new if new > (1 - _KNOWN) * len(words) else 0
+
+
+def _numbers(text: str) -> list[float]:
+    numbers = (number.replace(",", "") for number in NUMBER.findall(text))
+    return [float(number) for number in numbers if number.count(".") < 2]
+
+
+def _words(text: str) -> list[str]:
+    return [word[:_STEM] for word in _WORD.findall(text.lower())]
 
 
 def split_steps(text: str) -> list[str]:

@@ -44,7 +44,10 @@ class Labeller(Protocol):
         ...
 
     def adherence(self, text: str, heuristic: Heuristic) -> float:
-        """How well ``text`` follows ``heuristic``, in [0, 1]."""
+        """How well ``text`` follows ``heuristic``, in [0, 1].
+
+        If it has a parameter ``question``, it also gets the question that the text answers.
+        """
         ...
 
 

@@ -129,7 +129,7 @@ def request(ctx: Context) -> dict[str, object]:
     return {
         "sampling": "adaptive",
         "select": thresholds(ctx),
-        "labeller": recipe.heuristics.labeller,
+        "labeller": [recipe.heuristics.labeller, adherence.FORMAT],
         **adherence.identity(ctx),
     }
 

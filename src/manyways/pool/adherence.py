@@ -6,9 +6,10 @@ could become solutions, and each distinct (heuristic, question, text) once. Its 
 ``pool.judge`` and ``pool.reward_model`` are imported only when the recipe asks for them.
 """
 
+import inspect
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +85,8 @@ def ranks_of(values: Sequence[float]) -> list[float]:
     return ranks
 
 
+FORMAT = 2
+"""Version of the labellers' adherence, raised by hand when one of them scores texts differently."""
 UNASKED = Opinion(value=None, note="not asked")
 FOLLOWS = Opinion(value=1.0)
 READ = 65536
@@ -135,17 +138,26 @@ def of_attempts(
 
 
 def _labelled(ctx: Context, table: pa.Table) -> list[Opinion]:
-    """The labeller's opinions. It reads only the text, so each (heuristic, text) is scored once."""
-    score = ctx.labeller.adherence
+    """The labeller's opinions; each text under a heuristic is scored once at a question."""
+    score: Callable[..., float] = ctx.labeller.adherence
+    asks = "question" in inspect.signature(score).parameters
+    questions = _questions(ctx) if asks else {}
     heuristics = {heuristic.id: heuristic for heuristic in ctx.pack}
-    known: dict[tuple[str, str], Opinion] = {}
+    known: dict[tuple[str, ...], Opinion] = {}
     found = []
-    rows = zip(table["heuristic"].to_pylist(), table["text"].to_pylist(), strict=True)
-    for way, text in rows:
-        if way != PLAIN and (way, text) not in known:
-            known[way, text] = Opinion(value=score(text, heuristics[way]))
-        found.append(FOLLOWS if way == PLAIN else known[way, text])
+    columns = (table[name].to_pylist() for name in ("problem_id", "heuristic", "text"))
+    for problem, way, text in zip(*columns, strict=True):
+        asked = (questions[problem],) if asks else ()
+        if way != PLAIN and (way, text, *asked) not in known:
+            known[way, text, *asked] = Opinion(value=score(text, heuristics[way], *asked))
+        found.append(FOLLOWS if way == PLAIN else known[way, text, *asked])
     return found
+
+
+def _questions(ctx: Context) -> dict[str, str]:
+    """Problem id -> question, of the pool."""
+    generate = ctx.recipe.generate
+    return {p.id: p.question for p in ctx.problems(generate.problems, generate.limit)}
 
 
 def is_rank(ctx: Context) -> bool:
@@ -170,8 +182,7 @@ def _wants_wrong(ctx: Context) -> bool:
 def _cases(ctx: Context, table: pa.Table) -> dict[int, Case]:
     """Row of ``table`` -> the case for the scorer, for attempts that could become solutions."""
     heuristics = {heuristic.id: heuristic for heuristic in ctx.pack}
-    generate = ctx.recipe.generate
-    questions = {p.id: p.question for p in ctx.problems(generate.problems, generate.limit)}
+    questions = _questions(ctx)
     fit = {"correct", "wrong"} if _wants_wrong(ctx) else {"correct"}
     columns = ("problem_id", "heuristic", "text", "status", "finish")
     rows = zip(*(table[name].to_pylist() for name in columns), strict=True)

@@ -25,7 +25,7 @@ from manyways.run_dir import Amount, Work
 from manyways.stages import generate
 from manyways.tables import parts, write_table
 
-FORMAT = 1
+FORMAT = 2
 SAMPLED = (
     "temperature", "top_p", "max_tokens", "stop", "part_size", "engine", "sampling",
 )  # fmt: skip
