@@ -156,3 +156,76 @@ def test_the_reward_is_one_call_in_a_task_of_verifiers() -> None:
         trace = made["vf"].Trace.model_construct(root_reply=text, rewards={}, metrics={})
         asyncio.run(task.score(trace))
         assert trace.reward == reward
+
+
+WRONG = {
+    "open a number": (lambda: manyways.open(3), "a run folder is a path"),
+    "open nothing": (lambda: manyways.open(None), "not NoneType None"),
+    "open bytes": (lambda: manyways.open(b"runs"), "a run folder is a path"),
+    "open a list": (lambda: manyways.open(["runs"]), "a run folder is a path"),
+    "open an empty name": (lambda: manyways.open(""), "`manyways run RECIPE` makes one"),
+    "open no folder": (lambda: manyways.open("no/such"), "`manyways run RECIPE` makes one"),
+    "open a file": (lambda: manyways.open(__file__), "`manyways run RECIPE` makes one"),
+    "open a folder": (lambda: manyways.open(Path(__file__).parent), "is not a run folder"),
+    "open NUL": (lambda: manyways.open("a\0b"), "is not a run folder"),
+    "pack a number": (lambda: manyways.heuristic_pack(3), "its name, such as 'polya'"),
+    "pack nothing": (lambda: manyways.heuristic_pack(None), "its name, such as 'polya'"),
+    "pack unknown": (lambda: manyways.heuristic_pack("poly"), "Did you mean 'polya'"),
+    "pack a folder": (lambda: manyways.heuristic_pack(str(Path(__file__).parent)), "Or give a"),
+    "reward a text": (lambda: manyways.reward("5", answer=["5"]), "give it as a list"),
+    "reward nothing": (lambda: manyways.reward(None, answer=["5"]), "give it as a list"),
+    "reward one answer": (lambda: manyways.reward(["5"], answer="5"), "answer is a list of texts"),
+    "reward two": (
+        lambda: manyways.reward(["5", "6"], answer=["5"]),
+        "2 completions and 1 answers",
+    ),
+    "reward numbers": (lambda: manyways.reward([5], answer=["5"]), "a completion is a text"),
+    "reward to numbers": (lambda: manyways.reward(["5"], answer=[5]), "gold is 5, no text"),
+    "reward no talk": (lambda: manyways.reward([[]], answer=["5"]), "messages with 'role'"),
+    "reward odd talk": (
+        lambda: manyways.reward([[{"a": 1}]], answer=["5"]),
+        "messages with 'role'",
+    ),
+    "verify a number": (lambda: manyways.verify(4, "4"), "gold is 4, no text"),
+    "verify nothing": (lambda: manyways.verify("4", None), "prediction is None, no text"),
+    "verify by none": (lambda: manyways.verify("4", "4", verifier="nope"), "Known: choice"),
+    "verify by a number": (lambda: manyways.verify("4", "4", verifier=3), "verifier is 3, no text"),
+    "verify a choice": (lambda: manyways.verify("A", "A", choices="AB"), "a list of texts"),
+    "verify numbers": (lambda: manyways.verify("A", "A", choices=[1]), "a choice is 1, no text"),
+    "k of 0": (lambda: manyways.pass_at_k([8], [1], 0), "k must be at least 1"),
+    "k a half": (lambda: manyways.pass_at_k([8], [1], 1.5), "float 1.5 is no whole number"),
+    "k a text": (lambda: manyways.pass_at_k([8], [1], "1"), "pass_at_k takes the numbers"),
+    "more right": (lambda: manyways.pass_at_k([8], [9], 1), "between 0 and the attempts"),
+    "half a problem": (lambda: manyways.pass_at_k([8, 8], [1], 1), "as many of either"),
+    "texts": (lambda: manyways.pass_at_k(["x"], [1], 1), "pass_at_k takes the numbers"),
+    "half an attempt": (lambda: manyways.pass_at_k([8.5], [1], 1), "no whole number"),
+    "no attempts": (lambda: manyways.pass_at_k(None, [1], 1), "pass_at_k takes the numbers"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_argument_is_answered_in_one_sentence(name: str) -> None:
+    call, said = WRONG[name]
+    with pytest.raises(UserError, match=re.escape(said)) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_argument_to_a_run_is_answered_too(root: Path) -> None:
+    run = manyways.open(str(root))
+    write_text(root / "7-tables" / "pass_at_k.json", "[]")
+    for call, said in (
+        (lambda: run.table(3), "one of run.tables"),
+        (lambda: run.table(None), "the name of a table is a text"),
+        (lambda: run.checkpoint(3), "seed-0/rl"),
+        (lambda: run.dataset(3), "one of run.arms"),
+        (lambda: run.dataset("star", seed="x"), "no seed 'x': give one of 0"),
+        (lambda: run.dataset("star", seed=7), "no seed 7: give one of 0"),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)):
+            call()
+
+
+def test_a_message_without_a_text_earns_nothing() -> None:
+    calls = [{"role": "assistant", "content": None, "tool_calls": []}]
+    assert manyways.reward([calls], answer=["4"]) == [0.0]

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from manyways.api import Run, heuristic_pack, open, reward  # noqa: A004 - read as manyways.open
-    from manyways.metrics.pass_at_k import pass_at_k
+    from manyways.api import (
+        Run,
+        heuristic_pack,
+        open,  # noqa: A004 - read as manyways.open
+        pass_at_k,
+        reward,
+    )
     from manyways.verifiers.verdicts import verify
 
 __all__ = ["Run", "__version__", "heuristic_pack", "open", "pass_at_k", "reward", "verify"]
@@ -16,7 +21,7 @@ _HOMES = {
     "Run": "manyways.api",
     "heuristic_pack": "manyways.api",
     "open": "manyways.api",
-    "pass_at_k": "manyways.metrics.pass_at_k",
+    "pass_at_k": "manyways.api",
     "reward": "manyways.api",
     "verify": "manyways.verifiers.verdicts",
 }

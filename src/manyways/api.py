@@ -1,19 +1,25 @@
 """A run as tables, for notebooks. Everything here is an attribute of the package ``manyways``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from manyways.arms import Line
 from manyways.commands.export.dataset import solutions_to_export
 from manyways.context import Context
-from manyways.errors import MissingWork, UserError
+from manyways.errors import MissingWork, RunDirError, UserError
 from manyways.heuristics import load_pack
+from manyways.metrics import pass_at_k as of_counts
+from manyways.metrics.intervals import Floats
 from manyways.plugins import nearest
 from manyways.recipe import load_recipe
 from manyways.recipe.tree import Recipe
@@ -100,6 +106,7 @@ class Run:
 
         Raises MissingWork before analysis, UserError when there is no such table.
         """
+        _text(name, "the name of a table", "one of run.tables")
         if name not in self.tables:
             raise UserError(f"no table '{name}'.{nearest(name, dict.fromkeys(self.tables))}")
         text = self.folder.path(TABLES, f"{name}.json").read_text(encoding="utf-8")
@@ -110,6 +117,7 @@ class Run:
 
         Raises UserError when ``name`` is no trained checkpoint, MissingWork before it is trained.
         """
+        _text(name, "the name of a checkpoint", f"such as '{self.arms[-1]}/seed-0/rl'")
         try:
             inner = Checkpoint.parse(name).folder
         except ValueError as error:
@@ -125,8 +133,11 @@ class Run:
         """
         from datasets import Dataset
 
-        if arm is not None and arm not in self.arms:
+        if arm is not None and _text(arm, "an arm", "one of run.arms") not in self.arms:
             raise UserError(f"the run has no arm '{arm}'.{nearest(arm, dict.fromkeys(self.arms))}")
+        if arm and seed not in self.recipe.seeds:
+            known = ", ".join(map(str, self.recipe.seeds))
+            raise UserError(f"the run has no seed {seed!r}: give one of {known}.")
         context = Context(recipe=self.recipe, run=self.folder, looking=True)
         line = Line(arm=arm, seed=seed) if arm else None
         return Dataset(solutions_to_export(context, line).drop_columns(["place"]))
@@ -142,12 +153,33 @@ class Run:
 
 def open(path: str | Path) -> Run:  # noqa: A001 - read as manyways.open
     """Open a run folder for reading. Raises RunDirError when ``path`` is no run folder."""
+    if not isinstance(path, str | PathLike) or not isinstance(fspath(path), str):
+        raise RunDirError(f"a run folder is a path, such as 'runs/pocket', not {_shown(path)}.")
     return Run(open_for_reading(Path(path)))
 
 
-def heuristic_pack(pack: str = "polya") -> tuple[Heuristic, ...]:
+def heuristic_pack(pack: str | Path = "polya") -> tuple[Heuristic, ...]:
     """The heuristics of a pack, by name or file. Raises DataError when there is no such pack."""
-    return load_pack(pack)
+    name = str(pack) if isinstance(pack, Path) else pack
+    return load_pack(_text(name, "a heuristic pack", "its name, such as 'polya', or a .toml path"))
+
+
+def pass_at_k(attempts_P: ArrayLike, correct_P: ArrayLike, k: int) -> Floats:
+    """Unbiased pass@k of every problem, (P,): see ``metrics.pass_at_k.pass_at_k``.
+
+    Raises UserError when a count or k is no whole number, or outside 0 <= correct <= attempts and
+    k >= 1.
+    """
+    try:
+        for given in (attempts_P, correct_P, k):
+            if not np.array_equal(np.mod(given, 1), np.zeros(np.shape(given))):
+                raise ValueError(f"{_shown(given)} is no whole number")
+        return of_counts.pass_at_k(attempts_P, correct_P, int(k))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UserError(
+            "pass_at_k takes the numbers of attempts and of correct ones, as many of either, and "
+            f"one k, all whole and k at least 1: {error}."
+        ) from error
 
 
 def reward(completions: Sequence[Any], answer: Sequence[str], **_: object) -> list[float]:
@@ -156,14 +188,39 @@ def reward(completions: Sequence[Any], answer: Sequence[str], **_: object) -> li
     completions: texts, or conversations whose last message is the completion.
     answer:      the data set's column of reference answers, one for each completion.
 
-    The final answer is extracted by the lenient policy.
+    The final answer is extracted by the lenient policy. Raises UserError for anything else.
 
     >>> reward(["so it is \\boxed{4}", "5"], answer=["4", "4"])
     [1.0, 0.0]
     """
-    texts = [one if isinstance(one, str) else one[-1]["content"] for one in completions]
-    verdicts = [verify(gold, text) for gold, text in zip(answer, texts, strict=True)]
+    for name, given in (("completions", completions), ("answer", answer)):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise UserError(f"{name} is a list of texts, not {_shown(given)}: give it as a list.")
+    texts, golds = [_completion(one) for one in completions], list(answer)
+    if len(texts) != len(golds):
+        raise UserError(
+            f"{len(texts)} completions and {len(golds)} answers: give one answer for each."
+        )
+    verdicts = [verify(gold, text) for gold, text in zip(golds, texts, strict=True)]
     return [float(verdict.status == "correct") for verdict in verdicts]
+
+
+def _completion(one: object) -> str:
+    """The text of a completion; a last message that only calls a tool has none."""
+    if isinstance(one, Sequence) and not isinstance(one, str):
+        with suppress(TypeError, LookupError):
+            one = one[-1]["content"] or ""
+    return _text(one, "a completion", "or messages with 'role' and 'content'")
+
+
+def _text(value: object, what: str, example: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise UserError(f"{what} is a text, {example}, not {_shown(value)}.")
+
+
+def _shown(value: object) -> str:
+    return f"{type(value).__name__} {repr(value)[:60]}"
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -264,11 +264,18 @@ def verify(
 ) -> Verdict:
     r"""The verdict whether ``prediction`` (an answer, or a text that ends in one) equals ``gold``.
 
-    Extraction is lenient. All calls in a process share one worker.
+    Extraction is lenient. All calls in a process share one worker. Raises UserError when an
+    argument is no text.
 
     >>> verify("1/2", r"\boxed{0.5}").status
     'correct'
     """
+    if isinstance(choices, str) or not isinstance(choices, Sequence):
+        raise UserError(f"choices is a list of texts, not {choices!r:.60}: give one an option.")
+    texts = {"gold": gold, "prediction": prediction, "verifier": verifier}
+    for name, value in [*texts.items(), *(("a choice", choice) for choice in choices)]:
+        if not isinstance(value, str):
+            raise UserError(f"{name} is {value!r:.60}, no text: give it as one, such as str(...).")
     problem = Problem(
         id="verify/one/0",
         question="",
