@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from made_runs import attempt, context, put_pool
+from command_line import in_this_process
+from made_runs import attempt, context, put_evaluation, put_pool
 
 from manyways.commands.run import look_again
 from manyways.errors import RunDirError
@@ -61,6 +62,33 @@ def test_a_page_of_old_tables_says_so_before_all_else(tmp_path: Path, capsys) ->
         look_again(run, stage)
     for name in ("report.md", "report.html"):
         assert "numbers of this page are old" not in (run / name).read_text()
+
+
+def test_a_table_of_old_numbers_says_so_on_stderr(tmp_path: Path, capsys) -> None:
+    run = tmp_path / "my run"
+    ctx = context(run)
+    put_pool(ctx, [])
+    benchmark = ctx.recipe.evaluate.benchmarks[0]
+    tried = [attempt(f"made/test/{i:03d}", sample=n) for i in range(12) for n in range(4)]
+    put_evaluation(ctx, "base", benchmark, tried)
+    write_text(ctx.run.path("recipe.toml"), dump_recipe(ctx.recipe))
+    analyse.run(ctx)
+    fresh = in_this_process(capsys, "table", run)
+    assert (fresh.code, "old" in fresh.err) == (0, False), fresh.err
+    put_pool(ctx, [attempt("made/seed/001")])
+    ctx.close()
+    late = in_this_process(capsys, "table", run)
+    assert (late.code, late.out) == (0, fresh.out), "the numbers are printed as they are"
+    assert "The numbers of this table are old" in late.err
+    assert f"`manyways analyse '{run}'` renews them" in late.err
+    look_again(run, "analyse")
+    capsys.readouterr()
+    assert "old" not in in_this_process(capsys, "table", run).err
+
+
+def test_a_table_of_an_earlier_release_says_so(earlier: Path, capsys) -> None:
+    analyse.say_behind(context(earlier), "this table")
+    assert "The numbers of this table are old" in capsys.readouterr().err
 
 
 def test_rows_that_are_not_ours_are_an_error_that_says_what_to_do(earlier: Path) -> None:

@@ -189,6 +189,10 @@ def write_table(run: Path, *, style: str, out: Path | None, intervals: bool) -> 
         raise UserError(
             f"'{run}' has no scores yet: run `manyways evaluate` and `manyways analyse` on it."
         )
+    if seen.run is not None:
+        from manyways.stages import analyse  # with every figure: not for each verb of this module
+
+        analyse.say_behind(Context(recipe=seen.recipe, run=seen.run, looking=True), "this table")
     text = FORMATS[style](build(seen), intervals=intervals)
     if out is None:
         print_text(text.removesuffix("\n"))

@@ -53,15 +53,17 @@ FEW = 100
 
 
 def warning(seen: "Seen") -> str:
-    """That the numbers are old, and what renews them; empty where they are not."""
+    """That the numbers of the page are old, and what renews them; empty where they are not."""
     if not seen.behind:
         return ""
     run = shlex.quote(seen.name)
-    return (
-        "The numbers of this page are old: the run has changed since they were counted, or another "
-        "release of manyways counted them. To renew them, in the folder that holds this run: "
-        f"`manyways analyse {run}`, then `manyways report {run}`."
-    )
+    renew = f"To renew them, in the folder that holds this run: `manyways analyse {run}`"
+    return f"The numbers of this page are {OLD} {renew}, then `manyways report {run}`."
+
+
+OLD = (
+    "old: the run has changed since they were counted, or another release of manyways counted them."
+)
 
 
 def tags(seen: "Seen") -> tuple[str, ...]:

@@ -4,6 +4,7 @@ An unfinished run can be analysed: an arm that was refused or is not trained yet
 Undecided attempts count as not correct; the rates table gives their share.
 """
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from manyways.context import Context, settings_of
 from manyways.heuristics.labelling import LABELLERS
 from manyways.measures import write_rows
 from manyways.measures.catalogue import MEASURES
+from manyways.measures.first_screen import OLD
 from manyways.measures.material import Material, StageResults
 from manyways.measures.seen import Seen
 from manyways.plugins import require_trust
@@ -56,6 +58,13 @@ def outdated(run: RunDir) -> bool:
 def behind(ctx: Context) -> bool:
     """Whether tables are there that are not those of what the run holds now."""
     return ctx.run.path("7-tables").is_dir() and not plan(ctx).done
+
+
+def say_behind(ctx: Context, what: str) -> None:
+    """Say that the numbers of ``what`` are old, and what renews them, where they are."""
+    if behind(ctx):
+        renew = f"`manyways analyse {shlex.quote(str(ctx.run.root))}` renews them"
+        say(f"The numbers of {what} are {OLD} {renew}; then ask for {what} again.")
 
 
 ENDS = ("analyse", "report")

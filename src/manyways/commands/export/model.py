@@ -32,6 +32,7 @@ from manyways.measures.pass_at_k import PASS_AT_K, PassRow
 from manyways.measures.seen import load
 from manyways.progress import say
 from manyways.records import BASE
+from manyways.stages import analyse
 from manyways.tables import write_text
 
 if TYPE_CHECKING:
@@ -223,6 +224,7 @@ def export_model(
     source = checkpoint_of(ctx, line, stage)
     out = out or folder_of(ctx, f"{line.name.replace('/', '-')}-{stage}")
     shared = public_recipe(ctx.recipe)
+    analyse.say_behind(ctx, "this card")
     facts = shared.of(facts_of(ctx, line, stage))
     with export_folder(out, asdict(facts), shared) as folder:
         for file in sorted(source.iterdir()):
