@@ -212,13 +212,52 @@ def test_a_slow_engine_is_timed_by_a_few_tokens_of_a_wide_batch(
     engine = Slow("nowhere", ctx.recipe.model)
     found = time_sampling(engine, pool, SamplingSettings(max_tokens=9), batch_tokens=640)
     assert found.slow
-    assert asked == [(8, 9), (40, 1), (40, 1 + measure.STRIDE)]
+    assert asked == [(8, 9), (40, 1 + measure.STRIDE), (40, 1)]
     assert len(found.attempts) == 8
-    assert found.points == ((8, 72.0), (40, 40.0 + 40 * found.tokens))
+    assert found.points == ((8, 72.0), (40, 40 * found.tokens))
     longer = replace(found, attempts=[replace(a, tokens=4) for a in found.attempts])
     shorter = measure.timing_like_plain(longer, SamplingSettings(max_tokens=2))
     assert {a.tokens for a in shorter.attempts} == {2}
     assert shorter.points[1] == (40, found.points[1][1] / 2)
+
+
+def test_a_slow_engine_that_tells_of_its_passes_is_timed_between_them(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    from fake_engines import AlwaysRight
+
+    from manyways.engines import Going
+
+    ctx = context(tmp_path)
+    pool = cells(ctx, ctx.problems(ctx.recipe.generate.problems, None))
+    asked: list[tuple[int, int, float]] = []
+
+    class Slow(AlwaysRight):
+        """100 seconds for the prompts, half of which join late, then 2 seconds a pass."""
+
+        def stream(self, requests: Any, settings: Any) -> Any:
+            chosen = list(requests)
+            count = sum(len(one.seeds) for one in chosen)
+            asked.append((count, settings.max_tokens, settings.temperature))
+            for begun in (count // 2, count - count // 2):
+                clock[0] += 50.0
+                yield Going(running=count, begun=begun)
+            for _ in range(settings.max_tokens - 1):
+                clock[0] += 2.0
+                yield Going(running=count)
+            yield from stream(AlwaysRight("nowhere", ctx.recipe.model), chosen, settings)
+
+    clock = [0.0]
+    monkeypatch.setattr(measure.time, "monotonic", lambda: clock[0])
+    settings = SamplingSettings(max_tokens=9, temperature=0.7)
+    engine = Slow("nowhere", ctx.recipe.model)
+    found = time_sampling(engine, pool, settings, batch_tokens=640)
+    assert asked == [(8, 9, 0.7), (40, 1 + measure.STRIDE, measure.PARTING)]
+    stride = 100.0 + 2.0 * measure.STRIDE
+    assert found.points[1] == (40, stride + 2.0 * (found.tokens - 1 - measure.STRIDE))
+    asked.clear()
+    time_sampling(engine, pool, replace(settings, temperature=0.0), batch_tokens=640)
+    assert [temperature for *_, temperature in asked] == [0.0, 0.0], "greedy texts never part"
 
 
 def test_a_slow_measurement_says_how_far_it_is(

@@ -36,6 +36,8 @@ SLOW = 20.0
 """If the first batch takes more seconds than this, only a few tokens of a larger one are timed."""
 STRIDE = 8
 """The number of those tokens after the first."""
+PARTING = 2.0
+"""The temperature of those tokens: attempts at one prompt differ from the first token on."""
 
 UNKNOWN_BATCH = 65536
 """Tokens in a batch of an engine that does not state them."""
@@ -78,7 +80,7 @@ def time_sampling(
     """Sample some attempts at ``cells``: a small batch, then up to a full batch or SECONDS.
 
     A slow engine (a model of real size on a CPU) samples one small batch only. Its larger batch is
-    estimated from the time of the first token and of STRIDE more.
+    estimated from the time of its prompts and of STRIDE tokens.
     """
     few = _share(cells, SMALL)
     attempts, cold = _sample(engine, few, settings)
@@ -108,12 +110,24 @@ def _by_a_stride(
     attempts: Sequence[Attempt],
     full: int,
 ) -> tuple[int, float]:
-    """(attempts in a full batch at ``cells``, its seconds), estimated from a few tokens."""
+    """(attempts in a full batch at ``cells``, its seconds), estimated from a few tokens.
+
+    The time of a token is that between two passes in which all attempts run. An engine that does
+    not tell of its passes samples the batch twice, the second time for one token.
+    """
     wide = _share(cells, min(full, MOST, sum(cell.samples for cell in cells)))
-    begun, first = _sample(engine, wide, replace(settings, max_tokens=1))
-    _, further = _sample(engine, wide, replace(settings, max_tokens=1 + STRIDE))
-    a_token = max(0.0, further - first) / STRIDE
-    return len(begun), first + a_token * sum(a.tokens for a in attempts) / len(attempts)
+    # Attempts at one prompt cost one row until they part, which is soon over in a whole text.
+    hot = settings.temperature and max(settings.temperature, PARTING)
+    settings = replace(settings, temperature=hot, top_p=1.0, max_tokens=1 + STRIDE)
+    passes: list[float] = []
+    begun, whole = _sample(engine, wide, settings, passes=passes)
+    if len(passes) > STRIDE // 2:
+        a_token = (passes[-1] - passes[0]) / STRIDE
+    else:
+        _, first = _sample(engine, wide, replace(settings, max_tokens=1))
+        a_token = max(0.0, whole - first) / STRIDE
+    mean = sum(a.tokens for a in attempts) / len(attempts)
+    return len(begun), whole + a_token * (mean - (1 + STRIDE))
 
 
 def timing_like_plain(plain: Timing, settings: SamplingSettings) -> Timing:
@@ -166,8 +180,16 @@ def _share(cells: Sequence[Cell], attempts: int) -> list[tuple[Cell, int]]:
 
 
 def _sample(
-    engine: Engine, chosen: Sequence[tuple[Cell, int]], settings: SamplingSettings
+    engine: Engine,
+    chosen: Sequence[tuple[Cell, int]],
+    settings: SamplingSettings,
+    *,
+    passes: list[float] | None = None,
 ) -> tuple[list[Attempt], float]:
+    """Attempts at ``chosen`` and their seconds.
+
+    passes: takes up the times of the engine's passes since all attempts have begun.
+    """
     requests = [
         SampleRequest(
             messages=cell.messages,
@@ -177,11 +199,16 @@ def _sample(
     ]
     texts: dict[tuple[int, int], Completion] = {}
     total = sum(count for _, count in chosen)
+    waiting = total
     start = time.monotonic()
     with SamplingMeter("forecast", total=total, most=settings.max_tokens) as meter:
         for event in stream(engine, requests, settings):
             if isinstance(event, Ended):
                 texts[event.request, event.place] = event.completion
+            else:
+                waiting -= event.begun
+                if passes is not None and waiting <= 0:
+                    passes.append(time.monotonic())
             meter.take(event)
     seconds = time.monotonic() - start
     attempts = [
