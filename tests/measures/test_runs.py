@@ -6,7 +6,8 @@ from made_runs import attempt, context, put_evaluation
 from scipy import stats
 
 from manyways.commands.compare import compare, run_differences, scores_at
-from manyways.metrics.intervals import Resampling, welch_interval
+from manyways.metrics.differences import welch_interval
+from manyways.metrics.intervals import Resampling
 
 TEST = "made_runs:load/test?count=12"
 HARD = "made_runs:load/hard?count=10"

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 
 from manyways.metrics.composition import (
-    composed_if_alone,
     effective_number,
     effective_ways,
     entropies,
     switch_rate,
     total_counts,
     ways_of,
-    within_covariance,
 )
+from manyways.metrics.modes import composed_if_alone, within_covariance
 
 
 def test_direct_steps_are_counted_but_do_not_interrupt() -> None:

@@ -3,14 +3,12 @@ import pytest
 from scipy import stats
 from scipy.special import betaln
 
+from manyways.metrics.differences import difference_intervals, holm, sign_flip
 from manyways.metrics.intervals import (
     Resampling,
     clustered_share,
-    difference_intervals,
-    holm,
     mean_intervals,
     score_intervals,
-    sign_flip,
     t_interval,
     wilson,
 )

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from manyways.metrics import pass_at_k
-from manyways.metrics.pass_at_k import EXACT, majority_at_k
+from manyways.metrics import majority
+from manyways.metrics.majority import EXACT, majority_at_k
 
 
 def by_enumeration(answers, correct, k: int) -> float:
@@ -59,8 +59,8 @@ def test_random_subsets_agree_with_counting(monkeypatch: pytest.MonkeyPatch) -> 
     answers = ["a"] * 5 + ["b"] * 4 + [None] * 3
     correct = [a == "a" for a in answers]
     exact = majority_at_k(answers, correct, [3, 8, 12])
-    monkeypatch.setattr(pass_at_k, "EXACT", 4)
-    monkeypatch.setattr(pass_at_k, "DRAWS", 20_000)
+    monkeypatch.setattr(majority, "EXACT", 4)
+    monkeypatch.setattr(majority, "DRAWS", 20_000)
     random = majority_at_k(answers, correct, [3, 8, 12])
     assert random == pytest.approx(exact, abs=0.015)
     assert random[-1] == exact[-1] == 1.0

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from manyways.metrics.composition import (
+from manyways.metrics.composition import effective_numbers
+from manyways.metrics.intervals import Resampling, bootstrap_means, draw_counts, mean_intervals
+from manyways.metrics.modes import (
     Openings,
-    effective_numbers,
     moved_towards_success,
     openings,
     pooled_effective,
     selection_variance,
 )
-from manyways.metrics.intervals import Resampling, bootstrap_means, draw_counts, mean_intervals
 
 
 def test_openings_count_attempts_and_right_ones() -> None:

@@ -28,7 +28,8 @@ from manyways.measures.score_curves import (
     score,
 )
 from manyways.measures.seen import load
-from manyways.metrics.intervals import Resampling, score_intervals, welch_interval
+from manyways.metrics.differences import welch_interval
+from manyways.metrics.intervals import Resampling, score_intervals
 from manyways.progress import open_table, print_result, print_text, say
 from manyways.records import Checkpoint, Score
 from manyways.reporting.arms_table import FORMATS

@@ -18,7 +18,8 @@ import numpy as np
 from manyways.commands.answers import Case, Reader, Reading
 from manyways.errors import DataError, UserError
 from manyways.metrics.intervals import Resampling, rising_bounds, score_intervals
-from manyways.metrics.pass_at_k import majority_at_k, pass_at_k, powers_of_two, sampling_variance
+from manyways.metrics.majority import majority_at_k
+from manyways.metrics.pass_at_k import pass_at_k, powers_of_two, sampling_variance
 from manyways.progress import Meter, open_table, print_result, say
 from manyways.records import Problem, Score
 from manyways.reporting.words import plural

@@ -50,7 +50,7 @@ def hint_of(row: "PairedRow") -> int:
 
 def remaining_after_holm(seen: "Seen") -> "list[PairedRow]":
     """The comparisons on the headline benchmark that remain after Holm's correction."""
-    from manyways.metrics.intervals import holm
+    from manyways.metrics.differences import holm
 
     rows = [row for row in seen.pairs if row.benchmark == seen.headline]
     adjusted = holm([row.p for row in rows])

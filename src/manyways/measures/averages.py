@@ -138,7 +138,8 @@ def majority_curve(evaluation: "Evaluation", verifiers: "Verifiers") -> "Curve |
     import numpy as np
 
     from manyways.measures.score_curves import curve_of
-    from manyways.metrics.pass_at_k import majority_at_k, powers_of_two
+    from manyways.metrics.majority import majority_at_k
+    from manyways.metrics.pass_at_k import powers_of_two
     from manyways.verifiers import verifier_of
     from manyways.verifiers.answers.votes import Said, same_votes
 

@@ -154,7 +154,7 @@ def _switch(ways: "Sequence[Ways]", problem_S: "Array") -> Score | None:
 def _drift(solutions: "Solutions", problem_S: "Array", settings: "Resampling") -> Score | None:
     """The covariance of composed and correct; None without problems that have several solutions."""
     from manyways.measures.score_curves import mean_score
-    from manyways.metrics.composition import within_covariance
+    from manyways.metrics.modes import within_covariance
 
     cov_P = within_covariance(problem_S, solutions.composed_S, solutions.correct_S)
     if solutions.benchmark == SEED_DATA or not len(cov_P):

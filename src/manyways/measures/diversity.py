@@ -130,7 +130,7 @@ def _heuristics(of: Described, settings: "Resampling") -> Score | None:
     import numpy as np
 
     from manyways.measures.score_curves import score
-    from manyways.metrics.composition import openings, pooled_effective
+    from manyways.metrics.modes import openings, pooled_effective
 
     if of.labels is None or not of.labels:
         return None

@@ -16,9 +16,7 @@ from manyways.metrics.intervals import (
     Floats,
     Resampling,
     clustered_share,
-    difference_intervals,
     mean_intervals,
-    sign_flip,
     t_interval,
 )
 from manyways.metrics.pass_at_k import pass_matrix, powers_of_two
@@ -190,6 +188,8 @@ class Difference:
 
 def differences(a: Curve, b: Curve, settings: Resampling) -> Iterator[Difference]:
     """At k = 1 and the largest k that both have; nothing without a common problem."""
+    from manyways.metrics.differences import difference_intervals, sign_flip
+
     problems, ks = common([a, b])
     if not problems or not ks:
         return

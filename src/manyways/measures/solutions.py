@@ -16,15 +16,9 @@ from manyways.heuristics.labelling import Labeller, step_labels
 from manyways.measures.benchmarks import ALL, SEED_DATA
 from manyways.measures.material import Evaluation
 from manyways.measures.score_curves import mean_score, over_seeds
-from manyways.metrics.composition import (
-    DIRECT,
-    Openings,
-    Ways,
-    openings,
-    total_counts,
-    ways_of,
-)
+from manyways.metrics.composition import DIRECT, Ways, total_counts, ways_of
 from manyways.metrics.intervals import Resampling
+from manyways.metrics.modes import Openings, openings
 from manyways.records import Checkpoint, Score
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ from manyways.measures.theory.training import (
 )
 from manyways.measures.theory.transfer import PartSets, Trained, read_parts, transfer_rows
 from manyways.measures.token_modes import token_rows, why_none
-from manyways.metrics import composition
+from manyways.metrics import modes
 from manyways.metrics.composition import effective_numbers
 from manyways.metrics.intervals import Resampling
 from manyways.metrics.pass_at_k import signal_rate
@@ -101,7 +101,7 @@ def start_rows(pair: Pair) -> Iterator[PredictionRow]:
 
     def variance(solutions: Solutions) -> ByProblem:
         names, found = count_openings(solutions, labels)
-        each = zip(names, composition.selection_variance(found), strict=True)
+        each = zip(names, modes.selection_variance(found), strict=True)
         return {name: float(value) for name, value in each if np.isfinite(value)}
 
     title = "Effective number of heuristics, per problem"
@@ -172,7 +172,7 @@ def _pooled(pair: Pair, labels: Sequence[str]) -> PredictionRow:
     expected = Expectation(words="above 0: the best fit has the modes of its data", side="above")
     if not both:
         return quantity.row(expected, None, note="no problem in common")
-    many_R, few_R = composition.pooled_effective(counts, pair.settings)
+    many_R, few_R = modes.pooled_effective(counts, pair.settings)
     gap_R = many_R - few_R
     measured = resampled_score(name, gap_R, len(both))
     seeds = over_seeds(name, _seed_gaps(pair, labels))
@@ -194,7 +194,7 @@ def _seed_gaps(pair: Pair, labels: Sequence[str]) -> list[float]:
     def effective(policy: Policy, seed: int | None) -> float:
         solutions = policy.seeds.get(seed) or policy.seeds[None]
         counts_PH = count_openings(solutions, labels)[1].tried_PH
-        return float(composition.pooled_effective([counts_PH], Resampling(resamples=1))[0][0])
+        return float(modes.pooled_effective([counts_PH], Resampling(resamples=1))[0][0])
 
     seeds = [seed for seed in pair.many.seeds if seed in pair.few.seeds or None in pair.few.seeds]
     return [effective(pair.many, seed) - effective(pair.few, seed) for seed in seeds]

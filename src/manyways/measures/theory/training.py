@@ -35,9 +35,9 @@ from manyways.measures.solutions import (
     labels_of,
     restrict_to,
 )
-from manyways.metrics import composition
-from manyways.metrics.composition import within_covariance
+from manyways.metrics import modes
 from manyways.metrics.intervals import Floats, Resampling, draw_counts
+from manyways.metrics.modes import within_covariance
 from manyways.records import Score
 from manyways.reporting.words import plus
 from manyways.theory.dynamics import clock, flow_coefficients
@@ -173,9 +173,9 @@ def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProb
         place = {name: row for row, name in enumerate(names)}
         rows = [place[problem] for problem in both]
         tables.append(
-            composition.Openings(tried_PH=found.tried_PH[rows], right_PH=found.right_PH[rows])
+            modes.Openings(tried_PH=found.tried_PH[rows], right_PH=found.right_PH[rows])
         )
-    moved_P = composition.moved_towards_success(*tables)
+    moved_P = modes.moved_towards_success(*tables)
     return dict(zip(both, moved_P.tolist(), strict=True))
 
 

@@ -35,8 +35,8 @@ from manyways.measures.solutions import (
     restrict_to,
 )
 from manyways.measures.theory.training import composition_rates
-from manyways.metrics.composition import composed_if_alone
 from manyways.metrics.intervals import Floats, Resampling, draw_counts
+from manyways.metrics.modes import composed_if_alone
 from manyways.records import Problem
 
 if TYPE_CHECKING:
