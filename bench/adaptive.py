@@ -89,7 +89,7 @@ class Pool:
     def accepted(self) -> Row:
         """Cells that selection keeps a solution of, tokens, and the adherence of what is kept."""
         table = requested_attempts(self.ctx)
-        chosen = solutions.select(self.ctx, table)
+        chosen = solutions.select(self.ctx, table, {})
         kept = chosen.filter(chosen["kept"])
         adherence = [v for v in kept["adherence"].to_pylist() if v is not None]
         tokens = int(np.sum(table["tokens"].to_numpy()))

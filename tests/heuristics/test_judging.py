@@ -1,14 +1,15 @@
 import pytest
 
 from manyways.heuristics import load_pack
-from manyways.pool.adherence import Case, ranks_of
-from manyways.pool.judge import (
+from manyways.pool.scorers import (
     DISAGREE,
     LEVELS,
     MALFORMED,
     ONE_MALFORMED,
+    Case,
     combine,
     judge_prompt,
+    ranks_of,
     read_reply,
 )
 

@@ -9,8 +9,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from manyways.errors import ModelError
 from manyways.heuristics import load_pack
-from manyways.pool.adherence import Case
 from manyways.pool.reward_model import TOO_LONG, RewardModel
+from manyways.pool.scorers import Case
 
 PACK = load_pack("pocket", 2)
 TEXTS = ("\\boxed{7}", "First add 3 and 4, which gives 7. The answer is \\boxed{7}.", "Split 24.")

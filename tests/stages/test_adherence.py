@@ -11,7 +11,7 @@ from tiny_models import build_llama, build_reward_model
 
 from manyways.engines import Completion
 from manyways.errors import ModelError, RecipeError, VerifierUnwell
-from manyways.pool.judge import LEVELS
+from manyways.pool.scorers import LEVELS
 from manyways.pool.solutions import yield_rows
 from manyways.recipe import load_recipe, parse_recipe
 from manyways.records import Solution
@@ -105,7 +105,7 @@ def test_nothing_is_asked_twice(tmp_path: Path) -> None:
 
 
 def test_a_kill_loses_one_part_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manyways.pool.adherence.PART", 2)
+    monkeypatch.setattr("manyways.pool.scorers.PART", 2)
     put_pool(judged(tmp_path), [attempt(P[0], "a", n, text=f"{n} well") for n in range(4)])
     put_pool(judged(tmp_path), [attempt(P[1], "a", 0, text="dies")])
     with pytest.raises(KeyboardInterrupt):
@@ -120,7 +120,7 @@ def test_a_kill_loses_one_part_at_most(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_slow_judge_says_how_far_it_is_and_each_opinion_is_kept_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("manyways.pool.adherence.SECONDS", 0.0)
+    monkeypatch.setattr("manyways.pool.scorers.SECONDS", 0.0)
     monkeypatch.setattr("manyways.progress.FIRST_SECONDS", 0.0)
     ctx = judged(tmp_path)
     put_pool(ctx, [attempt(P[0], "a", n, text=f"{n} well") for n in range(4)])

@@ -14,7 +14,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from manyways.checkpoints import BASE_MODEL_TEMPLATE, load_tokenizer, pick_device
 from manyways.errors import ModelError
 from manyways.heuristics import PromptFormat
-from manyways.pool.adherence import Case, Opinion
+from manyways.pool.adherence import Opinion
+from manyways.pool.scorers import Case
 from manyways.progress import Meter
 
 TOO_LONG = "longer than the reward model's context"

@@ -193,12 +193,12 @@ def solved_cells(ctx: Context, table: pa.Table) -> set[tuple[str, str]]:
     fit = pc.and_(pc.equal(table["status"], "correct"), pc.equal(table["finish"], "stop"))
     found = table.filter(fit)
     if not adherence.is_rank(ctx):
-        found = select(ctx, found)
+        found = select(ctx, found, {})
         found = found.filter(found["kept"])
     return set(zip(*(found[name].to_pylist() for name in ("problem_id", "heuristic")), strict=True))
 
 
-def select(ctx: Context, table: pa.Table, counts: dict[str, float] | None = None) -> pa.Table:
+def select(ctx: Context, table: pa.Table, counts: dict[str, float]) -> pa.Table:
     """Decide about every attempt of ``table`` (of ``requested_attempts``), in its order.
 
     counts: receives the counts that the scorer of adherence reports.
@@ -296,7 +296,7 @@ def _strength(pool: Pool, row: int) -> float:
     return -1.0 if value is None else value
 
 
-def _pool(ctx: Context, table: pa.Table, counts: dict[str, float] | None) -> Pool:
+def _pool(ctx: Context, table: pa.Table, counts: dict[str, float]) -> Pool:
     ways = way_order(ctx)
     statuses = table["status"].to_pylist()
     outcomes = zip(statuses, table["finish"].to_pylist(), table["reason"].to_pylist(), strict=True)
@@ -341,7 +341,7 @@ def shingles(text: str) -> frozenset[int]:
     return frozenset(hash(tuple(words[i : i + SHINGLE])) for i in range(count))
 
 
-def jaccard(a: frozenset[int], b: frozenset[int], *, at_least: float = 0.0) -> float:
+def jaccard(a: frozenset[int], b: frozenset[int], *, at_least: float) -> float:
     """Size of the intersection over size of the union.
 
     Returns 0 at once when the sizes alone show that the result is below ``at_least``.

@@ -172,9 +172,7 @@ def _moved(before: Solutions, after: Solutions, labels: Sequence[str]) -> ByProb
         names, found = count_openings(solutions, labels)
         place = {name: row for row, name in enumerate(names)}
         rows = [place[problem] for problem in both]
-        tables.append(
-            modes.Openings(tried_PH=found.tried_PH[rows], right_PH=found.right_PH[rows])
-        )
+        tables.append(modes.Openings(tried_PH=found.tried_PH[rows], right_PH=found.right_PH[rows]))
     moved_P = modes.moved_towards_success(*tables)
     return dict(zip(both, moved_P.tolist(), strict=True))
 
