@@ -57,7 +57,7 @@ def trusted() -> Generator[None, None, None]:
 def granted_by_the_test_alone() -> Generator[None, None, None]:
     """What a command granted in this process ends with its test."""
     yield
-    trust.revoke()
+    trust._granted.clear()
 
 
 @pytest.fixture(scope="module")

@@ -57,9 +57,9 @@ MODULES = [Path(name).stem for name in examples() if name.endswith(".py")]
 def nobody_trusts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.delenv(trust.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
-    trust.revoke()
+    trust._granted.clear()
     yield
-    trust.revoke()
+    trust._granted.clear()
 
 
 @pytest.fixture(scope="module")
@@ -630,7 +630,7 @@ def test_unsafe_code_of_a_recipe_that_nobody_trusts_stays_off(tmp_path: Path) ->
     trust.grant("verify.allow_unsafe_code")
     assert verifiers().allow_unsafe_code
     with pytest.raises(Untrusted, match=r"verify\.allow_unsafe_code = 'true'"):
-        trust.revoke()
+        trust._granted.clear()
         require_all(recipe)
 
 

@@ -50,10 +50,10 @@ def one_is_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     (tmp_path / "telling.py").write_text(TELLING)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(TESTS))))
-    trust.revoke()
+    trust._granted.clear()
     trust.grant(NAMES[0])
     yield
-    trust.revoke()
+    trust._granted.clear()
 
 
 def problem(verifier: str) -> Problem:

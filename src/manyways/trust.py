@@ -51,11 +51,6 @@ def grant_all() -> None:
     _granted.add(ALL)
 
 
-def revoke() -> None:
-    """Withdraw what was granted in this process. The environment variable stays."""
-    _granted.clear()
-
-
 def grant_recipe(path: Path) -> None:
     """Trust a recipe that the user named on the command line, unless it lies in a run folder.
 

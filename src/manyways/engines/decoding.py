@@ -195,7 +195,8 @@ class Decoder:
                 begun = 0
                 while taken := _take(queue, texts, settings, batch_tokens=batch_tokens, rows=rows):
                     prompts = [prompt for prompt, _ in taken]
-                    rows.take_up(prompts, _owners(taken), expected=expected)
+                    owners = [i for i, (_, started) in enumerate(taken) for _ in started]
+                    rows.take_up(prompts, owners, expected=expected)
                     new = [text for _, started in taken for text in started]
                     texts += new
                     begun += len(new)
@@ -204,7 +205,8 @@ class Decoder:
                         begun = 0
                 tokens = _draw(rows, texts, settings)
                 _end(texts, ends, settings.max_tokens, stop)
-                kept = [not _over(text, settings.max_tokens) for text in texts]
+                most = settings.max_tokens
+                kept = [not text.ended and len(text.tokens) < most for text in texts]
                 over = [text for text, stays in zip(texts, kept, strict=True) if not stays]
                 texts = [text for text, stays in zip(texts, kept, strict=True) if stays]
                 yield Step(
@@ -220,10 +222,6 @@ class Decoder:
 def _places(batch_tokens: int, longest: int, settings: SamplingSettings) -> int:
     """Attempts that a batch holds: as if each ran to its limit behind the longest prompt."""
     return max(1, batch_tokens // (longest + settings.max_tokens))
-
-
-def _over(text: Text, most: int) -> bool:
-    return text.ended or len(text.tokens) == most
 
 
 def _take(
@@ -265,11 +263,6 @@ def _started(waiting: Waiting, most: int) -> list[Text]:
         Text(row=row, waiting=waiting, seed=seed, left=iter(own.tolist()))
         for row, seed, own in zip(waiting.rows, waiting.seeds, noise, strict=True)
     ]
-
-
-def _owners(taken: Sequence[tuple[Waiting, Sequence[Text]]]) -> list[int]:
-    """For each attempt in ``taken``, the index of its prompt in ``taken``."""
-    return [number for number, (_, started) in enumerate(taken) for _ in started]
 
 
 def put_back(queue: deque[Waiting], texts: Sequence[Text]) -> None:

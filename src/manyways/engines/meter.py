@@ -163,7 +163,8 @@ class Pace:
         """Seconds left; None while nothing is known. An upper bound while no attempt has ended."""
         sampled = list(self.tokens())
         if not sampled:
-            return self._left_by_count()
+            done, spent = self.finished, self.clock() - self._began
+            return (self.total - done) * spent / done if done else None
         if not self._sums.any():
             return None
         lengths = fit(self.ended, sampled + [self.most] * self.cut_off, self.most)
@@ -176,11 +177,6 @@ class Pace:
         fixed, each = self._step_time()
         start = self._starting / self.begun if self.begun else 0.0
         return fixed * (tokens / len(sampled) + drain) + each * tokens + start * waiting
-
-    def _left_by_count(self) -> float | None:
-        if not self.finished:
-            return None
-        return (self.total - self.finished) * (self.clock() - self._began) / self.finished
 
     def _step_time(self) -> tuple[float, float]:
         """(fixed seconds of a step, seconds for each attempt in it), neither negative.

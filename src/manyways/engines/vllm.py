@@ -67,7 +67,8 @@ class VllmEngine:
                 )
                 prompts += [{"prompt_token_ids": list(ids)} for _ in request.seeds]
                 params += [self._params(seed, settings) for seed in request.seeds]
-            found = iter(self._generate(prompts, params))
+            llm = self._open_llm()
+            found = iter(llm.generate(prompts, params, use_tqdm=False) if prompts else ())
             for request in window:
                 yield [_completion(next(found), settings) for _ in request.seeds]
 

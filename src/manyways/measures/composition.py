@@ -422,8 +422,10 @@ def says(seen: "Seen") -> Iterator[Finding]:
 
 def _composed(arm: str, before: CompositionRow, after: CompositionRow, seen: "Seen") -> str:
     change = "no change found"
-    if _differ(before.composed, after.composed):
-        change = "rose" if after.composed.value > before.composed.value else "fell"
+    was, now = before.composed, after.composed
+    # Intervals without a common value: a cautious sign of a difference.
+    if was.high < now.low or now.high < was.low:
+        change = "rose" if now.value > was.value else "fell"
     corrected = ""
     if before.corrected and after.corrected:
         corrected = (
@@ -480,11 +482,6 @@ def _before_rl(arm: str, before: CompositionRow) -> Iterator[str]:
             f"Before RL, being composed and being correct go together in attempts of {arm} at one "
             f"problem by {words.signed(drift)} (a covariance): {reason}."
         )
-
-
-def _differ(a: Score, b: Score) -> bool:
-    """Whether two intervals have no value in common: a cautious sign of a difference."""
-    return a.high < b.low or b.high < a.low
 
 
 COMPOSITION = Measure(

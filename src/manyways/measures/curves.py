@@ -138,11 +138,6 @@ def logged_steps(path: Path) -> dict[int, dict[str, Any]]:
     return dict(sorted(steps.items()))
 
 
-def last_step(path: Path) -> int | None:
-    """The last step in a metrics.jsonl; None without any."""
-    return max(logged_steps(path), default=None)
-
-
 def example() -> list[CurveRow]:
     """A few steps of both."""
     return [

@@ -66,16 +66,12 @@ def comparisons(arms: Sequence[Arm]) -> list[tuple[str, str]]:
     suffixes = sorted({arm.suffix for arm in arms})
     contrasts = [c for s in suffixes for c in _contrasts([a for a in arms if a.suffix == s], s)]
     contrasts += [(arm.name, arm.parent) for arm in arms if arm.parent]
-    contrasts += [(many, other.name) for many in most for other in arms if _other_rl(other)]
+    other_rl = [arm.name for arm in arms if arm.label and not arm.midtrains]
+    contrasts += [(many, other) for many in most for other in other_rl]
     contrasts += [pair for arm in arms if arm.round > 1 for pair in _longest(arm, arms)]
     return pairs + [
         (pooled(a, phase), pooled(b, phase)) for a, b in contrasts for phase in ("rl", "mid")
     ]
-
-
-def _other_rl(arm: Arm) -> bool:
-    """Whether it is RL alone under settings of its own."""
-    return not arm.midtrains and bool(arm.label)
 
 
 def _contrasts(arms: Sequence[Arm], suffix: str) -> Iterator[tuple[str, str]]:

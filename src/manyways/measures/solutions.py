@@ -122,11 +122,10 @@ def with_pooled(solutions: Sequence[Solutions]) -> list[Solutions]:
     benchmarks = {s.benchmark for s in solutions}
     wide = [*solutions, *(by_checkpoint if len(benchmarks) > 1 else [])]
     seeded = [s for s in wide if s.checkpoint.seed is not None]
-    return [*wide, *_merge(seeded, _without_seed)]
-
-
-def _without_seed(solutions: Solutions) -> Solutions:
-    return replace(solutions, checkpoint=replace(solutions.checkpoint, seed=None))
+    return [
+        *wide,
+        *_merge(seeded, lambda s: replace(s, checkpoint=replace(s.checkpoint, seed=None))),
+    ]
 
 
 def _merge(

@@ -75,11 +75,6 @@ class Openings:
         """Share of correct attempts at each problem."""
         return np.asarray(self.right_PH.sum(axis=1) / self.tried_PH.sum(axis=1))
 
-    @property
-    def mass_PH(self) -> Floats:
-        """Share of the attempts at each problem that open with each label."""
-        return np.asarray(self.tried_PH / self.tried_PH.sum(axis=1, keepdims=True))
-
 
 def openings(
     problem_S: ArrayLike, label_S: ArrayLike, correct_S: ArrayLike, *, labels: int
@@ -123,7 +118,8 @@ def moved_towards_success(before: Openings, after: Openings) -> Floats:
     n_PH = before.tried_PH
     success_PH = before.right_PH / np.where(n_PH > 0, n_PH, 1.0)
     advantage_PH = np.where(n_PH > 0, success_PH - before.success_P[:, None], 0.0)
-    return np.asarray((after.mass_PH * advantage_PH).sum(axis=1))
+    share_PH = after.tried_PH / after.tried_PH.sum(axis=1, keepdims=True)
+    return np.asarray((share_PH * advantage_PH).sum(axis=1))
 
 
 def pooled_effective(tables: Sequence[Floats], settings: Resampling) -> list[Floats]:

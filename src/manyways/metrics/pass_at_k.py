@@ -33,7 +33,9 @@ def pass_at_k(attempts_P: ArrayLike, correct_P: ArrayLike, k: int) -> Floats:
     n_P, c_P = _counts(attempts_P, correct_P)
     if k < 1:
         raise ValueError(f"k must be at least 1, it is {k}")
-    return _by_pair(n_P, c_P, lambda n, c: _pass_one(n, c, k))
+    return _by_pair(
+        n_P, c_P, lambda n, c: (comb(n, k) - comb(n - c, k)) / comb(n, k) if n >= k else np.nan
+    )
 
 
 def pass_matrix(attempts_P: ArrayLike, correct_P: ArrayLike, ks: Sequence[int]) -> Floats:
@@ -86,10 +88,6 @@ def crossover(ks: Sequence[int], a_K: ArrayLike, b_K: ArrayLike) -> float | None
     i = int(np.argmax(gap_K >= 0))
     share = -gap_K[i - 1] / (gap_K[i] - gap_K[i - 1])
     return float(2 ** (log2(ks[i - 1]) + share * (log2(ks[i]) - log2(ks[i - 1]))))
-
-
-def _pass_one(n: int, c: int, k: int) -> float:
-    return (comb(n, k) - comb(n - c, k)) / comb(n, k) if n >= k else float("nan")
 
 
 def _mixed_one(n: int, c: int, group: int) -> float:

@@ -159,14 +159,16 @@ def collect(
             label = _label(sampling.label, len(history), state.totals())
             named = replace(sampling, label=label)
             sample_missing(ctx, opened, asked, sampling=named, have=have)
-            if adherence.asks_a_judge(ctx):
-                # Two models may not fit into memory. The engine is opened again when needed.
+            if adherence.kind_of(ctx) == "judge":
+                # It samples, too, and two models may not fit into memory. The engine is opened
+                # again when needed.
                 opened.close()
             # All cells of these problems, because a new solution may make another a near-duplicate.
             _learn(ctx, state, pool.at({cell.problem.id for cell in asked}))
             totals = state.totals()
             history.append(Round(number=len(history), cells=len(asked), **asdict(totals)))
-            _write(history, sampling)
+            rows = json.dumps([asdict(row) for row in history], indent=1)
+            write_text(beside(sampling.folder, FILE), rows)
     finally:
         opened.close()
     counts = attempt_files.counts(sampling.folder, state.requests())
@@ -221,8 +223,3 @@ def _label(label: str, number: int, before: Totals) -> str:
         f"{label}, round {number} ({before.accepted} cells accepted, {before.open} open, "
         f"{each:,.0f} tokens per accepted solution)"
     )
-
-
-def _write(history: Sequence[Round], sampling: Sampling) -> None:
-    rows = json.dumps([asdict(row) for row in history], indent=1)
-    write_text(beside(sampling.folder, FILE), rows)

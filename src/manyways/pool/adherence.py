@@ -96,11 +96,6 @@ def is_rank(ctx: Context) -> bool:
     return kind_of(ctx) == "reward-model"
 
 
-def asks_a_judge(ctx: Context) -> bool:
-    """Whether a judge gives adherence, so that a second model has to sample."""
-    return kind_of(ctx) == "judge"
-
-
 def kind_of(ctx: Context) -> str:
     """The scorer's kind: ``labeller``, ``reward-model`` or ``judge``."""
     return ctx.recipe.select.scorer.partition(":")[0]

@@ -148,7 +148,8 @@ def source(ctx: Context) -> dict[str, object]:
         "model": served_hash(model) if model.remote else model_hash(ctx, place_of(model)),
         **model.identity,
         "tokens": select.judge_tokens,
-        "rubric": rubric_hash(),
+        # With another wording, the judge has to be asked again.
+        "rubric": fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)]),
     }
 
 
@@ -326,11 +327,6 @@ _ANY = Case(
         id="", name="", family="", question="", instruction="", exemplars=(),
     ),
 )  # fmt: skip
-
-
-def rubric_hash() -> str:
-    """16 hex digits of the rubric: with another wording, the judge has to be asked again."""
-    return fingerprint([judge_prompt(_ANY, swapped=swapped) for swapped in (False, True)])
 
 
 class JudgeScorer:

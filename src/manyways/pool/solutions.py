@@ -72,7 +72,8 @@ def in_order(ctx: Context, table: pa.Table, asked: Mapping[Name, int] | None) ->
     sample = table["sample"].to_numpy()
     limit = np.where(way == ways[PLAIN], generate.plain_samples, generate.samples)
     if asked is not None:
-        limit = np.minimum(limit, _requests_of(table, asked))
+        names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
+        limit = np.minimum(limit, [asked.get(name, 0) for name in names])
     use = np.flatnonzero((problem >= 0) & (way >= 0) & (sample < limit))
     order = use[np.lexsort((sample[use], way[use], problem[use]))]
     return table.take(pa.array(order))
@@ -108,12 +109,6 @@ def ranks(column: pa.ChunkedArray, ranks: dict[str, int]) -> NDArray[np.int64]:
     encoded = column.combine_chunks().dictionary_encode()
     table = [ranks.get(value, -1) for value in encoded.dictionary.to_pylist()]
     return np.array(table, dtype=np.int64)[np.asarray(encoded.indices, dtype=np.int64)]
-
-
-def _requests_of(table: pa.Table, asked: Mapping[Name, int]) -> NDArray[np.int64]:
-    """For each row, how many samples were asked for at its cell."""
-    names = zip(table["problem_id"].to_pylist(), table["heuristic"].to_pylist(), strict=True)
-    return np.array([asked.get(name, 0) for name in names], dtype=np.int64)
 
 
 def write_requests(folder: Path, asked: Mapping[Name, int]) -> None:
@@ -257,20 +252,14 @@ def _best_ways(
         rows, chosen = by_way[way], False
         for row in sorted(rows, key=lambda r: (-_strength(pool, r), pool.tokens[r], r)):
             reason = _objection(pool, row, kept, ctx)
-            if not reason and chosen:
-                reason = f"not the best of {len(rows)} {status}"
-            elif not reason:
+            best = not reason and not chosen
+            if best:
                 chosen = True
                 kept.append((row, shingles(pool.text[row])))
-                yield _keep(row, f"best of {len(rows)} {status}", right)
-                continue
-            yield Decision(row=row, reason=reason if right else f"wrong; {reason}")
-
-
-def _keep(row: int, reason: str, right: bool) -> Decision:
-    if right:
-        return Decision(row=row, reason=reason, main=True)
-    return Decision(row=row, reason=f"wrong; {reason}, kept for wrong-N arms", wrong=True)
+            reason = reason or f"{'' if best else 'not the '}best of {len(rows)} {status}"
+            if not right:
+                reason = f"wrong; {reason}{', kept for wrong-N arms' if best else ''}"
+            yield Decision(row=row, reason=reason, main=best and right, wrong=best and not right)
 
 
 def _objection(pool: Pool, row: int, kept: list[tuple[int, frozenset[int]]], ctx: Context) -> str:

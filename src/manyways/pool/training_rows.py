@@ -278,11 +278,6 @@ def check_ways(ctx: Context, ways: Iterable[str]) -> None:
         )
 
 
-def kept_solutions(ctx: Context) -> Kept:
-    """The kept solutions of the run's own pool. Raises MissingWork as ``Solutions.kept``."""
-    return Solutions(ctx, ctx).kept()
-
-
 def _nothing(ctx: Context, arm: Arm) -> str:
     if arm.kind.foreign:
         attempts = read_attempts_table(ctx.run.path("1-attempts"), ["status"]).num_rows

@@ -7,7 +7,7 @@ reports mistakes later in the run.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -34,6 +34,10 @@ CHOICES = (("transformers", "training_args.py"), ("transformers", "trainer_utils
 _TYPES: dict[str, Any] = {
     "Any": Any, "None": None, "bool": bool, "dict": dict, "float": float, "int": int,
     "list": list, "str": str,
+}  # fmt: skip
+_GENERIC: dict[str, Any] = {
+    "Dict": dict, "List": list, "Literal": Literal, "Optional": Optional, "Union": Union,
+    "dict": dict, "list": list,
 }  # fmt: skip
 
 
@@ -163,7 +167,7 @@ def _field(annotation: ast.expr, enums: Mapping[str, tuple[str, ...]]) -> Field:
     )
 
 
-def _type(node: ast.expr) -> Any:  # noqa: ANN401, PLR0911  one line for each form
+def _type(node: ast.expr) -> Any:  # noqa: ANN401  one line for each form
     """The type that an annotation means; Any for names that only the library knows."""
     if isinstance(node, ast.Name):
         return _TYPES.get(node.id, Any)
@@ -174,18 +178,11 @@ def _type(node: ast.expr) -> Any:  # noqa: ANN401, PLR0911  one line for each fo
     if not isinstance(node, ast.Subscript):
         return Any
     inner = list(node.slice.elts) if isinstance(node.slice, ast.Tuple) else [node.slice]
-    match ast.unparse(node.value).rpartition(".")[2]:
-        case "Optional":
-            return Optional[_type(inner[0])]  # noqa: UP045
-        case "Union":
-            return Union[tuple(map(_type, inner))]  # noqa: UP007
-        case "list" | "List":
-            return list[_type(inner[0])]  # type: ignore[misc]
-        case "dict" | "Dict":
-            return dict[_type(inner[0]), _type(inner[1])]  # type: ignore[misc]
-        case "Literal":
-            return Literal[tuple(ast.literal_eval(one) for one in inner)]
-    return Any
+    outer = _GENERIC.get(ast.unparse(node.value).rpartition(".")[2], Any)
+    if outer is Any:
+        return Any
+    made = tuple(map(ast.literal_eval if outer is Literal else _type, inner))
+    return outer[made if len(made) > 1 else made[0]]
 
 
 @cache
@@ -195,14 +192,11 @@ def _enumerations() -> dict[str, tuple[str, ...]]:
     for package, file in CHOICES:
         for made in _classes(_source(package, file)):
             if any(ast.unparse(base).endswith("Enum") for base in made.bases):
-                found[made.name] = tuple(_texts(made))
+                values = [line.value for line in made.body if isinstance(line, ast.Assign)]
+                found[made.name] = tuple(
+                    str(v.value) for v in values if isinstance(v, ast.Constant)
+                )
     return found
-
-
-def _texts(made: ast.ClassDef) -> Iterator[str]:
-    for line in made.body:
-        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
-            yield str(line.value.value)
 
 
 def _classes(tree: ast.Module | None) -> list[ast.ClassDef]:

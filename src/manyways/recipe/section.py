@@ -1,7 +1,7 @@
 """The base class of a recipe's sections, and the types of their keys."""
 
+import json
 import math
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Self, cast, get_args
 
@@ -20,9 +20,6 @@ def _at_most(largest: int) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BelowError(ValueError):
@@ -136,6 +133,5 @@ def toml_value(value: object) -> str:
     if isinstance(value, dict):
         inner = ", ".join(f"{toml_value(k)} = {toml_value(v)}" for k, v in value.items())
         return f"{{ {inner} }}" if inner else "{}"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    return '"' + _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", escaped) + '"'
+    # A text of JSON is one of TOML, but for one control character.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

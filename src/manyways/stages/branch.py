@@ -12,7 +12,7 @@ from manyways.fingerprint import fingerprint
 from manyways.measures import write_rows
 from manyways.measures.difficulty import of_pool, pool_size
 from manyways.measures.token_modes import ForkRow
-from manyways.pool.training_rows import kept_solutions
+from manyways.pool.training_rows import Solutions
 from manyways.progress import Meter, say
 from manyways.records import BASE, PLAIN, Checkpoint
 from manyways.run_dir import Amount, Work
@@ -115,7 +115,7 @@ def _forks(ctx: Context) -> Forks:
     if not ctx.run.path("2-solutions.parquet").is_file():
         return {}
     problems = of_pool(ctx).in_range().problems
-    found = kept_solutions(ctx)
+    found = Solutions(ctx, ctx).kept()
     several = {
         problem: tuple(text for way, (_, text) in ways.items() if way != PLAIN)
         for problem, ways in found.items()

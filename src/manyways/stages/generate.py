@@ -46,7 +46,8 @@ def plan(ctx: Context) -> Work:
             "model": ctx.base_hash,
             "pack": fingerprint([asdict(h) for h in load_pack(recipe.heuristics.pack)]),
             "heuristics": settings_of(recipe.heuristics, *layout, "pack", "count", "labeller"),
-            **_layout_identity(ctx),
+            # The default is left out, so old pools stay valid.
+            **({} if ctx.layout == Layout() else {"layout": asdict(ctx.layout)}),
             "problems": ctx.sets.load(settings.problems).fingerprint,
             "settings": settings_of(settings, *wanted, *how),
             "seed": _seed(ctx),
@@ -149,11 +150,6 @@ def attempts_of(ctx: Context, line: Line | None) -> tuple[int, int]:
     arm = parse_arm(line.arm)
     plain = problems * settings.plain_samples * (arm.kind.prompts == "plain")
     return plain, problems * settings.samples * ways_of(ctx, arm)
-
-
-def _layout_identity(ctx: Context) -> dict[str, object]:
-    """The layout of pack and recipe together; empty for the default, so old pools stay valid."""
-    return {} if ctx.layout == Layout() else {"layout": asdict(ctx.layout)}
 
 
 def _seed(ctx: Context) -> int:

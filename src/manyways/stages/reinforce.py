@@ -19,7 +19,7 @@ from manyways.errors import GateRefused, MissingWork
 from manyways.fingerprint import fingerprint, problems_hash
 from manyways.heuristics.labelling import step_labels
 from manyways.measures import read_rows
-from manyways.measures.curves import last_step
+from manyways.measures.curves import logged_steps
 from manyways.measures.gate import GateRow
 from manyways.metrics.composition import ways_of
 from manyways.plugins import resolve
@@ -143,8 +143,8 @@ def train(ctx: Context, line: Line) -> int:
 
 def _steps_taken(ctx: Context, line: Line) -> int:
     """The last step in the log: before the recipe's last step if ``rl.stop`` ended the training."""
-    logged = last_step(ctx.run.path(line.rl.folder, "metrics.jsonl"))
-    return min(logged or ctx.recipe.rl.steps, ctx.recipe.rl.steps)
+    logged = logged_steps(ctx.run.path(line.rl.folder, "metrics.jsonl"))
+    return min(max(logged, default=0) or ctx.recipe.rl.steps, ctx.recipe.rl.steps)
 
 
 def amount(ctx: Context, line: Line) -> list[Amount]:

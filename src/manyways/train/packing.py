@@ -65,7 +65,8 @@ def pack(
         groups.setdefault(prompt, []).append(piece)
     room = max(room, *(piece.shared + piece.own for piece in pieces))
     blocks = [block for group in groups.values() for block in _blocks(group, room)]
-    rows = list(_first_fit(blocks, [_length(block) for block in blocks], room))
+    sizes = [block[0].shared + sum(piece.own for piece in block) for block in blocks]
+    rows = list(_first_fit(blocks, sizes, room))
     return _tensors(rows, input_ids, labels)
 
 
@@ -112,10 +113,6 @@ def _pieces(attention_mask: Tensor, labels: Tensor) -> list[_Piece]:
 def _blocks(group: Sequence[_Piece], room: int) -> Iterator[list[_Piece]]:
     """Split attempts at one prompt into blocks. Each block holds the prompt once."""
     return _first_fit(group, [piece.own for piece in group], room - group[0].shared)
-
-
-def _length(block: Sequence[_Piece]) -> int:
-    return block[0].shared + sum(piece.own for piece in block)
 
 
 def _first_fit(items: Sequence[Item], sizes: Sequence[int], room: int) -> Iterator[list[Item]]:

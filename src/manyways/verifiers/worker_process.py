@@ -186,7 +186,7 @@ class Worker:
 
 def _new_process() -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", _BOOT, _OURS, *_import_path()],
+        [sys.executable, "-P", "-c", _BOOT, _OURS, *(path or str(Path.cwd()) for path in sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -236,10 +236,6 @@ def _environment() -> dict[str, str]:
         "PYTHONWARNINGS": "ignore",
         "MANYWAYS_WORKER_MEMORY": str(MEMORY_LIMIT),
     }
-
-
-def _import_path() -> list[str]:
-    return [path or str(Path.cwd()) for path in sys.path]
 
 
 class WorkerPool:

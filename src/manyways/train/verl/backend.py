@@ -344,7 +344,8 @@ def curve(logs: Sequence[Path], rollouts: Path, *, group_size: int) -> list[dict
     """
     rows: dict[int, dict[str, float]] = {}
     for log in logs:
-        for step, data in _lines(log):
+        for row in rows_of(log):
+            step, data = int(row["step"]), row["data"]
             found = _named(data)
             if found:
                 groups = shares(rollouts / f"{step}.jsonl", group_size=group_size)
@@ -391,11 +392,6 @@ def _named(data: dict[str, Any]) -> dict[str, float]:
         if values and isinstance(values[0], int | float) and math.isfinite(values[0]):
             found[name] = float(values[0])
     return found
-
-
-def _lines(log: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for row in rows_of(log):
-        yield int(row["step"]), row["data"]
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:

@@ -93,10 +93,6 @@ def _signed(node: ast.UnaryOp) -> str:
     return ("-" if isinstance(node.op, ast.USub) else "") + _factor(node.operand)
 
 
-def _row(node: ast.Tuple) -> str:
-    return "(" + ", ".join(map(_written, node.elts)) + ")"
-
-
 def _constant(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _NotCode
@@ -176,7 +172,7 @@ _WRITERS: dict[type[ast.AST], Callable[[Any], str]] = {
     ast.BinOp: _operation,
     ast.Call: _call,
     ast.Compare: _comparison,
-    ast.Tuple: _row,
+    ast.Tuple: lambda node: "(" + ", ".join(map(_written, node.elts)) + ")",
 }
 
 
