@@ -17,16 +17,9 @@ from manyways.errors import UserError
 from manyways.fingerprint import content_hash
 from manyways.measures.benchmarks import MATH_MEAN, MEANS, means
 from manyways.measures.material import choice_sets, evaluations
+from manyways.measures.paired import Difference, differences
 from manyways.measures.pass_at_k import PASS_AT_K, ROWS, SOURCE, build
-from manyways.measures.score_curves import (
-    Curve,
-    Curves,
-    Difference,
-    curves,
-    differences,
-    pass_curve,
-    score,
-)
+from manyways.measures.score_curves import Curve, Curves, curves, pass_curve, score
 from manyways.measures.seen import load
 from manyways.metrics.differences import welch_interval
 from manyways.metrics.intervals import Resampling, score_intervals

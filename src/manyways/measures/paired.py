@@ -15,7 +15,7 @@ from manyways.run_dir import benchmark_slug
 if TYPE_CHECKING:
     from manyways.measures.score_curves import Curve, Curves
     from manyways.measures.seen import Seen
-    from manyways.metrics.intervals import Resampling
+    from manyways.metrics.intervals import Floats, Resampling
 
 
 MOST = 12
@@ -107,7 +107,7 @@ def paired_rows(
 
 
 def _rows(a: "Curve", b: "Curve", settings: "Resampling") -> Iterator[PairedRow]:
-    from manyways.measures.score_curves import differences, over_seeds, seed_gaps
+    from manyways.measures.score_curves import over_seeds
 
     for found in differences(a, b, settings):
         gaps = [float(gap_K[0].round(12)) for gap_K in seed_gaps(found.a, found.b)]
@@ -119,6 +119,52 @@ def _rows(a: "Curve", b: "Curve", settings: "Resampling") -> Iterator[PairedRow]
             difference=found.score,
             p=found.p,
             seeds=over_seeds(found.score.name, gaps),
+        )
+
+
+def seed_gaps(a: "Curve", b: "Curve") -> "list[Floats]":
+    """For each seed that both have, the means of ``a`` minus those of ``b`` by k, (K,).
+
+    A checkpoint without seeds (the base) stands for every seed.
+    """
+    seeds = sorted(set(a.seeds or b.seeds) & set(b.seeds or a.seeds))
+    return [
+        a.mean_K(a.seeds.get(seed, a.values_PK)) - b.mean_K(b.seeds.get(seed, b.values_PK))
+        for seed in seeds
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """``a - b`` in pass@k over their common problems; ``a`` and ``b`` are cut to those and to k."""
+
+    k: int
+    score: Score
+    p: float
+    a: "Curve"
+    b: "Curve"
+
+
+def differences(a: "Curve", b: "Curve", settings: "Resampling") -> Iterator[Difference]:
+    """At k = 1 and the largest k that both have; nothing without a common problem."""
+    from manyways.measures.score_curves import common, score
+    from manyways.metrics.differences import difference_intervals, sign_flip
+
+    problems, ks = common([a, b])
+    if not problems or not ks:
+        return
+    chosen = sorted({1, max(ks)})
+    a, b = a.on(problems, chosen), b.on(problems, chosen)
+    difference_PK = a.values_PK - b.values_PK
+    mean_K, low_K, high_K = difference_intervals(difference_PK, settings, a.strata_P)
+    for i, k in enumerate(chosen):
+        bounds = (mean_K[i], low_K[i], high_K[i])
+        yield Difference(
+            k=k,
+            score=score(f"difference in pass@{k}", bounds, len(problems)),
+            p=sign_flip(difference_PK[:, i], settings, a.strata_P),
+            a=a.on(problems, [k]),
+            b=b.on(problems, [k]),
         )
 
 

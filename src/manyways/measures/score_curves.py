@@ -3,7 +3,7 @@
 Shapes: _P problems, _K values of k, _B benchmarks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -60,18 +60,6 @@ class Curve:
             [values_PK[self.strata_P == g].mean(axis=0) for g in groups], axis=0
         )
         return means
-
-
-def seed_gaps(a: Curve, b: Curve) -> list[Floats]:
-    """For each seed that both have, the means of ``a`` minus those of ``b`` by k, (K,).
-
-    A checkpoint without seeds (the base) stands for every seed.
-    """
-    seeds = sorted(set(a.seeds or b.seeds) & set(b.seeds or a.seeds))
-    return [
-        a.mean_K(a.seeds.get(seed, a.values_PK)) - b.mean_K(b.seeds.get(seed, b.values_PK))
-        for seed in seeds
-    ]
 
 
 Curves = dict[tuple[str, str], Curve]
@@ -173,36 +161,3 @@ def common(of: Sequence[Curve]) -> tuple[list[str], list[int]]:
     names = reduce(lambda a, b: a & b, (set(curve.problems) for curve in of))
     ks = reduce(lambda a, b: a & b, (set(curve.ks) for curve in of))
     return [name for name in of[0].problems if name in names], sorted(ks)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
-    """``a - b`` in pass@k over their common problems; ``a`` and ``b`` are cut to those and to k."""
-
-    k: int
-    score: Score
-    p: float
-    a: Curve
-    b: Curve
-
-
-def differences(a: Curve, b: Curve, settings: Resampling) -> Iterator[Difference]:
-    """At k = 1 and the largest k that both have; nothing without a common problem."""
-    from manyways.metrics.differences import difference_intervals, sign_flip
-
-    problems, ks = common([a, b])
-    if not problems or not ks:
-        return
-    chosen = sorted({1, max(ks)})
-    a, b = a.on(problems, chosen), b.on(problems, chosen)
-    difference_PK = a.values_PK - b.values_PK
-    mean_K, low_K, high_K = difference_intervals(difference_PK, settings, a.strata_P)
-    for i, k in enumerate(chosen):
-        bounds = (mean_K[i], low_K[i], high_K[i])
-        yield Difference(
-            k=k,
-            score=score(f"difference in pass@{k}", bounds, len(problems)),
-            p=sign_flip(difference_PK[:, i], settings, a.strata_P),
-            a=a.on(problems, [k]),
-            b=b.on(problems, [k]),
-        )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from manyways.arms import parse_arm
+from manyways.measures.paired import seed_gaps
 from manyways.measures.predictions import BETWEEN, Expectation, PredictionRow, Quantity
-from manyways.measures.score_curves import Curve, common, mean_score, over_seeds, score, seed_gaps
+from manyways.measures.score_curves import Curve, common, mean_score, over_seeds, score
 from manyways.measures.solutions import Policy, Solutions, contrast, count_openings, labels_of
 from manyways.metrics.intervals import Resampling, bootstrap_means
 from manyways.metrics.pass_at_k import crossover
