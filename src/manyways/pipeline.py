@@ -315,21 +315,19 @@ def dry_run(
             continue
         waits = [earlier for earlier in pending if feeds(earlier, step)]
         if waits:
-            rows.append((step.name, f"would run after {waits[-1].name}"))
-            pending.append(step)
-            continue
-        if unknown:
-            rows.append((step.name, f"not known: {unknown}"))
-            pending.append(step)
-            continue
-        try:
-            unfinished = [work for work in step.plan() if not work.done]
-        except Untrusted as error:
-            rows.append((step.name, f"not known: {error}"))
-            pending.append(step)
-            continue
-        reason = f"would run: {unfinished[0].why}" if unfinished else "finished"
-        rows.append((step.name, reason))
-        if unfinished:
+            state = f"would run after {waits[-1].name}"
+        else:
+            state = f"not known: {unknown}" if unknown else _state(step)
+        rows.append((step.name, state))
+        if state != "finished":
             pending.append(step)
     return rows
+
+
+def _state(step: Step) -> str:
+    try:
+        whys = (work.why for work in step.plan())
+        why = next((why for why in whys if why != "finished"), "")
+    except Untrusted as error:
+        return f"not known: {error}"
+    return f"would run: {why}" if why else "finished"
