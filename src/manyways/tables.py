@@ -3,6 +3,7 @@
 Every file is written under another name first and then renamed, so it is absent or whole.
 """
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -66,12 +67,8 @@ SOLUTION_SCHEMA = pa.schema(
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a parquet file so that it is absent or whole, even after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-        replace_synced(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)  # there only when the disk was full
 
 
 def write_text(path: Path, text: str) -> None:
@@ -85,13 +82,9 @@ def write_text(path: Path, text: str) -> None:
         return
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     # JSON may hold a lone surrogate, which UTF-8 cannot; it is written as its escape.
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-        replace_synced(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)  # there only when the disk was full
 
 
 BESIDE = ("engine.json", "ended.jsonl", "rounds.json", "asked.parquet")
@@ -108,12 +101,18 @@ def beside(folder: Path, name: str) -> Path:
     return inside if inside.is_file() else folder.with_name(f".{folder.name}.{name}")
 
 
-def replace_synced(temporary: Path, path: Path) -> None:
-    """Flush ``temporary`` to disk, then rename it to ``path``."""
-    # Without this a power cut could leave the new name on an empty file.
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write to. Afterwards the file is flushed to disk and renamed to ``path``."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        # Without this a power cut could leave the new name on an empty file.
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # there only when the disk was full
 
 
 def append_attempts(folder: Path, attempts: Sequence[Attempt]) -> Path:

@@ -74,10 +74,7 @@ class HttpEngine:
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """For each request in order, yield one completion per seed in order.
-
-        Raises the errors of ``stream``.
-        """
+        """See ``Engine.sample``. Raises the errors of ``stream``."""
         return in_order(lambda read: self.stream(read, settings), requests)
 
     def stream(

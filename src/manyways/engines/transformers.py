@@ -164,10 +164,7 @@ class TransformersEngine:
     def sample(
         self, requests: Iterable[SampleRequest], settings: SamplingSettings
     ) -> Iterator[list[Completion]]:
-        """For each request in order, yield one completion per seed in order.
-
-        Raises the errors of ``stream``.
-        """
+        """See ``Engine.sample``. Raises the errors of ``stream``."""
         return in_order(lambda read: self.stream(read, settings), requests)
 
     def stream(

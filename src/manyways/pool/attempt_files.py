@@ -25,7 +25,7 @@ from manyways.tables import (
     append_attempts,
     beside,
     read_attempts_table,
-    replace_synced,
+    replacing,
     write_text,
 )
 from manyways.verifiers.verdicts import check_health
@@ -342,18 +342,13 @@ class Journal:
 
     def _rewrite(self) -> None:
         """Write the file again with live entries only, and rename it, so that a kill loses none."""
-        written = (text for key, text in self._live.items() if key not in self._waiting)
-        kept = b"".join(written)
+        kept = b"".join(text for key, text in self._live.items() if key not in self._waiting)
         if self._file is not None:
             os.close(self._file)
             self._file = None
         if kept:
-            temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
-            try:
+            with replacing(self._path) as temporary:
                 temporary.write_bytes(kept)
-                replace_synced(temporary, self._path)
-            finally:
-                temporary.unlink(missing_ok=True)
         else:
             self._path.unlink(missing_ok=True)
         self._size, self._dead = len(kept), 0

@@ -325,18 +325,17 @@ class RLConfig(Section):
 
     @model_validator(mode="after")
     def _verl_samples_by_itself(self) -> Self:
-        if self.backend == "verl" and (self.redraw or self.strategies):
-            key = "redraw" if self.redraw else "strategies"
-            raise ValueError(
-                f"{key}: verl samples by itself, so it cannot do this; remove it or use "
-                "rl.backend = 'trl'"
-            )
-        if self.backend == "verl" and (self.diversity or self.best_of):
-            key = "diversity" if self.diversity else "reward"
-            raise ValueError(
-                f"{key}: verl rewards attempts one by one, so it cannot do this; remove it or use "
-                "rl.backend = 'trl'"
-            )
+        samples, rewards = "samples by itself", "rewards attempts one by one"
+        for key, given, why in (
+            ("redraw", self.redraw, samples),
+            ("strategies", self.strategies, samples),
+            ("diversity", self.diversity, rewards),
+            ("reward", self.best_of, rewards),
+        ):
+            if self.backend == "verl" and given:
+                raise ValueError(
+                    f"{key}: verl {why}, so it cannot do this; remove it or use rl.backend = 'trl'"
+                )
         return self
 
     @property

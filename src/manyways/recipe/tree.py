@@ -322,16 +322,10 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _pool_engine_has_its_section(self) -> Self:
         self.model.under(self.generate.engine).check_sections()
-        if self.rl.strategies > self.heuristics.count:
-            raise ValueError(
-                f"rl.strategies: {self.rl.strategies} are more than heuristics.count, "
-                f"{self.heuristics.count}"
-            )
-        if self.probe.enabled and self.probe.heuristics > self.heuristics.count:
-            raise ValueError(
-                f"probe.heuristics: {self.probe.heuristics} are more than heuristics.count, "
-                f"{self.heuristics.count}"
-            )
+        most, probed = self.heuristics.count, self.probe.heuristics * self.probe.enabled
+        for key, ways in (("rl.strategies", self.rl.strategies), ("probe.heuristics", probed)):
+            if ways > most:
+                raise ValueError(f"{key}: {ways} are more than heuristics.count, {most}")
         return self
 
     def of(self, arm: str) -> Self:
