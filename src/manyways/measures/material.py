@@ -19,8 +19,8 @@ from manyways.errors import MissingWork, NothingToTrainOn
 from manyways.heuristics.labelling import LabellerError, PromptedText, is_exact, measured_error
 from manyways.measures.benchmarks import means
 from manyways.metrics.intervals import Ints, Resampling
-from manyways.records import BASE, Checkpoint, Heuristic, Problem
-from manyways.tables import parts, read_attempts, read_attempts_table
+from manyways.records import Checkpoint, Heuristic, Problem
+from manyways.tables import parts, read_attempts_table
 
 if TYPE_CHECKING:
     from manyways.context import Context
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from manyways.measures.token_modes import Forks
     from manyways.measures.yields import YieldRow
     from manyways.pool.training_rows import TrainingRow
-
-GATE = "problems of RL"
-"""The benchmark name of the gate's attempts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +122,7 @@ class Material:
     @cached_property
     def gate(self) -> "Mapping[str, Policy]":
         """Labelled attempts at RL's problems just before RL, by pooled checkpoint."""
-        from manyways.measures.solutions import policies
+        from manyways.measures.solutions import gate_solutions, policies
 
         return policies(gate_solutions(self.ctx, self.reader))
 
@@ -253,31 +250,6 @@ def evaluations(ctx: "Context") -> Iterator[Evaluation]:
                     ranks=dense,
                     summary=table,
                 )
-
-
-def gate_solutions(ctx: "Context", reader: "Reader") -> "list[Solutions]":
-    """The gate's attempts, labelled; of vanilla they are those of the base."""
-    from manyways.measures.solutions import Solutions
-
-    found = []
-    for line in ctx.lines:
-        folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
-        if not folder.is_dir() and line.start == BASE:
-            # Gated on the attempts by which the base model's rates were measured.
-            folder = ctx.run.path("4-rates")
-        size = ctx.of(line).recipe.rl.group_size
-        attempts = [a for a in read_attempts(folder) if a.sample < size]
-        if attempts:
-            found.append(
-                Solutions(
-                    checkpoint=line.mid,
-                    benchmark=GATE,
-                    problem=[attempt.problem_id for attempt in attempts],
-                    ways=[reader.ways(attempt.text) for attempt in attempts],
-                    correct=[attempt.verdict.status == "correct" for attempt in attempts],
-                )
-            )
-    return found
 
 
 def _read(

@@ -19,16 +19,20 @@ from manyways.measures.score_curves import mean_score, over_seeds
 from manyways.metrics.composition import DIRECT, Ways, total_counts, ways_of
 from manyways.metrics.intervals import Resampling
 from manyways.metrics.modes import Openings, openings
-from manyways.records import Checkpoint, Score
+from manyways.records import BASE, Checkpoint, Score
+from manyways.tables import read_attempts
 
 if TYPE_CHECKING:
     from manyways.arms import Line
+    from manyways.context import Context
     from manyways.pool.training_rows import TrainingRow
 
 Array = NDArray[Any]
 PER_PROBLEM = 16
 """Attempts labelled per problem: enough for every rate here, bounded for large runs."""
 REMEMBERED = 500_000
+GATE = "problems of RL"
+"""The benchmark name of the gate's attempts."""
 
 
 class Reader:
@@ -97,6 +101,29 @@ def label_attempts(evaluation: Evaluation, reader: Reader) -> Solutions:
         ways=[reader.ways(texts[row]) for row in rows],
         correct=[bool(evaluation.correct_S[row]) for row in rows],
     )
+
+
+def gate_solutions(ctx: "Context", reader: Reader) -> list[Solutions]:
+    """The gate's attempts, labelled; of vanilla they are those of the base."""
+    found = []
+    for line in ctx.lines:
+        folder = ctx.run.arm_path(line.arm, line.seed, "4-gate")
+        if not folder.is_dir() and line.start == BASE:
+            # Gated on the attempts by which the base model's rates were measured.
+            folder = ctx.run.path("4-rates")
+        size = ctx.of(line).recipe.rl.group_size
+        attempts = [a for a in read_attempts(folder) if a.sample < size]
+        if attempts:
+            found.append(
+                Solutions(
+                    checkpoint=line.mid,
+                    benchmark=GATE,
+                    problem=[attempt.problem_id for attempt in attempts],
+                    ways=[reader.ways(attempt.text) for attempt in attempts],
+                    correct=[attempt.verdict.status == "correct" for attempt in attempts],
+                )
+            )
+    return found
 
 
 def label_training_data(

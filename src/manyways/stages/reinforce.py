@@ -79,19 +79,16 @@ def run(ctx: Context, line: Line) -> None:
 
     Raises GateRefused when the gate refused the checkpoint, and the errors of ``run_here``.
     """
-    _ask_gate(ctx, line)
-    _train_to_the_end(ctx, line)
-    watch.catch_up(ctx, line, "rl")
-
-
-def _train_to_the_end(ctx: Context, line: Line) -> None:
+    gated = read_rows(ctx.run.arm_path(line.arm, line.seed, "4-gate.json"), GateRow)
+    if gated and gated[0].decision == "refused":
+        raise GateRefused(gated[0].sentence)
     if ctx.recipe.launch is None or plan(ctx, line).done or ctx.recipe.rl.backend != "trl":
         run_here(ctx, line)
     else:
         from manyways.train import launch
 
-        work = ("rl", line.arm, line.seed)
-        launch.start(ctx.recipe.launch, ctx.run, work)
+        launch.start(ctx.recipe.launch, ctx.run, ("rl", line.arm, line.seed))
+    watch.catch_up(ctx, line, "rl")
 
 
 def run_here(ctx: Context, line: Line) -> None:
@@ -201,12 +198,6 @@ def rl_settings(ctx: Context, line: Line) -> RLSettings:
         watch=watch.watch(ctx, line, "rl", steps=recipe.rl.steps),
         strategy=_strategy(ctx) if recipe.rl.strategies else None,
     )
-
-
-def _ask_gate(ctx: Context, line: Line) -> None:
-    rows = read_rows(ctx.run.arm_path(line.arm, line.seed, "4-gate.json"), GateRow)
-    if rows and rows[0].decision == "refused":
-        raise GateRefused(rows[0].sentence)
 
 
 def _strategy(ctx: Context) -> Callable[[Problem, int], tuple[str, tuple[Message, ...]]]:
