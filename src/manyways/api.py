@@ -117,7 +117,7 @@ class Run:
 
         Raises UserError when ``name`` is no trained checkpoint, MissingWork before it is trained.
         """
-        _text(name, "the name of a checkpoint", f"such as '{self.arms[-1]}/seed-0/rl'")
+        _text(name, "the name of a checkpoint", f"such as {self.arms[-1]}/seed-0/rl here")
         try:
             inner = Checkpoint.parse(name).folder
         except ValueError as error:

@@ -74,7 +74,8 @@ def test_guesses_at_attempts_come_from_other_problems(tmp_path: Path) -> None:
     first, *_, last = sorted(way.id for way in PACK)
     (way,) = [way for way in PACK if way.id == last]
     texts = [
-        PromptedText(text=word, heuristic=last, problem_id=word) for word in ("quagga", "dodo")
+        PromptedText(text=" ".join([word] * 6), heuristic=last, problem_id=word)
+        for word in ("quagga", "dodo")
     ]
     taught = ctx.labeller_named("attempts", lambda: texts)
     assert min(taught.adherence(text.text, way) for text in texts) > 0.8, "it has seen the words"

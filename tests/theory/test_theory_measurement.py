@@ -50,5 +50,5 @@ def test_out_of_range_is_refused() -> None:
         step_independence([[0.1, 0.2]])
     with pytest.raises(ValueError, match="proportional"):
         flow_coefficients([1, 2, 3], [1, 2, 3], [2, 4, 6])
-    with pytest.raises(ValueError, match="as long"):
+    with pytest.raises(ValueError, match="one length"):
         flow_coefficients([1, 2], [1], [1, 2])

@@ -92,7 +92,8 @@ def export_model(
 def export_samples(
     run: RunArgument,
     checkpoint: Annotated[
-        str | None, typer.Option(help="base, ARM/seed-S/mid or ARM/seed-S/rl. Default: all.")
+        str | None,
+        typer.Option(help="One of base, ARM/seed-S/mid and ARM/seed-S/rl. Default: all."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder. Default: exports/<run>-samples.")

@@ -109,7 +109,7 @@ def recipes_show(
     recipe: Annotated[Path, typer.Argument(help="A recipe file, or the name of a shipped one.")],
     overrides: SetOption = None,
 ) -> None:
-    """Print a whole recipe, with every default and the keys of what it extends."""
+    """Print a whole recipe, with defaults and the keys it inherits."""
     from manyways.commands.recipes import show_recipe
 
     show_recipe(recipe, overrides or ())

@@ -201,7 +201,7 @@ def copy_recipe(name: str, to: Path) -> None:
 
 
 def show_recipe(path: Path, overrides: Sequence[str]) -> None:
-    """Print a whole recipe: the keys of what it extends, its own keys and every default."""
+    """Print a whole recipe: the keys that it inherits, its own keys and every default."""
     print_text(dump_recipe(load_recipe(path, overrides)))
 
 

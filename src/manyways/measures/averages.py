@@ -117,7 +117,7 @@ def example() -> list[AverageRow]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MajorityRow(PassRow):
-    """majority@k (``metrics.pass_at_k``). Benchmarks of programs have none: texts do not vote."""
+    """majority@k (``metrics.majority``). Benchmarks of programs have none: texts do not vote."""
 
 
 def majority_measured(seen: "Seen") -> Iterator[MajorityRow]:
